@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/kind.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char *const event_kinds[SPG_EVENT_KINDS] = {
+	[SPG_EVENT_OPEN] = "open",
+	[SPG_EVENT_CLOSE] = "close",
+	[SPG_EVENT_EXEC] = "exec",
+	[SPG_EVENT_MODIFY] = "modify",
+	[SPG_EVENT_CREATE] = "create",
+	[SPG_EVENT_DELETE] = "delete",
+	[SPG_EVENT_RENAME] = "rename",
+	[SPG_EVENT_LOCK] = "lock",
+	[SPG_EVENT_UNLOCK] = "unlock",
+	[SPG_EVENT_LOCK_WAIT] = "lock-wait",
+	[SPG_EVENT_LOCK_FAIL] = "lock-fail",
+	[SPG_EVENT_USE_BEGIN] = "use-begin",
+	[SPG_EVENT_USE_END] = "use-end",
+	[SPG_EVENT_GAP] = "gap",
+	[SPG_EVENT_VERDICT] = "verdict",
+	[SPG_EVENT_INSTALL_BEGIN] = "install-begin",
+	[SPG_EVENT_INSTALL_END] = "install-end",
+	[SPG_EVENT_HOLD_BEGIN] = "hold-begin",
+	[SPG_EVENT_HOLD_END] = "hold-end",
+	[SPG_EVENT_SIDESTEP] = "sidestep",
+};
+
+static const char *const use_hows[SPG_USE_HOWS] = {
+	"open", "write", "mapped", "executing", "locked", "waiting"};
+
+static const char *const lock_kinds[SPG_LOCK_KINDS] = {
+	[SPG_LOCK_FLOCK] = "flock",
+	[SPG_LOCK_POSIX] = "posix",
+	[SPG_LOCK_OFD] = "ofd",
+	[SPG_LOCK_LEASE] = "lease",
+};
+
+static const char *const lock_modes[SPG_LOCK_MODES] = {
+	[SPG_LOCK_READ] = "read", [SPG_LOCK_WRITE] = "write"};
+
+static const char *const lock_states[SPG_LOCK_STATES] = {
+	[SPG_LOCK_HELD] = "held", [SPG_LOCK_WAITING] = "waiting"};
+
+static const char *const verdicts[SPG_VERDICT_KINDS] = {
+	[SPG_VERDICT_SAFE] = "safe",
+	[SPG_VERDICT_ATTENTION] = "attention",
+	[SPG_VERDICT_BLOCKED] = "blocked",
+	[SPG_VERDICT_UNKNOWN] = "unknown",
+};
+
+static const char *const file_states[SPG_FILE_STATES] = {
+	[SPG_FILE_FREE] = "free",
+	[SPG_FILE_BLOCKED] = "blocked",
+	[SPG_FILE_HELD_BY_SETUP_STOPPED] = "held-by-setup-stopped",
+	[SPG_FILE_MISSING] = "missing",
+	[SPG_FILE_NEW] = "new",
+	[SPG_FILE_UNKNOWN] = "unknown",
+};
+
+static const char *const use_classes[SPG_CLASSES] = {
+	[SPG_CLASS_BLOCKER] = "blocker",
+	[SPG_CLASS_SETUP_STOPS] = "setup-stops",
+	[SPG_CLASS_SELF] = "self",
+};
+
+static const char *const gap_reasons[SPG_GAP_REASONS] = {
+	[SPG_GAP_DOWNTIME] = "downtime",
+	[SPG_GAP_OVERFLOW] = "overflow",
+	[SPG_GAP_MERGED] = "merged",
+	[SPG_GAP_DROPPED] = "dropped",
+	[SPG_GAP_STORE] = "store",
+	[SPG_GAP_DAMAGED] = "damaged",
+	[SPG_GAP_WATCH] = "watch",
+};
+
+/* An unsigned index also catches negative numbers that come from a database. */
+#define NAME_OF(table, value)                                                          \
+	((size_t)(value) < sizeof(table) / sizeof((table)[0]) ? (table)[value] : "?")
+
+const char *spg_event_kind_name(enum spg_event_kind kind)
+{
+	return NAME_OF(event_kinds, kind);
+}
+
+const char *spg_use_how_name(enum spg_use_how bit)
+{
+	for (int i = 0; i < SPG_USE_HOWS; i++)
+		if ((unsigned)bit == 1U << i)
+			return use_hows[i];
+	return "?";
+}
+
+const char *spg_lock_kind_name(enum spg_lock_kind kind)
+{
+	return NAME_OF(lock_kinds, kind);
+}
+
+const char *spg_lock_mode_name(enum spg_lock_mode mode)
+{
+	return NAME_OF(lock_modes, mode);
+}
+
+const char *spg_lock_state_name(enum spg_lock_state state)
+{
+	return NAME_OF(lock_states, state);
+}
+
+const char *spg_verdict_name(enum spg_verdict_kind verdict)
+{
+	return NAME_OF(verdicts, verdict);
+}
+
+const char *spg_file_state_name(enum spg_file_state state)
+{
+	return NAME_OF(file_states, state);
+}
+
+const char *spg_use_class_name(enum spg_use_class class)
+{
+	return NAME_OF(use_classes, class);
+}
+
+const char *spg_gap_reason_name(enum spg_gap_reason reason)
+{
+	return NAME_OF(gap_reasons, reason);
+}
+
+static int index_of(const char *const *table, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(table[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+int spg_event_kind_from_name(const char *name)
+{
+	return index_of(event_kinds, SPG_EVENT_KINDS, name);
+}
+
+int spg_verdict_from_name(const char *name)
+{
+	return index_of(verdicts, SPG_VERDICT_KINDS, name);
+}

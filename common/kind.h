@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The closed vocabularies that daemon, database and client share, and their
+ * names. The numbers of events, locks, gaps and verdicts are stored in the
+ * database: append, never renumber. Thread-safe: constants.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What happened to a file or to the service; "kind" in JSON. */
+enum spg_event_kind {
+	SPG_EVENT_OPEN,
+	SPG_EVENT_CLOSE,
+	SPG_EVENT_EXEC,
+	SPG_EVENT_MODIFY,
+	SPG_EVENT_CREATE,
+	SPG_EVENT_DELETE,
+	SPG_EVENT_RENAME,
+	SPG_EVENT_LOCK,
+	SPG_EVENT_UNLOCK,
+	SPG_EVENT_LOCK_WAIT,
+	SPG_EVENT_LOCK_FAIL,
+	SPG_EVENT_USE_BEGIN,
+	SPG_EVENT_USE_END,
+	SPG_EVENT_GAP,
+	SPG_EVENT_VERDICT,
+	SPG_EVENT_INSTALL_BEGIN,
+	SPG_EVENT_INSTALL_END,
+	SPG_EVENT_HOLD_BEGIN,
+	SPG_EVENT_HOLD_END,
+	SPG_EVENT_SIDESTEP,
+	SPG_EVENT_KINDS /* how many */
+};
+
+#define SPG_EVENT_BIT(kind) (UINT32_C(1) << (kind))
+
+/* How a process uses a file; a set. "how" in JSON. */
+enum spg_use_how {
+	SPG_USE_OPEN = 1 << 0,      /* an open file description for reading */
+	SPG_USE_WRITE = 1 << 1,     /* one for writing */
+	SPG_USE_MAPPED = 1 << 2,    /* a mapping, whatever its protection */
+	SPG_USE_EXECUTING = 1 << 3, /* the process's main executable */
+	SPG_USE_LOCKED = 1 << 4,    /* holds a lock or lease */
+	SPG_USE_WAITING = 1 << 5,   /* waits for a lock */
+};
+#define SPG_USE_HOWS 6
+
+enum spg_lock_kind {
+	SPG_LOCK_FLOCK, /* flock(2): belongs to the open file description */
+	SPG_LOCK_POSIX, /* fcntl(2) F_SETLK: belongs to the process */
+	SPG_LOCK_OFD,   /* fcntl(2) F_OFD_SETLK: to the open file description */
+	SPG_LOCK_LEASE, /* fcntl(2) F_SETLEASE */
+	SPG_LOCK_KINDS
+};
+
+enum spg_lock_mode { SPG_LOCK_READ, SPG_LOCK_WRITE, SPG_LOCK_MODES };
+
+enum spg_lock_state { SPG_LOCK_HELD, SPG_LOCK_WAITING, SPG_LOCK_STATES };
+
+/* End of a lock that reaches to the end of the file, however it grows. */
+#define SPG_LOCK_EOF INT64_MAX
+
+enum spg_verdict_kind {
+	SPG_VERDICT_SAFE,
+	SPG_VERDICT_ATTENTION,
+	SPG_VERDICT_BLOCKED,
+	SPG_VERDICT_UNKNOWN,
+	SPG_VERDICT_KINDS
+};
+
+enum spg_file_state {
+	SPG_FILE_FREE,
+	SPG_FILE_BLOCKED,
+	SPG_FILE_HELD_BY_SETUP_STOPPED, /* only by processes that setup ends */
+	SPG_FILE_MISSING,               /* named by the product, not there */
+	SPG_FILE_NEW,                   /* in the payload, not installed yet */
+	SPG_FILE_UNKNOWN,
+	SPG_FILE_STATES
+};
+
+/* What a process that uses a file means for the verdict. */
+enum spg_use_class {
+	SPG_CLASS_BLOCKER,
+	SPG_CLASS_SETUP_STOPS,
+	SPG_CLASS_SELF,
+	SPG_CLASSES
+};
+
+/* Why a stretch of history may be incomplete. */
+enum spg_gap_reason {
+	SPG_GAP_DOWNTIME, /* the daemon was not running */
+	SPG_GAP_OVERFLOW, /* the kernel's event queue overflowed */
+	SPG_GAP_MERGED,   /* the kernel merged events of one process and file */
+	SPG_GAP_DROPPED,  /* records dropped: the store was behind */
+	SPG_GAP_STORE,    /* the store could not write: disk full, I/O error */
+	SPG_GAP_DAMAGED,  /* the database was damaged and set aside */
+	SPG_GAP_WATCH,    /* a directory was not watched: no mark, no access */
+	SPG_GAP_REASONS
+};
+
+/**
+ * Names as in JSON and in the database's views; never NULL for a member of
+ * the enumeration, "?" for any other number.
+ */
+const char *spg_event_kind_name(enum spg_event_kind kind);
+const char *spg_use_how_name(enum spg_use_how bit);
+const char *spg_lock_kind_name(enum spg_lock_kind kind);
+const char *spg_lock_mode_name(enum spg_lock_mode mode);
+const char *spg_lock_state_name(enum spg_lock_state state);
+const char *spg_verdict_name(enum spg_verdict_kind verdict);
+const char *spg_file_state_name(enum spg_file_state state);
+const char *spg_use_class_name(enum spg_use_class class);
+const char *spg_gap_reason_name(enum spg_gap_reason reason);
+
+/** The kind with @name; -1 when there is none. */
+int spg_event_kind_from_name(const char *name);
+
+/** The verdict with @name; -1 when there is none. */
+int spg_verdict_from_name(const char *name);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+	const char *program;
+	enum spg_log_level max_level;
+	bool journal;
+} logger = {"spguard", SPG_LOG_INFO, false};
+
+void spg_log_init(const char *program, enum spg_log_level max_level)
+{
+	logger.program = program;
+	logger.max_level = max_level;
+	logger.journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+void spg_log(enum spg_log_level level, const char *format, ...)
+{
+	char line[2048];
+	int saved_errno = errno;
+	int head, body;
+	size_t len;
+	va_list args;
+
+	if (level > logger.max_level)
+		return;
+	if (logger.journal)
+		head = snprintf(line, sizeof(line), "<%d>", (int)level);
+	else
+		head = snprintf(line, sizeof(line), "%s: %s", logger.program,
+			level <= SPG_LOG_ERROR     ? "error: "
+			: level == SPG_LOG_WARNING ? "warning: "
+						   : "");
+	va_start(args, format);
+	body = vsnprintf(line + head, sizeof(line) - 1 - (size_t)head, format, args);
+	va_end(args);
+	if (body < 0)
+		return;
+	len = (size_t)head + (size_t)body;
+	if (len > sizeof(line) - 2)
+		len = sizeof(line) - 2;
+	for (size_t i = (size_t)head; i < len; i++) {
+		unsigned char c = (unsigned char)line[i];
+
+		if (c < 0x20 || c == 0x7f)
+			line[i] = '?';
+	}
+	line[len++] = '\n';
+	/* Nobody can be told when the log itself cannot be written. */
+	if (write(STDERR_FILENO, line, len) < 0)
+		errno = saved_errno;
+	errno = saved_errno;
+}

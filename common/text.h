@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Text that may be hostile, and names that compare by a product's rules.
+ *
+ * Names, paths and command lines of other processes are bytes chosen by
+ * somebody else. Before they reach a terminal, a log or JSON they pass through
+ * spg_text_escape(). Thread-safe: no state.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/buf.h"
+
+/**
+ * Append @text so that it is valid UTF-8 on one line: control characters
+ * (C0, DEL, C1), bytes that are no UTF-8, the bidirectional overrides and the
+ * line separators become \xNN per byte; a backslash becomes "\\" only when
+ * @escape_backslash (text meant to be reversed), else it stays.
+ */
+void spg_text_escape(struct spg_buf *out, const char *text, bool escape_backslash);
+
+/** True when @text needs no change by spg_text_escape(.., false). */
+bool spg_text_is_clean(const char *text);
+
+/**
+ * Length in bytes of the valid UTF-8 sequence at @text (1..4), 0 when the
+ * bytes there are no valid sequence; @n bytes may be read.
+ */
+size_t spg_text_utf8_length(const char *text, size_t n);
+
+/**
+ * Append @text as one word for a POSIX shell: unchanged when it is plain,
+ * else in single quotes. @text is escaped first; see spg_text_escape().
+ */
+void spg_text_shell_quote(struct spg_buf *out, const char *text);
+
+/**
+ * Compare names by a product's rule. @ignore_case folds ASCII letters only:
+ * what Win32 file names of products need, without a locale.
+ */
+bool spg_name_equal(const char *a, const char *b, bool ignore_case);
+
+/**
+ * Match @name against a glob: '*', '?', '[a-z]' and '[!a-z]'. A '*' does not
+ * match '/'. @ignore_case as in spg_name_equal(). Time is bounded by
+ * strlen(pattern) * strlen(name).
+ */
+bool spg_name_match(const char *pattern, const char *name, bool ignore_case);
+
+/** True when @pattern has no wildcard, so that it names one file. */
+bool spg_name_is_literal(const char *pattern);
+
+/** The part of @path after its last '/'; @path itself without one. */
+const char *spg_path_base(const char *path);
+
+/**
+ * True when @path lies below directory @dir (or is @dir, if @or_equal), by
+ * whole components. Both are absolute and normalised.
+ */
+bool spg_path_below(const char *path, const char *dir, bool or_equal);
+
+/**
+ * Put @path into normal form in place: duplicate slashes, "." components and
+ * trailing slashes go; ".." stays, since a symlink may precede it.
+ */
+void spg_path_normalise(char *path);

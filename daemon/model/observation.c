@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/model/observation.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/err.h"
+
+struct spg_observation *spg_observation_create(
+	struct spg_product *product, enum spg_survey_depth depth)
+{
+	struct spg_observation *obs = calloc(1, sizeof(*obs));
+
+	if (!obs)
+		return NULL;
+	obs->product = spg_product_ref(product);
+	obs->depth = depth;
+	return obs;
+}
+
+void spg_observation_destroy(struct spg_observation *obs)
+{
+	if (!obs)
+		return;
+	for (size_t i = 0; i < obs->n_files; i++)
+		spg_file_unref(obs->files[i].file);
+	for (size_t i = 0; i < obs->n_uses; i++)
+		spg_process_unref(obs->uses[i].process);
+	for (size_t i = 0; i < obs->n_locks; i++)
+		spg_process_unref(obs->locks[i].process);
+	for (size_t i = 0; i < obs->n_lacks; i++) {
+		free(obs->lacks[i].what);
+		free(obs->lacks[i].why);
+		free(obs->lacks[i].remedy);
+	}
+	free(obs->files);
+	free(obs->uses);
+	free(obs->locks);
+	free(obs->lacks);
+	free(obs->hidden_why);
+	spg_product_unref(obs->product);
+	free(obs);
+}
+
+int spg_observation_add_file(struct spg_observation *obs, struct spg_file *file,
+	enum spg_presence presence, enum spg_census census)
+{
+	int r = spg_array_reserve(
+		&obs->files, obs->n_files, &obs->size_files, sizeof(*obs->files));
+
+	if (r < 0)
+		return r;
+	obs->files[obs->n_files++] = (struct spg_seen_file){
+		.file = spg_file_ref(file), .presence = presence, .census = census};
+	return 0;
+}
+
+int spg_observation_add_use(struct spg_observation *obs, size_t file,
+	struct spg_process *process, unsigned how)
+{
+	int r = spg_array_reserve(
+		&obs->uses, obs->n_uses, &obs->size_uses, sizeof(*obs->uses));
+
+	if (r < 0)
+		return r;
+	obs->uses[obs->n_uses++] = (struct spg_seen_use){
+		.file = file, .process = spg_process_ref(process), .how = how};
+	return 0;
+}
+
+int spg_observation_add_lock(
+	struct spg_observation *obs, const struct spg_seen_lock *lock)
+{
+	int r = spg_array_reserve(
+		&obs->locks, obs->n_locks, &obs->size_locks, sizeof(*obs->locks));
+
+	if (r < 0)
+		return r;
+	obs->locks[obs->n_locks] = *lock;
+	spg_process_ref(lock->process);
+	obs->n_locks++;
+	return 0;
+}
+
+int spg_observation_add_lack(struct spg_observation *obs, size_t file, bool blinds,
+	const char *what, const char *remedy, const char *why, ...)
+{
+	struct spg_lack lack = {.file = file, .blinds = blinds};
+	va_list args;
+	int n, r;
+
+	r = spg_array_reserve(
+		&obs->lacks, obs->n_lacks, &obs->size_lacks, sizeof(*obs->lacks));
+	if (r < 0)
+		return r;
+	va_start(args, why);
+	n = vasprintf(&lack.why, why, args);
+	va_end(args);
+	if (n < 0)
+		lack.why = NULL;
+	lack.what = strdup(what);
+	lack.remedy = strdup(remedy);
+	if (!lack.what || !lack.why || !lack.remedy) {
+		free(lack.what);
+		free(lack.why);
+		free(lack.remedy);
+		return SPG_ERR_NOMEM;
+	}
+	obs->lacks[obs->n_lacks++] = lack;
+	return 0;
+}

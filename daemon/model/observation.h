@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What one survey of a product found: plain data, made by a watch backend on
+ * the surveyor's thread, then owned and read by the loop thread.
+ *
+ * Indices (struct spg_seen_use.file and so on) point into @files. Every record
+ * holds references to the files and processes it names.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/kind.h"
+#include "daemon/model/file.h"
+#include "daemon/model/process.h"
+#include "daemon/model/product.h"
+
+/* How deep a survey looks. */
+enum spg_survey_depth {
+	SPG_SURVEY_LOCKS, /* only the locks of files that are known to be in use */
+	SPG_SURVEY_FILES, /* the given paths: census, attribution, locks */
+	SPG_SURVEY_FULL,  /* list the directories, then all of their files */
+};
+
+/* The kernel's answer to "does anyone at all use this inode?". */
+enum spg_census {
+	SPG_CENSUS_FREE,
+	SPG_CENSUS_BUSY,
+	SPG_CENSUS_UNKNOWN, /* could not ask; a lack says why */
+};
+
+enum spg_presence {
+	SPG_PRESENT,
+	SPG_REPLACED, /* no longer at its path (deleted, renamed over or away) and
+	                 still in use: an old version that runs on */
+	SPG_GONE,     /* not at its path and not in use: stop tracking it */
+};
+
+#define SPG_NO_FILE SIZE_MAX
+
+struct spg_seen_file {
+	struct spg_file *file;
+	enum spg_presence presence;
+	enum spg_census census;
+	/* Busy, and the counters say that holders remain which attribution did
+	 * not find. In a tier without counters: busy and no holder found. */
+	bool unattributed;
+};
+
+struct spg_seen_use {
+	size_t file;
+	struct spg_process *process;
+	unsigned how;     /* set of spg_use_how */
+	int64_t since_ns; /* UTC; 0 until spg_model_apply() fills it in */
+};
+
+struct spg_seen_lock {
+	size_t file;
+	enum spg_lock_kind kind;
+	enum spg_lock_mode mode;
+	enum spg_lock_state state;
+	int64_t start, end;          /* bytes, both included; SPG_LOCK_EOF */
+	struct spg_process *process; /* NULL: no process shows it */
+	int64_t since_ns;            /* UTC; 0 until spg_model_apply() */
+};
+
+/* Something that could not be looked at: "coverage" in JSON. */
+struct spg_lack {
+	char *what, *why, *remedy;
+	size_t file; /* the one it concerns, or SPG_NO_FILE */
+	bool blinds; /* true: no verdict of safe is possible while it lasts */
+};
+
+struct spg_observation {
+	struct spg_product *product;
+	enum spg_survey_depth depth;
+	int64_t began_ns, ended_ns; /* UTC */
+	int64_t took_ns;            /* monotonic duration */
+	bool attributed;            /* holders were searched for */
+	/* Holders that no process shows cannot be ruled out for files that do
+	 * have a visible one: then why, in words; NULL when they can. */
+	char *hidden_why;
+
+	struct spg_seen_file *files;
+	size_t n_files, size_files;
+	struct spg_seen_use *uses;
+	size_t n_uses, size_uses;
+	struct spg_seen_lock *locks;
+	size_t n_locks, size_locks;
+	struct spg_lack *lacks;
+	size_t n_lacks, size_lacks;
+};
+
+/** An empty observation of @product, of which it takes a reference. NULL: out
+ * of memory. */
+struct spg_observation *spg_observation_create(
+	struct spg_product *product, enum spg_survey_depth depth);
+
+/** Takes NULL. */
+void spg_observation_destroy(struct spg_observation *obs);
+
+/**
+ * Append; each takes references of its own on what it is given. Return 0 or
+ * SPG_ERR_NOMEM; the index of a file is obs->n_files - 1 after the call.
+ */
+int spg_observation_add_file(struct spg_observation *obs, struct spg_file *file,
+	enum spg_presence presence, enum spg_census census);
+int spg_observation_add_use(struct spg_observation *obs, size_t file,
+	struct spg_process *process, unsigned how);
+int spg_observation_add_lock(
+	struct spg_observation *obs, const struct spg_seen_lock *lock);
+
+/** @why may be built with printf(3) arguments; @what and @remedy are fixed. */
+int spg_observation_add_lack(struct spg_observation *obs, size_t file, bool blinds,
+	const char *what, const char *remedy, const char *why, ...)
+	__attribute__((format(printf, 6, 7)));

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A product: a named profile of directories, file patterns, and what is known
+ * about them. Made by config.c; immutable and reference-counted from then on,
+ * since a survey on another thread may outlive a reload. All paths absolute and
+ * normalised, valid UTF-8 (config.c refuses others).
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct spg_product_directory {
+	char *path;
+	char *origin; /* "FILE:LINE" that named it, for messages */
+};
+
+struct spg_advice {
+	char *pattern; /* glob over file names */
+	char *say;
+};
+
+struct spg_product {
+	atomic_uint refs;
+	char *name;  /* [a-z0-9_.-]+, unique */
+	char *title; /* for people; the name when not given */
+	bool recursive;
+	bool ignore_case;
+	struct spg_product_directory *directories;
+	size_t n_directories;
+	char **patterns; /* of "files" */
+	size_t n_patterns;
+	char **setup_stops; /* program names that setup ends by itself */
+	size_t n_setup_stops;
+	struct spg_advice *advice;
+	size_t n_advice;
+};
+
+/** An empty product with one reference. NULL: out of memory. */
+struct spg_product *spg_product_create(const char *name);
+
+struct spg_product *spg_product_ref(struct spg_product *product);
+
+/** Drop a reference; the last frees. Takes NULL. */
+void spg_product_unref(struct spg_product *product);
+
+/** Append, copying the text. Only while the maker has the only reference.
+ * Return 0 or SPG_ERR_NOMEM. */
+int spg_product_add_directory(
+	struct spg_product *product, const char *path, const char *origin);
+int spg_product_add_pattern(struct spg_product *product, const char *pattern);
+int spg_product_add_setup_stop(struct spg_product *product, const char *name);
+int spg_product_add_advice(
+	struct spg_product *product, const char *pattern, const char *say);
+
+/** True when a file called @name (no directory) belongs to the product. */
+bool spg_product_has_name(const struct spg_product *product, const char *name);
+
+/**
+ * True when @path lies in a directory of the product (deeper only if it is
+ * recursive) and its name belongs to it.
+ */
+bool spg_product_has_path(const struct spg_product *product, const char *path);
+
+/** As spg_product_has_path(), whatever the file is called. */
+bool spg_product_covers(const struct spg_product *product, const char *path);
+
+/** The advice for @name, or NULL. Borrowed from the product. */
+const char *spg_product_advice(const struct spg_product *product, const char *name);
+
+/**
+ * True when setup ends the program by itself. @name and @exe describe the
+ * process, either may be NULL; matches the name or the last part of @exe,
+ * ignoring case where the product does.
+ */
+bool spg_product_setup_stops(
+	const struct spg_product *product, const char *name, const char *exe);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* Hostile text, globs and paths. */
+#include "common/text.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/suite.h"
+
+static const struct {
+	const char *in, *out;
+} escapes[] = {
+	{"", ""},
+	{"plain.dll", "plain.dll"},
+	{"M\xc3\xbcnchen", "M\xc3\xbcnchen"},
+	{"a\nb", "a\\x0ab"},
+	{"\x1b[31mred", "\\x1b[31mred"},
+	{"\xc2\x9b"
+	 "31m",
+		"\\xc2\\x9b31m"}, /* C1 CSI */
+	{"\xe2\x80\xae"
+	 "lld.x",
+		"\\xe2\\x80\\xaelld.x"},     /* right-to-left override */
+	{"\xe2\x80\xa8", "\\xe2\\x80\\xa8"}, /* line separator */
+	{"\xff\xfe", "\\xff\\xfe"},
+	{"\xc0\xaf", "\\xc0\\xaf"},          /* overlong '/' */
+	{"\xed\xa0\x80", "\\xed\\xa0\\x80"}, /* a surrogate */
+	{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
+	{"cut\xe2\x82", "cut\\xe2\\x82"},
+	{"back\\slash", "back\\slash"},
+};
+
+START_TEST(escape)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_text_escape(&buf, escapes[_i].in, false);
+	ck_assert_str_eq(spg_buf_text(&buf), escapes[_i].out);
+	ck_assert_int_eq(spg_text_is_clean(escapes[_i].in),
+		strcmp(escapes[_i].in, escapes[_i].out) == 0);
+	ck_assert(spg_text_is_clean(spg_buf_text(&buf)));
+	spg_buf_finish(&buf);
+}
+END_TEST
+
+static const struct {
+	const char *in, *out;
+} quotes[] = {
+	{"perfmon.service", "perfmon.service"},
+	{"dev-disk-by\\x2duuid.mount", "'dev-disk-by\\x2duuid.mount'"},
+	{"", "''"},
+	{"a b", "'a b'"},
+	{"; rm -rf /", "'; rm -rf /'"},
+	{"it's", "'it'\\''s'"},
+	{"$(id)\n", "'$(id)\\x0a'"},
+};
+
+START_TEST(quote)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_text_shell_quote(&buf, quotes[_i].in);
+	ck_assert_str_eq(spg_buf_text(&buf), quotes[_i].out);
+	spg_buf_finish(&buf);
+}
+END_TEST
+
+static const struct {
+	const char *pattern, *name;
+	bool ignore_case, match;
+} globs[] = {
+	{"*perf.dll", "Mdbperf.dll", true, true},
+	{"*perf.dll", "Mdbperf.DLL", true, true},
+	{"*perf.dll", "Mdbperf.DLL", false, false},
+	{"*perf.dll", "perf.dll", true, true},
+	{"*perf.dll", "perf.dll.bak", true, false},
+	{"*.exe", "store.exe", true, true},
+	{"*.exe", ".exe", true, true},
+	{"?.dll", "a.dll", false, true},
+	{"?.dll", ".dll", false, false},
+	{"[a-c]*", "Bob", true, true},
+	{"[a-c]*", "Bob", false, false},
+	{"[!a-c]*", "dog", false, true},
+	{"[!a-c]*", "cat", false, false},
+	{"[]x]y", "]y", false, true},
+	{"[abc", "[abc", false, true}, /* a set without end is plain text */
+	{"*", "", false, true},
+	{"", "", false, true},
+	{"", "a", false, false},
+	{"*a*b*c", "xxaxxbxxc", false, true},
+	{"*a*b*c", "xxaxxbxx", false, false},
+	{"*", "dir/file", false, false},
+	{"d*/f?le", "dir/file", false, true},
+	{"*ab", "aab", false, true},
+};
+
+START_TEST(glob)
+{
+	ck_assert_int_eq(spg_name_match(globs[_i].pattern, globs[_i].name,
+				 globs[_i].ignore_case),
+		globs[_i].match);
+}
+END_TEST
+
+START_TEST(glob_is_not_exponential)
+{
+	char name[4001];
+
+	memset(name, 'a', 4000);
+	name[4000] = '\0';
+	ck_assert(!spg_name_match("*a*a*a*a*a*a*a*a*a*a*a*a*b", name, false));
+}
+END_TEST
+
+static const struct {
+	const char *in, *out;
+} paths[] = {
+	{"/", "/"},
+	{"//", "/"},
+	{"/srv//exchsrvr/./bin/", "/srv/exchsrvr/bin"},
+	{"/./", "/"},
+	{"a/./b//c/", "a/b/c"},
+	{"./a", "a"},
+	{"/a/../b", "/a/../b"},
+	{"", "."},
+};
+
+START_TEST(normalise)
+{
+	char path[64];
+
+	strcpy(path, paths[_i].in);
+	spg_path_normalise(path);
+	ck_assert_str_eq(path, paths[_i].out);
+}
+END_TEST
+
+START_TEST(below)
+{
+	ck_assert(spg_path_below("/srv/bin/x", "/srv/bin", false));
+	ck_assert(!spg_path_below("/srv/bin", "/srv/bin", false));
+	ck_assert(spg_path_below("/srv/bin", "/srv/bin", true));
+	ck_assert(!spg_path_below("/srv/binary", "/srv/bin", true));
+	ck_assert(spg_path_below("/x", "/", false));
+	ck_assert(!spg_path_below("/", "/", false));
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("text");
+
+	spg_add_rows(tc, escape, escapes);
+	spg_add_rows(tc, quote, quotes);
+	spg_add_rows(tc, glob, globs);
+	tcase_add_test(tc, glob_is_not_exponential);
+	spg_add_rows(tc, normalise, paths);
+	tcase_add_test(tc, below);
+	return spg_run_suite("text", tc);
+}
