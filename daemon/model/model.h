@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The state of the world as last proved: which files each product has, who
+ * uses them, which locks lie on them, and what is dirty since. Loop thread.
+ *
+ * State only ever comes from surveys (spg_model_apply). Events are hints: they
+ * mark a file dirty and move the generation on (spg_model_note). Opens and
+ * closes are never counted.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/model/event.h"
+#include "daemon/model/observation.h"
+#include "daemon/model/product.h"
+#include "daemon/model/verdict.h"
+
+struct spg_model;
+
+/** NULL: out of memory. @last_interval: highest number used before, see
+ * struct spg_event.interval. */
+struct spg_model *spg_model_create(int64_t last_interval);
+
+/** Takes NULL. */
+void spg_model_destroy(struct spg_model *model);
+
+/**
+ * Replace the products. A product of the same name keeps its files, uses and
+ * times; uses of one that is gone end at @now_ns. Changes are appended to
+ * @changes. Everything becomes dirty. Returns 0 or SPG_ERR_NOMEM (and the old
+ * products stay).
+ */
+int spg_model_set_products(struct spg_model *model, struct spg_product *const *products,
+	size_t n, int64_t now_ns, struct spg_event_list *changes);
+
+size_t spg_model_n_products(const struct spg_model *model);
+
+/** The @index-th product; borrowed until the next spg_model_set_products(). */
+struct spg_product *spg_model_product(const struct spg_model *model, size_t index);
+
+/** Index of the product called @name, or -1. */
+int spg_model_find_product(const struct spg_model *model, const char *name);
+
+/** Moves on whenever something may have changed that a proof relies on. */
+uint64_t spg_model_generation(const struct spg_model *model, size_t index);
+
+/**
+ * An event came in: mark what it concerns as dirty. Returns true when any
+ * product has the file; then, if exactly one has, its name is put into
+ * event->product. The event is not kept.
+ */
+bool spg_model_note(struct spg_model *model, struct spg_event *event);
+
+/** Distrust everything about product @index (SPG_NO_FILE: about all): after a
+ * gap, a mount, a change of directories. */
+void spg_model_distrust(struct spg_model *model, size_t index);
+
+/** True when product @index has dirty files or must be surveyed in full;
+ * @ret_full tells which. */
+bool spg_model_is_dirty(const struct spg_model *model, size_t index, bool *ret_full);
+
+/** True when some file of product @index is in use or locked. */
+bool spg_model_has_uses(const struct spg_model *model, size_t index);
+
+/**
+ * What the next survey of product @index has to know and look at; the arrays
+ * are the caller's to free, the references in them too.
+ *
+ * @ret_known  files known so far, replaced ones included, so that a survey can
+ *             reuse the records and find out what became of them
+ * @ret_paths  for SPG_SURVEY_FILES: the dirty paths; else NULL
+ *
+ * The dirty marks are taken: if the survey fails, spg_model_distrust().
+ * Returns 0 or SPG_ERR_NOMEM, and then nothing is taken.
+ */
+int spg_model_begin_survey(struct spg_model *model, size_t index,
+	enum spg_survey_depth depth, struct spg_file ***ret_known, size_t *ret_n_known,
+	char ***ret_paths, size_t *ret_n_paths);
+
+/**
+ * Take over what a survey found: begin and end uses and locks, fill in
+ * since_ns of @obs, append one event per change to @changes (without ids).
+ * A survey of a product that has gone meanwhile changes nothing.
+ * Returns 0 or SPG_ERR_NOMEM: the product is then wholly dirty again.
+ */
+int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
+	struct spg_event_list *changes);
+
+/**
+ * Record the verdict about product @index as a whole; when it differs from the
+ * last one, append a durable SPG_EVENT_VERDICT. Returns 0 or SPG_ERR_NOMEM.
+ */
+int spg_model_conclude(struct spg_model *model, size_t index,
+	const struct spg_verdict *verdict, int64_t at_ns,
+	struct spg_event_list *changes);
+
+/* One product, for status and metrics. */
+struct spg_model_summary {
+	enum spg_verdict_kind verdict;
+	int64_t verdict_ns;       /* when it was last proved, UTC; 0 never */
+	int64_t verdict_since_ns; /* since when it has been this one; 0 never */
+	uint64_t generation;
+	struct spg_verdict_counts counts; /* as of the last verdict */
+	size_t n_files, n_uses, n_locks;
+};
+
+void spg_model_summarise(
+	const struct spg_model *model, size_t index, struct spg_model_summary *ret);
+
+/** The processes that use a file of any product now, each once, with a
+ * reference each; free the array. Returns 0 or SPG_ERR_NOMEM. */
+int spg_model_holders(
+	const struct spg_model *model, struct spg_process ***ret, size_t *ret_n);
+
+/** What the last full survey of product @index could not look at; borrowed
+ * until the next spg_model_apply(). */
+const struct spg_lack *spg_model_lacks(
+	const struct spg_model *model, size_t index, size_t *ret_n);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What the methods of the socket (and later of HTTP) work on: the parts of the
+ * running daemon. Owned by daemon.c, borrowed by everything in serve/ for the
+ * life of the server. Loop thread.
+ */
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "common/buf.h"
+#include "common/kind.h"
+#include "daemon/model/model.h"
+#include "daemon/prover.h"
+#include "daemon/store/store.h"
+#include "daemon/watch/watch.h"
+
+struct spg_service {
+	uv_loop_t *loop;
+	struct spg_model *model;
+	struct spg_prover *prover;
+	struct spg_store *store;
+	struct spg_watch *watch;
+	const char *socket_path;
+	const char *database_path;
+	const char *config_path;            /* "" for the built-in defaults */
+	int64_t started_ns;                 /* UTC */
+	uint64_t n_events[SPG_EVENT_KINDS]; /* since the start */
+	uint64_t n_gaps[SPG_GAP_REASONS];
+	int64_t last_event_id; /* 0: none yet */
+
+	/* Read the configuration again. Returns 0; SPG_ERR_INVALID when the file
+	 * is bad (the old configuration goes on; @problems has one line for each
+	 * fault); or another negative spg_err. */
+	int (*reload)(void *user, struct spg_buf *problems);
+	/* Numbers who may change something: root, the daemon's own user, members
+	 * of admin-group. */
+	bool (*is_admin)(void *user, uint32_t uid, uint32_t gid, int32_t pid);
+	void *user;
+};

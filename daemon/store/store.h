@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The history: events and intervals in SQLite, written and read by a thread
+ * of its own.
+ *
+ * Owns the database connection and the thread. Everything declared here is
+ * called on the loop thread and returns at once, except start and stop, which
+ * wait for the thread. Callbacks come on the loop thread, in the order of the
+ * calls that asked for them, never from within the call itself.
+ *
+ * Events go in through a bounded queue. What does not fit is dropped and
+ * counted, and becomes a gap row as soon as rows can be written again. A disk
+ * that is full, or any other write error, stops history and nothing else: the
+ * queue drains into a gap, writing is tried again every few seconds. A
+ * database that fails its check, at start or later, is set aside as
+ * "<database>.damaged-<time>" and a new one is begun, with a gap row.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "common/kind.h"
+#include "daemon/model/event.h"
+
+struct spg_store;
+
+struct spg_store_config {
+	const char *path;      /* database file; its directory exists */
+	int64_t retain_ns;     /* events older than that go; 0: for ever */
+	uint64_t retain_bytes; /* oldest events go beyond that; 0: no limit */
+	size_t queue_max;      /* events waiting; 0: a sound default */
+	unsigned batch_ms;     /* longest delay of a batch; 0: 100 */
+};
+
+/* What the database knew when it was opened. */
+struct spg_store_origin {
+	int64_t last_event_id; /* 0: none; the next event gets this plus one */
+	int64_t last_interval; /* 0: none */
+	int64_t last_alive_ns; /* UTC; when the previous daemon last wrote; 0: new */
+	bool clean_stop;       /* it stopped cleanly */
+	bool began_anew;       /* a damaged database was set aside just now */
+	bool is_new;           /* there was none */
+};
+
+/**
+ * Open (or create, or migrate, or set aside and create) the database and start
+ * the thread. Intervals that the previous daemon left open are closed at its
+ * last sign of life. Blocks until the database is usable; before the loop runs.
+ *
+ * Returns 0 and fills @ret and @ret_origin; SPG_ERR_DENIED, SPG_ERR_BUSY (a
+ * daemon that runs has this database: a lock file beside it), SPG_ERR_FULL,
+ * SPG_ERR_UNSUPPORTED (made by a newer spguard), SPG_ERR_IO, SPG_ERR_NOMEM:
+ * logged, with what to do.
+ */
+int spg_store_start(struct spg_store **ret, uv_loop_t *loop,
+	const struct spg_store_config *config, struct spg_store_origin *ret_origin);
+
+/**
+ * Write what is queued (for at most @timeout_ms when the disk does not take
+ * it), mark the stop as clean, close the database, join the thread. Callbacks
+ * still owed come before it returns, with SPG_ERR_BUSY where they were not
+ * served. Then @on_closed comes from the loop once the handles are closed, and
+ * only then the memory goes. Takes NULL (@on_closed comes within the call).
+ */
+void spg_store_stop(struct spg_store *store, unsigned timeout_ms,
+	void (*on_closed)(void *user), void *user);
+
+/** Change retention; takes effect with the next round of pruning. */
+void spg_store_set_retention(
+	struct spg_store *store, int64_t retain_ns, uint64_t retain_bytes);
+
+/**
+ * Queue @event for writing; takes a reference of its own. Its id must be
+ * greater than every id before. Never fails: see above for what is dropped.
+ * An event with ->durable makes its batch commit at once and with an fsync.
+ */
+void spg_store_append(struct spg_store *store, struct spg_event *event);
+
+/**
+ * @done comes when every event appended before is on disk: @err 0; or
+ * SPG_ERR_FULL or SPG_ERR_IO when history is stopped: they are not.
+ */
+void spg_store_flush(
+	struct spg_store *store, void (*done)(void *user, int err), void *user);
+
+/* A question to the history. Texts are borrowed for the call. */
+struct spg_store_query {
+	int64_t since_ns, until_ns; /* UTC, both included; 0: open */
+	uint32_t kinds;             /* SPG_EVENT_BIT()s, matched against any kind
+	                               merged into an event; 0: all */
+	/* Absolute paths, or bare names without '/', which match that file name
+	 * in any directory ignoring ASCII case. None: all. An event with no file
+	 * (a gap, a verdict) is returned whatever the paths. */
+	const char *const *paths;
+	size_t n_paths;
+	const char *process_name; /* NULL: all; compared ignoring ASCII case */
+	int32_t pid;              /* 0: all */
+	const char *product;      /* NULL: all */
+	int64_t before_id;        /* only ids below, to page backwards; 0: newest */
+	size_t limit;             /* 1..SPG_STORE_PAGE_MAX */
+};
+
+#define SPG_STORE_PAGE_MAX 10000
+
+/* One page of answers, oldest first: the newest @limit events that match. */
+struct spg_store_page {
+	struct spg_event_list events;
+	bool more; /* older ones match too */
+};
+
+/**
+ * Ask; @done gets @err 0 and a page, which it may empty by moving ->events;
+ * the store releases what remains after the call. Or a negative spg_err and
+ * NULL. Events appended before the call are found, if they could be written.
+ */
+void spg_store_query(struct spg_store *store, const struct spg_store_query *query,
+	void (*done)(void *user, int err, struct spg_store_page *page), void *user);
+
+struct spg_store_status {
+	uint64_t rows;     /* events in the database */
+	uint64_t bytes;    /* database and its write-ahead log */
+	size_t queue_rows; /* events waiting */
+	uint64_t dropped;  /* events not stored since the start */
+	bool stopped;      /* history is stopped */
+	char why[160];     /* then why, and what to do; else "" */
+	int64_t oldest_ns; /* UTC of the oldest event; 0: none */
+};
+
+/** What is known without asking the thread; at most one batch old. */
+void spg_store_status(struct spg_store *store, struct spg_store_status *ret);

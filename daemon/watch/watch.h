@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The contract between spguard and an operating system. Start here to add a
+ * platform or a tier.
+ *
+ * A backend is asked for two things, and nothing above this header knows how
+ * it finds them out:
+ *   events   hints and history: somebody opened, closed, locked, replaced a
+ *            file. They may be merged or lost; a loss is reported as a gap.
+ *   surveys  the truth: for the files of a product, does anyone use them
+ *            (census), who (attribution), which locks, and what could not be
+ *            looked at.
+ *
+ * Threads: everything is called on the loop thread except survey(), which runs
+ * on the surveyor's thread, one at a time, and may block on a disk; it must
+ * never touch the backend's loop-side state. A backend opens product files for
+ * moments only and is never found among their users.
+ *
+ * Order: create, start, set_products, then drain/survey/watch_exit in any
+ * order, stop, and after on_stopped came, destroy.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "daemon/model/event.h"
+#include "daemon/model/observation.h"
+#include "daemon/model/product.h"
+
+struct spg_watch;
+
+/* What a backend tells; all on the loop thread, @user is the listener's. */
+struct spg_watch_listener {
+	/* A file event, not yet numbered. Borrowed: take a reference to keep. */
+	void (*on_event)(void *user, struct spg_event *event);
+	/* Events may be missing: the model must distrust everything and the gap
+	 * be recorded. @detail: in words, for people. */
+	void (*on_gap)(void *user, enum spg_gap_reason reason, int64_t since_ns,
+		int64_t until_ns, uint64_t count, const char *detail);
+	/* Directories or mounts changed so that @product (NULL: any) has to be
+	 * surveyed in full. */
+	void (*on_layout)(void *user, const struct spg_product *product);
+	/* The process named by watch_exit() has ended. */
+	void (*on_exit)(void *user, struct spg_proc_id id);
+	void *user;
+};
+
+struct spg_survey_request {
+	struct spg_product *product;
+	enum spg_survey_depth depth;
+	struct spg_file *const *known; /* see spg_model_begin_survey() */
+	size_t n_known;
+	char *const *paths; /* SPG_SURVEY_FILES: what to look at */
+	size_t n_paths;
+	/* SPG_SURVEY_FULL: names that count although the product's patterns do
+	 * not have them (a payload's). */
+	char *const *extra_names;
+	size_t n_extra_names;
+	/* Search for holders even when the census finds every file free: finds
+	 * old versions of files that are still in use. */
+	bool attribute;
+	/* Set by the loop thread to ask a long survey to end early; its result is
+	 * then thrown away. */
+	const atomic_bool *cancel;
+};
+
+/* One means of looking, for "status" and "doctor". */
+struct spg_mechanism {
+	const char *name; /* "file events", "lease probe", ...; static */
+	bool works;
+	char detail[160]; /* how it was proved, or why it failed */
+	char remedy[160]; /* what would mend it; "" when it works */
+};
+
+/* One directory of a product, for "status" and "doctor". */
+struct spg_watched_directory {
+	const char *path; /* borrowed until the next call into the backend */
+	enum {
+		SPG_DIRECTORY_WATCHED,
+		SPG_DIRECTORY_MISSING,
+		SPG_DIRECTORY_BLIND
+	} state;
+	const char *why; /* for BLIND: "" otherwise */
+	size_t n_marks;  /* directories marked below it, itself included */
+};
+
+struct spg_watch_ops {
+	/* Prove each mechanism, open the sources of events. Returns 0;
+	 * SPG_ERR_UNSUPPORTED or SPG_ERR_DENIED, logged, when not even the
+	 * lowest tier is possible; or another negative spg_err. */
+	int (*start)(struct spg_watch *watch);
+
+	/* Watch these products instead of those before; keeps references. A
+	 * directory that is not there yet is waited for. Marks are armed when it
+	 * returns: a survey that starts afterwards misses nothing. Returns 0 or
+	 * SPG_ERR_NOMEM; what else fails is a lack of each later survey. */
+	int (*set_products)(
+		struct spg_watch *watch, struct spg_product *const *products, size_t n);
+
+	/* Deliver every event that happened before the call. Returns 0, or
+	 * SPG_WATCH_MORE when it stopped at its budget: call again. */
+	int (*drain)(struct spg_watch *watch);
+
+	/* Surveyor's thread. Returns 0 and *ret, or SPG_ERR_NOMEM, or
+	 * SPG_ERR_TIMEOUT when it was cancelled. What cannot be looked at is a
+	 * lack in the observation, not an error. */
+	int (*survey)(struct spg_watch *watch, const struct spg_survey_request *request,
+		struct spg_observation **ret);
+
+	/* What the survey that runs now is looking at, for the message when it
+	 * takes too long: a path, or "". Any thread; copies into @ret. */
+	void (*survey_place)(struct spg_watch *watch, char *ret, size_t size);
+
+	/* Report the end of @process through on_exit, once. Asking again for one
+	 * that is watched does nothing. Returns 0; SPG_WATCH_GONE when it has
+	 * ended already (no callback comes); or a negative spg_err. */
+	int (*watch_exit)(struct spg_watch *watch, struct spg_process *process);
+
+	/* For status: never blocks. @ret is the backend's until the next call. */
+	size_t (*mechanisms)(struct spg_watch *watch, const struct spg_mechanism **ret);
+	size_t (*directories)(struct spg_watch *watch,
+		const struct spg_product *product,
+		const struct spg_watched_directory **ret);
+
+	/* Close every handle; @on_stopped comes from the loop when all are. */
+	void (*stop)(
+		struct spg_watch *watch, void (*on_stopped)(void *user), void *user);
+
+	/* After on_stopped, or instead of start. */
+	void (*destroy)(struct spg_watch *watch);
+};
+
+#define SPG_WATCH_MORE 1
+#define SPG_WATCH_GONE 1
+
+/* The first member of every backend. */
+struct spg_watch {
+	const struct spg_watch_ops *ops;
+	const char *tier; /* "bpf", "procfs", "scripted"; set by start */
+	bool lock_events; /* false: the loop polls locks while files are in use */
+	struct spg_watch_listener listener;
+	uv_loop_t *loop;
+};
+
+enum spg_tier { SPG_TIER_AUTO, SPG_TIER_BPF, SPG_TIER_PROCFS };
+
+/**
+ * The backend for this platform.
+ *
+ * @scratch_dir  existing directory for the self-test's scratch file
+ * @tier         SPG_TIER_AUTO takes the best that proves itself at start
+ *
+ * NULL: out of memory.
+ */
+struct spg_watch *spg_watch_create(uv_loop_t *loop,
+	const struct spg_watch_listener *listener, enum spg_tier tier,
+	const char *scratch_dir);
