@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The files of a service pack, as names: what a folder contains, or what a
+ * list says.
+ *
+ * A name is a bare file name, or an absolute path where a list gives one. All
+ * are valid UTF-8, sorted by bytes and unique. A payload that cannot be read
+ * to its end is an error and never a shorter list, since a file left out would
+ * make the answer "safe" worthless. Blocks; not for a loop thread.
+ */
+#include <stddef.h>
+
+#include "common/buf.h"
+
+#define SPG_PAYLOAD_FILES_MAX 1000000     /* names, and entries looked at */
+#define SPG_PAYLOAD_DEPTH_MAX 64          /* folders below the first */
+#define SPG_PAYLOAD_LIST_MAX  (64U << 20) /* bytes of a list */
+#define SPG_PAYLOAD_LINE_MAX  4096        /* bytes of a line */
+
+struct spg_payload {
+	char **names;
+	size_t n, size;
+};
+
+#define SPG_PAYLOAD_NULL                                                               \
+	{                                                                              \
+		NULL, 0, 0                                                             \
+	}
+
+/** Idempotent; takes SPG_PAYLOAD_NULL. */
+void spg_payload_finish(struct spg_payload *payload);
+
+/**
+ * The names of all files in @folder and the folders below. Symbolic links are
+ * followed, a folder that contains itself is read once. What is neither file
+ * nor folder is left out.
+ *
+ * @payload  empty; filled on success, empty on failure
+ * @error    on failure: what is wrong and, in a second line, what to do
+ *
+ * Returns 0; SPG_ERR_NOT_FOUND, SPG_ERR_DENIED, SPG_ERR_INVALID (not a folder,
+ * no file in it, a name that is no UTF-8), SPG_ERR_LIMIT, SPG_ERR_IO,
+ * SPG_ERR_NOMEM.
+ */
+int spg_payload_read_folder(
+	struct spg_payload *payload, const char *folder, struct spg_buf *error);
+
+/**
+ * The names that the list @path says, one a line ("-": standard input). Blanks
+ * around a name, CR LF, a UTF-8 byte order mark, empty lines and lines that
+ * begin with '#' are skipped. An absolute path stays as it is; of a relative
+ * one, or one written with backslashes, only the last part is kept.
+ *
+ * Otherwise as spg_payload_read_folder().
+ */
+int spg_payload_read_list(
+	struct spg_payload *payload, const char *path, struct spg_buf *error);
+
+/** As spg_payload_read_list(), from @n bytes at @text; @label names the list
+ * in messages. */
+int spg_payload_parse_list(struct spg_payload *payload, const char *label,
+	const char *text, size_t n, struct spg_buf *error);
