@@ -44,10 +44,14 @@ int spg_prover_start(struct spg_prover **ret, uv_loop_t *loop,
 	const struct spg_prover_config *config, struct spg_model *model,
 	struct spg_watch *watch, spg_prover_on_changes *on_changes, void *user);
 
-/** Answer what is queued with SPG_ERR_BUSY, end the thread (or leave it behind
- * when it hangs), close the handles, then @on_stopped. Takes NULL. */
-void spg_prover_stop(
-	struct spg_prover *prover, void (*on_stopped)(void *user), void *user);
+/**
+ * Answer what is queued with SPG_ERR_BUSY, end the thread, close the handles,
+ * then @on_stopped. A survey that does not end within two seconds is left
+ * behind: @hangs is true then, and what it works on, the watch backend among
+ * it, must not be destroyed before the process ends.
+ */
+void spg_prover_stop(struct spg_prover *prover,
+	void (*on_stopped)(void *user, bool hangs), void *user);
 
 void spg_prover_configure(
 	struct spg_prover *prover, const struct spg_prover_config *config);

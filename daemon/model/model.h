@@ -46,6 +46,9 @@ int spg_model_find_product(const struct spg_model *model, const char *name);
 /** Moves on whenever something may have changed that a proof relies on. */
 uint64_t spg_model_generation(const struct spg_model *model, size_t index);
 
+/** True when @path is a file of any product. */
+bool spg_model_wants(const struct spg_model *model, const char *path);
+
 /**
  * An event came in: mark what it concerns as dirty. Returns true when any
  * product has the file; then, if exactly one has, its name is put into
@@ -53,31 +56,51 @@ uint64_t spg_model_generation(const struct spg_model *model, size_t index);
  */
 bool spg_model_note(struct spg_model *model, struct spg_event *event);
 
+/** A process has ended: what it used is dirty. */
+void spg_model_note_exit(struct spg_model *model, struct spg_proc_id id);
+
 /** Distrust everything about product @index (SPG_NO_FILE: about all): after a
  * gap, a mount, a change of directories. */
 void spg_model_distrust(struct spg_model *model, size_t index);
 
-/** True when product @index has dirty files or must be surveyed in full;
- * @ret_full tells which. */
-bool spg_model_is_dirty(const struct spg_model *model, size_t index, bool *ret_full);
+/** True when something about product @index has to be surveyed again. */
+bool spg_model_is_dirty(const struct spg_model *model, size_t index);
 
 /** True when some file of product @index is in use or locked. */
 bool spg_model_has_uses(const struct spg_model *model, size_t index);
 
+/* What the next survey of a product has to know and to look at. */
+struct spg_survey_scope {
+	enum spg_survey_depth depth;
+	/* Files known so far, replaced ones included, so that a survey can reuse
+	 * the records and find out what became of them. */
+	struct spg_file **known;
+	size_t n_known;
+	char **paths; /* SPG_SURVEY_FILES: the dirty ones */
+	size_t n_paths;
+	/* SPG_SURVEY_LOCKS: who may hold locks: the users known. */
+	struct spg_process **holders;
+	size_t n_holders;
+	bool attribute; /* a file was deleted or replaced: search for holders */
+};
+
+#define SPG_SURVEY_SCOPE_NULL                                                          \
+	{                                                                              \
+		.depth = SPG_SURVEY_FULL                                               \
+	}
+
 /**
- * What the next survey of product @index has to know and look at; the arrays
- * are the caller's to free, the references in them too.
- *
- * @ret_known  files known so far, replaced ones included, so that a survey can
- *             reuse the records and find out what became of them
- * @ret_paths  for SPG_SURVEY_FILES: the dirty paths; else NULL
- *
- * The dirty marks are taken: if the survey fails, spg_model_distrust().
- * Returns 0 or SPG_ERR_NOMEM, and then nothing is taken.
+ * Fill in @ret for a survey of product @index at @depth; spg_survey_scope_finish()
+ * releases it. For SPG_SURVEY_FILES the depth becomes SPG_SURVEY_FULL when only
+ * that will do. The dirty marks are taken (not by SPG_SURVEY_LOCKS): if the
+ * survey fails, spg_model_distrust(). Returns 0 or SPG_ERR_NOMEM, and then
+ * nothing is taken.
  */
 int spg_model_begin_survey(struct spg_model *model, size_t index,
-	enum spg_survey_depth depth, struct spg_file ***ret_known, size_t *ret_n_known,
-	char ***ret_paths, size_t *ret_n_paths);
+	enum spg_survey_depth depth, struct spg_survey_scope *ret);
+
+/** Idempotent; takes SPG_SURVEY_SCOPE_NULL. */
+void spg_survey_scope_finish(struct spg_survey_scope *scope);
 
 /**
  * Take over what a survey found: begin and end uses and locks, fill in
@@ -108,11 +131,6 @@ struct spg_model_summary {
 
 void spg_model_summarise(
 	const struct spg_model *model, size_t index, struct spg_model_summary *ret);
-
-/** The processes that use a file of any product now, each once, with a
- * reference each; free the array. Returns 0 or SPG_ERR_NOMEM. */
-int spg_model_holders(
-	const struct spg_model *model, struct spg_process ***ret, size_t *ret_n);
 
 /** What the last full survey of product @index could not look at; borrowed
  * until the next spg_model_apply(). */

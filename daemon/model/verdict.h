@@ -73,8 +73,3 @@ void spg_verdict_finish(struct spg_verdict *verdict);
 /** What a process that uses a file means for @product. */
 enum spg_use_class spg_use_classify(
 	const struct spg_product *product, const struct spg_process *process);
-
-/** True when @seen is what @selection asks about (NULL: always, if it belongs
- * to the product's own set). */
-bool spg_selection_has(const struct spg_selection *selection,
-	const struct spg_product *product, const char *path);

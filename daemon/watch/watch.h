@@ -28,6 +28,7 @@
 #include <uv.h>
 
 #include "daemon/model/event.h"
+#include "daemon/model/model.h"
 #include "daemon/model/observation.h"
 #include "daemon/model/product.h"
 
@@ -35,6 +36,9 @@ struct spg_watch;
 
 /* What a backend tells; all on the loop thread, @user is the listener's. */
 struct spg_watch_listener {
+	/* True when somebody wants events of the file at @path: asked first, since
+	 * finding out who did it costs more than the rest. */
+	bool (*wants)(void *user, const char *path);
 	/* A file event, not yet numbered. Borrowed: take a reference to keep. */
 	void (*on_event)(void *user, struct spg_event *event);
 	/* Events may be missing: the model must distrust everything and the gap
@@ -51,11 +55,7 @@ struct spg_watch_listener {
 
 struct spg_survey_request {
 	struct spg_product *product;
-	enum spg_survey_depth depth;
-	struct spg_file *const *known; /* see spg_model_begin_survey() */
-	size_t n_known;
-	char *const *paths; /* SPG_SURVEY_FILES: what to look at */
-	size_t n_paths;
+	const struct spg_survey_scope *scope;
 	/* SPG_SURVEY_FULL: names that count although the product's patterns do
 	 * not have them (a payload's). */
 	char *const *extra_names;
@@ -110,6 +110,10 @@ struct spg_watch_ops {
 	 * lack in the observation, not an error. */
 	int (*survey)(struct spg_watch *watch, const struct spg_survey_request *request,
 		struct spg_observation **ret);
+
+	/* Give up, for good, every privilege that is not needed after start. Returns
+	 * 0, or a negative spg_err, logged: the daemon then runs as it is. */
+	int (*confine)(struct spg_watch *watch);
 
 	/* What the survey that runs now is looking at, for the message when it
 	 * takes too long: a path, or "". Any thread; copies into @ret. */

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/model/verdict_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/err.h"
+#include "common/text.h"
+
+struct lines {
+	char ***texts;
+	size_t *n, *size;
+};
+
+/* Append the text in @buf unless it is among the first lines, which are the ones
+ * that will be shown; empties @buf. */
+static int add_line(struct lines lines, struct spg_buf *buf)
+{
+	char *text = spg_buf_take(buf);
+
+	if (!text)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < *lines.n && i < SPG_VERDICT_LINES_MAX; i++) {
+		if (strcmp((*lines.texts)[i], text) == 0) {
+			free(text);
+			return 0;
+		}
+	}
+	if (spg_array_reserve(lines.texts, *lines.n, lines.size, sizeof(char *)) < 0) {
+		free(text);
+		return SPG_ERR_NOMEM;
+	}
+	(*lines.texts)[(*lines.n)++] = text;
+	return 0;
+}
+
+static struct lines reasons_of(struct spg_verdict *v)
+{
+	return (struct lines){&v->reasons, &v->n_reasons, &v->size_reasons};
+}
+
+static struct lines next_of(struct spg_verdict *v)
+{
+	return (struct lines){&v->next, &v->n_next, &v->size_next};
+}
+
+/* "open, mapped and locked" */
+static void put_hows(struct spg_buf *buf, unsigned how)
+{
+	static const struct {
+		unsigned bit;
+		const char *participle;
+	} words[] = {
+		{SPG_USE_OPEN, "open"},
+		{SPG_USE_WRITE, "open for writing"},
+		{SPG_USE_MAPPED, "mapped"},
+		{SPG_USE_EXECUTING, "executed"},
+		{SPG_USE_LOCKED, "locked"},
+		{SPG_USE_WAITING, "waited for"},
+	};
+	size_t n = sizeof(words) / sizeof(words[0]);
+	bool first = true;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!(how & words[i].bit))
+			continue;
+		how &= ~words[i].bit;
+		if (!first)
+			spg_buf_puts(buf, how ? ", " : " and ");
+		spg_buf_puts(buf, words[i].participle);
+		first = false;
+	}
+	if (first)
+		spg_buf_puts(buf, "used");
+}
+
+static void put_process(struct spg_buf *buf, const struct spg_process *process)
+{
+	if (process->name)
+		spg_text_escape(buf, process->name, false);
+	else
+		spg_buf_puts(buf, "a process");
+	spg_buf_printf(buf, " (pid %d)", process->id.pid);
+}
+
+static void put_file(struct spg_buf *buf, const struct spg_observation *obs,
+	size_t seen, const char *path)
+{
+	if (seen != SPG_NO_FILE && obs->files[seen].presence == SPG_REPLACED)
+		spg_buf_puts(buf, "an old version of ");
+	spg_text_escape(buf, spg_path_base(path), false);
+}
+
+static int explain_use(const struct spg_observation *obs,
+	const struct spg_seen_use *use, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	put_file(&buf, obs, use->file, obs->files[use->file].file->path);
+	spg_buf_puts(&buf, " is ");
+	put_hows(&buf, use->how);
+	spg_buf_puts(&buf, " by ");
+	put_process(&buf, use->process);
+	return add_line(reasons_of(v), &buf);
+}
+
+/* How to make @process let go of its files. */
+static int advise_stop(const struct spg_process *process, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	if (process->id.pid == 1 || (process->unit && process->unit_refuses_stop)) {
+		put_process(&buf, process);
+		spg_buf_puts(&buf, " cannot be stopped by hand");
+		if (process->unit) {
+			spg_buf_puts(&buf, " (");
+			spg_text_escape(&buf, process->unit, false);
+			spg_buf_puts(&buf, ")");
+		}
+		spg_buf_puts(&buf, ": restart the machine, then check again");
+	} else if (process->unit) {
+		spg_buf_puts(&buf, "systemctl ");
+		if (process->unit_user) {
+			spg_buf_puts(&buf, "--user --machine=");
+			spg_text_shell_quote(&buf, process->unit_user);
+			spg_buf_puts(&buf, "@ ");
+		}
+		spg_buf_puts(&buf, "stop ");
+		spg_text_shell_quote(&buf, process->unit);
+	} else {
+		spg_buf_printf(&buf, "kill %d", process->id.pid);
+		if (process->name) {
+			spg_buf_puts(&buf, "   # ");
+			spg_text_escape(&buf, process->name, false);
+		}
+	}
+	return add_line(next_of(v), &buf);
+}
+
+static int explain_unattributed(const struct spg_observation *obs,
+	const struct spg_judged_file *file, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+	int r;
+
+	put_file(&buf, obs, file->seen, file->path);
+	spg_buf_puts(&buf, " is held by something that no process shows");
+	if (obs->hidden_why)
+		spg_buf_printf(&buf, " (%s)", obs->hidden_why);
+	r = add_line(reasons_of(v), &buf);
+	if (r < 0)
+		return r;
+	if (file->advice) {
+		spg_text_escape(&buf, file->advice, false);
+	} else {
+		spg_buf_puts(&buf, "stop what may have handed on ");
+		spg_text_escape(&buf, spg_path_base(file->path), false);
+		spg_buf_puts(&buf,
+			" (a loop device, a swap file, a service that passes "
+			"descriptors on), or restart the machine; then check again");
+	}
+	return add_line(next_of(v), &buf);
+}
+
+static int explain_blocked(const struct spg_observation *obs, struct spg_verdict *v)
+{
+	bool *blocked = calloc(obs->n_files + 1, sizeof(*blocked));
+	int r = blocked ? 0 : SPG_ERR_NOMEM;
+
+	for (size_t i = 0; r == 0 && i < v->n_files; i++)
+		if (v->files[i].seen != SPG_NO_FILE)
+			blocked[v->files[i].seen] =
+				v->files[i].state == SPG_FILE_BLOCKED;
+	for (size_t i = 0; r == 0 && i < obs->n_uses; i++) {
+		const struct spg_seen_use *use = &obs->uses[i];
+
+		if (!blocked[use->file] || spg_use_classify(obs->product,
+						   use->process) != SPG_CLASS_BLOCKER)
+			continue;
+		r = explain_use(obs, use, v);
+		if (r == 0)
+			r = advise_stop(use->process, v);
+	}
+	for (size_t i = 0; r == 0 && i < v->n_files; i++)
+		if (v->files[i].unattributed)
+			r = explain_unattributed(obs, &v->files[i], v);
+	free(blocked);
+	return r;
+}
+
+static int explain_unknown_file(const struct spg_observation *obs,
+	const struct spg_judged_file *file, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	if (obs->files[file->seen].census == SPG_CENSUS_UNKNOWN)
+		return 0; /* its lack says why */
+	put_file(&buf, obs, file->seen, file->path);
+	spg_buf_puts(&buf,
+		" is held by a process that setup stops, and others cannot be "
+		"ruled out");
+	if (obs->hidden_why)
+		spg_buf_printf(&buf, ": %s", obs->hidden_why);
+	return add_line(reasons_of(v), &buf);
+}
+
+static int explain_lacks(const struct spg_observation *obs,
+	const struct spg_name_set *asked, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < obs->n_lacks; i++) {
+		const struct spg_lack *lack = &obs->lacks[i];
+
+		if (!spg_lack_counts(obs, lack, asked))
+			continue;
+		spg_buf_printf(&buf, "could not look at %s: ", lack->what);
+		spg_text_escape(&buf, lack->why, false);
+		r = add_line(reasons_of(v), &buf);
+		if (r < 0)
+			break;
+		spg_text_escape(&buf, lack->remedy, false);
+		r = add_line(next_of(v), &buf);
+	}
+	return r;
+}
+
+static int explain_nothing_there(const struct spg_observation *obs,
+	const struct spg_name_set *asked, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+	int r;
+
+	for (size_t i = 0; i < v->n_files; i++)
+		if (v->files[i].seen != SPG_NO_FILE)
+			return 0;
+	/* Then that is the reason, and the files may well be there. */
+	for (size_t i = 0; i < obs->n_lacks; i++)
+		if (obs->lacks[i].blinds && obs->lacks[i].file == SPG_NO_FILE)
+			return 0;
+	spg_buf_printf(&buf,
+		asked ? "none of the files asked about is installed in the "
+			"directories "
+			"of %s"
+		      : "no file of %s was found in its directories",
+		obs->product->name);
+	r = add_line(reasons_of(v), &buf);
+	if (r < 0)
+		return r;
+	spg_buf_puts(&buf, asked ? "see whether this is the payload of that product"
+				 : "see whether \"directory\" and \"files\" of the "
+				   "product are right: spguard status");
+	return add_line(next_of(v), &buf);
+}
+
+/* Nobody reads a thousand reasons: keep the first, count the rest. */
+static int shorten(struct lines lines, const char *what)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+	size_t rest;
+
+	if (*lines.n <= SPG_VERDICT_LINES_MAX)
+		return 0;
+	rest = *lines.n - SPG_VERDICT_LINES_MAX;
+	while (*lines.n > SPG_VERDICT_LINES_MAX)
+		free((*lines.texts)[--*lines.n]);
+	spg_buf_printf(&buf, "and %zu more %s", rest, what);
+	return add_line(lines, &buf);
+}
+
+int spg_verdict_explain(const struct spg_observation *obs,
+	const struct spg_name_set *asked, struct spg_verdict *verdict)
+{
+	int r = explain_blocked(obs, verdict);
+
+	for (size_t i = 0; r == 0 && i < verdict->n_files; i++)
+		if (verdict->files[i].state == SPG_FILE_UNKNOWN)
+			r = explain_unknown_file(obs, &verdict->files[i], verdict);
+	if (r == 0)
+		r = explain_lacks(obs, asked, verdict);
+	if (r == 0)
+		r = explain_nothing_there(obs, asked, verdict);
+	if (r == 0)
+		r = shorten(reasons_of(verdict), "reasons");
+	if (r == 0)
+		r = shorten(next_of(verdict), "steps");
+	return r;
+}

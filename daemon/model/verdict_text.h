@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A verdict in words: the reasons, and what to do next. Part of verdict.c,
+ * which calls it once the states are known; nothing else does. Pure.
+ */
+#include "daemon/model/name_set.h"
+#include "daemon/model/verdict.h"
+
+/* More reasons or steps than this are summed up in a last one. */
+#define SPG_VERDICT_LINES_MAX 50
+
+/** True when @lack takes away a verdict of safe about @asked (NULL: about the
+ * product's own files). In verdict.c. */
+bool spg_lack_counts(const struct spg_observation *obs, const struct spg_lack *lack,
+	const struct spg_name_set *asked);
+
+/** Fill in ->reasons and ->next. Returns 0 or SPG_ERR_NOMEM. */
+int spg_verdict_explain(const struct spg_observation *obs,
+	const struct spg_name_set *asked, struct spg_verdict *verdict);
