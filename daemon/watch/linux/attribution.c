@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/attribution.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/array.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/watch/linux/deleted.h"
+#include "daemon/watch/linux/maps.h"
+
+/* The process that is being looked into. */
+struct subject {
+	struct spg_attribution *a;
+	int32_t pid;
+	int proc_fd;
+	struct spg_process *process; /* read when the first use is found */
+	bool gone;
+	bool opaque;
+};
+
+void spg_attribution_finish(struct spg_attribution *a)
+{
+	free(a->spots);
+	a->spots = NULL;
+	a->n_spots = a->size_spots = 0;
+}
+
+/* True when an error means "not yours to see", not "gone". */
+static bool is_denied(int errnum)
+{
+	return errnum == EACCES || errnum == EPERM;
+}
+
+/* The use of file @file by the subject, new or found before; SPG_NO_FILE when
+ * the process has gone or memory is short (*ret_err). */
+static size_t use_of(struct subject *s, size_t file, unsigned how, int *ret_err)
+{
+	struct spg_observation *obs = s->a->obs;
+
+	if (!s->process) {
+		int r = spg_proc_read(s->a->reader, s->proc_fd, s->pid, 0, &s->process);
+
+		if (r == SPG_ERR_NOMEM)
+			*ret_err = r;
+		if (r < 0) {
+			s->gone = true;
+			return SPG_NO_FILE;
+		}
+	}
+	/* Uses of one process are the last ones appended. */
+	for (size_t i = obs->n_uses; i-- > 0 && obs->uses[i].process == s->process;) {
+		if (obs->uses[i].file == file) {
+			obs->uses[i].how |= how;
+			return i;
+		}
+	}
+	*ret_err = spg_observation_add_use(obs, file, s->process, how);
+	return *ret_err == 0 ? obs->n_uses - 1 : SPG_NO_FILE;
+}
+
+/* Note a use of every file that is this inode. */
+static int note_uses(struct subject *s, enum spg_key_space space, uint64_t dev,
+	uint64_t ino, unsigned how, int32_t tid, int32_t fd)
+{
+	size_t cursor = 0, file;
+	int r = 0;
+
+	while (!s->gone && r == 0 &&
+		(file = spg_targets_find(s->a->targets, space, dev, ino, &cursor)) !=
+			SPG_NO_FILE) {
+		size_t use = use_of(s, file, how, &r);
+
+		if (use == SPG_NO_FILE || fd < 0)
+			continue;
+		r = spg_array_reserve(&s->a->spots, s->a->n_spots, &s->a->size_spots,
+			sizeof(*s->a->spots));
+		if (r == 0)
+			s->a->spots[s->a->n_spots++] = (struct spg_spot){.file = file,
+				.use = use,
+				.pid = s->pid,
+				.tid = tid,
+				.fd = fd};
+	}
+	return r;
+}
+
+/* How descriptor @name in @fd_dir is open; 0 for O_PATH, which holds nothing.
+ * The link's own mode shows it (fs/proc/fd.c, tid_fd_revalidate). */
+static unsigned how_open(int fd_dir, const char *name)
+{
+	struct stat st;
+	unsigned how = 0;
+
+	if (fstatat(fd_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (st.st_mode & S_IRUSR)
+		how |= SPG_USE_OPEN;
+	if (st.st_mode & S_IWUSR)
+		how |= SPG_USE_WRITE;
+	return how;
+}
+
+static int look_at_fd(struct subject *s, int fd_dir, const char *name, int32_t tid)
+{
+	struct statx stx;
+	unsigned how;
+	int r = 0;
+
+	/* The file behind it may be on a dead share: take what is cached. */
+	if (statx(fd_dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		    STATX_TYPE | STATX_INO | STATX_NLINK, &stx) < 0) {
+		s->opaque = s->opaque || is_denied(errno);
+		return 0;
+	}
+	if (!S_ISREG(stx.stx_mode))
+		return 0;
+	if (s->a->find_deleted && stx.stx_nlink == 0)
+		r = spg_deleted_by_fd(s->a, fd_dir, name);
+	if (r < 0)
+		return r;
+	if (spg_targets_find(s->a->targets, SPG_KEY_STAT,
+		    makedev(stx.stx_dev_major, stx.stx_dev_minor), stx.stx_ino,
+		    &(size_t){0}) == SPG_NO_FILE)
+		return 0;
+	how = how_open(fd_dir, name);
+	if (how == 0)
+		return 0;
+	return note_uses(s, SPG_KEY_STAT, makedev(stx.stx_dev_major, stx.stx_dev_minor),
+		stx.stx_ino, how, tid, atoi(name));
+}
+
+static DIR *open_dir_at(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir;
+
+	if (fd < 0)
+		return NULL;
+	dir = fdopendir(fd);
+	if (!dir)
+		close(fd);
+	return dir;
+}
+
+static int look_at_fds(struct subject *s, int32_t tid)
+{
+	char name[48];
+	const struct dirent *entry;
+	DIR *dir;
+	int r = 0;
+
+	snprintf(name, sizeof(name), "task/%" PRId32 "/fd", tid);
+	dir = open_dir_at(s->proc_fd, name);
+	if (!dir) {
+		s->opaque = s->opaque || is_denied(errno);
+		return 0;
+	}
+	while (r == 0 && !s->gone && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			r = look_at_fd(s, dirfd(dir), entry->d_name, tid);
+	closedir(dir);
+	return r;
+}
+
+struct map_visit {
+	struct subject *subject;
+	int r;
+};
+
+static int on_mapping(void *user, const struct spg_mapping *mapping)
+{
+	struct map_visit *visit = user;
+	struct subject *s = visit->subject;
+	int r = 0;
+
+	if (s->a->find_deleted && mapping->name)
+		r = spg_deleted_by_mapping(s->a, s->proc_fd, mapping);
+	if (r == 0)
+		r = note_uses(s, SPG_KEY_SB, mapping->dev, mapping->ino, SPG_USE_MAPPED,
+			0, -1);
+	visit->r = r;
+	return r;
+}
+
+static int look_at_maps(struct subject *s, int32_t tid)
+{
+	struct map_visit visit = {.subject = s};
+	int r = spg_maps_walk(
+		s->proc_fd, tid, s->a->find_deleted != NULL, on_mapping, &visit);
+
+	if (r == SPG_ERR_DENIED)
+		s->opaque = true;
+	return visit.r < 0 ? visit.r : 0;
+}
+
+static int look_at_exe(struct subject *s)
+{
+	struct statx stx;
+
+	if (statx(s->proc_fd, "exe", AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		    STATX_TYPE | STATX_INO, &stx) < 0) {
+		s->opaque = s->opaque || is_denied(errno);
+		return 0;
+	}
+	return note_uses(s, SPG_KEY_STAT, makedev(stx.stx_dev_major, stx.stx_dev_minor),
+		stx.stx_ino, SPG_USE_EXECUTING, 0, -1);
+}
+
+/* True when both threads share what @type names; then one look is enough. */
+static bool shares(int32_t a, int32_t b, int type)
+{
+	return syscall(SYS_kcmp, a, b, type, 0, 0) == 0;
+}
+
+/* Look at every thread that shows something the ones before did not. */
+static int look_at_threads(struct subject *s)
+{
+	const struct dirent *entry;
+	int32_t files_seen = 0, memory_seen = 0;
+	DIR *dir = open_dir_at(s->proc_fd, "task");
+	int r = 0;
+
+	if (!dir) {
+		s->opaque = s->opaque || is_denied(errno);
+		return 0;
+	}
+	while (r == 0 && !s->gone && (entry = readdir(dir))) {
+		int32_t tid = atoi(entry->d_name);
+
+		if (tid <= 0)
+			continue;
+		if (!files_seen || !shares(files_seen, tid, KCMP_FILES)) {
+			r = look_at_fds(s, tid);
+			files_seen = tid;
+		}
+		if (r == 0 && (!memory_seen || !shares(memory_seen, tid, KCMP_VM))) {
+			r = look_at_maps(s, tid);
+			memory_seen = tid;
+		}
+	}
+	closedir(dir);
+	return r;
+}
+
+static void note_opaque(struct spg_attribution *a, const struct subject *s)
+{
+	char name[SPG_PROC_NAME] = "?", part[100];
+	size_t used = strlen(a->opaque);
+
+	if (a->n_opaque++ >= 3)
+		return;
+	(void)spg_proc_stat(s->proc_fd, NULL, NULL, NULL, name);
+	snprintf(part, sizeof(part), "%spid %" PRId32 " (%s)", used ? ", " : "", s->pid,
+		name);
+	snprintf(a->opaque + used, sizeof(a->opaque) - used, "%s", part);
+}
+
+static int look_into(struct spg_attribution *a, int32_t pid)
+{
+	struct subject s = {.a = a, .pid = pid};
+	int r;
+
+	s.proc_fd = spg_proc_open(pid);
+	if (s.proc_fd < 0) {
+		/* With hidepid= a process may exist and not be ours to see. */
+		if (s.proc_fd == SPG_ERR_DENIED)
+			a->n_opaque++;
+		return 0;
+	}
+	r = look_at_exe(&s);
+	if (r == 0)
+		r = look_at_threads(&s);
+	if (r == 0 && s.opaque && !s.gone)
+		note_opaque(a, &s);
+	spg_process_unref(s.process);
+	close(s.proc_fd);
+	return r;
+}
+
+int spg_attribution_run(struct spg_attribution *a)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	int32_t self = getpid();
+	int r = 0;
+
+	if (!proc)
+		return SPG_ERR_IO;
+	while (r == 0 && (entry = readdir(proc))) {
+		int32_t pid = atoi(entry->d_name);
+
+		if (pid <= 0 || pid == self)
+			continue;
+		r = look_into(a, pid);
+		if (a->cancel && atomic_load_explicit(a->cancel, memory_order_relaxed))
+			r = SPG_ERR_TIMEOUT;
+	}
+	closedir(proc);
+	return r;
+}
+
+int spg_attribution_run_some(
+	struct spg_attribution *a, struct spg_process *const *processes, size_t n)
+{
+	int32_t last = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (processes[i]->id.pid == last)
+			continue;
+		last = processes[i]->id.pid;
+		r = look_into(a, last);
+	}
+	return r;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Linux without BPF, the tier "procfs": fanotify for events, write leases for
+ * the census, /proc for attribution and locks. Ties the parts of this folder
+ * to the contract of watch.h.
+ *
+ * The loop thread owns events, processes and the list of products; the
+ * surveyor's thread owns the mount table; marks are shared and have a lock.
+ */
+#include <cap-ng.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "daemon/watch/linux/events.h"
+#include "daemon/watch/linux/selftest.h"
+#include "daemon/watch/linux/survey.h"
+#include "daemon/watch/watch.h"
+
+#define N_MECHANISMS (1 + SPG_PROOFS)
+
+struct backend {
+	struct spg_watch base;
+	char *scratch_dir;
+	struct spg_users *users;
+	struct spg_events *events; /* NULL: no events on this system */
+	struct spg_marks *marks;
+	struct spg_processes *processes;
+	struct spg_surveyor surveyor;
+	struct spg_mechanism mechanisms[N_MECHANISMS];
+	pthread_mutex_t place_lock;
+	char place[256];
+	/* For directories(): one row each, rebuilt at every call. */
+	struct spg_watched_directory *rows;
+	void (*on_stopped)(void *user);
+	void *user;
+};
+
+static struct backend *backend_of(struct spg_watch *watch)
+{
+	return (struct backend *)watch;
+}
+
+static void note_place(void *user, const char *path)
+{
+	struct backend *b = user;
+
+	pthread_mutex_lock(&b->place_lock);
+	snprintf(b->place, sizeof(b->place), "%s", path);
+	pthread_mutex_unlock(&b->place_lock);
+}
+
+static void survey_place(struct spg_watch *watch, char *ret, size_t size)
+{
+	struct backend *b = backend_of(watch);
+
+	pthread_mutex_lock(&b->place_lock);
+	snprintf(ret, size, "%s", b->place);
+	pthread_mutex_unlock(&b->place_lock);
+}
+
+static void describe_events(struct backend *b, int err)
+{
+	struct spg_mechanism *row = &b->mechanisms[0];
+
+	row->name = "file events";
+	row->works = err == 0;
+	snprintf(row->detail, sizeof(row->detail), "%s",
+		err == 0 ? "fanotify by file id, no descriptor held"
+			 : spg_err_text(err));
+	snprintf(row->remedy, sizeof(row->remedy), "%s",
+		err == 0 ? ""
+		: err == SPG_ERR_DENIED
+			? "run the daemon as root, or with CAP_SYS_ADMIN"
+		: err == SPG_ERR_UNSUPPORTED ? "use a kernel from 5.17 on"
+					     : "see the daemon's log");
+}
+
+/* Events are needed to prove that nothing happened during a survey. */
+static int open_events(struct backend *b)
+{
+	int r = spg_events_create(&b->events);
+
+	describe_events(b, r);
+	if (r == SPG_ERR_NOMEM)
+		return r;
+	if (r < 0) {
+		spg_warning("no file events (%s): no verdict can be safe; %s",
+			spg_err_text(r), b->mechanisms[0].remedy);
+		return 0;
+	}
+	b->marks = spg_marks_create(spg_events_fd(b->events));
+	if (!b->marks)
+		return SPG_ERR_NOMEM;
+	return spg_events_start(
+		b->events, b->base.loop, b->marks, b->processes, &b->base.listener);
+}
+
+static int start(struct spg_watch *watch)
+{
+	struct backend *b = backend_of(watch);
+	int r;
+
+	/* Breaking our lease, or a broken pipe, must not end the daemon. */
+	signal(SIGIO, SIG_IGN);
+	watch->tier = "procfs";
+	b->users = spg_users_create();
+	if (!b->users)
+		return SPG_ERR_NOMEM;
+	b->surveyor.mounts = spg_mounts_create();
+	if (!b->surveyor.mounts)
+		return SPG_ERR_UNSUPPORTED;
+	b->surveyor.reader =
+		(struct spg_proc_reader){.users = b->users, .may_block = true};
+	b->surveyor.progress = note_place;
+	b->surveyor.user = b;
+	spg_selftest_run(&b->surveyor, b->scratch_dir, b->mechanisms + 1);
+	b->processes = spg_processes_create(watch->loop, &b->surveyor.reader);
+	if (!b->processes)
+		return SPG_ERR_NOMEM;
+	r = open_events(b);
+	if (r < 0)
+		return r;
+	b->surveyor.marks = b->marks;
+	for (int i = 1; i < N_MECHANISMS; i++)
+		if (!b->mechanisms[i].works)
+			spg_warning("%s: %s; %s", b->mechanisms[i].name,
+				b->mechanisms[i].detail, b->mechanisms[i].remedy);
+	return 0;
+}
+
+static int set_products(
+	struct spg_watch *watch, struct spg_product *const *products, size_t n)
+{
+	struct backend *b = backend_of(watch);
+
+	if (!b->events)
+		return 0;
+	/* Marks can only be removed all at once. The next survey, which is due
+	 * now, arms what is still wanted; in between, events may be missed. */
+	if (!spg_events_layout_stays(b->events, products, n)) {
+		int64_t now_ns = spg_clock_wall_ns();
+
+		spg_marks_flush(b->marks);
+		watch->listener.on_gap(watch->listener.user, SPG_GAP_WATCH, now_ns,
+			now_ns, 0,
+			"directories left the configuration: all are marked anew");
+	}
+	return spg_events_set_layout(b->events, products, n);
+}
+
+static int drain(struct spg_watch *watch)
+{
+	struct backend *b = backend_of(watch);
+
+	return b->events ? spg_events_drain(b->events) : 0;
+}
+
+/* A mechanism that failed its test blinds every survey. */
+static int add_lacks(const struct backend *b, struct spg_observation *obs)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < N_MECHANISMS; i++) {
+		const struct spg_mechanism *m = &b->mechanisms[i];
+
+		if (!m->works)
+			r = spg_observation_add_lack(obs, SPG_NO_FILE, true, m->name,
+				m->remedy, "%s", m->detail);
+	}
+	return r;
+}
+
+static int survey(struct spg_watch *watch, const struct spg_survey_request *request,
+	struct spg_observation **ret)
+{
+	struct backend *b = backend_of(watch);
+	struct spg_observation *obs = NULL;
+	int r = spg_survey_run(&b->surveyor, request, &obs);
+
+	note_place(b, "");
+	if (r == 0)
+		r = add_lacks(b, obs);
+	if (r < 0) {
+		spg_observation_destroy(obs);
+		return r;
+	}
+	*ret = obs;
+	return 0;
+}
+
+/* Bits that are not there to begin with are not asked for: as an ordinary user
+ * the daemon sees less and says so. */
+static int confine(struct spg_watch *watch)
+{
+	static const unsigned needed[] = {
+		CAP_SYS_ADMIN,          /* fanotify marks with pidfds */
+		CAP_SYS_PTRACE,         /* descriptors and mappings of everybody */
+		CAP_CHECKPOINT_RESTORE, /* /proc/PID/map_files */
+		CAP_DAC_READ_SEARCH,    /* directories, and files by handle */
+		CAP_LEASE,              /* leases on other people's files */
+	};
+
+	(void)watch;
+	capng_get_caps_process();
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
+		bool keep = false;
+
+		for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+			keep = keep || needed[i] == cap;
+		if (!keep)
+			(void)capng_update(CAPNG_DROP,
+				CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE |
+					CAPNG_BOUNDING_SET,
+				cap);
+	}
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0 ||
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		spg_warning("capabilities could not be given up: %s", strerror(errno));
+		return SPG_ERR_DENIED;
+	}
+	return 0;
+}
+
+static int watch_exit(struct spg_watch *watch, struct spg_process *process)
+{
+	struct backend *b = backend_of(watch);
+
+	return spg_processes_watch_exit(
+		b->processes, process, watch->listener.on_exit, watch->listener.user);
+}
+
+static size_t mechanisms(struct spg_watch *watch, const struct spg_mechanism **ret)
+{
+	*ret = backend_of(watch)->mechanisms;
+	return N_MECHANISMS;
+}
+
+static size_t directories(struct spg_watch *watch, const struct spg_product *product,
+	const struct spg_watched_directory **ret)
+{
+	struct backend *b = backend_of(watch);
+
+	free(b->rows);
+	b->rows = calloc(product->n_directories + 1, sizeof(*b->rows));
+	if (!b->rows)
+		return 0;
+	for (size_t i = 0; i < product->n_directories; i++) {
+		struct spg_watched_directory *row = &b->rows[i];
+
+		row->path = product->directories[i].path;
+		row->why = "";
+		row->n_marks = b->marks ? spg_marks_count(b->marks, row->path) : 0;
+		row->state = row->n_marks > 0 ? SPG_DIRECTORY_WATCHED
+		             : b->marks       ? SPG_DIRECTORY_MISSING
+		                              : SPG_DIRECTORY_BLIND;
+		if (row->state == SPG_DIRECTORY_BLIND)
+			row->why = b->mechanisms[0].detail;
+		else if (row->state == SPG_DIRECTORY_MISSING)
+			row->why = "not there, or not watchable; see the coverage";
+	}
+	*ret = b->rows;
+	return product->n_directories;
+}
+
+static void on_processes_closed(void *user)
+{
+	struct backend *b = user;
+
+	b->processes = NULL;
+	b->on_stopped(b->user);
+}
+
+static void on_events_closed(void *user)
+{
+	struct backend *b = user;
+
+	b->events = NULL;
+	if (b->processes)
+		spg_processes_stop(b->processes, on_processes_closed, b);
+	else
+		on_processes_closed(b);
+}
+
+static void stop(struct spg_watch *watch, void (*on_stopped)(void *user), void *user)
+{
+	struct backend *b = backend_of(watch);
+
+	b->on_stopped = on_stopped;
+	b->user = user;
+	spg_events_stop(b->events, on_events_closed, b);
+}
+
+static void destroy(struct spg_watch *watch)
+{
+	struct backend *b = backend_of(watch);
+
+	spg_marks_destroy(b->marks);
+	spg_mounts_destroy(b->surveyor.mounts);
+	spg_users_destroy(b->users);
+	pthread_mutex_destroy(&b->place_lock);
+	free(b->rows);
+	free(b->scratch_dir);
+	free(b);
+}
+
+static const struct spg_watch_ops ops = {
+	.start = start,
+	.set_products = set_products,
+	.drain = drain,
+	.survey = survey,
+	.confine = confine,
+	.survey_place = survey_place,
+	.watch_exit = watch_exit,
+	.mechanisms = mechanisms,
+	.directories = directories,
+	.stop = stop,
+	.destroy = destroy,
+};
+
+struct spg_watch *spg_watch_create(uv_loop_t *loop,
+	const struct spg_watch_listener *listener, enum spg_tier tier,
+	const char *scratch_dir)
+{
+	struct backend *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	(void)tier; /* this build has one; config.c refuses the others */
+	b->base = (struct spg_watch){
+		.ops = &ops, .tier = "procfs", .listener = *listener, .loop = loop};
+	pthread_mutex_init(&b->place_lock, NULL);
+	b->scratch_dir = strdup(scratch_dir);
+	if (!b->scratch_dir) {
+		destroy(&b->base);
+		return NULL;
+	}
+	return &b->base;
+}

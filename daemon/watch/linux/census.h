@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The write-lease probe: does anybody at all use this inode?
+ *
+ * A write lease (fcntl(2) F_SETLEASE) is granted only while nobody else has the
+ * file open; the kernel compares the inode's counts of readers and writers
+ * (fs/locks.c, check_conflicting_open). A mapping or a running program keeps an
+ * open file, so EAGAIN means: open, mapped, executing or locked by somebody.
+ *
+ * Side effects, all for microseconds: the file is open, fanotify shows it with
+ * our own pid, and whoever opens it meanwhile waits, or with O_NONBLOCK gets
+ * EAGAIN. SIGIO must be ignored, since breaking a lease sends it. One probe at
+ * a time in the process, or they would find each other. Surveyor's thread.
+ */
+#include "daemon/model/observation.h"
+#include "daemon/watch/linux/layer.h"
+
+struct spg_census_result {
+	enum spg_census census;
+	bool gone;  /* asked by handle: the inode exists no more */
+	int errnum; /* for SPG_CENSUS_UNKNOWN: why */
+};
+
+/** Probe every layer of @file; busy if any is. @by_handle: the file has left its
+ * path. */
+struct spg_census_result spg_census_probe(
+	const struct spg_linux_file *file, bool by_handle);
+
+/** Probe the open file @fd, which must be the caller's only descriptor of it. */
+struct spg_census_result spg_census_probe_fd(int fd);

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/events.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/text.h"
+
+/* Newer than the headers of Debian 12 (linux/fanotify.h). */
+#ifndef FAN_REPORT_FD_ERROR
+#define FAN_REPORT_FD_ERROR 0x00002000
+#endif
+
+#define BUFFER_BYTES (256 * 1024)
+/* Events in one go, before other handles of the loop get their turn. */
+#define BUDGET       4096
+
+struct spg_events {
+	int fd;
+	uv_poll_t poll;
+	bool started;
+	struct spg_marks *marks;
+	struct spg_processes *processes;
+	struct spg_watch_listener listener;
+	struct spg_product **products; /* whose layout is watched */
+	size_t n_products;
+	int32_t self;
+	int64_t last_read_ns; /* when the queue was last found empty, UTC */
+	void (*on_closed)(void *user);
+	void *user;
+	char *buffer;
+};
+
+int spg_events_create(struct spg_events **ret)
+{
+	struct spg_events *events = calloc(1, sizeof(*events));
+	unsigned flags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |
+	                 FAN_REPORT_DFID_NAME_TARGET | FAN_REPORT_PIDFD |
+	                 FAN_UNLIMITED_MARKS;
+
+	if (!events)
+		return SPG_ERR_NOMEM;
+	events->buffer = malloc(BUFFER_BYTES);
+	if (!events->buffer) {
+		free(events);
+		return SPG_ERR_NOMEM;
+	}
+	events->self = getpid();
+	/* Since 6.13 a pidfd that cannot be had says why; older ones refuse. */
+	events->fd = fanotify_init(flags | FAN_REPORT_FD_ERROR, O_RDONLY | O_CLOEXEC);
+	if (events->fd < 0 && errno == EINVAL)
+		events->fd = fanotify_init(flags, O_RDONLY | O_CLOEXEC);
+	if (events->fd < 0) {
+		int err = errno == EINVAL ? SPG_ERR_UNSUPPORTED
+		                          : spg_err_from_errno(errno);
+
+		free(events->buffer);
+		free(events);
+		return err;
+	}
+	*ret = events;
+	return 0;
+}
+
+int spg_events_fd(const struct spg_events *events)
+{
+	return events->fd;
+}
+
+/* What one event says, taken apart. */
+struct parsed {
+	uint64_t mask;
+	int32_t pid;
+	int pidfd; /* closed by the reader; -1 none */
+	struct {
+		bool has;
+		struct spg_fid fid;
+		const char *name; /* in the directory; "" or "." is itself */
+	} old_name, new_name;     /* plain events use old_name */
+	bool has_target;
+	struct spg_fid target;
+};
+
+/* Copy a fid record; false when it does not fit what the kernel documents. */
+static bool parse_fid(const struct fanotify_event_info_fid *info, struct spg_fid *fid,
+	const char **ret_name)
+{
+	/* The struct leaves the record's array at an odd place: copy the head. */
+	struct file_handle head;
+	const char *at = (const char *)info + sizeof(*info);
+	const char *end = (const char *)info + info->hdr.len;
+
+	memset(fid, 0, sizeof(*fid));
+	if (at + sizeof(head) > end)
+		return false;
+	memcpy(&head, at, sizeof(head));
+	at += sizeof(head);
+	if (head.handle_bytes > SPG_HANDLE_MAX || at + head.handle_bytes > end)
+		return false;
+	memcpy(&fid->fsid, &info->fsid, sizeof(fid->fsid));
+	fid->handle.type = head.handle_type;
+	fid->handle.n_bytes = head.handle_bytes;
+	memcpy(fid->handle.bytes, at, head.handle_bytes);
+	at += head.handle_bytes;
+	if (ret_name)
+		*ret_name = at < end && memchr(at, '\0', (size_t)(end - at)) ? at : "";
+	return true;
+}
+
+static void parse_info(
+	const struct fanotify_event_info_header *header, struct parsed *event)
+{
+	const void *record = header;
+	const struct fanotify_event_info_fid *fid = record;
+	const struct fanotify_event_info_pidfd *pidfd = record;
+
+	switch (header->info_type) {
+	case FAN_EVENT_INFO_TYPE_FID:
+		event->has_target = parse_fid(fid, &event->target, NULL);
+		break;
+	case FAN_EVENT_INFO_TYPE_DFID_NAME:
+	case FAN_EVENT_INFO_TYPE_DFID:
+	case FAN_EVENT_INFO_TYPE_OLD_DFID_NAME:
+		event->old_name.has =
+			parse_fid(fid, &event->old_name.fid, &event->old_name.name);
+		break;
+	case FAN_EVENT_INFO_TYPE_NEW_DFID_NAME:
+		event->new_name.has =
+			parse_fid(fid, &event->new_name.fid, &event->new_name.name);
+		break;
+	case FAN_EVENT_INFO_TYPE_PIDFD:
+		event->pidfd = pidfd->pidfd >= 0 ? pidfd->pidfd : -1;
+		break;
+	default:
+		break; /* a kind of record that a newer kernel adds */
+	}
+}
+
+static void parse(const struct fanotify_event_metadata *metadata, struct parsed *event)
+{
+	const char *at = (const char *)metadata + metadata->metadata_len;
+	const char *end = (const char *)metadata + metadata->event_len;
+
+	*event = (struct parsed){
+		.mask = metadata->mask, .pid = metadata->pid, .pidfd = -1};
+	while (at + sizeof(struct fanotify_event_info_header) <= end) {
+		const struct fanotify_event_info_header *header = (const void *)at;
+
+		if (header->len < sizeof(*header) || at + header->len > end)
+			break;
+		parse_info(header, event);
+		at += header->len;
+	}
+}
+
+static uint32_t kinds_of(uint64_t mask)
+{
+	static const struct {
+		uint64_t mask;
+		enum spg_event_kind kind;
+	} map[] = {
+		{FAN_OPEN, SPG_EVENT_OPEN},
+		{FAN_OPEN_EXEC, SPG_EVENT_EXEC},
+		{FAN_CLOSE_WRITE | FAN_CLOSE_NOWRITE, SPG_EVENT_CLOSE},
+		{FAN_MODIFY, SPG_EVENT_MODIFY},
+		{FAN_CREATE, SPG_EVENT_CREATE},
+		{FAN_DELETE | FAN_DELETE_SELF, SPG_EVENT_DELETE},
+		{FAN_RENAME, SPG_EVENT_RENAME},
+	};
+	uint32_t kinds = 0;
+
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+		if (mask & map[i].mask)
+			kinds |= SPG_EVENT_BIT(map[i].kind);
+	/* Every execution is an open too (fs/exec.c). */
+	if (kinds & SPG_EVENT_BIT(SPG_EVENT_EXEC))
+		kinds &= ~SPG_EVENT_BIT(SPG_EVENT_OPEN);
+	return kinds;
+}
+
+/* The kind that says most, for a reader who sees only one. */
+static enum spg_event_kind main_kind(uint32_t kinds)
+{
+	static const enum spg_event_kind order[] = {SPG_EVENT_RENAME, SPG_EVENT_DELETE,
+		SPG_EVENT_CREATE, SPG_EVENT_EXEC, SPG_EVENT_MODIFY, SPG_EVENT_OPEN};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (kinds & SPG_EVENT_BIT(order[i]))
+			return order[i];
+	return SPG_EVENT_CLOSE;
+}
+
+/* Paths are collected under the table's lock and used after. */
+struct places {
+	struct {
+		char path[PATH_MAX];
+		unsigned role;
+	} at[SPG_MARK_PATHS_MAX];
+	size_t n;
+	const char *name;
+};
+
+static void collect(void *user, const char *path, unsigned role)
+{
+	struct places *places = user;
+	const char *name = places->name;
+
+	/* A file's own mark has the whole path; a directory's "." is itself. */
+	if (role == SPG_MARK_FILE || !name[0] || strcmp(name, ".") == 0)
+		snprintf(places->at[places->n].path, PATH_MAX, "%s", path);
+	else
+		snprintf(places->at[places->n].path, PATH_MAX, "%s/%s",
+			strcmp(path, "/") == 0 ? "" : path, name);
+	places->at[places->n++].role = role;
+}
+
+static void look_up(struct spg_events *events, const struct spg_fid *fid,
+	const char *name, struct places *places)
+{
+	places->n = 0;
+	places->name = name;
+	(void)spg_marks_lookup(events->marks, fid, collect, places);
+}
+
+/* True when a product's directory is @path, or lies below it. */
+static bool is_layout(const struct spg_events *events, const char *path)
+{
+	for (size_t i = 0; i < events->n_products; i++) {
+		const struct spg_product *product = events->products[i];
+
+		for (size_t d = 0; d < product->n_directories; d++)
+			if (spg_path_below(product->directories[d].path, path, true))
+				return true;
+	}
+	return false;
+}
+
+static struct spg_process *process_of(
+	struct spg_events *events, const struct parsed *event)
+{
+	return spg_processes_resolve(events->processes, event->pid, event->pidfd,
+		(event->mask & FAN_OPEN_EXEC) != 0);
+}
+
+/* Deliver one event about the file at @path. */
+static void deliver(struct spg_events *events, const struct parsed *parsed,
+	const char *path, const char *new_path, struct spg_process *process)
+{
+	uint32_t kinds = kinds_of(parsed->mask);
+	struct spg_file *file = spg_file_create(path, (struct spg_file_id){0, 0});
+	struct spg_event *event = NULL;
+
+	if (file)
+		event = spg_event_create(
+			main_kind(kinds), spg_clock_wall_ns(), file, process);
+	if (event) {
+		event->kinds = kinds;
+		if (new_path)
+			event->detail = strdup(new_path);
+	}
+	if (event && (!new_path || event->detail))
+		events->listener.on_event(events->listener.user, event);
+	else
+		events->listener.on_gap(events->listener.user, SPG_GAP_DROPPED,
+			spg_clock_wall_ns(), spg_clock_wall_ns(), 1,
+			"out of memory while an event came in");
+	spg_event_unref(event);
+	spg_file_unref(file);
+}
+
+/* Something about directories changed: forget their paths, survey again. */
+static void change_layout(struct spg_events *events, const char *path)
+{
+	spg_marks_forget(events->marks, path);
+	events->listener.on_layout(events->listener.user, NULL);
+}
+
+static void handle_directory_event(
+	struct spg_events *events, const struct parsed *parsed, struct places *places)
+{
+	static const uint64_t changing =
+		FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_DELETE_SELF | FAN_MOVE_SELF;
+
+	if (!(parsed->mask & changing))
+		return;
+	for (int pass = 0; pass < 2; pass++) {
+		const struct spg_fid *fid =
+			pass ? &parsed->new_name.fid : &parsed->old_name.fid;
+
+		if (!(pass ? parsed->new_name.has : parsed->old_name.has))
+			continue;
+		look_up(events, fid,
+			pass ? parsed->new_name.name : parsed->old_name.name, places);
+		for (size_t i = 0; i < places->n; i++)
+			if ((places->at[i].role & SPG_MARK_DIRECTORY) ||
+				is_layout(events, places->at[i].path))
+				change_layout(events, places->at[i].path);
+	}
+}
+
+static bool is_wanted(
+	const struct spg_events *events, const char *path, const char *new_path)
+{
+	const struct spg_watch_listener *listener = &events->listener;
+
+	return listener->wants(listener->user, path) ||
+	       (new_path[0] && listener->wants(listener->user, new_path));
+}
+
+/* A file in a watched directory, or one with a mark of its own. */
+static void handle_file_event(
+	struct spg_events *events, const struct parsed *parsed, struct places *places)
+{
+	struct spg_process *process = NULL;
+	char new_path[PATH_MAX] = "";
+	bool resolved = false;
+
+	if (parsed->new_name.has) {
+		look_up(events, &parsed->new_name.fid, parsed->new_name.name, places);
+		if (places->n > 0 && (places->at[0].role & SPG_MARK_DIRECTORY))
+			snprintf(new_path, sizeof(new_path), "%s", places->at[0].path);
+	}
+	places->n = 0;
+	if (parsed->old_name.has)
+		look_up(events, &parsed->old_name.fid, parsed->old_name.name, places);
+	else if (new_path[0])
+		look_up(events, &parsed->new_name.fid, parsed->new_name.name, places);
+	/* Opened by a name in an unwatched directory: go by the inode. */
+	if (places->n == 0 && parsed->has_target)
+		look_up(events, &parsed->target, "", places);
+	for (size_t i = 0; i < places->n; i++) {
+		const char *path = places->at[i].path;
+		unsigned role = places->at[i].role;
+
+		/* A symbolic link on the way to a product's directory. */
+		if ((role & SPG_MARK_ANCESTOR) && is_layout(events, path) &&
+			(parsed->mask & (FAN_CREATE | FAN_DELETE | FAN_RENAME)))
+			change_layout(events, path);
+		if (!(role & (SPG_MARK_DIRECTORY | SPG_MARK_FILE)))
+			continue;
+		/* Ownership, mode, or the number of names changed. */
+		if ((parsed->mask & FAN_ATTRIB) && is_wanted(events, path, new_path))
+			events->listener.on_layout(events->listener.user, NULL);
+		if (kinds_of(parsed->mask) == 0 || !is_wanted(events, path, new_path))
+			continue;
+		if (!resolved)
+			process = process_of(events, parsed);
+		resolved = true;
+		deliver(events, parsed, path,
+			new_path[0] && strcmp(new_path, path) != 0 ? new_path : NULL,
+			process);
+	}
+	spg_process_unref(process);
+}
+
+static void handle_overflow(struct spg_events *events)
+{
+	events->listener.on_gap(events->listener.user, SPG_GAP_OVERFLOW,
+		events->last_read_ns, spg_clock_wall_ns(), 0,
+		"the kernel's event queue overflowed; raise "
+		"fs.fanotify.max_queued_events if this repeats");
+}
+
+static void handle(
+	struct spg_events *events, const struct fanotify_event_metadata *metadata)
+{
+	struct parsed parsed;
+	struct places places;
+
+	if (metadata->mask & FAN_Q_OVERFLOW) {
+		handle_overflow(events);
+		return;
+	}
+	parse(metadata, &parsed);
+	/* Our own probes; they change nothing. */
+	if (parsed.pid != events->self) {
+		if (parsed.mask & FAN_ONDIR)
+			handle_directory_event(events, &parsed, &places);
+		else
+			handle_file_event(events, &parsed, &places);
+	}
+	if (parsed.pidfd >= 0)
+		close(parsed.pidfd);
+	if (metadata->fd >= 0)
+		close(metadata->fd);
+}
+
+int spg_events_drain(struct spg_events *events)
+{
+	for (int n = 0; n < BUDGET;) {
+		const struct fanotify_event_metadata *metadata;
+		ssize_t len = read(events->fd, events->buffer, BUFFER_BYTES);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 && errno != EAGAIN)
+			/* EMFILE costs the event its pidfd, not the event. */
+			spg_error("reading file events: %s", strerror(errno));
+		if (len <= 0) {
+			events->last_read_ns = spg_clock_wall_ns();
+			return 0;
+		}
+		for (metadata = (const void *)events->buffer;
+			FAN_EVENT_OK(metadata, len);
+			metadata = FAN_EVENT_NEXT(metadata, len)) {
+			if (metadata->vers != FANOTIFY_METADATA_VERSION)
+				continue;
+			handle(events, metadata);
+			n++;
+		}
+	}
+	return SPG_WATCH_MORE;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int mask)
+{
+	struct spg_events *events = poll->data;
+
+	(void)status;
+	(void)mask;
+	/* What is left keeps the descriptor readable. */
+	(void)spg_events_drain(events);
+}
+
+int spg_events_start(struct spg_events *events, uv_loop_t *loop,
+	struct spg_marks *marks, struct spg_processes *processes,
+	const struct spg_watch_listener *listener)
+{
+	events->marks = marks;
+	events->processes = processes;
+	events->listener = *listener;
+	events->last_read_ns = spg_clock_wall_ns();
+	events->poll.data = events;
+	if (uv_poll_init(loop, &events->poll, events->fd) < 0)
+		return SPG_ERR_IO;
+	events->started = true;
+	return uv_poll_start(&events->poll, UV_READABLE, on_readable) < 0 ? SPG_ERR_IO
+	                                                                  : 0;
+}
+
+static void drop_products(struct spg_events *events)
+{
+	for (size_t i = 0; i < events->n_products; i++)
+		spg_product_unref(events->products[i]);
+	free(events->products);
+	events->products = NULL;
+	events->n_products = 0;
+}
+
+int spg_events_set_layout(
+	struct spg_events *events, struct spg_product *const *products, size_t n)
+{
+	struct spg_product **copy = calloc(n + 1, sizeof(struct spg_product *));
+
+	if (!copy)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < n; i++)
+		copy[i] = spg_product_ref(products[i]);
+	drop_products(events);
+	events->products = copy;
+	events->n_products = n;
+	return 0;
+}
+
+static bool has_directory(
+	struct spg_product *const *products, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t d = 0; d < products[i]->n_directories; d++)
+			if (strcmp(products[i]->directories[d].path, path) == 0)
+				return true;
+	return false;
+}
+
+bool spg_events_layout_stays(
+	const struct spg_events *events, struct spg_product *const *products, size_t n)
+{
+	for (size_t i = 0; i < events->n_products; i++)
+		for (size_t d = 0; d < events->products[i]->n_directories; d++)
+			if (!has_directory(products, n,
+				    events->products[i]->directories[d].path))
+				return false;
+	return true;
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct spg_events *events = handle->data;
+	void (*on_closed)(void *user) = events->on_closed;
+	void *user = events->user;
+
+	close(events->fd);
+	drop_products(events);
+	free(events->buffer);
+	free(events);
+	on_closed(user);
+}
+
+void spg_events_stop(
+	struct spg_events *events, void (*on_closed)(void *user), void *user)
+{
+	if (!events) {
+		on_closed(user);
+		return;
+	}
+	events->on_closed = on_closed;
+	events->user = user;
+	events->poll.data = events;
+	if (events->started)
+		uv_close((uv_handle_t *)&events->poll, on_poll_closed);
+	else
+		on_poll_closed((uv_handle_t *)&events->poll);
+}

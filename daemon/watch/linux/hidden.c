@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/hidden.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/text.h"
+
+#define CLUES_MAX 3
+
+struct clues {
+	struct spg_buf text;
+	size_t n;
+};
+
+static void add_clue(struct clues *clues, const char *clue)
+{
+	if (clues->n++ >= CLUES_MAX)
+		return;
+	if (clues->text.len > 0)
+		spg_buf_puts(&clues->text, ", ");
+	spg_text_escape(&clues->text, clue, false);
+}
+
+/* The number behind @key in a fdinfo text, 0 without it. */
+static unsigned long number_of(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtoul(at + strlen(key), NULL, 10) : 0;
+}
+
+/* @fdinfo: an open directory /proc/PID/task/TID/fdinfo. */
+static void look_at_fd(
+	struct clues *clues, int fd_dir, int fdinfo, const char *name, int32_t pid)
+{
+	char text[4096], clue[120], link[64];
+	struct statx stx;
+	ssize_t n;
+
+	/* The file behind it may be on a dead share: take what is cached. */
+	if (statx(fd_dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE,
+		    &stx) < 0)
+		return;
+	if (S_ISSOCK(stx.stx_mode)) {
+		if (spg_proc_slurp(fdinfo, name, text, sizeof(text)) > 0 &&
+			number_of(text, "\nscm_fds:") > 0) {
+			snprintf(clue, sizeof(clue),
+				"a descriptor is in flight in a socket of pid %" PRId32,
+				pid);
+			add_clue(clues, clue);
+		}
+		return;
+	}
+	/* Anonymous inodes have no type. */
+	if ((stx.stx_mode & S_IFMT) != 0)
+		return;
+	n = readlinkat(fd_dir, name, link, sizeof(link) - 1);
+	if (n <= 0)
+		return;
+	link[n] = '\0';
+	if (strcmp(link, "anon_inode:[io_uring]") == 0 &&
+		spg_proc_slurp(fdinfo, name, text, sizeof(text)) > 0 &&
+		number_of(text, "UserFiles:") > 0) {
+		snprintf(clue, sizeof(clue),
+			"pid %" PRId32 " has files registered with io_uring", pid);
+		add_clue(clues, clue);
+	}
+}
+
+static void look_at_thread(struct clues *clues, int32_t pid, const char *tid)
+{
+	char path[64];
+	const struct dirent *entry;
+	int fdinfo;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%" PRId32 "/task/%.16s/fd", pid, tid);
+	dir = opendir(path);
+	if (!dir)
+		return; /* attribution has counted it as opaque */
+	snprintf(path, sizeof(path), "/proc/%" PRId32 "/task/%.16s/fdinfo", pid, tid);
+	fdinfo = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	while (fdinfo >= 0 && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			look_at_fd(clues, dirfd(dir), fdinfo, entry->d_name, pid);
+	if (fdinfo >= 0)
+		close(fdinfo);
+	closedir(dir);
+}
+
+static int look_at_processes(struct clues *clues, const atomic_bool *cancel)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	int r = 0;
+
+	if (!proc)
+		return SPG_ERR_IO;
+	while (r == 0 && (entry = readdir(proc))) {
+		int32_t pid = atoi(entry->d_name);
+		const struct dirent *task;
+		char path[32];
+		DIR *tasks;
+
+		if (pid <= 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%" PRId32 "/task", pid);
+		tasks = opendir(path);
+		while (tasks && (task = readdir(tasks)))
+			if (task->d_name[0] != '.')
+				look_at_thread(clues, pid, task->d_name);
+		if (tasks)
+			closedir(tasks);
+		if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+			r = SPG_ERR_TIMEOUT;
+	}
+	closedir(proc);
+	return r;
+}
+
+/* True when @path is one of the files in question. */
+static bool is_target(const struct spg_attribution *a, const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 &&
+	       spg_targets_find(a->targets, SPG_KEY_STAT, st.st_dev, st.st_ino,
+		       &(size_t){0}) != SPG_NO_FILE;
+}
+
+static void look_at_loops(struct clues *clues, const struct spg_attribution *a)
+{
+	DIR *dir = opendir("/sys/block");
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		char path[64], backing[4096], clue[64];
+
+		if (strncmp(entry->d_name, "loop", 4) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%.20s/loop/backing_file", entry->d_name);
+		if (spg_proc_slurp(dirfd(dir), path, backing, sizeof(backing)) <= 0)
+			continue;
+		backing[strcspn(backing, "\n")] = '\0';
+		if (!is_target(a, backing))
+			continue;
+		snprintf(clue, sizeof(clue), "it backs the loop device /dev/%.20s",
+			entry->d_name);
+		add_clue(clues, clue);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void look_at_swaps(struct clues *clues, const struct spg_attribution *a)
+{
+	char text[8192], *save = NULL;
+
+	if (spg_proc_slurp(AT_FDCWD, "/proc/swaps", text, sizeof(text)) <= 0)
+		return;
+	for (char *line = strtok_r(text, "\n", &save); line;
+		line = strtok_r(NULL, "\n", &save)) {
+		line[strcspn(line, " \t")] = '\0';
+		if (line[0] == '/' && is_target(a, line))
+			add_clue(clues, "it is a swap file");
+	}
+}
+
+static void look_at_nfsd(struct clues *clues)
+{
+	char text[32];
+
+	if (spg_proc_slurp(AT_FDCWD, "/proc/fs/nfsd/threads", text, sizeof(text)) > 0 &&
+		strtol(text, NULL, 10) > 0)
+		add_clue(clues, "the kernel's NFS server is running");
+}
+
+int spg_hidden_search(struct spg_attribution *a)
+{
+	struct clues clues = {.text = SPG_BUF_NULL};
+	char clue[320];
+	int r;
+
+	if (a->n_opaque > 0) {
+		snprintf(clue, sizeof(clue),
+			"%zu process%s cannot be looked into: %s%s", a->n_opaque,
+			a->n_opaque == 1 ? "" : "es", a->opaque,
+			a->n_opaque > 3 ? ", ..." : "");
+		add_clue(&clues, clue);
+	}
+	look_at_loops(&clues, a);
+	look_at_swaps(&clues, a);
+	look_at_nfsd(&clues);
+	r = look_at_processes(&clues, a->cancel);
+	free(a->obs->hidden_why);
+	a->obs->hidden_why = NULL;
+	if (r == 0 && clues.n > CLUES_MAX)
+		spg_buf_printf(&clues.text, ", and %zu more", clues.n - CLUES_MAX);
+	if (r == 0 && clues.n > 0) {
+		a->obs->hidden_why = spg_buf_take(&clues.text);
+		if (!a->obs->hidden_why)
+			r = SPG_ERR_NOMEM;
+	}
+	spg_buf_finish(&clues.text);
+	return r;
+}

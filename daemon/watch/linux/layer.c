@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/layer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/text.h"
+
+/* A handle for comparing only; overlayfs gives no other kind (linux/fcntl.h). */
+#ifndef AT_HANDLE_FID
+#define AT_HANDLE_FID 0x200
+#endif
+
+static void release(struct spg_file *base)
+{
+	struct spg_linux_file *file = spg_linux_file(base);
+
+	for (size_t i = 0; i < file->n_layers; i++) {
+		free(file->layers[i].path);
+		free(file->layers[i].mount_path);
+	}
+	free(file);
+}
+
+void spg_handle_of(int dir_fd, const char *path, int flags, struct spg_handle *ret)
+{
+	union {
+		struct file_handle handle;
+		char space[sizeof(struct file_handle) + SPG_HANDLE_MAX];
+	} u;
+	int mount_id;
+
+	*ret = (struct spg_handle){0};
+	u.handle.handle_bytes = SPG_HANDLE_MAX;
+	if (name_to_handle_at(dir_fd, path, &u.handle, &mount_id, flags) < 0) {
+		u.handle.handle_bytes = SPG_HANDLE_MAX;
+		if (name_to_handle_at(dir_fd, path, &u.handle, &mount_id,
+			    flags | AT_HANDLE_FID) < 0)
+			return;
+	}
+	ret->type = u.handle.handle_type;
+	ret->n_bytes = u.handle.handle_bytes;
+	memcpy(ret->bytes, u.handle.f_handle, ret->n_bytes);
+}
+
+static struct spg_linux_file *create(
+	const char *path, struct spg_file_id id, const struct spg_mount *mount)
+{
+	struct spg_linux_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	if (spg_file_init(&file->base, path, id, release) < 0) {
+		free(file);
+		return NULL;
+	}
+	file->class = mount ? mount->class : SPG_FS_FOREIGN;
+	file->sdev = mount ? mount->dev : id.dev;
+	return file;
+}
+
+/* The part of @path below the mount, as the layers name it: "" or "/...". */
+static const char *below_mount(const char *path, const struct spg_mount *mount)
+{
+	size_t len = strlen(mount->path);
+
+	return strcmp(mount->path, "/") == 0 ? path : path + len;
+}
+
+/* Append a layer; takes over @path, also on failure. */
+static int add_layer(struct spg_linux_file *file, char *path,
+	const struct spg_mount *mount, struct spg_file_id id)
+{
+	struct spg_layer *layer = &file->layers[file->n_layers];
+
+	layer->path = path;
+	layer->mount_path = path ? strdup(mount ? mount->path : "/") : NULL;
+	if (!layer->mount_path) {
+		free(path);
+		layer->path = NULL;
+		return -1;
+	}
+	layer->id = id;
+	layer->sdev = mount ? mount->dev : id.dev;
+	file->n_layers++;
+	return 0;
+}
+
+/* Add the file's inode in the layer at @layer_dir, if it has one there. */
+static int add_real(struct spg_linux_file *file, const struct spg_mounts *mounts,
+	const struct spg_place *place, const char *layer_dir)
+{
+	const struct spg_mount *merged = place->mount, *real;
+	struct stat st;
+	char *path;
+
+	/* Not resolvable from here: relative to whoever mounted it. */
+	if (layer_dir[0] != '/')
+		return 0;
+	if (asprintf(&path, "%s%s%s", layer_dir,
+		    strcmp(merged->root, "/") == 0 ? "" : merged->root,
+		    below_mount(place->real_path, merged)) < 0)
+		return -1;
+	real = spg_mounts_find(mounts, path);
+	if (!real || real->class == SPG_FS_FOREIGN || stat(path, &st) < 0 ||
+		!S_ISREG(st.st_mode)) {
+		free(path);
+		return 0;
+	}
+	if (add_layer(file, path, real, spg_id_of(&st)) < 0)
+		return -1;
+	spg_handle_of(AT_FDCWD, path, AT_SYMLINK_FOLLOW,
+		&file->layers[file->n_layers - 1].handle);
+	return 0;
+}
+
+/*
+ * The real inodes below an overlay: the upper one, which is the truth if it is
+ * there, and the lower one, which whoever opened it before the copy still has.
+ */
+static int find_layers(struct spg_linux_file *file, const struct spg_mounts *mounts,
+	const struct spg_place *place)
+{
+	char *dir = spg_mount_layer(place->mount, "upperdir", 0);
+	int r = 0;
+
+	if (dir)
+		r = add_real(file, mounts, place, dir);
+	free(dir);
+	for (size_t i = 0; r == 0 && i < 500 && file->n_layers < SPG_LAYERS_MAX; i++) {
+		dir = spg_mount_layer(place->mount, "lowerdir", i);
+		if (!dir)
+			break;
+		r = add_real(file, mounts, place, dir);
+		free(dir);
+	}
+	return r;
+}
+
+static bool same(const struct spg_linux_file *a, const struct spg_linux_file *b)
+{
+	if (a->n_layers != b->n_layers || a->sdev != b->sdev ||
+		a->base.n_links != b->base.n_links ||
+		!spg_file_id_equal(a->base.id, b->base.id) ||
+		a->through_link != b->through_link ||
+		strcmp(a->base.path, b->base.path) != 0)
+		return false;
+	for (size_t i = 0; i < a->n_layers; i++)
+		if (!spg_file_id_equal(a->layers[i].id, b->layers[i].id))
+			return false;
+	return true;
+}
+
+/* A plain file needs no look at its layers to be recognised. */
+static bool unchanged(const struct spg_linux_file *known, const struct spg_place *place)
+{
+	return known && place->mount && known->class == SPG_FS_LOCAL &&
+	       place->mount->class == SPG_FS_LOCAL &&
+	       known->sdev == place->mount->dev &&
+	       known->base.n_links == place->st.st_nlink &&
+	       known->through_link == place->through_link &&
+	       spg_file_id_equal(known->base.id, spg_id_of(&place->st));
+}
+
+struct spg_linux_file *spg_linux_file_make(const struct spg_place *place,
+	const struct spg_mounts *mounts, struct spg_linux_file *known)
+{
+	struct spg_linux_file *file;
+	int r;
+
+	if (unchanged(known, place)) {
+		spg_file_ref(&known->base);
+		return known;
+	}
+	file = create(place->path, spg_id_of(&place->st), place->mount);
+	if (!file)
+		return NULL;
+	file->base.n_links = (uint32_t)place->st.st_nlink;
+	file->through_link = place->through_link;
+	if (file->class == SPG_FS_OVERLAY) {
+		r = find_layers(file, mounts, place);
+	} else {
+		r = add_layer(
+			file, strdup(place->real_path), place->mount, file->base.id);
+		if (r == 0 && file->class == SPG_FS_LOCAL)
+			spg_handle_of(AT_FDCWD, place->real_path, AT_SYMLINK_FOLLOW,
+				&file->layers[0].handle);
+	}
+	if (r < 0) {
+		spg_file_unref(&file->base);
+		return NULL;
+	}
+	if (known && same(known, file)) {
+		spg_file_unref(&file->base);
+		spg_file_ref(&known->base);
+		return known;
+	}
+	return file;
+}
+
+struct spg_linux_file *spg_linux_file_orphan(
+	const char *path, int fd, const struct spg_mount *mount)
+{
+	struct spg_linux_file *file;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	file = create(path, spg_id_of(&st), mount);
+	if (!file)
+		return NULL;
+	file->base.n_links = (uint32_t)st.st_nlink;
+	/* The real inode of a deleted file of an overlay has no path to find it
+	 * by; its users are found through the merged one. */
+	if (file->class == SPG_FS_OVERLAY)
+		return file;
+	if (add_layer(file, strdup(path), mount, file->base.id) < 0) {
+		spg_file_unref(&file->base);
+		return NULL;
+	}
+	spg_handle_of(fd, "", AT_EMPTY_PATH, &file->layers[0].handle);
+	return file;
+}
+
+/*
+ * A descriptor on the layer's filesystem, for open_by_handle_at(2), which takes
+ * no O_PATH. On another filesystem (unmounted, or mounted over) the handle
+ * would look stale, and a held file free: so compare devices.
+ */
+static int open_filesystem(const struct spg_layer *layer)
+{
+	const char *places[2] = {layer->path, layer->mount_path};
+	char folder[PATH_MAX];
+	struct stat st;
+
+	snprintf(folder, sizeof(folder), "%.*s",
+		(int)(spg_path_base(layer->path) - layer->path), layer->path);
+	places[0] = folder;
+	for (int i = 0; i < 2; i++) {
+		int fd = open(places[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+		if (fd < 0)
+			continue;
+		if (fstat(fd, &st) == 0 && st.st_dev == layer->id.dev)
+			return fd;
+		close(fd);
+	}
+	errno = ENODEV;
+	return -1;
+}
+
+static int open_handle(const struct spg_layer *layer)
+{
+	union {
+		struct file_handle handle;
+		char space[sizeof(struct file_handle) + SPG_HANDLE_MAX];
+	} u;
+	int fs_fd, fd, saved_errno;
+
+	if (layer->handle.n_bytes == 0) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	fs_fd = open_filesystem(layer);
+	if (fs_fd < 0)
+		return -1;
+	u.handle.handle_type = layer->handle.type;
+	u.handle.handle_bytes = layer->handle.n_bytes;
+	memcpy(u.handle.f_handle, layer->handle.bytes, layer->handle.n_bytes);
+	fd = open_by_handle_at(
+		fs_fd, &u.handle, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	saved_errno = errno;
+	close(fs_fd);
+	errno = saved_errno;
+	return fd;
+}
+
+int spg_layer_open(const struct spg_linux_file *file, size_t index, bool by_handle)
+{
+	const struct spg_layer *layer = &file->layers[index];
+
+	if (by_handle)
+		return open_handle(layer);
+	return open(layer->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}

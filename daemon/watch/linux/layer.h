@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A product's file on Linux, with everything needed to ask the kernel about
+ * it. Surveyor's thread makes them; immutable afterwards.
+ *
+ * On most filesystems a file is one inode. On overlayfs it is two or three: the
+ * merged one, which programs open, and the real one in the upper or a lower
+ * layer, which they map. The kernel's truth about users lies with the real
+ * inode (facts: a lease on the merged path is granted while the file is still
+ * mapped; a file opened before it was copied up keeps the lower inode). So a
+ * file has layers, and every layer is probed and searched for.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "daemon/model/file.h"
+#include "daemon/watch/linux/mounts.h"
+
+/* What name_to_handle_at(2) gives: finds an inode again after its last name
+ * has gone, and never another one that got its number later. */
+#define SPG_HANDLE_MAX 40
+struct spg_handle {
+	int type;
+	unsigned n_bytes; /* 0: this filesystem gives none */
+	unsigned char bytes[SPG_HANDLE_MAX];
+};
+
+#define SPG_LAYERS_MAX 4
+
+struct spg_layer {
+	char *path;            /* without symbolic links; to open it, and its folder */
+	char *mount_path;      /* where its filesystem is mounted */
+	struct spg_file_id id; /* as stat(2) reports it */
+	uint64_t sdev;         /* the superblock's device: maps, locks */
+	struct spg_handle handle;
+};
+
+struct spg_linux_file {
+	struct spg_file base;
+	enum spg_fs_class class;
+	uint64_t sdev; /* of the merged file; equals layers[0].sdev elsewhere */
+	struct spg_layer layers[SPG_LAYERS_MAX];
+	size_t n_layers;   /* 0: the real file of an overlay could not be found */
+	bool through_link; /* the name is a symbolic link to elsewhere */
+};
+
+static inline struct spg_linux_file *spg_linux_file(struct spg_file *file)
+{
+	return (struct spg_linux_file *)file;
+}
+
+static inline struct spg_file_id spg_id_of(const struct stat *st)
+{
+	return (struct spg_file_id){.dev = st->st_dev, .ino = st->st_ino};
+}
+
+/* A file as the walk through a directory found it; texts are borrowed. */
+struct spg_place {
+	const char *path;      /* as the product names it */
+	const char *real_path; /* the same without symbolic links */
+	struct stat st;        /* of what the path leads to */
+	bool through_link;     /* the last component is a symbolic link */
+	const struct spg_mount *mount;
+};
+
+/**
+ * A record for the file at @place. @known (or NULL) is what was there before:
+ * if nothing changed, it is returned with another reference instead. Blocks on
+ * local disks only. NULL: out of memory.
+ */
+struct spg_linux_file *spg_linux_file_make(const struct spg_place *place,
+	const struct spg_mounts *mounts, struct spg_linux_file *known);
+
+/**
+ * A record for an inode that is at no path any more, found through a process:
+ * @fd is any descriptor of it, @path where it was. NULL: out of memory.
+ */
+struct spg_linux_file *spg_linux_file_orphan(
+	const char *path, int fd, const struct spg_mount *mount);
+
+/**
+ * Open layer @index of @file for reading, without waiting for a peer or a
+ * device: by its handle if @by_handle, else by its path. Returns a descriptor
+ * or -1 with errno. By handle, ESTALE means that the inode is gone and every
+ * user with it, and ENODEV that its filesystem is mounted nowhere known.
+ */
+int spg_layer_open(const struct spg_linux_file *file, size_t index, bool by_handle);
+
+/** The handle of a file or directory; n_bytes 0 when there is none. */
+void spg_handle_of(int dir_fd, const char *path, int flags, struct spg_handle *ret);

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/locks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+bool spg_lock_line_parse(const char *line, struct spg_lock_line *ret)
+{
+	static const struct {
+		const char *name;
+		enum spg_lock_kind kind;
+	} kinds[] = {
+		{"FLOCK", SPG_LOCK_FLOCK},
+		{"POSIX", SPG_LOCK_POSIX},
+		{"ACCESS", SPG_LOCK_POSIX},
+		{"OFDLCK", SPG_LOCK_OFD},
+		{"LEASE", SPG_LOCK_LEASE},
+		{"DELEG", SPG_LOCK_LEASE},
+	};
+	char kind[16], mode[16], start[24], end[24];
+	unsigned major, minor;
+	int at = 0, found = -1;
+
+	*ret = (struct spg_lock_line){0};
+	if (sscanf(line, " %*u: %n", &at) != 0 || at == 0)
+		return false;
+	line += at;
+	if (strncmp(line, "->", 2) == 0) {
+		ret->waiting = true;
+		line += 2;
+	}
+	/* The second word is ADVISORY, or a lease's state. */
+	if (sscanf(line, "%15s %*s %15s %" SCNd32 " %x:%x:%" SCNu64 " %23s %23s", kind,
+		    mode, &ret->pid, &major, &minor, &ret->ino, start, end) != 8)
+		return false;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kind, kinds[i].name) == 0)
+			found = (int)i;
+	if (found < 0)
+		return false;
+	ret->kind = kinds[found].kind;
+	ret->mode = strcmp(mode, "WRITE") == 0 ? SPG_LOCK_WRITE : SPG_LOCK_READ;
+	ret->dev = makedev(major, minor);
+	ret->start = strtoll(start, NULL, 10);
+	ret->end = strcmp(end, "EOF") == 0 ? SPG_LOCK_EOF : strtoll(end, NULL, 10);
+	return true;
+}
+
+/* A lock of the file in the observation, by whoever is known to hold it. */
+static int add_lock(struct spg_attribution *a, const struct spg_lock_line *line,
+	size_t file, struct spg_process *process)
+{
+	struct spg_seen_lock lock = {.file = file,
+		.kind = line->kind,
+		.mode = line->mode,
+		.state = line->waiting ? SPG_LOCK_WAITING : SPG_LOCK_HELD,
+		.start = line->start,
+		.end = line->end,
+		.process = process};
+
+	/* Duplicated descriptors show the same lock again. */
+	for (size_t i = 0; i < a->obs->n_locks; i++) {
+		const struct spg_seen_lock *seen = &a->obs->locks[i];
+
+		if (seen->file == file && seen->kind == lock.kind &&
+			seen->mode == lock.mode && seen->state == lock.state &&
+			seen->start == lock.start && seen->end == lock.end &&
+			seen->process == process)
+			return 0;
+	}
+	return spg_observation_add_lock(a->obs, &lock);
+}
+
+/* The locks that one descriptor shows. */
+static int read_spot(struct spg_attribution *a, const struct spg_spot *spot)
+{
+	struct spg_seen_use *use = &a->obs->uses[spot->use];
+	char path[80], text[8192], *save = NULL;
+	int r = 0;
+
+	snprintf(path, sizeof(path),
+		"/proc/%" PRId32 "/task/%" PRId32 "/fdinfo/%" PRId32, spot->pid,
+		spot->tid, spot->fd);
+	if (spg_proc_slurp(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return 0;
+	for (char *line = strtok_r(text, "\n", &save); r == 0 && line;
+		line = strtok_r(NULL, "\n", &save)) {
+		struct spg_lock_line lock;
+
+		if (strncmp(line, "lock:", 5) != 0 ||
+			!spg_lock_line_parse(line + 5, &lock))
+			continue;
+		use->how |= SPG_USE_LOCKED;
+		r = add_lock(a, &lock, spot->file, use->process);
+	}
+	return r;
+}
+
+static bool is_attributed(const struct spg_observation *obs, size_t file,
+	const struct spg_lock_line *line)
+{
+	for (size_t i = 0; i < obs->n_locks; i++) {
+		const struct spg_seen_lock *seen = &obs->locks[i];
+
+		if (seen->file == file && seen->kind == line->kind &&
+			seen->mode == line->mode && seen->state == SPG_LOCK_HELD &&
+			seen->process && seen->start == line->start &&
+			seen->end == line->end)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Who waits for an OFD lock: the list says -1, but a thread that waits sits in
+ * fcntl(fd, F_OFD_SETLKW), and /proc/PID/task/TID/syscall shows that
+ * (proc_pid_syscall(5)).
+ */
+static size_t find_ofd_waiter(const struct spg_attribution *a, size_t file)
+{
+	for (size_t i = 0; i < a->n_spots; i++) {
+		const struct spg_spot *spot = &a->spots[i];
+		char path[64], text[128];
+		uint64_t fd, command;
+		long number;
+
+		if (spot->file != file)
+			continue;
+		snprintf(path, sizeof(path),
+			"/proc/%" PRId32 "/task/%" PRId32 "/syscall", spot->pid,
+			spot->tid);
+		if (spg_proc_slurp(AT_FDCWD, path, text, sizeof(text)) <= 0 ||
+			sscanf(text, "%ld 0x%" SCNx64 " 0x%" SCNx64, &number, &fd,
+				&command) != 3)
+			continue;
+		if (number == SYS_fcntl && (int32_t)fd == spot->fd &&
+			command == F_OFD_SETLKW)
+			return spot->use;
+	}
+	return SPG_NO_FILE;
+}
+
+/* The use that process @pid makes of @file, or SPG_NO_FILE. */
+static size_t find_use(const struct spg_observation *obs, size_t file, int32_t pid)
+{
+	for (size_t i = 0; i < obs->n_uses; i++)
+		if (obs->uses[i].file == file && obs->uses[i].process->id.pid == pid)
+			return i;
+	return SPG_NO_FILE;
+}
+
+/* A line of /proc/locks about @file that no descriptor explained. */
+static int add_listed(
+	struct spg_attribution *a, const struct spg_lock_line *line, size_t file)
+{
+	struct spg_observation *obs = a->obs;
+	size_t use = SPG_NO_FILE;
+
+	if (!line->waiting && is_attributed(obs, file, line))
+		return 0;
+	if (line->pid > 0)
+		use = find_use(obs, file, line->pid);
+	else if (line->waiting && line->kind == SPG_LOCK_OFD)
+		use = find_ofd_waiter(a, file);
+	if (use == SPG_NO_FILE)
+		return add_lock(a, line, file, NULL);
+	obs->uses[use].how |= line->waiting ? SPG_USE_WAITING : SPG_USE_LOCKED;
+	return add_lock(a, line, file, obs->uses[use].process);
+}
+
+/* The kernel hands the list out in pieces of at most a page: read them all at
+ * once, as near to one moment as can be had. */
+static int read_list(struct spg_buf *buf)
+{
+	char chunk[16384];
+	ssize_t n;
+	int err = 0, fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return spg_err_from_errno(errno);
+	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			err = SPG_ERR_IO;
+			break;
+		}
+		spg_buf_add(buf, chunk, (size_t)n);
+	}
+	close(fd);
+	return buf->failed ? SPG_ERR_NOMEM : err;
+}
+
+static int read_listed(struct spg_attribution *a)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+	char *save = NULL;
+	int r = read_list(&buf);
+
+	if (r == 0 && buf.len > 0)
+		for (char *text = strtok_r(buf.data, "\n", &save); r == 0 && text;
+			text = strtok_r(NULL, "\n", &save)) {
+			struct spg_lock_line line;
+			size_t cursor = 0, file;
+
+			if (!spg_lock_line_parse(text, &line))
+				continue;
+			while (r == 0 &&
+				(file = spg_targets_find(a->targets, SPG_KEY_SB,
+					 line.dev, line.ino, &cursor)) != SPG_NO_FILE)
+				r = add_listed(a, &line, file);
+		}
+	spg_buf_finish(&buf);
+	return r;
+}
+
+int spg_locks_read(struct spg_attribution *a)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->n_spots; i++)
+		r = read_spot(a, &a->spots[i]);
+	return r == 0 ? read_listed(a) : r;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/marks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/vfs.h>
+
+#include "common/err.h"
+#include "common/text.h"
+
+#define DIRECTORY_MASK                                                                 \
+	(FAN_OPEN | FAN_OPEN_EXEC | FAN_CLOSE_WRITE | FAN_CLOSE_NOWRITE | FAN_MODIFY | \
+		FAN_ATTRIB | FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_DELETE_SELF |  \
+		FAN_MOVE_SELF | FAN_EVENT_ON_CHILD | FAN_ONDIR)
+#define ANCESTOR_MASK                                                                  \
+	(FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_DELETE_SELF | FAN_MOVE_SELF |      \
+		FAN_ONDIR)
+#define FILE_MASK                                                                      \
+	(FAN_OPEN | FAN_OPEN_EXEC | FAN_CLOSE_WRITE | FAN_CLOSE_NOWRITE | FAN_MODIFY | \
+		FAN_ATTRIB | FAN_DELETE_SELF)
+
+struct object {
+	struct spg_fid fid;
+	unsigned marked; /* roles whose mark the kernel has */
+	struct {
+		char *path;
+		unsigned role;
+	} names[SPG_MARK_PATHS_MAX];
+	size_t n_names;
+	struct object *next; /* in its bucket */
+};
+
+struct spg_marks {
+	int fanotify_fd;
+	pthread_mutex_t lock;
+	struct object **buckets;
+	size_t n, n_buckets; /* a power of two */
+};
+
+struct spg_marks *spg_marks_create(int fanotify_fd)
+{
+	struct spg_marks *marks = calloc(1, sizeof(*marks));
+
+	if (!marks)
+		return NULL;
+	marks->n_buckets = 256;
+	marks->buckets = calloc(marks->n_buckets, sizeof(struct object *));
+	if (!marks->buckets) {
+		free(marks);
+		return NULL;
+	}
+	marks->fanotify_fd = fanotify_fd;
+	pthread_mutex_init(&marks->lock, NULL);
+	return marks;
+}
+
+static void drop_all(struct spg_marks *marks)
+{
+	for (size_t b = 0; b < marks->n_buckets; b++) {
+		while (marks->buckets[b]) {
+			struct object *object = marks->buckets[b];
+
+			marks->buckets[b] = object->next;
+			for (size_t i = 0; i < object->n_names; i++)
+				free(object->names[i].path);
+			free(object);
+		}
+	}
+	marks->n = 0;
+}
+
+void spg_marks_destroy(struct spg_marks *marks)
+{
+	if (!marks)
+		return;
+	drop_all(marks);
+	pthread_mutex_destroy(&marks->lock);
+	free(marks->buckets);
+	free(marks);
+}
+
+static size_t hash_fid(const struct spg_fid *fid)
+{
+	uint64_t hash = fid->fsid * 0x9e3779b97f4a7c15u;
+
+	for (unsigned i = 0; i < fid->handle.n_bytes; i++)
+		hash = (hash ^ fid->handle.bytes[i]) * 0x100000001b3u;
+	return (size_t)(hash ^ hash >> 29);
+}
+
+static bool fid_equal(const struct spg_fid *a, const struct spg_fid *b)
+{
+	return a->fsid == b->fsid && a->handle.type == b->handle.type &&
+	       a->handle.n_bytes == b->handle.n_bytes &&
+	       memcmp(a->handle.bytes, b->handle.bytes, a->handle.n_bytes) == 0;
+}
+
+static struct object *find(const struct spg_marks *marks, const struct spg_fid *fid)
+{
+	struct object *object = marks->buckets[hash_fid(fid) & (marks->n_buckets - 1)];
+
+	while (object && !fid_equal(&object->fid, fid))
+		object = object->next;
+	return object;
+}
+
+static void grow(struct spg_marks *marks)
+{
+	size_t n_buckets = marks->n_buckets * 4;
+	struct object **buckets = calloc(n_buckets, sizeof(struct object *));
+
+	if (!buckets)
+		return; /* slower, not wrong */
+	for (size_t b = 0; b < marks->n_buckets; b++) {
+		while (marks->buckets[b]) {
+			struct object *object = marks->buckets[b];
+			size_t to = hash_fid(&object->fid) & (n_buckets - 1);
+
+			marks->buckets[b] = object->next;
+			object->next = buckets[to];
+			buckets[to] = object;
+		}
+	}
+	free(marks->buckets);
+	marks->buckets = buckets;
+	marks->n_buckets = n_buckets;
+}
+
+static struct object *find_or_add(struct spg_marks *marks, const struct spg_fid *fid)
+{
+	struct object *object = find(marks, fid);
+	size_t b;
+
+	if (object)
+		return object;
+	object = calloc(1, sizeof(*object));
+	if (!object)
+		return NULL;
+	if (marks->n > 2 * marks->n_buckets)
+		grow(marks);
+	b = hash_fid(fid) & (marks->n_buckets - 1);
+	object->fid = *fid;
+	object->next = marks->buckets[b];
+	marks->buckets[b] = object;
+	marks->n++;
+	return object;
+}
+
+/* Record one more name; the oldest gives way when there are too many. */
+static int name_object(struct object *object, const char *path, unsigned role)
+{
+	char *copy;
+
+	for (size_t i = 0; i < object->n_names; i++) {
+		if (strcmp(object->names[i].path, path) == 0) {
+			object->names[i].role |= role;
+			return 0;
+		}
+	}
+	copy = strdup(path);
+	if (!copy)
+		return SPG_ERR_NOMEM;
+	if (object->n_names == SPG_MARK_PATHS_MAX) {
+		free(object->names[0].path);
+		memmove(object->names, object->names + 1,
+			(SPG_MARK_PATHS_MAX - 1) * sizeof(object->names[0]));
+		object->n_names--;
+	}
+	object->names[object->n_names].path = copy;
+	object->names[object->n_names++].role = role;
+	return 0;
+}
+
+static int fid_of(int fd, struct spg_fid *ret)
+{
+	struct statfs fs;
+
+	memset(ret, 0, sizeof(*ret));
+	if (fstatfs(fd, &fs) < 0)
+		return spg_err_from_errno(errno);
+	memcpy(&ret->fsid, &fs.f_fsid, sizeof(ret->fsid));
+	spg_handle_of(fd, "", AT_EMPTY_PATH, &ret->handle);
+	return ret->handle.n_bytes > 0 ? 0 : SPG_ERR_UNSUPPORTED;
+}
+
+static int set_mark(int fanotify_fd, int fd, unsigned role)
+{
+	uint64_t mask = 0;
+	char path[32];
+
+	if (role & SPG_MARK_ANCESTOR)
+		mask |= ANCESTOR_MASK;
+	if (role & SPG_MARK_DIRECTORY)
+		mask |= DIRECTORY_MASK;
+	if (role & SPG_MARK_FILE)
+		mask |= FILE_MASK;
+	if (role & (SPG_MARK_ANCESTOR | SPG_MARK_DIRECTORY)) {
+		if (fanotify_mark(fanotify_fd, FAN_MARK_ADD, mask, fd, NULL) == 0)
+			return 0;
+	} else {
+		/* A file is opened with O_PATH only, which the call takes as a
+		 * starting directory but not as the object: go through its link. */
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (fanotify_mark(fanotify_fd, FAN_MARK_ADD, mask, AT_FDCWD, path) == 0)
+			return 0;
+	}
+	if (errno == ENOSPC)
+		return SPG_ERR_LIMIT;
+	if (errno == EXDEV || errno == ENODEV)
+		return SPG_ERR_UNSUPPORTED;
+	return spg_err_from_errno(errno);
+}
+
+int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned role)
+{
+	struct spg_fid fid;
+	struct object *object;
+	bool marked;
+	int r = fid_of(fd, &fid);
+
+	if (r < 0)
+		return r;
+	/* The name first, so that no event finds the mark without it. */
+	pthread_mutex_lock(&marks->lock);
+	object = find_or_add(marks, &fid);
+	marked = object && (object->marked & role) == role;
+	r = object ? name_object(object, path, role) : SPG_ERR_NOMEM;
+	pthread_mutex_unlock(&marks->lock);
+	if (r < 0 || marked)
+		return r;
+	r = set_mark(marks->fanotify_fd, fd, role);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&marks->lock);
+	object = find(marks, &fid);
+	if (object)
+		object->marked |= role;
+	pthread_mutex_unlock(&marks->lock);
+	return 0;
+}
+
+void spg_marks_forget(struct spg_marks *marks, const char *path)
+{
+	pthread_mutex_lock(&marks->lock);
+	for (size_t b = 0; b < marks->n_buckets; b++) {
+		for (struct object *o = marks->buckets[b]; o; o = o->next) {
+			size_t kept = 0;
+
+			for (size_t i = 0; i < o->n_names; i++) {
+				if (spg_path_below(o->names[i].path, path, true))
+					free(o->names[i].path);
+				else
+					o->names[kept++] = o->names[i];
+			}
+			o->n_names = kept;
+		}
+	}
+	pthread_mutex_unlock(&marks->lock);
+}
+
+void spg_marks_distrust(struct spg_marks *marks)
+{
+	pthread_mutex_lock(&marks->lock);
+	for (size_t b = 0; b < marks->n_buckets; b++)
+		for (struct object *o = marks->buckets[b]; o; o = o->next)
+			o->marked = 0;
+	pthread_mutex_unlock(&marks->lock);
+}
+
+void spg_marks_flush(struct spg_marks *marks)
+{
+	pthread_mutex_lock(&marks->lock);
+	/* Without a flag: all inode marks of the group. */
+	(void)fanotify_mark(marks->fanotify_fd, FAN_MARK_FLUSH, 0, AT_FDCWD, NULL);
+	drop_all(marks);
+	pthread_mutex_unlock(&marks->lock);
+}
+
+size_t spg_marks_lookup(struct spg_marks *marks, const struct spg_fid *fid,
+	void (*visit)(void *user, const char *path, unsigned role), void *user)
+{
+	const struct object *object;
+	size_t n = 0;
+
+	pthread_mutex_lock(&marks->lock);
+	object = find(marks, fid);
+	for (; object && n < object->n_names; n++)
+		visit(user, object->names[n].path, object->names[n].role);
+	pthread_mutex_unlock(&marks->lock);
+	return n;
+}
+
+size_t spg_marks_count(struct spg_marks *marks, const char *path)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&marks->lock);
+	for (size_t b = 0; b < marks->n_buckets; b++)
+		for (const struct object *o = marks->buckets[b]; o; o = o->next)
+			for (size_t i = 0; i < o->n_names; i++)
+				n += (o->names[i].role & SPG_MARK_DIRECTORY) &&
+				     (o->marked & SPG_MARK_DIRECTORY) &&
+				     spg_path_below(o->names[i].path, path, true);
+	pthread_mutex_unlock(&marks->lock);
+	return n;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Which filesystem a path lies on, found in /proc/self/mountinfo by the path's
+ * text alone: asking the filesystem itself could hang for ever when it is a
+ * network share whose server is gone. Surveyor's thread.
+ *
+ * (proc_pid_mountinfo(5). The device there is the superblock's, as in
+ * /proc/PID/maps and /proc/locks; stat(2) may report another one on btrfs and
+ * overlayfs.)
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum spg_fs_class {
+	SPG_FS_LOCAL,   /* the kernel knows every user */
+	SPG_FS_OVERLAY, /* local, and the real files lie below */
+	SPG_FS_FOREIGN, /* remote or in user space: may hang, has users elsewhere */
+};
+
+struct spg_mount {
+	char *path;    /* mount point, unescaped */
+	char *type;    /* "ext4", "overlay", "fuse.sshfs" */
+	char *options; /* of the superblock: overlayfs names its layers there */
+	char *root;    /* the part of the filesystem that is mounted */
+	uint64_t dev;  /* the superblock's, as makedev(3) */
+	enum spg_fs_class class;
+};
+
+struct spg_mounts;
+
+/** Read the table. NULL: out of memory, or /proc is not there (logged). */
+struct spg_mounts *spg_mounts_create(void);
+
+/** Takes NULL. */
+void spg_mounts_destroy(struct spg_mounts *mounts);
+
+/** Read it again if it changed since. Returns 0; SPG_MOUNTS_CHANGED when it did;
+ * or a negative spg_err: then the old table stays. */
+#define SPG_MOUNTS_CHANGED 1
+int spg_mounts_refresh(struct spg_mounts *mounts);
+
+/** The mount that @path (absolute, normalised, no symlinks) is on, or NULL.
+ * Borrowed until the next refresh. */
+const struct spg_mount *spg_mounts_find(
+	const struct spg_mounts *mounts, const char *path);
+
+/**
+ * The value of one option of an overlay's superblock, unescaped: "upperdir", or
+ * one of the "lowerdir" list (@index from 0, topmost first). NULL when there is
+ * none. The caller frees.
+ */
+char *spg_mount_layer(const struct spg_mount *mount, const char *option, size_t index);
+
+/** The class of a filesystem type. */
+enum spg_fs_class spg_fs_classify(const char *type);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Processes as /proc shows them. Everything read here was chosen by somebody
+ * else and may change or vanish between two reads: a process is opened once
+ * and then read through that descriptor, which never names another process
+ * that got the pid later (proc(5): reads fail with ESRCH after its end).
+ *
+ * Thread-safe: functions on local data; the user names have a lock of their own.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/model/process.h"
+
+struct spg_users;
+
+/** Names of users, cached. NULL: out of memory. */
+struct spg_users *spg_users_create(void);
+void spg_users_destroy(struct spg_users *users); /* takes NULL */
+
+/** What a reader of processes needs. */
+struct spg_proc_reader {
+	struct spg_users *users;
+	/* May wait: for a directory service that has the user's name, or for the
+	 * lock of an address space whose command line is read. Never on the loop. */
+	bool may_block;
+};
+
+/**
+ * Open /proc/@pid as a directory descriptor (O_PATH). Returns it, or
+ * SPG_ERR_NOT_FOUND, SPG_ERR_DENIED, SPG_ERR_LIMIT or SPG_ERR_IO.
+ */
+int spg_proc_open(int32_t pid);
+
+/** Start of the process in clock ticks since boot, its parent and its state
+ * letter (proc_pid_stat(5): fields 22, 4 and 3), and its name. Returns 0 or
+ * SPG_ERR_NOT_FOUND. Each pointer may be NULL; @name holds SPG_PROC_NAME. */
+#define SPG_PROC_NAME 64
+int spg_proc_stat(int proc_fd, uint64_t *ret_start, int32_t *ret_ppid, char *ret_state,
+	char *name);
+
+/**
+ * Read all that spguard shows about the process behind @proc_fd into a new
+ * record. @key: the backend's identity, or 0. Returns 0 and *ret; or
+ * SPG_ERR_NOT_FOUND when it ended meanwhile; or SPG_ERR_NOMEM.
+ */
+int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid,
+	uint64_t key, struct spg_process **ret);
+
+/** The name of user @uid, or its number, copied into @buf. */
+void spg_users_name(
+	struct spg_users *users, uint32_t uid, bool may_block, char *buf, size_t size);
+
+/**
+ * Read a whole small file under @dir_fd into @buf, with a final zero. Returns
+ * the length (cut to @size - 1) or a negative spg_err.
+ */
+ssize_t spg_proc_slurp(int dir_fd, const char *name, char *buf, size_t size);
+
+/* The service that runs a process, from its control group. */
+struct spg_unit {
+	char name[256];       /* "perfmon.service"; "" none */
+	uint32_t manager_uid; /* SPG_UID_UNKNOWN: the system's manager */
+	bool refuses_stop;
+};
+
+/** Find the unit in the text of /proc/PID/cgroup. Pure but for the unit files
+ * that spg_unit_refuses_stop() reads. */
+void spg_unit_from_cgroup(const char *cgroup, struct spg_unit *ret);
+
+/**
+ * True when a unit file or drop-in of @unit in systemd's directories says
+ * RefuseManualStop=yes (systemd.unit(5)). Reads files under @root ("" for the
+ * running system); not on the loop thread.
+ */
+bool spg_unit_refuses_stop(const char *root, const char *unit);

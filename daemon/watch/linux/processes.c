@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/processes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+
+/* Direct-mapped by pid. A record may be this old before its name is read again:
+ * the process may have executed another program. */
+#define SLOTS     1024
+#define FRESH_NS  (100 * SPG_NS_PER_MS)
+/* Descriptors are finite; beyond that, closes and surveys tell of an end. */
+#define EXITS_MAX 2000
+
+/* linux/pidfd.h since 6.13; older headers lack it. */
+struct pidfd_info {
+	uint64_t mask;
+	uint64_t cgroupid;
+	uint32_t pid, tgid, ppid;
+	uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	uint32_t spare;
+};
+#define GET_INFO _IOWR(0xFF, 11, struct pidfd_info)
+
+struct slot {
+	struct spg_process *process;
+	int64_t read_ns; /* monotonic */
+};
+
+struct exit_watch {
+	struct spg_processes *processes;
+	uv_poll_t poll;
+	int pidfd;
+	struct spg_proc_id id;
+	void (*on_exit)(void *user, struct spg_proc_id id);
+	void *user;
+	bool closing;
+	struct exit_watch *next;
+};
+
+struct spg_processes {
+	uv_loop_t *loop;
+	struct spg_proc_reader reader;
+	struct slot slots[SLOTS];
+	struct exit_watch *exits; /* every handle that is not closed yet */
+	size_t n_exits;
+	void (*on_closed)(void *user);
+	void *user;
+	bool stopping;
+};
+
+struct spg_processes *spg_processes_create(
+	uv_loop_t *loop, const struct spg_proc_reader *reader)
+{
+	struct spg_processes *processes = calloc(1, sizeof(*processes));
+
+	if (!processes)
+		return NULL;
+	processes->loop = loop;
+	processes->reader = *reader;
+	processes->reader.may_block = false;
+	return processes;
+}
+
+/* The pidfd's inode, where every process has its own; else 0. */
+static uint64_t key_of(int pidfd)
+{
+	struct stat st;
+
+	/* Before pidfs all pidfds share one anonymous inode, which has no type. */
+	if (pidfd < 0 || fstat(pidfd, &st) < 0 || (st.st_mode & S_IFMT) == 0)
+		return 0;
+	return st.st_ino;
+}
+
+/* All that is left of a process that ended: its number, perhaps its user. */
+static struct spg_process *create_remains(
+	const struct spg_processes *processes, int32_t pid, int pidfd, uint64_t key)
+{
+	struct pidfd_info pidfd_info = {.mask = 1};
+	struct spg_process_info info = {
+		.id.pid = pid, .uid = SPG_UID_UNKNOWN, .key = key};
+	char user[64];
+
+	if (pidfd >= 0 && ioctl(pidfd, GET_INFO, &pidfd_info) == 0 &&
+		(pidfd_info.mask & 1)) {
+		info.uid = pidfd_info.euid;
+		info.ppid = (int32_t)pidfd_info.ppid;
+		spg_users_name(
+			processes->reader.users, info.uid, false, user, sizeof(user));
+		info.user = user;
+	}
+	return spg_process_create(&info);
+}
+
+static struct spg_process *read_process(
+	const struct spg_processes *processes, int32_t pid, int pidfd, uint64_t key)
+{
+	struct spg_process *process = NULL;
+	int proc_fd = spg_proc_open(pid);
+
+	if (proc_fd >= 0) {
+		int r = spg_proc_read(&processes->reader, proc_fd, pid, key, &process);
+
+		close(proc_fd);
+		if (r == SPG_ERR_NOMEM)
+			return NULL;
+		/* The pid may be somebody else's by now: the pidfd still answers
+		 * only while its own process is there (pidfd_send_signal(2)). */
+		if (r == 0 && (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, 0,
+						    NULL, 0) == 0))
+			return process;
+		spg_process_unref(process);
+	}
+	return create_remains(processes, pid, pidfd, key);
+}
+
+struct spg_process *spg_processes_resolve(
+	struct spg_processes *processes, int32_t pid, int pidfd, bool executed)
+{
+	struct slot *slot;
+	uint64_t key;
+	int64_t now;
+
+	if (pid <= 0)
+		return NULL;
+	slot = &processes->slots[(uint32_t)pid % SLOTS];
+	key = key_of(pidfd);
+	now = spg_clock_mono_ns();
+	/* No pidfd: it has ended already. Then it is the one that was seen last
+	 * under this number, unless the number went round once since. */
+	if (pidfd < 0 && slot->process && slot->process->id.pid == pid)
+		return spg_process_ref(slot->process);
+	if (slot->process && slot->process->id.pid == pid &&
+		slot->process->key == key) {
+		struct spg_process *fresh;
+
+		/* Without a key the pid may have changed hands: be quick. */
+		if (!executed && key != 0 && now - slot->read_ns < FRESH_NS)
+			return spg_process_ref(slot->process);
+		fresh = read_process(processes, pid, pidfd, key);
+		/* Better what was known while it lived than nothing. */
+		if (fresh && !fresh->name && key != 0) {
+			spg_process_unref(fresh);
+			return spg_process_ref(slot->process);
+		}
+		if (!fresh)
+			return NULL;
+		spg_process_unref(slot->process);
+		slot->process = fresh;
+	} else {
+		struct spg_process *fresh = read_process(processes, pid, pidfd, key);
+
+		if (!fresh)
+			return NULL;
+		spg_process_unref(slot->process);
+		slot->process = fresh;
+	}
+	slot->read_ns = now;
+	return spg_process_ref(slot->process);
+}
+
+static void finish_stop(struct spg_processes *processes)
+{
+	void (*on_closed)(void *user) = processes->on_closed;
+	void *user = processes->user;
+
+	for (size_t i = 0; i < SLOTS; i++)
+		spg_process_unref(processes->slots[i].process);
+	free(processes);
+	on_closed(user);
+}
+
+static void on_exit_closed(uv_handle_t *handle)
+{
+	struct exit_watch *watch = handle->data;
+	struct spg_processes *processes = watch->processes;
+	struct exit_watch **at = &processes->exits;
+
+	while (*at != watch)
+		at = &(*at)->next;
+	*at = watch->next;
+	processes->n_exits--;
+	close(watch->pidfd);
+	free(watch);
+	if (processes->stopping && !processes->exits)
+		finish_stop(processes);
+}
+
+static void on_pidfd_readable(uv_poll_t *poll, int status, int events)
+{
+	struct exit_watch *watch = poll->data;
+
+	(void)status;
+	(void)events;
+	watch->closing = true;
+	uv_close((uv_handle_t *)poll, on_exit_closed);
+	watch->on_exit(watch->user, watch->id);
+}
+
+static bool is_watched(const struct spg_processes *processes, struct spg_proc_id id)
+{
+	for (const struct exit_watch *w = processes->exits; w; w = w->next)
+		if (!w->closing && spg_proc_id_equal(w->id, id))
+			return true;
+	return false;
+}
+
+/* A pidfd of exactly this process: the pid may have changed hands. */
+static int open_pidfd(struct spg_proc_id id)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, id.pid, 0);
+	int proc_fd = pidfd >= 0 ? spg_proc_open(id.pid) : -1;
+	uint64_t start = 0;
+
+	if (proc_fd >= 0) {
+		(void)spg_proc_stat(proc_fd, &start, NULL, NULL, NULL);
+		close(proc_fd);
+	}
+	if (pidfd >= 0 && start == id.start)
+		return pidfd;
+	if (pidfd >= 0)
+		close(pidfd);
+	return SPG_ERR_NOT_FOUND;
+}
+
+int spg_processes_watch_exit(struct spg_processes *processes,
+	struct spg_process *process, void (*on_exit)(void *user, struct spg_proc_id id),
+	void *user)
+{
+	struct exit_watch *watch;
+	int r;
+
+	if (processes->stopping || is_watched(processes, process->id))
+		return 0;
+	if (processes->n_exits >= EXITS_MAX)
+		return SPG_ERR_LIMIT;
+	watch = calloc(1, sizeof(*watch));
+	if (!watch)
+		return SPG_ERR_NOMEM;
+	watch->pidfd = open_pidfd(process->id);
+	if (watch->pidfd < 0) {
+		free(watch);
+		return 1; /* SPG_WATCH_GONE */
+	}
+	watch->processes = processes;
+	watch->id = process->id;
+	watch->on_exit = on_exit;
+	watch->user = user;
+	watch->poll.data = watch;
+	r = uv_poll_init(processes->loop, &watch->poll, watch->pidfd);
+	if (r < 0) {
+		close(watch->pidfd);
+		free(watch);
+		return SPG_ERR_IO;
+	}
+	watch->next = processes->exits;
+	processes->exits = watch;
+	processes->n_exits++;
+	uv_poll_start(&watch->poll, UV_READABLE, on_pidfd_readable);
+	return 0;
+}
+
+void spg_processes_stop(
+	struct spg_processes *processes, void (*on_closed)(void *user), void *user)
+{
+	processes->stopping = true;
+	processes->on_closed = on_closed;
+	processes->user = user;
+	for (struct exit_watch *w = processes->exits; w; w = w->next) {
+		if (w->closing)
+			continue;
+		w->closing = true;
+		uv_close((uv_handle_t *)&w->poll, on_exit_closed);
+	}
+	if (!processes->exits)
+		finish_stop(processes);
+}

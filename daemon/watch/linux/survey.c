@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/survey.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "daemon/model/verdict.h"
+#include "daemon/watch/linux/attribution.h"
+#include "daemon/watch/linux/census.h"
+#include "daemon/watch/linux/hidden.h"
+#include "daemon/watch/linux/locks.h"
+#include "daemon/watch/linux/targets.h"
+
+/* More unreadable files than this are told as one lack. */
+#define FILE_LACKS_MAX 20
+
+struct survey {
+	struct spg_surveyor *surveyor;
+	const struct spg_survey_request *request;
+	struct spg_observation *obs;
+	struct spg_targets *targets;
+	struct spg_attribution attribution;
+	size_t n_file_lacks;
+};
+
+static bool is_cancelled(const struct survey *s)
+{
+	return s->request->cancel && atomic_load(s->request->cancel);
+}
+
+/* What would mend a probe that failed with @errnum. */
+static const char *remedy_of(int errnum)
+{
+	switch (errnum) {
+	case EACCES:
+	case EPERM:
+		return "run the daemon as root, or with CAP_DAC_READ_SEARCH and "
+		       "CAP_LEASE";
+	case ENODATA:
+		return "mount the overlay with absolute paths that the daemon can "
+		       "reach";
+	case EINVAL:
+	case EOPNOTSUPP:
+		return "its filesystem cannot say who uses a file: ask where it is "
+		       "local";
+	default:
+		return "see why it cannot be opened, then check again";
+	}
+}
+
+static int lack_probe(struct survey *s, size_t index, int errnum)
+{
+	const struct spg_file *file = s->obs->files[index].file;
+
+	if (s->n_file_lacks++ == FILE_LACKS_MAX)
+		return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "more files",
+			remedy_of(errnum), "and others could not be probed either");
+	if (s->n_file_lacks > FILE_LACKS_MAX)
+		return 0;
+	return spg_observation_add_lack(s->obs, index, true, "a file",
+		remedy_of(errnum), "%s cannot be probed: %s", file->path,
+		errnum == ENODATA ? "the real file below the overlay was not found"
+				  : strerror(errnum));
+}
+
+/* Ask the kernel about one file, and take over the answer. */
+static int probe(struct survey *s, size_t index)
+{
+	struct spg_seen_file *seen = &s->obs->files[index];
+	struct spg_linux_file *file = spg_linux_file(seen->file);
+	struct spg_census_result result;
+
+	if (file->class == SPG_FS_FOREIGN) {
+		seen->census = SPG_CENSUS_UNKNOWN; /* the walk said why */
+		return 0;
+	}
+	result = spg_census_probe(file, seen->presence == SPG_REPLACED);
+	seen->census = result.census;
+	if (seen->presence == SPG_REPLACED && result.census == SPG_CENSUS_FREE)
+		seen->presence = SPG_GONE;
+	if (result.census != SPG_CENSUS_UNKNOWN || seen->presence == SPG_REPLACED)
+		return 0;
+	if (result.errnum == ENOENT) {
+		seen->presence = SPG_GONE; /* vanished since it was listed */
+		return 0;
+	}
+	return lack_probe(s, index, result.errnum);
+}
+
+static int probe_all(struct survey *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++) {
+		r = probe(s, i);
+		if (r == 0 && (i & 255) == 0 && is_cancelled(s))
+			r = SPG_ERR_TIMEOUT;
+	}
+	return r;
+}
+
+static bool in_paths(const struct spg_survey_scope *scope, const char *path)
+{
+	for (size_t i = 0; i < scope->n_paths; i++)
+		if (strcmp(scope->paths[i], path) == 0)
+			return true;
+	return false;
+}
+
+/* Files that were known and are at none of the product's paths any more: deleted,
+ * renamed over or away. Somebody may still run the old version. */
+static int add_replaced(struct survey *s)
+{
+	const struct spg_survey_scope *scope = s->request->scope;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < scope->n_known; i++) {
+		struct spg_file *known = scope->known[i];
+
+		if (scope->depth == SPG_SURVEY_FILES && !in_paths(scope, known->path))
+			continue;
+		if (spg_targets_find(s->targets, SPG_KEY_STAT, known->id.dev,
+			    known->id.ino, &(size_t){0}) != SPG_NO_FILE)
+			continue;
+		r = spg_observation_add_file(
+			s->obs, known, SPG_REPLACED, SPG_CENSUS_UNKNOWN);
+		if (r == 0)
+			r = probe(s, s->obs->n_files - 1);
+		if (r == 0 &&
+			s->obs->files[s->obs->n_files - 1].presence == SPG_REPLACED)
+			r = spg_targets_add(s->targets, known, s->obs->n_files - 1);
+	}
+	return r;
+}
+
+/* True when somebody has to be searched for. */
+static bool needs_attribution(const struct survey *s)
+{
+	if (s->request->attribute || s->request->scope->attribute)
+		return true;
+	for (size_t i = 0; i < s->obs->n_files; i++)
+		if (s->obs->files[i].presence != SPG_GONE &&
+			s->obs->files[i].census != SPG_CENSUS_FREE)
+			return true;
+	return false;
+}
+
+static void drop_uses(struct spg_observation *obs)
+{
+	for (size_t i = 0; i < obs->n_uses; i++)
+		spg_process_unref(obs->uses[i].process);
+	obs->n_uses = 0;
+}
+
+static int search(struct survey *s)
+{
+	struct spg_attribution *a = &s->attribution;
+	size_t n_before = s->obs->n_files;
+	int r;
+
+	drop_uses(s->obs);
+	spg_attribution_finish(a);
+	*a = (struct spg_attribution){.obs = s->obs,
+		.targets = s->targets,
+		.reader = &s->surveyor->reader,
+		.cancel = s->request->cancel,
+		.find_deleted = s->request->attribute || s->request->scope->attribute
+	                                ? s->surveyor->mounts
+	                                : NULL};
+	r = spg_attribution_run(a);
+	for (size_t i = n_before; r == 0 && i < s->obs->n_files; i++)
+		r = probe(s, i);
+	return r;
+}
+
+/* How many uses each file has. The caller frees; NULL: out of memory. */
+static size_t *count_uses(const struct spg_observation *obs)
+{
+	size_t *counts = calloc(obs->n_files + 1, sizeof(*counts));
+
+	for (size_t i = 0; counts && i < obs->n_uses; i++)
+		if (obs->uses[i].how)
+			counts[obs->uses[i].file]++;
+	return counts;
+}
+
+static void forget_uses(struct spg_observation *obs, size_t file)
+{
+	for (size_t i = 0; i < obs->n_uses; i++)
+		if (obs->uses[i].file == file)
+			obs->uses[i].how = 0;
+}
+
+/*
+ * Closure, as far as one bit goes: a file that is busy has a holder, a file that
+ * is free has none. Where they differ, things moved between census and search:
+ * ask again. Returns 1 when a busy file is left without a holder.
+ */
+static int close_census(struct survey *s, bool final)
+{
+	size_t *counts = count_uses(s->obs);
+	int r = 0, open_ends = 0;
+
+	if (!counts)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++) {
+		struct spg_seen_file *seen = &s->obs->files[i];
+
+		if (seen->presence == SPG_GONE) {
+			forget_uses(s->obs, i);
+			continue;
+		}
+		if ((seen->census == SPG_CENSUS_BUSY && counts[i] == 0) ||
+			(seen->census == SPG_CENSUS_FREE && counts[i] > 0))
+			r = probe(s, i);
+		if (seen->census == SPG_CENSUS_FREE || seen->presence == SPG_GONE) {
+			forget_uses(s->obs, i);
+		} else if (seen->census == SPG_CENSUS_BUSY && counts[i] == 0) {
+			seen->unattributed = final;
+			open_ends = 1;
+		} else if (seen->presence == SPG_REPLACED && counts[i] == 0 &&
+			   seen->census == SPG_CENSUS_UNKNOWN) {
+			/* No handle to ask by, and nobody shows it. */
+			seen->presence = SPG_GONE;
+		}
+	}
+	free(counts);
+	return r < 0 ? r : open_ends;
+}
+
+static int attribute(struct survey *s)
+{
+	int r = search(s);
+
+	if (r == 0)
+		r = close_census(s, false);
+	if (r == 1) {
+		r = search(s);
+		if (r == 0)
+			r = close_census(s, true);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* True when a verdict depends on whether there are holders nobody shows: a busy
+ * file has none that blocks. */
+static bool must_rule_out(const struct spg_observation *obs)
+{
+	bool *blocked = calloc(obs->n_files + 1, sizeof(*blocked));
+	bool must = false;
+
+	if (!blocked)
+		return true;
+	for (size_t i = 0; i < obs->n_uses; i++)
+		if (obs->uses[i].how &&
+			spg_use_classify(obs->product, obs->uses[i].process) ==
+				SPG_CLASS_BLOCKER)
+			blocked[obs->uses[i].file] = true;
+	for (size_t i = 0; i < obs->n_files; i++)
+		must = must ||
+		       (obs->files[i].census == SPG_CENSUS_BUSY &&
+			       obs->files[i].presence != SPG_GONE && !blocked[i]);
+	free(blocked);
+	return must;
+}
+
+static int read_locks(struct survey *s)
+{
+	int r = spg_locks_read(&s->attribution);
+
+	if (r == SPG_ERR_DENIED || r == SPG_ERR_IO || r == SPG_ERR_NOT_FOUND)
+		return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "locks",
+			"let the daemon read /proc/locks (no ProcSubset=pid)",
+			"/proc/locks cannot be read: %s", spg_err_text(r));
+	return r;
+}
+
+static int tell_opaque(struct survey *s)
+{
+	const struct spg_attribution *a = &s->attribution;
+
+	if (a->n_opaque == 0)
+		return 0;
+	/* Not blinding: the census counts what they hold. */
+	return spg_observation_add_lack(s->obs, SPG_NO_FILE, false, "processes",
+		"what they hold shows as held by something that no process shows; run "
+		"the daemon with CAP_SYS_PTRACE, outside of containers",
+		"%zu cannot be looked into: %s%s", a->n_opaque, a->opaque,
+		a->n_opaque > 3 ? ", ..." : "");
+}
+
+/* Take out the uses that turned out to be over. */
+static void compact_uses(struct spg_observation *obs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < obs->n_uses; i++) {
+		if (obs->uses[i].how)
+			obs->uses[n++] = obs->uses[i];
+		else
+			spg_process_unref(obs->uses[i].process);
+	}
+	obs->n_uses = n;
+}
+
+static int find_files(struct survey *s)
+{
+	const struct spg_survey_request *request = s->request;
+	const struct spg_survey_scope *scope = request->scope;
+	struct spg_name_set extra = SPG_NAME_SET_NULL;
+	struct spg_walk walk = {.obs = s->obs,
+		.mounts = s->surveyor->mounts,
+		.marks = s->surveyor->marks,
+		.known = scope->known,
+		.n_known = scope->n_known,
+		.cancel = request->cancel,
+		.progress = s->surveyor->progress,
+		.user = s->surveyor->user};
+	int r = 0;
+
+	if (request->n_extra_names > 0) {
+		r = spg_name_set_init(&extra, request->extra_names,
+			request->n_extra_names, request->product->ignore_case);
+		walk.extra = &extra;
+	}
+	if (r == 0)
+		r = scope->depth == SPG_SURVEY_FILES
+		            ? spg_walk_some(&walk, scope->paths, scope->n_paths)
+		            : spg_walk_all(&walk);
+	spg_walk_finish(&walk);
+	spg_name_set_finish(&extra);
+	return r;
+}
+
+static int survey_files(struct survey *s)
+{
+	int r = find_files(s);
+
+	if (r < 0)
+		return r;
+	r = probe_all(s);
+	if (r < 0)
+		return r;
+	s->targets = spg_targets_create(s->obs);
+	if (!s->targets)
+		return SPG_ERR_NOMEM;
+	r = add_replaced(s);
+	if (r < 0 || !needs_attribution(s))
+		return r;
+	s->obs->attributed = true;
+	r = attribute(s);
+	if (r == 0)
+		r = read_locks(s);
+	if (r == 0 && must_rule_out(s->obs))
+		r = spg_hidden_search(&s->attribution);
+	if (r == 0)
+		r = tell_opaque(s);
+	compact_uses(s->obs);
+	return r;
+}
+
+/* Only the locks of files in use, held by those who use them. */
+static int survey_locks(struct survey *s)
+{
+	const struct spg_survey_scope *scope = s->request->scope;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < scope->n_known; i++)
+		r = spg_observation_add_file(
+			s->obs, scope->known[i], SPG_PRESENT, SPG_CENSUS_BUSY);
+	if (r < 0)
+		return r;
+	s->targets = spg_targets_create(s->obs);
+	if (!s->targets)
+		return SPG_ERR_NOMEM;
+	s->attribution = (struct spg_attribution){.obs = s->obs,
+		.targets = s->targets,
+		.reader = &s->surveyor->reader,
+		.cancel = s->request->cancel};
+	r = spg_attribution_run_some(&s->attribution, scope->holders, scope->n_holders);
+	return r == 0 ? read_locks(s) : r;
+}
+
+int spg_survey_run(struct spg_surveyor *surveyor,
+	const struct spg_survey_request *request, struct spg_observation **ret)
+{
+	int64_t began = spg_clock_mono_ns();
+	struct survey s = {.surveyor = surveyor, .request = request};
+	int r = spg_mounts_refresh(surveyor->mounts);
+
+	if (r == SPG_MOUNTS_CHANGED && surveyor->marks)
+		spg_marks_distrust(surveyor->marks);
+	s.obs = spg_observation_create(request->product, request->scope->depth);
+	if (!s.obs)
+		return SPG_ERR_NOMEM;
+	s.obs->began_ns = spg_clock_wall_ns();
+	if (r < 0)
+		r = spg_observation_add_lack(s.obs, SPG_NO_FILE, true,
+			"the mount table", "mount /proc", "/proc/self/mountinfo: %s",
+			spg_err_text(r));
+	if (r >= 0)
+		r = request->scope->depth == SPG_SURVEY_LOCKS ? survey_locks(&s)
+		                                              : survey_files(&s);
+	spg_attribution_finish(&s.attribution);
+	spg_targets_destroy(s.targets);
+	if (r < 0) {
+		spg_observation_destroy(s.obs);
+		return r;
+	}
+	s.obs->ended_ns = spg_clock_wall_ns();
+	s.obs->took_ns = spg_clock_mono_ns() - began;
+	*ret = s.obs;
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * One survey in the tier without BPF: find the files, ask by lease whether
+ * anybody uses each, search /proc for who, read the locks, and see that the
+ * answers fit together. Surveyor's thread.
+ */
+#include "daemon/watch/linux/marks.h"
+#include "daemon/watch/linux/mounts.h"
+#include "daemon/watch/linux/proc.h"
+#include "daemon/watch/linux/walk.h"
+#include "daemon/watch/watch.h"
+
+struct spg_surveyor {
+	struct spg_mounts *mounts;
+	struct spg_marks *marks; /* NULL: no events */
+	struct spg_proc_reader reader;
+	spg_walk_progress *progress; /* or NULL */
+	void *user;
+};
+
+/** See struct spg_watch_ops.survey. */
+int spg_survey_run(struct spg_surveyor *surveyor,
+	const struct spg_survey_request *request, struct spg_observation **ret);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Finding the files of a product: every directory is marked first and listed
+ * then, so that what happens in between is an event. Surveyor's thread.
+ *
+ * Foreign filesystems are listed by a thread of their own with a deadline
+ * (bounded.h); a share that does not answer is a lack, not a hang.
+ */
+#include <stdatomic.h>
+
+#include "daemon/model/name_set.h"
+#include "daemon/model/observation.h"
+#include "daemon/watch/linux/layer.h"
+#include "daemon/watch/linux/marks.h"
+#include "daemon/watch/linux/mounts.h"
+
+/* What to tell while it runs; see struct spg_watch_ops.survey_place. */
+typedef void spg_walk_progress(void *user, const char *path);
+
+struct spg_walk {
+	struct spg_observation *obs; /* files and lacks are appended */
+	const struct spg_mounts *mounts;
+	struct spg_marks *marks;          /* NULL: no events here */
+	const struct spg_name_set *extra; /* names that count too, or NULL */
+	struct spg_file *const *known;    /* to reuse; see spg_survey_scope */
+	size_t n_known;
+	const atomic_bool *cancel;   /* or NULL */
+	spg_walk_progress *progress; /* or NULL */
+	void *user;
+
+	/* Index of @known by path, made by the walk. */
+	struct spg_linux_file **by_path;
+};
+
+/** Find all files. Returns 0, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when cancelled.
+ * What cannot be read is a lack of the observation. */
+int spg_walk_all(struct spg_walk *walk);
+
+/** Find only the files at @paths, and mark nothing but them. */
+int spg_walk_some(struct spg_walk *walk, char *const *paths, size_t n);
+
+/** Idempotent. */
+void spg_walk_finish(struct spg_walk *walk);
