@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/store/writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+
+#define BEAT_NS       (30 * SPG_NS_PER_S)
+#define RETRY_NS      (5 * SPG_NS_PER_S)
+#define STOP_RETRY_NS (100 * SPG_NS_PER_MS)
+
+/* ---- history stopped ---- */
+
+/* Writing failed: count instead, until a retry succeeds. */
+static void stop_history(struct spg_store *store, int err)
+{
+	store->retry_mono_ns = spg_clock_mono_ns() + RETRY_NS;
+	store->stop_err = err;
+	if (!store->stopped)
+		spg_error("history is stopped: %s (%s); what happens meanwhile is "
+			  "counted and becomes a gap, and writing is tried again "
+			  "every 5 s",
+			store->db.why, store->db.path);
+	store->stopped = true;
+	uv_mutex_lock(&store->mutex);
+	store->status.stopped = true;
+	snprintf(store->status.why, sizeof(store->status.why), "%s", store->db.why);
+	uv_mutex_unlock(&store->mutex);
+}
+
+static void resume_history(struct spg_store *store)
+{
+	spg_notice("history goes on in %s", store->db.path);
+	store->stopped = false;
+	uv_mutex_lock(&store->mutex);
+	store->status.stopped = false;
+	store->status.why[0] = '\0';
+	uv_mutex_unlock(&store->mutex);
+}
+
+/* Count the events in hand from @from on as lost. */
+static void lose_taken(struct spg_store *store, size_t from)
+{
+	uv_mutex_lock(&store->mutex);
+	store->status.dropped += store->n_taken - from;
+	uv_mutex_unlock(&store->mutex);
+	for (size_t i = from; i < store->n_taken; i++)
+		spg_loss_add(&store->lost, store->taken[i], true);
+}
+
+/* ---- gap rows ---- */
+
+static int append_gap(struct spg_db *db, int64_t id, const struct spg_event_gap *gap,
+	const char *detail)
+{
+	struct spg_event *event =
+		spg_event_create(SPG_EVENT_GAP, spg_clock_wall_ns(), NULL, NULL);
+	int r = SPG_ERR_NOMEM;
+
+	if (event)
+		event->detail = strdup(detail);
+	if (event && event->detail) {
+		event->id = id;
+		event->gap = *gap;
+		r = spg_db_append(db, event);
+	} else {
+		snprintf(db->why, sizeof(db->why), "out of memory");
+	}
+	spg_event_unref(event);
+	return r;
+}
+
+static int append_loss(struct spg_db *db, const struct spg_loss *loss)
+{
+	const struct spg_event_gap gap = {
+		loss->stopped ? SPG_GAP_STORE : SPG_GAP_DROPPED, loss->first_ns,
+		loss->last_ns, loss->count};
+	int r = append_gap(db, loss->last_id, &gap,
+		loss->stopped ? "the database could not be written"
+			      : "events came faster than they could be written");
+
+	for (size_t i = 0; r == 0 && i < loss->n_ends; i++)
+		r = spg_db_close_interval(
+			db, loss->ends[i].interval, loss->ends[i].at_ns);
+	/* Which ones ended is not known: what goes on is corrected at its end. */
+	if (r == 0 && loss->more_ends)
+		r = spg_db_cut_intervals(db, loss->first_ns);
+	return r;
+}
+
+/* Write the gap row for everything lost so far; without a loss just a sign of
+ * life. */
+static int write_loss(struct spg_store *store, bool sync)
+{
+	struct spg_db *db = &store->db;
+	int r = spg_db_begin(db, sync);
+
+	if (r == 0 && store->lost.count > 0)
+		r = append_loss(db, &store->lost);
+	if (r == 0)
+		r = spg_db_commit(db, spg_clock_wall_ns());
+	else
+		spg_db_rollback(db);
+	if (r == 0)
+		spg_loss_finish(&store->lost);
+	return r;
+}
+
+/* ---- a database that is damaged or gone ---- */
+
+static void note_break(struct spg_store *store, const char *detail)
+{
+	const struct spg_db_counters *old = &store->db.saved;
+
+	if (store->gone.pending)
+		return;
+	store->gone = (struct spg_break){
+		.pending = old->last_id > 0,
+		.id = old->last_id,
+		.since_ns = old->oldest_ns,
+		.until_ns = spg_clock_wall_ns(),
+		.count = (uint64_t)old->rows,
+	};
+	snprintf(store->gone.detail, sizeof(store->gone.detail), "%s", detail);
+}
+
+int spg_writer_record_break(struct spg_store *store)
+{
+	const struct spg_event_gap gap = {SPG_GAP_DAMAGED, store->gone.since_ns,
+		store->gone.until_ns, store->gone.count};
+	struct spg_db *db = &store->db;
+	int r;
+
+	if (!store->gone.pending)
+		return 0;
+	r = spg_db_begin(db, true);
+	if (r == 0)
+		r = append_gap(db, store->gone.id, &gap, store->gone.detail);
+	if (r == 0)
+		r = spg_db_commit(db, spg_clock_wall_ns());
+	else
+		spg_db_rollback(db);
+	if (r == 0)
+		store->gone.pending = false;
+	return r;
+}
+
+/* Open anew after the connection was given up. Numbers go on. */
+static int reopen(struct spg_store *store)
+{
+	struct spg_db_counters old = store->db.saved;
+	struct spg_store_origin origin;
+	char aside[80];
+	int r = spg_db_open(&store->db, &origin, aside, sizeof(aside));
+
+	if (r < 0) {
+		store->db.saved = old;
+		return r;
+	}
+	if (store->db.now.last_id < old.last_id)
+		store->db.now.last_id = old.last_id;
+	if (store->db.now.last_interval < old.last_interval)
+		store->db.now.last_interval = old.last_interval;
+	store->db.saved = store->db.now;
+	return spg_writer_record_break(store);
+}
+
+/* What SQLite says is damaged is set aside; the next one begins empty. */
+static int replace_damaged(struct spg_store *store)
+{
+	char aside[80], detail[256];
+	int r = spg_db_set_aside(&store->db, aside, sizeof(aside));
+
+	if (r == 0) {
+		snprintf(detail, sizeof(detail),
+			"the database was damaged and set aside as *.%s; earlier "
+			"history is there",
+			aside);
+		note_break(store, detail);
+		r = reopen(store);
+	}
+	return r;
+}
+
+/* Somebody removed or replaced the file: what is written goes nowhere. */
+static int replace_missing(struct spg_store *store)
+{
+	static const char *const suffixes[] = {"-wal", "-shm"};
+
+	spg_error(
+		"database %s was removed or replaced while the daemon runs: beginning "
+		"anew with what is there",
+		store->db.path);
+	note_break(store, "the database was removed or replaced by somebody");
+	spg_db_disconnect(&store->db);
+	/* They belong to the file that is gone and would spoil another one. */
+	for (size_t i = 0; i < 2; i++) {
+		char *name = NULL;
+
+		if (asprintf(&name, "%s%s", store->db.path, suffixes[i]) < 0)
+			return SPG_ERR_NOMEM;
+		unlink(name);
+		free(name);
+	}
+	return reopen(store);
+}
+
+/* Deal with @err of a write. Returns 0 when it is worth another try at once. */
+static int handle_failure(struct spg_store *store, int err)
+{
+	if (err == SPG_ERR_CORRUPT)
+		err = replace_damaged(store);
+	if (err < 0)
+		stop_history(store, err);
+	return err;
+}
+
+static int try_resume(struct spg_store *store)
+{
+	int r = 0;
+
+	uv_mutex_lock(&store->mutex);
+	spg_loss_merge(&store->lost, &store->loss);
+	uv_mutex_unlock(&store->mutex);
+	if (!store->db.sql)
+		r = reopen(store);
+	if (r == 0)
+		r = spg_writer_record_break(store);
+	if (r == 0)
+		r = write_loss(store, true);
+	if (r == SPG_ERR_CORRUPT) {
+		r = replace_damaged(store);
+		if (r == 0)
+			r = write_loss(store, true);
+	}
+	if (r < 0)
+		stop_history(store, r);
+	else
+		resume_history(store);
+	return r;
+}
+
+/* ---- batches ---- */
+
+static int write_batch(struct spg_store *store, size_t from, size_t n, bool sync)
+{
+	struct spg_db *db = &store->db;
+	int r = spg_db_begin(db, sync);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = spg_db_append(db, store->taken[from + i]);
+	if (r == 0)
+		return spg_db_commit(db, spg_clock_wall_ns());
+	spg_db_rollback(db);
+	return r;
+}
+
+/* Write the loss if it came before event @next; nothing is stopped before. */
+static int write_loss_before(struct spg_store *store, int64_t next)
+{
+	int r;
+
+	if (store->lost.count == 0 || store->lost.last_id >= next)
+		return 0;
+	r = write_loss(store, true);
+	if (r < 0 && handle_failure(store, r) == 0)
+		r = write_loss(store, true);
+	if (r < 0 && !store->stopped)
+		stop_history(store, r);
+	return r;
+}
+
+static void write_taken(struct spg_store *store, bool sync)
+{
+	size_t n;
+
+	for (size_t i = 0; i < store->n_taken; i += n) {
+		int r = store->stopped ? store->stop_err
+		                       : write_loss_before(store, store->taken[i]->id);
+
+		n = store->n_taken - i;
+		if (n > SPG_STORE_BATCH_ROWS)
+			n = SPG_STORE_BATCH_ROWS;
+		if (r == 0)
+			r = write_batch(store, i, n, sync);
+		/* A new database takes the batch that showed the damage. */
+		if (r < 0 && !store->stopped && handle_failure(store, r) == 0) {
+			r = write_batch(store, i, n, sync);
+			if (r < 0)
+				stop_history(store, r);
+		}
+		if (r < 0) {
+			lose_taken(store, i);
+			break;
+		}
+	}
+	for (size_t i = 0; i < store->n_taken; i++)
+		spg_event_unref(store->taken[i]);
+	store->n_taken = 0;
+	if (!store->stopped)
+		write_loss_before(store, INT64_MAX);
+	uv_mutex_lock(&store->mutex);
+	store->status.queue_rows = 0;
+	uv_mutex_unlock(&store->mutex);
+}
+
+/* Under the mutex. Returns true when the batch asks for an fsync. */
+static bool take_events(struct spg_store *store)
+{
+	struct spg_event **queue = store->queue;
+	bool urgent = store->urgent;
+
+	store->queue = store->taken;
+	store->taken = queue;
+	store->n_taken = store->n_queue;
+	store->status.queue_rows = store->n_queue;
+	store->n_queue = 0;
+	store->urgent = false;
+	spg_loss_merge(&store->lost, &store->loss);
+	return urgent;
+}
+
+static bool batch_due(const struct spg_store *store, int64_t now)
+{
+	return store->n_queue > 0 &&
+	       (store->urgent || store->n_queue >= SPG_STORE_BATCH_ROWS ||
+		       store->n_queue >= store->queue_max / 2 ||
+		       now - store->queued_mono_ns >= store->batch_ns);
+}
+
+/* ---- commands ---- */
+
+static int serve_flush(struct spg_store *store)
+{
+	int r = 0;
+
+	if (store->stopped) {
+		/* What was lost before the flush is not on disk, even if writing
+		 * goes on from now. */
+		r = store->lost.count > 0 ? store->stop_err : 0;
+		try_resume(store);
+		if (store->stopped)
+			r = store->stop_err;
+	} else if (store->db.unsynced) {
+		r = write_loss(store, true);
+		if (r < 0 && handle_failure(store, r) == 0)
+			r = 0;
+	}
+	return r == 0 || r == SPG_ERR_FULL ? r : SPG_ERR_IO;
+}
+
+/* Between two blocks of a long question: events have precedence. */
+static int keep_up(void *user)
+{
+	struct spg_store *store = user;
+	uint64_t dev = store->db.dev, ino = store->db.ino;
+	bool due, stopping, sync = false;
+
+	uv_mutex_lock(&store->mutex);
+	stopping = store->stopping;
+	due = batch_due(store, spg_clock_mono_ns());
+	if (due)
+		sync = take_events(store);
+	uv_mutex_unlock(&store->mutex);
+	if (due)
+		write_taken(store, sync);
+	/* In a database begun meanwhile, row numbers mean something else. */
+	if (!store->db.sql || store->db.dev != dev || store->db.ino != ino)
+		return SPG_ERR_CORRUPT;
+	return stopping ? SPG_ERR_BUSY : 0;
+}
+
+static void serve_query(struct spg_store *store, struct spg_command *command)
+{
+	uint64_t ino = store->db.ino;
+	int r = spg_db_query(
+		&store->db, &command->query, &command->page, keep_up, store);
+
+	if (r == SPG_ERR_CORRUPT && store->db.sql && store->db.ino == ino)
+		handle_failure(store, r);
+	command->err = r;
+}
+
+static void serve(struct spg_store *store, struct spg_command_list *commands)
+{
+	struct spg_command *command;
+
+	while ((command = spg_command_list_take(commands))) {
+		if (command->err < 0)
+			; /* it could not be copied; its answer keeps its place */
+		else if (command->is_query)
+			serve_query(store, command);
+		else
+			command->err = serve_flush(store);
+		uv_mutex_lock(&store->mutex);
+		spg_command_list_add(&store->done, command);
+		uv_mutex_unlock(&store->mutex);
+		uv_async_send(&store->async);
+	}
+}
+
+/* ---- the thread ---- */
+
+static void publish(struct spg_store *store)
+{
+	uint64_t bytes = spg_db_bytes(&store->db);
+
+	uv_mutex_lock(&store->mutex);
+	store->status.rows = (uint64_t)store->db.saved.rows;
+	store->status.oldest_ns = store->db.saved.oldest_ns;
+	store->status.bytes = bytes;
+	uv_mutex_unlock(&store->mutex);
+}
+
+static void beat(struct spg_store *store, int64_t now)
+{
+	int r = 0;
+
+	store->beat_mono_ns = now + BEAT_NS;
+	if (!spg_db_is_in_place(&store->db))
+		r = replace_missing(store);
+	if (r == 0)
+		r = write_loss(store, false);
+	if (r < 0) {
+		handle_failure(store, r);
+		return;
+	}
+	uv_mutex_lock(&store->mutex);
+	store->prune_now = true;
+	uv_mutex_unlock(&store->mutex);
+}
+
+static void prune(struct spg_store *store)
+{
+	bool begin;
+	int64_t retain_ns, now_ns = spg_clock_wall_ns();
+	uint64_t retain_bytes;
+	int r;
+
+	uv_mutex_lock(&store->mutex);
+	begin = store->prune_now;
+	store->prune_now = false;
+	retain_ns = store->retain_ns;
+	retain_bytes = store->retain_bytes;
+	uv_mutex_unlock(&store->mutex);
+	if (begin)
+		spg_prune_begin(&store->db, now_ns, retain_ns, retain_bytes);
+	r = spg_prune_slice(&store->db, now_ns);
+	if (r < 0)
+		handle_failure(store, r);
+}
+
+/* Under the mutex: wait until something is due. */
+static void wait_for_work(struct spg_store *store)
+{
+	for (;;) {
+		int64_t now = spg_clock_mono_ns();
+		int64_t until =
+			store->stopped ? store->retry_mono_ns : store->beat_mono_ns;
+
+		if (store->stopping || store->commands.first || batch_due(store, now) ||
+			now >= until)
+			return;
+		if (!store->stopped && (store->prune_now || store->loss.count > 0 ||
+					       store->db.prune.phase != SPG_PRUNE_IDLE))
+			return;
+		if (store->n_queue > 0 &&
+			store->queued_mono_ns + store->batch_ns < until)
+			until = store->queued_mono_ns + store->batch_ns;
+		uv_cond_timedwait(&store->cond, &store->mutex, (uint64_t)(until - now));
+	}
+}
+
+/* Write all that came, mark the stop as clean. Under no lock. */
+static void finish_writing(struct spg_store *store)
+{
+	struct spg_db *db = &store->db;
+	int r;
+
+	/* Nobody signals any more: pause between tries on the condition. */
+	while (store->stopped && try_resume(store) < 0 &&
+		spg_clock_mono_ns() + STOP_RETRY_NS < store->stop_mono_ns) {
+		uv_mutex_lock(&store->mutex);
+		uv_cond_timedwait(&store->cond, &store->mutex, STOP_RETRY_NS);
+		uv_mutex_unlock(&store->mutex);
+	}
+	if (!store->stopped) {
+		r = spg_db_begin(db, true);
+		if (r == 0)
+			r = spg_db_run(
+				db, SPG_SQL_META_SET, "zi", "clean_stop", INT64_C(1));
+		if (r == 0)
+			r = spg_db_commit(db, spg_clock_wall_ns());
+		else
+			spg_db_rollback(db);
+		if (r < 0)
+			spg_warning("cannot mark the stop of the history: %s", db->why);
+	} else {
+		spg_error("history: %llu events are lost with this stop: %s",
+			(unsigned long long)store->lost.count, db->why);
+	}
+	spg_db_disconnect(db);
+}
+
+static void work(struct spg_store *store, struct spg_command_list *commands, bool sync)
+{
+	int64_t now;
+
+	write_taken(store, sync);
+	serve(store, commands);
+	now = spg_clock_mono_ns();
+	if (store->stopped && now >= store->retry_mono_ns)
+		try_resume(store);
+	if (!store->stopped && now >= store->beat_mono_ns)
+		beat(store, now);
+	if (!store->stopped)
+		prune(store);
+	publish(store);
+}
+
+static bool wants_flush(const struct spg_command_list *commands)
+{
+	for (const struct spg_command *c = commands->first; c; c = c->next)
+		if (!c->is_query)
+			return true;
+	return false;
+}
+
+void spg_writer_run(void *arg)
+{
+	struct spg_store *store = arg;
+	struct spg_command_list commands;
+	bool stopping = false, sync;
+
+	spg_command_list_init(&commands);
+	while (!stopping) {
+		uv_mutex_lock(&store->mutex);
+		wait_for_work(store);
+		stopping = store->stopping;
+		sync = take_events(store);
+		spg_command_list_append(&commands, &store->commands);
+		uv_mutex_unlock(&store->mutex);
+		work(store, &commands, sync || stopping || wants_flush(&commands));
+	}
+	finish_writing(store);
+	publish(store);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The two sides of the history and what they share.
+ *
+ * Private to daemon/store. The loop's side (store.c) puts events and commands
+ * into the queues under the mutex; the writer's thread (writer.c) takes a
+ * whole queue at once, works on it without the mutex, and puts finished
+ * commands back. Every event that is not written is counted in a loss, which
+ * becomes one gap row with the id of the last event lost, so that ids keep
+ * ascending and no number is needed from the loop.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "daemon/store/database.h"
+#include "daemon/store/store.h"
+
+#define SPG_STORE_QUEUE_DEFAULT 65536
+#define SPG_STORE_BATCH_DEFAULT 100  /* ms */
+#define SPG_STORE_BATCH_ROWS    8192 /* at most in one transaction */
+#define SPG_STORE_LOST_ENDS     4096
+
+/* The end of an interval that was lost: applied when writing goes on, so that
+ * no use seems to last for ever. */
+struct spg_lost_end {
+	int64_t interval, at_ns;
+};
+
+/* Events that were not written. */
+struct spg_loss {
+	uint64_t count; /* 0: none */
+	bool stopped;   /* some because history was stopped, not only behind */
+	int64_t first_ns, last_ns, last_id;
+	struct spg_lost_end *ends; /* at most SPG_STORE_LOST_ENDS */
+	size_t n_ends, size_ends;
+	bool more_ends; /* than could be kept */
+};
+
+/** Count @event as lost. */
+void spg_loss_add(struct spg_loss *loss, const struct spg_event *event, bool stopped);
+
+/** Move all of @from into @loss. */
+void spg_loss_merge(struct spg_loss *loss, struct spg_loss *from);
+
+/** Empty it; idempotent. */
+void spg_loss_finish(struct spg_loss *loss);
+
+/* A flush or a query on its way there and back. */
+struct spg_command {
+	struct spg_command *next;
+	bool is_query;
+	void (*on_flushed)(void *user, int err);
+	void (*on_page)(void *user, int err, struct spg_store_page *page);
+	void *user;
+	struct spg_store_query query; /* its texts are owned */
+	int err; /* the answer; when set from the start, the question is not asked */
+	struct spg_store_page page;
+};
+
+struct spg_command_list {
+	struct spg_command *first, **end; /* end: where the next one is linked */
+};
+
+/* Why the database is not the one that was there before. */
+struct spg_break {
+	bool pending; /* its gap row is still to be written */
+	int64_t id;   /* of that row */
+	int64_t since_ns, until_ns;
+	uint64_t count; /* rows that are no longer in it */
+	char detail[256];
+};
+
+struct spg_store {
+	/* Set before the thread runs, constant after. */
+	uv_loop_t *loop;
+	size_t queue_max;
+	int64_t batch_ns;
+	uv_thread_t thread;
+	uv_mutex_t mutex;
+	uv_cond_t cond;
+
+	/* Loop thread. */
+	uv_async_t async;
+	struct spg_command_list deliver; /* callbacks due now */
+	int64_t last_id;
+	bool joined; /* the thread has ended: nothing is served any more */
+	struct spg_command *spare; /* for one answer "out of memory" */
+	void (*on_closed)(void *user);
+	void *closed_user;
+
+	/* Under the mutex. */
+	struct spg_event **queue;
+	size_t n_queue;
+	int64_t queued_mono_ns; /* when the first of them came */
+	bool urgent;            /* one of them is durable */
+	struct spg_loss loss;
+	struct spg_command_list commands, done;
+	bool stopping;
+	int64_t stop_mono_ns; /* give up by then */
+	int64_t retain_ns;
+	uint64_t retain_bytes;
+	bool prune_now;
+	struct spg_store_status status; /* queue_rows: taken, not yet written */
+
+	/* Writer's thread. */
+	struct spg_db db;
+	struct spg_event **taken;
+	size_t n_taken;
+	struct spg_loss lost;
+	struct spg_break gone;
+	bool stopped;
+	int stop_err;
+	int64_t beat_mono_ns;  /* when the next sign of life is due */
+	int64_t retry_mono_ns; /* when stopped: when to try again */
+};
+
+/* ---- writer.c ---- */
+
+/** Body of the thread; @arg is the store. */
+void spg_writer_run(void *arg);
+
+/** Write the gap row of a new database; before the thread runs, or on it.
+ * Returns 0 or a negative spg_err. */
+int spg_writer_record_break(struct spg_store *store);
+
+/* ---- queue.c, with the losses above: plain functions ---- */
+
+void spg_command_list_init(struct spg_command_list *list);
+void spg_command_list_add(struct spg_command_list *list, struct spg_command *command);
+
+/** Move all of @from to the end of @list. */
+void spg_command_list_append(
+	struct spg_command_list *list, struct spg_command_list *from);
+
+/** Take out the first; NULL when empty. */
+struct spg_command *spg_command_list_take(struct spg_command_list *list);
+
+/** A query, its texts copied; or with NULL a flush. NULL: out of memory. */
+struct spg_command *spg_command_create(const struct spg_store_query *query);
+
+/** Takes NULL. */
+void spg_command_destroy(struct spg_command *command);
