@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/access.h"
+#include "daemon/history.h"
+#include "daemon/model/model.h"
+#include "daemon/notify.h"
+#include "daemon/prover.h"
+#include "daemon/serve/server.h"
+#include "daemon/store/store.h"
+
+#define STORE_STOP_MS 2000
+
+struct daemon {
+	uv_loop_t loop;
+	struct spg_config *config;
+	enum spg_tier tier;
+	struct spg_access access;
+	struct spg_watch *watch;
+	struct spg_store *store;
+	struct spg_model *model;
+	struct spg_prover *prover;
+	struct spg_history *history;
+	struct spg_server *server;
+	struct spg_service service;
+	uv_signal_t on_hup, on_term, on_int;
+	uv_timer_t watchdog;
+	bool handles; /* the four above are initialised */
+	bool stopping;
+	bool watch_hangs; /* a survey never returned: leave what it works on */
+};
+
+/* --- from the watch backend ------------------------------------------------ */
+
+static bool wants(void *user, const char *path)
+{
+	const struct daemon *d = user;
+
+	return spg_model_wants(d->model, path);
+}
+
+static void on_event(void *user, struct spg_event *event)
+{
+	struct daemon *d = user;
+
+	if (d->stopping || !spg_model_note(d->model, event))
+		return;
+	spg_history_record(d->history, event);
+	spg_prover_kick(d->prover, false);
+}
+
+static void on_gap(void *user, enum spg_gap_reason reason, int64_t since_ns,
+	int64_t until_ns, uint64_t count, const char *detail)
+{
+	struct daemon *d = user;
+	const struct spg_event_gap gap = {.reason = reason,
+		.since_ns = since_ns,
+		.until_ns = until_ns,
+		.count = count};
+
+	if (d->stopping || !d->history)
+		return;
+	spg_history_gap(d->history, &gap, detail);
+	spg_model_distrust(d->model, SPG_NO_FILE);
+	spg_prover_kick(d->prover, true);
+}
+
+static void on_layout(void *user, const struct spg_product *product)
+{
+	struct daemon *d = user;
+	int index = product ? spg_model_find_product(d->model, product->name) : -1;
+
+	if (d->stopping)
+		return;
+	spg_model_distrust(d->model, index >= 0 ? (size_t)index : SPG_NO_FILE);
+	spg_prover_kick(d->prover, false);
+}
+
+static void on_exit_of_process(void *user, struct spg_proc_id id)
+{
+	struct daemon *d = user;
+
+	if (d->stopping)
+		return;
+	spg_model_note_exit(d->model, id);
+	spg_prover_kick(d->prover, true);
+}
+
+/* --- from the prover ------------------------------------------------------- */
+
+static void on_changes(void *user, struct spg_event_list *changes)
+{
+	struct daemon *d = user;
+
+	for (size_t i = 0; i < changes->n; i++)
+		spg_history_record(d->history, changes->events[i]);
+}
+
+/* --- reload ---------------------------------------------------------------- */
+
+static struct spg_prover_config prover_config(const struct spg_config *config)
+{
+	return (struct spg_prover_config){
+		.debounce_ms = (unsigned)(config->debounce_ns / SPG_NS_PER_MS),
+		.lock_poll_ms = (unsigned)(config->lock_poll_ns / SPG_NS_PER_MS),
+		.deadline_ms = (unsigned)(config->survey_deadline_ns / SPG_NS_PER_MS)};
+}
+
+static int set_products(struct daemon *d)
+{
+	struct spg_event_list changes = SPG_EVENT_LIST_NULL;
+	int r;
+
+	r = spg_model_set_products(d->model, d->config->products, d->config->n_products,
+		spg_clock_wall_ns(), &changes);
+	if (r == 0)
+		r = d->watch->ops->set_products(
+			d->watch, d->config->products, d->config->n_products);
+	on_changes(d, &changes);
+	spg_event_list_finish(&changes);
+	return r;
+}
+
+/* What a running daemon cannot change. */
+static void warn_of_fixed(const struct spg_config *old, const struct spg_config *new)
+{
+	if (strcmp(old->socket, new->socket) != 0)
+		spg_warning("socket = %s takes effect at the next start", new->socket);
+	if (strcmp(old->database, new->database) != 0)
+		spg_warning(
+			"database = %s takes effect at the next start", new->database);
+	if (strcmp(old->group, new->group) != 0)
+		spg_warning("group = %s takes effect at the next start", new->group);
+}
+
+static int reload(void *user, struct spg_buf *problems)
+{
+	struct daemon *d = user;
+	struct spg_config *config = NULL, *old;
+	struct spg_prover_config prover;
+	struct spg_access access;
+	int r;
+
+	spg_notify_reloading();
+	r = spg_config_read(&config, d->config->path, problems, NULL);
+	if (r == 0)
+		r = spg_access_resolve(config, &access, problems);
+	if (r < 0) {
+		spg_config_destroy(config);
+		spg_notify("READY=1");
+		spg_error("the configuration is not reloaded, the old one goes on:");
+		for (char *line = problems->data, *end; line && *line; line = end + 1) {
+			end = strchr(line, '\n');
+			if (!end)
+				break;
+			spg_error("%.*s", (int)(end - line), line);
+		}
+		return r == SPG_ERR_NOMEM ? r : SPG_ERR_INVALID;
+	}
+	warn_of_fixed(d->config, config);
+	old = d->config;
+	d->config = config;
+	r = set_products(d);
+	if (r < 0) {
+		d->config = old;
+		spg_config_destroy(config);
+		spg_access_finish(&access);
+		return r;
+	}
+	/* What others borrowed from the old one stays the old one's. */
+	spg_access_finish(&d->access);
+	d->access = access;
+	prover = prover_config(config);
+	spg_prover_configure(d->prover, &prover);
+	spg_store_set_retention(d->store, config->retain_ns, config->retain_bytes);
+	spg_log_init("spguardd", config->log_level);
+	spg_config_move_fixed(old, config);
+	spg_config_destroy(old);
+	spg_prover_kick(d->prover, true);
+	spg_notice("configuration reloaded: %zu product%s", config->n_products,
+		config->n_products == 1 ? "" : "s");
+	spg_notify("READY=1");
+	return 0;
+}
+
+static bool is_admin(void *user, uint32_t uid, uint32_t gid, int32_t pid)
+{
+	const struct daemon *d = user;
+
+	(void)pid;
+	return spg_access_is_admin(&d->access, uid, gid);
+}
+
+/* --- stop, the mirror of start --------------------------------------------- */
+
+static void on_store_closed(void *user)
+{
+	struct daemon *d = user;
+
+	d->store = NULL;
+}
+
+static void on_watch_stopped(void *user)
+{
+	struct daemon *d = user;
+
+	if (!d->watch_hangs)
+		d->watch->ops->destroy(d->watch);
+	d->watch = NULL;
+	spg_history_stop(d->history);
+	spg_store_stop(d->store, STORE_STOP_MS, on_store_closed, d);
+}
+
+static void on_prover_stopped(void *user, bool hangs)
+{
+	struct daemon *d = user;
+
+	d->prover = NULL;
+	d->watch_hangs = hangs;
+	if (hangs)
+		spg_warning("a survey still hangs on a disk; stopping without it");
+	d->watch->ops->stop(d->watch, on_watch_stopped, d);
+}
+
+static void on_server_closed(void *user)
+{
+	struct daemon *d = user;
+
+	d->server = NULL;
+	spg_history_set_server(d->history, NULL);
+	spg_prover_stop(d->prover, on_prover_stopped, d);
+}
+
+static void stop(struct daemon *d)
+{
+	if (d->stopping)
+		return;
+	d->stopping = true;
+	spg_notify("STOPPING=1");
+	uv_close((uv_handle_t *)&d->on_hup, NULL);
+	uv_close((uv_handle_t *)&d->on_term, NULL);
+	uv_close((uv_handle_t *)&d->on_int, NULL);
+	uv_close((uv_handle_t *)&d->watchdog, NULL);
+	spg_server_stop(d->server, on_server_closed, d);
+}
+
+/* --- signals, watchdog ----------------------------------------------------- */
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct daemon *d = handle->data;
+	struct spg_buf problems = SPG_BUF_NULL;
+
+	if (number != SIGHUP) {
+		spg_notice("stopping");
+		stop(d);
+		return;
+	}
+	(void)reload(d, &problems); /* logged there */
+	spg_buf_finish(&problems);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+	(void)timer;
+	spg_notify("WATCHDOG=1");
+}
+
+static int init_handles(struct daemon *d)
+{
+	uint64_t watchdog_ms = spg_notify_watchdog_ms();
+
+	if (uv_signal_init(&d->loop, &d->on_hup) < 0 ||
+		uv_signal_init(&d->loop, &d->on_term) < 0 ||
+		uv_signal_init(&d->loop, &d->on_int) < 0 ||
+		uv_timer_init(&d->loop, &d->watchdog) < 0)
+		return SPG_ERR_NOMEM;
+	d->on_hup.data = d->on_term.data = d->on_int.data = d;
+	if (uv_signal_start(&d->on_hup, on_signal, SIGHUP) < 0 ||
+		uv_signal_start(&d->on_term, on_signal, SIGTERM) < 0 ||
+		uv_signal_start(&d->on_int, on_signal, SIGINT) < 0)
+		return SPG_ERR_IO;
+	if (watchdog_ms > 0)
+		uv_timer_start(&d->watchdog, on_watchdog, watchdog_ms, watchdog_ms);
+	d->handles = true;
+	return 0;
+}
+
+/* --- start ----------------------------------------------------------------- */
+
+/* A descriptor for each holder and each client; the soft limit is historic. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		spg_debug("the limit of descriptors stays as it is");
+}
+
+static int start_watch(struct daemon *d)
+{
+	const struct spg_watch_listener listener = {.wants = wants,
+		.on_event = on_event,
+		.on_gap = on_gap,
+		.on_layout = on_layout,
+		.on_exit = on_exit_of_process,
+		.user = d};
+	char *scratch = strdup(d->config->database);
+	int r = SPG_ERR_NOMEM;
+
+	if (scratch) {
+		char *slash = strrchr(scratch, '/');
+
+		slash[slash == scratch] = '\0';
+		d->watch = spg_watch_create(&d->loop, &listener, d->tier, scratch);
+	}
+	if (d->watch)
+		r = d->watch->ops->start(d->watch);
+	free(scratch);
+	return r;
+}
+
+static int start_store(struct daemon *d, struct spg_store_origin *ret)
+{
+	const struct spg_store_config config = {.path = d->config->database,
+		.retain_ns = d->config->retain_ns,
+		.retain_bytes = d->config->retain_bytes};
+
+	return spg_store_start(&d->store, &d->loop, &config, ret);
+}
+
+static int start_server(struct daemon *d)
+{
+	struct spg_server_config config = {
+		.socket_path = d->config->socket, .fd = -1, .gid = d->access.gid};
+	int r;
+
+	d->service = (struct spg_service){.loop = &d->loop,
+		.model = d->model,
+		.prover = d->prover,
+		.store = d->store,
+		.watch = d->watch,
+		.socket_path = d->config->socket,
+		.database_path = d->config->database,
+		.config_path = d->config->path,
+		.started_ns = spg_clock_wall_ns(),
+		.reload = reload,
+		.is_admin = is_admin,
+		.user = d};
+	spg_history_set_service(d->history, &d->service);
+	r = spg_server_start(&d->server, &d->service, &config);
+	if (r == 0)
+		spg_history_set_server(d->history, d->server);
+	return r;
+}
+
+static void on_first_census(void *user, int err)
+{
+	struct daemon *d = user;
+
+	if (err < 0)
+		return; /* stopping already */
+	spg_notice("ready");
+	spg_notify("READY=1\nSTATUS=Watching");
+	(void)d;
+}
+
+/* What was not seen while nobody looked. */
+static void record_downtime(struct daemon *d, const struct spg_store_origin *origin)
+{
+	const struct spg_event_gap gap = {.reason = SPG_GAP_DOWNTIME,
+		.since_ns = origin->last_alive_ns,
+		.until_ns = spg_clock_wall_ns()};
+
+	if (origin->is_new || origin->began_anew || origin->last_alive_ns == 0)
+		return;
+	spg_history_gap(d->history, &gap,
+		origin->clean_stop ? "spguardd was stopped"
+				   : "spguardd ended without a clean stop");
+}
+
+static int start(struct daemon *d)
+{
+	struct spg_store_origin origin = {0};
+	struct spg_prover_config prover = prover_config(d->config);
+	int r;
+
+	raise_descriptor_limit();
+	/* First, while there is one thread: its self-test forks. */
+	r = start_watch(d);
+	if (r == 0)
+		r = start_store(d, &origin);
+	if (r < 0)
+		return r;
+	d->model = spg_model_create(origin.last_interval);
+	d->history = spg_history_create(&d->loop, d->store, origin.last_event_id);
+	if (!d->model || !d->history)
+		return SPG_ERR_NOMEM;
+	r = spg_prover_start(
+		&d->prover, &d->loop, &prover, d->model, d->watch, on_changes, d);
+	if (r == 0)
+		r = init_handles(d);
+	if (r < 0)
+		return r;
+	record_downtime(d, &origin);
+	r = set_products(d);
+	if (r == 0)
+		r = start_server(d);
+	if (r < 0)
+		return r;
+	/* The socket has its group, the database is open: the rest is reading. */
+	(void)d->watch->ops->confine(d->watch);
+	return spg_prover_settle(d->prover, on_first_census, d);
+}
+
+/* A start that failed has not run the loop: close what there is. */
+static void undo_start(struct daemon *d)
+{
+	if (d->handles) {
+		stop(d);
+		return;
+	}
+	d->stopping = true;
+	if (d->prover)
+		spg_prover_stop(d->prover, on_prover_stopped, d);
+	else if (d->watch)
+		d->watch->ops->stop(d->watch, on_watch_stopped, d);
+}
+
+int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
+{
+	struct daemon d = {.config = config, .tier = tier};
+	struct spg_buf problems = SPG_BUF_NULL;
+	int r;
+
+	r = spg_access_resolve(config, &d.access, &problems);
+	if (r < 0)
+		spg_error("%.*s", (int)strcspn(spg_buf_text(&problems), "\n"),
+			spg_buf_text(&problems));
+	spg_buf_finish(&problems);
+	if (r == 0 && uv_loop_init(&d.loop) < 0)
+		r = SPG_ERR_NOMEM;
+	if (r < 0) {
+		spg_access_finish(&d.access);
+		spg_config_destroy(config);
+		return r;
+	}
+	r = start(&d);
+	if (r < 0)
+		undo_start(&d);
+	uv_run(&d.loop, UV_RUN_DEFAULT);
+	/* Every handle is closed, or one of ours was forgotten. */
+	if (uv_loop_close(&d.loop) < 0)
+		spg_error("the loop still had handles at the end: a bug of spguard");
+	spg_history_destroy(d.history);
+	spg_model_destroy(d.model);
+	spg_access_finish(&d.access);
+	spg_config_destroy(d.config);
+	if (d.watch_hangs)
+		spg_notice("stopped, with a survey left behind");
+	else if (r == 0)
+		spg_notice("stopped");
+	return r;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/log.h"
+#include "daemon/config.h"
+#include "daemon/daemon.h"
+
+static const char help[] =
+	"usage: spguardd [OPTION...]\n"
+	"\n"
+	"Watch the files of applications and answer whether a service pack can be\n"
+	"applied safely. Clients ask with spguard(1).\n"
+	"\n"
+	"  --config FILE       read this configuration\n"
+	"                      [" SPG_CONFIG_DEFAULT_PATH "]\n"
+	"  --check-config      say what is wrong with it, and end\n"
+	"  --print-config      show what is in force, and end\n"
+	"  --foreground        stay in the foreground; it always does, except as a\n"
+	"                      Windows service\n"
+	"  --tier TIER         how to look: auto (the best that works here) or procfs\n"
+	"  -V, --version       show the version, and end\n"
+	"  -h, --help          show this, and end\n"
+	"\n"
+	"SIGHUP reads the configuration again, SIGTERM stops. Exit status: 0 after a\n"
+	"clean stop, 1 if it could not start or the configuration is bad, 2 for bad\n"
+	"usage.\n";
+
+struct options {
+	const char *config;
+	bool check, print;
+	enum spg_tier tier;
+};
+
+enum { OPT_CONFIG = 256, OPT_CHECK, OPT_PRINT, OPT_FOREGROUND, OPT_TIER };
+
+static int parse_tier(const char *name, enum spg_tier *ret)
+{
+	if (strcmp(name, "auto") == 0) {
+		*ret = SPG_TIER_AUTO;
+	} else if (strcmp(name, "procfs") == 0) {
+		*ret = SPG_TIER_PROCFS;
+	} else if (strcmp(name, "bpf") == 0) {
+		fprintf(stderr, "spguardd: this build has no tier \"bpf\": use --tier "
+				"procfs, or auto\n");
+		return -1;
+	} else {
+		fprintf(stderr,
+			"spguardd: there is no tier \"%s\": use auto or procfs\n",
+			name);
+		return -1;
+	}
+	return 0;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, OPT_CONFIG},
+		{"check-config", no_argument, NULL, OPT_CHECK},
+		{"print-config", no_argument, NULL, OPT_PRINT},
+		{"foreground", no_argument, NULL, OPT_FOREGROUND},
+		{"tier", required_argument, NULL, OPT_TIER},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "Vh", options, NULL)) != -1) {
+		switch (opt) {
+		case OPT_CONFIG:
+			o->config = optarg;
+			break;
+		case OPT_CHECK:
+			o->check = true;
+			break;
+		case OPT_PRINT:
+			o->print = true;
+			break;
+		case OPT_FOREGROUND:
+			break;
+		case OPT_TIER:
+			if (parse_tier(optarg, &o->tier) < 0)
+				return 2;
+			break;
+		case 'V':
+			puts("spguardd " SPG_VERSION);
+			return 0;
+		case 'h':
+			fputs(help, stdout);
+			return 0;
+		default:
+			fputs("Try: spguardd --help\n", stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "spguardd: what is \"%s\"? Try: spguardd --help\n",
+			argv[optind]);
+		return 2;
+	}
+	return -1;
+}
+
+static int read_config(const struct options *o, struct spg_config **ret)
+{
+	struct spg_buf problems = SPG_BUF_NULL, notes = SPG_BUF_NULL;
+	int r = spg_config_read(ret, o->config, &problems, o->check ? &notes : NULL);
+
+	fputs(spg_buf_text(&problems), stderr);
+	fputs(spg_buf_text(&notes), stderr);
+	if (r == SPG_ERR_NOT_FOUND)
+		fputs("spguardd: name the configuration with --config FILE\n", stderr);
+	spg_buf_finish(&problems);
+	spg_buf_finish(&notes);
+	return r;
+}
+
+static int print_config(const struct spg_config *config)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+	bool failed;
+
+	spg_config_print(config, &text);
+	fputs(spg_buf_text(&text), stdout);
+	failed = text.failed;
+	spg_buf_finish(&text);
+	return failed || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {.config = SPG_CONFIG_DEFAULT_PATH};
+	struct spg_config *config = NULL;
+	int status = parse_options(argc, argv, &options);
+
+	if (status >= 0)
+		return status;
+	spg_log_init("spguardd", SPG_LOG_INFO);
+	if (read_config(&options, &config) < 0)
+		return EXIT_FAILURE;
+	if (options.check || options.print) {
+		status = options.print ? print_config(config) : EXIT_SUCCESS;
+		if (options.check && !options.print)
+			printf("%s: no fault found\n", options.config);
+		spg_config_destroy(config);
+		return status;
+	}
+	spg_log_init("spguardd", config->log_level);
+	return spg_daemon_run(config, options.tier) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

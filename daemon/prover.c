@@ -1,0 +1,776 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/prover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "daemon/surveyor.h"
+
+/* A question that waits for "safe" is asked again at least this often: not every
+ * end of a use is an event (a descriptor in flight, an overlay's mapping). */
+#define WAIT_TICK_MS 1000
+/* A reconcile may use this share of one processor: 1 / (1 + REST_RATIO). */
+#define REST_RATIO   4
+
+struct question {
+	struct question *next;
+	char *product;
+	struct spg_selection selection; /* owned */
+	bool selects;
+	bool attribute;
+	bool in_flight; /* the survey that runs answers it */
+	bool parked;    /* waits for a change */
+	unsigned tries;
+	int64_t asked_ns; /* monotonic */
+	int64_t until_ns; /* monotonic; 0: does not wait */
+	spg_prover_done *done;
+	void *user;
+};
+
+struct settling {
+	struct settling *next;
+	void (*done)(void *user, int err);
+	void *user;
+};
+
+struct spg_prover {
+	uv_loop_t *loop;
+	struct spg_prover_config config;
+	struct spg_model *model;
+	struct spg_watch *watch;
+	spg_prover_on_changes *on_changes;
+	void *user;
+
+	struct spg_surveyor_thread *surveyor;
+	bool running, late;
+	char *running_product;
+	uint64_t running_generation;
+	enum spg_survey_depth running_depth;
+
+	uv_timer_t debounce, lock_poll, deadline, tick;
+	uv_idle_t pump; /* answers never come from within the call that asked */
+	bool reconcile_due;
+	size_t locks_next;     /* product whose locks are to be read next */
+	unsigned unstable;     /* reconciles in a row that something disturbed */
+	int64_t rest_until_ns; /* monotonic */
+	struct question *questions;
+	struct settling *settlings;
+
+	bool stopping;
+	unsigned n_closing;
+	bool hangs;
+	void (*on_stopped)(void *user, bool hangs);
+	void *stop_user;
+};
+
+static void on_pump(uv_idle_t *idle);
+
+static void wake(struct spg_prover *p)
+{
+	if (!p->stopping)
+		uv_idle_start(&p->pump, on_pump);
+}
+
+static void destroy_question(struct question *q)
+{
+	for (size_t i = 0; i < q->selection.n_names; i++)
+		free(q->selection.names[i]);
+	free(q->selection.names);
+	free(q->product);
+	free(q);
+}
+
+static void unlink_question(struct spg_prover *p, const struct question *q)
+{
+	struct question **at = &p->questions;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
+}
+
+/* Answer and forget. The callback may ask again. */
+static void answer(struct spg_prover *p, struct question *q, int err,
+	const struct spg_proof *proof)
+{
+	unlink_question(p, q);
+	q->done(q->user, err, proof);
+	destroy_question(q);
+}
+
+static void publish(struct spg_prover *p, struct spg_event_list *changes)
+{
+	if (changes->n > 0)
+		p->on_changes(p->user, changes);
+	spg_event_list_finish(changes);
+}
+
+/* Deliver every event that has happened. Bounded: a storm cannot stop answers,
+ * and what it leaves changes the generation next time. */
+static void drain(struct spg_prover *p)
+{
+	for (int i = 0; i < 64 && p->watch->ops->drain(p->watch) == SPG_WATCH_MORE; i++)
+		;
+}
+
+static bool uses_anywhere(const struct spg_prover *p)
+{
+	for (size_t i = 0; i < spg_model_n_products(p->model); i++)
+		if (spg_model_has_uses(p->model, i))
+			return true;
+	return false;
+}
+
+static void on_lock_poll(uv_timer_t *timer)
+{
+	struct spg_prover *p = timer->data;
+
+	p->locks_next = 0;
+	wake(p);
+}
+
+/* Locks have no events in a tier without BPF, and need a file in use. */
+static void schedule_lock_poll(struct spg_prover *p)
+{
+	bool wanted = !p->stopping && !p->watch->lock_events && uses_anywhere(p);
+
+	if (wanted && !uv_is_active((uv_handle_t *)&p->lock_poll))
+		uv_timer_start(&p->lock_poll, on_lock_poll, p->config.lock_poll_ms,
+			p->config.lock_poll_ms);
+	else if (!wanted)
+		uv_timer_stop(&p->lock_poll);
+}
+
+/* Whoever waits for this product (NULL: any) wants to know again. */
+static void unpark(struct spg_prover *p, const char *product)
+{
+	bool parked = false;
+
+	for (struct question *q = p->questions; q; q = q->next) {
+		if (q->parked && (!product || strcmp(q->product, product) == 0))
+			q->parked = false;
+		parked = parked || q->parked;
+	}
+	if (!parked)
+		uv_timer_stop(&p->tick);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct spg_prover *p = timer->data;
+
+	unpark(p, NULL);
+	wake(p);
+}
+
+static void on_debounce(uv_timer_t *timer)
+{
+	struct spg_prover *p = timer->data;
+
+	p->reconcile_due = true;
+	wake(p);
+}
+
+void spg_prover_kick(struct spg_prover *prover, bool at_once)
+{
+	int64_t rest_ms = (prover->rest_until_ns - spg_clock_mono_ns()) / SPG_NS_PER_MS;
+	uint64_t delay_ms = prover->config.debounce_ms;
+
+	if (prover->stopping)
+		return;
+	if (at_once) {
+		prover->reconcile_due = true;
+		wake(prover);
+		return;
+	}
+	if (rest_ms > (int64_t)delay_ms)
+		delay_ms = (uint64_t)rest_ms;
+	/* From the first event, so that a stream of them cannot put it off. */
+	if (!uv_is_active((uv_handle_t *)&prover->debounce))
+		uv_timer_start(&prover->debounce, on_debounce, delay_ms, 0);
+}
+
+/* Be told when the users end. */
+static void watch_exits(struct spg_prover *p, const struct spg_observation *obs)
+{
+	for (size_t i = 0; i < obs->n_uses; i++) {
+		struct spg_process *process = obs->uses[i].process;
+
+		if (p->watch->ops->watch_exit(p->watch, process) == SPG_WATCH_GONE) {
+			spg_model_note_exit(p->model, process->id);
+			spg_prover_kick(p, false);
+		}
+	}
+}
+
+static bool is_complete(const struct spg_observation *obs)
+{
+	for (size_t i = 0; i < obs->n_lacks; i++)
+		if (obs->lacks[i].blinds)
+			return false;
+	return true;
+}
+
+/* What has happened since the survey that runs, or ran, began. */
+static bool is_disturbed(const struct spg_prover *p, size_t index)
+{
+	return spg_model_generation(p->model, index) != p->running_generation;
+}
+
+static void park(struct spg_prover *p, struct question *q, int64_t now_ns)
+{
+	int64_t left_ms = (q->until_ns - now_ns) / SPG_NS_PER_MS + 1;
+	uint64_t delay_ms = left_ms < WAIT_TICK_MS ? (uint64_t)left_ms : WAIT_TICK_MS;
+
+	q->parked = true;
+	q->tries = 0;
+	if (!uv_is_active((uv_handle_t *)&p->tick) ||
+		uv_timer_get_due_in(&p->tick) > delay_ms)
+		uv_timer_start(&p->tick, on_tick, delay_ms, WAIT_TICK_MS);
+}
+
+/* Judge one question by the survey that just ended. */
+static void judge_question(struct spg_prover *p, struct question *q, size_t index,
+	const struct spg_observation *obs)
+{
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	int64_t now_ns = spg_clock_mono_ns();
+	int r = spg_verdict_judge(obs, q->selects ? &q->selection : NULL, &verdict);
+
+	q->in_flight = false;
+	q->tries++;
+	/* Somebody who holds a file holds it, whatever else happened; but that
+	 * nobody does is only proved when nothing happened meanwhile. */
+	if (r == 0 && verdict.kind != SPG_VERDICT_BLOCKED && is_disturbed(p, index)) {
+		if (q->tries < SPG_PROOF_TRIES) {
+			spg_verdict_finish(&verdict);
+			return; /* stays queued */
+		}
+		r = spg_verdict_make_unknown(&verdict,
+			"the files kept being opened or changed while they were looked "
+			"at: stop what does that, then check again (spguard log)");
+	}
+	if (r == 0 && q->until_ns > now_ns && verdict.kind != SPG_VERDICT_SAFE) {
+		park(p, q, now_ns);
+		spg_verdict_finish(&verdict);
+		return;
+	}
+	if (r < 0) {
+		answer(p, q, r, NULL);
+	} else {
+		struct spg_proof proof = {.observation = obs,
+			.verdict = &verdict,
+			.at_ns = spg_clock_wall_ns(),
+			.took_ns = now_ns - q->asked_ns,
+			.generation = spg_model_generation(p->model, index),
+			.tries = q->tries,
+			.complete = is_complete(obs)};
+
+		answer(p, q, 0, &proof);
+	}
+	spg_verdict_finish(&verdict);
+}
+
+/* A callback may ask or forget, so the list is looked at anew each time. */
+static struct question *first_in_flight(const struct spg_prover *p)
+{
+	struct question *q = p->questions;
+
+	while (q && !q->in_flight)
+		q = q->next;
+	return q;
+}
+
+static void answer_questions(
+	struct spg_prover *p, size_t index, const struct spg_observation *obs)
+{
+	struct question *q;
+
+	while ((q = first_in_flight(p)))
+		judge_question(p, q, index, obs);
+}
+
+/* Record the verdict about the product as a whole, if it is proved. */
+static void conclude(struct spg_prover *p, size_t index,
+	const struct spg_observation *obs, struct spg_event_list *changes)
+{
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	bool disturbed = is_disturbed(p, index);
+	int r = spg_verdict_judge(obs, NULL, &verdict);
+
+	if (r == 0 && disturbed && verdict.kind != SPG_VERDICT_BLOCKED) {
+		/* A reconcile is due anyway; say so when that goes on and on. */
+		if (++p->unstable < SPG_PROOF_TRIES) {
+			spg_verdict_finish(&verdict);
+			return;
+		}
+		r = spg_verdict_make_unknown(
+			&verdict, "the files keep being opened or changed");
+	} else {
+		p->unstable = 0;
+	}
+	if (r == 0)
+		r = spg_model_conclude(
+			p->model, index, &verdict, spg_clock_wall_ns(), changes);
+	if (r < 0)
+		spg_error("the verdict about %s is not recorded: %s",
+			obs->product->name, spg_err_text(r));
+	spg_verdict_finish(&verdict);
+}
+
+static void fail_questions(struct spg_prover *p, int err)
+{
+	struct question *q;
+
+	while ((q = first_in_flight(p)))
+		answer(p, q, err, NULL);
+}
+
+static void take_over(struct spg_prover *p, struct spg_observation *obs)
+{
+	struct spg_event_list changes = SPG_EVENT_LIST_NULL;
+	int index = spg_model_find_product(p->model, obs->product->name);
+	bool current = index >= 0 &&
+	               spg_model_product(p->model, (size_t)index) == obs->product;
+	int r = spg_model_apply(p->model, obs, &changes);
+
+	if (!current || r < 0) {
+		/* A reload came in between: asked again, about the new one. */
+		for (struct question *q = p->questions; q; q = q->next)
+			q->in_flight = false;
+		publish(p, &changes);
+		return;
+	}
+	if (obs->depth == SPG_SURVEY_FULL)
+		conclude(p, (size_t)index, obs, &changes);
+	watch_exits(p, obs);
+	if (obs->depth == SPG_SURVEY_FULL) {
+		bool changed = changes.n > 0;
+
+		publish(p, &changes);
+		answer_questions(p, (size_t)index, obs);
+		if (changed)
+			unpark(p, obs->product->name);
+	} else {
+		publish(p, &changes);
+	}
+}
+
+static void on_surveyed(void *user, int err, struct spg_observation *obs)
+{
+	struct spg_prover *p = user;
+
+	p->running = false;
+	uv_timer_stop(&p->deadline);
+	if (p->late)
+		spg_notice("the survey that did not answer has ended; surveys go on");
+	drain(p);
+	if (err == 0) {
+		int64_t rest_ns = obs->took_ns * REST_RATIO;
+
+		if (obs->depth != SPG_SURVEY_LOCKS)
+			p->rest_until_ns = spg_clock_mono_ns() + rest_ns;
+		take_over(p, obs);
+	} else {
+		int index = spg_model_find_product(p->model, p->running_product);
+
+		if (index >= 0 && p->running_depth != SPG_SURVEY_LOCKS)
+			spg_model_distrust(p->model, (size_t)index);
+		if (err != SPG_ERR_TIMEOUT)
+			spg_error("a survey of %s failed: %s", p->running_product,
+				spg_err_text(err));
+		fail_questions(p, err);
+	}
+	spg_observation_destroy(obs);
+	p->late = false;
+	free(p->running_product);
+	p->running_product = NULL;
+	schedule_lock_poll(p);
+	for (size_t i = 0; i < spg_model_n_products(p->model); i++)
+		if (spg_model_is_dirty(p->model, i))
+			spg_prover_kick(p, false);
+	wake(p);
+}
+
+/* An answer about what could not be looked at in time. */
+static void answer_late(struct spg_prover *p, struct question *q)
+{
+	int index = spg_model_find_product(p->model, q->product);
+	struct spg_observation *obs = NULL;
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	char place[300];
+	int r = SPG_ERR_NOT_FOUND;
+
+	p->watch->ops->survey_place(p->watch, place, sizeof(place));
+	if (index >= 0) {
+		obs = spg_observation_create(
+			spg_model_product(p->model, (size_t)index), SPG_SURVEY_FULL);
+		r = obs ? 0 : SPG_ERR_NOMEM;
+	}
+	if (r == 0) {
+		obs->began_ns = obs->ended_ns = spg_clock_wall_ns();
+		r = spg_observation_add_lack(obs, SPG_NO_FILE, true,
+			"the files in time",
+			"see whether the disk or server behind it is there: mount, "
+			"dmesg",
+			"%s has not answered for more than %u s",
+			place[0] ? place : "the survey", p->config.deadline_ms / 1000);
+	}
+	if (r == 0)
+		r = spg_verdict_judge(obs, q->selects ? &q->selection : NULL, &verdict);
+	if (r == 0) {
+		struct spg_proof proof = {.observation = obs,
+			.verdict = &verdict,
+			.at_ns = spg_clock_wall_ns(),
+			.took_ns = spg_clock_mono_ns() - q->asked_ns,
+			.generation = spg_model_generation(p->model, (size_t)index)};
+
+		answer(p, q, 0, &proof);
+	} else {
+		answer(p, q, r, NULL);
+	}
+	spg_verdict_finish(&verdict);
+	spg_observation_destroy(obs);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	struct spg_prover *p = timer->data;
+
+	p->late = true;
+	spg_surveyor_cancel(p->surveyor);
+	spg_warning("a survey of %s has not ended in %u ms; answers are \"unknown\" "
+		    "until it does",
+		p->running_product, p->config.deadline_ms);
+	wake(p);
+}
+
+/* Gather everything asked about one product into one survey. */
+static int collect_names(struct spg_prover *p, const char *product, char ***ret,
+	size_t *ret_n, bool *ret_attribute)
+{
+	char **names = NULL;
+	size_t n = 0, size = 0;
+
+	*ret_attribute = false;
+	for (struct question *q = p->questions; q; q = q->next) {
+		if (q->parked || strcmp(q->product, product) != 0)
+			continue;
+		q->in_flight = true;
+		*ret_attribute = *ret_attribute || q->attribute;
+		for (size_t i = 0; i < q->selection.n_names; i++) {
+			char *copy = strdup(q->selection.names[i]);
+
+			if (!copy || spg_array_reserve(
+					     &names, n, &size, sizeof(*names)) < 0) {
+				free(copy);
+				while (n > 0)
+					free(names[--n]);
+				free(names);
+				return SPG_ERR_NOMEM;
+			}
+			names[n++] = copy;
+		}
+	}
+	*ret = names;
+	*ret_n = n;
+	return 0;
+}
+
+static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_depth depth)
+{
+	struct spg_survey_job job = {
+		.product = spg_model_product(p->model, index), .scope.depth = depth};
+	int r = 0;
+
+	p->running_product = strdup(job.product->name);
+	if (!p->running_product)
+		return SPG_ERR_NOMEM;
+	drain(p);
+	if (depth == SPG_SURVEY_FULL)
+		r = collect_names(p, job.product->name, &job.extra_names,
+			&job.n_extra_names, &job.attribute);
+	if (r == 0)
+		r = spg_model_begin_survey(p->model, index, depth, &job.scope);
+	if (r < 0) {
+		spg_survey_job_finish(&job);
+		free(p->running_product);
+		p->running_product = NULL;
+		fail_questions(p, r);
+		return r;
+	}
+	p->running_generation = spg_model_generation(p->model, index);
+	p->running_depth = job.scope.depth;
+	p->running = true;
+	spg_product_ref(job.product);
+	spg_surveyor_submit(p->surveyor, &job);
+	uv_timer_start(&p->deadline, on_deadline, p->config.deadline_ms, 0);
+	return 0;
+}
+
+static void finish_settlings(struct spg_prover *p, int err)
+{
+	while (p->settlings) {
+		struct settling *settling = p->settlings;
+
+		p->settlings = settling->next;
+		settling->done(settling->user, err);
+		free(settling);
+	}
+}
+
+/* Answer what can be answered without a survey. Returns the first question that
+ * needs one, or NULL. */
+static struct question *next_question(struct spg_prover *p)
+{
+	int64_t now_ns = spg_clock_mono_ns();
+	struct question *q = p->questions;
+
+	while (q) {
+		struct question *next = q->next;
+
+		if (q->parked && q->until_ns <= now_ns)
+			q->parked = false; /* one last look */
+		if (p->late && !q->parked) {
+			answer_late(p, q);
+			/* The callback may have changed the list. */
+			q = p->questions;
+			continue;
+		}
+		if (!q->parked && !q->in_flight) {
+			if (spg_model_find_product(p->model, q->product) >= 0)
+				return q;
+			answer(p, q, SPG_ERR_NOT_FOUND, NULL);
+			q = p->questions;
+			continue;
+		}
+		q = next;
+	}
+	return NULL;
+}
+
+static bool start_reconcile(struct spg_prover *p)
+{
+	for (size_t i = 0; i < spg_model_n_products(p->model); i++)
+		if (spg_model_is_dirty(p->model, i) &&
+			start_survey(p, i, SPG_SURVEY_FILES) == 0)
+			return true;
+	return false;
+}
+
+static void start_lock_reading(struct spg_prover *p)
+{
+	while (p->locks_next < spg_model_n_products(p->model)) {
+		size_t index = p->locks_next++;
+
+		if (spg_model_has_uses(p->model, index) &&
+			start_survey(p, index, SPG_SURVEY_LOCKS) == 0)
+			return;
+	}
+}
+
+static void on_pump(uv_idle_t *idle)
+{
+	struct spg_prover *p = idle->data;
+	const struct question *q;
+
+	uv_idle_stop(idle);
+	q = next_question(p);
+	if (p->running)
+		return;
+	if (q) {
+		int index = spg_model_find_product(p->model, q->product);
+
+		if (start_survey(p, (size_t)index, SPG_SURVEY_FULL) < 0)
+			wake(p);
+		return;
+	}
+	if (p->settlings)
+		p->reconcile_due = true;
+	if (p->reconcile_due && start_reconcile(p))
+		return;
+	p->reconcile_due = false;
+	finish_settlings(p, 0);
+	start_lock_reading(p);
+}
+
+static int copy_selection(const struct spg_selection *from, struct spg_selection *to)
+{
+	to->names = calloc(from->n_names + 1, sizeof(char *));
+	if (!to->names)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < from->n_names; i++) {
+		to->names[i] = strdup(from->names[i]);
+		if (!to->names[i])
+			return SPG_ERR_NOMEM;
+		to->n_names++;
+	}
+	return 0;
+}
+
+static int ask(struct spg_prover *p, size_t index,
+	const struct spg_selection *selection, struct question *like)
+{
+	struct question *q = calloc(1, sizeof(*q));
+	struct question **end = &p->questions;
+
+	if (!q)
+		return SPG_ERR_NOMEM;
+	*q = *like;
+	q->asked_ns = spg_clock_mono_ns();
+	q->product = strdup(spg_model_product(p->model, index)->name);
+	q->selects = selection != NULL;
+	if (!q->product ||
+		(selection && copy_selection(selection, &q->selection) < 0)) {
+		destroy_question(q);
+		return SPG_ERR_NOMEM;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = q;
+	wake(p);
+	return 0;
+}
+
+int spg_prover_ask(struct spg_prover *prover, size_t index,
+	const struct spg_selection *selection, bool attribute, spg_prover_done *done,
+	void *user)
+{
+	return ask(prover, index, selection,
+		&(struct question){.attribute = attribute, .done = done, .user = user});
+}
+
+int spg_prover_wait(struct spg_prover *prover, size_t index,
+	const struct spg_selection *selection, int64_t wait_ns, spg_prover_done *done,
+	void *user)
+{
+	int64_t until_ns;
+
+	if (wait_ns < 0)
+		wait_ns = 0;
+	if (__builtin_add_overflow(spg_clock_mono_ns(), wait_ns, &until_ns))
+		until_ns = INT64_MAX;
+	return ask(prover, index, selection,
+		&(struct question){.until_ns = until_ns, .done = done, .user = user});
+}
+
+void spg_prover_forget(struct spg_prover *prover, void *user)
+{
+	struct question *next;
+
+	for (struct question *q = prover->questions; q; q = next) {
+		next = q->next;
+		if (q->user == user) {
+			unlink_question(prover, q);
+			destroy_question(q);
+		}
+	}
+}
+
+int spg_prover_settle(
+	struct spg_prover *prover, void (*done)(void *user, int err), void *user)
+{
+	struct settling *settling = calloc(1, sizeof(*settling));
+
+	if (!settling)
+		return SPG_ERR_NOMEM;
+	*settling = (struct settling){prover->settlings, done, user};
+	prover->settlings = settling;
+	wake(prover);
+	return 0;
+}
+
+void spg_prover_configure(
+	struct spg_prover *prover, const struct spg_prover_config *config)
+{
+	prover->config = *config;
+	uv_timer_stop(&prover->lock_poll);
+	schedule_lock_poll(prover);
+}
+
+int spg_prover_start(struct spg_prover **ret, uv_loop_t *loop,
+	const struct spg_prover_config *config, struct spg_model *model,
+	struct spg_watch *watch, spg_prover_on_changes *on_changes, void *user)
+{
+	struct spg_prover *p = calloc(1, sizeof(*p));
+	uv_timer_t *timers[4];
+	int r;
+
+	if (!p)
+		return SPG_ERR_NOMEM;
+	*p = (struct spg_prover){.loop = loop,
+		.config = *config,
+		.model = model,
+		.watch = watch,
+		.on_changes = on_changes,
+		.user = user,
+		.locks_next = SIZE_MAX};
+	r = spg_surveyor_start(&p->surveyor, loop, watch, on_surveyed, p);
+	if (r < 0) {
+		free(p);
+		return r;
+	}
+	timers[0] = &p->debounce;
+	timers[1] = &p->lock_poll;
+	timers[2] = &p->deadline;
+	timers[3] = &p->tick;
+	/* These cannot fail: they allocate nothing (docs.libuv.org, timer, idle). */
+	for (int i = 0; i < 4; i++) {
+		uv_timer_init(loop, timers[i]);
+		timers[i]->data = p;
+	}
+	uv_idle_init(loop, &p->pump);
+	p->pump.data = p;
+	*ret = p;
+	return 0;
+}
+
+static void finish_stop(struct spg_prover *p)
+{
+	void (*on_stopped)(void *user, bool hangs) = p->on_stopped;
+	void *user = p->stop_user;
+	bool hangs = p->hangs;
+
+	free(p->running_product);
+	free(p);
+	on_stopped(user, hangs);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct spg_prover *p = handle->data;
+
+	if (--p->n_closing == 0)
+		finish_stop(p);
+}
+
+static void on_surveyor_stopped(void *user, bool hangs)
+{
+	struct spg_prover *p = user;
+	uv_handle_t *handles[5] = {(uv_handle_t *)&p->debounce,
+		(uv_handle_t *)&p->lock_poll, (uv_handle_t *)&p->deadline,
+		(uv_handle_t *)&p->tick, (uv_handle_t *)&p->pump};
+
+	p->hangs = hangs;
+	p->n_closing = 5;
+	for (int i = 0; i < 5; i++)
+		uv_close(handles[i], on_handle_closed);
+}
+
+void spg_prover_stop(struct spg_prover *prover,
+	void (*on_stopped)(void *user, bool hangs), void *user)
+{
+	prover->stopping = true;
+	prover->on_stopped = on_stopped;
+	prover->stop_user = user;
+	uv_idle_stop(&prover->pump);
+	while (prover->questions)
+		answer(prover, prover->questions, SPG_ERR_BUSY, NULL);
+	finish_settlings(prover, SPG_ERR_BUSY);
+	spg_surveyor_stop(prover->surveyor, on_surveyor_stopped, prover);
+}

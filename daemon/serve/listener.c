@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/log.h"
+
+#define BACKLOG    128
+
+/* A lock file that vanishes while we take it is tried again so often. */
+#define LOCK_TRIES 16
+
+static int fail(const char *what, const char *path)
+{
+	int r = spg_err_from_errno(errno);
+
+	spg_error("cannot %s %s: %s", what, path, strerror(errno));
+	return r;
+}
+
+bool spg_listener_is_runtime_path(const char *path)
+{
+	static const char *const tops[] = {"/run/", "/var/run/"};
+
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) {
+		const char *rest, *slash;
+
+		if (strncmp(path, tops[i], strlen(tops[i])) != 0)
+			continue;
+		rest = path + strlen(tops[i]);
+		slash = strchr(rest, '/');
+		if (slash && slash != rest && slash[1] && !strchr(slash + 1, '/'))
+			return true;
+	}
+	return false;
+}
+
+static int check_path(const char *path, struct sockaddr_un *ret)
+{
+	size_t n = strlen(path);
+
+	memset(ret, 0, sizeof(*ret));
+	ret->sun_family = AF_UNIX;
+	if (path[0] != '/') {
+		spg_error("the socket's path must be absolute: %s", path);
+		return SPG_ERR_INVALID;
+	}
+	if (n >= sizeof(ret->sun_path)) {
+		spg_error("the socket's path has %zu bytes, %zu are possible: choose a "
+			  "shorter one: %s",
+			n, sizeof(ret->sun_path) - 1, path);
+		return SPG_ERR_INVALID;
+	}
+	memcpy(ret->sun_path, path, n + 1);
+	return 0;
+}
+
+static int prepare_directory(const char *path, bool make)
+{
+	char *directory = strdup(path);
+	struct stat st;
+	int r = 0;
+
+	if (!directory)
+		return SPG_ERR_NOMEM;
+	*strrchr(directory, '/') = '\0';
+	if (directory[0] == '\0')
+		goto out;
+	if (stat(directory, &st) == 0) {
+		if (!S_ISDIR(st.st_mode)) {
+			spg_error("the socket's directory is no directory: %s",
+				directory);
+			r = SPG_ERR_INVALID;
+		}
+	} else if (errno != ENOENT) {
+		r = fail("look at the socket's directory", directory);
+	} else if (!make) {
+		spg_error("the socket's directory does not exist: make it, or set "
+			  "another \"socket\": %s",
+			directory);
+		r = SPG_ERR_INVALID;
+	} else if (mkdir(directory, 0755) < 0 && errno != EEXIST) {
+		r = fail("make the socket's directory", directory);
+	}
+out:
+	free(directory);
+	return r;
+}
+
+/* Reads the pid in the lock file; 0 when there is none to be read. */
+static long locker_pid(int fd)
+{
+	char text[24];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	long pid;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	pid = strtol(text, NULL, 10);
+	return pid > 0 ? pid : 0;
+}
+
+static int refuse_second(const struct spg_listener *listener, int fd)
+{
+	long pid = locker_pid(fd);
+
+	if (pid)
+		spg_error("a daemon with pid %ld serves %s already: stop it first, or "
+			  "set another \"socket\"",
+			pid, listener->path);
+	else
+		spg_error("another daemon serves %s already: stop it first, or set "
+			  "another \"socket\"",
+			listener->path);
+	return SPG_ERR_BUSY;
+}
+
+/* Returns 0 with the lock held; 1 when the file went away under us, since the
+ * daemon that had it removed it as it stopped; or a negative spg_err. */
+static int try_lock(struct spg_listener *listener)
+{
+	struct stat ours, there;
+	int fd, r;
+
+	fd = open(listener->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return fail("open the lock file", listener->lock_path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		r = errno == EWOULDBLOCK ? refuse_second(listener, fd)
+		                         : fail("lock", listener->lock_path);
+		close(fd);
+		return r;
+	}
+	if (fstat(fd, &ours) < 0 || stat(listener->lock_path, &there) < 0 ||
+		ours.st_dev != there.st_dev || ours.st_ino != there.st_ino) {
+		close(fd);
+		return 1;
+	}
+	listener->lock_fd = fd;
+	return 0;
+}
+
+static int take_lock(struct spg_listener *listener)
+{
+	char text[24];
+	int r = 1, n;
+
+	for (int i = 0; i < LOCK_TRIES && r == 1; i++)
+		r = try_lock(listener);
+	if (r == 1) {
+		spg_error("the lock file does not stay in place: %s",
+			listener->lock_path);
+		return SPG_ERR_BUSY;
+	}
+	if (r < 0)
+		return r;
+	/* The pid is for people; without it the lock holds as well. */
+	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	if (ftruncate(listener->lock_fd, 0) < 0 ||
+		pwrite(listener->lock_fd, text, (size_t)n, 0) != n)
+		spg_warning("cannot write the pid to %s", listener->lock_path);
+	return 0;
+}
+
+/* The lock is ours: what lies at the path is no daemon's of ours. */
+static int clear_path(const struct sockaddr_un *address)
+{
+	const char *path = address->sun_path;
+	struct stat st;
+	bool answers;
+	int fd;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : fail("look at", path);
+	if (!S_ISSOCK(st.st_mode)) {
+		spg_error("%s is no socket: move it away, or set another \"socket\"",
+			path);
+		return SPG_ERR_INVALID;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail("make a socket to try", path);
+	/* EAGAIN: its queue is full, so somebody listens. */
+	answers =
+		connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+		errno == EAGAIN || errno == EPROTOTYPE;
+	close(fd);
+	if (answers) {
+		spg_error("another program serves %s: stop it first, or set another "
+			  "\"socket\"",
+			path);
+		return SPG_ERR_BUSY;
+	}
+	if (unlink(path) < 0 && errno != ENOENT)
+		return fail("remove the old socket", path);
+	return 0;
+}
+
+static int bind_path(struct spg_listener *listener, int fd,
+	const struct sockaddr_un *address, const struct spg_listener_config *config)
+{
+	mode_t mode = config->mode                  ? config->mode
+	              : config->gid != SPG_GID_NONE ? 0660
+	                                            : 0600;
+	struct stat st;
+
+	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		return fail("make the socket", listener->path);
+	if (lstat(listener->path, &st) < 0)
+		return fail("look at", listener->path);
+	listener->dev = st.st_dev;
+	listener->ino = st.st_ino;
+	listener->bound = true;
+	if (config->gid != SPG_GID_NONE &&
+		lchown(listener->path, (uid_t)-1, config->gid) < 0)
+		return fail("give the group its access to", listener->path);
+	if (chmod(listener->path, mode) < 0)
+		return fail("set the mode of", listener->path);
+	return 0;
+}
+
+static void on_uv_connection(uv_stream_t *stream, int status)
+{
+	struct spg_listener *listener = stream->data;
+
+	if (status < 0)
+		spg_warning("a client could not be accepted: %s", uv_strerror(status));
+	else
+		listener->on_connection(listener);
+}
+
+/* @fd passes to the listener, also when this fails. */
+static int listen_on(struct spg_listener *listener, uv_loop_t *loop, int fd)
+{
+	int r = uv_pipe_init(loop, &listener->pipe, 0);
+
+	if (r == 0) {
+		listener->has_pipe = true;
+		listener->pipe.data = listener;
+		r = uv_pipe_open(&listener->pipe, fd);
+	}
+	if (r < 0) {
+		close(fd);
+	} else {
+		r = uv_listen(
+			(uv_stream_t *)&listener->pipe, BACKLOG, on_uv_connection);
+	}
+	if (r < 0) {
+		spg_error("cannot listen on the socket: %s", uv_strerror(r));
+		return r == UV_ENOMEM ? SPG_ERR_NOMEM : SPG_ERR_IO;
+	}
+	return 0;
+}
+
+static void init(struct spg_listener *listener,
+	void (*on_connection)(struct spg_listener *), void *user)
+{
+	memset(listener, 0, sizeof(*listener));
+	listener->lock_fd = -1;
+	listener->on_connection = on_connection;
+	listener->user = user;
+}
+
+int spg_listener_start(struct spg_listener *listener, uv_loop_t *loop,
+	const struct spg_listener_config *config,
+	void (*on_connection)(struct spg_listener *), void *user)
+{
+	struct sockaddr_un address;
+	int fd = -1, r;
+
+	init(listener, on_connection, user);
+	r = check_path(config->path, &address);
+	if (r < 0)
+		return r;
+	listener->path = strdup(config->path);
+	if (!listener->path ||
+		asprintf(&listener->lock_path, "%s.lock", config->path) < 0) {
+		listener->lock_path = NULL;
+		return SPG_ERR_NOMEM;
+	}
+	r = prepare_directory(config->path, config->make_directory);
+	if (r < 0)
+		return r;
+	r = take_lock(listener);
+	if (r < 0)
+		return r;
+	r = clear_path(&address);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail("make the socket", listener->path);
+	r = bind_path(listener, fd, &address, config);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return listen_on(listener, loop, fd);
+}
+
+int spg_listener_start_fd(struct spg_listener *listener, uv_loop_t *loop, int fd,
+	void (*on_connection)(struct spg_listener *), void *user)
+{
+	init(listener, on_connection, user);
+	return listen_on(listener, loop, fd);
+}
+
+static void on_uv_closed(uv_handle_t *handle)
+{
+	struct spg_listener *listener = handle->data;
+
+	listener->on_closed(listener);
+}
+
+void spg_listener_stop(
+	struct spg_listener *listener, void (*on_closed)(struct spg_listener *))
+{
+	struct stat st;
+
+	if (listener->bound && lstat(listener->path, &st) == 0 &&
+		st.st_dev == listener->dev && st.st_ino == listener->ino)
+		unlink(listener->path);
+	/* The lock goes last: who waits for it finds the path free. */
+	if (listener->lock_fd >= 0) {
+		unlink(listener->lock_path);
+		close(listener->lock_fd);
+		listener->lock_fd = -1;
+	}
+	listener->bound = false;
+	free(listener->path);
+	free(listener->lock_path);
+	listener->path = listener->lock_path = NULL;
+	listener->on_closed = on_closed;
+	if (listener->has_pipe && !uv_is_closing((uv_handle_t *)&listener->pipe))
+		uv_close((uv_handle_t *)&listener->pipe, on_uv_closed);
+	else if (!listener->has_pipe)
+		on_closed(listener);
+}

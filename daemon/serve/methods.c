@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/methods.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/text.h"
+#include "daemon/serve/session.h"
+
+/* Longest wait: a month. */
+#define WAIT_MAX_S 2592000
+
+/* Each path asked about is compared with each file. */
+#define PATHS_MAX  256
+
+#define NAMES_MAX  100000
+
+static const struct spg_param check_params[] = {
+	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
+	{"names", SPG_PARAM_TEXTS, false, 0, NAMES_MAX,
+		"the files of a payload, as names or absolute paths; without it, the "
+		"product's own"},
+	{"all", SPG_PARAM_BOOL, false, 0, 0, "list free files too"},
+	{"wait", SPG_PARAM_NUMBER, false, 0, WAIT_MAX_S,
+		"answer when it is safe, or after so many seconds with the last "
+		"verdict"},
+};
+
+static const struct spg_param use_params[] = {
+	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
+	{"paths", SPG_PARAM_TEXTS, false, 0, PATHS_MAX,
+		"absolute paths of files or directories, or names in any directory; "
+		"without it, all files"},
+	{"all", SPG_PARAM_BOOL, false, 0, 0, "list free files too"},
+};
+
+static const struct spg_param log_params[] = {
+	{"paths", SPG_PARAM_TEXTS, false, 0, PATHS_MAX,
+		"absolute paths, or names in any directory; without it, all files"},
+	{"since", SPG_PARAM_TEXT, false, 0, 0, "earliest time, RFC 3339"},
+	{"until", SPG_PARAM_TEXT, false, 0, 0, "latest time, RFC 3339"},
+	{"kinds", SPG_PARAM_TEXTS, false, 0, 64, "kinds of event; without it, all"},
+	{"process", SPG_PARAM_TEXT, false, 0, 0, "name or pid of a process"},
+	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
+	{"limit", SPG_PARAM_INTEGER, false, 1, 1e9,
+		"the newest so many; 200 without it, 10000 at most"},
+	{"before", SPG_PARAM_INTEGER, false, 1, 9e15,
+		"only events with a smaller id, to page backwards"},
+};
+
+static const struct spg_param subscribe_params[] = {
+	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
+	{"kinds", SPG_PARAM_TEXTS, false, 0, 64, "kinds of event; without it, all"},
+};
+
+static const struct spg_param unsubscribe_params[] = {
+	{"subscription", SPG_PARAM_INTEGER, true, 1, 9e15,
+		"number that subscribe gave"},
+};
+
+#define PARAMS(array) array, sizeof(array) / sizeof((array)[0])
+
+static const struct spg_method methods[] = {
+	{"hello", spg_method_hello, NULL, 0, false,
+		"Who serves here, and what the caller may do.",
+		"name, version, protocol, pid, tier, admin, products"},
+	{"check", spg_method_check, PARAMS(check_params), false,
+		"Prove whether a service pack can be applied safely.",
+		"the verdict with its files, reasons and next steps; with several "
+		"products: the worst verdict, and one answer each"},
+	{"who", spg_method_who, PARAMS(use_params), false, "Who uses which files now.",
+		"at, files, coverage"},
+	{"locks", spg_method_locks, PARAMS(use_params), false,
+		"The locks on the files, held and waited for.", "at, locks, coverage"},
+	{"log", spg_method_log, PARAMS(log_params), false,
+		"The history, gaps included.", "events, oldest first; more"},
+	{"status", spg_method_status, NULL, 0, false,
+		"The daemon's health, tier and coverage.",
+		"products, mechanisms, store, sessions, events, gaps, coverage"},
+	{"subscribe", spg_method_subscribe, PARAMS(subscribe_params), false,
+		"Be told of events and verdicts on this connection.", "subscription"},
+	{"unsubscribe", spg_method_unsubscribe, PARAMS(unsubscribe_params), false,
+		"End a subscription of this connection.", "an empty object"},
+	{"flush", spg_method_flush, NULL, 0, false,
+		"Answer when every event before now is in the database.",
+		"flushed, last_id"},
+	{"reload", spg_method_reload, NULL, 0, true, "Read the configuration again.",
+		"reloaded, products"},
+	{"rpc.discover", spg_method_discover, NULL, 0, false, "Describe the methods.",
+		"an OpenRPC document"},
+};
+
+#define N_METHODS (sizeof(methods) / sizeof(methods[0]))
+
+static const struct {
+	const char *words, *schema;
+} types[] = {
+	[SPG_PARAM_TEXT] = {"text", "string"},
+	[SPG_PARAM_BOOL] = {"true or false", "boolean"},
+	[SPG_PARAM_INTEGER] = {"a whole number", "integer"},
+	[SPG_PARAM_NUMBER] = {"a number", "number"},
+	[SPG_PARAM_TEXTS] = {"a list of texts", "array"},
+};
+
+static const struct spg_method *find_method(const char *name)
+{
+	for (size_t i = 0; i < N_METHODS; i++) {
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	}
+	return NULL;
+}
+
+static const struct spg_param *find_param(
+	const struct spg_method *method, const char *name)
+{
+	for (size_t i = 0; i < method->n_params; i++) {
+		if (strcmp(method->params[i].name, name) == 0)
+			return &method->params[i];
+	}
+	return NULL;
+}
+
+/* What a client sent, fit to be quoted in an error: clean and short. */
+static const char *quotable(struct spg_buf *buf, const char *text)
+{
+	spg_buf_clear(buf);
+	spg_text_escape(buf, text, false);
+	return buf->len > 200 || buf->failed ? "(a long text)" : spg_buf_text(buf);
+}
+
+static bool has_type(const struct spg_param *param, const json_t *value)
+{
+	switch (param->type) {
+	case SPG_PARAM_TEXT:
+		return json_is_string(value);
+	case SPG_PARAM_BOOL:
+		return json_is_boolean(value);
+	case SPG_PARAM_INTEGER:
+		return json_is_integer(value);
+	case SPG_PARAM_NUMBER:
+		return json_is_number(value);
+	case SPG_PARAM_TEXTS:
+		if (!json_is_array(value))
+			return false;
+		for (size_t i = 0; i < json_array_size(value); i++) {
+			if (!json_string_length(json_array_get(value, i)))
+				return false;
+		}
+		return true;
+	}
+	return false;
+}
+
+static bool is_in_range(const struct spg_param *param, const json_t *value)
+{
+	double number = json_number_value(value);
+
+	if (!json_is_number(value) || (param->min == 0 && param->max == 0))
+		return true;
+	return number >= param->min && number <= param->max;
+}
+
+static bool check_param(
+	struct spg_call *call, const struct spg_param *param, const json_t *value)
+{
+	if (!has_type(param, value)) {
+		spg_call_fail(call, SPG_RPC_BAD_PARAMS, param->summary,
+			"parameter \"%s\" must be %s", param->name,
+			types[param->type].words);
+		return false;
+	}
+	if (!is_in_range(param, value)) {
+		spg_call_fail(call, SPG_RPC_BAD_PARAMS, param->summary,
+			"parameter \"%s\" must be %s from %.0f to %.0f", param->name,
+			types[param->type].words, param->min, param->max);
+		return false;
+	}
+	if (param->type == SPG_PARAM_TEXTS && param->max > 0 &&
+		(double)json_array_size(value) > param->max) {
+		spg_call_fail(call, SPG_RPC_TOO_LARGE, "ask in several requests",
+			"parameter \"%s\" may have %.0f texts at most", param->name,
+			param->max);
+		return false;
+	}
+	return true;
+}
+
+static bool refuse_unknown_param(
+	struct spg_call *call, const struct spg_method *method, const char *name)
+{
+	struct spg_buf quoted = SPG_BUF_NULL, known = SPG_BUF_NULL;
+
+	spg_buf_puts(&known, method->n_params ? "it takes: " : "it takes none");
+	for (size_t i = 0; i < method->n_params; i++)
+		spg_buf_printf(&known, "%s%s", i ? ", " : "", method->params[i].name);
+	spg_call_fail(call, SPG_RPC_BAD_PARAMS, spg_buf_text(&known),
+		"method \"%s\" has no parameter \"%s\"", method->name,
+		quotable(&quoted, name));
+	spg_buf_finish(&quoted);
+	spg_buf_finish(&known);
+	return false;
+}
+
+static bool check_params_of(
+	struct spg_call *call, const struct spg_method *method, json_t *params)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (params, name, value) {
+		const struct spg_param *param = find_param(method, name);
+
+		if (!param)
+			return refuse_unknown_param(call, method, name);
+		if (!json_is_null(value) && !check_param(call, param, value))
+			return false;
+	}
+	for (size_t i = 0; i < method->n_params; i++) {
+		const struct spg_param *param = &method->params[i];
+
+		value = json_object_get(params, param->name);
+		if (param->required && (!value || json_is_null(value))) {
+			spg_call_fail(call, SPG_RPC_BAD_PARAMS, param->summary,
+				"parameter \"%s\" is missing: %s", param->name,
+				types[param->type].words);
+			return false;
+		}
+	}
+	return true;
+}
+
+static const char *why_busy(const struct spg_session *session, size_t n_bytes)
+{
+	const struct spg_limits *limits = session->host->limits;
+
+	if (session->n_calls >= limits->in_flight)
+		return "too many requests of this connection are not answered yet";
+	if (session->account->n_calls >= limits->uid_calls)
+		return "too many requests of your user are not finished yet";
+	if (session->account->n_bytes + n_bytes > limits->uid_bytes)
+		return "too many bytes of your requests are held already";
+	return NULL;
+}
+
+static void refuse_method(
+	struct spg_session *session, const struct spg_request *request)
+{
+	struct spg_buf quoted = SPG_BUF_NULL, message = SPG_BUF_NULL;
+
+	spg_buf_printf(&message, "there is no method \"%s\"",
+		quotable(&quoted, request->method));
+	spg_session_refuse(session, request->id,
+		&(struct spg_rpc_error){SPG_RPC_NO_METHOD, spg_buf_text(&message),
+			"rpc.discover lists the methods"});
+	spg_buf_finish(&message);
+	spg_buf_finish(&quoted);
+}
+
+void spg_methods_dispatch(
+	struct spg_session *session, const struct spg_request *request, size_t n_bytes)
+{
+	const struct spg_service *service = session->host->service;
+	const struct spg_method *method = find_method(request->method);
+	const char *why = why_busy(session, n_bytes);
+	struct spg_call *call;
+
+	if (why) {
+		spg_session_refuse(session, request->id,
+			&(struct spg_rpc_error){SPG_RPC_BUSY, why,
+				"wait for answers before asking more"});
+		return;
+	}
+	if (!method) {
+		refuse_method(session, request);
+		return;
+	}
+	call = spg_call_create(session, request->id, n_bytes);
+	if (!call) {
+		spg_session_refuse(session, request->id,
+			&(struct spg_rpc_error){
+				SPG_RPC_INTERNAL, "out of memory", NULL});
+		return;
+	}
+	if (method->needs_admin && !service->is_admin(service->user, session->uid,
+					   session->gid, session->pid)) {
+		spg_call_fail(call, SPG_RPC_DENIED,
+			"ask as root, or as a member of the group that "
+			"\"admin-group\" names",
+			"you may not call \"%s\"", method->name);
+		return;
+	}
+	if (check_params_of(call, method, request->params))
+		method->handle(call, request->params);
+}
+
+/* rpc.discover */
+
+static json_t *describe_schema(const struct spg_param *param)
+{
+	json_t *out = json_pack("{s:s}", "type", types[param->type].schema);
+	int r = 0;
+
+	if (param->type == SPG_PARAM_TEXTS) {
+		r |= json_object_set_new(out, "items",
+			json_pack("{s:s, s:i}", "type", "string", "minLength", 1));
+		if (param->max > 0)
+			r |= json_object_set_new(
+				out, "maxItems", json_integer((json_int_t)param->max));
+	} else if (param->min != 0 || param->max != 0) {
+		r |= json_object_set_new(
+			out, "minimum", json_integer((json_int_t)param->min));
+		r |= json_object_set_new(
+			out, "maximum", json_integer((json_int_t)param->max));
+	}
+	if (!r)
+		return out;
+	json_decref(out);
+	return NULL;
+}
+
+static json_t *describe_method(const struct spg_method *method)
+{
+	json_t *params = json_array();
+	int r = params ? 0 : -1;
+
+	for (size_t i = 0; i < method->n_params; i++) {
+		const struct spg_param *param = &method->params[i];
+
+		r |= json_array_append_new(params,
+			json_pack("{s:s, s:s, s:b, s:o}", "name", param->name,
+				"summary", param->summary, "required", param->required,
+				"schema", describe_schema(param)));
+	}
+	if (r) {
+		json_decref(params);
+		return NULL;
+	}
+	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:{s:s}}}", "name",
+		method->name, "summary", method->summary, "paramStructure", "by-name",
+		"x-needs-admin", method->needs_admin, "params", params, "result",
+		"name", "result", "summary", method->result, "schema", "type",
+		"object");
+}
+
+json_t *spg_methods_describe(void)
+{
+	json_t *list = json_array();
+	int r = list ? 0 : -1;
+
+	for (size_t i = 0; i < N_METHODS; i++)
+		r |= json_array_append_new(list, describe_method(&methods[i]));
+	if (r) {
+		json_decref(list);
+		return NULL;
+	}
+	return json_pack("{s:s, s:{s:s, s:s}, s:o}", "openrpc", "1.2.6", "info",
+		"title", "spguardd", "version", SPG_VERSION, "methods", list);
+}
+
+/* For handlers. */
+
+const char *spg_params_text(const json_t *params, const char *name)
+{
+	return json_string_value(json_object_get(params, name));
+}
+
+bool spg_params_kinds(struct spg_call *call, const json_t *params, uint32_t *ret)
+{
+	const json_t *list = json_object_get(params, "kinds");
+	uint32_t kinds = 0;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = json_string_value(json_array_get(list, i));
+		struct spg_buf quoted = SPG_BUF_NULL, known = SPG_BUF_NULL;
+		int kind = spg_event_kind_from_name(name);
+
+		if (kind >= 0) {
+			kinds |= SPG_EVENT_BIT(kind);
+			continue;
+		}
+		spg_buf_puts(&known, "the kinds are: ");
+		for (int k = 0; k < SPG_EVENT_KINDS; k++)
+			spg_buf_printf(
+				&known, "%s%s", k ? ", " : "", spg_event_kind_name(k));
+		spg_call_fail(call, SPG_RPC_BAD_PARAMS, spg_buf_text(&known),
+			"parameter \"kinds\": there is no kind \"%s\"",
+			quotable(&quoted, name));
+		spg_buf_finish(&quoted);
+		spg_buf_finish(&known);
+		return false;
+	}
+	*ret = kinds;
+	return true;
+}
+
+bool spg_params_product(struct spg_call *call, const json_t *params, int *ret)
+{
+	const struct spg_model *model = call->service->model;
+	const char *name = spg_params_text(params, "product");
+	struct spg_buf quoted = SPG_BUF_NULL, known = SPG_BUF_NULL;
+	size_t n = spg_model_n_products(model);
+
+	*ret = name ? spg_model_find_product(model, name) : -1;
+	if (!name || *ret >= 0)
+		return true;
+	spg_buf_puts(&known, n ? "the products are: "
+			       : "there is none: add a [product NAME] to the "
+				 "configuration");
+	for (size_t i = 0; i < n; i++)
+		spg_buf_printf(&known, "%s%s", i ? ", " : "",
+			spg_model_product(model, i)->name);
+	spg_call_fail(call, SPG_RPC_NO_PRODUCT, spg_buf_text(&known),
+		"there is no product \"%s\"", quotable(&quoted, name));
+	spg_buf_finish(&quoted);
+	spg_buf_finish(&known);
+	return false;
+}
+
+void spg_name_list_finish(struct spg_name_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->names[i]);
+	free(list->names);
+	*list = (struct spg_name_list){NULL, 0};
+}
+
+bool spg_params_names(struct spg_call *call, const json_t *params, const char *name,
+	struct spg_name_list *ret)
+{
+	const json_t *texts = json_object_get(params, name);
+	struct spg_name_list list = {NULL, 0};
+	size_t n = json_array_size(texts);
+
+	if (!json_is_array(texts)) {
+		*ret = list;
+		return true;
+	}
+	list.names = calloc(n + 1, sizeof(*list.names));
+	if (!list.names)
+		goto nomem;
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_string_value(json_array_get(texts, i));
+		struct spg_buf quoted = SPG_BUF_NULL;
+
+		if (text[0] != '/' && strchr(text, '/')) {
+			spg_call_fail(call, SPG_RPC_BAD_PARAMS,
+				"the daemon does not know the caller's directory",
+				"parameter \"%s\": neither a file name nor an absolute "
+				"path: %s",
+				name, quotable(&quoted, text));
+			spg_buf_finish(&quoted);
+			spg_name_list_finish(&list);
+			return false;
+		}
+		list.names[list.n] = strdup(text);
+		if (!list.names[list.n])
+			goto nomem;
+		if (text[0] == '/')
+			spg_path_normalise(list.names[list.n]);
+		list.n++;
+	}
+	*ret = list;
+	return true;
+nomem:
+	spg_name_list_finish(&list);
+	spg_call_fail_nomem(call);
+	return false;
+}

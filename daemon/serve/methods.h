@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The method table: the one place that says which methods there are, what they
+ * take and who may call them. Dispatch, parameter checking and rpc.discover
+ * all read it, so they cannot disagree. Loop thread.
+ *
+ * To add a method: a row in methods.c, a handler in the file of its theme.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "common/message.h"
+#include "daemon/serve/call.h"
+
+enum spg_param_type {
+	SPG_PARAM_TEXT,
+	SPG_PARAM_BOOL,
+	SPG_PARAM_INTEGER,
+	SPG_PARAM_NUMBER,
+	SPG_PARAM_TEXTS, /* a list of texts, none of them empty */
+};
+
+struct spg_param {
+	const char *name;
+	enum spg_param_type type;
+	bool required;
+	double min, max; /* numbers: both allowed; both 0: any.
+	                    TEXTS: @max texts at most; 0: any number */
+	const char *summary;
+};
+
+struct spg_method {
+	const char *name;
+	/* Owns the call. @params has been checked against the table: an object or
+	 * NULL; a parameter may be null, which means absent. Borrowed. */
+	void (*handle)(struct spg_call *call, const json_t *params);
+	const struct spg_param *params;
+	size_t n_params;
+	bool needs_admin;
+	const char *summary;
+	const char *result; /* what the answer is, in words */
+};
+
+/** Work on @request of @session: every answer, errors included, goes through
+ * the session. @n_bytes: its length as received. */
+void spg_methods_dispatch(
+	struct spg_session *session, const struct spg_request *request, size_t n_bytes);
+
+/** The answer to rpc.discover. NULL: no memory. */
+json_t *spg_methods_describe(void);
+
+/* For handlers. Each that returns false has ended the call with an error. */
+
+/** The names in the parameter "kinds" as SPG_EVENT_BIT()s; 0 without it. */
+bool spg_params_kinds(struct spg_call *call, const json_t *params, uint32_t *ret);
+
+/** Index of the product named by the parameter "product"; -1 without it. */
+bool spg_params_product(struct spg_call *call, const json_t *params, int *ret);
+
+/** The text of parameter @name, or NULL without it. Borrowed from @params. */
+const char *spg_params_text(const json_t *params, const char *name);
+
+/* File names that a client gave: absolute paths in normal form, or bare. */
+struct spg_name_list {
+	char **names; /* NULL: none were given */
+	size_t n;
+};
+
+/** The list in parameter @name, copied. */
+bool spg_params_names(struct spg_call *call, const json_t *params, const char *name,
+	struct spg_name_list *ret);
+
+/** Idempotent. */
+void spg_name_list_finish(struct spg_name_list *list);
+
+/* The handlers. */
+void spg_method_hello(struct spg_call *call, const json_t *params);
+void spg_method_status(struct spg_call *call, const json_t *params);
+void spg_method_reload(struct spg_call *call, const json_t *params);
+void spg_method_subscribe(struct spg_call *call, const json_t *params);
+void spg_method_unsubscribe(struct spg_call *call, const json_t *params);
+void spg_method_discover(struct spg_call *call, const json_t *params);
+void spg_method_check(struct spg_call *call, const json_t *params);
+void spg_method_who(struct spg_call *call, const json_t *params);
+void spg_method_locks(struct spg_call *call, const json_t *params);
+void spg_method_log(struct spg_call *call, const json_t *params);
+void spg_method_flush(struct spg_call *call, const json_t *params);

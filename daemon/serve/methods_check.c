@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+/* The methods that need a proof: check, who, locks. Each asks the prover about
+ * one product or all of them, and answers when every answer is in. When the
+ * client goes first, the questions are withdrawn. */
+#include "daemon/serve/methods.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/serve/render.h"
+
+enum subject { SUBJECT_CHECK, SUBJECT_WHO, SUBJECT_LOCKS };
+
+struct gathering;
+
+/* To the prover about one product; its address is the prover's @user. */
+struct question {
+	struct gathering *gathering;
+	bool pending;
+	json_t *answer;   /* check: the object; who, locks: the rows; NULL: none */
+	json_t *coverage; /* who, locks */
+};
+
+struct gathering {
+	struct spg_call *call;
+	enum subject subject;
+	bool all;
+	bool single;                /* check: the answer itself, not a list of them */
+	struct spg_name_list names; /* check: the payload; else the paths */
+	bool *path_seen;            /* for each path: some product has it */
+	int64_t wait_ns;            /* check; -1: do not wait */
+	enum spg_verdict_kind worst;
+	int64_t at_ns; /* of the oldest proof */
+	int err;
+	size_t n_pending, n_answers;
+	size_t n_questions;
+	struct question questions[];
+};
+
+static void gathering_destroy(struct gathering *g)
+{
+	for (size_t i = 0; i < g->n_questions; i++) {
+		json_decref(g->questions[i].answer);
+		json_decref(g->questions[i].coverage);
+	}
+	spg_name_list_finish(&g->names);
+	free(g->path_seen);
+	free(g);
+}
+
+/* How bad a verdict is; unlike its number, which the database keeps. */
+static int badness(enum spg_verdict_kind kind)
+{
+	switch (kind) {
+	case SPG_VERDICT_SAFE:
+		return 0;
+	case SPG_VERDICT_ATTENTION:
+		return 1;
+	case SPG_VERDICT_UNKNOWN:
+		return 2;
+	default:
+		return 3;
+	}
+}
+
+static void withdraw(struct gathering *g)
+{
+	for (size_t i = 0; i < g->n_questions; i++) {
+		if (g->questions[i].pending)
+			spg_prover_forget(g->call->service->prover, &g->questions[i]);
+	}
+}
+
+static void on_abandon(struct spg_call *call)
+{
+	struct gathering *g = call->data;
+
+	withdraw(g);
+	gathering_destroy(g);
+	spg_call_drop(call);
+}
+
+/* A path that lies in a product's directory but is no file that was looked at:
+ * silence about it would look like "nobody". */
+static int add_unseen_paths(const struct gathering *g, json_t *coverage)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < g->names.n; i++) {
+		json_t *row;
+
+		if (g->path_seen[i])
+			continue;
+		row = json_object();
+		r |= json_object_set_new(
+			row, "what", spg_render_text(g->names.names[i]));
+		r |= json_object_set_new(
+			row, "why", json_string("no product has a file of that name"));
+		r |= json_object_set_new(row, "remedy",
+			json_string("see \"files\" and \"recursive\" of the product"));
+		r |= json_object_set_new(row, "product", json_null());
+		r |= json_array_append_new(coverage, row);
+	}
+	return r;
+}
+
+static json_t *compose_check(struct gathering *g)
+{
+	json_t *answers;
+	int r;
+
+	if (g->single)
+		return json_incref(g->questions[0].answer);
+	answers = json_array();
+	r = answers ? 0 : -1;
+	for (size_t i = 0; i < g->n_questions; i++) {
+		if (g->questions[i].answer)
+			r |= json_array_append(answers, g->questions[i].answer);
+	}
+	if (r) {
+		json_decref(answers);
+		return NULL;
+	}
+	return json_pack("{s:s, s:o}", "verdict", spg_verdict_name(g->worst),
+		"products", answers);
+}
+
+static json_t *compose_rows(struct gathering *g)
+{
+	json_t *rows = json_array(), *coverage = json_array();
+	int r = rows && coverage ? 0 : -1;
+
+	for (size_t i = 0; i < g->n_questions; i++) {
+		if (!g->questions[i].answer)
+			continue;
+		r |= json_array_extend(rows, g->questions[i].answer);
+		r |= json_array_extend(coverage, g->questions[i].coverage);
+	}
+	r |= add_unseen_paths(g, coverage);
+	if (r) {
+		json_decref(rows);
+		json_decref(coverage);
+		return NULL;
+	}
+	return json_pack("{s:o, s:o, s:o}", "at", spg_render_time(g->at_ns),
+		g->subject == SUBJECT_WHO ? "files" : "locks", rows, "coverage",
+		coverage);
+}
+
+static void finish(struct gathering *g)
+{
+	struct spg_call *call = g->call;
+
+	call->on_abandon = NULL;
+	if (g->err == SPG_ERR_BUSY)
+		spg_call_fail(call, SPG_RPC_BUSY, "ask again when it runs",
+			"the daemon is stopping");
+	else if (g->err == SPG_ERR_NOMEM)
+		spg_call_fail_nomem(call);
+	else if (g->err < 0)
+		spg_call_fail(call, SPG_RPC_INTERNAL, "the daemon's log says more",
+			"the proof failed: %s", spg_err_text(g->err));
+	else if (!g->n_answers)
+		spg_call_fail(call, SPG_RPC_NO_PRODUCT, "ask again",
+			"the product has gone in a reload of the configuration");
+	else
+		spg_call_reply(call, g->subject == SUBJECT_CHECK ? compose_check(g)
+								 : compose_rows(g));
+	gathering_destroy(g);
+}
+
+static void note_paths_seen(struct gathering *g, const struct spg_proof *proof)
+{
+	const struct spg_verdict *verdict = proof->verdict;
+
+	for (size_t i = 0; i < g->names.n; i++) {
+		struct spg_path_filter one = {&g->names.names[i], 1};
+
+		for (size_t k = 0; k < verdict->n_files && !g->path_seen[i]; k++)
+			g->path_seen[i] = spg_path_filter_has(&one,
+				proof->observation->product, verdict->files[k].path);
+	}
+}
+
+static int take_rows(struct question *q, const struct spg_proof *proof)
+{
+	struct gathering *g = q->gathering;
+	struct spg_path_filter filter = {g->names.names, g->names.n};
+	int r;
+
+	q->answer = json_array();
+	q->coverage = json_array();
+	if (!q->answer || !q->coverage)
+		return SPG_ERR_NOMEM;
+	note_paths_seen(g, proof);
+	r = g->subject == SUBJECT_WHO
+	            ? spg_render_files(q->answer, proof, &filter, g->all)
+	            : spg_render_locks(q->answer, proof, &filter);
+	return r < 0 ? r : spg_render_coverage(q->coverage, proof);
+}
+
+static int take_check(struct question *q, const struct spg_proof *proof)
+{
+	struct gathering *g = q->gathering;
+
+	q->answer = spg_render_check(proof, g->call->service->watch->tier, g->all);
+	if (badness(proof->verdict->kind) > badness(g->worst))
+		g->worst = proof->verdict->kind;
+	return q->answer ? 0 : SPG_ERR_NOMEM;
+}
+
+static void on_proof(void *user, int err, const struct spg_proof *proof)
+{
+	struct question *q = user;
+	struct gathering *g = q->gathering;
+
+	q->pending = false;
+	if (err == 0) {
+		err = g->subject == SUBJECT_CHECK ? take_check(q, proof)
+		                                  : take_rows(q, proof);
+		if (!g->at_ns || proof->at_ns < g->at_ns)
+			g->at_ns = proof->at_ns;
+		g->n_answers++;
+	} else if (err == SPG_ERR_NOT_FOUND) {
+		/* One of several that went away in a reload is no fault. */
+		err = 0;
+	}
+	if (err < 0)
+		g->err = err;
+	if (--g->n_pending == 0)
+		finish(g);
+}
+
+static int ask(struct gathering *g, struct question *q, size_t product)
+{
+	struct spg_prover *prover = g->call->service->prover;
+	struct spg_selection selection = {g->names.names, g->names.n};
+	bool selects = g->subject == SUBJECT_CHECK && g->names.names;
+	int r;
+
+	if (g->subject == SUBJECT_CHECK && g->wait_ns >= 0)
+		r = spg_prover_wait(prover, product, selects ? &selection : NULL,
+			g->wait_ns, on_proof, q);
+	else
+		r = spg_prover_ask(prover, product, selects ? &selection : NULL,
+			g->subject != SUBJECT_CHECK, on_proof, q);
+	if (r == 0) {
+		q->pending = true;
+		g->n_pending++;
+	}
+	return r;
+}
+
+static void ask_all(struct gathering *g, int product)
+{
+	struct spg_call *call = g->call;
+	int r = 0;
+
+	call->data = g;
+	call->on_abandon = on_abandon;
+	for (size_t i = 0; r == 0 && i < g->n_questions; i++) {
+		g->questions[i].gathering = g;
+		r = ask(g, &g->questions[i], product >= 0 ? (size_t)product : i);
+	}
+	if (r == 0)
+		return;
+	withdraw(g);
+	call->on_abandon = NULL;
+	gathering_destroy(g);
+	spg_call_fail_nomem(call);
+}
+
+/* Everything that the three methods have in common. NULL: the call has ended. */
+static struct gathering *gather(struct spg_call *call, const json_t *params,
+	enum subject subject, int *ret_product)
+{
+	size_t n_products = spg_model_n_products(call->service->model);
+	struct gathering *g;
+
+	if (!spg_params_product(call, params, ret_product))
+		return NULL;
+	if (!n_products) {
+		spg_call_fail(call, SPG_RPC_NO_PRODUCT,
+			"add a [product NAME] to the configuration",
+			"there is no product to ask about");
+		return NULL;
+	}
+	if (*ret_product >= 0)
+		n_products = 1;
+	g = calloc(1, sizeof(*g) + n_products * sizeof(g->questions[0]));
+	if (!g) {
+		spg_call_fail_nomem(call);
+		return NULL;
+	}
+	g->call = call;
+	g->subject = subject;
+	g->all = json_is_true(json_object_get(params, "all"));
+	g->single = n_products == 1;
+	g->wait_ns = -1;
+	g->worst = SPG_VERDICT_SAFE;
+	g->n_questions = n_products;
+	if (!spg_params_names(call, params,
+		    subject == SUBJECT_CHECK ? "names" : "paths", &g->names)) {
+		gathering_destroy(g);
+		return NULL;
+	}
+	return g;
+}
+
+void spg_method_check(struct spg_call *call, const json_t *params)
+{
+	const json_t *wait = json_object_get(params, "wait");
+	int product;
+	struct gathering *g = gather(call, params, SUBJECT_CHECK, &product);
+
+	if (!g)
+		return;
+	if (json_is_number(wait))
+		g->wait_ns = (int64_t)(json_number_value(wait) * SPG_NS_PER_S);
+	ask_all(g, product);
+}
+
+/* Could a survey of @product have looked at @path? */
+static bool may_have(const struct spg_product *product, const char *path)
+{
+	if (path[0] != '/')
+		return spg_product_has_name(product, path);
+	if (spg_product_covers(product, path))
+		return true;
+	for (size_t i = 0; i < product->n_directories; i++) {
+		if (spg_name_equal(
+			    product->directories[i].path, path, product->ignore_case))
+			return true;
+	}
+	return false;
+}
+
+static void list_directories(
+	struct spg_buf *out, const struct spg_model *model, int product)
+{
+	const char *separator = "the products have: ";
+
+	for (size_t i = 0; i < spg_model_n_products(model); i++) {
+		const struct spg_product *p = spg_model_product(model, i);
+
+		if (product >= 0 && (size_t)product != i)
+			continue;
+		for (size_t k = 0; k < p->n_directories; k++) {
+			spg_buf_printf(out, "%s%s", separator, p->directories[k].path);
+			separator = ", ";
+		}
+	}
+}
+
+/* Nobody looks at what no product has: to answer "nobody" would be a lie. */
+static bool check_paths(struct gathering *g, int product)
+{
+	const struct spg_model *model = g->call->service->model;
+	size_t n = spg_model_n_products(model);
+
+	for (size_t i = 0; i < g->names.n; i++) {
+		struct spg_buf quoted = SPG_BUF_NULL, known = SPG_BUF_NULL;
+		const char *path = g->names.names[i];
+		bool found = false;
+
+		for (size_t k = 0; k < n && !found; k++)
+			found = (product < 0 || (size_t)product == k) &&
+			        may_have(spg_model_product(model, k), path);
+		if (found)
+			continue;
+		spg_text_escape(&quoted, path, false);
+		list_directories(&known, model, product);
+		spg_call_fail(g->call, SPG_RPC_BAD_PARAMS, spg_buf_text(&known),
+			"parameter \"paths\": no product watches %s",
+			quoted.len > 4096 ? "(a long path)" : spg_buf_text(&quoted));
+		spg_buf_finish(&quoted);
+		spg_buf_finish(&known);
+		return false;
+	}
+	return true;
+}
+
+static void ask_about_paths(
+	struct spg_call *call, const json_t *params, enum subject subject)
+{
+	int product;
+	struct gathering *g = gather(call, params, subject, &product);
+
+	if (!g)
+		return;
+	if (!check_paths(g, product)) {
+		gathering_destroy(g);
+		return;
+	}
+	g->path_seen = calloc(g->names.n + 1, sizeof(*g->path_seen));
+	if (!g->path_seen) {
+		gathering_destroy(g);
+		spg_call_fail_nomem(call);
+		return;
+	}
+	ask_all(g, product);
+}
+
+void spg_method_who(struct spg_call *call, const json_t *params)
+{
+	ask_about_paths(call, params, SUBJECT_WHO);
+}
+
+void spg_method_locks(struct spg_call *call, const json_t *params)
+{
+	ask_about_paths(call, params, SUBJECT_LOCKS);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Small pieces that the render_*.c files share. As in render.h: new references,
+ * NULL when memory is short.
+ *
+ * json_object_set_new() and json_array_append_new() take a value that is NULL,
+ * or a container that is, as an error and leak nothing. So failures are
+ * collected while an object is built, and looked at once, at its end.
+ */
+#include <stdint.h>
+
+#include <jansson.h>
+
+/** @value itself, or NULL (and it is released) when @failed is not 0. */
+json_t *spg_render_done(json_t *value, int failed);
+
+/** A set of spg_use_how as a list of names. */
+json_t *spg_render_hows(unsigned how);
+
+/** Last byte of a lock; null: to the end of the file. */
+json_t *spg_render_lock_end(int64_t end);

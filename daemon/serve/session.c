@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/session.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "common/err.h"
+#include "common/log.h"
+
+/* Buffers above this are given back once they are empty. */
+#define KEEP_BYTES 65536
+
+static void handle_input(struct spg_session *session);
+
+static size_t output_bytes(const struct spg_session *session)
+{
+	return session->waiting.len + session->writing.len;
+}
+
+static void free_when_closed(uv_handle_t *handle)
+{
+	struct spg_session *session = handle->data;
+	struct spg_session_host *host = session->host;
+
+	spg_buf_finish(&session->in);
+	spg_buf_finish(&session->waiting);
+	spg_buf_finish(&session->writing);
+	free(session);
+	host->n_handles--;
+	host->on_gone(host);
+}
+
+static void leave_host(struct spg_session *session)
+{
+	struct spg_session_host *host = session->host;
+
+	if (session->prev)
+		session->prev->next = session->next;
+	else
+		host->sessions = session->next;
+	if (session->next)
+		session->next->prev = session->prev;
+	session->prev = session->next = NULL;
+	host->n_sessions--;
+	session->account->n_sessions--;
+	session->account->n_bytes -= session->n_in_charged;
+	spg_account_unref(session->account);
+	session->account = NULL;
+}
+
+void spg_session_close(struct spg_session *session)
+{
+	if (session->closing)
+		return;
+	session->closing = session->doomed = true;
+	spg_call_abandon_all(&session->calls);
+	spg_subscriber_finish(&session->subscriber);
+	if (session->account)
+		leave_host(session);
+	uv_close((uv_handle_t *)&session->pipe, free_when_closed);
+}
+
+/* Like closing, but safe at any depth of calls: see the header. */
+static void doom(struct spg_session *session)
+{
+	if (session->doomed)
+		return;
+	session->doomed = true;
+	session->host->on_doomed(session->host);
+}
+
+void spg_session_reap(struct spg_session_host *host)
+{
+	struct spg_session *session = host->sessions;
+
+	while (session) {
+		struct spg_session *next = session->next;
+
+		if (session->doomed)
+			spg_session_close(session);
+		session = next;
+	}
+}
+
+/* Output. */
+
+static void on_written(uv_write_t *request, int status);
+
+static void flush(struct spg_session *session)
+{
+	struct spg_buf empty = session->writing;
+	uv_buf_t buf;
+	int r;
+
+	if (session->doomed || session->write_active || !session->waiting.len)
+		return;
+	session->writing = session->waiting;
+	session->writing_notices = session->waiting_notices;
+	session->waiting = empty;
+	session->waiting_notices = 0;
+	buf.base = session->writing.data;
+	buf.len = session->writing.len;
+	r = uv_write(
+		&session->write, (uv_stream_t *)&session->pipe, &buf, 1, on_written);
+	if (r < 0) {
+		doom(session);
+		return;
+	}
+	session->write_active = true;
+}
+
+static void add_dropped_marker(struct spg_session *session)
+{
+	size_t start = session->waiting.len;
+	json_t *params = json_pack("{s:I}", "dropped", (json_int_t)session->n_dropped);
+
+	/* Without memory for it, it is tried again after the next write. */
+	if (params &&
+		spg_message_add_notification(&session->waiting, "event", params) == 0) {
+		session->waiting_notices += session->waiting.len - start;
+		session->n_dropped = 0;
+	}
+	json_decref(params);
+}
+
+static void leave_if_done(struct spg_session *session)
+{
+	if (session->doomed || session->handling || output_bytes(session))
+		return;
+	if (session->leaving || (session->ended && !session->in.len &&
+					!session->calls && !session->subscriber.n))
+		doom(session);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+	struct spg_session *session = request->data;
+
+	session->write_active = false;
+	if (session->doomed)
+		return;
+	if (status < 0) {
+		spg_session_close(session);
+		return;
+	}
+	session->active_ms = uv_now(session->pipe.loop);
+	if (session->writing.size > KEEP_BYTES)
+		spg_buf_finish(&session->writing);
+	else
+		spg_buf_clear(&session->writing);
+	session->writing_notices = 0;
+	if (session->n_dropped &&
+		session->waiting_notices <= session->host->limits->notice_bytes / 2)
+		add_dropped_marker(session);
+	flush(session);
+	handle_input(session);
+	leave_if_done(session);
+}
+
+/* An answer that cannot be queued leaves the client waiting for ever: end it. */
+static void after_queueing(struct spg_session *session, int r)
+{
+	if (r < 0) {
+		spg_error("a client (pid %d) is disconnected: %s", (int)session->pid,
+			spg_err_text(r));
+		doom(session);
+		return;
+	}
+	flush(session);
+}
+
+void spg_session_answer(
+	struct spg_session *session, const json_t *id, const json_t *result)
+{
+	if (!session->doomed)
+		after_queueing(
+			session, spg_message_add_result(&session->waiting, id, result));
+}
+
+void spg_session_refuse(struct spg_session *session, const json_t *id,
+	const struct spg_rpc_error *error)
+{
+	if (!session->doomed)
+		after_queueing(
+			session, spg_message_add_error(&session->waiting, id, error));
+}
+
+void spg_session_notify(struct spg_session *session, const char *line, size_t n)
+{
+	struct spg_session_host *host = session->host;
+
+	if (session->doomed || session->leaving)
+		return;
+	/* Once something was dropped, all that follows is, until the marker is
+	 * out: it stands where the loss is. */
+	if (!n || session->n_dropped ||
+		session->waiting_notices + session->writing_notices + n >
+			host->limits->notice_bytes) {
+		session->n_dropped++;
+		host->n_drops++;
+		/* With nothing under way, nobody else would send the marker. */
+		if (!session->write_active) {
+			add_dropped_marker(session);
+			flush(session);
+		}
+		return;
+	}
+	spg_buf_add(&session->waiting, line, n);
+	session->waiting_notices += n;
+	after_queueing(session, session->waiting.failed ? SPG_ERR_NOMEM : 0);
+}
+
+/* Input. */
+
+/* Send an error that answers no request in particular, then close. */
+static void expel(struct spg_session *session, const struct spg_rpc_error *error)
+{
+	session->leaving = true;
+	if (session->reading) {
+		uv_read_stop((uv_stream_t *)&session->pipe);
+		session->reading = false;
+	}
+	spg_session_refuse(session, NULL, error);
+}
+
+static void reject_line(struct spg_session *session, struct spg_rejection *rejection)
+{
+	struct spg_rpc_error error = {
+		rejection->code, rejection->message, rejection->hint};
+
+	spg_session_refuse(session, rejection->id, &error);
+	spg_rejection_finish(rejection);
+}
+
+static void handle_line(struct spg_session *session, const char *line, size_t n)
+{
+	struct spg_request request = SPG_REQUEST_NULL;
+	struct spg_rejection rejection = SPG_REJECTION_NULL;
+	int r = spg_message_parse(line, n, &request, &rejection);
+
+	if (r == SPG_MESSAGE_REJECTED)
+		reject_line(session, &rejection);
+	else if (r < 0)
+		spg_session_refuse(session, NULL,
+			&(struct spg_rpc_error){
+				SPG_RPC_INTERNAL, spg_err_text(r), NULL});
+	/* A notification must not be answered, and no method of ours does
+	 * anything but answer. */
+	if (r == 0 && request.id)
+		session->host->on_request(session, &request, n);
+	spg_request_finish(&request);
+}
+
+/* Take the next line out of what was received since @used. Returns false when
+ * there is none yet, or when the client was expelled. */
+static bool next_line(struct spg_session *session, size_t used, size_t *ret_n)
+{
+	size_t max = session->host->limits->message_bytes;
+	const char *start = session->in.data + used;
+	size_t n = session->in.len - used;
+	const char *end;
+
+	end = n > session->n_scanned
+	              ? memchr(start + session->n_scanned, '\n', n - session->n_scanned)
+	              : NULL;
+	if (end)
+		n = (size_t)(end - start);
+	if (n > max) {
+		char message[80];
+
+		snprintf(message, sizeof(message), "a message has at most %zu bytes",
+			max);
+		expel(session, &(struct spg_rpc_error){SPG_RPC_TOO_LARGE, message,
+				       "split the request; the connection is closed, "
+				       "since the next one cannot be found"});
+		return false;
+	}
+	session->n_scanned = end ? 0 : n;
+	*ret_n = n;
+	return end || (session->ended && n);
+}
+
+/* Charge what is left unhandled to the account. */
+static void charge_input(struct spg_session *session)
+{
+	struct spg_account *account = session->account;
+
+	account->n_bytes += session->in.len - session->n_in_charged;
+	session->n_in_charged = session->in.len;
+	if (account->n_bytes > session->host->limits->uid_bytes && !session->leaving)
+		expel(session,
+			&(struct spg_rpc_error){SPG_RPC_BUSY,
+				"too many bytes of your requests are held already",
+				"wait for answers before asking more"});
+}
+
+static void update_reading(struct spg_session *session);
+
+static void handle_input(struct spg_session *session)
+{
+	size_t used = 0, n;
+
+	if (session->handling || session->doomed)
+		return;
+	session->handling = true;
+	while (!session->doomed && !session->leaving && session->in.len > used &&
+		output_bytes(session) < session->host->limits->output_bytes &&
+		next_line(session, used, &n)) {
+		handle_line(session, session->in.data + used, n);
+		used += n;
+		if (used < session->in.len)
+			used++; /* the line break */
+		session->n_scanned = 0;
+	}
+	session->handling = false;
+	if (session->doomed)
+		return;
+	if (session->leaving)
+		used = session->in.len;
+	if (used) {
+		memmove(session->in.data, session->in.data + used,
+			session->in.len - used);
+		session->in.len -= used;
+		session->in.data[session->in.len] = '\0';
+	}
+	if (!session->in.len && session->in.size > KEEP_BYTES)
+		spg_buf_finish(&session->in);
+	charge_input(session);
+	update_reading(session);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct spg_session *session = handle->data;
+
+	(void)suggested;
+	buf->base = session->host->read_buffer;
+	buf->len = SPG_READ_BYTES;
+}
+
+/* Did the client close the connection, rather than its sending side only? */
+static bool peer_is_gone(struct spg_session *session)
+{
+	struct pollfd fd = {.events = 0};
+
+	if (uv_fileno((uv_handle_t *)&session->pipe, &fd.fd) < 0)
+		return true;
+	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct spg_session *session = stream->data;
+
+	if (n == 0 || session->doomed)
+		return;
+	session->active_ms = uv_now(session->pipe.loop);
+	if (n > 0) {
+		spg_buf_add(&session->in, buf->base, (size_t)n);
+		if (session->in.failed) {
+			after_queueing(session, SPG_ERR_NOMEM);
+			return;
+		}
+		handle_input(session);
+		leave_if_done(session);
+		return;
+	}
+	uv_read_stop(stream);
+	session->reading = false;
+	session->ended = true;
+	if (n != UV_EOF || peer_is_gone(session)) {
+		spg_session_close(session);
+		return;
+	}
+	handle_input(session);
+	leave_if_done(session);
+}
+
+static void update_reading(struct spg_session *session)
+{
+	bool wanted = !session->doomed && !session->leaving && !session->ended &&
+	              output_bytes(session) < session->host->limits->output_bytes;
+
+	if (wanted == session->reading || session->doomed)
+		return;
+	if (!wanted)
+		uv_read_stop((uv_stream_t *)&session->pipe);
+	else if (uv_read_start((uv_stream_t *)&session->pipe, on_alloc, on_read) < 0) {
+		doom(session);
+		return;
+	}
+	session->reading = wanted;
+}
+
+void spg_session_host_count(
+	const struct spg_session_host *host, struct spg_server_counts *ret)
+{
+	const struct spg_session *at;
+
+	*ret = (struct spg_server_counts){
+		.sessions = host->n_sessions, .drops = host->n_drops};
+	for (at = host->sessions; at; at = at->next)
+		ret->subscribers += at->subscriber.n > 0;
+}
+
+void spg_session_settle(struct spg_session *session)
+{
+	leave_if_done(session);
+}
+
+void spg_session_sweep(struct spg_session *session, uint64_t now_ms)
+{
+	const struct spg_limits *limits = session->host->limits;
+
+	if (session->ended && peer_is_gone(session)) {
+		spg_session_close(session);
+		return;
+	}
+	if (session->calls || session->subscriber.n ||
+		now_ms - session->active_ms < limits->idle_ms)
+		return;
+	/* One that does not even take its answers gets no more words. */
+	if (session->leaving || output_bytes(session)) {
+		spg_session_close(session);
+		return;
+	}
+	expel(session, &(struct spg_rpc_error){SPG_RPC_BUSY,
+			       "nothing was asked on this connection for too long",
+			       "connect again when there is something to ask"});
+	leave_if_done(session);
+}
+
+/* Opening. */
+
+static bool descriptors_are_short(int fd, size_t kept)
+{
+	struct rlimit limit;
+
+	/* The lowest free number is given out: a high one means few are left. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return false;
+	if (kept > limit.rlim_cur / 2)
+		kept = limit.rlim_cur / 2;
+	return (rlim_t)fd >= limit.rlim_cur - kept;
+}
+
+/* NULL: the client may come in. */
+static const char *why_refused(const struct spg_session *session, int fd)
+{
+	const struct spg_limits *limits = session->host->limits;
+
+	if (session->host->n_sessions >= limits->sessions)
+		return "too many connections in total";
+	if (session->account->n_sessions >= limits->uid_sessions)
+		return "too many connections of your user";
+	if (descriptors_are_short(fd, limits->descriptors_kept))
+		return "the daemon has no file descriptors to spare";
+	return NULL;
+}
+
+/* The client is told with whatever the socket takes at once: a peer that is
+ * refused must not be able to pin anything. */
+static void turn_away(struct spg_session *session, const char *why)
+{
+	struct spg_rpc_error error = {SPG_RPC_BUSY, why,
+		"close connections that are not needed, then try again"};
+	uv_buf_t buf;
+
+	if (spg_message_add_error(&session->waiting, NULL, &error) == 0) {
+		buf = uv_buf_init(
+			session->waiting.data, (unsigned)session->waiting.len);
+		uv_try_write((uv_stream_t *)&session->pipe, &buf, 1);
+	}
+	spg_account_unref(session->account);
+	session->account = NULL;
+	spg_session_close(session);
+}
+
+static void enter_host(struct spg_session *session)
+{
+	struct spg_session_host *host = session->host;
+
+	session->next = host->sessions;
+	if (session->next)
+		session->next->prev = session;
+	host->sessions = session;
+	host->n_sessions++;
+	session->account->n_sessions++;
+}
+
+static int identify_peer(struct spg_session *session, int *ret_fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (uv_fileno((uv_handle_t *)&session->pipe, ret_fd) < 0 ||
+		getsockopt(*ret_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return SPG_ERR_IO;
+	session->uid = peer.uid;
+	session->gid = peer.gid;
+	session->pid = peer.pid;
+	session->account = spg_account_get(&session->host->accounts, peer.uid);
+	return session->account ? 0 : SPG_ERR_NOMEM;
+}
+
+int spg_session_open(struct spg_session_host *host, uv_stream_t *listener)
+{
+	struct spg_session *session = calloc(1, sizeof(*session));
+	const char *why;
+	int r, fd = -1;
+
+	if (!session)
+		return SPG_ERR_NOMEM;
+	session->host = host;
+	if (uv_pipe_init(listener->loop, &session->pipe, 0) < 0) {
+		free(session);
+		return SPG_ERR_IO;
+	}
+	session->pipe.data = session;
+	session->write.data = session;
+	session->active_ms = uv_now(listener->loop);
+	host->n_handles++;
+	if (uv_accept(listener, (uv_stream_t *)&session->pipe) < 0) {
+		spg_session_close(session);
+		return SPG_ERR_IO;
+	}
+	r = identify_peer(session, &fd);
+	if (r < 0) {
+		spg_session_close(session);
+		return r;
+	}
+	why = why_refused(session, fd);
+	if (why) {
+		host->refusal = why;
+		turn_away(session, why);
+		return SPG_ERR_LIMIT;
+	}
+	enter_host(session);
+	update_reading(session);
+	return 0;
+}

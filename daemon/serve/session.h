@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * One client of the local socket: framing, credentials, limits, the output
+ * queue. Loop thread. Knows no method: complete requests go to the host's
+ * on_request.
+ *
+ * Life: spg_session_open() takes the connection; from then on the session ends
+ * by itself or by spg_session_close(), which detaches its calls, takes it out
+ * of the host's list and closes the handle. The memory goes in the close
+ * callback and nowhere else.
+ *
+ * Detaching a call withdraws its questions from the prover, which may be in the
+ * middle of answering. So nothing that sends (answer, refuse, notify, settle)
+ * ever closes: it marks the session as doomed, and the host reaps it from the
+ * loop with spg_session_reap().
+ *
+ * Reading stops while the client does not take its answers (limits.output_bytes)
+ * and goes on when it does. A client that shuts down its sending side only
+ * still gets its answers; one that closed is found out by spg_session_sweep().
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "common/buf.h"
+#include "common/message.h"
+#include "daemon/serve/account.h"
+#include "daemon/serve/call.h"
+#include "daemon/serve/limits.h"
+#include "daemon/serve/render.h"
+#include "daemon/serve/service.h"
+#include "daemon/serve/subscription.h"
+
+struct spg_session;
+
+/* What the sessions of one server share and report to. */
+struct spg_session_host {
+	const struct spg_service *service;
+	const struct spg_limits *limits;
+	struct spg_account *accounts;
+	struct spg_session *sessions; /* those not closing */
+	size_t n_sessions;
+	size_t n_handles;    /* sessions whose memory is still there */
+	const char *refusal; /* why the last client was turned away; static */
+	uint64_t n_drops;    /* notifications not delivered, ever */
+	int64_t last_subscription;
+	char *read_buffer; /* SPG_READ_BYTES; shared, as libuv fills one at a time */
+	/* A request to work on; the session owns it. @n_bytes as received. */
+	void (*on_request)(struct spg_session *session,
+		const struct spg_request *request, size_t n_bytes);
+	/* A session is doomed: call spg_session_reap() from the loop, soon. */
+	void (*on_doomed)(struct spg_session_host *host);
+	/* A session's memory has gone. */
+	void (*on_gone)(struct spg_session_host *host);
+};
+
+#define SPG_READ_BYTES 65536
+
+struct spg_session {
+	uv_pipe_t pipe;
+	uv_write_t write;
+	struct spg_session_host *host;
+	struct spg_session *prev, *next;
+	struct spg_account *account;
+	uint32_t uid, gid; /* of the process that connected, at that moment */
+	int32_t pid;
+
+	struct spg_buf in;   /* received, not handled yet */
+	size_t n_scanned;    /* of which known to hold no line break */
+	size_t n_in_charged; /* of which charged to the account */
+
+	struct spg_buf waiting, writing;         /* output: next and current write */
+	size_t waiting_notices, writing_notices; /* bytes of notifications therein */
+
+	struct spg_call *calls;
+	size_t n_calls;
+	struct spg_subscriber subscriber;
+	uint64_t n_dropped; /* notifications since the last marker */
+
+	uint64_t active_ms; /* uv_now() of the last sign of life */
+	bool reading, write_active;
+	bool ended;   /* the client sends no more */
+	bool leaving; /* close once the output is written */
+	bool doomed;  /* to be closed; nothing is sent or handled any more */
+	bool closing;
+	bool handling; /* within the loop over its lines */
+};
+
+/**
+ * Take the connection that waits at @listener. One that is over a limit gets
+ * an error line and is closed. Returns 0, also for such a one; SPG_ERR_LIMIT
+ * when it was refused; or a negative spg_err when nothing could be accepted.
+ */
+int spg_session_open(struct spg_session_host *host, uv_stream_t *listener);
+
+/** End it now; what was not written is lost. Idempotent. From the loop only. */
+void spg_session_close(struct spg_session *session);
+
+/** Queue an answer. @id and @result are borrowed. */
+void spg_session_answer(
+	struct spg_session *session, const json_t *id, const json_t *result);
+
+/** Queue an error answer. */
+void spg_session_refuse(struct spg_session *session, const json_t *id,
+	const struct spg_rpc_error *error);
+
+/** Queue a notification, @n bytes of whole lines (0: there was no memory to make
+ * them), or count it as dropped. */
+void spg_session_notify(struct spg_session *session, const char *line, size_t n);
+
+/** Count what "status" tells of the sessions. */
+void spg_session_host_count(
+	const struct spg_session_host *host, struct spg_server_counts *ret);
+
+/** After a call ended: an ended client that waits for nothing is closed. */
+void spg_session_settle(struct spg_session *session);
+
+/** Close the sessions that are doomed; from the loop only. */
+void spg_session_reap(struct spg_session_host *host);
+
+/** Close it if its client has gone or was idle for too long; now and then. */
+void spg_session_sweep(struct spg_session *session, uint64_t now_ms);

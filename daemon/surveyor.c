@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/surveyor.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+
+#define STOP_WAIT_NS (2 * SPG_NS_PER_S)
+
+struct spg_surveyor_thread {
+	uv_thread_t thread;
+	uv_mutex_t lock;
+	uv_cond_t changed;
+	uv_async_t async;
+	struct spg_watch *watch;
+	spg_surveyor_done *done;
+	void *user;
+	atomic_bool cancel;
+
+	/* Under the lock. */
+	struct spg_survey_job job;
+	bool has_job, working, ended, quit, abandoned;
+	bool has_result;
+	int err;
+	struct spg_observation *result;
+
+	void (*on_stopped)(void *user, bool hangs);
+	void *stop_user;
+};
+
+void spg_survey_job_finish(struct spg_survey_job *job)
+{
+	spg_survey_scope_finish(&job->scope);
+	for (size_t i = 0; i < job->n_extra_names; i++)
+		free(job->extra_names[i]);
+	free(job->extra_names);
+	job->extra_names = NULL;
+	job->n_extra_names = 0;
+}
+
+/* Without the lock. */
+static int run_job(struct spg_surveyor_thread *t, struct spg_survey_job *job,
+	struct spg_observation **ret)
+{
+	struct spg_survey_request request = {.product = job->product,
+		.scope = &job->scope,
+		.extra_names = job->extra_names,
+		.n_extra_names = job->n_extra_names,
+		.attribute = job->attribute,
+		.cancel = &t->cancel};
+	int r = t->watch->ops->survey(t->watch, &request, ret);
+
+	spg_survey_job_finish(job);
+	spg_product_unref(job->product);
+	return r;
+}
+
+static void run(void *arg)
+{
+	struct spg_surveyor_thread *t = arg;
+
+	uv_mutex_lock(&t->lock);
+	while (!t->quit) {
+		struct spg_survey_job job;
+		struct spg_observation *result = NULL;
+		int err;
+
+		if (!t->has_job) {
+			uv_cond_wait(&t->changed, &t->lock);
+			continue;
+		}
+		job = t->job;
+		t->has_job = false;
+		t->working = true;
+		uv_mutex_unlock(&t->lock);
+		err = run_job(t, &job, &result);
+		uv_mutex_lock(&t->lock);
+		t->working = false;
+		t->err = err;
+		t->result = result;
+		t->has_result = true;
+		/* Left behind: the handle is closed, nobody listens. */
+		if (!t->abandoned)
+			uv_async_send(&t->async);
+	}
+	t->ended = true;
+	uv_cond_broadcast(&t->changed);
+	uv_mutex_unlock(&t->lock);
+}
+
+static void on_async(uv_async_t *async)
+{
+	struct spg_surveyor_thread *t = async->data;
+	struct spg_observation *result;
+	bool has_result;
+	int err;
+
+	uv_mutex_lock(&t->lock);
+	has_result = t->has_result;
+	result = t->result;
+	err = t->err;
+	t->has_result = false;
+	t->result = NULL;
+	uv_mutex_unlock(&t->lock);
+	if (has_result)
+		t->done(t->user, err, result);
+}
+
+int spg_surveyor_start(struct spg_surveyor_thread **ret, uv_loop_t *loop,
+	struct spg_watch *watch, spg_surveyor_done *done, void *user)
+{
+	struct spg_surveyor_thread *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return SPG_ERR_NOMEM;
+	t->watch = watch;
+	t->done = done;
+	t->user = user;
+	atomic_init(&t->cancel, false);
+	if (uv_mutex_init(&t->lock) < 0)
+		goto free_thread;
+	if (uv_cond_init(&t->changed) < 0)
+		goto destroy_lock;
+	/* The handle last: it can only be taken back through the loop. */
+	if (uv_thread_create(&t->thread, run, t) < 0)
+		goto destroy_cond;
+	if (uv_async_init(loop, &t->async, on_async) < 0)
+		goto join;
+	t->async.data = t;
+	*ret = t;
+	return 0;
+join:
+	uv_mutex_lock(&t->lock);
+	t->quit = true;
+	uv_cond_broadcast(&t->changed);
+	uv_mutex_unlock(&t->lock);
+	uv_thread_join(&t->thread);
+destroy_cond:
+	uv_cond_destroy(&t->changed);
+destroy_lock:
+	uv_mutex_destroy(&t->lock);
+free_thread:
+	free(t);
+	return SPG_ERR_NOMEM;
+}
+
+void spg_surveyor_submit(
+	struct spg_surveyor_thread *surveyor, const struct spg_survey_job *job)
+{
+	atomic_store(&surveyor->cancel, false);
+	uv_mutex_lock(&surveyor->lock);
+	surveyor->job = *job;
+	surveyor->has_job = true;
+	uv_cond_broadcast(&surveyor->changed);
+	uv_mutex_unlock(&surveyor->lock);
+}
+
+void spg_surveyor_cancel(struct spg_surveyor_thread *surveyor)
+{
+	atomic_store(&surveyor->cancel, true);
+}
+
+static void on_async_closed(uv_handle_t *handle)
+{
+	struct spg_surveyor_thread *t = handle->data;
+	void (*on_stopped)(void *user, bool hangs) = t->on_stopped;
+	void *user = t->stop_user;
+	bool hangs = t->abandoned;
+
+	if (!hangs) {
+		if (t->has_job) {
+			spg_survey_job_finish(&t->job);
+			spg_product_unref(t->job.product);
+		}
+		spg_observation_destroy(t->result);
+		uv_cond_destroy(&t->changed);
+		uv_mutex_destroy(&t->lock);
+		free(t);
+	}
+	on_stopped(user, hangs);
+}
+
+void spg_surveyor_stop(struct spg_surveyor_thread *surveyor,
+	void (*on_stopped)(void *user, bool hangs), void *user)
+{
+	int64_t until_ns = spg_clock_mono_ns() + STOP_WAIT_NS;
+
+	surveyor->on_stopped = on_stopped;
+	surveyor->stop_user = user;
+	atomic_store(&surveyor->cancel, true);
+	uv_mutex_lock(&surveyor->lock);
+	surveyor->quit = true;
+	uv_cond_broadcast(&surveyor->changed);
+	/* The one place where the loop waits: nothing else is left to do. */
+	while (!surveyor->ended) {
+		int64_t left_ns = until_ns - spg_clock_mono_ns();
+
+		if (left_ns <= 0 || uv_cond_timedwait(&surveyor->changed,
+					    &surveyor->lock, (uint64_t)left_ns) != 0)
+			break;
+	}
+	surveyor->abandoned = !surveyor->ended;
+	uv_mutex_unlock(&surveyor->lock);
+	if (!surveyor->abandoned)
+		uv_thread_join(&surveyor->thread);
+	uv_close((uv_handle_t *)&surveyor->async, on_async_closed);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The surveyor's thread: runs one survey after the other, so that whatever
+ * blocks on a disk or takes long in /proc never does so on the loop. Part of
+ * the prover, which is its only user. Everything here is called on the loop
+ * thread, and so is @done.
+ */
+#include <stdbool.h>
+
+#include <uv.h>
+
+#include "daemon/watch/watch.h"
+
+struct spg_surveyor_thread;
+
+/* A survey to run; owns everything in it, a reference of @product too. */
+struct spg_survey_job {
+	struct spg_product *product;
+	struct spg_survey_scope scope;
+	char **extra_names;
+	size_t n_extra_names;
+	bool attribute;
+};
+
+/** Release what the job owns but the reference of its product. */
+void spg_survey_job_finish(struct spg_survey_job *job);
+
+/** @done: @err 0 and an observation, which is the callee's from then on. */
+typedef void spg_surveyor_done(void *user, int err, struct spg_observation *obs);
+
+int spg_surveyor_start(struct spg_surveyor_thread **ret, uv_loop_t *loop,
+	struct spg_watch *watch, spg_surveyor_done *done, void *user);
+
+/** Run @job, whose contents it takes over. Only when no other runs. */
+void spg_surveyor_submit(
+	struct spg_surveyor_thread *surveyor, const struct spg_survey_job *job);
+
+/** Ask the survey that runs to end early; @done still comes when it does. */
+void spg_surveyor_cancel(struct spg_surveyor_thread *surveyor);
+
+/** End the thread. If a survey does not end within two seconds, it is left
+ * behind with everything it works on, and @hangs is true. No @done comes. */
+void spg_surveyor_stop(struct spg_surveyor_thread *surveyor,
+	void (*on_stopped)(void *user, bool hangs), void *user);
