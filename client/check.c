@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spguard check: the verdict, and what to do about it.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/check_tell.h"
+#include "client/client.h"
+#include "common/clock.h"
+#include "common/message.h"
+#include "common/payload.h"
+#include "common/text.h"
+#include "common/time_text.h"
+
+#define WAIT_DEFAULT_NS (24 * 3600 * SPG_NS_PER_S)
+
+static const char help[] =
+	"spguard check: can the service pack be applied safely?\n"
+	"\n"
+	"Usage: spguard check [--product P] [--payload DIR | --files LIST]\n"
+	"                     [--wait[=TIME]] [--all] [-q]\n"
+	"\n"
+	"  -p, --product P   about this product; without it about all of them, and\n"
+	"                    the exit code is that of the worst\n"
+	"      --payload DIR only about the files that the service pack in DIR brings\n"
+	"      --files LIST  only about the files named in LIST, one a line (- reads\n"
+	"                    standard input; lines that begin with # are skipped)\n"
+	"      --wait[=TIME] ask until it is safe, or TIME is over (24h)\n"
+	"      --all         list the free files too\n"
+	"  -q, --quiet       say nothing, only exit\n"
+	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
+	"                    as for every command: spguard --help\n"
+	"\n"
+	"Exit code: 0 safe, 1 attention, 2 blocked, 3 unknown, and also when there\n"
+	"is no daemon or the command line is wrong. When TIME is over, that of the\n"
+	"last verdict.\n"
+	"\n"
+	"Examples:\n"
+	"  spguard check\n"
+	"  spguard check --product exchange55 --payload /mnt/sp4\n"
+	"  spguard check --wait=30m -q && /mnt/sp4/setup\n"
+	"  spguard check --json | jq -r '.files[].path'\n";
+
+/* From best to worst. */
+static const struct {
+	const char *name;
+	int code;
+} ranks[] = {
+	{"safe", SPG_EXIT_SAFE},
+	{"attention", SPG_EXIT_ATTENTION},
+	{"unknown", SPG_EXIT_UNKNOWN},
+	{"blocked", SPG_EXIT_BLOCKED},
+};
+
+#define N_RANKS (sizeof(ranks) / sizeof(ranks[0]))
+
+/* Rank of an answer's verdict; -1 when it has none that is known. */
+static int rank_of(const json_t *answer)
+{
+	const char *verdict = spg_json_text(answer, "verdict");
+
+	for (size_t i = 0; verdict && i < N_RANKS; i++)
+		if (strcmp(verdict, ranks[i].name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* The worst of a result: of all its products and what it says itself. */
+static int worst_rank(const json_t *result)
+{
+	const json_t *products = spg_json_list(result, "products");
+	int worst = rank_of(result);
+	size_t i;
+	json_t *answer;
+
+	json_array_foreach (products, i, answer) {
+		int rank = rank_of(answer);
+
+		if (rank < 0 || worst < 0)
+			return -1;
+		if (rank > worst)
+			worst = rank;
+	}
+	return worst;
+}
+
+/* ---- the question ---- */
+
+static const struct option long_options[] = {
+	{"product", required_argument, NULL, 'p'},
+	{"payload", required_argument, NULL, 'd'},
+	{"files", required_argument, NULL, 'f'},
+	{"wait", optional_argument, NULL, 'w'},
+	{"all", no_argument, NULL, 'a'},
+	{"quiet", no_argument, NULL, 'q'},
+	{NULL, 0, NULL, 0},
+};
+
+/* False: exit with *@ret_exit. */
+static bool read_options(struct spg_client *client, int argc, char **argv,
+	struct spg_check_options *ret, int *ret_exit)
+{
+	int option;
+
+	while ((option = spg_client_options(
+			client, argc, argv, long_options, "p:q", ret_exit)) > 0) {
+		switch (option) {
+		case 'p':
+			ret->product = optarg;
+			break;
+		case 'd':
+			ret->payload = optarg;
+			break;
+		case 'f':
+			ret->files = optarg;
+			break;
+		case 'w':
+			ret->wait = true;
+			if (optarg && !spg_client_duration(client, "wait", optarg,
+					      &ret->wait_ns, ret_exit))
+				return false;
+			break;
+		case 'a':
+			ret->all = true;
+			break;
+		case 'q':
+			ret->quiet = true;
+			break;
+		}
+	}
+	if (option == SPG_OPTIONS_EXIT)
+		return false;
+	if (ret->payload && ret->files) {
+		*ret_exit = spg_client_usage(client,
+			"--payload and --files exclude each other: give one of them");
+		return false;
+	}
+	if (ret->wait && optind < argc &&
+		spg_duration_parse(argv[optind], &ret->wait_ns) == 0) {
+		*ret_exit = spg_client_usage(
+			client, "write --wait=%s, with an equals sign", argv[optind]);
+		return false;
+	}
+	return spg_client_no_operands(client, argc, argv, ret_exit);
+}
+
+/* Read the payload into "names" of @params. */
+static int add_payload(const struct spg_check_options *options, json_t *params,
+	struct spg_complaint *why)
+{
+	struct spg_payload payload = SPG_PAYLOAD_NULL;
+	struct spg_buf error = SPG_BUF_NULL;
+	json_t *names = json_array();
+	char *hint;
+	int err;
+
+	if (options->payload)
+		err = spg_payload_read_folder(&payload, options->payload, &error);
+	else
+		err = spg_payload_read_list(&payload, options->files, &error);
+	if (err < 0 && error.data) {
+		hint = strchr(error.data, '\n');
+		if (hint)
+			*hint++ = '\0';
+		spg_complain(why, "%s", error.data);
+		if (hint)
+			spg_complaint_hint(why, "%s", hint);
+	}
+	for (size_t i = 0; err == 0 && i < payload.n; i++)
+		if (json_array_append_new(names, json_string(payload.names[i])) < 0)
+			err = -1;
+	if (err == 0)
+		err = json_object_set(params, "names", names);
+	if (err == 0) {
+		size_t bytes = spg_connection_request_bytes("check", params);
+
+		if (bytes > SPG_MESSAGE_MAX) {
+			spg_complain(why,
+				"the service pack has too many files for one question: "
+				"%zu names make %zu bytes, the daemon takes %d",
+				payload.n, bytes, SPG_MESSAGE_MAX);
+			spg_complaint_hint(why,
+				"Give only the names that matter with --files, or ask "
+				"about the whole product, without a payload.");
+			err = -1;
+		}
+	}
+	json_decref(names);
+	spg_payload_finish(&payload);
+	spg_buf_finish(&error);
+	return err;
+}
+
+static json_t *make_params(
+	const struct spg_check_options *options, struct spg_complaint *why)
+{
+	json_t *params = json_object();
+	int err = params ? 0 : -1;
+
+	if (err == 0 && options->product)
+		err = json_object_set_new(
+			params, "product", json_string(options->product));
+	if (err == 0 && options->all)
+		err = json_object_set_new(params, "all", json_true());
+	if (err < 0)
+		spg_complain(why, "the name of the product is no valid UTF-8");
+	if (err == 0 && (options->payload || options->files))
+		err = add_payload(options, params, why);
+	if (err < 0) {
+		json_decref(params);
+		return NULL;
+	}
+	return params;
+}
+
+/* Somebody looks on: say what is waited for, before the silence. */
+static void announce_wait(const struct spg_check_options *options, const json_t *result)
+{
+	const char *verdict = spg_json_text(result, "verdict");
+	char limit[SPG_TIME_TEXT_BYTES];
+	struct spg_buf line = SPG_BUF_NULL;
+
+	spg_duration_format(options->wait_ns, limit);
+	spg_buf_puts(&line, "spguard: ");
+	spg_text_escape(&line, verdict ? verdict : "unknown", false);
+	spg_buf_printf(&line,
+		" now; waiting at most %s until it is safe (Ctrl-C ends)\n", limit);
+	fputs(spg_buf_text(&line), stderr);
+	spg_buf_finish(&line);
+}
+
+/* Ask, and with --wait ask again in a way that waits. Takes over @params. */
+static json_t *ask(struct spg_client *client, const struct spg_check_options *options,
+	json_t *params)
+{
+	json_t *result = NULL;
+
+	if (!options->wait)
+		return spg_client_ask(client, "check", params, 0);
+	if (!options->quiet && isatty(STDERR_FILENO)) {
+		result = spg_client_ask(client, "check", json_incref(params), 0);
+		if (!result || worst_rank(result) <= 0) {
+			json_decref(params);
+			return result;
+		}
+		announce_wait(options, result);
+		json_decref(result);
+	}
+	json_object_set_new(params, "wait",
+		options->wait_ns % SPG_NS_PER_S
+			? json_real((double)options->wait_ns / (double)SPG_NS_PER_S)
+			: json_integer(options->wait_ns / SPG_NS_PER_S));
+	return spg_client_ask(client, "check", params, options->wait_ns);
+}
+
+static int run(struct spg_client *client, int argc, char **argv)
+{
+	struct spg_check_options options = {.wait_ns = WAIT_DEFAULT_NS};
+	struct spg_complaint why = SPG_COMPLAINT_NULL;
+	json_t *params, *result = NULL;
+	int code = SPG_EXIT_UNKNOWN, worst;
+
+	if (!read_options(client, argc, argv, &options, &code))
+		return code;
+	params = make_params(&options, &why);
+	if (!params) {
+		spg_client_failed(client, &why);
+		goto out;
+	}
+	result = ask(client, &options, params);
+	if (!result)
+		goto out;
+	worst = worst_rank(result);
+	if (worst < 0) {
+		spg_complain(&why, "the daemon's answer has no verdict");
+		spg_complaint_hint(&why, "Do client and daemon belong together? "
+					 "spguard --version, spguardd --version");
+		spg_client_failed(client, &why);
+		goto out;
+	}
+	code = ranks[worst].code;
+	if (options.quiet)
+		goto out;
+	if (client->json) {
+		code = spg_client_pass(client, result, code);
+	} else {
+		spg_check_tell(&client->out, &options, result, ranks[worst].name);
+		code = spg_client_finish(client, code);
+	}
+out:
+	json_decref(result);
+	spg_complaint_finish(&why);
+	return code;
+}
+
+const struct spg_command spg_command_check = {
+	.name = "check",
+	.summary = "can the service pack be applied safely, and what is in the way",
+	.help = help,
+	.run = run,
+	.exit_usage = SPG_EXIT_UNKNOWN,
+	.exit_failed = SPG_EXIT_UNKNOWN,
+};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The answer to check, told to a person: a headline, who is in the way, what
+ * could not be looked at, what to do, and the proof.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "client/output.h"
+
+/* What was asked; texts are borrowed from the command line. */
+struct spg_check_options {
+	const char *product, *payload, *files; /* NULL: not given */
+	bool wait, all, quiet;
+	int64_t wait_ns;
+};
+
+/**
+ * Append @result, an answer or a list of them under "products". Every answer
+ * in it has one of the known verdicts.
+ *
+ * @worst  name of the worst verdict in it
+ */
+void spg_check_tell(struct spg_output *out, const struct spg_check_options *options,
+	const json_t *result, const char *worst);

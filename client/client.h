@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * spguard, the client: what every command gets, and the list of commands.
+ *
+ * A command reads its options (spg_client_options), asks the daemon
+ * (spg_client_ask), and either passes the result through as JSON or tells it to
+ * a person. It returns the exit code and prints every complaint itself.
+ *
+ * To add a command: one file with its run function and its help, a declaration
+ * here, a row in commands[] of main.c.
+ */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "client/complaint.h"
+#include "client/connection.h"
+#include "client/output.h"
+
+#define SPG_CLIENT_SOCKET     "/run/spguard/spguard.sock"
+#define SPG_CLIENT_TIMEOUT_NS (30 * INT64_C(1000000000))
+
+enum spg_exit {
+	SPG_EXIT_OK = 0,
+	SPG_EXIT_FAILED = 1,
+	SPG_EXIT_USAGE = 2,
+	/* check: the verdict, and 3 for everything that is no answer. */
+	SPG_EXIT_SAFE = 0,
+	SPG_EXIT_ATTENTION = 1,
+	SPG_EXIT_BLOCKED = 2,
+	SPG_EXIT_UNKNOWN = 3,
+};
+
+struct spg_client;
+
+struct spg_command {
+	const char *name;
+	const char *summary; /* for the list of commands */
+	const char *help;    /* usage, options and examples */
+	/* @argv[0] is the command. Returns the exit code. */
+	int (*run)(struct spg_client *client, int argc, char **argv);
+	int exit_usage, exit_failed; /* codes for bad usage and for no answer */
+};
+
+struct spg_client {
+	const struct spg_command *command;
+	const char *socket_path;
+	int64_t timeout_ns;
+	bool json, no_color, utc;
+	struct spg_output out; /* usable once options are read */
+	struct spg_connection connection;
+};
+
+/* What spg_client_options() returns besides a command's own option letters. */
+#define SPG_OPTIONS_DONE 0
+#define SPG_OPTIONS_EXIT (-1) /* help was shown, or the usage was wrong */
+
+/**
+ * The next option of the command: one of its own, or SPG_OPTIONS_DONE when all
+ * are read (operands are argv[optind..]), or SPG_OPTIONS_EXIT with *@ret_exit.
+ * Options that all commands have are handled here.
+ *
+ * @options  the command's own long options, ended by a null one, values > 0;
+ *           at most 16; NULL: none
+ * @letters  its own short options, as in getopt(3), without "h"
+ */
+int spg_client_options(struct spg_client *client, int argc, char **argv,
+	const struct option *options, const char *letters, int *ret_exit);
+
+/** Print "spguard COMMAND: TEXT" and where the help is; returns the exit code
+ * for bad usage. */
+int spg_client_usage(const struct spg_client *client, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** True when no operands are left; else complains, and *@ret_exit is set. */
+bool spg_client_no_operands(
+	const struct spg_client *client, int argc, char **argv, int *ret_exit);
+
+/** Read TIME for option @name; else complains, and *@ret_exit is set. */
+bool spg_client_duration(const struct spg_client *client, const char *name,
+	const char *text, int64_t *ret_ns, int *ret_exit);
+
+/**
+ * Ask the daemon, connecting first if need be. @params are taken over.
+ *
+ * @more_ns  wait that much longer than usual
+ *
+ * Returns the result, a reference for the caller; NULL after the complaint was
+ * printed.
+ */
+json_t *spg_client_ask(
+	struct spg_client *client, const char *method, json_t *params, int64_t more_ns);
+
+/** As spg_client_ask(), but the complaint goes to @why. */
+json_t *spg_client_try(struct spg_client *client, const char *method, json_t *params,
+	int64_t more_ns, struct spg_complaint *why);
+
+/** Print the complaint as this command's; returns its code for no answer. */
+int spg_client_failed(const struct spg_client *client, const struct spg_complaint *why);
+
+/** Write what was collected; @code, or the code for no answer when it cannot be
+ * written. */
+int spg_client_finish(struct spg_client *client, int code);
+
+/** @result as it is, for --json; returns as spg_client_finish(). */
+int spg_client_pass(struct spg_client *client, const json_t *result, int code);
+
+/**
+ * Turn the operands into what the daemon understands: absolute paths stay, bare
+ * names without '/' stay (the daemon looks for them in every directory of its
+ * products), other relative paths must exist and are made absolute.
+ *
+ * Returns an array, NULL after the complaint was printed.
+ */
+json_t *spg_client_paths(const struct spg_client *client, int n, char **paths);
+
+extern const struct spg_command spg_command_check;
+extern const struct spg_command spg_command_who;
+extern const struct spg_command spg_command_locks;
+extern const struct spg_command spg_command_watch;
+extern const struct spg_command spg_command_log;
+extern const struct spg_command spg_command_status;
+extern const struct spg_command spg_command_doctor;
+extern const struct spg_command spg_command_flush;
+extern const struct spg_command spg_command_reload;

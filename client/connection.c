@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <poll.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/message.h"
+
+#define READ_BYTES   65536
+#define EARLY_MAX    1000
+#define NO_DEADLINE  INT64_MAX
+#define HINT_JOURNAL "See why: journalctl -u spguardd -e"
+
+static int fail_nomem(struct spg_complaint *why)
+{
+	spg_complain(why, "out of memory");
+	return SPG_ERR_NOMEM;
+}
+
+/* ---- connecting ---- */
+
+static void hint_socket(struct spg_complaint *why)
+{
+	spg_complaint_hint(why, "Name the socket of spguardd: --socket PATH, or "
+				"SPGUARD_SOCKET in the environment.");
+}
+
+static void hint_start(struct spg_complaint *why)
+{
+	spg_complaint_hint(why,
+		"Start it: systemctl start spguardd (or: spguardd --config FILE).");
+	spg_complaint_hint(why, "If it listens elsewhere: --socket PATH, or "
+				"SPGUARD_SOCKET in the environment.");
+}
+
+/* Name the group that may use @path, and how to get into it. */
+static void hint_group(const char *path, struct spg_complaint *why)
+{
+	struct passwd *user = getpwuid(getuid());
+	const char *name = user ? user->pw_name : "USER";
+	struct group *group;
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		spg_complaint_hint(why, "Ask as root, or as a member of the group "
+					"that the daemon's configuration names.");
+		return;
+	}
+	group = getgrgid(st.st_gid);
+	if (!group || st.st_gid == 0) {
+		spg_complaint_hint(why,
+			"Only root may use it: ask as root, or set \"group\" in the "
+			"daemon's configuration.");
+		return;
+	}
+	for (char **member = group->gr_mem; *member; member++) {
+		if (strcmp(*member, name) == 0) {
+			spg_complaint_hint(why,
+				"You are in the group %s, but this session is older "
+				"than that: log in again.",
+				group->gr_name);
+			return;
+		}
+	}
+	spg_complaint_hint(why,
+		"Ask as root, or as a member of the group %s: usermod -aG %s %s, then "
+		"log in again.",
+		group->gr_name, group->gr_name, name);
+}
+
+static void explain_denied(const char *path, struct spg_complaint *why)
+{
+	char *copy = strdup(path);
+	struct stat st;
+
+	if (!copy) {
+		fail_nomem(why);
+		return;
+	}
+	if (stat(path, &st) == 0) {
+		spg_complain(why, "you may not use the socket %s", path);
+		hint_group(path, why);
+	} else {
+		const char *folder = dirname(copy);
+
+		spg_complain(
+			why, "you may not look into %s, where the socket is", folder);
+		hint_group(folder, why);
+	}
+	free(copy);
+}
+
+static int explain_connect(const char *path, int errnum, struct spg_complaint *why)
+{
+	struct stat st;
+
+	switch (errnum) {
+	case ENOENT:
+	case ENOTDIR:
+		spg_complain(why, "no daemon: there is no socket %s", path);
+		hint_start(why);
+		return SPG_ERR_NOT_FOUND;
+	case ECONNREFUSED:
+		if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+			spg_complain(why, "%s is not a socket", path);
+			hint_socket(why);
+			return SPG_ERR_INVALID;
+		}
+		spg_complain(why, "no daemon: nobody listens on %s", path);
+		hint_start(why);
+		return SPG_ERR_NOT_FOUND;
+	case EACCES:
+	case EPERM:
+		explain_denied(path, why);
+		return SPG_ERR_DENIED;
+	case EPROTOTYPE:
+		spg_complain(why, "%s is a socket of another kind", path);
+		hint_socket(why);
+		return SPG_ERR_INVALID;
+	case EAGAIN: /* SO_SNDTIMEO ran out: the backlog is full, unix(7) */
+		spg_complain(why, "the daemon at %s does not take connections", path);
+		spg_complaint_hint(why, HINT_JOURNAL);
+		return SPG_ERR_TIMEOUT;
+	default:
+		spg_complain(why, "cannot connect to %s: %s", path, strerror(errnum));
+		return SPG_ERR_IO;
+	}
+}
+
+static int connect_to(struct spg_connection *connection, const char *path,
+	int64_t timeout_ns, struct spg_complaint *why)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval patience = {
+		.tv_sec = (time_t)(timeout_ns / SPG_NS_PER_S),
+		.tv_usec = (suseconds_t)(timeout_ns % SPG_NS_PER_S / 1000),
+	};
+	size_t len = strlen(path);
+	int flags;
+
+	if (len == 0 || len >= sizeof(address.sun_path)) {
+		spg_complain(why,
+			len ? "the path of the socket is longer than %zu bytes"
+			    : "the path of the socket is empty (at most %zu bytes)",
+			sizeof(address.sun_path) - 1);
+		spg_complaint_hint(why,
+			"Name the socket of spguardd: --socket PATH, or "
+			"SPGUARD_SOCKET in the environment.");
+		return SPG_ERR_INVALID;
+	}
+	memcpy(address.sun_path, path, len + 1);
+	connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connection->fd < 0) {
+		spg_complain(why, "cannot make a socket: %s", strerror(errno));
+		return spg_err_from_errno(errno);
+	}
+	/* Only connect() waits by this; everything after it waits in poll(). */
+	if (patience.tv_sec == 0 && patience.tv_usec == 0)
+		patience.tv_usec = 1;
+	setsockopt(
+		connection->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(connection->fd, (struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1)) < 0)
+		return explain_connect(path, errno, why);
+	flags = fcntl(connection->fd, F_GETFL);
+	if (flags < 0 || fcntl(connection->fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+		spg_complain(why, "cannot set up the socket: %s", strerror(errno));
+		return SPG_ERR_IO;
+	}
+	return 0;
+}
+
+static int check_welcome(struct spg_connection *connection, struct spg_complaint *why)
+{
+	const char *name =
+		json_string_value(json_object_get(connection->welcome, "name"));
+	const char *version =
+		json_string_value(json_object_get(connection->welcome, "version"));
+	json_t *protocol = json_object_get(connection->welcome, "protocol");
+	long long number = json_integer_value(protocol);
+
+	if (!name || strcmp(name, "spguardd") != 0 || !json_is_integer(protocol)) {
+		spg_complain(
+			why, "what answers at %s is not spguardd", connection->path);
+		hint_socket(why);
+		return SPG_ERR_CORRUPT;
+	}
+	if (number == SPG_PROTOCOL_VERSION)
+		return 0;
+	spg_complain(why,
+		"the daemon (version %s) speaks protocol %lld, this client (version "
+		"%s) protocol %d",
+		version ? version : "unknown", number, SPG_VERSION,
+		SPG_PROTOCOL_VERSION);
+	if (number > SPG_PROTOCOL_VERSION)
+		spg_complaint_hint(why, "The client is too old: use the spguard that "
+					"was installed with the daemon.");
+	else
+		spg_complaint_hint(why, "The daemon is too old: upgrade it, then "
+					"systemctl restart spguardd.");
+	return SPG_ERR_UNSUPPORTED;
+}
+
+int spg_connection_open(struct spg_connection *connection, const char *path,
+	int64_t timeout_ns, struct spg_complaint *why)
+{
+	int64_t start = spg_clock_mono_ns();
+	int err;
+
+	connection->path = path;
+	err = connect_to(connection, path, timeout_ns, why);
+	if (err < 0)
+		return err;
+	err = spg_connection_call(connection, "hello", NULL,
+		timeout_ns - (spg_clock_mono_ns() - start), &connection->welcome, why);
+	if (err == SPG_CALL_REFUSED && connection->refusal == SPG_RPC_NO_METHOD) {
+		spg_complain(why, "what answers at %s does not know \"hello\"", path);
+		spg_complaint_hint(why, "Is it the socket of spguardd? Name it with "
+					"--socket PATH.");
+		return SPG_ERR_CORRUPT;
+	}
+	if (err != 0)
+		return err;
+	return check_welcome(connection, why);
+}
+
+void spg_connection_close(struct spg_connection *connection)
+{
+	if (connection->fd >= 0)
+		close(connection->fd);
+	spg_buf_finish(&connection->in);
+	json_decref(connection->early);
+	json_decref(connection->welcome);
+	*connection = (struct spg_connection)SPG_CONNECTION_NULL;
+}
+
+/* ---- bytes and lines ---- */
+
+/* Wait until the socket can do @events or @wake_fd can be read. */
+static int wait_for(struct spg_connection *connection, short events, int wake_fd,
+	int64_t deadline, struct spg_complaint *why)
+{
+	struct pollfd fds[2] = {
+		{.fd = connection->fd, .events = events},
+		{.fd = wake_fd, .events = POLLIN},
+	};
+
+	for (;;) {
+		struct timespec left = {0}, *timeout = NULL;
+		int n;
+
+		if (deadline != NO_DEADLINE) {
+			int64_t ns = deadline - spg_clock_mono_ns();
+
+			if (ns < 0)
+				ns = 0;
+			left.tv_sec = (time_t)(ns / SPG_NS_PER_S);
+			left.tv_nsec = (long)(ns % SPG_NS_PER_S);
+			timeout = &left;
+		}
+		n = ppoll(fds, 2, timeout, NULL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			spg_complain(
+				why, "cannot wait for the daemon: %s", strerror(errno));
+			return SPG_ERR_IO;
+		}
+		if (n == 0) {
+			spg_complain(why, "the daemon did not answer in time");
+			spg_complaint_hint(
+				why, "Wait longer with --timeout TIME. " HINT_JOURNAL);
+			return SPG_ERR_TIMEOUT;
+		}
+		return fds[1].revents ? SPG_CONNECTION_WOKEN : 0;
+	}
+}
+
+static int send_all(struct spg_connection *connection, const struct spg_buf *line,
+	int64_t deadline, struct spg_complaint *why)
+{
+	size_t sent = 0;
+
+	while (sent < line->len) {
+		ssize_t n = send(connection->fd, line->data + sent, line->len - sent,
+			MSG_NOSIGNAL);
+		int err;
+
+		if (n >= 0) {
+			sent += (size_t)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		/* It refused us: what it said before it hung up can be read. */
+		if (errno == EPIPE || errno == ECONNRESET)
+			return 0;
+		if (errno != EAGAIN && errno != EWOULDBLOCK) {
+			spg_complain(
+				why, "cannot send to the daemon: %s", strerror(errno));
+			return SPG_ERR_IO;
+		}
+		err = wait_for(connection, POLLOUT, -1, deadline, why);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int explain_end(
+	const struct spg_connection *connection, struct spg_complaint *why)
+{
+	size_t left = connection->in.len - connection->taken;
+
+	if (left)
+		spg_complain(why,
+			"the daemon closed the connection in the middle of a message, "
+			"after %zu bytes",
+			left);
+	else
+		spg_complain(why, "the daemon closed the connection");
+	spg_complaint_hint(
+		why, "Is it running? systemctl status spguardd. " HINT_JOURNAL);
+	return SPG_ERR_IO;
+}
+
+/* Read once, what there is; 0 also when there was nothing after all. */
+static int receive(struct spg_connection *connection, struct spg_complaint *why)
+{
+	char chunk[READ_BYTES];
+	ssize_t n = recv(connection->fd, chunk, sizeof(chunk), 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return 0;
+	if (n < 0 && errno != ECONNRESET) {
+		spg_complain(why, "cannot read from the daemon: %s", strerror(errno));
+		return SPG_ERR_IO;
+	}
+	if (n <= 0)
+		return explain_end(connection, why);
+	if (connection->in.len - connection->taken + (size_t)n >
+		SPG_CONNECTION_LINE_MAX) {
+		spg_complain(why, "the daemon's answer is longer than %u MiB",
+			SPG_CONNECTION_LINE_MAX >> 20);
+		spg_complaint_hint(why, "Ask for less: a product, a path, or --limit.");
+		return SPG_ERR_LIMIT;
+	}
+	spg_buf_add(&connection->in, chunk, (size_t)n);
+	return connection->in.failed ? fail_nomem(why) : 0;
+}
+
+/* Move what is not taken to the front, when all or much has been taken. */
+static void compact(struct spg_connection *connection)
+{
+	struct spg_buf *in = &connection->in;
+
+	if (connection->taken < in->len && connection->taken < READ_BYTES)
+		return;
+	memmove(in->data, in->data + connection->taken, in->len - connection->taken);
+	in->len -= connection->taken;
+	connection->scanned -= connection->taken;
+	connection->taken = 0;
+}
+
+/* Decode the line of @n bytes at @line. */
+static int decode(const char *line, size_t n, json_t **ret, struct spg_complaint *why)
+{
+	json_error_t error;
+	json_t *message = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
+
+	if (!message && json_error_code(&error) == json_error_out_of_memory)
+		return fail_nomem(why);
+	if (!json_is_object(message)) {
+		if (message)
+			spg_complain(why, "the daemon sent JSON that is no message");
+		else
+			spg_complain(
+				why, "the daemon sent what is no JSON: %s", error.text);
+		spg_complaint_hint(why, "Is it the socket of spguardd? " HINT_JOURNAL);
+		json_decref(message);
+		return SPG_ERR_CORRUPT;
+	}
+	*ret = message;
+	return 0;
+}
+
+static int next_message(struct spg_connection *connection, int wake_fd,
+	int64_t deadline, json_t **ret, struct spg_complaint *why)
+{
+	for (;;) {
+		struct spg_buf *in = &connection->in;
+		char *end = NULL;
+		int err;
+
+		if (in->len > connection->scanned)
+			end = memchr(in->data + connection->scanned, '\n',
+				in->len - connection->scanned);
+		if (end) {
+			const char *line = in->data + connection->taken;
+
+			connection->taken = connection->scanned =
+				(size_t)(end - in->data) + 1;
+			err = decode(line, (size_t)(end - line), ret, why);
+			compact(connection);
+			return err;
+		}
+		connection->scanned = in->len;
+		err = wait_for(connection, POLLIN, wake_fd, deadline, why);
+		if (err != 0)
+			return err;
+		err = receive(connection, why);
+		if (err < 0)
+			return err;
+	}
+}
+
+/* ---- calls ---- */
+
+static json_t *request_params(json_t *params)
+{
+	if (json_object_size(params) == 0) {
+		json_decref(params);
+		return NULL;
+	}
+	return params;
+}
+
+size_t spg_connection_request_bytes(const char *method, const json_t *params)
+{
+	struct spg_buf line = SPG_BUF_NULL;
+	size_t n = 0;
+
+	/* The longest id a client of this life will use. */
+	if (spg_message_add_request(&line, 1000, method, params) == 0)
+		n = line.len - 1;
+	spg_buf_finish(&line);
+	return n;
+}
+
+static int refused(
+	struct spg_connection *connection, json_t *error, struct spg_complaint *why)
+{
+	const char *message = json_string_value(json_object_get(error, "message"));
+	json_t *code = json_object_get(error, "code");
+	const char *hint = json_string_value(
+		json_object_get(json_object_get(error, "data"), "hint"));
+
+	if (!message || !json_is_integer(code)) {
+		spg_complain(why, "the daemon refused, in an unknown form");
+		return SPG_ERR_CORRUPT;
+	}
+	connection->refusal = (int)json_integer_value(code);
+	spg_complain(why, "%s", message);
+	if (hint)
+		spg_complaint_hint(why, "%s", hint);
+	else if (connection->refusal == SPG_RPC_NO_METHOD ||
+		 connection->refusal == SPG_RPC_BAD_PARAMS)
+		spg_complaint_hint(why, "The daemon may be older than this client "
+					"(version " SPG_VERSION "): upgrade it, then "
+					"systemctl restart spguardd.");
+	else if (connection->refusal == SPG_RPC_DENIED)
+		spg_complaint_hint(why, "Ask as root or as a member of admin-group.");
+	return SPG_CALL_REFUSED;
+}
+
+static int keep_early(
+	struct spg_connection *connection, json_t *message, struct spg_complaint *why)
+{
+	if (!connection->early)
+		connection->early = json_array();
+	if (json_array_size(connection->early) >= EARLY_MAX) {
+		spg_complain(
+			why, "the daemon sends notifications instead of an answer");
+		json_decref(message);
+		return SPG_ERR_CORRUPT;
+	}
+	return json_array_append_new(connection->early, message) < 0 ? fail_nomem(why)
+	                                                             : 0;
+}
+
+/* Wait for the answer to @id. */
+static int await(struct spg_connection *connection, int64_t id, int64_t deadline,
+	json_t **ret, struct spg_complaint *why)
+{
+	json_t *message = NULL, *result, *error, *answered;
+	int err;
+
+	for (;;) {
+		err = next_message(connection, -1, deadline, &message, why);
+		if (err != 0)
+			return err;
+		if (!json_object_get(message, "method"))
+			break;
+		err = keep_early(connection, message, why);
+		if (err < 0)
+			return err;
+	}
+	answered = json_object_get(message, "id");
+	result = json_object_get(message, "result");
+	error = json_object_get(message, "error");
+	if (json_is_object(error) &&
+		(json_is_null(answered) || json_integer_value(answered) == id)) {
+		err = refused(connection, error, why);
+	} else if (!result || !json_is_integer(answered) ||
+		   json_integer_value(answered) != id) {
+		spg_complain(why, "the daemon sent what is no answer to the question");
+		spg_complaint_hint(why, "Is it the socket of spguardd? " HINT_JOURNAL);
+		err = SPG_ERR_CORRUPT;
+	} else {
+		*ret = json_incref(result);
+	}
+	json_decref(message);
+	return err;
+}
+
+int spg_connection_call(struct spg_connection *connection, const char *method,
+	json_t *params, int64_t timeout_ns, json_t **ret, struct spg_complaint *why)
+{
+	struct spg_buf line = SPG_BUF_NULL;
+	int64_t id = ++connection->last_id;
+	int64_t now = spg_clock_mono_ns(), deadline;
+	int err;
+
+	if (timeout_ns < 0)
+		timeout_ns = 0;
+	deadline = timeout_ns > INT64_MAX / 2 - now ? NO_DEADLINE : now + timeout_ns;
+	params = request_params(params);
+	if (spg_message_add_request(&line, id, method, params) < 0) {
+		err = fail_nomem(why);
+	} else if (line.len - 1 > SPG_MESSAGE_MAX) {
+		spg_complain(why,
+			"the question is %zu bytes long, the daemon takes at most %d",
+			line.len - 1, SPG_MESSAGE_MAX);
+		err = SPG_ERR_LIMIT;
+	} else {
+		err = send_all(connection, &line, deadline, why);
+	}
+	json_decref(params);
+	spg_buf_finish(&line);
+	if (err < 0)
+		return err;
+	return await(connection, id, deadline, ret, why);
+}
+
+int spg_connection_next(struct spg_connection *connection, int wake_fd, json_t **ret,
+	struct spg_complaint *why)
+{
+	json_t *message;
+	int err;
+
+	if (json_array_size(connection->early) > 0) {
+		*ret = json_incref(json_array_get(connection->early, 0));
+		json_array_remove(connection->early, 0);
+		return 0;
+	}
+	for (;;) {
+		err = next_message(connection, wake_fd, NO_DEADLINE, &message, why);
+		if (err != 0)
+			return err;
+		if (json_is_string(json_object_get(message, "method")))
+			break;
+		json_decref(message); /* an answer nobody waits for */
+	}
+	*ret = message;
+	return 0;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/describe.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "common/text.h"
+
+/* Least widths: a use fits 60 columns, and its file and holder stay readable. */
+#define FILE_WIDTH_MIN 14
+#define WHO_WIDTH_MIN  12
+#define WORD_WIDTH_MIN 5
+
+void spg_describe_list(struct spg_buf *buf, const json_t *array, const char *separator)
+{
+	size_t i;
+	json_t *value;
+	bool first = true;
+
+	json_array_foreach (array, i, value) {
+		if (!json_is_string(value))
+			continue;
+		spg_buf_puts(buf, first ? "" : separator);
+		spg_buf_puts(buf, json_string_value(value));
+		first = false;
+	}
+}
+
+void spg_describe_who(struct spg_buf *buf, const json_t *use)
+{
+	const char *name = spg_json_text(use, "name");
+	const json_t *pid = json_object_get(use, "pid");
+
+	if (name)
+		spg_buf_puts(buf, name);
+	if (json_is_integer(pid))
+		spg_buf_printf(buf, name ? " (%lld)" : "process %lld",
+			(long long)json_integer_value(pid));
+	else if (!name)
+		spg_buf_puts(buf, "no process shows it");
+}
+
+void spg_describe_service(struct spg_buf *buf, const json_t *use)
+{
+	const char *unit = spg_json_text(use, "unit");
+	const char *user = spg_json_text(use, "user");
+
+	if (unit)
+		spg_buf_puts(buf, unit);
+	else if (user)
+		spg_buf_printf(buf, "user %s", user);
+	else
+		spg_buf_puts(buf, "-");
+}
+
+void spg_describe_range(struct spg_buf *buf, const json_t *lock)
+{
+	int64_t start = spg_json_number(lock, "start");
+	const json_t *end = json_object_get(lock, "end");
+
+	if (json_is_integer(end))
+		spg_buf_printf(buf, "%lld-%lld", (long long)start,
+			(long long)json_integer_value(end));
+	else if (start == 0)
+		spg_buf_puts(buf, "whole file");
+	else
+		spg_buf_printf(buf, "%lld-end", (long long)start);
+}
+
+const char *spg_describe_verdict_style(const char *verdict)
+{
+	if (!verdict)
+		return SPG_STYLE_CARE;
+	if (strcmp(verdict, "safe") == 0)
+		return SPG_STYLE_GOOD;
+	return strcmp(verdict, "blocked") == 0 ? SPG_STYLE_BAD : SPG_STYLE_CARE;
+}
+
+void spg_describe_verdict(struct spg_output *out, const char *prefix,
+	const char *verdict, const char *text)
+{
+	const char *name = verdict ? verdict : "unknown";
+	struct spg_buf upper = SPG_BUF_NULL, clean = SPG_BUF_NULL;
+
+	spg_buf_puts(&upper, prefix);
+	for (const char *c = name; *c; c++)
+		spg_buf_putc(&upper, (char)toupper((unsigned char)*c));
+	spg_text_escape(&clean, spg_buf_text(&upper), false);
+	spg_output_marked(out, spg_describe_verdict_style(verdict),
+		spg_buf_text(&clean), spg_display_width(spg_buf_text(&clean)) + 2,
+		SPG_STYLE_STRONG, text);
+	if (upper.failed || clean.failed)
+		out->text.failed = true;
+	spg_buf_finish(&upper);
+	spg_buf_finish(&clean);
+}
+
+/* ---- tables of files ---- */
+
+static const struct spg_table_column use_columns[] = {
+	{"FILE", false, SPG_TABLE_MIDDLE, FILE_WIDTH_MIN},
+	{"HOW", false, SPG_TABLE_END, WORD_WIDTH_MIN},
+	{"WHO", false, SPG_TABLE_MIDDLE, WHO_WIDTH_MIN},
+	{"SERVICE OR USER", false, SPG_TABLE_MIDDLE, WORD_WIDTH_MIN},
+	{"SINCE", false, SPG_TABLE_KEEP, 0},
+};
+
+static const struct spg_table_column lock_columns[] = {
+	{"FILE", false, SPG_TABLE_MIDDLE, FILE_WIDTH_MIN},
+	{"LOCK", false, SPG_TABLE_END, WORD_WIDTH_MIN},
+	{"BYTES", false, SPG_TABLE_END, WORD_WIDTH_MIN},
+	{"STATE", false, SPG_TABLE_END, 4},
+	{"WHO", false, SPG_TABLE_MIDDLE, 9},
+	{"SINCE", false, SPG_TABLE_KEEP, 0},
+};
+
+void spg_use_table_init(struct spg_file_table *table, const struct spg_output *out)
+{
+	*table = (struct spg_file_table){.out = out};
+	spg_table_init(&table->table, use_columns,
+		sizeof(use_columns) / sizeof(use_columns[0]));
+}
+
+void spg_lock_table_init(struct spg_file_table *table, const struct spg_output *out)
+{
+	*table = (struct spg_file_table){.out = out};
+	spg_table_init(&table->table, lock_columns,
+		sizeof(lock_columns) / sizeof(lock_columns[0]));
+}
+
+/* The first cell of a row about @path, and a heading when its folder is new. */
+static void add_file_cell(struct spg_file_table *table, const char *path)
+{
+	struct spg_buf cell = SPG_BUF_NULL;
+	const char *base = spg_path_base(path);
+	size_t len = (size_t)(base - path);
+
+	if (len > 1)
+		len--; /* without its slash, unless that is all */
+	if (len && (len != table->folder.len ||
+			   memcmp(path, spg_buf_text(&table->folder), len) != 0)) {
+		spg_buf_clear(&table->folder);
+		spg_buf_add(&table->folder, path, len);
+		spg_table_add_span(
+			&table->table, SPG_STYLE_PLACE, spg_buf_text(&table->folder));
+	}
+	spg_buf_printf(&cell, "%s%s", len ? "  " : "", base);
+	spg_table_add(&table->table, SPG_STYLE_STRONG, spg_buf_text(&cell));
+	if (cell.failed || table->folder.failed)
+		table->table.failed = true;
+	spg_buf_finish(&cell);
+}
+
+/* Add @cell and empty it. */
+static void add_text(
+	struct spg_file_table *table, const char *style, struct spg_buf *cell)
+{
+	spg_table_add(&table->table, style, spg_buf_text(cell));
+	if (cell->failed)
+		table->table.failed = true;
+	spg_buf_clear(cell);
+}
+
+static void add_use(struct spg_file_table *table, const json_t *use)
+{
+	const char *class = spg_json_text(use, "class");
+	bool stops = class && strcmp(class, "setup-stops") == 0;
+	bool self = class && strcmp(class, "self") == 0;
+	struct spg_buf cell = SPG_BUF_NULL;
+
+	spg_describe_list(&cell, spg_json_list(use, "how"), ", ");
+	if (!cell.len) /* a holder that no process shows */
+		spg_buf_puts(&cell, "in use");
+	add_text(table, stops || self ? NULL : SPG_STYLE_HOW, &cell);
+	spg_describe_who(&cell, use);
+	if (stops)
+		spg_buf_puts(&cell, " *");
+	table->setup_stops = table->setup_stops || stops;
+	add_text(table, NULL, &cell);
+	spg_describe_service(&cell, use);
+	add_text(table, NULL, &cell);
+	if (spg_json_text(use, "since"))
+		spg_output_time(table->out, &cell, spg_json_text(use, "since"), false);
+	add_text(table, NULL, &cell);
+	spg_buf_finish(&cell);
+}
+
+void spg_use_table_add(struct spg_file_table *table, const json_t *file)
+{
+	const json_t *uses = spg_json_list(file, "uses");
+	const char *path = spg_json_text(file, "path");
+	const char *state = spg_json_text(file, "state");
+	size_t i;
+	json_t *use;
+
+	add_file_cell(table, path ? path : "?");
+	json_array_foreach (uses, i, use) {
+		if (i > 0)
+			spg_table_add(&table->table, NULL, "");
+		add_use(table, use);
+	}
+	if (json_array_size(uses) > 0)
+		return;
+	spg_table_add(&table->table, NULL, state ? state : "?");
+	if (state && strcmp(state, "blocked") == 0)
+		spg_table_add(&table->table, NULL, "no process shows it");
+	else if (state && strcmp(state, "unknown") == 0)
+		spg_table_add(&table->table, NULL, "could not look");
+	else
+		spg_table_add(&table->table, NULL, "");
+	spg_table_add(&table->table, NULL, "");
+	spg_table_add(&table->table, NULL, "");
+}
+
+void spg_lock_table_add(
+	struct spg_file_table *table, const char *path, const json_t *lock)
+{
+	const char *kind = spg_json_text(lock, "kind");
+	const char *mode = spg_json_text(lock, "mode");
+	const char *state = spg_json_text(lock, "state");
+	bool waits = state && strcmp(state, "waiting") == 0;
+	struct spg_buf cell = SPG_BUF_NULL;
+
+	if (!path)
+		path = spg_json_text(lock, "path");
+	add_file_cell(table, path ? path : "?");
+	spg_buf_printf(&cell, "%s %s", kind ? kind : "?", mode ? mode : "?");
+	add_text(table, NULL, &cell);
+	spg_describe_range(&cell, lock);
+	add_text(table, NULL, &cell);
+	spg_buf_puts(&cell, state ? state : "?");
+	add_text(table, waits ? SPG_STYLE_CARE : SPG_STYLE_HOW, &cell);
+	spg_describe_who(&cell, lock);
+	add_text(table, NULL, &cell);
+	if (spg_json_text(lock, "since"))
+		spg_output_time(table->out, &cell, spg_json_text(lock, "since"), false);
+	add_text(table, NULL, &cell);
+	spg_buf_finish(&cell);
+}
+
+void spg_file_table_print(struct spg_file_table *table, struct spg_output *out)
+{
+	spg_output_table(out, &table->table, 0);
+	if (table->setup_stops)
+		spg_output_text(
+			out, SPG_STYLE_WEAK, "* setup ends this program by itself");
+	if (table->setup_stops)
+		spg_output_raw(out, "\n");
+	spg_buf_finish(&table->folder);
+}
+
+void spg_describe_coverage(struct spg_output *out, const json_t *coverage)
+{
+	size_t i;
+	json_t *lack;
+
+	json_array_foreach (coverage, i, lack) {
+		const char *what = spg_json_text(lack, "what");
+		const char *why = spg_json_text(lack, "why");
+		const char *remedy = spg_json_text(lack, "remedy");
+		struct spg_buf line = SPG_BUF_NULL;
+
+		spg_buf_printf(&line, "%s: %s", what ? what : "something",
+			why ? why : "no reason was given");
+		spg_output_wrap(out, "  -", 4, spg_buf_text(&line));
+		if (remedy)
+			spg_output_wrap(out, "    remedy:", 12, remedy);
+		if (line.failed)
+			out->text.failed = true;
+		spg_buf_finish(&line);
+	}
+}
+
+/* ---- events ---- */
+
+void spg_event_text_finish(struct spg_event_text *text)
+{
+	spg_buf_finish(&text->time);
+	spg_buf_finish(&text->kind);
+	spg_buf_finish(&text->file);
+	spg_buf_finish(&text->who);
+	spg_buf_finish(&text->detail);
+}
+
+static void describe_gap(
+	const struct spg_output *out, const json_t *event, struct spg_buf *detail)
+{
+	const json_t *gap = json_object_get(event, "gap");
+	const char *reason = spg_json_text(gap, "reason");
+	const char *since = spg_json_text(gap, "since"),
+		   *until = spg_json_text(gap, "until");
+	const char *words = spg_json_text(event, "detail");
+	int64_t count = spg_json_number(gap, "count");
+
+	spg_buf_printf(detail, "-- gap (%s): ", reason ? reason : "?");
+	if (since || until) {
+		spg_output_time(out, detail, since, true);
+		if (until && (!since || strcmp(since, until) != 0)) {
+			spg_buf_puts(detail, " to ");
+			spg_output_time(out, detail, until, true);
+		}
+		spg_buf_puts(detail, ", ");
+	}
+	if (count > 0) {
+		spg_output_count(detail, count);
+		spg_buf_puts(detail, " events are missing or merged");
+	} else {
+		spg_buf_puts(detail, "events may be missing");
+	}
+	if (words)
+		spg_buf_printf(detail, "; %s", words);
+	spg_buf_puts(detail, " --");
+}
+
+/* How long a use or lock that has ended lasted. */
+static void describe_length(
+	const struct spg_output *out, const json_t *event, struct spg_buf *detail)
+{
+	int64_t since = spg_json_time(event, "since"), at = spg_json_time(event, "at");
+
+	if (!since || at < since)
+		return;
+	spg_buf_puts(detail, detail->len ? ", for " : "for ");
+	spg_output_duration(out, detail, at - since);
+}
+
+static void describe_detail(const struct spg_output *out, const json_t *event,
+	const char *kind, struct spg_buf *detail)
+{
+	const json_t *lock = json_object_get(event, "lock");
+	const char *words = spg_json_text(event, "detail");
+	const char *verdict = spg_json_text(event, "verdict");
+
+	if (verdict)
+		spg_buf_puts(detail, verdict);
+	spg_describe_list(detail, spg_json_list(event, "how"), ", ");
+	if (json_is_object(lock)) {
+		const char *lock_kind = spg_json_text(lock, "kind");
+		const char *mode = spg_json_text(lock, "mode");
+
+		spg_buf_printf(detail, "%s %s ", lock_kind ? lock_kind : "?",
+			mode ? mode : "?");
+		spg_describe_range(detail, lock);
+	}
+	if (strcmp(kind, "use-end") == 0 || strcmp(kind, "unlock") == 0)
+		describe_length(out, event, detail);
+	if (words && strcmp(kind, "rename") == 0)
+		spg_buf_printf(detail, "to %s", words);
+	else if (words)
+		spg_buf_printf(detail, "%s%s", detail->len ? ": " : "", words);
+	if (json_array_size(spg_json_list(event, "coalesced")) > 1)
+		spg_buf_printf(
+			detail, "%smerged, order unknown", detail->len ? "; " : "");
+}
+
+static const char *style_of_kind(const json_t *event, const char *kind)
+{
+	if (strcmp(kind, "verdict") == 0)
+		return spg_describe_verdict_style(spg_json_text(event, "verdict"));
+	if (strcmp(kind, "use-begin") == 0 || strcmp(kind, "lock") == 0)
+		return SPG_STYLE_HOW;
+	if (strcmp(kind, "use-end") == 0 || strcmp(kind, "unlock") == 0)
+		return "32";
+	return NULL;
+}
+
+void spg_describe_event(
+	const struct spg_output *out, const json_t *event, struct spg_event_text *ret)
+{
+	const char *kind = spg_json_text(event, "kind");
+	const char *path = spg_json_text(event, "path");
+	const char *product = spg_json_text(event, "product");
+	const json_t *merged = spg_json_list(event, "coalesced");
+
+	*ret = (struct spg_event_text){0};
+	if (!kind)
+		kind = "?";
+	spg_output_time(out, &ret->time, spg_json_text(event, "at"), true);
+	if (strcmp(kind, "gap") == 0) {
+		ret->is_mark = true;
+		ret->style = SPG_STYLE_CARE;
+		describe_gap(out, event, &ret->detail);
+		return;
+	}
+	ret->style = style_of_kind(event, kind);
+	if (json_array_size(merged) > 1)
+		spg_describe_list(&ret->kind, merged, "+");
+	else
+		spg_buf_puts(&ret->kind, kind);
+	spg_buf_puts(&ret->file, path ? path : product ? product : "");
+	if (spg_json_text(event, "name") ||
+		json_is_integer(json_object_get(event, "pid")))
+		spg_describe_who(&ret->who, event);
+	describe_detail(out, event, kind, &ret->detail);
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spguard doctor: what works, what does not, why it matters, what to do.
+ *
+ * The findings are collected first, so that a person and a script get the same.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/describe.h"
+#include "common/clock.h"
+
+#define MARK_WIDTH 6
+
+static const char help[] =
+	"spguard doctor: does everything work that a proof needs?\n"
+	"\n"
+	"Usage: spguard doctor\n"
+	"\n"
+	"Goes through the daemon's means of looking, the directories of all products,\n"
+	"what could not be looked at, and the history; says what lacks, why it "
+	"matters\n"
+	"and how to mend it.\n"
+	"\n"
+	"      --json        {\"healthy\": BOOL, \"findings\": [{\"subject\", "
+	"\"works\",\n"
+	"                    \"detail\", \"matters\", \"remedy\"}]}\n"
+	"      --utc --no-color --socket PATH --timeout TIME -h\n"
+	"                    as for every command: spguard --help\n"
+	"\n"
+	"Exit code: 0 all is well, 1 something lacks, 2 for bad usage.\n"
+	"\n"
+	"Example:\n"
+	"  spguard doctor\n";
+
+/* One finding. @matters and @remedy only when it does not work. */
+struct finding {
+	const char *subject;
+	bool works;
+	const char *detail, *matters, *remedy;
+};
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+static void add(json_t *findings, const struct finding *finding)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "subject", json_string(finding->subject));
+	json_object_set_new(object, "works", json_boolean(finding->works));
+	json_object_set_new(object, "detail", text_or_null(finding->detail));
+	json_object_set_new(object, "matters",
+		finding->works ? json_null() : text_or_null(finding->matters));
+	json_object_set_new(object, "remedy",
+		finding->works ? json_null() : text_or_null(finding->remedy));
+	json_array_append_new(findings, object);
+}
+
+static void examine_daemon(json_t *findings, const json_t *status)
+{
+	const char *version = spg_json_text(status, "version");
+	const char *tier = spg_json_text(status, "tier");
+	bool same = version && strcmp(version, SPG_VERSION) == 0;
+	struct spg_buf detail = SPG_BUF_NULL;
+
+	spg_buf_printf(&detail, "spguardd %s answers, tier %s", version ? version : "?",
+		tier ? tier : "?");
+	if (!same)
+		spg_buf_puts(&detail, "; this client is " SPG_VERSION);
+	add(findings, &(struct finding){"daemon", same, spg_buf_text(&detail),
+			      "Client and daemon of two versions may not understand "
+			      "each other.",
+			      "Restart the daemon after an upgrade: systemctl restart "
+			      "spguardd"});
+	spg_buf_finish(&detail);
+}
+
+/* What a broken means of looking leads to, by what its name speaks of. */
+static const char *what_it_leads_to(const char *name)
+{
+	static const struct {
+		const char *word, *matters;
+	} rows[] = {
+		{"event",
+			"Opens, closes and changes are not noticed as they happen: the "
+			"history has gaps, and every check has to look at everything "
+			"again."},
+		{"lease",
+			"Without it nobody can say that a file is free: such files are "
+			"\"unknown\"."},
+		{"census",
+			"Without it nobody can say that a file is free: such files are "
+			"\"unknown\"."},
+		{"lock", "Locks of other programs may go unseen; a file that is only "
+			 "locked is what breaks an installation."},
+		{"map", "Files that are only mapped, their descriptor closed, may have "
+			"no visible holder."},
+		{"process", "Who holds a file cannot be told for all processes."},
+		{"attribution", "Who holds a file cannot be told for all processes."},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcasestr(name, rows[i].word))
+			return rows[i].matters;
+	return "One of the ways to look is missing; another may take its place, more "
+	       "slowly or less completely.";
+}
+
+static void examine_mechanisms(json_t *findings, const json_t *status)
+{
+	size_t i;
+	json_t *mechanism;
+
+	json_array_foreach (spg_json_list(status, "mechanisms"), i, mechanism) {
+		const char *name = spg_json_text(mechanism, "name");
+
+		if (!name)
+			continue;
+		add(findings, &(struct finding){name, spg_json_true(mechanism, "works"),
+				      spg_json_text(mechanism, "detail"),
+				      what_it_leads_to(name),
+				      spg_json_text(mechanism, "remedy")});
+	}
+}
+
+/* True when a row of coverage speaks of @path: then it says more. */
+static bool coverage_names(const json_t *status, const char *path)
+{
+	size_t i;
+	json_t *lack;
+
+	json_array_foreach (spg_json_list(status, "coverage"), i, lack) {
+		const char *what = spg_json_text(lack, "what");
+		const char *why = spg_json_text(lack, "why");
+
+		if ((what && strstr(what, path)) || (why && strstr(why, path)))
+			return true;
+	}
+	return false;
+}
+
+static void examine_directory(json_t *findings, const json_t *status,
+	const char *product, const json_t *directory)
+{
+	const char *path = spg_json_text(directory, "path");
+	const char *state = spg_json_text(directory, "state");
+	const char *why = spg_json_text(directory, "why");
+	struct spg_buf detail = SPG_BUF_NULL, remedy = SPG_BUF_NULL;
+	struct finding finding = {.subject = path};
+
+	if (!path || !state)
+		return;
+	spg_buf_printf(&detail, "%s, of product %s", state, product);
+	if (why && *why)
+		spg_buf_printf(&detail, ": %s", why);
+	finding.works = strcmp(state, "watched") == 0;
+	finding.detail = spg_buf_text(&detail);
+	if (strcmp(state, "missing") == 0) {
+		finding.matters =
+			"There is nothing to look at. It is waited for: when it "
+			"appears, it is watched at once.";
+		spg_buf_printf(&remedy,
+			"If the product is not installed here, or elsewhere, correct "
+			"\"directory\" in [product %s], then: spguard reload",
+			product);
+	} else {
+		finding.matters = "What happens there is not seen, so files in it can "
+				  "never be called safe.";
+		spg_buf_puts(&remedy,
+			"See the reason; the daemon needs to be root, and "
+			"the directory on a local filesystem.");
+	}
+	finding.remedy = spg_buf_text(&remedy);
+	if (finding.works || !coverage_names(status, path))
+		add(findings, &finding);
+	spg_buf_finish(&detail);
+	spg_buf_finish(&remedy);
+}
+
+static void examine_products(json_t *findings, const json_t *status)
+{
+	const json_t *products = spg_json_list(status, "products");
+	size_t i, j;
+	json_t *product, *directory;
+
+	if (json_array_size(products) == 0)
+		add(findings, &(struct finding){"products", false, "there is none",
+				      "There is nothing to watch and nothing to answer "
+				      "about.",
+				      "Add a [product NAME] to the configuration, "
+				      "then: spguard "
+				      "reload"});
+	json_array_foreach (products, i, product) {
+		const char *name = spg_json_text(product, "name");
+		int64_t files = spg_json_number(product, "files");
+		struct spg_buf detail = SPG_BUF_NULL;
+
+		if (!name)
+			continue;
+		spg_output_count(&detail, files);
+		spg_buf_puts(&detail, files == 1 ? " file found" : " files found");
+		add(findings, &(struct finding){name, files > 0, spg_buf_text(&detail),
+				      "Without files the verdict is \"unknown\".",
+				      "See whether \"directory\" and \"files\" of the "
+				      "product fit "
+				      "the installation (upper and lower case: "
+				      "ignore-case)."});
+		spg_buf_finish(&detail);
+		json_array_foreach (spg_json_list(product, "directories"), j, directory)
+			examine_directory(findings, status, name, directory);
+	}
+}
+
+static void examine_coverage(json_t *findings, const json_t *status)
+{
+	size_t i;
+	json_t *lack;
+
+	json_array_foreach (spg_json_list(status, "coverage"), i, lack) {
+		const char *what = spg_json_text(lack, "what");
+		const char *product = spg_json_text(lack, "product");
+		struct spg_buf detail = SPG_BUF_NULL;
+
+		spg_buf_printf(&detail, "could not be looked at: %s",
+			spg_json_text(lack, "why") ? spg_json_text(lack, "why") : "?");
+		if (product)
+			spg_buf_printf(&detail, " (product %s)", product);
+		add(findings,
+			&(struct finding){what ? what : "something", false,
+				spg_buf_text(&detail),
+				"What could not be looked at is never called safe.",
+				spg_json_text(lack, "remedy")});
+		spg_buf_finish(&detail);
+	}
+}
+
+static void examine_store(json_t *findings, const json_t *status)
+{
+	const json_t *store = json_object_get(status, "store");
+	const char *path = spg_json_text(store, "path");
+	bool stopped = spg_json_true(store, "stopped");
+	int64_t dropped = spg_json_number(store, "dropped");
+	struct spg_buf detail = SPG_BUF_NULL;
+
+	if (stopped) {
+		const char *why = spg_json_text(store, "why");
+
+		spg_buf_printf(
+			&detail, "stopped: %s", why ? why : "no reason was given");
+	} else {
+		spg_output_count(&detail, spg_json_number(store, "rows"));
+		spg_buf_puts(&detail, " events");
+		if (path)
+			spg_buf_printf(&detail, " in %s", path);
+	}
+	if (dropped > 0) {
+		spg_buf_puts(&detail, "; ");
+		spg_output_count(&detail, dropped);
+		spg_buf_puts(&detail, " events since the start were not stored");
+	}
+	add(findings, &(struct finding){"history", !stopped && dropped <= 0,
+			      spg_buf_text(&detail),
+			      "Answers about now stay right, but what happens "
+			      "meanwhile will be "
+			      "missing from the log; the gap is recorded.",
+			      stopped ? "Free space, or mend the disk; writing is "
+					"tried again by "
+					"itself."
+				      : "The disk of the database is too slow for this "
+					"load: put "
+					"\"database\" on a faster one."});
+	spg_buf_finish(&detail);
+}
+
+/* ---- telling ---- */
+
+static bool is_healthy(const json_t *findings)
+{
+	size_t i;
+	json_t *finding;
+
+	json_array_foreach (findings, i, finding)
+		if (!spg_json_true(finding, "works"))
+			return false;
+	return true;
+}
+
+static void tell_part(struct spg_output *out, const char *label, const char *text)
+{
+	struct spg_buf line = SPG_BUF_NULL;
+
+	if (!text)
+		return;
+	spg_buf_printf(&line, "%s: %s", label, text);
+	spg_output_wrap(out, NULL, MARK_WIDTH, spg_buf_text(&line));
+	spg_buf_finish(&line);
+}
+
+static void tell_finding(struct spg_output *out, const json_t *finding)
+{
+	const char *detail = spg_json_text(finding, "detail");
+	bool works = spg_json_true(finding, "works");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	spg_buf_puts(&line, spg_json_text(finding, "subject"));
+	if (detail)
+		spg_buf_printf(&line, ": %s", detail);
+	spg_output_marked(out, works ? SPG_STYLE_GOOD : SPG_STYLE_BAD,
+		works ? "ok" : "LACK", MARK_WIDTH, NULL, spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+	tell_part(out, "why it matters", spg_json_text(finding, "matters"));
+	tell_part(out, "what to do", spg_json_text(finding, "remedy"));
+}
+
+static void tell(struct spg_output *out, const json_t *findings)
+{
+	size_t lacks = 0, i;
+	json_t *finding;
+
+	json_array_foreach (findings, i, finding) {
+		lacks += !spg_json_true(finding, "works");
+		tell_finding(out, finding);
+	}
+	spg_output_raw(out, "\n");
+	if (lacks == 0)
+		spg_output_text(out, SPG_STYLE_GOOD, "All is well.");
+	else if (lacks == 1)
+		spg_output_text(out, SPG_STYLE_CARE, "One thing lacks, see above.");
+	else
+		spg_output_raw(out, "%zu things lack, see above.", lacks);
+	spg_output_raw(out, "\n");
+}
+
+/* That there is no daemon to ask is a finding too. */
+static void examine_silence(json_t *findings, struct spg_complaint *why)
+{
+	for (char *c = why->hint.data; c && *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	add(findings, &(struct finding){"daemon", false, spg_buf_text(&why->why),
+			      "Nobody watches: there is no verdict and no history.",
+			      spg_buf_text(&why->hint)});
+}
+
+static int run(struct spg_client *client, int argc, char **argv)
+{
+	struct spg_complaint why = SPG_COMPLAINT_NULL;
+	json_t *findings, *status, *report;
+	int code;
+
+	if (spg_client_options(client, argc, argv, NULL, "", &code) == SPG_OPTIONS_EXIT)
+		return code;
+	if (!spg_client_no_operands(client, argc, argv, &code))
+		return code;
+	findings = json_array();
+	status = spg_client_try(client, "status", NULL, 0, &why);
+	if (status) {
+		examine_daemon(findings, status);
+		examine_mechanisms(findings, status);
+		examine_products(findings, status);
+		examine_coverage(findings, status);
+		examine_store(findings, status);
+	} else {
+		examine_silence(findings, &why);
+	}
+	code = is_healthy(findings) ? SPG_EXIT_OK : SPG_EXIT_FAILED;
+	if (client->json) {
+		report = json_pack("{s:b, s:O}", "healthy", code == SPG_EXIT_OK,
+			"findings", findings);
+		code = spg_client_pass(client, report, code);
+		json_decref(report);
+	} else {
+		tell(&client->out, findings);
+		code = spg_client_finish(client, code);
+	}
+	json_decref(findings);
+	json_decref(status);
+	spg_complaint_finish(&why);
+	return code;
+}
+
+const struct spg_command spg_command_doctor = {
+	.name = "doctor",
+	.summary = "what works, what does not, and the remedy for each lack",
+	.help = help,
+	.run = run,
+	.exit_usage = SPG_EXIT_USAGE,
+	.exit_failed = SPG_EXIT_FAILED,
+};

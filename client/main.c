@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spguard: ask the daemon whether a service pack can be applied safely, who is
+ * in the way, and what to do about it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+
+static const struct spg_command *const commands[] = {
+	&spg_command_check,
+	&spg_command_who,
+	&spg_command_locks,
+	&spg_command_watch,
+	&spg_command_log,
+	&spg_command_status,
+	&spg_command_doctor,
+	&spg_command_flush,
+	&spg_command_reload,
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const char help_head[] =
+	"spguard: can the service pack be applied safely, and who is in the way?\n"
+	"\n"
+	"Usage: spguard [OPTIONS] COMMAND ...\n"
+	"\n"
+	"Commands:\n";
+
+static const char help_tail[] =
+	"\n"
+	"Options, before or behind the command:\n"
+	"  --socket PATH   where the daemon listens (else SPGUARD_SOCKET, else\n"
+	"                  " SPG_CLIENT_SOCKET ")\n"
+	"  --json          the daemon's answer as JSON\n"
+	"  --no-color      no colour (also: NO_COLOR in the environment)\n"
+	"  --utc           times in UTC instead of local time\n"
+	"  --timeout TIME  give up when the daemon does not answer (30s)\n"
+	"  -h, --help      this help; spguard COMMAND --help tells more\n"
+	"  -V, --version   the version\n"
+	"\n"
+	"TIME is a number with ms, s, m, h or d: 90s, 30m, 2h, 1d.\n"
+	"\n"
+	"Examples:\n"
+	"  spguard check                      may I apply the service pack now?\n"
+	"  spguard check --payload /mnt/sp4   ... the one in this folder\n"
+	"  spguard who Mdbperf.dll            who uses this file now?\n"
+	"  spguard log --since 'yesterday 02:00' Mdbperf.dll\n"
+	"                                     and who did then?\n";
+
+static int print_help(void)
+{
+	fputs(help_head, stdout);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		printf("  %-8s  %s\n", commands[i]->name, commands[i]->summary);
+	fputs(help_tail, stdout);
+	return fflush(stdout) == 0 ? SPG_EXIT_OK : SPG_EXIT_FAILED;
+}
+
+static const struct spg_command *find_command(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+/* Where the command stands in @argv: behind global options, some of which have
+ * values. 0: there is none, or an option to be handled here comes first. */
+static int find_command_word(int argc, char **argv)
+{
+	int i = 1;
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+		bool has_value = strcmp(argv[i], "--socket") == 0 ||
+		                 strcmp(argv[i], "--timeout") == 0;
+
+		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0 ||
+			strcmp(argv[i], "-V") == 0 || strcmp(argv[i], "--version") == 0)
+			return 0;
+		i += has_value ? 2 : 1;
+	}
+	return i < argc ? i : 0;
+}
+
+/* The code for a command line that names no known command. A script that meant
+ * "check" must not take 2 for "blocked". */
+static int exit_usage(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], spg_command_check.name) == 0)
+			return spg_command_check.exit_usage;
+	return SPG_EXIT_USAGE;
+}
+
+/* Nothing to run: help, version, or a mistake. */
+static int without_command(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
+			return print_help();
+		if (strcmp(argv[i], "-V") == 0 || strcmp(argv[i], "--version") == 0) {
+			puts("spguard " SPG_VERSION);
+			return fflush(stdout) == 0 ? SPG_EXIT_OK : SPG_EXIT_FAILED;
+		}
+	}
+	fputs("spguard: which command? For instance: spguard check\n"
+	      "hint: spguard --help\n",
+		stderr);
+	return exit_usage(argc, argv);
+}
+
+/* Move the command to the front: all options then stand behind it, where they
+ * are read in one pass. */
+static void command_first(char **argv, int at)
+{
+	char *word = argv[at];
+
+	memmove(argv + 1, argv, (size_t)at * sizeof(argv[0]));
+	argv[1] = word;
+}
+
+int main(int argc, char **argv)
+{
+	struct spg_client client = {
+		.socket_path = getenv("SPGUARD_SOCKET"),
+		.timeout_ns = SPG_CLIENT_TIMEOUT_NS,
+		.connection = SPG_CONNECTION_NULL,
+	};
+	int at = find_command_word(argc, argv), code;
+
+	if (at == 0)
+		return without_command(argc, argv);
+	if (!client.socket_path || !*client.socket_path)
+		client.socket_path = SPG_CLIENT_SOCKET;
+	client.command = find_command(argv[at]);
+	if (!client.command) {
+		spg_client_usage(&client, "there is no command '%s'", argv[at]);
+		code = exit_usage(argc, argv);
+		goto out;
+	}
+	command_first(argv, at);
+	code = client.command->run(&client, argc - 1, argv + 1);
+out:
+	spg_connection_close(&client.connection);
+	spg_output_finish(&client.out);
+	return code;
+}

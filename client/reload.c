@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spguard reload: make the daemon read its configuration again.
+ */
+#include "client/client.h"
+#include "client/describe.h"
+
+static const char help[] =
+	"spguard reload: make the daemon read its configuration again\n"
+	"\n"
+	"Usage: spguard reload\n"
+	"\n"
+	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
+	"                    as for every command: spguard --help\n"
+	"\n"
+	"When the configuration is bad, the faults are shown and the daemon goes on\n"
+	"with the old one. Only root and members of admin-group may do this.\n"
+	"\n"
+	"Exit code: 0, 1 when nothing was changed, 2 for bad usage.\n"
+	"\n"
+	"Example:\n"
+	"  spguardd --check-config && spguard reload\n";
+
+static int run(struct spg_client *client, int argc, char **argv)
+{
+	struct spg_buf names = SPG_BUF_NULL;
+	const json_t *products;
+	json_t *result;
+	int code;
+
+	if (spg_client_options(client, argc, argv, NULL, "", &code) == SPG_OPTIONS_EXIT)
+		return code;
+	if (!spg_client_no_operands(client, argc, argv, &code))
+		return code;
+	result = spg_client_ask(client, "reload", NULL, 0);
+	if (!result)
+		return client->command->exit_failed;
+	if (client->json) {
+		code = spg_client_pass(client, result, SPG_EXIT_OK);
+	} else {
+		products = spg_json_list(result, "products");
+		spg_buf_puts(
+			&names, json_array_size(products) > 0
+					? "The new configuration is in use. Products: "
+					: "The new configuration is in use. It has no "
+					  "products.");
+		spg_describe_list(&names, products, ", ");
+		spg_output_wrap(&client->out, "", 0, spg_buf_text(&names));
+		code = spg_client_finish(client, SPG_EXIT_OK);
+	}
+	spg_buf_finish(&names);
+	json_decref(result);
+	return code;
+}
+
+const struct spg_command spg_command_reload = {
+	.name = "reload",
+	.summary = "make the daemon read its configuration again",
+	.help = help,
+	.run = run,
+	.exit_usage = SPG_EXIT_USAGE,
+	.exit_failed = SPG_EXIT_FAILED,
+};
