@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""How the component tests run the client: in a pipe, or on a terminal of a width.
+
+SPGUARD_BUILD names the build directory, ./build unless set.
+"""
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+import unicodedata
+
+from fake_daemon import FakeDaemon
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.abspath(os.environ.get("SPGUARD_BUILD", os.path.join(ROOT, "build")))
+CLIENT = os.path.join(BUILD, "client", "spguard")
+COMMANDS = ["check", "who", "locks", "watch", "log", "status", "doctor", "flush", "reload"]
+ASKING = [c for c in COMMANDS if c != "watch"]
+HANG = 60  # seconds after which a client is taken to hang; no test waits for it
+
+ENV = {"LC_ALL": "C.UTF-8", "TZ": "CET-1", "PATH": os.environ.get("PATH", "")}
+for name, value in os.environ.items():
+    if name.startswith(("ASAN_", "UBSAN_", "LSAN_", "TSAN_")):
+        ENV[name] = value
+
+
+class Done:
+    def __init__(self, code, out, err=""):
+        self.code, self.out, self.err = code, out, err
+
+
+def run(*args, env=None, input=None, cwd=None, user=None):
+    done = subprocess.run([CLIENT, *args], env=dict(ENV, **(env or {})), input=input,
+                          cwd=cwd, user=user, extra_groups=[] if user else None,
+                          group=user, capture_output=True, timeout=HANG)
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def ask(answers, *args, **more):
+    """Run the client against a daemon with @answers; also returns the daemon."""
+    with FakeDaemon(answers) as daemon:
+        done = run("--socket", daemon.path, *args, **more)
+        done.daemon = daemon
+        return done
+
+
+def on_terminal(path, *args, columns=80, env=None):
+    """Run the client with a terminal of @columns as its standard output."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    child = subprocess.Popen([CLIENT, "--socket", path, *args], stdout=slave,
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                             env={**ENV, "TERM": "xterm", **(env or {})})
+    os.close(slave)
+    out = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        out += chunk
+    os.close(master)
+    err = child.stderr.read().decode()
+    child.stderr.close()
+    return Done(child.wait(HANG), out.decode().replace("\r\n", "\n"), err)
+
+
+def columns_of(line):
+    return sum(0 if unicodedata.combining(c) else
+               2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)

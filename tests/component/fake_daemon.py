@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""A daemon that says what a test tells it to say: the other end of the client's
+socket, with answers as API.md has them, and with garbage.
+
+    FakeDaemon(answers)      answers: {method: result | Error | Act | callable(params)}
+
+Runs in threads of its own; every request is kept in .requests. Also a program:
+    python3 fake_daemon.py SOCKET SCENARIO
+"""
+import copy
+import json
+import os
+import socket
+import sys
+import tempfile
+import threading
+
+AT = "2026-11-22T13:00:00.123456Z"
+
+
+class Error:
+    """A JSON-RPC error answer."""
+
+    def __init__(self, code, message, hint=None):
+        self.code, self.message, self.hint = code, message, hint
+
+
+class Act:
+    """Something else than an answer: raw bytes, then close or stay silent."""
+
+    def __init__(self, raw=b"", close=False):
+        self.raw, self.close = raw, close
+
+
+class Then:
+    """A result, then notifications, then perhaps the end."""
+
+    def __init__(self, result, notifications, close=False):
+        self.result, self.notifications, self.close = result, notifications, close
+
+
+HELLO = {"name": "spguardd", "version": "0.1.0", "protocol": 1, "pid": 1,
+         "tier": "procfs", "admin": True, "products": ["exchange55"]}
+
+
+def use(name="perfmon", pid=2113, how=("mapped",), unit="perfmon.service", user="root",
+        cls="blocker", since="2026-11-22T12:58:02.5Z"):
+    return {"how": list(how), "pid": pid, "started": "2026-11-22T12:58:01Z", "name": name,
+            "exe": "/usr/bin/" + name if name else None, "user": user, "unit": unit,
+            "since": since, "class": cls}
+
+
+NOBODY = {"how": [], "pid": None, "started": None, "name": None, "exe": None, "user": None,
+          "unit": None, "since": None, "class": "blocker"}
+ADVICE = ("Stop Performance Monitor, local and remote copies, and services that read "
+          "Exchange counters.")
+
+
+def file(path, state="blocked", uses=(), locks=(), advice=None):
+    return {"path": path, "state": state, "uses": list(uses), "locks": list(locks),
+            "advice": advice}
+
+
+def lock(name="store.exe", pid=811, state="held", start=0, end=None, kind="posix"):
+    return {"kind": kind, "mode": "write", "start": start, "end": end, "state": state,
+            "pid": pid, "name": name, "since": "2026-11-22T12:58:02Z"}
+
+
+def answer(verdict="safe", files=(), reasons=(), next=(), coverage=(), n=19,
+           product="exchange55", title="Microsoft Exchange Server 5.5"):
+    files = list(files)
+    return {"verdict": verdict, "product": product, "title": title, "at": AT,
+            "generation": 4711,
+            "proof": {"tier": "procfs", "files": n, "took_us": 212, "tries": 1,
+                      "complete": verdict != "unknown", "coverage": list(coverage)},
+            "counts": {"files": n,
+                       "blocked": sum(f["state"] == "blocked" for f in files),
+                       "open": 0, "mapped": 1, "executing": 0, "locked": 0, "waiting": 0,
+                       "unattributed": 0},
+            "files": files, "reasons": list(reasons), "next": list(next)}
+
+
+MDBPERF = "/srv/exchsrvr/bin/Mdbperf.dll"
+LACK = {"what": "/srv/exchsrvr/bin", "why": "the directory is on NFS, whose other clients "
+        "nobody here can see", "remedy": "Ask on the file server, or move the directory to a "
+        "local filesystem.", "product": "exchange55"}
+
+BLOCKED = answer(
+    "blocked",
+    [file(MDBPERF, uses=[use()], advice=ADVICE)],
+    ["Mdbperf.dll is mapped by perfmon (pid 2113)"], ["systemctl stop perfmon.service"])
+BUSY = answer(
+    "blocked",
+    [file(MDBPERF, uses=[use(), use("winlogon-with-a-long-name", 99, ("open", "mapped"), None,
+                                    "administrator")], advice=ADVICE),
+     file("/srv/exchsrvr/bin/Gwperf.dll", uses=[use()], advice=ADVICE),
+     file("/srv/winnt/system32/Edbbcli.dll",
+          uses=[use("backup", 4100, ("open", "write", "locked"), "backup.service")],
+          locks=[lock("backup", 4100), lock("store.exe", 811, "waiting", 100, 199)],
+          advice="Stop every program that backs Exchange up."),
+     file("/srv/winnt/system32/Eseperf.dll", uses=[NOBODY]),
+     file("/srv/exchsrvr/bin/store.exe", "held-by-setup-stopped",
+          [use("store.exe", 811, ("executing",), "msexchangeis.service", "exchange",
+               "setup-stops", "2026-11-20T08:00:00Z")]),
+     file("dapi.dll", "missing"), file("newfile.dll", "new")],
+    ["Mdbperf.dll is mapped by perfmon (pid 2113)"],
+    ["systemctl stop perfmon.service", "kill 99   # winlogon-with-a-long-name",
+     "systemctl stop backup.service",
+     "stop what may have handed on Eseperf.dll (a loop device, a swap file, a service that "
+     "passes descriptors on), or restart the machine; then check again"])
+UNKNOWN = answer("unknown", [file(MDBPERF, "unknown")],
+                 ["could not look at %s: %s" % (LACK["what"], LACK["why"]),
+                  "something else is odd"], [LACK["remedy"]], [LACK])
+ATTENTION = answer("attention", [], ["the installed set is mixed: Netif.dll"],
+                   ["spguard verify"])
+SAFE = answer("safe")
+
+
+def event(id, at, kind, **more):
+    base = {"id": id, "at": at, "kind": kind, "path": MDBPERF, "pid": 2113,
+            "started": "2026-11-22T12:58:01Z", "name": "perfmon", "exe": "/usr/bin/perfmon",
+            "user": "root", "unit": "perfmon.service", "product": "exchange55",
+            "coalesced": None}
+    base.update(more)
+    return base
+
+
+GAP = event(12, "2026-11-22T12:59:30Z", "gap", path=None, pid=None, name=None,
+            gap={"reason": "overflow", "since": "2026-11-22T12:59:00Z",
+                 "until": "2026-11-22T12:59:30Z", "count": 0},
+            detail="the kernel's queue was full")
+LOG = {"events": [
+    event(10, "2026-11-21T23:59:59.5Z", "open", coalesced=["open", "close"]),
+    event(11, "2026-11-22T12:58:02.5Z", "use-begin", how=["mapped"]),
+    GAP,
+    event(13, "2026-11-22T13:00:00Z", "lock",
+          lock={"kind": "posix", "mode": "write", "start": 0, "end": 99}),
+    event(14, "2026-11-22T13:01:00Z", "use-end", how=["mapped"],
+          since="2026-11-22T12:58:00Z"),
+    event(15, "2026-11-22T13:01:01Z", "rename", detail="/srv/exchsrvr/bin/Mdbperf.old"),
+    event(16, "2026-11-22T13:01:02Z", "verdict", path=None, pid=None, name=None,
+          verdict="safe", detail="nobody uses any file")],
+    "more": True}
+
+STATUS = {
+    "version": "0.1.0", "pid": 812, "started": "2026-11-19T09:00:00Z", "uptime": 273600,
+    "tier": "procfs", "socket": "/run/spguard/spguard.sock",
+    "config": "/etc/spguard/spguard.conf",
+    "products": [{
+        "name": "exchange55", "title": "Microsoft Exchange Server 5.5", "verdict": "blocked",
+        "verdict_at": AT, "verdict_since": "2026-11-22T12:58:02Z", "generation": 4711,
+        "files": 19, "uses": 1, "locks": 0, "blocked": 1,
+        "directories": [{"path": "/srv/exchsrvr/bin", "state": "watched", "why": None,
+                         "marks": 1},
+                        {"path": "/srv/winnt/system32", "state": "watched", "why": None,
+                         "marks": 1}]}],
+    "mechanisms": [
+        {"name": "file events", "works": True, "detail": "fanotify with file ids and pidfds",
+         "remedy": None},
+        {"name": "lease probe", "works": True, "detail": "found a holder of a scratch file",
+         "remedy": None}],
+    "store": {"path": "/var/lib/spguard/spguard.db", "rows": 1234567, "bytes": 59258880,
+              "queue_rows": 0, "dropped": 0, "stopped": False, "why": None,
+              "oldest": "2026-09-01T10:00:00Z"},
+    "sessions": 1, "subscribers": 0, "subscriber_drops": 0,
+    "events": {"open": 4000, "close": 3999}, "gaps": {"overflow": 0}, "coverage": []}
+
+SICK = copy.deepcopy(STATUS)
+SICK["products"][0]["directories"][1].update(state="missing", marks=0)
+SICK["mechanisms"][1].update(works=False, detail="fcntl: Operation not permitted",
+                             remedy="Give spguardd the capability CAP_LEASE.")
+SICK["store"].update(stopped=True, why="no space left on the device", dropped=17)
+SICK["coverage"] = [LACK]
+SICK["gaps"] = {"overflow": 2, "store": 1}
+
+SCENARIOS = {
+    "blocked": {"check": BLOCKED}, "busy": {"check": BUSY}, "unknown": {"check": UNKNOWN},
+    "attention": {"check": ATTENTION}, "safe": {"check": SAFE},
+    "many": {"check": {"verdict": "blocked", "products": [SAFE, BLOCKED]}},
+    "sick": {"status": SICK},
+}
+
+DEFAULT = {
+    "hello": HELLO, "check": BLOCKED, "status": STATUS, "log": LOG,
+    "who": {"at": AT, "files": [dict(f, product="exchange55") for f in BUSY["files"]
+                                if f["uses"]], "coverage": []},
+    "locks": {"at": AT, "coverage": [], "locks": [
+        dict(lock(), path=MDBPERF, product="exchange55", user="exchange",
+             unit="msexchangeis.service"),
+        dict(lock("backup", 4100, "waiting", 100, 199), path=MDBPERF, product="exchange55",
+             user="root", unit=None)]},
+    "flush": {"flushed": True, "last_id": 4711},
+    "reload": {"reloaded": True, "products": ["exchange55", "other"]},
+    "subscribe": Then({"subscription": 1}, [
+        ("event", event(20, "2026-11-22T13:00:00Z", "open")),
+        ("event", event(21, "2026-11-22T13:00:01Z", "verdict", path=None, pid=None, name=None,
+                        verdict="blocked", detail="Mdbperf.dll is mapped by perfmon")),
+        ("verdict", {"product": "exchange55", "verdict": "blocked", "at": AT,
+                     "reasons": ["Mdbperf.dll is mapped by perfmon (pid 2113)", "x"]}),
+        ("event", dict(GAP, id=22)),
+        ("event", {"dropped": 1234})]),
+}
+
+
+class FakeDaemon:
+    def __init__(self, answers=None, path=None):
+        self.answers = dict(DEFAULT, **(answers or {}))
+        self.requests = []
+        self.folder = None if path else tempfile.mkdtemp(prefix="spguard-fake-")
+        self.path = path or os.path.join(self.folder, "s")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(8)
+        self.sessions = []
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for session in self.sessions:
+            try:
+                session.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            session.close()
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        if self.folder:
+            os.rmdir(self.folder)
+
+    def params(self, method):
+        """The parameters of the last request for @method."""
+        return [r.get("params") for r in self.requests if r["method"] == method][-1]
+
+    def _accept(self):
+        while True:
+            try:
+                session, _ = self.listener.accept()
+            except OSError:
+                return
+            self.sessions.append(session)
+            threading.Thread(target=self._serve, args=(session,), daemon=True).start()
+
+    def _serve(self, session):
+        try:
+            for line in session.makefile("rb"):
+                request = json.loads(line)
+                self.requests.append(request)
+                if not self._answer(session, request):
+                    session.shutdown(socket.SHUT_RDWR)
+                    return
+        except (OSError, ValueError):
+            pass
+
+    def _answer(self, session, request):
+        said = self.answers.get(request["method"],
+                                Error(-32601, "no such method", "rpc.discover lists them"))
+        if callable(said):
+            said = said(request.get("params") or {})
+        reply = {"jsonrpc": "2.0", "id": request["id"]}
+        if isinstance(said, Act):
+            session.sendall(said.raw)
+            return not said.close
+        if isinstance(said, Error):
+            reply["error"] = {"code": said.code, "message": said.message}
+            if said.hint:
+                reply["error"]["data"] = {"hint": said.hint}
+        else:
+            reply["result"] = said.result if isinstance(said, Then) else said
+        session.sendall(json.dumps(reply).encode() + b"\n")
+        for method, params in getattr(said, "notifications", []):
+            session.sendall(json.dumps(
+                {"jsonrpc": "2.0", "method": method, "params": params}).encode() + b"\n")
+        return not getattr(said, "close", False)
+
+
+if __name__ == "__main__":
+    daemon = FakeDaemon(SCENARIOS.get(sys.argv[2], {}) if len(sys.argv) > 2 else {},
+                        sys.argv[1])
+    daemon.thread.join()

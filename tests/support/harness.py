@@ -1,0 +1,585 @@
+# SPDX-License-Identifier: MIT
+"""What the system tests share: a daemon on a scratch directory, its client, its
+socket, processes that hold files (holder.h), and mounts of a test's own.
+
+Nothing here sleeps to let something happen. Every step has a barrier: a line of
+output, a reply, a notification, the end of a process. FAIL_AFTER only bounds how
+long a test that will fail anyway keeps us waiting.
+
+SPGUARD_BUILD names the build directory, ./build unless set.
+"""
+import ctypes
+import json
+import os
+import queue
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.abspath(os.environ.get("SPGUARD_BUILD", os.path.join(ROOT, "build")))
+FAIL_AFTER = float(os.environ.get("SPGUARD_TEST_TIMEOUT", "60"))
+
+SAFE, ATTENTION, BLOCKED, UNKNOWN = range(4)
+EXIT_CODE = {"safe": 0, "attention": 1, "blocked": 2, "unknown": 3}
+
+SPGUARDD = os.path.join(BUILD, "daemon", "spguardd")
+SPGUARD = os.path.join(BUILD, "client", "spguard")
+HOLDER = os.path.join(BUILD, "tests", "system", "holder")
+FUSE_DEAD = os.path.join(BUILD, "tests", "system", "fuse-dead")
+LIBRARY = os.path.join(BUILD, "tests", "system", "library.so")
+
+
+class Failure(Exception):
+    """The set-up of a test failed: no verdict about what it tests."""
+
+
+class RpcError(Exception):
+    def __init__(self, error):
+        super().__init__(f"{error.get('code')}: {error.get('message')} {error.get('data')}")
+        self.code = error.get("code")
+        self.message = error.get("message", "")
+        self.hint = (error.get("data") or {}).get("hint", "")
+
+
+def await_end(pid):
+    """Return when process @pid has ended; from then on it holds nothing."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if not select.select([fd], [], [], FAIL_AFTER)[0]:
+            raise Failure(f"process {pid} does not end")
+    finally:
+        os.close(fd)
+
+
+class LineReader(threading.Thread):
+    """The lines of a stream, as a queue and as a list."""
+
+    def __init__(self, stream):
+        super().__init__(daemon=True)
+        self.stream, self.lines, self.queue = stream, [], queue.Queue()
+        self.start()
+
+    def run(self):
+        for line in self.stream:
+            line = line.rstrip("\n")
+            self.lines.append(line)
+            self.queue.put(line)
+        self.queue.put(None)
+
+    def wait_for(self, predicate, what):
+        """The first line not yet taken for which @predicate holds."""
+        while True:
+            try:
+                line = self.queue.get(timeout=FAIL_AFTER)
+            except queue.Empty:
+                raise Failure(f"no {what} within {FAIL_AFTER:g} s; got: {self.lines[-20:]}")
+            if line is None:
+                raise Failure(f"output ended before {what}; got: {self.lines[-20:]}")
+            if predicate(line):
+                return line
+
+
+class Holder:
+    """A process in one state on one file; see holder.h for the states."""
+
+    def __init__(self, state, path, *args, program=HOLDER):
+        self.what = f"{state} {path}"
+        self.process = subprocess.Popen(
+            [program, state, path, *map(str, args)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.lines, self.pids = LineReader(self.process.stdout), []
+        try:
+            ready = self.lines.wait_for(lambda line: line.startswith("ready"),
+                                        f"'ready' of holder {self.what}")
+        except Failure:
+            self.close()
+            raise
+        self.pids = [int(word) for word in ready.split()[1:]]
+        self.pid = self.pids[0]
+
+    def release(self):
+        """Let go of the file; the process lives on, unless it executes it."""
+        self.process.stdin.write("release\n")
+        self.process.stdin.flush()
+        while True:
+            line = self.lines.queue.get(timeout=FAIL_AFTER)
+            if line == "released":
+                return
+            if line is None:
+                self.process.wait(FAIL_AFTER)
+                return
+
+    def kill(self):
+        """SIGKILL everyone who holds the file, and wait for their end."""
+        for pid in {*self.pids, self.process.pid}:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for pid in self.pids:
+            await_end(pid)
+        self.process.wait(FAIL_AFTER)
+
+    def close(self):
+        self.kill()
+        self.process.stdin.close()
+        self.lines.join(FAIL_AFTER)
+        self.process.stdout.close()
+
+
+class Product:
+    """A section of the configuration."""
+
+    def __init__(self, name, *directories, files="*.dll *.exe", recursive=False,
+                 ignore_case=True, setup_stops="", title=None, advice=None):
+        self.name, self.directories, self.files = name, list(directories), files
+        self.recursive, self.ignore_case = recursive, ignore_case
+        self.setup_stops, self.title, self.advice = setup_stops, title, advice or {}
+
+    def text(self):
+        yield f"[product {self.name}]"
+        if self.title:
+            yield f"title = {self.title}"
+        for directory in self.directories:
+            yield f"directory = {directory}"
+        yield f"recursive = {'yes' if self.recursive else 'no'}"
+        yield f"ignore-case = {'yes' if self.ignore_case else 'no'}"
+        yield f"files = {self.files}"
+        if self.setup_stops:
+            yield f"setup-stops = {self.setup_stops}"
+        for pattern, say in self.advice.items():
+            yield f"[advice {pattern}]"
+            yield f"product = {self.name}"
+            yield f"say = {say}"
+
+
+class Rpc:
+    """One connection to the daemon's socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(FAIL_AFTER)
+        self.socket.connect(path)
+        self.buffer, self.last_id, self.notifications = b"", 0, []
+
+    def close(self):
+        self.socket.close()
+
+    def send_raw(self, data):
+        self.socket.sendall(data)
+
+    def read_message(self):
+        """The next message; None at the end of the connection."""
+        while b"\n" not in self.buffer:
+            try:
+                data = self.socket.recv(1 << 16)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return json.loads(line)
+
+    def call(self, method, **params):
+        self.last_id += 1
+        request = {"jsonrpc": "2.0", "id": self.last_id, "method": method}
+        if params:
+            request["params"] = params
+        self.send_raw(json.dumps(request).encode() + b"\n")
+        while True:
+            message = self.read_message()
+            if message is None:
+                raise Failure(f"the daemon closed the connection during '{method}'")
+            if message.get("id") != self.last_id:
+                self.notifications.append(message)
+            elif "error" in message:
+                raise RpcError(message["error"])
+            else:
+                return message["result"]
+
+    def wait_notification(self, predicate):
+        """The first notification, @predicate(method, params), not taken yet."""
+        while True:
+            while self.notifications:
+                message = self.notifications.pop(0)
+                if predicate(message.get("method"), message.get("params", {})):
+                    return message["params"]
+            message = self.read_message()
+            if message is None:
+                raise Failure("the daemon closed the connection of a subscriber")
+            self.notifications.append(message)
+
+
+class Daemon:
+    """spguardd with a configuration of its own in directory @home."""
+
+    def __init__(self, home, products, daemon_keys=None, prefix=(), program=SPGUARDD):
+        self.home, self.products = home, list(products)
+        self.command = [*prefix, program]
+        os.makedirs(home, exist_ok=True)
+        self.socket = os.path.join(home, "socket")
+        self.database = os.path.join(home, "spguard.db")
+        self.config = os.path.join(home, "spguard.conf")
+        self.keys = {"socket": self.socket, "database": self.database, "group": "root"}
+        self.keys.update(daemon_keys or {})
+        self.process = self.log = None
+        self.write_config()
+
+    def write_config(self, *extra_lines):
+        lines = ["[daemon]"] + [f"{key} = {value}" for key, value in self.keys.items()]
+        for product in self.products:
+            lines += product.text()
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write("\n".join([*lines, *extra_lines]) + "\n")
+
+    def spawn(self, *args):
+        """Start it without waiting for anything."""
+        self.process = subprocess.Popen(
+            [*self.command, "--config", self.config, *args],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            errors="replace", start_new_session=True)
+        self.log = LineReader(self.process.stderr)
+        return self
+
+    def start(self):
+        self.spawn()
+        self.log.wait_for(lambda line: "spguardd: ready" in line, "'spguardd: ready'")
+        return self
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(FAIL_AFTER)
+
+    def stop(self):
+        """SIGTERM; returns the exit code."""
+        self.process.terminate()
+        return self.process.wait(FAIL_AFTER)
+
+    def close(self):
+        if not self.process:
+            return
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(FAIL_AFTER)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self.log.join(FAIL_AFTER)
+        self.process.stderr.close()
+
+    def log_text(self):
+        return "\n".join(self.log.lines)
+
+    def run(self, *args, env=None):
+        """The client: exit code, stdout, stderr."""
+        done = subprocess.run([SPGUARD, "--socket", self.socket, *map(str, args)],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=FAIL_AFTER, env=env)
+        return done.returncode, done.stdout, done.stderr
+
+    def spawn_client(self, *args):
+        return subprocess.Popen([SPGUARD, "--socket", self.socket, *map(str, args)],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, bufsize=1)
+
+    def json(self, *args):
+        """The client with --json: exit code and what it printed, decoded."""
+        code, out, err = self.run("--json", *args)
+        try:
+            return code, json.loads(out)
+        except ValueError:
+            raise Failure(f"spguard {' '.join(map(str, args))}: exit {code}, no JSON: "
+                          f"{out[:500]!r} {err[:500]!r}\n{self.log_text()[-2000:]}")
+
+    def check(self, *args):
+        """`spguard check --json`: the answer, its exit code as "exit"."""
+        code, answer = self.json("check", *args)
+        answer["exit"] = code
+        return answer
+
+    def log_events(self, *args):
+        """`spguard log --json`, after a flush: a list of events."""
+        self.run("flush")
+        code, out, err = self.run("--json", "log", *args)
+        if code != 0:
+            raise Failure(f"spguard log: exit {code}: {err}")
+        return decode_events(out)
+
+    def rpc(self):
+        return Rpc(self.socket)
+
+    def opened_files(self):
+        """What the descriptors of the daemon point to."""
+        targets = []
+        for fd in os.listdir(f"/proc/{self.process.pid}/fd"):
+            try:
+                targets.append(os.readlink(f"/proc/{self.process.pid}/fd/{fd}"))
+            except FileNotFoundError:
+                pass
+        return targets
+
+
+def decode_events(text):
+    """Events as one document ({"events": [...]} or [...]) or one a line."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    if isinstance(document, dict):
+        return document["events"] if "events" in document else [document]
+    return document
+
+
+# --- mounts -----------------------------------------------------------------
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWNS, _MS_REC, _MS_PRIVATE, _MS_BIND = 0x20000, 0x4000, 1 << 18, 0x1000
+_private = False
+
+
+def _mount(source, target, kind, flags, options=None):
+    as_bytes = [x.encode() if x is not None else None
+                for x in (source, target, kind, options)]
+    if _libc.mount(as_bytes[0], as_bytes[1], as_bytes[2], ctypes.c_ulong(flags),
+                   as_bytes[3]) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"mount {kind or 'bind'} on {target}: {os.strerror(error)}")
+
+
+def private_mounts():
+    """From now on what this process and its children mount is theirs alone,
+    and goes with the last of them. Call before the first thread starts."""
+    global _private
+    if _private:
+        return
+    if _libc.unshare(_CLONE_NEWNS) != 0:
+        raise unittest.SkipTest(f"no mount namespace: {os.strerror(ctypes.get_errno())}")
+    _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    _private = True
+
+
+class SystemTest(unittest.TestCase):
+    """A test with a scratch directory, self.bin in it for a product's files."""
+
+    maxDiff = None
+
+    def setUp(self):
+        for program in (SPGUARDD, SPGUARD, HOLDER):
+            if not os.access(program, os.X_OK):
+                self.fail(f"{program} is not built; SPGUARD_BUILD names the build directory")
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        self.scratch = tempfile.mkdtemp(prefix="spguard-test-")
+        self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
+        self.bin = self.directory("bin")
+
+    # Files
+
+    def path(self, *parts):
+        return os.path.join(self.scratch, *parts)
+
+    def directory(self, *parts):
+        path = self.path(*parts)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def file(self, name, directory=None, content=b"MZ a library\n" * 400):
+        path = os.path.join(directory or self.bin, name)
+        with open(path, "wb") as f:
+            f.write(content)
+        return path
+
+    def files(self, n):
+        """@n libraries: events of different files are never merged."""
+        return [self.file(f"Many{i}.dll") for i in range(n)]
+
+    def program(self, name, directory=None):
+        """A copy of the holder, to be run under another name."""
+        path = os.path.join(directory or self.directory("programs"), name)
+        shutil.copy(HOLDER, path)
+        return path
+
+    # Processes
+
+    def daemon(self, *products, home="home", start=True, **options):
+        """A daemon for @products; without any, for "app" in self.bin."""
+        products = products or (Product("app", self.bin),)
+        daemon = Daemon(self.path(home), products, **options)
+        self.addCleanup(daemon.close)
+        return daemon.start() if start else daemon
+
+    def hold(self, state, path, *args, **options):
+        holder = Holder(state, path, *args, **options)
+        self.addCleanup(holder.close)
+        return holder
+
+    def rpc(self, daemon):
+        connection = daemon.rpc()
+        self.addCleanup(connection.close)
+        return connection
+
+    # Mounts, in the namespace of private_mounts()
+
+    def mount(self, kind, target, source="none", options=None):
+        try:
+            _mount(source, target, kind, 0, options)
+        except OSError as error:
+            self.skipTest(str(error))
+        self.addCleanup(subprocess.run, ["umount", "-l", target], stderr=subprocess.DEVNULL)
+        return target
+
+    def bind(self, source, target):
+        _mount(source, target, None, _MS_BIND)
+        self.addCleanup(subprocess.run, ["umount", "-l", target], stderr=subprocess.DEVNULL)
+        return target
+
+    def tmpfs(self, name="tmpfs", size="16m"):
+        return self.mount("tmpfs", self.directory(name), options=f"size={size}")
+
+    def loop_image(self, kind, megabytes, name=None):
+        """A fresh filesystem of @kind in a file, mounted."""
+        target = self.directory(name or kind)
+        image = self.path(f"{name or kind}.image")
+        with open(image, "wb") as f:
+            f.truncate(megabytes << 20)
+        make = shutil.which(f"mkfs.{kind}", path="/usr/sbin:/sbin:/usr/bin:/bin")
+        if not make:
+            self.skipTest(f"no mkfs.{kind} here")
+        subprocess.run([make, "-q", image], check=True, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL)
+        done = subprocess.run(["mount", "-t", kind, "-o", "loop", image, target],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            self.skipTest(f"cannot mount {kind}: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", target], stderr=subprocess.DEVNULL)
+        return target
+
+    def overlay(self, lower, upper, work, name="merged"):
+        return self.mount("overlay", self.directory(name),
+                          options=f"lowerdir={lower},upperdir={upper},workdir={work}")
+
+    # What an answer says
+
+    @staticmethod
+    def show(answer):
+        return json.dumps(answer, indent=1, ensure_ascii=False)
+
+    def assert_verdict(self, answer, *verdicts):
+        self.assertIn(answer["verdict"], verdicts, self.show(answer))
+        if "exit" in answer:
+            self.assertEqual(answer["exit"], EXIT_CODE[answer["verdict"]], self.show(answer))
+
+    def assert_safe(self, daemon, *args):
+        answer = daemon.check(*args)
+        self.assert_verdict(answer, "safe")
+        self.assertEqual(answer["reasons"], [], self.show(answer))
+        return answer
+
+    def assert_never_safe(self, answer):
+        self.assertIn(answer["verdict"], ("blocked", "unknown"), self.show(answer))
+
+    def file_of(self, answer, path):
+        for entry in answer["files"]:
+            if entry["path"] == path:
+                return entry
+        self.fail(f"{path} is not in the answer\n{self.show(answer)}")
+
+    def use_of(self, answer, path, pid):
+        for use in self.file_of(answer, path)["uses"]:
+            if use["pid"] == pid:
+                return use
+        self.fail(f"pid {pid} does not use {path}\n{self.show(answer)}")
+
+    def assert_blocked_by(self, daemon, path, pids, how, never=()):
+        """Blocked at @path by each of @pids, in all the ways of @how and in
+        none of @never, and by nobody else; returns the answer."""
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        self.assertEqual(self.file_of(answer, path)["state"], "blocked", self.show(answer))
+        for pid in pids:
+            use = self.use_of(answer, path, pid)
+            self.assertLessEqual(set(how), set(use["how"]), self.show(answer))
+            self.assertFalse(set(never) & set(use["how"]), self.show(answer))
+            self.assertEqual(use["class"], "blocker", self.show(answer))
+            self.assertTrue(any(f"pid {pid}" in reason for reason in answer["reasons"]) or
+                            len(pids) > 1, self.show(answer))
+        self.assertEqual({use["pid"] for use in self.file_of(answer, path)["uses"]},
+                         set(pids), self.show(answer))
+        self.assertTrue(answer["reasons"] and answer["next"], self.show(answer))
+        return answer
+
+    def lock_of(self, answer, path, **wanted):
+        """The one lock of @path in @answer with the @wanted values."""
+        locks = [lock for lock in self.file_of(answer, path)["locks"]
+                 if all(lock.get(key) == value for key, value in wanted.items())]
+        self.assertEqual(len(locks), 1, f"locks with {wanted}\n{self.show(answer)}")
+        return locks[0]
+
+
+# --- running ----------------------------------------------------------------
+
+class _TapResult(unittest.TestResult):
+    def __init__(self, stream):
+        super().__init__()
+        self.out, self.number = stream, 0
+
+    def _line(self, ok, test, note="", text=""):
+        self.number += 1
+        name = re.sub(r"[#\n]", " ", test.id().replace("__main__.", ""))
+        print(f"{'ok' if ok else 'not ok'} {self.number} - {name}{note}", file=self.out)
+        for line in text.splitlines():
+            print(f"# {line}", file=self.out)
+        self.out.flush()
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self._line(True, test)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self._line(False, test, text="".join(traceback.format_exception(*err)))
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._line(False, test, text="".join(traceback.format_exception(*err)))
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._line(False, subtest, text="".join(traceback.format_exception(*err)))
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self._line(True, test, note=" # SKIP " + reason.replace("\n", " "))
+
+
+def main():
+    """Run the tests of the calling file: plain, or TAP with --tap. Plain, the
+    exit code is 77 when every test was skipped."""
+    if sys.argv[1:] == ["--tap"]:
+        suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
+        result = _TapResult(sys.stdout)
+        suite.run(result)
+        print(f"1..{result.number}")
+        sys.exit(0)
+    program = unittest.main(module="__main__", verbosity=2, exit=False)
+    result = program.result
+    if not result.wasSuccessful():
+        sys.exit(1)
+    sys.exit(77 if result.testsRun and len(result.skipped) == result.testsRun else 0)

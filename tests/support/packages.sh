@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034
+# Debian packages that building and testing need. Sourced; see need_packages.
+
+build_packages=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libsqlite3-dev
+	libjansson-dev libinih-dev)
+test_packages=(check python3 util-linux mount e2fsprogs xfsprogs btrfs-progs)
+ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)
+
+# need_packages NAME...: install those that are missing; what to do when that is
+# not possible is said, and the return value is not 0.
+need_packages() {
+	local missing=() name
+	if ! command -v dpkg-query >/dev/null; then
+		echo "This is no Debian: install what corresponds to: $*" >&2
+		return 0
+	fi
+	for name in "$@"; do
+		case $(dpkg-query -W -f '${Status}' "$name" 2>/dev/null) in
+		*" installed") ;;
+		*) missing+=("$name") ;;
+		esac
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "Missing packages; as root: apt-get install ${missing[*]}" >&2
+		return 1
+	fi
+	echo "Installing ${missing[*]}" >&2
+	export DEBIAN_FRONTEND=noninteractive
+	if ! { apt-get -qq update && apt-get -qq -y --no-install-recommends \
+		-o Dpkg::Use-Pty=0 install "${missing[@]}"; } >&2 </dev/null; then
+		echo "Could not install ${missing[*]}" >&2
+		return 1
+	fi
+}

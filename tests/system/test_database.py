@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Trouble with the database: history suffers and says so, answers do not."""
+import errno
+import glob
+import os
+import sqlite3
+
+from support import Daemon, Product, RpcError, SystemTest, main, private_mounts
+
+
+def setUpModule():
+    private_mounts()
+
+
+class DatabaseTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.dll = self.file("Mdbperf.dll")
+
+    def gaps(self, daemon):
+        return [e["gap"]["reason"] for e in daemon.log_events("--kind", "gap")]
+
+    def right(self, daemon):
+        holder = self.hold("mapped", self.dll)
+        self.assert_blocked_by(daemon, self.dll, [holder.pid], {"mapped"})
+        holder.release()
+        self.assert_safe(daemon)
+
+    def fill(self, directory):
+        """Leave no byte free where @directory is."""
+        path = os.path.join(directory, "filler")
+        with open(path, "wb", buffering=0) as f:
+            for size in (1 << 16, 1 << 12, 1):
+                try:
+                    while f.write(b"x" * size) == size:
+                        pass
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+        return path
+
+    def test_full_disk(self):
+        home = self.tmpfs("full", "4m")
+        daemon = Daemon(home, [Product("app", self.bin)])
+        self.addCleanup(daemon.close)
+        many = self.files(400)
+        daemon.start()
+        rpc = self.rpc(daemon)
+        self.right(daemon)
+        filler = self.fill(home)
+        for _ in range(500):
+            for path in many:
+                with open(path, "rb"):
+                    pass
+            if rpc.call("status")["store"]["stopped"]:
+                break
+        else:
+            self.fail("200,000 events, and the full disk was not noticed")
+        with self.assertRaises(RpcError) as caught:
+            rpc.call("flush")
+        self.assertEqual(caught.exception.code, -32603)
+        status = rpc.call("status")["store"]
+        self.assertTrue(status["why"], self.show(status))
+        self.right(daemon)
+        subscriber = self.rpc(daemon)
+        subscriber.call("subscribe", kinds=["gap"])
+        os.unlink(filler)
+        # Writing is tried again by itself; the loss is then on record.
+        event = subscriber.wait_notification(lambda method, params: method == "event")
+        self.assertIn(event["gap"]["reason"], ("store", "dropped"), event)
+        rpc.call("flush")
+        self.assertFalse(rpc.call("status")["store"]["stopped"])
+        self.assertTrue({"store", "dropped"} & set(self.gaps(daemon)))
+        self.right(daemon)
+
+    def test_full_disk_at_the_start(self):
+        """No room for a database: a clear message, whatever it decides."""
+        home = self.tmpfs("full", "1m")
+        daemon = Daemon(home, [Product("app", self.bin)])
+        self.addCleanup(daemon.close)
+        self.fill(home)
+        daemon.spawn()
+        line = daemon.log.wait_for(
+            lambda line: "space" in line or "full" in line or "ready" in line,
+            "a message about the disk")
+        self.assertTrue(line)
+
+    def damaged(self, damage):
+        daemon = self.daemon()
+        self.right(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        damage(daemon.database)
+        daemon = self.daemon()
+        self.right(daemon)
+        self.assertIn("damaged", self.gaps(daemon))
+        self.assertEqual(len([p for p in glob.glob(daemon.database + ".damaged-*")
+                              if not p.endswith(("-wal", "-shm"))]), 1)
+        self.assertIn("damaged", daemon.log_text())
+        database = sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True)
+        self.addCleanup(database.close)
+        self.assertEqual(database.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+
+    def test_not_a_database(self):
+        def damage(path):
+            with open(path, "r+b") as f:
+                f.write(b"no database at all " * 100)
+        self.damaged(damage)
+
+    def test_damaged_pages(self):
+        def damage(path):
+            with open(path, "r+b") as f:
+                f.seek(4096)
+                f.write(b"\xa5" * (os.path.getsize(path) - 4096))
+        self.damaged(damage)
+
+    def test_cut_short(self):
+        def damage(path):
+            os.truncate(path, os.path.getsize(path) // 2)
+        self.damaged(damage)
+
+    def test_database_of_another_program(self):
+        daemon = self.daemon(start=False)
+        database = sqlite3.connect(daemon.database)
+        database.execute("CREATE TABLE precious(x)")
+        database.commit()
+        database.close()
+        daemon.spawn()
+        self.assertNotEqual(daemon.process.wait(60), 0)
+        daemon.log.join(60)
+        self.assertIn(daemon.database, daemon.log_text())
+        database = sqlite3.connect(daemon.database)
+        self.addCleanup(database.close)
+        self.assertEqual(database.execute("SELECT count(*) FROM precious").fetchone(), (0,))
+
+    def test_downtime(self):
+        """A stop, even a clean one, is a stretch without history."""
+        daemon = self.daemon()
+        self.assertNotIn("downtime", self.gaps(daemon))
+        daemon.stop()
+        daemon = self.daemon()
+        self.assertEqual(self.gaps(daemon).count("downtime"), 1)
+
+    def test_use_across_a_restart(self):
+        daemon = self.daemon()
+        holder = self.hold("mapped", self.dll)
+        self.assert_blocked_by(daemon, self.dll, [holder.pid], {"mapped"})
+        daemon.stop()
+        daemon = self.daemon()
+        self.assert_blocked_by(daemon, self.dll, [holder.pid], {"mapped"})
+        holder.kill()
+        self.assert_safe(daemon)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A file is what it is, under whatever name somebody uses it."""
+import os
+
+from support import Product, SystemTest, main, private_mounts
+
+
+def setUpModule():
+    private_mounts()
+
+
+class NamesTest(SystemTest):
+    def held_under(self, path, other):
+        daemon = self.daemon()
+        self.assert_safe(daemon)
+        for state, how in (("read", {"open"}), ("mapped", {"mapped"}), ("posix", {"locked"})):
+            with self.subTest(state=state):
+                holder = self.hold(state, other)
+                self.assert_blocked_by(daemon, path, [holder.pid], how)
+                holder.release()
+                self.assert_safe(daemon)
+
+    def test_hard_link_in_an_unwatched_directory(self):
+        path = self.file("Mdbperf.dll")
+        other = os.path.join(self.directory("unwatched"), "x")
+        os.link(path, other)
+        self.held_under(path, other)
+
+    def test_hard_link_made_later(self):
+        path = self.file("Mdbperf.dll")
+        other = os.path.join(self.directory("unwatched"), "x")
+        daemon = self.daemon()
+        os.link(path, other)
+        holder = self.hold("mapped", other)
+        self.assert_blocked_by(daemon, path, [holder.pid], {"mapped"})
+        holder.kill()
+        self.assert_safe(daemon)
+
+    def test_bind_mount(self):
+        path = self.file("Mdbperf.dll")
+        other = self.bind(self.bin, self.directory("bound"))
+        self.held_under(path, os.path.join(other, "Mdbperf.dll"))
+
+    def test_bind_mount_of_the_file(self):
+        path = self.file("Mdbperf.dll")
+        other = self.bind(path, self.file("bound", self.scratch))
+        self.held_under(path, other)
+
+    def test_symbolic_link(self):
+        path = self.file("Mdbperf.dll")
+        os.symlink(path, self.path("link"))
+        self.held_under(path, self.path("link"))
+
+    def test_ignoring_case(self):
+        path = self.file("MDBPERF.DLL")
+        daemon = self.daemon(Product("app", self.bin, files="mdbperf.dll"))
+        holder = self.hold("read", path)
+        self.assert_blocked_by(daemon, path, [holder.pid], {"open"})
+
+    def test_minding_case(self):
+        self.hold("read", self.file("MDBPERF.DLL"))
+        self.file("mdbperf.dll")
+        self.assert_safe(self.daemon(
+            Product("app", self.bin, files="mdbperf.dll", ignore_case=False)))
+
+    def test_other_files_do_not_block(self):
+        self.file("Mdbperf.dll")
+        self.hold("read", self.file("readme.txt"))
+        self.hold("mapped", self.file("Mdbperf.dll", self.directory("unwatched")))
+        self.assert_safe(self.daemon())
+
+    def test_hostile_name(self):
+        path = self.file("bad\n\x1b[31m\u202e.dll")
+        daemon = self.daemon()
+        self.hold("read", path)
+        code, out, err = daemon.run("check")
+        self.assertEqual(code, 2, err)
+        for text in (out, err, daemon.log_text()):
+            self.assertNotIn("\x1b", text)
+            self.assertNotIn("\u202e", text)
+        self.assertIn("\\x1b[31m", out)
+        self.assert_verdict(daemon.check(), "blocked")
+
+
+if __name__ == "__main__":
+    main()

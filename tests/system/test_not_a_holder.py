@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The daemon never becomes a holder of what it guards."""
+import fcntl
+import os
+
+from support import SystemTest, main
+
+
+class NotAHolderTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.paths = [self.file(f"File{n}.dll") for n in range(20)]
+
+    def in_use(self, path):
+        """True when the kernel refuses a write lease: somebody has the file."""
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+
+    def test_between_checks(self):
+        daemon = self.daemon()
+        holder = self.hold("mapped", self.paths[0])
+        for _ in range(5):
+            self.assert_blocked_by(daemon, self.paths[0], [holder.pid], {"mapped"})
+            opened = daemon.opened_files()
+            self.assertEqual([p for p in opened if p.startswith(self.bin + "/")], [])
+            with open(f"/proc/{daemon.process.pid}/maps", encoding="utf-8") as f:
+                self.assertNotIn(self.bin, f.read())
+        for path in self.paths[1:]:
+            self.assertFalse(self.in_use(path))
+
+    def test_never_in_its_own_answers(self):
+        daemon = self.daemon()
+        holder = self.hold("read", self.paths[0])
+        rpc = self.rpc(daemon)
+        for _ in range(20):
+            for entry in rpc.call("check", product="app", all=True)["files"]:
+                for use in entry["uses"]:
+                    self.assertEqual(use["pid"], holder.pid)
+        daemon.run("flush")
+        self.assertEqual([e for e in daemon.log_events() if e["pid"] == daemon.process.pid], [])
+
+    def test_does_not_disturb(self):
+        """What somebody does to a file all the time does not fail for it."""
+        daemon = self.daemon()
+        rpc = self.rpc(daemon)
+        rpc.send_raw(b"".join(
+            b'{"jsonrpc":"2.0","id":%d,"method":"check"}\n' % n for n in range(10)))
+        for _ in range(2000):
+            # Blocking opens wait out a lease for its few microseconds.
+            with open(self.paths[0], "r+b"):
+                pass
+        for _ in range(10):
+            self.assertIn(rpc.read_message()["result"]["verdict"], ("safe", "blocked", "unknown"))
+        os.rename(self.paths[1], self.paths[0])
+        os.unlink(self.paths[0])
+        self.assert_safe(daemon)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A file that was deleted or replaced while somebody used it: the old one still
+runs, so it is in the way and named until it is let go of."""
+import os
+
+from support import SystemTest, main
+
+
+class ReplacedTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.dll = self.file("Mdbperf.dll")
+        self.file("Other.dll")
+
+    def delete(self):
+        os.unlink(self.dll)
+
+    def rename_over(self):
+        os.rename(self.file("new", self.scratch), self.dll)
+
+    def run_row(self, state, change, how):
+        daemon = self.daemon()
+        holder = self.hold(state, self.dll)
+        self.assert_blocked_by(daemon, self.dll, [holder.pid], how)
+        change()
+        self.assert_blocked_by(daemon, self.dll, [holder.pid], how)
+        holder.kill()
+        self.assert_safe(daemon)
+
+    def test_mapped_and_deleted(self):
+        self.run_row("mapped", self.delete, {"mapped"})
+
+    def test_mapped_and_renamed_over(self):
+        self.run_row("mapped", self.rename_over, {"mapped"})
+
+    def test_open_and_deleted(self):
+        self.run_row("read", self.delete, {"open"})
+
+    def test_open_and_renamed_over(self):
+        self.run_row("read", self.rename_over, {"open"})
+
+    def test_running_and_renamed_over(self):
+        path = self.program("Admin.exe", self.bin)
+        daemon = self.daemon()
+        holder = self.hold("exec", path)
+        os.rename(self.program("new"), path)
+        self.assert_blocked_by(daemon, path, [holder.pid], {"executing"})
+        holder.kill()
+        self.assert_safe(daemon)
+
+    def test_between_two_looks(self):
+        """Used and replaced before any check could see the use."""
+        daemon = self.daemon()
+        holder = self.hold("mapped", self.dll)
+        self.rename_over()
+        self.assert_blocked_by(daemon, self.dll, [holder.pid], {"mapped"})
+
+    def test_before_the_daemon(self):
+        holder = self.hold("mapped", self.dll)
+        self.rename_over()
+        daemon = self.daemon()
+        self.assert_blocked_by(daemon, self.dll, [holder.pid], {"mapped"})
+        holder.kill()
+        self.assert_safe(daemon)
+
+    def test_both_versions(self):
+        daemon = self.daemon()
+        old = self.hold("mapped", self.dll)
+        self.rename_over()
+        new = self.hold("mapped", self.dll)
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        pids = {use["pid"] for entry in answer["files"] if entry["path"] == self.dll
+                for use in entry["uses"]}
+        self.assertEqual(pids, {old.pid, new.pid}, self.show(answer))
+        old.kill()
+        self.assert_blocked_by(daemon, self.dll, [new.pid], {"mapped"})
+        new.kill()
+        self.assert_safe(daemon)
+
+
+if __name__ == "__main__":
+    main()

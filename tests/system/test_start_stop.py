@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Starting, stopping, and what is in the way of either."""
+import os
+import signal
+import socket
+import subprocess
+import time
+
+from support import FAIL_AFTER, SPGUARD, SPGUARDD, SystemTest, main
+
+
+class StartStopTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.dll = self.file("Mdbperf.dll")
+
+    def test_stops_cleanly(self):
+        daemon = self.daemon()
+        subscriber = self.rpc(daemon)
+        subscriber.call("subscribe")
+        self.hold("mapped", self.dll)
+        daemon.check()
+        began = time.monotonic()
+        self.assertEqual(daemon.stop(), 0, daemon.log_text())
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertFalse(os.path.exists(daemon.socket))
+        while subscriber.read_message() is not None:
+            pass
+
+    def test_stops_while_somebody_waits(self):
+        daemon = self.daemon()
+        self.hold("mapped", self.dll)
+        rpc = self.rpc(daemon)
+        rpc.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"check","params":{"wait":600}}\n'
+                     b'{"jsonrpc":"2.0","id":2,"method":"hello"}\n')
+        self.assertEqual(rpc.read_message()["id"], 2)
+        began = time.monotonic()
+        self.assertEqual(daemon.stop(), 0, daemon.log_text())
+        self.assertLess(time.monotonic() - began, 5)
+
+    def test_interrupt_stops_too(self):
+        daemon = self.daemon()
+        daemon.signal(signal.SIGINT)
+        self.assertEqual(daemon.process.wait(FAIL_AFTER), 0)
+        self.assertFalse(os.path.exists(daemon.socket))
+
+    def test_second_daemon_is_refused(self):
+        daemon = self.daemon()
+        second = self.daemon(start=False)
+        second.spawn()
+        self.assertNotEqual(second.process.wait(FAIL_AFTER), 0)
+        second.log.join(FAIL_AFTER)
+        self.assertIn(daemon.socket, second.log_text())
+        # The first one is none the worse.
+        self.assert_safe(daemon)
+
+    def test_stale_socket_is_replaced(self):
+        first = self.daemon()
+        first.kill()
+        self.assertTrue(os.path.exists(first.socket))
+        self.assert_safe(self.daemon())
+
+    def test_socket_of_another_program_is_left_alone(self):
+        daemon = self.daemon(start=False)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(daemon.socket)
+            other.listen()
+            daemon.spawn()
+            self.assertNotEqual(daemon.process.wait(FAIL_AFTER), 0)
+        self.assertTrue(os.path.exists(daemon.socket))
+
+    def test_file_in_place_of_the_socket_is_left_alone(self):
+        daemon = self.daemon(start=False)
+        with open(daemon.socket, "w", encoding="ascii") as f:
+            f.write("somebody's data")
+        daemon.spawn()
+        self.assertNotEqual(daemon.process.wait(FAIL_AFTER), 0)
+        daemon.log.join(FAIL_AFTER)
+        self.assertIn(daemon.socket, daemon.log_text())
+        with open(daemon.socket, encoding="ascii") as f:
+            self.assertEqual(f.read(), "somebody's data")
+
+    def test_socket_permissions(self):
+        daemon = self.daemon()
+        self.assertEqual(os.stat(daemon.socket).st_mode & 0o007, 0)
+
+    def test_no_such_socket_directory(self):
+        daemon = self.daemon(start=False,
+                             daemon_keys={"socket": self.path("nowhere", "socket")})
+        daemon.spawn()
+        self.assertNotEqual(daemon.process.wait(FAIL_AFTER), 0)
+        daemon.log.join(FAIL_AFTER)
+        self.assertIn(self.path("nowhere"), daemon.log_text())
+
+    def test_tells_the_service_manager(self):
+        path = self.path("notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(FAIL_AFTER)
+            daemon = self.daemon(prefix=["env", f"NOTIFY_SOCKET={path}"])
+            told = ""
+            while "READY=1" not in told:
+                told += manager.recv(4096).decode()
+            daemon.signal(signal.SIGHUP)
+            while "RELOADING=1" not in told:
+                told += manager.recv(4096).decode()
+            while told.count("READY=1") < 2:
+                told += manager.recv(4096).decode()
+            daemon.process.terminate()
+            while "STOPPING=1" not in told:
+                told += manager.recv(4096).decode()
+            self.assertEqual(daemon.process.wait(FAIL_AFTER), 0)
+
+    def test_feeds_the_watchdog(self):
+        path = self.path("notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(FAIL_AFTER)
+            self.daemon(prefix=["env", f"NOTIFY_SOCKET={path}", "WATCHDOG_USEC=400000"])
+            told = ""
+            while "WATCHDOG=1" not in told:
+                told += manager.recv(4096).decode()
+
+    def test_help_and_version(self):
+        for program in (SPGUARD, SPGUARDD):
+            for option in ("--help", "-h", "--version", "-V"):
+                with self.subTest(program=program, option=option):
+                    done = subprocess.run([program, option], capture_output=True, text=True,
+                                          timeout=FAIL_AFTER)
+                    self.assertEqual((done.returncode, done.stderr), (0, ""))
+                    self.assertIn("spguard", done.stdout)
+
+    def test_ready_is_the_last_thing_it_says(self):
+        """Whoever reads "ready" may ask: the socket is there, the answer proved."""
+        daemon = self.daemon(start=False)
+        holder = self.hold("mapped", self.dll)
+        daemon.spawn()
+        daemon.log.wait_for(lambda line: "spguardd: ready" in line, "'spguardd: ready'")
+        status = self.rpc(daemon).call("status")
+        self.assertEqual(status["products"][0]["verdict"], "blocked", self.show(status))
+        self.assert_blocked_by(daemon, self.dll, [holder.pid], {"mapped"})
+
+
+if __name__ == "__main__":
+    main()

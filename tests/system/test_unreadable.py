@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the daemon may not look at is unknown, with reason and remedy: never safe."""
+import os
+import shutil
+
+from support import FAIL_AFTER, SPGUARDD, Failure, Product, SystemTest, main
+
+NOBODY = 65534
+
+
+def without(*capabilities):
+    """A prefix that runs a program as root short of these capabilities."""
+    dropped = ",".join("-" + name for name in capabilities)
+    return ["setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
+
+
+CANNOT_READ = ("dac_override", "dac_read_search")
+
+
+class UnreadableTest(SystemTest):
+    def assert_unknown(self, answer, about):
+        self.assert_verdict(answer, "unknown")
+        self.assertIn(about, " ".join(answer["reasons"]) +
+                      self.show(answer["proof"]["coverage"]), self.show(answer))
+        self.assertTrue(answer["reasons"], self.show(answer))
+        self.assertTrue(answer["proof"]["coverage"], self.show(answer))
+        for lack in answer["proof"]["coverage"]:
+            self.assertTrue(lack["what"] and lack["why"] and lack["remedy"],
+                            self.show(answer))
+        self.assertFalse(answer["proof"]["complete"], self.show(answer))
+
+    def test_directory(self):
+        secret = self.directory("secret")
+        self.file("Mdbperf.dll", secret)
+        os.chown(secret, NOBODY, NOBODY)
+        os.chmod(secret, 0o700)
+        self.file("Other.dll")
+        daemon = self.daemon(Product("app", secret), Product("other", self.bin),
+                             prefix=without(*CANNOT_READ))
+        self.assert_unknown(daemon.check("--product", "app"), secret)
+        self.assert_verdict(daemon.check("--product", "other"), "safe")
+        os.chmod(secret, 0o755)
+        self.assert_verdict(daemon.check("--product", "app"), "safe")
+
+    def test_file(self):
+        path = self.file("Mdbperf.dll")
+        daemon = self.daemon(prefix=without(*CANNOT_READ))
+        self.assert_safe(daemon)
+        os.chown(path, NOBODY, NOBODY)
+        os.chmod(path, 0)
+        self.assert_unknown(daemon.check(), "Mdbperf.dll")
+        os.chmod(path, 0o644)
+        self.assert_safe(daemon)
+
+    def test_no_leases(self):
+        """Without CAP_LEASE the probe is refused for other people's files."""
+        path = self.file("Mdbperf.dll")
+        os.chown(path, NOBODY, NOBODY)
+        daemon = self.daemon(prefix=without("lease"))
+        self.assert_never_safe(daemon.check())
+        holder = self.hold("mapped", path)
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        self.use_of(answer, path, holder.pid)
+        holder.release()
+        self.hold("in-flight", path)
+        self.assert_never_safe(daemon.check())
+
+    def test_processes(self):
+        """Without CAP_SYS_PTRACE a privileged holder shows nothing of itself:
+        still blocked, by somebody whom no process shows."""
+        path = self.file("Mdbperf.dll")
+        daemon = self.daemon(prefix=without("sys_ptrace"))
+        self.assert_never_blocked_wrongly(daemon)
+        for state in ("read", "mapped", "in-flight"):
+            with self.subTest(state=state):
+                holder = self.hold(state, path)
+                answer = daemon.check()
+                self.assert_never_safe(answer)
+                self.assertEqual(self.file_of(answer, path)["state"], answer["verdict"],
+                                 self.show(answer))
+                holder.release()
+                self.assert_never_blocked_wrongly(daemon)
+
+    def assert_never_blocked_wrongly(self, daemon):
+        self.assertIn(daemon.check()["verdict"], ("safe", "unknown"))
+
+    def test_setup_stopped_but_others_cannot_be_seen(self):
+        """The visible holder is one that setup stops; whoever else may hold the
+        file cannot be seen: not safe."""
+        path = self.file("Mdbperf.dll")
+        program = self.program("store.exe")
+        daemon = self.daemon(Product("app", self.bin, setup_stops="store.exe"),
+                             prefix=without("sys_ptrace"))
+        self.hold("read", path, program=program)
+        self.hold("in-flight", path)
+        self.assert_never_safe(daemon.check())
+
+    def test_no_privileges_at_all(self):
+        """An ordinary user may run it and is told what it cannot know."""
+        path = self.file("Mdbperf.dll")
+        home = self.directory("home")
+        os.chmod(self.scratch, 0o755)
+        os.chown(home, NOBODY, NOBODY)
+        daemon = self.daemon(
+            start=False, daemon_keys={"group": "nogroup"},
+            program=shutil.copy(SPGUARDD, self.path("spguardd")),
+            prefix=["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+                    "--bounding-set=-all", "--inh-caps=-all"])
+        daemon.spawn()
+        try:
+            daemon.log.wait_for(lambda line: "spguardd: ready" in line, "ready")
+        except Failure:
+            # It may refuse, if it says what it lacks.
+            self.assertNotEqual(daemon.process.wait(FAIL_AFTER), 0)
+            self.assertRegex(daemon.log_text(), "CAP_|root|permission|permitted")
+            return
+        self.hold("mapped", path)
+        self.assert_never_safe(daemon.check())
+
+
+if __name__ == "__main__":
+    main()
