@@ -34,11 +34,13 @@ static const char help[] =
 	"Example:\n"
 	"  spguard doctor\n";
 
-/* One finding. @matters and @remedy only when it does not work. */
+/* One finding. @matters and @remedy only when it does not work, or is @noted:
+ * worth knowing, and no verdict depends on it. */
 struct finding {
 	const char *subject;
 	bool works;
 	const char *detail, *matters, *remedy;
+	bool noted;
 };
 
 static json_t *text_or_null(const char *text)
@@ -48,15 +50,16 @@ static json_t *text_or_null(const char *text)
 
 static void add(json_t *findings, const struct finding *finding)
 {
+	bool fine = finding->works && !finding->noted;
 	json_t *object = json_object();
 
 	json_object_set_new(object, "subject", json_string(finding->subject));
 	json_object_set_new(object, "works", json_boolean(finding->works));
 	json_object_set_new(object, "detail", text_or_null(finding->detail));
-	json_object_set_new(object, "matters",
-		finding->works ? json_null() : text_or_null(finding->matters));
-	json_object_set_new(object, "remedy",
-		finding->works ? json_null() : text_or_null(finding->remedy));
+	json_object_set_new(
+		object, "matters", fine ? json_null() : text_or_null(finding->matters));
+	json_object_set_new(
+		object, "remedy", fine ? json_null() : text_or_null(finding->remedy));
 	json_array_append_new(findings, object);
 }
 
@@ -223,17 +226,21 @@ static void examine_coverage(json_t *findings, const json_t *status)
 	json_array_foreach (spg_json_list(status, "coverage"), i, lack) {
 		const char *what = spg_json_text(lack, "what");
 		const char *product = spg_json_text(lack, "product");
+		bool blinds = json_object_get(lack, "blinds") != json_false();
 		struct spg_buf detail = SPG_BUF_NULL;
 
 		spg_buf_printf(&detail, "could not be looked at: %s",
 			spg_json_text(lack, "why") ? spg_json_text(lack, "why") : "?");
 		if (product)
 			spg_buf_printf(&detail, " (product %s)", product);
-		add(findings,
-			&(struct finding){what ? what : "something", false,
-				spg_buf_text(&detail),
-				"What could not be looked at is never called safe.",
-				spg_json_text(lack, "remedy")});
+		add(findings, &(struct finding){what ? what : "something", !blinds,
+				      spg_buf_text(&detail),
+				      blinds ? "What could not be looked at is never "
+		                               "called safe."
+					     : "Verdicts stay right; a holder may go "
+		                               "without a "
+					       "name.",
+				      spg_json_text(lack, "remedy"), !blinds});
 		spg_buf_finish(&detail);
 	}
 }
@@ -309,8 +316,12 @@ static void tell_finding(struct spg_output *out, const json_t *finding)
 	spg_buf_puts(&line, spg_json_text(finding, "subject"));
 	if (detail)
 		spg_buf_printf(&line, ": %s", detail);
-	spg_output_marked(out, works ? SPG_STYLE_GOOD : SPG_STYLE_BAD,
-		works ? "ok" : "LACK", MARK_WIDTH, NULL, spg_buf_text(&line));
+	if (works && spg_json_text(finding, "remedy"))
+		spg_output_marked(out, SPG_STYLE_CARE, "note", MARK_WIDTH, NULL,
+			spg_buf_text(&line));
+	else
+		spg_output_marked(out, works ? SPG_STYLE_GOOD : SPG_STYLE_BAD,
+			works ? "ok" : "LACK", MARK_WIDTH, NULL, spg_buf_text(&line));
 	if (line.failed)
 		out->text.failed = true;
 	spg_buf_finish(&line);

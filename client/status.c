@@ -54,8 +54,10 @@ static void tell_head(struct spg_output *out, const json_t *status)
 	spg_output_text(out, SPG_STYLE_STRONG, version ? version : "?");
 	spg_buf_printf(&buf, ": process %lld, running for ",
 		(long long)spg_json_number(status, "pid"));
-	spg_output_duration(
-		out, &buf, spg_json_number(status, "uptime") * SPG_NS_PER_S);
+	if (uptime_s < 60) /* whole seconds is all that is known */
+		spg_buf_printf(&buf, "%lld s", (long long)uptime_s);
+	else
+		spg_output_duration(out, &buf, uptime_s * SPG_NS_PER_S);
 	spg_buf_printf(&buf, ", tier %s", tier ? tier : "?");
 	spg_output_text(out, NULL, spg_buf_text(&buf));
 	spg_output_raw(out, "\n");

@@ -78,7 +78,7 @@ static struct tally *tally_files(const struct spg_observation *obs)
 		if (lock->process)
 			count_use(tally, spg_use_classify(obs->product, lock->process),
 				0);
-		else
+		else if (lock->state == SPG_LOCK_HELD)
 			tally->hidden_lock = true;
 		tally->how |=
 			lock->state == SPG_LOCK_HELD ? SPG_USE_LOCKED : SPG_USE_WAITING;

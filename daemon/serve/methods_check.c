@@ -102,6 +102,7 @@ static int add_unseen_paths(const struct gathering *g, json_t *coverage)
 			row, "why", json_string("no product has a file of that name"));
 		r |= json_object_set_new(row, "remedy",
 			json_string("see \"files\" and \"recursive\" of the product"));
+		r |= json_object_set_new(row, "blinds", json_true());
 		r |= json_object_set_new(row, "product", json_null());
 		r |= json_array_append_new(coverage, row);
 	}

@@ -223,7 +223,7 @@ static json_t *render_file(const struct spg_observation *obs,
 	return spg_render_done(out, r);
 }
 
-static json_t *render_lack(const struct spg_lack *lack, const char *product)
+json_t *spg_render_lack(const struct spg_lack *lack, const char *product)
 {
 	json_t *out = json_object();
 	int r = 0;
@@ -231,6 +231,7 @@ static json_t *render_lack(const struct spg_lack *lack, const char *product)
 	r |= json_object_set_new(out, "what", spg_render_text(lack->what));
 	r |= json_object_set_new(out, "why", spg_render_text(lack->why));
 	r |= json_object_set_new(out, "remedy", spg_render_text(lack->remedy));
+	r |= json_object_set_new(out, "blinds", json_boolean(lack->blinds));
 	if (product)
 		r |= json_object_set_new(out, "product", spg_render_text(product));
 	return spg_render_done(out, r);
@@ -243,7 +244,8 @@ static json_t *render_proof(const struct spg_proof *proof, const char *tier)
 	int r = 0;
 
 	for (size_t i = 0; i < obs->n_lacks; i++)
-		r |= json_array_append_new(coverage, render_lack(&obs->lacks[i], NULL));
+		r |= json_array_append_new(
+			coverage, spg_render_lack(&obs->lacks[i], NULL));
 	r |= json_object_set_new(out, "tier", spg_render_text(tier));
 	r |= json_object_set_new(
 		out, "files", json_integer((json_int_t)proof->verdict->counts.files));
@@ -404,7 +406,7 @@ int spg_render_coverage(json_t *out, const struct spg_proof *proof)
 
 	for (size_t i = 0; i < obs->n_lacks; i++)
 		r |= json_array_append_new(
-			out, render_lack(&obs->lacks[i], obs->product->name));
+			out, spg_render_lack(&obs->lacks[i], obs->product->name));
 	/* An empty list must never look like "nobody" when nobody looked. */
 	if (!proof->complete && !obs->n_lacks) {
 		struct spg_lack lack = {.what = obs->product->name,
@@ -413,7 +415,8 @@ int spg_render_coverage(json_t *out, const struct spg_proof *proof)
 		                       : (char *)"not everything was looked at",
 			.remedy = verdict->n_next ? verdict->next[0] : NULL};
 
-		r |= json_array_append_new(out, render_lack(&lack, obs->product->name));
+		r |= json_array_append_new(
+			out, spg_render_lack(&lack, obs->product->name));
 	}
 	return r ? SPG_ERR_NOMEM : 0;
 }

@@ -12,6 +12,8 @@
 
 #include <jansson.h>
 
+#include "daemon/model/observation.h"
+
 /** @value itself, or NULL (and it is released) when @failed is not 0. */
 json_t *spg_render_done(json_t *value, int failed);
 
@@ -20,3 +22,6 @@ json_t *spg_render_hows(unsigned how);
 
 /** Last byte of a lock; null: to the end of the file. */
 json_t *spg_render_lock_end(int64_t end);
+
+/** A row of coverage; @product NULL: without one. */
+json_t *spg_render_lack(const struct spg_lack *lack, const char *product);

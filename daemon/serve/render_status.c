@@ -127,19 +127,9 @@ static json_t *render_coverage(const struct spg_service *service)
 		size_t n;
 		const struct spg_lack *lacks = spg_model_lacks(service->model, i, &n);
 
-		for (size_t k = 0; k < n; k++) {
-			json_t *row = json_object();
-
-			r |= json_object_set_new(
-				row, "what", spg_render_text(lacks[k].what));
-			r |= json_object_set_new(
-				row, "why", spg_render_text(lacks[k].why));
-			r |= json_object_set_new(
-				row, "remedy", spg_render_text(lacks[k].remedy));
-			r |= json_object_set_new(
-				row, "product", spg_render_text(product));
-			r |= json_array_append_new(out, row);
-		}
+		for (size_t k = 0; k < n; k++)
+			r |= json_array_append_new(
+				out, spg_render_lack(&lacks[k], product));
 	}
 	return spg_render_done(out, r);
 }

@@ -346,6 +346,12 @@ static int serve_flush(struct spg_store *store)
 		try_resume(store);
 		if (store->stopped)
 			r = store->stop_err;
+	} else if (!spg_db_is_in_place(&store->db)) {
+		/* What was written before went with the file. */
+		r = replace_missing(store);
+		if (r < 0)
+			stop_history(store, r);
+		r = SPG_ERR_IO;
 	} else if (store->db.unsynced) {
 		r = write_loss(store, true);
 		if (r < 0 && handle_failure(store, r) == 0)

@@ -28,6 +28,8 @@ for name, value in os.environ.items():
 
 class Done:
     def __init__(self, code, out, err=""):
+        # A sanitizer may report and go on.
+        assert "runtime error" not in err and "Sanitizer" not in err, err
         self.code, self.out, self.err = code, out, err
 
 

@@ -51,7 +51,7 @@ class StartStopTest(SystemTest):
         second.spawn()
         self.assertNotEqual(second.process.wait(FAIL_AFTER), 0)
         second.log.join(FAIL_AFTER)
-        self.assertIn(daemon.socket, second.log_text())
+        self.assertIn(f"pid {daemon.process.pid}", second.log_text())
         # The first one is none the worse.
         self.assert_safe(daemon)
 

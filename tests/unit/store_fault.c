@@ -340,6 +340,33 @@ START_TEST(damage_at_run_time)
 }
 END_TEST
 
+/* Nothing is written to a file that nobody will find again. */
+START_TEST(removed_at_run_time)
+{
+	struct fixture f;
+	struct spg_store_page page;
+	uint64_t n;
+
+	setup(&f, NULL);
+	start(&f);
+	append_opens(&f, 10);
+	ck_assert_int_eq(flush(&f), 0);
+	ck_assert_int_eq(unlink(f.path), 0);
+	append_opens(&f, 1);
+	ck_assert_int_eq(flush(&f), SPG_ERR_IO); /* the eleven are gone */
+	append_opens(&f, 1);
+	ck_assert_int_eq(flush(&f), 0);
+	query_all(&f, &page);
+	ck_assert_uint_eq(page.events.n, 2);
+	ck_assert_int_eq(count_gaps(&page, SPG_GAP_DAMAGED, &n), 1);
+	ck_assert_uint_eq(n, 11);
+	ck_assert_int_eq(page.events.events[1]->id, 12);
+	spg_event_list_finish(&page.events);
+	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM history"), "2");
+	teardown(&f);
+}
+END_TEST
+
 static void run_sql(const char *path, const char *sql)
 {
 	sqlite3 *db;
@@ -461,6 +488,7 @@ int main(void)
 	tcase_add_test(tc, full_filesystem);
 	spg_add_rows(tc, damaged_is_set_aside, damages);
 	tcase_add_test(tc, damage_at_run_time);
+	tcase_add_test(tc, removed_at_run_time);
 	tcase_add_test(tc, newer_is_refused_untouched);
 	tcase_add_test(tc, other_programs_files_are_refused);
 	tcase_add_test(tc, killed);

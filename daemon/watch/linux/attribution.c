@@ -206,11 +206,14 @@ static int look_at_maps(struct subject *s, int32_t tid)
 	return visit.r < 0 ? visit.r : 0;
 }
 
-static int look_at_exe(struct subject *s)
+/* By thread: a leader that has exited shows none. */
+static int look_at_exe(struct subject *s, int32_t tid)
 {
+	char name[48];
 	struct statx stx;
 
-	if (statx(s->proc_fd, "exe", AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+	snprintf(name, sizeof(name), "task/%" PRId32 "/exe", tid);
+	if (statx(s->proc_fd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
 		    STATX_TYPE | STATX_INO, &stx) < 0) {
 		s->opaque = s->opaque || is_denied(errno);
 		return 0;
@@ -247,7 +250,9 @@ static int look_at_threads(struct subject *s)
 			files_seen = tid;
 		}
 		if (r == 0 && (!memory_seen || !shares(memory_seen, tid, KCMP_VM))) {
-			r = look_at_maps(s, tid);
+			r = look_at_exe(s, tid);
+			if (r == 0)
+				r = look_at_maps(s, tid);
 			memory_seen = tid;
 		}
 	}
@@ -280,9 +285,7 @@ static int look_into(struct spg_attribution *a, int32_t pid)
 			a->n_opaque++;
 		return 0;
 	}
-	r = look_at_exe(&s);
-	if (r == 0)
-		r = look_at_threads(&s);
+	r = look_at_threads(&s);
 	if (r == 0 && s.opaque && !s.gone)
 		note_opaque(a, &s);
 	spg_process_unref(s.process);

@@ -30,8 +30,10 @@ struct backend {
 	struct spg_watch base;
 	char *scratch_dir;
 	struct spg_users *users;
-	struct spg_events *events; /* NULL: no events on this system */
+	/* NULL, all three: no events on this system. */
+	struct spg_groups *groups;
 	struct spg_marks *marks;
+	struct spg_events *events;
 	struct spg_processes *processes;
 	struct spg_surveyor surveyor;
 	struct spg_mechanism mechanisms[N_MECHANISMS];
@@ -86,7 +88,7 @@ static void describe_events(struct backend *b, int err)
 /* Events are needed to prove that nothing happened during a survey. */
 static int open_events(struct backend *b)
 {
-	int r = spg_events_create(&b->events);
+	int r = spg_groups_create(&b->groups);
 
 	describe_events(b, r);
 	if (r == SPG_ERR_NOMEM)
@@ -96,11 +98,11 @@ static int open_events(struct backend *b)
 			spg_err_text(r), b->mechanisms[0].remedy);
 		return 0;
 	}
-	b->marks = spg_marks_create(spg_events_fd(b->events));
+	b->marks = spg_marks_create(b->groups);
 	if (!b->marks)
 		return SPG_ERR_NOMEM;
-	return spg_events_start(
-		b->events, b->base.loop, b->marks, b->processes, &b->base.listener);
+	return spg_events_start(&b->events, b->base.loop, b->groups, b->marks,
+		b->processes, &b->base.listener);
 }
 
 static int start(struct spg_watch *watch)
@@ -303,6 +305,7 @@ static void destroy(struct spg_watch *watch)
 	struct backend *b = backend_of(watch);
 
 	spg_marks_destroy(b->marks);
+	spg_groups_destroy(b->groups);
 	spg_mounts_destroy(b->surveyor.mounts);
 	spg_users_destroy(b->users);
 	pthread_mutex_destroy(&b->place_lock);

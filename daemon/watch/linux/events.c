@@ -15,19 +15,13 @@
 #include "common/log.h"
 #include "common/text.h"
 
-/* Newer than the headers of Debian 12 (linux/fanotify.h). */
-#ifndef FAN_REPORT_FD_ERROR
-#define FAN_REPORT_FD_ERROR 0x00002000
-#endif
-
 #define BUFFER_BYTES (256 * 1024)
 /* Events in one go, before other handles of the loop get their turn. */
 #define BUDGET       4096
 
 struct spg_events {
-	int fd;
 	uv_poll_t poll;
-	bool started;
+	struct spg_groups *groups;
 	struct spg_marks *marks;
 	struct spg_processes *processes;
 	struct spg_watch_listener listener;
@@ -39,42 +33,6 @@ struct spg_events {
 	void *user;
 	char *buffer;
 };
-
-int spg_events_create(struct spg_events **ret)
-{
-	struct spg_events *events = calloc(1, sizeof(*events));
-	unsigned flags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |
-	                 FAN_REPORT_DFID_NAME_TARGET | FAN_REPORT_PIDFD |
-	                 FAN_UNLIMITED_MARKS;
-
-	if (!events)
-		return SPG_ERR_NOMEM;
-	events->buffer = malloc(BUFFER_BYTES);
-	if (!events->buffer) {
-		free(events);
-		return SPG_ERR_NOMEM;
-	}
-	events->self = getpid();
-	/* Since 6.13 a pidfd that cannot be had says why; older ones refuse. */
-	events->fd = fanotify_init(flags | FAN_REPORT_FD_ERROR, O_RDONLY | O_CLOEXEC);
-	if (events->fd < 0 && errno == EINVAL)
-		events->fd = fanotify_init(flags, O_RDONLY | O_CLOEXEC);
-	if (events->fd < 0) {
-		int err = errno == EINVAL ? SPG_ERR_UNSUPPORTED
-		                          : spg_err_from_errno(errno);
-
-		free(events->buffer);
-		free(events);
-		return err;
-	}
-	*ret = events;
-	return 0;
-}
-
-int spg_events_fd(const struct spg_events *events)
-{
-	return events->fd;
-}
 
 /* What one event says, taken apart. */
 struct parsed {
@@ -394,31 +352,43 @@ static void handle(
 		close(metadata->fd);
 }
 
+/* Read one buffer of one group. Returns how many events it had. */
+static int read_group(struct spg_events *events, int fd)
+{
+	const struct fanotify_event_metadata *metadata;
+	int n = 0;
+	ssize_t len;
+
+	do
+		len = read(fd, events->buffer, BUFFER_BYTES);
+	while (len < 0 && errno == EINTR);
+	if (len < 0 && errno != EAGAIN)
+		spg_error("reading file events: %s", strerror(errno));
+	if (len <= 0)
+		return 0;
+	for (metadata = (const void *)events->buffer; FAN_EVENT_OK(metadata, len);
+		metadata = FAN_EVENT_NEXT(metadata, len)) {
+		if (metadata->vers == FANOTIFY_METADATA_VERSION)
+			handle(events, metadata);
+		n++;
+	}
+	return n;
+}
+
 int spg_events_drain(struct spg_events *events)
 {
-	for (int n = 0; n < BUDGET;) {
-		const struct fanotify_event_metadata *metadata;
-		ssize_t len = read(events->fd, events->buffer, BUFFER_BYTES);
+	int fds[SPG_GROUPS_MAX], n = 0, before;
+	size_t n_fds = spg_groups_fds(events->groups, fds);
 
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0 && errno != EAGAIN)
-			/* EMFILE costs the event its pidfd, not the event. */
-			spg_error("reading file events: %s", strerror(errno));
-		if (len <= 0) {
-			events->last_read_ns = spg_clock_wall_ns();
-			return 0;
-		}
-		for (metadata = (const void *)events->buffer;
-			FAN_EVENT_OK(metadata, len);
-			metadata = FAN_EVENT_NEXT(metadata, len)) {
-			if (metadata->vers != FANOTIFY_METADATA_VERSION)
-				continue;
-			handle(events, metadata);
-			n++;
-		}
-	}
-	return SPG_WATCH_MORE;
+	do {
+		before = n;
+		for (size_t i = 0; i < n_fds; i++)
+			n += read_group(events, fds[i]);
+	} while (n > before && n < BUDGET);
+	if (n > before)
+		return SPG_WATCH_MORE;
+	events->last_read_ns = spg_clock_wall_ns();
+	return 0;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int mask)
@@ -431,18 +401,29 @@ static void on_readable(uv_poll_t *poll, int status, int mask)
 	(void)spg_events_drain(events);
 }
 
-int spg_events_start(struct spg_events *events, uv_loop_t *loop,
-	struct spg_marks *marks, struct spg_processes *processes,
-	const struct spg_watch_listener *listener)
+int spg_events_start(struct spg_events **ret, uv_loop_t *loop,
+	struct spg_groups *groups, struct spg_marks *marks,
+	struct spg_processes *processes, const struct spg_watch_listener *listener)
 {
-	events->marks = marks;
-	events->processes = processes;
-	events->listener = *listener;
-	events->last_read_ns = spg_clock_wall_ns();
+	struct spg_events *events = calloc(1, sizeof(*events));
+
+	if (!events)
+		return SPG_ERR_NOMEM;
+	*events = (struct spg_events){.groups = groups,
+		.marks = marks,
+		.processes = processes,
+		.listener = *listener,
+		.self = getpid(),
+		.last_read_ns = spg_clock_wall_ns(),
+		.buffer = malloc(BUFFER_BYTES)};
+	if (!events->buffer ||
+		uv_poll_init(loop, &events->poll, spg_groups_poll_fd(groups)) < 0) {
+		free(events->buffer);
+		free(events);
+		return SPG_ERR_NOMEM;
+	}
 	events->poll.data = events;
-	if (uv_poll_init(loop, &events->poll, events->fd) < 0)
-		return SPG_ERR_IO;
-	events->started = true;
+	*ret = events;
 	return uv_poll_start(&events->poll, UV_READABLE, on_readable) < 0 ? SPG_ERR_IO
 	                                                                  : 0;
 }
@@ -498,7 +479,6 @@ static void on_poll_closed(uv_handle_t *handle)
 	void (*on_closed)(void *user) = events->on_closed;
 	void *user = events->user;
 
-	close(events->fd);
 	drop_products(events);
 	free(events->buffer);
 	free(events);
@@ -514,9 +494,5 @@ void spg_events_stop(
 	}
 	events->on_closed = on_closed;
 	events->user = user;
-	events->poll.data = events;
-	if (events->started)
-		uv_close((uv_handle_t *)&events->poll, on_poll_closed);
-	else
-		on_poll_closed((uv_handle_t *)&events->poll);
+	uv_close((uv_handle_t *)&events->poll, on_poll_closed);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/watch/linux/locks.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -126,27 +127,43 @@ static bool is_attributed(const struct spg_observation *obs, size_t file,
  * fcntl(fd, F_OFD_SETLKW), and /proc/PID/task/TID/syscall shows that
  * (proc_pid_syscall(5)).
  */
+static bool waits_in_fcntl(const char *syscall_text, int32_t fd)
+{
+	uint64_t argument, command;
+	long number;
+
+	return sscanf(syscall_text, "%ld 0x%" SCNx64 " 0x%" SCNx64, &number, &argument,
+		       &command) == 3 &&
+	       number == SYS_fcntl && (int32_t)argument == fd &&
+	       command == F_OFD_SETLKW;
+}
+
+/* Any thread that shares the descriptor may be the one that waits. */
+static bool has_waiting_thread(const struct spg_spot *spot)
+{
+	char path[80], text[256];
+	const struct dirent *entry;
+	bool waits = false;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%" PRId32 "/task", spot->pid);
+	tasks = opendir(path);
+	while (tasks && !waits && (entry = readdir(tasks))) {
+		snprintf(path, sizeof(path), "%.20s/syscall", entry->d_name);
+		waits = entry->d_name[0] != '.' &&
+		        spg_proc_slurp(dirfd(tasks), path, text, sizeof(text)) > 0 &&
+		        waits_in_fcntl(text, spot->fd);
+	}
+	if (tasks)
+		closedir(tasks);
+	return waits;
+}
+
 static size_t find_ofd_waiter(const struct spg_attribution *a, size_t file)
 {
-	for (size_t i = 0; i < a->n_spots; i++) {
-		const struct spg_spot *spot = &a->spots[i];
-		char path[64], text[128];
-		uint64_t fd, command;
-		long number;
-
-		if (spot->file != file)
-			continue;
-		snprintf(path, sizeof(path),
-			"/proc/%" PRId32 "/task/%" PRId32 "/syscall", spot->pid,
-			spot->tid);
-		if (spg_proc_slurp(AT_FDCWD, path, text, sizeof(text)) <= 0 ||
-			sscanf(text, "%ld 0x%" SCNx64 " 0x%" SCNx64, &number, &fd,
-				&command) != 3)
-			continue;
-		if (number == SYS_fcntl && (int32_t)fd == spot->fd &&
-			command == F_OFD_SETLKW)
-			return spot->use;
-	}
+	for (size_t i = 0; i < a->n_spots; i++)
+		if (a->spots[i].file == file && has_waiting_thread(&a->spots[i]))
+			return a->spots[i].use;
 	return SPG_NO_FILE;
 }
 

@@ -36,13 +36,13 @@ struct object {
 };
 
 struct spg_marks {
-	int fanotify_fd;
+	struct spg_groups *groups;
 	pthread_mutex_t lock;
 	struct object **buckets;
 	size_t n, n_buckets; /* a power of two */
 };
 
-struct spg_marks *spg_marks_create(int fanotify_fd)
+struct spg_marks *spg_marks_create(struct spg_groups *groups)
 {
 	struct spg_marks *marks = calloc(1, sizeof(*marks));
 
@@ -54,7 +54,7 @@ struct spg_marks *spg_marks_create(int fanotify_fd)
 		free(marks);
 		return NULL;
 	}
-	marks->fanotify_fd = fanotify_fd;
+	marks->groups = groups;
 	pthread_mutex_init(&marks->lock, NULL);
 	return marks;
 }
@@ -188,7 +188,7 @@ static int fid_of(int fd, struct spg_fid *ret)
 	return ret->handle.n_bytes > 0 ? 0 : SPG_ERR_UNSUPPORTED;
 }
 
-static int set_mark(int fanotify_fd, int fd, unsigned role)
+static int set_mark(struct spg_groups *groups, uint64_t fsid, int fd, unsigned role)
 {
 	uint64_t mask = 0;
 	char path[32];
@@ -199,21 +199,12 @@ static int set_mark(int fanotify_fd, int fd, unsigned role)
 		mask |= DIRECTORY_MASK;
 	if (role & SPG_MARK_FILE)
 		mask |= FILE_MASK;
-	if (role & (SPG_MARK_ANCESTOR | SPG_MARK_DIRECTORY)) {
-		if (fanotify_mark(fanotify_fd, FAN_MARK_ADD, mask, fd, NULL) == 0)
-			return 0;
-	} else {
-		/* A file is opened with O_PATH only, which the call takes as a
-		 * starting directory but not as the object: go through its link. */
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		if (fanotify_mark(fanotify_fd, FAN_MARK_ADD, mask, AT_FDCWD, path) == 0)
-			return 0;
-	}
-	if (errno == ENOSPC)
-		return SPG_ERR_LIMIT;
-	if (errno == EXDEV || errno == ENODEV)
-		return SPG_ERR_UNSUPPORTED;
-	return spg_err_from_errno(errno);
+	if (role & (SPG_MARK_ANCESTOR | SPG_MARK_DIRECTORY))
+		return spg_groups_mark(groups, fsid, mask, fd, NULL);
+	/* A file is opened with O_PATH only, which the call takes as a starting
+	 * directory but not as the object: go through its link. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return spg_groups_mark(groups, fsid, mask, -1, path);
 }
 
 int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned role)
@@ -233,7 +224,7 @@ int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned ro
 	pthread_mutex_unlock(&marks->lock);
 	if (r < 0 || marked)
 		return r;
-	r = set_mark(marks->fanotify_fd, fd, role);
+	r = set_mark(marks->groups, fid.fsid, fd, role);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&marks->lock);
@@ -275,8 +266,7 @@ void spg_marks_distrust(struct spg_marks *marks)
 void spg_marks_flush(struct spg_marks *marks)
 {
 	pthread_mutex_lock(&marks->lock);
-	/* Without a flag: all inode marks of the group. */
-	(void)fanotify_mark(marks->fanotify_fd, FAN_MARK_FLUSH, 0, AT_FDCWD, NULL);
+	spg_groups_flush(marks->groups);
 	drop_all(marks);
 	pthread_mutex_unlock(&marks->lock);
 }

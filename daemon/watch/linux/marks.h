@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/watch/linux/groups.h"
 #include "daemon/watch/linux/layer.h"
 
 /* How an object is watched; a set, since one directory may be both. */
@@ -32,8 +33,8 @@ struct spg_fid {
 
 struct spg_marks;
 
-/** @fanotify_fd is borrowed. NULL: out of memory. */
-struct spg_marks *spg_marks_create(int fanotify_fd);
+/** @groups is borrowed. NULL: out of memory. */
+struct spg_marks *spg_marks_create(struct spg_groups *groups);
 void spg_marks_destroy(struct spg_marks *marks); /* takes NULL */
 
 /**

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/watch/linux/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -106,10 +107,10 @@ static uint32_t read_uid(int proc_fd)
 	return uid;
 }
 
-static bool read_exe(int proc_fd, char *buf, size_t size)
+static bool read_link(int dir_fd, const char *name, char *buf, size_t size)
 {
 	static const char deleted[] = " (deleted)";
-	ssize_t n = readlinkat(proc_fd, "exe", buf, size - 1);
+	ssize_t n = readlinkat(dir_fd, name, buf, size - 1);
 
 	if (n <= 0)
 		return false;
@@ -118,6 +119,32 @@ static bool read_exe(int proc_fd, char *buf, size_t size)
 		strcmp(buf + n - (sizeof(deleted) - 1), deleted) == 0)
 		buf[n - (ssize_t)(sizeof(deleted) - 1)] = '\0';
 	return true;
+}
+
+/* A leader that has exited has no executable any more; its threads have. */
+static bool read_exe(int proc_fd, char *buf, size_t size)
+{
+	bool found = read_link(proc_fd, "exe", buf, size);
+	const struct dirent *entry;
+	DIR *tasks = NULL;
+	int fd = -1;
+
+	if (!found && errno == ENOENT)
+		fd = openat(proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		tasks = fdopendir(fd);
+	if (fd >= 0 && !tasks)
+		close(fd);
+	while (tasks && !found && (entry = readdir(tasks))) {
+		char name[48];
+
+		snprintf(name, sizeof(name), "%.20s/exe", entry->d_name);
+		found = entry->d_name[0] != '.' &&
+		        read_link(dirfd(tasks), name, buf, size);
+	}
+	if (tasks)
+		closedir(tasks);
+	return found;
 }
 
 static bool read_cmdline(int proc_fd, char *buf, size_t size)

@@ -15,7 +15,7 @@
 #include "daemon/watch/linux/bounded.h"
 #include "daemon/watch/linux/resolve.h"
 
-#define FOREIGN_TIMEOUT_MS 2000
+#define FOREIGN_TIMEOUT_MS 1000
 #define DEPTH_MAX          64
 
 /* One directory while it is walked. */

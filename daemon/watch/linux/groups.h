@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The fanotify groups, in file-id mode: no descriptor of a watched file is ever
+ * held.
+ *
+ * One group would do, were it not for filesystems whose id is weak: a btrfs
+ * subvolume that is not the first has an id of its own below one superblock, and
+ * the kernel lets a group with such a mark have no other filesystem
+ * (fs/notify/fanotify/fanotify_user.c, fanotify_set_mark_fsid: EXDEV). Those get
+ * a group each, when they are first marked. One epoll descriptor stands for all.
+ *
+ * The queues are the kernel's ordinary, bounded ones
+ * (fs.fanotify.max_queued_events, 16,384 by default), on purpose: an unbounded
+ * queue of a daemon that was stopped or hangs would fill the kernel's memory.
+ * When one overflows, an event says so, and that is a gap.
+ *
+ * Marks are set on the surveyor's thread, events are read on the loop's; groups
+ * are only ever added.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPG_GROUPS_MAX 64
+
+struct spg_groups;
+
+/**
+ * Open the first group. Returns 0; SPG_ERR_DENIED without CAP_SYS_ADMIN;
+ * SPG_ERR_UNSUPPORTED on a kernel before 5.17; or SPG_ERR_LIMIT, SPG_ERR_NOMEM.
+ */
+int spg_groups_create(struct spg_groups **ret);
+
+/** Takes NULL. */
+void spg_groups_destroy(struct spg_groups *groups);
+
+/** Readable when any group has events. */
+int spg_groups_poll_fd(const struct spg_groups *groups);
+
+/** The group descriptors there are now, 1..SPG_GROUPS_MAX. */
+size_t spg_groups_fds(struct spg_groups *groups, int ret[SPG_GROUPS_MAX]);
+
+/**
+ * Set a mark on the directory behind @fd, or on the object at @path if it is not
+ * NULL, which is on the filesystem @fsid. Returns 0, SPG_ERR_LIMIT,
+ * SPG_ERR_UNSUPPORTED, SPG_ERR_DENIED or SPG_ERR_IO.
+ */
+int spg_groups_mark(struct spg_groups *groups, uint64_t fsid, uint64_t mask, int fd,
+	const char *path);
+
+/** Remove every mark of every group. */
+void spg_groups_flush(struct spg_groups *groups);
