@@ -335,11 +335,21 @@ static int start_watch(struct daemon *d)
 	return r;
 }
 
+static void on_stored_gap(void *user, struct spg_event *gap)
+{
+	const struct daemon *d = user;
+
+	if (d->history)
+		spg_history_announce_stored(d->history, gap);
+}
+
 static int start_store(struct daemon *d, struct spg_store_origin *ret)
 {
 	const struct spg_store_config config = {.path = d->config->database,
 		.retain_ns = d->config->retain_ns,
-		.retain_bytes = d->config->retain_bytes};
+		.retain_bytes = d->config->retain_bytes,
+		.on_gap = on_stored_gap,
+		.user = d};
 
 	return spg_store_start(&d->store, &d->loop, &config, ret);
 }

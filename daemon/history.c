@@ -105,17 +105,23 @@ static void note_merged(struct spg_history *history, const struct spg_event *eve
 	merged->until_ns = event->at_ns;
 }
 
+static void count(struct spg_history *history, const struct spg_event *event)
+{
+	if (!history->service)
+		return;
+	history->service->n_events[event->kind]++;
+	if (event->kind == SPG_EVENT_GAP)
+		history->service->n_gaps[event->gap.reason]++;
+}
+
 void spg_history_record(struct spg_history *history, struct spg_event *event)
 {
 	struct owed *owed = event->durable ? calloc(1, sizeof(*owed)) : NULL;
 
 	event->id = ++history->last_id;
-	if (history->service) {
+	if (history->service)
 		history->service->last_event_id = event->id;
-		history->service->n_events[event->kind]++;
-		if (event->kind == SPG_EVENT_GAP)
-			history->service->n_gaps[event->gap.reason]++;
-	}
+	count(history, event);
 	spg_store_append(history->store, event);
 	if (is_merged(event) && !history->stopped)
 		note_merged(history, event);
@@ -143,6 +149,12 @@ void spg_history_gap(struct spg_history *history, const struct spg_event_gap *ga
 	else
 		spg_history_record(history, event);
 	spg_event_unref(event);
+}
+
+void spg_history_announce_stored(struct spg_history *history, struct spg_event *gap)
+{
+	count(history, gap);
+	announce(history, gap);
 }
 
 void spg_history_stop(struct spg_history *history)

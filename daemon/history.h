@@ -29,6 +29,9 @@ void spg_history_record(struct spg_history *history, struct spg_event *event);
 void spg_history_gap(struct spg_history *history, const struct spg_event_gap *gap,
 	const char *detail);
 
+/** Announce a gap that the store recorded by itself. */
+void spg_history_announce_stored(struct spg_history *history, struct spg_event *gap);
+
 /** Record what is pending and close the handle; before the store stops. Takes
  * NULL. Announcements that the store still owes find no server. */
 void spg_history_stop(struct spg_history *history);

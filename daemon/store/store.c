@@ -19,6 +19,8 @@ static void destroy(struct spg_store *store)
 	spg_loss_finish(&store->loss);
 	spg_loss_finish(&store->lost);
 	spg_command_destroy(store->spare);
+	spg_event_list_finish(&store->told);
+	spg_event_unref(store->saying);
 	free(store->queue);
 	free(store->taken);
 	free(store);
@@ -38,11 +40,17 @@ static void run_callback(struct spg_command *command)
 /* A callback may stop the store, which delivers what is left. */
 static void deliver(struct spg_store *store)
 {
+	struct spg_event_list told;
 	struct spg_command *command;
 
 	uv_mutex_lock(&store->mutex);
 	spg_command_list_append(&store->deliver, &store->done);
+	told = store->told;
+	store->told = (struct spg_event_list)SPG_EVENT_LIST_NULL;
 	uv_mutex_unlock(&store->mutex);
+	for (size_t i = 0; store->on_gap && i < told.n; i++)
+		store->on_gap(store->gap_user, told.events[i]);
+	spg_event_list_finish(&told);
 	while ((command = spg_command_list_take(&store->deliver))) {
 		run_callback(command);
 		if (!store->spare)
@@ -80,6 +88,8 @@ static struct spg_store *create(uv_loop_t *loop, const struct spg_store_config *
 		SPG_NS_PER_MS;
 	store->retain_ns = config->retain_ns;
 	store->retain_bytes = config->retain_bytes;
+	store->on_gap = config->on_gap;
+	store->gap_user = config->user;
 	store->prune_now = true;
 	spg_command_list_init(&store->commands);
 	spg_command_list_init(&store->done);

@@ -55,9 +55,11 @@ static void lose_taken(struct spg_store *store, size_t from)
 
 /* ---- gap rows ---- */
 
-static int append_gap(struct spg_db *db, int64_t id, const struct spg_event_gap *gap,
-	const char *detail)
+/* The row becomes known to the loop when it is committed: see tell_gap(). */
+static int append_gap(struct spg_store *store, int64_t id,
+	const struct spg_event_gap *gap, const char *detail)
 {
+	struct spg_db *db = &store->db;
 	struct spg_event *event =
 		spg_event_create(SPG_EVENT_GAP, spg_clock_wall_ns(), NULL, NULL);
 	int r = SPG_ERR_NOMEM;
@@ -71,16 +73,38 @@ static int append_gap(struct spg_db *db, int64_t id, const struct spg_event_gap 
 	} else {
 		snprintf(db->why, sizeof(db->why), "out of memory");
 	}
+	if (r == 0) {
+		spg_event_unref(store->saying);
+		store->saying = spg_event_ref(event);
+	}
 	spg_event_unref(event);
 	return r;
 }
 
-static int append_loss(struct spg_db *db, const struct spg_loss *loss)
+/* The transaction of the gap row ended: announce the row, or forget it. */
+static void tell_gap(struct spg_store *store, bool committed)
 {
+	struct spg_event *event = store->saying;
+
+	store->saying = NULL;
+	/* Before the loop's handle is there, the start tells of it. */
+	if (!event || !committed || !store->async.data) {
+		spg_event_unref(event);
+		return;
+	}
+	uv_mutex_lock(&store->mutex);
+	(void)spg_event_list_add(&store->told, event);
+	uv_mutex_unlock(&store->mutex);
+	uv_async_send(&store->async);
+}
+
+static int append_loss(struct spg_store *store, const struct spg_loss *loss)
+{
+	struct spg_db *db = &store->db;
 	const struct spg_event_gap gap = {
 		loss->stopped ? SPG_GAP_STORE : SPG_GAP_DROPPED, loss->first_ns,
 		loss->last_ns, loss->count};
-	int r = append_gap(db, loss->last_id, &gap,
+	int r = append_gap(store, loss->last_id, &gap,
 		loss->stopped ? "the database could not be written"
 			      : "events came faster than they could be written");
 
@@ -101,11 +125,12 @@ static int write_loss(struct spg_store *store, bool sync)
 	int r = spg_db_begin(db, sync);
 
 	if (r == 0 && store->lost.count > 0)
-		r = append_loss(db, &store->lost);
+		r = append_loss(store, &store->lost);
 	if (r == 0)
 		r = spg_db_commit(db, spg_clock_wall_ns());
 	else
 		spg_db_rollback(db);
+	tell_gap(store, r == 0);
 	if (r == 0)
 		spg_loss_finish(&store->lost);
 	return r;
@@ -140,11 +165,12 @@ int spg_writer_record_break(struct spg_store *store)
 		return 0;
 	r = spg_db_begin(db, true);
 	if (r == 0)
-		r = append_gap(db, store->gone.id, &gap, store->gone.detail);
+		r = append_gap(store, store->gone.id, &gap, store->gone.detail);
 	if (r == 0)
 		r = spg_db_commit(db, spg_clock_wall_ns());
 	else
 		spg_db_rollback(db);
+	tell_gap(store, r == 0);
 	if (r == 0)
 		store->gone.pending = false;
 	return r;

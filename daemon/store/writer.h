@@ -85,6 +85,8 @@ struct spg_store {
 
 	/* Loop thread. */
 	uv_async_t async;
+	void (*on_gap)(void *user, struct spg_event *gap);
+	void *gap_user;
 	struct spg_command_list deliver; /* callbacks due now */
 	int64_t last_id;
 	bool joined; /* the thread has ended: nothing is served any more */
@@ -99,6 +101,7 @@ struct spg_store {
 	bool urgent;            /* one of them is durable */
 	struct spg_loss loss;
 	struct spg_command_list commands, done;
+	struct spg_event_list told; /* gaps on disk, not announced yet */
 	bool stopping;
 	int64_t stop_mono_ns; /* give up by then */
 	int64_t retain_ns;
@@ -112,6 +115,7 @@ struct spg_store {
 	size_t n_taken;
 	struct spg_loss lost;
 	struct spg_break gone;
+	struct spg_event *saying; /* the gap of the transaction that is open */
 	bool stopped;
 	int stop_err;
 	int64_t beat_mono_ns;  /* when the next sign of life is due */

@@ -195,7 +195,7 @@ START_TEST(check_answer)
 		"\"at\":\"2026-11-22T13:00:00.123456Z\",\"generation\":4711,"
 		"\"proof\":{\"tier\":\"procfs\",\"files\":5,\"took_us\":212,"
 		"\"tries\":2,\"complete\":false,\"coverage\":[{\"what\":\"mount\","
-		"\"why\":\"\\\\x1b\",\"remedy\":\"mend\"}]},"
+		"\"why\":\"\\\\x1b\",\"remedy\":\"mend\",\"blinds\":true}]},"
 		"\"counts\":{\"files\":5,\"blocked\":2,\"open\":1,\"mapped\":1,"
 		"\"executing\":1,\"locked\":1,\"waiting\":1,\"unattributed\":1}}");
 	scene_finish(&s);
@@ -233,6 +233,7 @@ START_TEST(rows)
 	json_array_clear(out);
 	ck_assert_int_eq(spg_render_coverage(out, &s.proof), 0);
 	check_text(out, "[{\"what\":\"mount\",\"why\":\"\\\\x1b\",\"remedy\":\"mend\","
+	                "\"blinds\":true,"
 			"\"product\":\"exchange55\"}]");
 	scene_finish(&s);
 }

@@ -17,8 +17,8 @@ struct spg_census_result spg_census_probe_fd(int fd)
 		.census = SPG_CENSUS_UNKNOWN, .errnum = errno};
 }
 
-static struct spg_census_result probe_layer(
-	const struct spg_linux_file *file, size_t index, bool by_handle)
+static struct spg_census_result probe_layer(const struct spg_linux_file *file,
+	size_t index, const struct spg_mounts *by_handle)
 {
 	struct spg_census_result result;
 	int fd = spg_layer_open(file, index, by_handle);
@@ -28,9 +28,9 @@ static struct spg_census_result probe_layer(
 		 * there is a holder. ETXTBSY cannot come for reading. */
 		if (errno == EWOULDBLOCK)
 			return (struct spg_census_result){.census = SPG_CENSUS_BUSY};
-		/* An inode without users and names is gone; so is one whose
-		 * filesystem could be unmounted. */
-		if (by_handle && (errno == ESTALE || errno == ENODEV))
+		/* An inode without users and names is gone. (ENODEV says less: a
+		 * filesystem that was unmounted lazily still has users.) */
+		if (by_handle && errno == ESTALE)
 			return (struct spg_census_result){
 				.census = SPG_CENSUS_FREE, .gone = true};
 		return (struct spg_census_result){
@@ -42,7 +42,7 @@ static struct spg_census_result probe_layer(
 }
 
 struct spg_census_result spg_census_probe(
-	const struct spg_linux_file *file, bool by_handle)
+	const struct spg_linux_file *file, const struct spg_mounts *by_handle)
 {
 	struct spg_census_result all = {.census = SPG_CENSUS_FREE, .gone = true};
 

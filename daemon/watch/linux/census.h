@@ -22,10 +22,10 @@ struct spg_census_result {
 	int errnum; /* for SPG_CENSUS_UNKNOWN: why */
 };
 
-/** Probe every layer of @file; busy if any is. @by_handle: the file has left its
- * path. */
+/** Probe every layer of @file; busy if any is. @by_handle: the mount table if the
+ * file has left its path, else NULL. */
 struct spg_census_result spg_census_probe(
-	const struct spg_linux_file *file, bool by_handle);
+	const struct spg_linux_file *file, const struct spg_mounts *by_handle);
 
 /** Probe the open file @fd, which must be the caller's only descriptor of it. */
 struct spg_census_result spg_census_probe_fd(int fd);

@@ -232,18 +232,25 @@ struct spg_linux_file *spg_linux_file_orphan(
  * no O_PATH. On another filesystem (unmounted, or mounted over) the handle
  * would look stale, and a held file free: so compare devices.
  */
-static int open_filesystem(const struct spg_layer *layer)
+static int open_filesystem(
+	const struct spg_layer *layer, const struct spg_mounts *mounts)
 {
 	const char *places[2] = {layer->path, layer->mount_path};
 	char folder[PATH_MAX];
 	struct stat st;
 
-	snprintf(folder, sizeof(folder), "%.*s",
-		(int)(spg_path_base(layer->path) - layer->path), layer->path);
+	snprintf(folder, sizeof(folder), "%s", layer->path);
+	folder[spg_path_base(layer->path) - layer->path] = '\0';
+	spg_path_normalise(folder);
 	places[0] = folder;
 	for (int i = 0; i < 2; i++) {
-		int fd = open(places[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		const struct spg_mount *mount = spg_mounts_find(mounts, places[i]);
+		int fd;
 
+		/* By the text first: something dead may be mounted over it. */
+		if (!mount || mount->dev != layer->sdev)
+			continue;
+		fd = open(places[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 		if (fd < 0)
 			continue;
 		if (fstat(fd, &st) == 0 && st.st_dev == layer->id.dev)
@@ -254,7 +261,7 @@ static int open_filesystem(const struct spg_layer *layer)
 	return -1;
 }
 
-static int open_handle(const struct spg_layer *layer)
+static int open_handle(const struct spg_layer *layer, const struct spg_mounts *mounts)
 {
 	union {
 		struct file_handle handle;
@@ -266,7 +273,7 @@ static int open_handle(const struct spg_layer *layer)
 		errno = EOPNOTSUPP;
 		return -1;
 	}
-	fs_fd = open_filesystem(layer);
+	fs_fd = open_filesystem(layer, mounts);
 	if (fs_fd < 0)
 		return -1;
 	u.handle.handle_type = layer->handle.type;
@@ -280,11 +287,12 @@ static int open_handle(const struct spg_layer *layer)
 	return fd;
 }
 
-int spg_layer_open(const struct spg_linux_file *file, size_t index, bool by_handle)
+int spg_layer_open(const struct spg_linux_file *file, size_t index,
+	const struct spg_mounts *by_handle)
 {
 	const struct spg_layer *layer = &file->layers[index];
 
 	if (by_handle)
-		return open_handle(layer);
+		return open_handle(layer, by_handle);
 	return open(layer->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }

@@ -83,11 +83,13 @@ struct spg_linux_file *spg_linux_file_orphan(
 
 /**
  * Open layer @index of @file for reading, without waiting for a peer or a
- * device: by its handle if @by_handle, else by its path. Returns a descriptor
+ * device: by its handle if @by_handle is given, else by its path. Returns a descriptor
  * or -1 with errno. By handle, ESTALE means that the inode is gone and every
- * user with it, and ENODEV that its filesystem is mounted nowhere known.
+ * user with it, and ENODEV that its filesystem is not
+ * to be found at its place, unmounted or covered.
  */
-int spg_layer_open(const struct spg_linux_file *file, size_t index, bool by_handle);
+int spg_layer_open(const struct spg_linux_file *file, size_t index,
+	const struct spg_mounts *by_handle);
 
 /** The handle of a file or directory; n_bytes 0 when there is none. */
 void spg_handle_of(int dir_fd, const char *path, int flags, struct spg_handle *ret);

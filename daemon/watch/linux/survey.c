@@ -77,7 +77,8 @@ static int probe(struct survey *s, size_t index)
 		seen->census = SPG_CENSUS_UNKNOWN; /* the walk said why */
 		return 0;
 	}
-	result = spg_census_probe(file, seen->presence == SPG_REPLACED);
+	result = spg_census_probe(
+		file, seen->presence == SPG_REPLACED ? s->surveyor->mounts : NULL);
 	seen->census = result.census;
 	if (seen->presence == SPG_REPLACED && result.census == SPG_CENSUS_FREE)
 		seen->presence = SPG_GONE;
