@@ -194,13 +194,11 @@ static void tell_reasons(struct spg_output *out, const json_t *answer)
 		headed = true;
 		spg_output_wrap(out, "  -", 4, text);
 	}
-	if (json_array_size(coverage) == 0)
-		return;
-	spg_output_raw(
-		out, strcmp(verdict, "unknown") == 0
-			     ? "\nCould not be looked at:\n"
-			     : "\nCould not be looked at (the verdict holds):\n");
-	spg_describe_coverage(out, coverage);
+	spg_describe_coverage(out,
+		strcmp(verdict, "unknown") == 0
+			? "Could not be looked at:"
+			: "Could not be looked at (the verdict holds):",
+		coverage);
 }
 
 /* Commands are not wrapped, so that they can be copied. */
@@ -309,7 +307,7 @@ static void tell_next(struct spg_output *out, const struct spg_check_options *op
 			spg_output_wrap(out, "  ", 2, text);
 	}
 	tell_advice(out, answer, next);
-	if (json_array_size(coverage) > 0 &&
+	if (spg_coverage_blinds(coverage) &&
 		strcmp(spg_json_text(answer, "verdict"), "unknown") == 0)
 		spg_output_wrap(out, "  ", 2,
 			"Mend what could not be looked at (the remedies above).");

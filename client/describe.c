@@ -249,26 +249,58 @@ void spg_file_table_print(struct spg_file_table *table, struct spg_output *out)
 	spg_buf_finish(&table->folder);
 }
 
-void spg_describe_coverage(struct spg_output *out, const json_t *coverage)
+/* A daemon that does not say so may mean it. */
+static bool lack_blinds(const json_t *lack)
+{
+	return !json_is_false(json_object_get(lack, "blinds"));
+}
+
+bool spg_coverage_blinds(const json_t *coverage)
 {
 	size_t i;
 	json_t *lack;
 
-	json_array_foreach (coverage, i, lack) {
-		const char *what = spg_json_text(lack, "what");
-		const char *why = spg_json_text(lack, "why");
-		const char *remedy = spg_json_text(lack, "remedy");
-		struct spg_buf line = SPG_BUF_NULL;
+	json_array_foreach (coverage, i, lack)
+		if (lack_blinds(lack))
+			return true;
+	return false;
+}
 
-		spg_buf_printf(&line, "%s: %s", what ? what : "something",
-			why ? why : "no reason was given");
-		spg_output_wrap(out, "  -", 4, spg_buf_text(&line));
-		if (remedy)
-			spg_output_wrap(out, "    remedy:", 12, remedy);
-		if (line.failed)
-			out->text.failed = true;
-		spg_buf_finish(&line);
-	}
+static void describe_lack(struct spg_output *out, const json_t *lack)
+{
+	const char *what = spg_json_text(lack, "what");
+	const char *why = spg_json_text(lack, "why");
+	const char *remedy = spg_json_text(lack, "remedy");
+	bool blinds = lack_blinds(lack);
+	struct spg_buf line = SPG_BUF_NULL;
+
+	spg_buf_printf(&line, "%s: %s", what ? what : "something",
+		why ? why : "no reason was given");
+	spg_output_wrap(
+		out, blinds ? "  -" : "note:", blinds ? 4 : 6, spg_buf_text(&line));
+	if (remedy && blinds)
+		spg_output_wrap(out, "    remedy:", 12, remedy);
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+}
+
+void spg_describe_coverage(
+	struct spg_output *out, const char *heading, const json_t *coverage)
+{
+	size_t i;
+	json_t *lack;
+
+	if (json_array_size(coverage) == 0)
+		return;
+	spg_output_raw(out, "\n");
+	if (spg_coverage_blinds(coverage))
+		spg_output_raw(out, "%s\n", heading);
+	/* First what counts. */
+	for (int noted = 0; noted < 2; noted++)
+		json_array_foreach (coverage, i, lack)
+			if (lack_blinds(lack) == !noted)
+				describe_lack(out, lack);
 }
 
 /* ---- events ---- */

@@ -63,8 +63,16 @@ void spg_file_table_print(struct spg_file_table *table, struct spg_output *out);
 
 /* ---- what could not be looked at ---- */
 
-/** A paragraph for each element of @coverage: what, why, remedy. */
-void spg_describe_coverage(struct spg_output *out, const json_t *coverage);
+/** True when some element of @coverage could have changed the answer. */
+bool spg_coverage_blinds(const json_t *coverage);
+
+/**
+ * Under @heading, a paragraph for each element of @coverage that could have
+ * changed the answer: what, why, remedy. The others make a line each below:
+ * they are no reason for doubt, and doctor says more about them.
+ */
+void spg_describe_coverage(
+	struct spg_output *out, const char *heading, const json_t *coverage);
 
 /* ---- events ---- */
 

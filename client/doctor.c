@@ -236,9 +236,9 @@ static void examine_coverage(json_t *findings, const json_t *status)
 		add(findings, &(struct finding){what ? what : "something", !blinds,
 				      spg_buf_text(&detail),
 				      blinds ? "What could not be looked at is never "
-		                               "called safe."
+					       "called safe."
 					     : "Verdicts stay right; a holder may go "
-		                               "without a "
+					       "without a "
 					       "name.",
 				      spg_json_text(lack, "remedy"), !blinds});
 		spg_buf_finish(&detail);

@@ -43,15 +43,12 @@ static void tell(struct spg_output *out, const json_t *result)
 		spg_file_table_print(&table, out);
 	} else {
 		spg_table_finish(&table.table);
-		spg_output_raw(out, json_array_size(coverage) > 0
+		spg_output_raw(out, spg_coverage_blinds(coverage)
 					    ? "No lock was seen.\n"
 					    : "There is no lock.\n");
 	}
-	if (json_array_size(coverage) > 0) {
-		spg_output_raw(
-			out, "\nCould not be looked at, so there may be more locks:\n");
-		spg_describe_coverage(out, coverage);
-	}
+	spg_describe_coverage(
+		out, "Could not be looked at, so there may be more locks:", coverage);
 }
 
 static int run(struct spg_client *client, int argc, char **argv)
