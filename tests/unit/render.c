@@ -233,7 +233,7 @@ START_TEST(rows)
 	json_array_clear(out);
 	ck_assert_int_eq(spg_render_coverage(out, &s.proof), 0);
 	check_text(out, "[{\"what\":\"mount\",\"why\":\"\\\\x1b\",\"remedy\":\"mend\","
-	                "\"blinds\":true,"
+			"\"blinds\":true,"
 			"\"product\":\"exchange55\"}]");
 	scene_finish(&s);
 }

@@ -44,7 +44,7 @@ static void place_init(struct place *place)
 {
 	memset(place, 0, sizeof(*place));
 	ck_assert_int_eq(uv_loop_init(&place->loop), 0);
-	strcpy(place->dir, "/tmp/listener-XXXXXX");
+	snprintf(place->dir, sizeof(place->dir), "/tmp/listener-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(place->dir));
 	snprintf(place->path, sizeof(place->path), "%s/s", place->dir);
 	snprintf(place->lock, sizeof(place->lock), "%s/s.lock", place->dir);
@@ -205,7 +205,7 @@ START_TEST(second_daemon_is_refused)
 	/* The second one is another listener of this process: flock(2) holds
 	 * between open file descriptions. */
 	ck_assert_int_eq(uv_loop_init(&second.loop), 0);
-	strcpy(second.path, place.path);
+	snprintf(second.path, sizeof(second.path), "%s", place.path);
 	snprintf(expected, sizeof(expected), "pid %d serves %s", (int)getpid(),
 		place.path);
 	capture(&place);

@@ -380,7 +380,7 @@ void world_init(struct world *world)
 		world->fake->products[i] = product;
 	}
 	ck_assert_int_eq(uv_loop_init(&world->loop), 0);
-	strcpy(world->dir, "/tmp/serve-XXXXXX");
+	snprintf(world->dir, sizeof(world->dir), "/tmp/serve-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(world->dir));
 	snprintf(world->path, sizeof(world->path), "%s/s", world->dir);
 	world->service = (struct spg_service){

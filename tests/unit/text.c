@@ -3,6 +3,7 @@
 #include "common/text.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,7 +131,7 @@ START_TEST(normalise)
 {
 	char path[64];
 
-	strcpy(path, paths[_i].in);
+	snprintf(path, sizeof(path), "%s", paths[_i].in);
 	spg_path_normalise(path);
 	ck_assert_str_eq(path, paths[_i].out);
 }

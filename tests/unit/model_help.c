@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/model_help.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/text.h"
+
+static const struct spg_process_info people[] = {
+	{.id = {2113, 77},
+		.started_ns = 50,
+		.name = "perfmon",
+		.exe = "/usr/bin/perfmon",
+		.unit = "perfmon.service"},
+	{.id = {2200, 78}, .name = "scanner", .exe = "/opt/av/scanner"},
+	{.id = {2300, 79}, .name = "Store.EXE", .unit = "exchange-store.service"},
+	{.id = {2301, 80}, .name = "wine-preloader", .exe = "/srv/bin/dsamain.exe"},
+	{.id = {1, 1}, .name = "systemd"},
+	{.id = {400, 5},
+		.name = "dbus-daemon",
+		.unit = "dbus.service",
+		.unit_refuses_stop = true},
+	{.id = {2400, 81},
+		.name = "indexer",
+		.unit = "indexer.service",
+		.unit_user = "mia"},
+	{.id = {2401, 82}, .name = "odd", .unit = "a b;reboot.service"},
+	{.id = {2402, 83}, .name = "evil\nkill -9 1 # \x1b[2J"},
+	{.id = {2403, 84}, .unit_user = NULL},
+	/* The same pid later. */
+	{.id = {2113, 9000}, .started_ns = 500, .name = "perfmon2"},
+	{.id = {2404, 85}, .name = "young", .started_ns = 250},
+};
+
+/* How the rows are called in texts. */
+static const char *const names[] = {"perfmon", "scanner", "store", "dsamain", "init",
+	"refuser", "indexer", "odd", "evil", "nameless", "perfmon2", "young"};
+
+#define N_PEOPLE (sizeof(people) / sizeof(people[0]))
+
+static const struct spg_process_info *find_person(const char *who)
+{
+	for (size_t i = 0; i < N_PEOPLE; i++)
+		if (strcmp(names[i], who) == 0)
+			return &people[i];
+	ck_abort_msg("there is no process \"%s\" in these tests", who);
+	return NULL;
+}
+
+static const char *name_of(const struct spg_process *process)
+{
+	if (!process)
+		return "-";
+	for (size_t i = 0; i < N_PEOPLE; i++)
+		if (spg_proc_id_equal(people[i].id, process->id))
+			return names[i];
+	return process->name ? process->name : "?";
+}
+
+struct spg_process *help_process(const char *who)
+{
+	struct spg_process *process = spg_process_create(find_person(who));
+
+	ck_assert_ptr_nonnull(process);
+	return process;
+}
+
+struct spg_proc_id help_id(const char *who)
+{
+	return find_person(who)->id;
+}
+
+struct spg_product *help_plain_product(
+	const char *name, const char *directory, const char *pattern)
+{
+	struct spg_product *p = spg_product_create(name);
+
+	ck_assert_ptr_nonnull(p);
+	ck_assert_int_eq(spg_product_add_directory(p, directory, "test:1"), 0);
+	ck_assert_int_eq(spg_product_add_pattern(p, pattern), 0);
+	return p;
+}
+
+struct spg_product *help_product(void)
+{
+	struct spg_product *p = help_plain_product("exchange", HELP_DIR, "*.dll");
+
+	p->ignore_case = true;
+	ck_assert_int_eq(spg_product_add_directory(p, "/srv/system32", "test:2"), 0);
+	ck_assert_int_eq(spg_product_add_setup_stop(p, "store.exe"), 0);
+	ck_assert_int_eq(spg_product_add_setup_stop(p, "dsamain.exe"), 0);
+	ck_assert_int_eq(
+		spg_product_add_advice(p, "*perf.dll", "Stop Performance Monitor."), 0);
+	return p;
+}
+
+/* "a.dll" stands for "/srv/bin/a.dll". */
+static char *full_path(const char *name)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_buf_printf(&buf, "%s%s", name[0] == '/' ? "" : HELP_DIR "/", name);
+	return spg_buf_take(&buf);
+}
+
+static struct spg_file *make_file(const char *name)
+{
+	char *path = full_path(name);
+	struct spg_file_id id = {8, 0};
+	struct spg_file *file;
+
+	/* The same path is the same inode in each survey. */
+	for (const char *c = path; *c; c++)
+		id.ino = id.ino * 31 + (unsigned char)*c;
+	file = spg_file_create(path, id);
+	free(path);
+	ck_assert_ptr_nonnull(file);
+	return file;
+}
+
+static size_t find_file(const struct spg_observation *obs, const char *name)
+{
+	char *path = full_path(name);
+	size_t i = obs->n_files;
+
+	/* The last one counts: an old version may stand before it. */
+	while (i > 0 && strcmp(obs->files[i - 1].file->path, path) != 0)
+		i--;
+	free(path);
+	ck_assert_msg(i > 0, "no file \"%s\"", name);
+	return i - 1;
+}
+
+static unsigned parse_how(char *text)
+{
+	unsigned how = 0;
+	char *save = NULL;
+
+	for (char *word = strtok_r(text, "+", &save); word;
+		word = strtok_r(NULL, "+", &save)) {
+		unsigned bit = 0;
+
+		for (int i = 0; i < SPG_USE_HOWS; i++)
+			if (strcmp(word, spg_use_how_name(1 << i)) == 0)
+				bit = 1U << i;
+		ck_assert_msg(bit, "no how \"%s\"", word);
+		how |= bit;
+	}
+	return how;
+}
+
+static void add_file(struct spg_observation *obs, char *const *words, size_t n)
+{
+	static const char *const census[] = {"free", "busy", "unknown"};
+	enum spg_presence presence = SPG_PRESENT;
+	struct spg_file *file = make_file(words[1]);
+	bool unattributed = false;
+	int found = -1;
+
+	for (int i = 0; i < 3; i++)
+		if (strcmp(words[2], census[i]) == 0)
+			found = i;
+	ck_assert_msg(found >= 0, "no census \"%s\"", words[2]);
+	for (size_t i = 3; i < n; i++) {
+		if (strcmp(words[i], "replaced") == 0)
+			presence = SPG_REPLACED;
+		else if (strcmp(words[i], "gone") == 0)
+			presence = SPG_GONE;
+		else if (strcmp(words[i], "unattributed") == 0)
+			unattributed = true;
+		else
+			ck_abort_msg("what is \"%s\"?", words[i]);
+	}
+	ck_assert_int_eq(
+		spg_observation_add_file(obs, file, presence, (enum spg_census)found),
+		0);
+	obs->files[obs->n_files - 1].unattributed = unattributed;
+	spg_file_unref(file);
+}
+
+static void add_use(struct spg_observation *obs, char *const *words)
+{
+	struct spg_process *process = help_process(words[2]);
+
+	ck_assert_int_eq(spg_observation_add_use(obs, find_file(obs, words[1]), process,
+				 parse_how(words[3])),
+		0);
+	spg_process_unref(process);
+}
+
+static void add_lock(struct spg_observation *obs, char *const *words)
+{
+	struct spg_seen_lock lock = {.file = find_file(obs, words[1]),
+		.state = strcmp(words[3], "held") == 0 ? SPG_LOCK_HELD
+	                                               : SPG_LOCK_WAITING,
+		.mode = strcmp(words[5], "read") == 0 ? SPG_LOCK_READ : SPG_LOCK_WRITE,
+		.start = strtoll(words[6], NULL, 10),
+		.end = strcmp(words[7], "eof") == 0 ? SPG_LOCK_EOF
+	                                            : strtoll(words[7], NULL, 10)};
+	int kind = 0;
+
+	while (kind < SPG_LOCK_KINDS &&
+		strcmp(words[4], spg_lock_kind_name((enum spg_lock_kind)kind)) != 0)
+		kind++;
+	ck_assert_msg(kind < SPG_LOCK_KINDS, "no kind \"%s\"", words[4]);
+	lock.kind = (enum spg_lock_kind)kind;
+	if (strcmp(words[2], "-") != 0)
+		lock.process = help_process(words[2]);
+	ck_assert_int_eq(spg_observation_add_lock(obs, &lock), 0);
+	spg_process_unref(lock.process);
+}
+
+static void add_lack(struct spg_observation *obs, char *const *words)
+{
+	size_t file =
+		strcmp(words[1], "*") == 0 ? SPG_NO_FILE : find_file(obs, words[1]);
+
+	ck_assert_int_eq(
+		spg_observation_add_lack(obs, file, strcmp(words[2], "blinds") == 0,
+			words[3], "mend it", "it is %s", "dark"),
+		0);
+}
+
+static void add_statement(struct spg_observation *obs, char *statement)
+{
+	char *words[9], *save = NULL;
+	size_t n = 0;
+
+	for (char *word = strtok_r(statement, " \t", &save); word && n < 9;
+		word = strtok_r(NULL, " \t", &save))
+		words[n++] = word;
+	if (n == 0)
+		return;
+	if (strcmp(words[0], "file") == 0 && n >= 3) {
+		add_file(obs, words, n);
+	} else if (strcmp(words[0], "use") == 0 && n == 4) {
+		add_use(obs, words);
+	} else if (strcmp(words[0], "lock") == 0 && n == 8) {
+		add_lock(obs, words);
+	} else if (strcmp(words[0], "lack") == 0 && n == 4) {
+		add_lack(obs, words);
+	} else if (strcmp(words[0], "hidden") == 0 && n == 2) {
+		obs->hidden_why = strdup(words[1]);
+		ck_assert_ptr_nonnull(obs->hidden_why);
+	} else {
+		ck_abort_msg("no statement: \"%s\"", words[0]);
+	}
+}
+
+struct spg_observation *help_observe(struct spg_product *product,
+	enum spg_survey_depth depth, int64_t at_ns, const char *text)
+{
+	struct spg_observation *obs = spg_observation_create(product, depth);
+	char *copy = strdup(text), *save = NULL;
+
+	ck_assert(obs && copy);
+	for (char *statement = strtok_r(copy, ";\n", &save); statement;
+		statement = strtok_r(NULL, ";\n", &save))
+		add_statement(obs, statement);
+	free(copy);
+	obs->began_ns = obs->ended_ns = at_ns;
+	obs->attributed = true;
+	return obs;
+}
+
+static void put_counts(struct spg_buf *buf, const struct spg_verdict_counts *counts)
+{
+	const struct {
+		const char *name;
+		size_t n;
+	} rows[] = {{"files", counts->files}, {"blocked", counts->blocked},
+		{"open", counts->open}, {"mapped", counts->mapped},
+		{"executing", counts->executing}, {"locked", counts->locked},
+		{"waiting", counts->waiting}, {"unattributed", counts->unattributed}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].n > 0)
+			spg_buf_printf(buf, " %s=%zu", rows[i].name, rows[i].n);
+	spg_buf_putc(buf, '\n');
+}
+
+static const char *short_path(const char *path)
+{
+	size_t n = sizeof(HELP_DIR);
+
+	return strncmp(path, HELP_DIR "/", n) == 0 ? path + n : path;
+}
+
+char *help_verdict_text(const struct spg_verdict *verdict)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_buf_puts(&buf, spg_verdict_name(verdict->kind));
+	put_counts(&buf, &verdict->counts);
+	for (size_t i = 0; i < verdict->n_files; i++) {
+		const struct spg_judged_file *file = &verdict->files[i];
+
+		spg_buf_printf(&buf, "  %s %s%s", short_path(file->path),
+			spg_file_state_name(file->state),
+			file->unattributed ? " (hidden)" : "");
+		if (file->advice)
+			spg_buf_printf(&buf, ": %s", file->advice);
+		spg_buf_putc(&buf, '\n');
+	}
+	for (size_t i = 0; i < verdict->n_reasons; i++)
+		spg_buf_printf(&buf, "? %s\n", verdict->reasons[i]);
+	for (size_t i = 0; i < verdict->n_next; i++)
+		spg_buf_printf(&buf, "! %s\n", verdict->next[i]);
+	ck_assert(!buf.failed);
+	return spg_buf_take(&buf);
+}
+
+static void put_how(struct spg_buf *buf, unsigned how)
+{
+	const char *between = " ";
+
+	for (int i = 0; i < SPG_USE_HOWS; i++) {
+		if (!(how & (1U << i)))
+			continue;
+		spg_buf_printf(buf, "%s%s", between, spg_use_how_name(1 << i));
+		between = "+";
+	}
+}
+
+static void put_event(struct spg_buf *buf, const struct spg_event *event)
+{
+	spg_buf_puts(buf, spg_event_kind_name(event->kind));
+	if (event->kind == SPG_EVENT_VERDICT) {
+		spg_buf_printf(buf, " %s at=%" PRId64 ": %s\n",
+			spg_verdict_name(event->verdict), event->at_ns, event->detail);
+		return;
+	}
+	if (event->file)
+		spg_buf_printf(buf, " %s", short_path(event->file->path));
+	spg_buf_printf(buf, " %s", name_of(event->process));
+	if (event->kind == SPG_EVENT_USE_BEGIN || event->kind == SPG_EVENT_USE_END) {
+		put_how(buf, event->how);
+	} else {
+		spg_buf_printf(buf, " %s %s %" PRId64 "-",
+			spg_lock_kind_name(event->lock.kind),
+			spg_lock_mode_name(event->lock.mode), event->lock.start);
+		if (event->lock.end == SPG_LOCK_EOF)
+			spg_buf_puts(buf, "eof");
+		else
+			spg_buf_printf(buf, "%" PRId64, event->lock.end);
+	}
+	spg_buf_printf(buf, " #%" PRId64 " at=%" PRId64 " since=%" PRId64 "\n",
+		event->interval, event->at_ns, event->since_ns);
+}
+
+char *help_events_text(const struct spg_event_list *events)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_buf_puts(&buf, "");
+	for (size_t i = 0; i < events->n; i++)
+		put_event(&buf, events->events[i]);
+	ck_assert(!buf.failed);
+	return buf.data ? spg_buf_take(&buf) : strdup("");
+}
+
+struct spg_event *help_event(
+	enum spg_event_kind kind, int64_t at_ns, const char *name, const char *who)
+{
+	struct spg_file *file = make_file(name);
+	struct spg_process *process = who ? help_process(who) : NULL;
+	struct spg_event *event = spg_event_create(kind, at_ns, file, process);
+
+	ck_assert_ptr_nonnull(event);
+	spg_file_unref(file);
+	spg_process_unref(process);
+	return event;
+}
