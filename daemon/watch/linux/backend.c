@@ -223,7 +223,9 @@ static int confine(struct spg_watch *watch)
 					CAPNG_BOUNDING_SET,
 				cap);
 	}
-	if (capng_apply(CAPNG_SELECT_CAPS) != 0 ||
+	/* The bounding set needs CAP_SETPCAP, which a service may not have. */
+	if ((capng_apply(CAPNG_SELECT_BOTH) != 0 &&
+		    capng_apply(CAPNG_SELECT_CAPS) != 0) ||
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		spg_warning("capabilities could not be given up: %s", strerror(errno));
 		return SPG_ERR_DENIED;

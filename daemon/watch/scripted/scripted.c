@@ -25,7 +25,7 @@ struct scripted {
 	/* Under the lock. */
 	struct spg_observation *world;
 	bool held;
-	unsigned n_standing;
+	unsigned n_standing, n_releases;
 	int fail;
 	char place[256];
 	struct spg_event_list queue;
@@ -245,9 +245,11 @@ static int survey(struct spg_watch *watch, const struct spg_survey_request *requ
 	uv_mutex_lock(&s->lock);
 	note_request(&s->seen, request);
 	if (s->held) {
+		unsigned was = s->n_releases;
+
 		s->n_standing++;
 		uv_cond_broadcast(&s->changed);
-		while (s->held)
+		while (s->n_releases == was)
 			uv_cond_wait(&s->changed, &s->lock);
 		s->n_standing--;
 		if (atomic_load(request->cancel))
@@ -421,6 +423,7 @@ void spg_scripted_release(struct spg_watch *watch)
 
 	uv_mutex_lock(&s->lock);
 	s->held = false;
+	s->n_releases++;
 	uv_cond_broadcast(&s->changed);
 	uv_mutex_unlock(&s->lock);
 }

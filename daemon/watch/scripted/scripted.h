@@ -25,7 +25,7 @@
 struct spg_watch *spg_scripted_create(
 	uv_loop_t *loop, const struct spg_watch_listener *listener);
 
-/** What surveys that begin from now on find. Takes @world over. A file's path
+/** What surveys find from now on, one that stands still too. Takes @world over. A file's path
  * decides which product it belongs to; the world's own product and depth mean
  * nothing. NULL: nothing is there. */
 void spg_scripted_set_world(struct spg_watch *watch, struct spg_observation *world);
