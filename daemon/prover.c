@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/prover.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/array.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "daemon/questions.h"
 #include "daemon/surveyor.h"
 
 /* A question that waits for "safe" is asked again at least this often: not every
@@ -16,21 +15,6 @@
 #define WAIT_TICK_MS 1000
 /* A reconcile may use this share of one processor: 1 / (1 + REST_RATIO). */
 #define REST_RATIO   4
-
-struct question {
-	struct question *next;
-	char *product;
-	struct spg_selection selection; /* owned */
-	bool selects;
-	bool attribute;
-	bool in_flight; /* the survey that runs answers it */
-	bool parked;    /* waits for a change */
-	unsigned tries;
-	int64_t asked_ns; /* monotonic */
-	int64_t until_ns; /* monotonic; 0: does not wait */
-	spg_prover_done *done;
-	void *user;
-};
 
 struct settling {
 	struct settling *next;
@@ -58,7 +42,7 @@ struct spg_prover {
 	size_t locks_next;     /* product whose locks are to be read next */
 	unsigned unstable;     /* reconciles in a row that something disturbed */
 	int64_t rest_until_ns; /* monotonic */
-	struct question *questions;
+	struct spg_questions questions;
 	struct settling *settlings;
 
 	bool stopping;
@@ -76,31 +60,13 @@ static void wake(struct spg_prover *p)
 		uv_idle_start(&p->pump, on_pump);
 }
 
-static void destroy_question(struct question *q)
-{
-	for (size_t i = 0; i < q->selection.n_names; i++)
-		free(q->selection.names[i]);
-	free(q->selection.names);
-	free(q->product);
-	free(q);
-}
-
-static void unlink_question(struct spg_prover *p, const struct question *q)
-{
-	struct question **at = &p->questions;
-
-	while (*at != q)
-		at = &(*at)->next;
-	*at = q->next;
-}
-
 /* Answer and forget. The callback may ask again. */
-static void answer(struct spg_prover *p, struct question *q, int err,
+static void answer(struct spg_prover *p, struct spg_question *q, int err,
 	const struct spg_proof *proof)
 {
-	unlink_question(p, q);
+	spg_questions_take(&p->questions, q);
 	q->done(q->user, err, proof);
-	destroy_question(q);
+	spg_question_destroy(q);
 }
 
 static void publish(struct spg_prover *p, struct spg_event_list *changes)
@@ -149,14 +115,7 @@ static void schedule_lock_poll(struct spg_prover *p)
 /* Whoever waits for this product (NULL: any) wants to know again. */
 static void unpark(struct spg_prover *p, const char *product)
 {
-	bool parked = false;
-
-	for (struct question *q = p->questions; q; q = q->next) {
-		if (q->parked && (!product || strcmp(q->product, product) == 0))
-			q->parked = false;
-		parked = parked || q->parked;
-	}
-	if (!parked)
+	if (!spg_questions_unpark(&p->questions, product))
 		uv_timer_stop(&p->tick);
 }
 
@@ -222,7 +181,7 @@ static bool is_disturbed(const struct spg_prover *p, size_t index)
 	return spg_model_generation(p->model, index) != p->running_generation;
 }
 
-static void park(struct spg_prover *p, struct question *q, int64_t now_ns)
+static void park(struct spg_prover *p, struct spg_question *q, int64_t now_ns)
 {
 	int64_t left_ms = (q->until_ns - now_ns) / SPG_NS_PER_MS + 1;
 	uint64_t delay_ms = left_ms < WAIT_TICK_MS ? (uint64_t)left_ms : WAIT_TICK_MS;
@@ -235,7 +194,7 @@ static void park(struct spg_prover *p, struct question *q, int64_t now_ns)
 }
 
 /* Judge one question by the survey that just ended. */
-static void judge_question(struct spg_prover *p, struct question *q, size_t index,
+static void judge_question(struct spg_prover *p, struct spg_question *q, size_t index,
 	const struct spg_observation *obs)
 {
 	struct spg_verdict verdict = SPG_VERDICT_NULL;
@@ -276,22 +235,12 @@ static void judge_question(struct spg_prover *p, struct question *q, size_t inde
 	spg_verdict_finish(&verdict);
 }
 
-/* A callback may ask or forget, so the list is looked at anew each time. */
-static struct question *first_in_flight(const struct spg_prover *p)
-{
-	struct question *q = p->questions;
-
-	while (q && !q->in_flight)
-		q = q->next;
-	return q;
-}
-
 static void answer_questions(
 	struct spg_prover *p, size_t index, const struct spg_observation *obs)
 {
-	struct question *q;
+	struct spg_question *q;
 
-	while ((q = first_in_flight(p)))
+	while ((q = spg_questions_in_flight(&p->questions)))
 		judge_question(p, q, index, obs);
 }
 
@@ -325,9 +274,9 @@ static void conclude(struct spg_prover *p, size_t index,
 
 static void fail_questions(struct spg_prover *p, int err)
 {
-	struct question *q;
+	struct spg_question *q;
 
-	while ((q = first_in_flight(p)))
+	while ((q = spg_questions_in_flight(&p->questions)))
 		answer(p, q, err, NULL);
 }
 
@@ -341,7 +290,7 @@ static void take_over(struct spg_prover *p, struct spg_observation *obs)
 
 	if (!current || r < 0) {
 		/* A reload came in between: asked again, about the new one. */
-		for (struct question *q = p->questions; q; q = q->next)
+		for (struct spg_question *q = p->questions.first; q; q = q->next)
 			q->in_flight = false;
 		publish(p, &changes);
 		return;
@@ -398,7 +347,7 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 }
 
 /* An answer about what could not be looked at in time. */
-static void answer_late(struct spg_prover *p, struct question *q)
+static void answer_late(struct spg_prover *p, struct spg_question *q)
 {
 	int index = spg_model_find_product(p->model, q->product);
 	struct spg_observation *obs = NULL;
@@ -450,38 +399,6 @@ static void on_deadline(uv_timer_t *timer)
 	wake(p);
 }
 
-/* Gather everything asked about one product into one survey. */
-static int collect_names(struct spg_prover *p, const char *product, char ***ret,
-	size_t *ret_n, bool *ret_attribute)
-{
-	char **names = NULL;
-	size_t n = 0, size = 0;
-
-	*ret_attribute = false;
-	for (struct question *q = p->questions; q; q = q->next) {
-		if (q->parked || strcmp(q->product, product) != 0)
-			continue;
-		q->in_flight = true;
-		*ret_attribute = *ret_attribute || q->attribute;
-		for (size_t i = 0; i < q->selection.n_names; i++) {
-			char *copy = strdup(q->selection.names[i]);
-
-			if (!copy || spg_array_reserve(
-					     &names, n, &size, sizeof(*names)) < 0) {
-				free(copy);
-				while (n > 0)
-					free(names[--n]);
-				free(names);
-				return SPG_ERR_NOMEM;
-			}
-			names[n++] = copy;
-		}
-	}
-	*ret = names;
-	*ret_n = n;
-	return 0;
-}
-
 static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_depth depth)
 {
 	struct spg_survey_job job = {
@@ -493,8 +410,8 @@ static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_dept
 		return SPG_ERR_NOMEM;
 	drain(p);
 	if (depth == SPG_SURVEY_FULL)
-		r = collect_names(p, job.product->name, &job.extra_names,
-			&job.n_extra_names, &job.attribute);
+		r = spg_questions_launch(&p->questions, job.product->name,
+			&job.extra_names, &job.n_extra_names, &job.attribute);
 	if (r == 0)
 		r = spg_model_begin_survey(p->model, index, depth, &job.scope);
 	if (r < 0) {
@@ -526,27 +443,27 @@ static void finish_settlings(struct spg_prover *p, int err)
 
 /* Answer what can be answered without a survey. Returns the first question that
  * needs one, or NULL. */
-static struct question *next_question(struct spg_prover *p)
+static struct spg_question *next_question(struct spg_prover *p)
 {
 	int64_t now_ns = spg_clock_mono_ns();
-	struct question *q = p->questions;
+	struct spg_question *q = p->questions.first;
 
 	while (q) {
-		struct question *next = q->next;
+		struct spg_question *next = q->next;
 
 		if (q->parked && q->until_ns <= now_ns)
 			q->parked = false; /* one last look */
 		if (p->late && !q->parked) {
 			answer_late(p, q);
 			/* The callback may have changed the list. */
-			q = p->questions;
+			q = p->questions.first;
 			continue;
 		}
 		if (!q->parked && !q->in_flight) {
 			if (spg_model_find_product(p->model, q->product) >= 0)
 				return q;
 			answer(p, q, SPG_ERR_NOT_FOUND, NULL);
-			q = p->questions;
+			q = p->questions.first;
 			continue;
 		}
 		q = next;
@@ -577,7 +494,7 @@ static void start_lock_reading(struct spg_prover *p)
 static void on_pump(uv_idle_t *idle)
 {
 	struct spg_prover *p = idle->data;
-	const struct question *q;
+	const struct spg_question *q;
 
 	uv_idle_stop(idle);
 	q = next_question(p);
@@ -599,42 +516,15 @@ static void on_pump(uv_idle_t *idle)
 	start_lock_reading(p);
 }
 
-static int copy_selection(const struct spg_selection *from, struct spg_selection *to)
-{
-	to->names = calloc(from->n_names + 1, sizeof(char *));
-	if (!to->names)
-		return SPG_ERR_NOMEM;
-	for (size_t i = 0; i < from->n_names; i++) {
-		to->names[i] = strdup(from->names[i]);
-		if (!to->names[i])
-			return SPG_ERR_NOMEM;
-		to->n_names++;
-	}
-	return 0;
-}
-
 static int ask(struct spg_prover *p, size_t index,
-	const struct spg_selection *selection, struct question *like)
+	const struct spg_selection *selection, const struct spg_question *like)
 {
-	struct question *q = calloc(1, sizeof(*q));
-	struct question **end = &p->questions;
+	int r = spg_questions_add(&p->questions,
+		spg_model_product(p->model, index)->name, selection, like);
 
-	if (!q)
-		return SPG_ERR_NOMEM;
-	*q = *like;
-	q->asked_ns = spg_clock_mono_ns();
-	q->product = strdup(spg_model_product(p->model, index)->name);
-	q->selects = selection != NULL;
-	if (!q->product ||
-		(selection && copy_selection(selection, &q->selection) < 0)) {
-		destroy_question(q);
-		return SPG_ERR_NOMEM;
-	}
-	while (*end)
-		end = &(*end)->next;
-	*end = q;
-	wake(p);
-	return 0;
+	if (r == 0)
+		wake(p);
+	return r;
 }
 
 int spg_prover_ask(struct spg_prover *prover, size_t index,
@@ -642,7 +532,8 @@ int spg_prover_ask(struct spg_prover *prover, size_t index,
 	void *user)
 {
 	return ask(prover, index, selection,
-		&(struct question){.attribute = attribute, .done = done, .user = user});
+		&(struct spg_question){
+			.attribute = attribute, .done = done, .user = user});
 }
 
 int spg_prover_wait(struct spg_prover *prover, size_t index,
@@ -656,18 +547,19 @@ int spg_prover_wait(struct spg_prover *prover, size_t index,
 	if (__builtin_add_overflow(spg_clock_mono_ns(), wait_ns, &until_ns))
 		until_ns = INT64_MAX;
 	return ask(prover, index, selection,
-		&(struct question){.until_ns = until_ns, .done = done, .user = user});
+		&(struct spg_question){
+			.until_ns = until_ns, .done = done, .user = user});
 }
 
 void spg_prover_forget(struct spg_prover *prover, void *user)
 {
-	struct question *next;
+	struct spg_question *next;
 
-	for (struct question *q = prover->questions; q; q = next) {
+	for (struct spg_question *q = prover->questions.first; q; q = next) {
 		next = q->next;
 		if (q->user == user) {
-			unlink_question(prover, q);
-			destroy_question(q);
+			spg_questions_take(&prover->questions, q);
+			spg_question_destroy(q);
 		}
 	}
 }
@@ -769,8 +661,8 @@ void spg_prover_stop(struct spg_prover *prover,
 	prover->on_stopped = on_stopped;
 	prover->stop_user = user;
 	uv_idle_stop(&prover->pump);
-	while (prover->questions)
-		answer(prover, prover->questions, SPG_ERR_BUSY, NULL);
+	while (prover->questions.first)
+		answer(prover, prover->questions.first, SPG_ERR_BUSY, NULL);
 	finish_settlings(prover, SPG_ERR_BUSY);
 	spg_surveyor_stop(prover->surveyor, on_surveyor_stopped, prover);
 }

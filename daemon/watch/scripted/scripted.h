@@ -25,9 +25,9 @@
 struct spg_watch *spg_scripted_create(
 	uv_loop_t *loop, const struct spg_watch_listener *listener);
 
-/** What surveys find from now on, one that stands still too. Takes @world over. A file's path
- * decides which product it belongs to; the world's own product and depth mean
- * nothing. NULL: nothing is there. */
+/** What surveys find from now on, one that stands still too. Takes @world over.
+ * A file's path decides which product it belongs to; the world's own product
+ * and depth mean nothing. NULL: nothing is there. */
 void spg_scripted_set_world(struct spg_watch *watch, struct spg_observation *world);
 
 /** Surveys that begin from now on stop and wait, deaf to their cancelling, until
