@@ -18,6 +18,7 @@
 
 struct settling {
 	struct settling *next;
+	unsigned passes; /* that have begun since it was asked for */
 	void (*done)(void *user, int err);
 	void *user;
 };
@@ -39,6 +40,10 @@ struct spg_prover {
 	uv_timer_t debounce, lock_poll, deadline, tick;
 	uv_idle_t pump; /* answers never come from within the call that asked */
 	bool reconcile_due;
+	/* A reconcile is one pass over the products; the next one to look at, or
+	 * SIZE_MAX between passes. What is dirty again already waits for another
+	 * pass, or a storm in one product would let nobody else have a turn. */
+	size_t reconcile_next;
 	size_t locks_next;     /* product whose locks are to be read next */
 	unsigned unstable;     /* reconciles in a row that something disturbed */
 	int64_t rest_until_ns; /* monotonic */
@@ -316,8 +321,10 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 
 	p->running = false;
 	uv_timer_stop(&p->deadline);
-	if (p->late)
+	if (p->late) {
 		spg_notice("the survey that did not answer has ended; surveys go on");
+		unpark(p, NULL);
+	}
 	drain(p);
 	if (err == 0) {
 		int64_t rest_ns = obs->took_ns * REST_RATIO;
@@ -340,8 +347,9 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 	free(p->running_product);
 	p->running_product = NULL;
 	schedule_lock_poll(p);
+	/* What the pass that is under way will not come to. */
 	for (size_t i = 0; i < spg_model_n_products(p->model); i++)
-		if (spg_model_is_dirty(p->model, i))
+		if (i < p->reconcile_next && spg_model_is_dirty(p->model, i))
 			spg_prover_kick(p, false);
 	wake(p);
 }
@@ -430,17 +438,6 @@ static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_dept
 	return 0;
 }
 
-static void finish_settlings(struct spg_prover *p, int err)
-{
-	while (p->settlings) {
-		struct settling *settling = p->settlings;
-
-		p->settlings = settling->next;
-		settling->done(settling->user, err);
-		free(settling);
-	}
-}
-
 /* Answer what can be answered without a survey. Returns the first question that
  * needs one, or NULL. */
 static struct spg_question *next_question(struct spg_prover *p)
@@ -453,6 +450,10 @@ static struct spg_question *next_question(struct spg_prover *p)
 
 		if (q->parked && q->until_ns <= now_ns)
 			q->parked = false; /* one last look */
+		if (p->late && !q->parked && q->until_ns > now_ns) {
+			q->in_flight = false;
+			park(p, q, now_ns);
+		}
 		if (p->late && !q->parked) {
 			answer_late(p, q);
 			/* The callback may have changed the list. */
@@ -471,13 +472,60 @@ static struct spg_question *next_question(struct spg_prover *p)
 	return NULL;
 }
 
-static bool start_reconcile(struct spg_prover *p)
+static bool is_anything_dirty(const struct spg_prover *p)
 {
 	for (size_t i = 0; i < spg_model_n_products(p->model); i++)
-		if (spg_model_is_dirty(p->model, i) &&
-			start_survey(p, i, SPG_SURVEY_FILES) == 0)
+		if (spg_model_is_dirty(p->model, i))
 			return true;
 	return false;
+}
+
+static void begin_pass(struct spg_prover *p)
+{
+	p->reconcile_due = false;
+	p->reconcile_next = 0;
+	for (struct settling *s = p->settlings; s; s = s->next)
+		s->passes++;
+}
+
+/* Start the pass's next survey; false when it has ended. */
+static bool go_on_with_pass(struct spg_prover *p)
+{
+	while (p->reconcile_next < spg_model_n_products(p->model)) {
+		size_t index = p->reconcile_next++;
+
+		if (spg_model_is_dirty(p->model, index) &&
+			start_survey(p, index, SPG_SURVEY_FILES) == 0)
+			return true;
+	}
+	p->reconcile_next = SIZE_MAX;
+	return false;
+}
+
+/* Answer the settlings that have seen at least @min_passes. */
+static void finish_settlings(struct spg_prover *p, unsigned min_passes, int err)
+{
+	struct settling **at = &p->settlings, *done = NULL;
+
+	/* First out of the list: a callback may settle again. */
+	while (*at) {
+		struct settling *settling = *at;
+
+		if (settling->passes < min_passes) {
+			at = &settling->next;
+			continue;
+		}
+		*at = settling->next;
+		settling->next = done;
+		done = settling;
+	}
+	while (done) {
+		struct settling *settling = done;
+
+		done = settling->next;
+		settling->done(settling->user, err);
+		free(settling);
+	}
 }
 
 static void start_lock_reading(struct spg_prover *p)
@@ -507,12 +555,15 @@ static void on_pump(uv_idle_t *idle)
 			wake(p);
 		return;
 	}
-	if (p->settlings)
-		p->reconcile_due = true;
-	if (p->reconcile_due && start_reconcile(p))
+	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->settlings))
+		begin_pass(p);
+	if (p->reconcile_next != SIZE_MAX && go_on_with_pass(p))
 		return;
-	p->reconcile_due = false;
-	finish_settlings(p, 0);
+	/* All that was dirty when it was asked for has been looked at; that the
+	 * verdict stands as well, only while events do not come faster. */
+	finish_settlings(p, is_anything_dirty(p) ? SPG_PROOF_TRIES : 0, 0);
+	if (p->settlings)
+		wake(p);
 	start_lock_reading(p);
 }
 
@@ -571,7 +622,8 @@ int spg_prover_settle(
 
 	if (!settling)
 		return SPG_ERR_NOMEM;
-	*settling = (struct settling){prover->settlings, done, user};
+	*settling = (struct settling){
+		.next = prover->settlings, .done = done, .user = user};
 	prover->settlings = settling;
 	wake(prover);
 	return 0;
@@ -601,6 +653,7 @@ int spg_prover_start(struct spg_prover **ret, uv_loop_t *loop,
 		.watch = watch,
 		.on_changes = on_changes,
 		.user = user,
+		.reconcile_next = SIZE_MAX,
 		.locks_next = SIZE_MAX};
 	r = spg_surveyor_start(&p->surveyor, loop, watch, on_surveyed, p);
 	if (r < 0) {
@@ -663,6 +716,6 @@ void spg_prover_stop(struct spg_prover *prover,
 	uv_idle_stop(&prover->pump);
 	while (prover->questions.first)
 		answer(prover, prover->questions.first, SPG_ERR_BUSY, NULL);
-	finish_settlings(prover, SPG_ERR_BUSY);
+	finish_settlings(prover, 0, SPG_ERR_BUSY);
 	spg_surveyor_stop(prover->surveyor, on_surveyor_stopped, prover);
 }

@@ -82,7 +82,8 @@ int spg_prover_ask(struct spg_prover *prover, size_t index,
 	void *user);
 
 /** As spg_prover_ask(), but while the verdict is not safe, ask again whenever
- * something changed, until @wait_ns have passed; then the last answer counts. */
+ * something changed, until @wait_ns have passed; then the last answer counts. A
+ * survey that does not end in time does not end the wait. */
 int spg_prover_wait(struct spg_prover *prover, size_t index,
 	const struct spg_selection *selection, int64_t wait_ns, spg_prover_done *done,
 	void *user);
@@ -93,6 +94,7 @@ void spg_prover_forget(struct spg_prover *prover, void *user);
 /** Something became dirty: reconcile after the debounce; @at_once: now. */
 void spg_prover_kick(struct spg_prover *prover, bool at_once);
 
-/** @done when all that is dirty now has been reconciled. */
+/** @done when all that is dirty now has been reconciled; when events come faster
+ * than surveys, after SPG_PROOF_TRIES looks at each product. */
 int spg_prover_settle(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user);

@@ -58,11 +58,16 @@ struct spg_model *spg_model_create(int64_t last_interval)
 	return model;
 }
 
-static void clear_dirty(struct entry *entry)
+static void drop_dirty_paths(struct entry *entry)
 {
 	for (size_t i = 0; i < entry->n_dirty; i++)
 		free(entry->dirty[i]);
 	entry->n_dirty = 0;
+}
+
+static void clear_dirty(struct entry *entry)
+{
+	drop_dirty_paths(entry);
 	entry->dirty_all = false;
 	entry->attribute = false;
 }
@@ -204,7 +209,8 @@ static void mark_dirty(struct entry *entry, const char *path)
 			return;
 		}
 	}
-	clear_dirty(entry);
+	/* Not that something was deleted: an old version may run on. */
+	drop_dirty_paths(entry);
 	entry->dirty_all = true;
 }
 

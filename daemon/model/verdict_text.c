@@ -163,6 +163,28 @@ static int explain_unattributed(const struct spg_observation *obs,
 	return add_line(next_of(v), &buf);
 }
 
+/* Whoever shows only as the owner of a lock; NULL: has a use that tells more. */
+static const struct spg_process *lock_owner(
+	const struct spg_observation *obs, const struct spg_seen_lock *lock)
+{
+	for (size_t i = 0; lock->process && i < obs->n_uses; i++)
+		if (obs->uses[i].file == lock->file &&
+			spg_proc_id_equal(obs->uses[i].process->id, lock->process->id))
+			return NULL;
+	return lock->process;
+}
+
+static int explain_lock(const struct spg_observation *obs,
+	const struct spg_seen_lock *lock, struct spg_verdict *v)
+{
+	const struct spg_seen_use use = {.file = lock->file,
+		.process = lock->process,
+		.how = lock->state == SPG_LOCK_HELD ? SPG_USE_LOCKED : SPG_USE_WAITING};
+	int r = explain_use(obs, &use, v);
+
+	return r == 0 ? advise_stop(use.process, v) : r;
+}
+
 static int explain_blocked(const struct spg_observation *obs, struct spg_verdict *v)
 {
 	bool *blocked = calloc(obs->n_files + 1, sizeof(*blocked));
@@ -181,6 +203,14 @@ static int explain_blocked(const struct spg_observation *obs, struct spg_verdict
 		r = explain_use(obs, use, v);
 		if (r == 0)
 			r = advise_stop(use->process, v);
+	}
+	for (size_t i = 0; r == 0 && i < obs->n_locks; i++) {
+		const struct spg_seen_lock *lock = &obs->locks[i];
+		const struct spg_process *owner = lock_owner(obs, lock);
+
+		if (blocked[lock->file] && owner &&
+			spg_use_classify(obs->product, owner) == SPG_CLASS_BLOCKER)
+			r = explain_lock(obs, lock, v);
 	}
 	for (size_t i = 0; r == 0 && i < v->n_files; i++)
 		if (v->files[i].unattributed)

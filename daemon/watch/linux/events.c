@@ -48,23 +48,31 @@ struct parsed {
 	struct spg_fid target;
 };
 
-/* Copy a fid record; false when it does not fit what the kernel documents. */
-static bool parse_fid(const struct fanotify_event_info_fid *info, struct spg_fid *fid,
-	const char **ret_name)
+/*
+ * The kernel puts events and records end to end at whatever length they have
+ * (only to four bytes), so nothing in the buffer may be used in place: every
+ * struct is copied out first.
+ */
+
+/* Copy a fid record of @len bytes at @record; false when it does not fit what
+ * fanotify(7) says. */
+static bool parse_fid(
+	const char *record, size_t len, struct spg_fid *fid, const char **ret_name)
 {
-	/* The struct leaves the record's array at an odd place: copy the head. */
+	struct fanotify_event_info_fid info;
 	struct file_handle head;
-	const char *at = (const char *)info + sizeof(*info);
-	const char *end = (const char *)info + info->hdr.len;
+	const char *at = record + sizeof(info), *end = record + len;
 
 	memset(fid, 0, sizeof(*fid));
-	if (at + sizeof(head) > end)
+	if (len < sizeof(info) + sizeof(head))
 		return false;
+	memcpy(&info, record, sizeof(info));
 	memcpy(&head, at, sizeof(head));
 	at += sizeof(head);
-	if (head.handle_bytes > SPG_HANDLE_MAX || at + head.handle_bytes > end)
+	if (head.handle_bytes > SPG_HANDLE_MAX ||
+		head.handle_bytes > (size_t)(end - at))
 		return false;
-	memcpy(&fid->fsid, &info->fsid, sizeof(fid->fsid));
+	memcpy(&fid->fsid, &info.fsid, sizeof(fid->fsid));
 	fid->handle.type = head.handle_type;
 	fid->handle.n_bytes = head.handle_bytes;
 	memcpy(fid->handle.bytes, at, head.handle_bytes);
@@ -75,48 +83,52 @@ static bool parse_fid(const struct fanotify_event_info_fid *info, struct spg_fid
 }
 
 static void parse_info(
-	const struct fanotify_event_info_header *header, struct parsed *event)
+	uint8_t type, const char *record, size_t len, struct parsed *event)
 {
-	const void *record = header;
-	const struct fanotify_event_info_fid *fid = record;
-	const struct fanotify_event_info_pidfd *pidfd = record;
+	struct fanotify_event_info_pidfd pidfd;
 
-	switch (header->info_type) {
+	switch (type) {
 	case FAN_EVENT_INFO_TYPE_FID:
-		event->has_target = parse_fid(fid, &event->target, NULL);
+		event->has_target = parse_fid(record, len, &event->target, NULL);
 		break;
 	case FAN_EVENT_INFO_TYPE_DFID_NAME:
 	case FAN_EVENT_INFO_TYPE_DFID:
 	case FAN_EVENT_INFO_TYPE_OLD_DFID_NAME:
-		event->old_name.has =
-			parse_fid(fid, &event->old_name.fid, &event->old_name.name);
+		event->old_name.has = parse_fid(
+			record, len, &event->old_name.fid, &event->old_name.name);
 		break;
 	case FAN_EVENT_INFO_TYPE_NEW_DFID_NAME:
-		event->new_name.has =
-			parse_fid(fid, &event->new_name.fid, &event->new_name.name);
+		event->new_name.has = parse_fid(
+			record, len, &event->new_name.fid, &event->new_name.name);
 		break;
 	case FAN_EVENT_INFO_TYPE_PIDFD:
-		event->pidfd = pidfd->pidfd >= 0 ? pidfd->pidfd : -1;
+		if (len < sizeof(pidfd))
+			break;
+		memcpy(&pidfd, record, sizeof(pidfd));
+		event->pidfd = pidfd.pidfd >= 0 ? pidfd.pidfd : -1;
 		break;
 	default:
 		break; /* a kind of record that a newer kernel adds */
 	}
 }
 
-static void parse(const struct fanotify_event_metadata *metadata, struct parsed *event)
+/* @event_bytes: the event in the buffer, of metadata->event_len bytes. */
+static void parse(const struct fanotify_event_metadata *metadata,
+	const char *event_bytes, struct parsed *event)
 {
-	const char *at = (const char *)metadata + metadata->metadata_len;
-	const char *end = (const char *)metadata + metadata->event_len;
+	const char *at = event_bytes + metadata->metadata_len;
+	const char *end = event_bytes + metadata->event_len;
 
 	*event = (struct parsed){
 		.mask = metadata->mask, .pid = metadata->pid, .pidfd = -1};
 	while (at + sizeof(struct fanotify_event_info_header) <= end) {
-		const struct fanotify_event_info_header *header = (const void *)at;
+		struct fanotify_event_info_header header;
 
-		if (header->len < sizeof(*header) || at + header->len > end)
+		memcpy(&header, at, sizeof(header));
+		if (header.len < sizeof(header) || header.len > end - at)
 			break;
-		parse_info(header, event);
-		at += header->len;
+		parse_info(header.info_type, at, header.len, event);
+		at += header.len;
 	}
 }
 
@@ -328,8 +340,8 @@ static void handle_overflow(struct spg_events *events)
 		"fs.fanotify.max_queued_events if this repeats");
 }
 
-static void handle(
-	struct spg_events *events, const struct fanotify_event_metadata *metadata)
+static void handle(struct spg_events *events,
+	const struct fanotify_event_metadata *metadata, const char *event_bytes)
 {
 	struct parsed parsed;
 	struct places places;
@@ -338,7 +350,7 @@ static void handle(
 		handle_overflow(events);
 		return;
 	}
-	parse(metadata, &parsed);
+	parse(metadata, event_bytes, &parsed);
 	/* Our own probes; they change nothing. */
 	if (parsed.pid != events->self) {
 		if (parsed.mask & FAN_ONDIR)
@@ -355,7 +367,8 @@ static void handle(
 /* Read one buffer of one group. Returns how many events it had. */
 static int read_group(struct spg_events *events, int fd)
 {
-	const struct fanotify_event_metadata *metadata;
+	struct fanotify_event_metadata metadata;
+	const char *at = events->buffer;
 	int n = 0;
 	ssize_t len;
 
@@ -364,41 +377,61 @@ static int read_group(struct spg_events *events, int fd)
 	while (len < 0 && errno == EINTR);
 	if (len < 0 && errno != EAGAIN)
 		spg_error("reading file events: %s", strerror(errno));
-	if (len <= 0)
-		return 0;
-	for (metadata = (const void *)events->buffer; FAN_EVENT_OK(metadata, len);
-		metadata = FAN_EVENT_NEXT(metadata, len)) {
-		if (metadata->vers == FANOTIFY_METADATA_VERSION)
-			handle(events, metadata);
-		n++;
+	for (; len >= (ssize_t)sizeof(metadata); len -= metadata.event_len, n++) {
+		memcpy(&metadata, at, sizeof(metadata));
+		if (metadata.event_len < sizeof(metadata) ||
+			(ssize_t)metadata.event_len > len)
+			break;
+		if (metadata.vers == FANOTIFY_METADATA_VERSION)
+			handle(events, &metadata, at);
+		at += metadata.event_len;
 	}
 	return n;
 }
 
+/*
+ * A queue is read in order and holds only so many events: after that many, all
+ * that were there at the beginning have been delivered, whatever came since. So
+ * a storm cannot hold up an answer for ever.
+ */
 int spg_events_drain(struct spg_events *events)
 {
-	int fds[SPG_GROUPS_MAX], n = 0, before;
+	size_t queue_max = spg_groups_queue_max(events->groups);
+	int fds[SPG_GROUPS_MAX];
 	size_t n_fds = spg_groups_fds(events->groups, fds);
+	bool empty = true;
 
-	do {
-		before = n;
-		for (size_t i = 0; i < n_fds; i++)
-			n += read_group(events, fds[i]);
-	} while (n > before && n < BUDGET);
-	if (n > before)
-		return SPG_WATCH_MORE;
-	events->last_read_ns = spg_clock_wall_ns();
+	for (size_t i = 0; i < n_fds; i++) {
+		size_t n = 0;
+		int got;
+
+		do {
+			got = read_group(events, fds[i]);
+			n += (size_t)got;
+		} while (got > 0 && n <= queue_max);
+		empty = empty && got == 0;
+	}
+	if (empty)
+		events->last_read_ns = spg_clock_wall_ns();
 	return 0;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int mask)
 {
 	struct spg_events *events = poll->data;
+	int fds[SPG_GROUPS_MAX], n = 0, before;
+	size_t n_fds = spg_groups_fds(events->groups, fds);
 
 	(void)status;
 	(void)mask;
 	/* What is left keeps the descriptor readable. */
-	(void)spg_events_drain(events);
+	do {
+		before = n;
+		for (size_t i = 0; i < n_fds; i++)
+			n += read_group(events, fds[i]);
+	} while (n > before && n < BUDGET);
+	if (n == before)
+		events->last_read_ns = spg_clock_wall_ns();
 }
 
 int spg_events_start(struct spg_events **ret, uv_loop_t *loop,

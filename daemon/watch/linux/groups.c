@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/fanotify.h>
@@ -26,6 +27,7 @@ struct spg_groups {
 	pthread_mutex_t lock;
 	struct group groups[SPG_GROUPS_MAX];
 	size_t n;
+	size_t queue_max;
 };
 
 static int init_group(void)
@@ -62,6 +64,20 @@ static int add_group(struct spg_groups *groups, uint64_t fsid)
 	return fd;
 }
 
+/* A group takes the setting that is in force when it is made. */
+static size_t read_queue_max(void)
+{
+	size_t value = 16384;
+	FILE *file = fopen("/proc/sys/fs/fanotify/max_queued_events", "re");
+
+	if (file) {
+		if (fscanf(file, "%zu", &value) != 1)
+			value = 16384;
+		fclose(file);
+	}
+	return value;
+}
+
 int spg_groups_create(struct spg_groups **ret)
 {
 	struct spg_groups *groups = calloc(1, sizeof(*groups));
@@ -70,6 +86,7 @@ int spg_groups_create(struct spg_groups **ret)
 	if (!groups)
 		return SPG_ERR_NOMEM;
 	pthread_mutex_init(&groups->lock, NULL);
+	groups->queue_max = read_queue_max();
 	groups->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	r = groups->epoll_fd < 0 ? spg_err_from_errno(errno) : add_group(groups, 0);
 	if (r < 0) {
@@ -95,6 +112,11 @@ void spg_groups_destroy(struct spg_groups *groups)
 int spg_groups_poll_fd(const struct spg_groups *groups)
 {
 	return groups->epoll_fd;
+}
+
+size_t spg_groups_queue_max(const struct spg_groups *groups)
+{
+	return groups->queue_max;
 }
 
 size_t spg_groups_fds(struct spg_groups *groups, int ret[SPG_GROUPS_MAX])

@@ -37,6 +37,9 @@ void spg_groups_destroy(struct spg_groups *groups);
 /** Readable when any group has events. */
 int spg_groups_poll_fd(const struct spg_groups *groups);
 
+/** How many events one group's queue may hold. */
+size_t spg_groups_queue_max(const struct spg_groups *groups);
+
 /** The group descriptors there are now, 1..SPG_GROUPS_MAX. */
 size_t spg_groups_fds(struct spg_groups *groups, int ret[SPG_GROUPS_MAX]);
 
