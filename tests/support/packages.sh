@@ -3,7 +3,7 @@
 # Debian packages that building and testing need. Sourced; see need_packages.
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libsqlite3-dev
-	libjansson-dev libinih-dev)
+	libjansson-dev libinih-dev libcap-ng-dev)
 test_packages=(check python3 util-linux mount e2fsprogs xfsprogs btrfs-progs)
 ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)
 

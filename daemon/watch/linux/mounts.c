@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/array.h"
@@ -69,6 +71,22 @@ static void unescape_octal(char *text)
 	*out = '\0';
 }
 
+/* Append; takes over the texts, also on failure. */
+static int add_mount(struct spg_mounts *to, const struct spg_mount *mount)
+{
+	if (mount->root && mount->path && mount->type && mount->options &&
+		spg_array_reserve(&to->list, to->n, &to->size, sizeof(*to->list)) ==
+			0) {
+		to->list[to->n++] = *mount;
+		return 0;
+	}
+	free(mount->root);
+	free(mount->path);
+	free(mount->type);
+	free(mount->options);
+	return SPG_ERR_NOMEM;
+}
+
 /* 36 35 98:0 /root /mount/point rw,noatime master:1 - ext4 /dev/sda rw,x */
 static int parse_line(struct spg_mounts *to, char *line)
 {
@@ -100,16 +118,47 @@ static int parse_line(struct spg_mounts *to, char *line)
 	mount.path = strdup(fields[4]);
 	mount.type = strdup(type);
 	mount.options = strdup(options ? options : "");
-	if (!mount.root || !mount.path || !mount.type || !mount.options ||
-		spg_array_reserve(&to->list, to->n, &to->size, sizeof(*to->list)) < 0) {
-		free(mount.root);
-		free(mount.path);
-		free(mount.type);
-		free(mount.options);
-		return SPG_ERR_NOMEM;
-	}
-	to->list[to->n++] = mount;
-	return 0;
+	return add_mount(to, &mount);
+}
+
+static enum spg_fs_class classify_magic(uint64_t magic)
+{
+	/* linux/magic.h; those that spg_fs_classify() knows by name. */
+	static const uint64_t foreign[] = {0x6969 /* NFS */, 0xff534d42 /* CIFS */,
+		0xfe534d42 /* SMB2 */, 0x517b /* SMB */, 0x01021997 /* 9P */,
+		0x5346414f /* AFS */, 0x00c36400 /* Ceph */, 0x65735546 /* FUSE */,
+		0x73757245 /* Coda */, 0x01161970 /* GFS2 */, 0x7461636f /* OCFS2 */};
+
+	if (magic == 0x794c7630)
+		return SPG_FS_OVERLAY;
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		if (magic == foreign[i])
+			return SPG_FS_FOREIGN;
+	return SPG_FS_LOCAL;
+}
+
+/*
+ * In a chroot whose directory is no mount point the table has no "/": it lists
+ * what can be reached only. The daemon's own root answers, or it would not run.
+ */
+static int add_root(struct spg_mounts *to)
+{
+	struct spg_mount mount = {0};
+	struct statfs fs;
+	struct stat st;
+
+	for (size_t i = 0; i < to->n; i++)
+		if (strcmp(to->list[i].path, "/") == 0)
+			return 0;
+	if (stat("/", &st) < 0 || statfs("/", &fs) < 0)
+		return SPG_ERR_IO;
+	mount.dev = st.st_dev;
+	mount.class = classify_magic((uint64_t)fs.f_type);
+	mount.path = strdup("/");
+	mount.root = strdup("/");
+	mount.type = strdup("root");
+	mount.options = strdup("");
+	return add_mount(to, &mount);
 }
 
 static int read_table(int fd, struct spg_buf *buf)
@@ -141,6 +190,8 @@ static int load(struct spg_mounts *mounts)
 			line = strtok_r(NULL, "\n", &save))
 			r = parse_line(&fresh, line);
 	spg_buf_finish(&buf);
+	if (r == 0)
+		r = add_root(&fresh);
 	if (r < 0) {
 		drop_list(fresh.list, fresh.n);
 		return r;
