@@ -199,6 +199,24 @@ int spg_client_finish(struct spg_client *client, int code)
 	return spg_output_flush(&client->out) < 0 ? client->command->exit_failed : code;
 }
 
+int spg_client_ask_and_tell(struct spg_client *client, const char *method,
+	json_t *params, void (*tell)(struct spg_output *out, const json_t *result))
+{
+	json_t *result = spg_client_ask(client, method, params, 0);
+	int code;
+
+	if (!result)
+		return client->command->exit_failed;
+	if (client->json) {
+		code = spg_client_pass(client, result, SPG_EXIT_OK);
+	} else {
+		tell(&client->out, result);
+		code = spg_client_finish(client, SPG_EXIT_OK);
+	}
+	json_decref(result);
+	return code;
+}
+
 int spg_client_pass(struct spg_client *client, const json_t *result, int code)
 {
 	spg_output_json(&client->out, result);

@@ -18,32 +18,27 @@ static const char help[] =
 	"Example:\n"
 	"  cp Mdbperf.dll /srv/exchsrvr/bin && spguard flush && spguard log\n";
 
-static int run(struct spg_client *client, int argc, char **argv)
+static void tell(struct spg_output *out, const json_t *result)
 {
 	struct spg_buf line = SPG_BUF_NULL;
-	json_t *result;
+
+	spg_buf_puts(
+		&line, "Every event until now is in the history (the last is number ");
+	spg_output_count(&line, spg_json_number(result, "last_id"));
+	spg_buf_puts(&line, ").");
+	spg_output_wrap(out, NULL, 0, spg_buf_text(&line));
+	spg_buf_finish(&line);
+}
+
+static int run(struct spg_client *client, int argc, char **argv)
+{
 	int code;
 
-	if (spg_client_options(client, argc, argv, NULL, "", &code) == SPG_OPTIONS_EXIT)
+	if (spg_client_options(client, argc, argv, NULL, "", &code) ==
+			SPG_OPTIONS_EXIT ||
+		!spg_client_no_operands(client, argc, argv, &code))
 		return code;
-	if (!spg_client_no_operands(client, argc, argv, &code))
-		return code;
-	result = spg_client_ask(client, "flush", NULL, 0);
-	if (!result)
-		return client->command->exit_failed;
-	if (client->json) {
-		code = spg_client_pass(client, result, SPG_EXIT_OK);
-	} else {
-		spg_buf_puts(&line,
-			"Every event until now is in the history (the last is number ");
-		spg_output_count(&line, spg_json_number(result, "last_id"));
-		spg_buf_puts(&line, ").");
-		spg_output_wrap(&client->out, NULL, 0, spg_buf_text(&line));
-		code = spg_client_finish(client, SPG_EXIT_OK);
-	}
-	spg_buf_finish(&line);
-	json_decref(result);
-	return code;
+	return spg_client_ask_and_tell(client, "flush", NULL, tell);
 }
 
 const struct spg_command spg_command_flush = {

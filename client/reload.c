@@ -21,36 +21,29 @@ static const char help[] =
 	"Example:\n"
 	"  spguardd --check-config && spguard reload\n";
 
+static void tell(struct spg_output *out, const json_t *result)
+{
+	const json_t *products = spg_json_list(result, "products");
+	struct spg_buf names = SPG_BUF_NULL;
+
+	spg_buf_puts(&names, json_array_size(products) > 0
+				     ? "The new configuration is in use. Products: "
+				     : "The new configuration is in use. It has no "
+				       "products.");
+	spg_describe_list(&names, products, ", ");
+	spg_output_wrap(out, "", 0, spg_buf_text(&names));
+	spg_buf_finish(&names);
+}
+
 static int run(struct spg_client *client, int argc, char **argv)
 {
-	struct spg_buf names = SPG_BUF_NULL;
-	const json_t *products;
-	json_t *result;
 	int code;
 
-	if (spg_client_options(client, argc, argv, NULL, "", &code) == SPG_OPTIONS_EXIT)
+	if (spg_client_options(client, argc, argv, NULL, "", &code) ==
+			SPG_OPTIONS_EXIT ||
+		!spg_client_no_operands(client, argc, argv, &code))
 		return code;
-	if (!spg_client_no_operands(client, argc, argv, &code))
-		return code;
-	result = spg_client_ask(client, "reload", NULL, 0);
-	if (!result)
-		return client->command->exit_failed;
-	if (client->json) {
-		code = spg_client_pass(client, result, SPG_EXIT_OK);
-	} else {
-		products = spg_json_list(result, "products");
-		spg_buf_puts(
-			&names, json_array_size(products) > 0
-					? "The new configuration is in use. Products: "
-					: "The new configuration is in use. It has no "
-					  "products.");
-		spg_describe_list(&names, products, ", ");
-		spg_output_wrap(&client->out, "", 0, spg_buf_text(&names));
-		code = spg_client_finish(client, SPG_EXIT_OK);
-	}
-	spg_buf_finish(&names);
-	json_decref(result);
-	return code;
+	return spg_client_ask_and_tell(client, "reload", NULL, tell);
 }
 
 const struct spg_command spg_command_reload = {

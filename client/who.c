@@ -57,7 +57,7 @@ static void tell(struct spg_output *out, const json_t *result)
 
 static int run(struct spg_client *client, int argc, char **argv)
 {
-	json_t *params = json_object(), *paths = NULL, *result = NULL;
+	json_t *params = json_object(), *paths = NULL;
 	int option, code = client->command->exit_failed;
 	bool all = false;
 
@@ -77,19 +77,10 @@ static int run(struct spg_client *client, int argc, char **argv)
 		json_object_set(params, "paths", paths);
 	if (all || json_array_size(paths) > 0)
 		json_object_set_new(params, "all", json_true());
-	result = spg_client_ask(client, "who", json_incref(params), 0);
-	if (!result)
-		goto out;
-	if (client->json) {
-		code = spg_client_pass(client, result, SPG_EXIT_OK);
-	} else {
-		tell(&client->out, result);
-		code = spg_client_finish(client, SPG_EXIT_OK);
-	}
+	code = spg_client_ask_and_tell(client, "who", json_incref(params), tell);
 out:
 	json_decref(params);
 	json_decref(paths);
-	json_decref(result);
 	return code;
 }
 
