@@ -447,8 +447,10 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 			spg_event_unref(changes->events[--changes->n]);
 		spg_model_distrust(model, (size_t)index);
 	} else if (obs->depth == SPG_SURVEY_FILES && changes->n > n_before) {
-		/* The verdict is about all files: prove it again. */
+		/* The verdict is about all files: prove it again. What this survey
+		 * was told to search for, the next one has to find again. */
 		entry->dirty_all = true;
+		entry->attribute = true;
 	}
 	return r;
 }

@@ -46,9 +46,6 @@ struct spg_census_result spg_census_probe(
 {
 	struct spg_census_result all = {.census = SPG_CENSUS_FREE, .gone = true};
 
-	if (file->n_layers == 0)
-		return (struct spg_census_result){
-			.census = SPG_CENSUS_UNKNOWN, .errnum = ENODATA};
 	for (size_t i = 0; i < file->n_layers; i++) {
 		struct spg_census_result one = probe_layer(file, i, by_handle);
 
@@ -60,5 +57,9 @@ struct spg_census_result spg_census_probe(
 			all.errnum = one.errnum;
 		}
 	}
+	/* Free as far as could be seen, which is not all. */
+	if (file->incomplete)
+		return (struct spg_census_result){
+			.census = SPG_CENSUS_UNKNOWN, .errnum = ENODATA};
 	return all;
 }

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/text.h"
+#include "daemon/watch/linux/overlay.h"
 
 /* A handle for comparing only; overlayfs gives no other kind (linux/fcntl.h). */
 #ifndef AT_HANDLE_FID
@@ -24,6 +26,7 @@ static void release(struct spg_file *base)
 		free(file->layers[i].path);
 		free(file->layers[i].mount_path);
 	}
+	free(file->layers);
 	free(file);
 }
 
@@ -42,6 +45,7 @@ void spg_handle_of(int dir_fd, const char *path, int flags, struct spg_handle *r
 		if (name_to_handle_at(dir_fd, path, &u.handle, &mount_id,
 			    flags | AT_HANDLE_FID) < 0)
 			return;
+		ret->only_compares = true;
 	}
 	ret->type = u.handle.handle_type;
 	ret->n_bytes = u.handle.handle_bytes;
@@ -64,94 +68,35 @@ static struct spg_linux_file *create(
 	return file;
 }
 
-/* The part of @path below the mount, as the layers name it: "" or "/...". */
-static const char *below_mount(const char *path, const struct spg_mount *mount)
-{
-	size_t len = strlen(mount->path);
-
-	return strcmp(mount->path, "/") == 0 ? path : path + len;
-}
-
 /* Append a layer; takes over @path, also on failure. */
-static int add_layer(struct spg_linux_file *file, char *path,
+int spg_linux_file_add_layer(struct spg_linux_file *file, char *path,
 	const struct spg_mount *mount, struct spg_file_id id)
 {
-	struct spg_layer *layer = &file->layers[file->n_layers];
+	struct spg_layer layer = {.path = path, .id = id};
 
-	layer->path = path;
-	layer->mount_path = path ? strdup(mount ? mount->path : "/") : NULL;
-	if (!layer->mount_path) {
+	layer.mount_path = path ? strdup(mount ? mount->path : "/") : NULL;
+	if (!layer.mount_path || spg_array_reserve(&file->layers, file->n_layers,
+					 &file->size_layers, sizeof(layer)) < 0) {
+		free(layer.mount_path);
 		free(path);
-		layer->path = NULL;
 		return -1;
 	}
-	layer->id = id;
-	layer->sdev = mount ? mount->dev : id.dev;
-	file->n_layers++;
+	layer.sdev = mount ? mount->dev : id.dev;
+	file->layers[file->n_layers++] = layer;
 	return 0;
-}
-
-/* Add the file's inode in the layer at @layer_dir, if it has one there. */
-static int add_real(struct spg_linux_file *file, const struct spg_mounts *mounts,
-	const struct spg_place *place, const char *layer_dir)
-{
-	const struct spg_mount *merged = place->mount, *real;
-	struct stat st;
-	char *path;
-
-	/* Not resolvable from here: relative to whoever mounted it. */
-	if (layer_dir[0] != '/')
-		return 0;
-	if (asprintf(&path, "%s%s%s", layer_dir,
-		    strcmp(merged->root, "/") == 0 ? "" : merged->root,
-		    below_mount(place->real_path, merged)) < 0)
-		return -1;
-	real = spg_mounts_find(mounts, path);
-	if (!real || real->class == SPG_FS_FOREIGN || stat(path, &st) < 0 ||
-		!S_ISREG(st.st_mode)) {
-		free(path);
-		return 0;
-	}
-	if (add_layer(file, path, real, spg_id_of(&st)) < 0)
-		return -1;
-	spg_handle_of(AT_FDCWD, path, AT_SYMLINK_FOLLOW,
-		&file->layers[file->n_layers - 1].handle);
-	return 0;
-}
-
-/*
- * The real inodes below an overlay: the upper one, which is the truth if it is
- * there, and the lower one, which whoever opened it before the copy still has.
- */
-static int find_layers(struct spg_linux_file *file, const struct spg_mounts *mounts,
-	const struct spg_place *place)
-{
-	char *dir = spg_mount_layer(place->mount, "upperdir", 0);
-	int r = 0;
-
-	if (dir)
-		r = add_real(file, mounts, place, dir);
-	free(dir);
-	for (size_t i = 0; r == 0 && i < 500 && file->n_layers < SPG_LAYERS_MAX; i++) {
-		dir = spg_mount_layer(place->mount, "lowerdir", i);
-		if (!dir)
-			break;
-		r = add_real(file, mounts, place, dir);
-		free(dir);
-	}
-	return r;
 }
 
 static bool same(const struct spg_linux_file *a, const struct spg_linux_file *b)
 {
-	if (a->n_layers != b->n_layers || a->sdev != b->sdev ||
-		a->base.n_links != b->base.n_links ||
+	if (a->n_layers != b->n_layers || a->incomplete != b->incomplete ||
+		a->sdev != b->sdev || a->base.n_links != b->base.n_links ||
 		!spg_file_id_equal(a->base.id, b->base.id) ||
 		a->through_link != b->through_link ||
 		strcmp(a->base.path, b->base.path) != 0)
 		return false;
 	for (size_t i = 0; i < a->n_layers; i++)
-		if (!spg_file_id_equal(a->layers[i].id, b->layers[i].id))
+		if (!spg_file_id_equal(a->layers[i].id, b->layers[i].id) ||
+			strcmp(a->layers[i].path, b->layers[i].path) != 0)
 			return false;
 	return true;
 }
@@ -163,7 +108,8 @@ static bool unchanged(const struct spg_linux_file *known, const struct spg_place
 	       place->mount->class == SPG_FS_LOCAL &&
 	       known->sdev == place->mount->dev &&
 	       known->base.n_links == place->st.st_nlink &&
-	       known->through_link == place->through_link &&
+	       known->through_link == place->through_link && known->n_layers == 1 &&
+	       strcmp(known->layers[0].path, place->real_path) == 0 &&
 	       spg_file_id_equal(known->base.id, spg_id_of(&place->st));
 }
 
@@ -183,9 +129,9 @@ struct spg_linux_file *spg_linux_file_make(const struct spg_place *place,
 	file->base.n_links = (uint32_t)place->st.st_nlink;
 	file->through_link = place->through_link;
 	if (file->class == SPG_FS_OVERLAY) {
-		r = find_layers(file, mounts, place);
+		r = spg_overlay_find(file, mounts, place);
 	} else {
-		r = add_layer(
+		r = spg_linux_file_add_layer(
 			file, strdup(place->real_path), place->mount, file->base.id);
 		if (r == 0 && file->class == SPG_FS_LOCAL)
 			spg_handle_of(AT_FDCWD, place->real_path, AT_SYMLINK_FOLLOW,
@@ -217,9 +163,10 @@ struct spg_linux_file *spg_linux_file_orphan(
 	file->base.n_links = (uint32_t)st.st_nlink;
 	/* The real inode of a deleted file of an overlay has no path to find it
 	 * by; its users are found through the merged one. */
-	if (file->class == SPG_FS_OVERLAY)
+	file->incomplete = file->class == SPG_FS_OVERLAY;
+	if (file->incomplete)
 		return file;
-	if (add_layer(file, strdup(path), mount, file->base.id) < 0) {
+	if (spg_linux_file_add_layer(file, strdup(path), mount, file->base.id) < 0) {
 		spg_file_unref(&file->base);
 		return NULL;
 	}
@@ -269,7 +216,7 @@ static int open_handle(const struct spg_layer *layer, const struct spg_mounts *m
 	} u;
 	int fs_fd, fd, saved_errno;
 
-	if (layer->handle.n_bytes == 0) {
+	if (layer->handle.n_bytes == 0 || layer->handle.only_compares) {
 		errno = EOPNOTSUPP;
 		return -1;
 	}

@@ -21,14 +21,13 @@
 
 /* What name_to_handle_at(2) gives: finds an inode again after its last name
  * has gone, and never another one that got its number later. */
-#define SPG_HANDLE_MAX 40
+#define SPG_HANDLE_MAX 64
 struct spg_handle {
 	int type;
-	unsigned n_bytes; /* 0: this filesystem gives none */
+	unsigned n_bytes;   /* 0: this filesystem gives none */
+	bool only_compares; /* names the inode, but cannot be opened */
 	unsigned char bytes[SPG_HANDLE_MAX];
 };
-
-#define SPG_LAYERS_MAX 4
 
 struct spg_layer {
 	char *path;            /* without symbolic links; to open it, and its folder */
@@ -42,8 +41,11 @@ struct spg_linux_file {
 	struct spg_file base;
 	enum spg_fs_class class;
 	uint64_t sdev; /* of the merged file; equals layers[0].sdev elsewhere */
-	struct spg_layer layers[SPG_LAYERS_MAX];
-	size_t n_layers;   /* 0: the real file of an overlay could not be found */
+	struct spg_layer *layers;
+	size_t n_layers, size_layers;
+	/* The inodes that have the truth are not all among the layers: the real
+	 * files of an overlay could not be found. */
+	bool incomplete;
 	bool through_link; /* the name is a symbolic link to elsewhere */
 };
 
@@ -73,6 +75,11 @@ struct spg_place {
  */
 struct spg_linux_file *spg_linux_file_make(const struct spg_place *place,
 	const struct spg_mounts *mounts, struct spg_linux_file *known);
+
+/** Append a layer to a record that is being made. Takes over @path, also on
+ * failure. Returns 0, or -1 without memory. */
+int spg_linux_file_add_layer(struct spg_linux_file *file, char *path,
+	const struct spg_mount *mount, struct spg_file_id id);
 
 /**
  * A record for an inode that is at no path any more, found through a process:

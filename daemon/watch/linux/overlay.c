@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/overlay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "common/text.h"
+
+/* What the search found out. */
+struct found {
+	bool data;       /* a layer that is the merged file as it is now */
+	bool origin;     /* a layer that the merged file's handle ends with */
+	bool copied_up;  /* the upper file came from a lower one */
+	bool unreadable; /* a layer that cannot be looked into from here */
+};
+
+/* The part of @path below the mount, as the layers name it: "" or "/...". */
+static const char *below_mount(const char *path, const struct spg_mount *mount)
+{
+	return strcmp(mount->path, "/") == 0 ? path : path + strlen(mount->path);
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* True when the merged file is this real one: the overlay passes on what stat(2)
+ * says of it, and no two changes of status have the same time. */
+static bool is_shown(const struct stat *merged, const struct stat *real)
+{
+	return merged->st_size == real->st_size && merged->st_mode == real->st_mode &&
+	       merged->st_uid == real->st_uid && merged->st_gid == real->st_gid &&
+	       same_time(merged->st_mtim, real->st_mtim) &&
+	       same_time(merged->st_ctim, real->st_ctim);
+}
+
+static bool has_xattr(const char *path, const char *name)
+{
+	char full[64];
+
+	snprintf(full, sizeof(full), "trusted.overlay.%s", name);
+	if (lgetxattr(path, full, NULL, 0) >= 0)
+		return true;
+	snprintf(full, sizeof(full), "user.overlay.%s", name);
+	return lgetxattr(path, full, NULL, 0) >= 0;
+}
+
+static bool ends_with(const struct spg_handle *handle, const struct spg_handle *end)
+{
+	return end->n_bytes > 0 && handle->n_bytes > end->n_bytes &&
+	       memcmp(handle->bytes + handle->n_bytes - end->n_bytes, end->bytes,
+		       end->n_bytes) == 0;
+}
+
+/* Look for the file in the layer at @dir, and append it if it is there. */
+static int look_into(struct spg_linux_file *file, const struct spg_mounts *mounts,
+	const struct spg_place *place, const struct spg_handle *merged, const char *dir,
+	struct found *found)
+{
+	const struct spg_mount *real;
+	struct spg_layer *layer;
+	struct stat st;
+	char *path;
+
+	/* Relative to whoever mounted it. */
+	if (dir[0] != '/') {
+		found->unreadable = true;
+		return 0;
+	}
+	if (asprintf(&path, "%s%s%s", dir,
+		    strcmp(place->mount->root, "/") == 0 ? "" : place->mount->root,
+		    below_mount(place->real_path, place->mount)) < 0)
+		return -1;
+	real = spg_mounts_find(mounts, path);
+	/* Dead, or an overlay itself, whose own real file would be the truth. */
+	if (!real || real->class != SPG_FS_LOCAL) {
+		found->unreadable = true;
+		free(path);
+		return 0;
+	}
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
+		found->unreadable =
+			found->unreadable || (errno != ENOENT && errno != ENOTDIR);
+		free(path);
+		return 0;
+	}
+	if (spg_linux_file_add_layer(file, path, real, spg_id_of(&st)) < 0)
+		return -1;
+	layer = &file->layers[file->n_layers - 1];
+	spg_handle_of(AT_FDCWD, layer->path, 0, &layer->handle);
+	/* Only metadata was copied up: the data has users in a layer of its own. */
+	if (has_xattr(layer->path, "metacopy"))
+		found->unreadable = true;
+	if (has_xattr(layer->path, "origin"))
+		found->copied_up = true;
+	found->data = found->data || is_shown(&place->st, &st);
+	found->origin = found->origin || ends_with(merged, &layer->handle);
+	return 0;
+}
+
+int spg_overlay_find(struct spg_linux_file *file, const struct spg_mounts *mounts,
+	const struct spg_place *place)
+{
+	struct found found = {0};
+	struct spg_handle merged;
+	char *dir = spg_mount_layer(place->mount, "upperdir", 0);
+	int r = 0;
+
+	spg_handle_of(AT_FDCWD, place->real_path, AT_SYMLINK_FOLLOW, &merged);
+	if (dir)
+		r = look_into(file, mounts, place, &merged, dir, &found);
+	free(dir);
+	for (size_t i = 0; r == 0 && i < 500; i++) {
+		dir = spg_mount_layer(place->mount, "lowerdir", i);
+		if (!dir)
+			break;
+		r = look_into(file, mounts, place, &merged, dir, &found);
+		free(dir);
+	}
+	/* Layers that hold data only have no names to find a file by. */
+	if (strstr(place->mount->options, "::") ||
+		strstr(place->mount->options, "datadir+="))
+		found.unreadable = true;
+	file->incomplete = found.unreadable || !found.data ||
+	                   ((found.copied_up || file->n_layers > 1) && !found.origin);
+	return r;
+}
