@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <ini.h>
 
@@ -18,8 +19,14 @@
 #define NAME_BYTES_MAX 48
 #define FILES_MAX      1000
 
+struct source {
+	char *path; /* as it was named */
+	dev_t dev;  /* what it is, however it was named; 0, 0: not there */
+	ino_t ino;
+};
+
 struct spg_config_files {
-	char **paths;
+	struct source *sources;
 	size_t n, size;
 };
 
@@ -50,19 +57,27 @@ void spg_config_problem(
 
 static int add_path(struct spg_config_files *files, const char *path)
 {
-	char *copy;
+	struct source source = {.path = NULL};
+	struct stat st;
 
+	if (stat(path, &st) == 0) {
+		source.dev = st.st_dev;
+		source.ino = st.st_ino;
+	}
+	/* Once is enough, and ends a circle. */
 	for (size_t i = 0; i < files->n; i++)
-		if (strcmp(files->paths[i], path) == 0)
-			return 0; /* once is enough, and ends a circle */
-	copy = strdup(path);
-	if (!copy || files->n >= FILES_MAX ||
-		spg_array_reserve(&files->paths, files->n, &files->size,
-			sizeof(*files->paths)) < 0) {
-		free(copy);
+		if (strcmp(files->sources[i].path, path) == 0 ||
+			(source.ino && files->sources[i].ino == source.ino &&
+				files->sources[i].dev == source.dev))
+			return 0;
+	source.path = strdup(path);
+	if (!source.path || files->n >= FILES_MAX ||
+		spg_array_reserve(&files->sources, files->n, &files->size,
+			sizeof(*files->sources)) < 0) {
+		free(source.path);
 		return SPG_ERR_NOMEM;
 	}
-	files->paths[files->n++] = copy;
+	files->sources[files->n++] = source;
 	return 0;
 }
 
@@ -82,8 +97,8 @@ void spg_config_files_destroy(struct spg_config_files *files)
 	if (!files)
 		return;
 	for (size_t i = 0; i < files->n; i++)
-		free(files->paths[i]);
-	free(files->paths);
+		free(files->sources[i].path);
+	free(files->sources);
 	free(files);
 }
 
@@ -116,8 +131,12 @@ static char *read_line(char *line, int size, void *stream)
 
 	if (!fgets(line, size, p->file))
 		return NULL;
-	p->at.line++;
 	len = strlen(line);
+	/* A byte order mark, as some editors put it. */
+	if (p->at.line++ == 0 && len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0) {
+		len -= 3;
+		memmove(line, line + 3, len + 1);
+	}
 	p->indented = line[0] == ' ' || line[0] == '\t';
 	if (len > 0 && line[len - 1] != '\n' && !feof(p->file)) {
 		spg_config_problem(p->problems, p->at,
@@ -151,7 +170,7 @@ static int on_value(void *user, const char *section, const char *key, const char
 static int read_file(struct spg_config_files *files, size_t index,
 	const struct spg_config_handler *handler, struct spg_buf *problems)
 {
-	struct parse p = {.at = {.file = files->paths[index]},
+	struct parse p = {.at = {.file = files->sources[index].path},
 		.handler = handler,
 		.problems = problems};
 	int bad_line, err;

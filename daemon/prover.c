@@ -347,10 +347,6 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 	free(p->running_product);
 	p->running_product = NULL;
 	schedule_lock_poll(p);
-	/* What the pass that is under way will not come to. */
-	for (size_t i = 0; i < spg_model_n_products(p->model); i++)
-		if (i < p->reconcile_next && spg_model_is_dirty(p->model, i))
-			spg_prover_kick(p, false);
 	wake(p);
 }
 
@@ -543,6 +539,7 @@ static void on_pump(uv_idle_t *idle)
 {
 	struct spg_prover *p = idle->data;
 	const struct spg_question *q;
+	bool dirty;
 
 	uv_idle_stop(idle);
 	q = next_question(p);
@@ -559,10 +556,12 @@ static void on_pump(uv_idle_t *idle)
 		begin_pass(p);
 	if (p->reconcile_next != SIZE_MAX && go_on_with_pass(p))
 		return;
-	/* All that was dirty when it was asked for has been looked at; that the
-	 * verdict stands as well, only while events do not come faster. */
-	finish_settlings(p, is_anything_dirty(p) ? SPG_PROOF_TRIES : 0, 0);
-	if (p->settlings)
+	dirty = is_anything_dirty(p);
+	if (dirty)
+		spg_prover_kick(p, false);
+	finish_settlings(p, dirty ? SPG_PROOF_TRIES : 0, 0);
+	/* Whatever came due while the pass was under way. */
+	if (p->settlings || p->reconcile_due)
 		wake(p);
 	start_lock_reading(p);
 }

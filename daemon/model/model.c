@@ -367,8 +367,9 @@ int spg_model_begin_survey(struct spg_model *model, size_t index,
 	struct spg_survey_scope scope = {.depth = depth, .attribute = entry->attribute};
 	int r;
 
-	if (depth == SPG_SURVEY_FILES &&
-		(entry->dirty_all || entry->n_known <= SMALL_PRODUCT))
+	/* What lost its place is found only where all places are known. */
+	if (depth == SPG_SURVEY_FILES && (entry->dirty_all || entry->attribute ||
+						 entry->n_known <= SMALL_PRODUCT))
 		scope.depth = SPG_SURVEY_FULL;
 	r = depth == SPG_SURVEY_LOCKS ? scope_locks(entry, &scope)
 	                              : scope_files(entry, &scope);

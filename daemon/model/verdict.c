@@ -202,9 +202,20 @@ static int add_absent(const struct spg_observation *obs, const char *name,
 		return r;
 	}
 	/* A file of the payload is judged, and it is free: nothing is there. */
-	if (state == SPG_FILE_NEW)
+	if (state != SPG_FILE_MISSING)
 		v->counts.files++;
 	return 0;
+}
+
+/* A path that no directory of the product has was not looked at. */
+static enum spg_file_state absent_state(const struct spg_observation *obs,
+	const struct spg_selection *selection, const char *name)
+{
+	if (!selection)
+		return SPG_FILE_MISSING;
+	if (name[0] == '/' && !spg_product_covers(obs->product, name))
+		return SPG_FILE_UNKNOWN;
+	return SPG_FILE_NEW;
 }
 
 /* Files that are asked about or named by the product, and are not there. */
@@ -227,7 +238,7 @@ static int judge_absent(const struct spg_observation *obs,
 			continue;
 		if (!spg_name_set_has(&present, names[i]))
 			r = add_absent(obs, names[i],
-				selection ? SPG_FILE_NEW : SPG_FILE_MISSING, v);
+				absent_state(obs, selection, names[i]), v);
 	}
 	spg_name_set_finish(&present);
 	free(listed);

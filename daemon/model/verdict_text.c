@@ -224,6 +224,11 @@ static int explain_unknown_file(const struct spg_observation *obs,
 {
 	struct spg_buf buf = SPG_BUF_NULL;
 
+	if (file->seen == SPG_NO_FILE) {
+		spg_text_escape(&buf, file->path, false);
+		spg_buf_printf(&buf, " is in no directory of %s", obs->product->name);
+		return add_line(reasons_of(v), &buf);
+	}
 	if (obs->files[file->seen].census == SPG_CENSUS_UNKNOWN)
 		return 0; /* its lack says why */
 	put_file(&buf, obs, file->seen, file->path);

@@ -171,6 +171,8 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 			presence = SPG_GONE;
 		else if (strcmp(words[i], "unattributed") == 0)
 			unattributed = true;
+		else if (strcmp(words[i], "fresh") == 0)
+			file->id.ino++;
 		else
 			ck_abort_msg("what is \"%s\"?", words[i]);
 	}

@@ -6,14 +6,14 @@
  *
  * An observation is a text of statements, one a line or separated by ';':
  *
- *   file NAME free|busy|unknown [replaced|gone] [unattributed]
+ *   file NAME free|busy|unknown [replaced|gone] [unattributed] [fresh]
  *   use NAME WHO HOW[+HOW...]       open write mapped executing locked waiting
  *   lock NAME WHO|- held|waiting KIND read|write START END|eof
  *   lack NAME|* blinds|harmless WHAT
  *   hidden WHY
  *
  * A NAME without a slash lies in HELP_DIR, and a file stands before what
- * names it. WHO is a row of the table in model_help.c. Every mention of a file
+ * names it; a fresh one is another inode at the same path. WHO is a row of the table in model_help.c. Every mention of a file
  * or process makes a record of its own, as surveys do. A fault in a text ends
  * the test.
  */
@@ -25,7 +25,7 @@
 
 #define HELP_DIR "/srv/bin"
 
-/* The product "exchange": *.dll and store.exe (a literal name), ignoring case;
+/** The product "exchange": *.dll in HELP_DIR and /srv/system32, ignoring case;
  * setup stops store.exe and dsamain.exe; advice about *perf.dll. */
 struct spg_product *help_product(void);
 

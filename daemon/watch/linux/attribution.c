@@ -18,7 +18,7 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
-#include "daemon/watch/linux/deleted.h"
+#include "daemon/watch/linux/lost.h"
 #include "daemon/watch/linux/maps.h"
 
 /* The process that is being looked into. */
@@ -38,10 +38,22 @@ void spg_attribution_finish(struct spg_attribution *a)
 	a->n_spots = a->size_spots = 0;
 }
 
-/* True when an error means "not yours to see", not "gone". */
-static bool is_denied(int errnum)
+bool spg_attribution_failed(struct spg_attribution *a, int errnum)
 {
-	return errnum == EACCES || errnum == EPERM;
+	if (errnum == EACCES || errnum == EPERM)
+		return true;
+	if (errnum != ENOENT && errnum != ESRCH) {
+		a->n_failed++;
+		a->failed_errnum = errnum;
+	}
+	return false;
+}
+
+/* Something of the subject could not be read. */
+static void note_failure(struct subject *s, int errnum)
+{
+	if (spg_attribution_failed(s->a, errnum))
+		s->opaque = true;
 }
 
 /* The use of file @file by the subject, new or found before; SPG_NO_FILE when
@@ -121,14 +133,14 @@ static int look_at_fd(struct subject *s, int fd_dir, const char *name, int32_t t
 
 	/* The file behind it may be on a dead share: take what is cached. */
 	if (statx(fd_dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-		    STATX_TYPE | STATX_INO | STATX_NLINK, &stx) < 0) {
-		s->opaque = s->opaque || is_denied(errno);
+		    STATX_TYPE | STATX_INO, &stx) < 0) {
+		note_failure(s, errno);
 		return 0;
 	}
 	if (!S_ISREG(stx.stx_mode))
 		return 0;
-	if (s->a->find_deleted && stx.stx_nlink == 0)
-		r = spg_deleted_by_fd(s->a, fd_dir, name);
+	if (s->a->find_lost)
+		r = spg_lost_by_fd(s->a, s->proc_fd, fd_dir, name);
 	if (r < 0)
 		return r;
 	if (spg_targets_find(s->a->targets, SPG_KEY_STAT,
@@ -165,7 +177,7 @@ static int look_at_fds(struct subject *s, int32_t tid)
 	snprintf(name, sizeof(name), "task/%" PRId32 "/fd", tid);
 	dir = open_dir_at(s->proc_fd, name);
 	if (!dir) {
-		s->opaque = s->opaque || is_denied(errno);
+		note_failure(s, errno);
 		return 0;
 	}
 	while (r == 0 && !s->gone && (entry = readdir(dir)))
@@ -180,17 +192,38 @@ struct map_visit {
 	int r;
 };
 
+/*
+ * A mapping whose superblock and inode number fit. On btrfs and overlayfs other
+ * files may have the same pair, so ask stat(2) through the mapping itself; where
+ * that is not possible, better one holder too many.
+ */
+static int note_mapping(struct subject *s, const struct spg_mapping *mapping)
+{
+	struct statx stx;
+	char link[64];
+
+	snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, mapping->start,
+		mapping->end);
+	if (statx(s->proc_fd, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO,
+		    &stx) == 0)
+		return note_uses(s, SPG_KEY_STAT,
+			makedev(stx.stx_dev_major, stx.stx_dev_minor), stx.stx_ino,
+			SPG_USE_MAPPED, 0, -1);
+	return note_uses(
+		s, SPG_KEY_SB, mapping->dev, mapping->ino, SPG_USE_MAPPED, 0, -1);
+}
+
 static int on_mapping(void *user, const struct spg_mapping *mapping)
 {
 	struct map_visit *visit = user;
 	struct subject *s = visit->subject;
 	int r = 0;
 
-	if (s->a->find_deleted && mapping->name)
-		r = spg_deleted_by_mapping(s->a, s->proc_fd, mapping);
-	if (r == 0)
-		r = note_uses(s, SPG_KEY_SB, mapping->dev, mapping->ino, SPG_USE_MAPPED,
-			0, -1);
+	if (s->a->find_lost && mapping->name)
+		r = spg_lost_by_mapping(s->a, s->proc_fd, mapping);
+	if (r == 0 && spg_targets_find(s->a->targets, SPG_KEY_SB, mapping->dev,
+			      mapping->ino, &(size_t){0}) != SPG_NO_FILE)
+		r = note_mapping(s, mapping);
 	visit->r = r;
 	return r;
 }
@@ -199,10 +232,10 @@ static int look_at_maps(struct subject *s, int32_t tid)
 {
 	struct map_visit visit = {.subject = s};
 	int r = spg_maps_walk(
-		s->proc_fd, tid, s->a->find_deleted != NULL, on_mapping, &visit);
+		s->proc_fd, tid, s->a->find_lost != NULL, on_mapping, &visit);
 
-	if (r == SPG_ERR_DENIED)
-		s->opaque = true;
+	if (r < 0)
+		note_failure(s, errno);
 	return visit.r < 0 ? visit.r : 0;
 }
 
@@ -215,7 +248,7 @@ static int look_at_exe(struct subject *s, int32_t tid)
 	snprintf(name, sizeof(name), "task/%" PRId32 "/exe", tid);
 	if (statx(s->proc_fd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
 		    STATX_TYPE | STATX_INO, &stx) < 0) {
-		s->opaque = s->opaque || is_denied(errno);
+		note_failure(s, errno);
 		return 0;
 	}
 	return note_uses(s, SPG_KEY_STAT, makedev(stx.stx_dev_major, stx.stx_dev_minor),
@@ -237,7 +270,7 @@ static int look_at_threads(struct subject *s)
 	int r = 0;
 
 	if (!dir) {
-		s->opaque = s->opaque || is_denied(errno);
+		note_failure(s, errno);
 		return 0;
 	}
 	while (r == 0 && !s->gone && (entry = readdir(dir))) {
@@ -281,7 +314,7 @@ static int look_into(struct spg_attribution *a, int32_t pid)
 	s.proc_fd = spg_proc_open(pid);
 	if (s.proc_fd < 0) {
 		/* With hidepid= a process may exist and not be ours to see. */
-		if (s.proc_fd == SPG_ERR_DENIED)
+		if (spg_attribution_failed(a, errno))
 			a->n_opaque++;
 		return 0;
 	}

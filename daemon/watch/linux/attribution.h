@@ -18,6 +18,8 @@
 #include "daemon/watch/linux/proc.h"
 #include "daemon/watch/linux/targets.h"
 
+struct spg_lost;
+
 /* Where a use was found, for reading the locks of that descriptor. */
 struct spg_spot {
 	size_t file; /* index in the observation */
@@ -30,16 +32,23 @@ struct spg_attribution {
 	struct spg_targets *targets;
 	const struct spg_proc_reader *reader;
 	const atomic_bool *cancel; /* or NULL */
-	/* Find files of the product that were deleted while in use, by the names
-	 * that /proc still shows, and append them to the observation; or NULL. */
-	const struct spg_mounts *find_deleted;
+	/* Find files of the product that lost their names while in use, by what
+	 * /proc still shows of them, and append them to the observation; or NULL. */
+	const struct spg_lost *find_lost;
 
 	struct spg_spot *spots; /* of open descriptors */
 	size_t n_spots, size_spots;
 	/* Processes that could not be looked into: not this one's to see. */
 	size_t n_opaque;
 	char opaque[160]; /* the first few, in words */
+	/* Times that looking failed for another reason than that the process has
+	 * gone or is not ours to see, and the last one's errno. */
+	size_t n_failed;
+	int failed_errnum;
 };
+
+/** Count a failure by its errno: gone, not ours to see (true), or none of both. */
+bool spg_attribution_failed(struct spg_attribution *a, int errnum);
 
 /** Search all processes. Returns 0, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when
  * cancelled. */

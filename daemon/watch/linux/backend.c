@@ -30,9 +30,10 @@ struct backend {
 	struct spg_watch base;
 	char *scratch_dir;
 	struct spg_users *users;
-	/* NULL, all three: no events on this system. */
+	/* NULL, all four: no events on this system. */
 	struct spg_groups *groups;
 	struct spg_marks *marks;
+	struct spg_suspects *suspects;
 	struct spg_events *events;
 	struct spg_processes *processes;
 	struct spg_surveyor surveyor;
@@ -99,10 +100,11 @@ static int open_events(struct backend *b)
 		return 0;
 	}
 	b->marks = spg_marks_create(b->groups);
-	if (!b->marks)
+	b->suspects = spg_suspects_create();
+	if (!b->marks || !b->suspects)
 		return SPG_ERR_NOMEM;
 	return spg_events_start(&b->events, b->base.loop, b->groups, b->marks,
-		b->processes, &b->base.listener);
+		b->suspects, b->processes, &b->base.listener);
 }
 
 static int start(struct spg_watch *watch)
@@ -131,6 +133,7 @@ static int start(struct spg_watch *watch)
 	if (r < 0)
 		return r;
 	b->surveyor.marks = b->marks;
+	b->surveyor.suspects = b->suspects;
 	for (int i = 1; i < N_MECHANISMS; i++)
 		if (!b->mechanisms[i].works)
 			spg_warning("%s: %s; %s", b->mechanisms[i].name,
@@ -307,6 +310,7 @@ static void destroy(struct spg_watch *watch)
 	struct backend *b = backend_of(watch);
 
 	spg_marks_destroy(b->marks);
+	spg_suspects_destroy(b->suspects);
 	spg_groups_destroy(b->groups);
 	spg_mounts_destroy(b->surveyor.mounts);
 	spg_users_destroy(b->users);

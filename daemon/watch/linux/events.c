@@ -23,6 +23,7 @@ struct spg_events {
 	uv_poll_t poll;
 	struct spg_groups *groups;
 	struct spg_marks *marks;
+	struct spg_suspects *suspects;
 	struct spg_processes *processes;
 	struct spg_watch_listener listener;
 	struct spg_product **products; /* whose layout is watched */
@@ -322,6 +323,9 @@ static void handle_file_event(
 			events->listener.on_layout(events->listener.user, NULL);
 		if (kinds_of(parsed->mask) == 0 || !is_wanted(events, path, new_path))
 			continue;
+		if ((parsed->mask & (FAN_DELETE | FAN_RENAME)) && parsed->has_target)
+			spg_suspects_add(
+				events->suspects, path, &parsed->target.handle);
 		if (!resolved)
 			process = process_of(events, parsed);
 		resolved = true;
@@ -436,7 +440,8 @@ static void on_readable(uv_poll_t *poll, int status, int mask)
 
 int spg_events_start(struct spg_events **ret, uv_loop_t *loop,
 	struct spg_groups *groups, struct spg_marks *marks,
-	struct spg_processes *processes, const struct spg_watch_listener *listener)
+	struct spg_suspects *suspects, struct spg_processes *processes,
+	const struct spg_watch_listener *listener)
 {
 	struct spg_events *events = calloc(1, sizeof(*events));
 
@@ -444,6 +449,7 @@ int spg_events_start(struct spg_events **ret, uv_loop_t *loop,
 		return SPG_ERR_NOMEM;
 	*events = (struct spg_events){.groups = groups,
 		.marks = marks,
+		.suspects = suspects,
 		.processes = processes,
 		.listener = *listener,
 		.self = getpid(),

@@ -9,6 +9,7 @@
 #include "daemon/watch/linux/groups.h"
 #include "daemon/watch/linux/marks.h"
 #include "daemon/watch/linux/processes.h"
+#include "daemon/watch/linux/suspects.h"
 #include "daemon/watch/watch.h"
 
 struct spg_events;
@@ -17,7 +18,8 @@ struct spg_events;
  * must outlive the stop. Returns 0, SPG_ERR_NOMEM or SPG_ERR_IO. */
 int spg_events_start(struct spg_events **ret, uv_loop_t *loop,
 	struct spg_groups *groups, struct spg_marks *marks,
-	struct spg_processes *processes, const struct spg_watch_listener *listener);
+	struct spg_suspects *suspects, struct spg_processes *processes,
+	const struct spg_watch_listener *listener);
 
 /** The directories whose appearing or vanishing matters: @n paths, copied. */
 int spg_events_set_layout(

@@ -149,15 +149,14 @@ struct spg_linux_file *spg_linux_file_make(const struct spg_place *place,
 	return file;
 }
 
-struct spg_linux_file *spg_linux_file_orphan(
-	const char *path, int fd, const struct spg_mount *mount)
+struct spg_linux_file *spg_linux_file_orphan(const struct spg_place *place, int fd)
 {
 	struct spg_linux_file *file;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return NULL;
-	file = create(path, spg_id_of(&st), mount);
+	file = create(place->path, spg_id_of(&st), place->mount);
 	if (!file)
 		return NULL;
 	file->base.n_links = (uint32_t)st.st_nlink;
@@ -166,7 +165,8 @@ struct spg_linux_file *spg_linux_file_orphan(
 	file->incomplete = file->class == SPG_FS_OVERLAY;
 	if (file->incomplete)
 		return file;
-	if (spg_linux_file_add_layer(file, strdup(path), mount, file->base.id) < 0) {
+	if (spg_linux_file_add_layer(
+		    file, strdup(place->real_path), place->mount, file->base.id) < 0) {
 		spg_file_unref(&file->base);
 		return NULL;
 	}
@@ -208,26 +208,32 @@ static int open_filesystem(
 	return -1;
 }
 
-static int open_handle(const struct spg_layer *layer, const struct spg_mounts *mounts)
+int spg_handle_open(int folder_fd, const struct spg_handle *handle, int flags)
 {
 	union {
 		struct file_handle handle;
 		char space[sizeof(struct file_handle) + SPG_HANDLE_MAX];
 	} u;
-	int fs_fd, fd, saved_errno;
 
-	if (layer->handle.n_bytes == 0 || layer->handle.only_compares) {
+	if (handle->n_bytes == 0 || handle->only_compares) {
 		errno = EOPNOTSUPP;
 		return -1;
 	}
-	fs_fd = open_filesystem(layer, mounts);
+	u.handle.handle_type = handle->type;
+	u.handle.handle_bytes = handle->n_bytes;
+	memcpy(u.handle.f_handle, handle->bytes, handle->n_bytes);
+	return open_by_handle_at(folder_fd, &u.handle, flags);
+}
+
+static int open_handle(const struct spg_layer *layer, const struct spg_mounts *mounts)
+{
+	int fs_fd = open_filesystem(layer, mounts);
+	int fd, saved_errno;
+
 	if (fs_fd < 0)
 		return -1;
-	u.handle.handle_type = layer->handle.type;
-	u.handle.handle_bytes = layer->handle.n_bytes;
-	memcpy(u.handle.f_handle, layer->handle.bytes, layer->handle.n_bytes);
-	fd = open_by_handle_at(
-		fs_fd, &u.handle, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	fd = spg_handle_open(
+		fs_fd, &layer->handle, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	saved_errno = errno;
 	close(fs_fd);
 	errno = saved_errno;

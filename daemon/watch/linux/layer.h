@@ -82,11 +82,17 @@ int spg_linux_file_add_layer(struct spg_linux_file *file, char *path,
 	const struct spg_mount *mount, struct spg_file_id id);
 
 /**
- * A record for an inode that is at no path any more, found through a process:
- * @fd is any descriptor of it, @path where it was. NULL: out of memory.
+ * A record for an inode that is not at its place any more: @fd is any descriptor
+ * of it; of @place the paths and the mount say where it was. NULL: out of memory.
  */
-struct spg_linux_file *spg_linux_file_orphan(
-	const char *path, int fd, const struct spg_mount *mount);
+struct spg_linux_file *spg_linux_file_orphan(const struct spg_place *place, int fd);
+
+/**
+ * Open the inode that @handle names on the filesystem of the directory @folder_fd,
+ * with open(2) @flags. Returns a descriptor, or -1 with errno: ESTALE when it is
+ * gone, EOPNOTSUPP when the handle is for comparing only.
+ */
+int spg_handle_open(int folder_fd, const struct spg_handle *handle, int flags);
 
 /**
  * Open layer @index of @file for reading, without waiting for a peer or a

@@ -46,9 +46,12 @@ void spg_maps_force_text(bool force)
 	atomic_store(&no_query, force);
 }
 
-static bool is_denied_errno(int errnum)
+/* The end of the mappings, or of the process, is no error. */
+static int walk_error(int errnum)
 {
-	return errnum == EACCES || errnum == EPERM;
+	return errnum == 0 || errnum == ENOENT || errnum == ESRCH
+	               ? 0
+	               : spg_err_from_errno(errnum);
 }
 
 /* Returns 1 when the kernel does not know the query. */
@@ -75,7 +78,7 @@ static int walk_by_query(int fd, bool names,
 				names = false;
 				continue;
 			}
-			return is_denied_errno(errno) ? SPG_ERR_DENIED : 0;
+			return walk_error(errno);
 		}
 		mapping = (struct spg_mapping){.start = q.vma_start,
 			.end = q.vma_end,
@@ -109,7 +112,7 @@ static int walk_by_text(
 	FILE *file = fdopen(fd, "r");
 	char *line = NULL;
 	size_t size = 0;
-	int r = 0;
+	int err;
 
 	if (!file) {
 		close(fd);
@@ -123,11 +126,11 @@ static int walk_by_text(
 			break;
 		errno = 0;
 	}
-	if (is_denied_errno(errno))
-		r = SPG_ERR_DENIED;
+	err = errno;
 	free(line);
 	fclose(file);
-	return r;
+	errno = err;
+	return walk_error(err);
 }
 
 int spg_maps_walk(int proc_fd, int32_t tid, bool names,
@@ -139,11 +142,14 @@ int spg_maps_walk(int proc_fd, int32_t tid, bool names,
 	snprintf(path, sizeof(path), "task/%" PRId32 "/maps", tid);
 	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return is_denied_errno(errno) ? SPG_ERR_DENIED : 0;
+		return walk_error(errno);
 	if (!atomic_load(&no_query))
 		r = walk_by_query(fd, names, visit, user);
 	if (r != 1) {
+		int err = errno;
+
 		close(fd);
+		errno = err;
 		return r;
 	}
 	atomic_store(&no_query, true);

@@ -21,7 +21,8 @@ struct spg_mapping {
  *
  * @names  tell the names too, which costs
  *
- * Returns 0, also when the process ended or has no memory; or SPG_ERR_DENIED.
+ * Returns 0, also when the process ended or has no memory; or a negative spg_err
+ * with errno set, SPG_ERR_DENIED for one that is not ours to see.
  */
 int spg_maps_walk(int proc_fd, int32_t tid, bool names,
 	int (*visit)(void *user, const struct spg_mapping *mapping), void *user);

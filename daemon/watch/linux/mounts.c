@@ -106,12 +106,12 @@ static int parse_line(struct spg_mounts *to, char *line)
 	if (type)
 		(void)strtok_r(NULL, " ", &save); /* the source */
 	options = strtok_r(NULL, " ", &save);
-	if (n < 5 || !type || sscanf(fields[2], "%u:%u", &major, &minor) != 2)
+	if (n < 5 || !type || sscanf(fields[0], "%d", &mount.id) != 1 ||
+		sscanf(fields[1], "%d", &mount.parent) != 1 ||
+		sscanf(fields[2], "%u:%u", &major, &minor) != 2)
 		return 0;
 	unescape_octal(fields[3]);
 	unescape_octal(fields[4]);
-	if (options)
-		unescape_octal(options);
 	mount.dev = makedev(major, minor);
 	mount.class = spg_fs_classify(type);
 	mount.root = strdup(fields[3]);
@@ -152,6 +152,9 @@ static int add_root(struct spg_mounts *to)
 			return 0;
 	if (stat("/", &st) < 0 || statfs("/", &fs) < 0)
 		return SPG_ERR_IO;
+	/* The mounts in the chroot hang on one that is not in the table. */
+	mount.id = to->n > 0 ? to->list[0].parent : 0;
+	mount.parent = -1;
 	mount.dev = st.st_dev;
 	mount.class = classify_magic((uint64_t)fs.f_type);
 	mount.path = strdup("/");
@@ -240,57 +243,84 @@ int spg_mounts_refresh(struct spg_mounts *mounts)
 	return r == 0 ? SPG_MOUNTS_CHANGED : r;
 }
 
+static bool is_child(const struct spg_mount *mount, const struct spg_mount *parent)
+{
+	return mount->parent == parent->id && mount != parent;
+}
+
+/* The mount of the root directory: the one whose parent is not in the table, or
+ * is what covers that. */
+static const struct spg_mount *find_root(const struct spg_mounts *mounts)
+{
+	const struct spg_mount *root = NULL;
+
+	for (size_t i = 0; i < mounts->n; i++) {
+		const struct spg_mount *mount = &mounts->list[i];
+
+		if (strcmp(mount->path, "/") == 0 &&
+			(!root || is_child(mount, root) || !is_child(root, mount)))
+			root = mount;
+	}
+	return root;
+}
+
 const struct spg_mount *spg_mounts_find(
 	const struct spg_mounts *mounts, const char *path)
 {
-	const struct spg_mount *best = NULL;
-	size_t best_len = 0;
+	const struct spg_mount *at = find_root(mounts), *next;
 
-	/* Later lines cover earlier ones of the same place. */
-	for (size_t i = 0; i < mounts->n; i++) {
-		size_t len = strlen(mounts->list[i].path);
+	for (; at; at = next) {
+		size_t next_len = SIZE_MAX;
 
-		if (len >= best_len &&
-			spg_path_below(path, mounts->list[i].path, true)) {
-			best = &mounts->list[i];
-			best_len = len;
+		next = NULL;
+		for (size_t i = 0; i < mounts->n; i++) {
+			const struct spg_mount *mount = &mounts->list[i];
+			size_t len = strlen(mount->path);
+
+			/* The first one on the way down. */
+			if (len < next_len && is_child(mount, at) &&
+				spg_path_below(path, mount->path, true)) {
+				next = mount;
+				next_len = len;
+			}
 		}
+		if (!next)
+			break;
 	}
-	return best;
+	return at;
 }
 
-/* The text behind the @nth "@option=", or NULL. */
+bool spg_mounts_any_below(const struct spg_mounts *mounts, const char *dir)
+{
+	for (size_t i = 0; i < mounts->n; i++)
+		if (spg_path_below(mounts->list[i].path, dir, false))
+			return true;
+	return false;
+}
+
+/* The text behind the @nth "@option=", or NULL. A comma in a value is escaped. */
 static const char *find_option(const char *options, const char *option, size_t nth)
 {
 	size_t len = strlen(option);
+	const char *at = options;
 
-	/* Options are separated by commas; a comma in a value is escaped. */
-	for (const char *at = options; at; at++) {
+	for (;;) {
 		if (strncmp(at, option, len) == 0 && at[len] == '=' && nth-- == 0)
 			return at + len + 1;
-		do
-			at = strchr(at, ',');
-		while (at && at > options && at[-1] == '\\' && at++);
+		at = strchr(at, ',');
 		if (!at)
-			break;
+			return NULL;
+		at++;
 	}
-	return NULL;
 }
 
-char *spg_mount_layer(const struct spg_mount *mount, const char *option, size_t index)
+/* One of the layers in @text, which are separated by colons if it is a @list,
+ * and in which a backslash escapes. NULL when there are fewer. */
+static char *pick_layer(const char *text, bool list, size_t index)
 {
 	struct spg_buf buf = SPG_BUF_NULL;
-	bool list = strcmp(option, "lowerdir") == 0;
-	const char *at = find_option(mount->options, option, 0);
 
-	if (!at && list) {
-		/* The newer mount interface adds layers one by one. */
-		at = find_option(mount->options, "lowerdir+", index);
-		index = 0;
-	}
-	if (!at)
-		return NULL;
-	for (; *at && *at != ','; at++) {
+	for (const char *at = text; *at; at++) {
 		if (*at == '\\' && at[1]) {
 			at++;
 		} else if (list && *at == ':') {
@@ -300,12 +330,35 @@ char *spg_mount_layer(const struct spg_mount *mount, const char *option, size_t 
 			index--;
 			continue;
 		}
-		if (!list || index == 0)
+		if (index == 0)
 			spg_buf_putc(&buf, *at);
 	}
-	if (list && index > 0) {
+	if (index > 0) {
 		spg_buf_finish(&buf);
 		return NULL;
 	}
 	return spg_buf_take(&buf);
+}
+
+char *spg_mount_layer(const struct spg_mount *mount, const char *option, size_t index)
+{
+	bool list = strcmp(option, "lowerdir") == 0;
+	const char *at = find_option(mount->options, option, 0);
+	bool one_by_one = !at && list;
+	char *value, *layer;
+
+	/* The newer mount interface adds layers one by one, as they are. */
+	if (one_by_one)
+		at = find_option(mount->options, "lowerdir+", index);
+	if (!at)
+		return NULL;
+	value = strndup(at, strcspn(at, ","));
+	if (!value)
+		return NULL;
+	unescape_octal(value);
+	if (one_by_one)
+		return value;
+	layer = pick_layer(value, list, list ? index : 0);
+	free(value);
+	return layer;
 }

@@ -20,9 +20,10 @@ enum spg_fs_class {
 };
 
 struct spg_mount {
-	char *path;    /* mount point, unescaped */
-	char *type;    /* "ext4", "overlay", "fuse.sshfs" */
-	char *options; /* of the superblock: overlayfs names its layers there */
+	int id, parent; /* as the table numbers them */
+	char *path;     /* mount point, unescaped */
+	char *type;     /* "ext4", "overlay", "fuse.sshfs" */
+	char *options; /* of the superblock, escaped: overlayfs names its layers there */
 	char *root;    /* the part of the filesystem that is mounted */
 	uint64_t dev;  /* the superblock's, as makedev(3) */
 	enum spg_fs_class class;
@@ -41,10 +42,17 @@ void spg_mounts_destroy(struct spg_mounts *mounts);
 #define SPG_MOUNTS_CHANGED 1
 int spg_mounts_refresh(struct spg_mounts *mounts);
 
-/** The mount that @path (absolute, normalised, no symlinks) is on, or NULL.
- * Borrowed until the next refresh. */
+/**
+ * The mount that @path (absolute, normalised, no symlinks) is on, found as the
+ * kernel does: down from the root, over each mount on the way. (The longest
+ * mount point is not always it: another mount may cover that one.) Borrowed until
+ * the next refresh; NULL only without any mounts.
+ */
 const struct spg_mount *spg_mounts_find(
 	const struct spg_mounts *mounts, const char *path);
+
+/** True when something is mounted at a path below @dir. */
+bool spg_mounts_any_below(const struct spg_mounts *mounts, const char *dir);
 
 /**
  * The value of one option of an overlay's superblock, unescaped: "upperdir", or

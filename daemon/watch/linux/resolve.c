@@ -78,6 +78,9 @@ int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH
 			continue;
 		}
 		target[n] = '\0';
+		/* A magic link leads where its text does not: proc_pid_root(5). */
+		if (*ret_mount && strcmp((*ret_mount)->type, "proc") == 0)
+			return SPG_ERR_UNSUPPORTED;
 		if (++n_links > LINKS_MAX)
 			return SPG_ERR_INVALID;
 		r = follow(ret, rest, target);

@@ -19,7 +19,8 @@
  * @ret_mount  the mount it is on; borrowed from @mounts
  *
  * Returns 0; SPG_RESOLVE_FOREIGN; SPG_ERR_NOT_FOUND; SPG_ERR_DENIED;
- * SPG_ERR_INVALID (links in a circle, too long); SPG_ERR_IO.
+ * SPG_ERR_INVALID (links in a circle, too long); SPG_ERR_UNSUPPORTED (a link of
+ * procfs, which leads into another view); SPG_ERR_IO.
  */
 int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH_MAX],
 	const struct spg_mount **ret_mount);

@@ -2,16 +2,23 @@
 #include "daemon/watch/linux/survey.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/attribution.h"
 #include "daemon/watch/linux/census.h"
 #include "daemon/watch/linux/hidden.h"
 #include "daemon/watch/linux/locks.h"
+#include "daemon/watch/linux/lost.h"
+#include "daemon/watch/linux/resolve.h"
 #include "daemon/watch/linux/targets.h"
 
 /* More unreadable files than this are told as one lack. */
@@ -23,6 +30,9 @@ struct survey {
 	struct spg_observation *obs;
 	struct spg_targets *targets;
 	struct spg_attribution attribution;
+	struct spg_landmarks landmarks;
+	struct spg_name_set extra;
+	struct spg_lost lost;
 	size_t n_file_lacks;
 };
 
@@ -66,6 +76,11 @@ static int lack_probe(struct survey *s, size_t index, int errnum)
 				  : strerror(errnum));
 }
 
+static bool is_out_of_reach(int errnum)
+{
+	return errnum == EOPNOTSUPP || errnum == ENODEV || errnum == ENODATA;
+}
+
 /* Ask the kernel about one file, and take over the answer. */
 static int probe(struct survey *s, size_t index)
 {
@@ -82,9 +97,13 @@ static int probe(struct survey *s, size_t index)
 	seen->census = result.census;
 	if (seen->presence == SPG_REPLACED && result.census == SPG_CENSUS_FREE)
 		seen->presence = SPG_GONE;
-	if (result.census != SPG_CENSUS_UNKNOWN || seen->presence == SPG_REPLACED)
+	if (result.census != SPG_CENSUS_UNKNOWN)
 		return 0;
-	if (result.errnum == ENOENT) {
+	/* Of an old version without a handle, or whose filesystem is gone from
+	 * its place, the search alone can tell. */
+	if (seen->presence == SPG_REPLACED && is_out_of_reach(result.errnum))
+		return 0;
+	if (result.errnum == ENOENT && seen->presence == SPG_PRESENT) {
 		seen->presence = SPG_GONE; /* vanished since it was listed */
 		return 0;
 	}
@@ -111,6 +130,21 @@ static bool in_paths(const struct spg_survey_scope *scope, const char *path)
 	return false;
 }
 
+static int add_replaced_file(struct survey *s, struct spg_file *file)
+{
+	int r;
+
+	if (spg_targets_find(s->targets, SPG_KEY_STAT, file->id.dev, file->id.ino,
+		    &(size_t){0}) != SPG_NO_FILE)
+		return 0;
+	r = spg_observation_add_file(s->obs, file, SPG_REPLACED, SPG_CENSUS_UNKNOWN);
+	if (r == 0)
+		r = probe(s, s->obs->n_files - 1);
+	if (r == 0 && s->obs->files[s->obs->n_files - 1].presence == SPG_REPLACED)
+		r = spg_targets_add(s->targets, file, s->obs->n_files - 1);
+	return r;
+}
+
 /* Files that were known and are at none of the product's paths any more: deleted,
  * renamed over or away. Somebody may still run the old version. */
 static int add_replaced(struct survey *s)
@@ -123,24 +157,80 @@ static int add_replaced(struct survey *s)
 
 		if (scope->depth == SPG_SURVEY_FILES && !in_paths(scope, known->path))
 			continue;
-		if (spg_targets_find(s->targets, SPG_KEY_STAT, known->id.dev,
-			    known->id.ino, &(size_t){0}) != SPG_NO_FILE)
-			continue;
-		r = spg_observation_add_file(
-			s->obs, known, SPG_REPLACED, SPG_CENSUS_UNKNOWN);
-		if (r == 0)
-			r = probe(s, s->obs->n_files - 1);
-		if (r == 0 &&
-			s->obs->files[s->obs->n_files - 1].presence == SPG_REPLACED)
-			r = spg_targets_add(s->targets, known, s->obs->n_files - 1);
+		r = add_replaced_file(s, known);
 	}
 	return r;
+}
+
+/* The inode that an event said was deleted or moved from @suspect->path. */
+static int add_suspect(struct survey *s, const struct spg_suspect *suspect)
+{
+	char folder[PATH_MAX], real_folder[PATH_MAX], real_path[PATH_MAX];
+	const char *name = spg_path_base(suspect->path);
+	struct spg_place place = {.path = suspect->path, .real_path = real_path};
+	struct spg_linux_file *file;
+	int folder_fd, fd, r;
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)(name - suspect->path),
+		suspect->path);
+	if (spg_resolve(s->surveyor->mounts, folder, real_folder, &place.mount) != 0 ||
+		snprintf(real_path, sizeof(real_path), "%s/%s", real_folder, name) >=
+			(int)sizeof(real_path))
+		return 0;
+	folder_fd = open(real_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder_fd < 0)
+		return 0;
+	fd = spg_handle_open(folder_fd, &suspect->handle, O_PATH | O_CLOEXEC);
+	close(folder_fd);
+	if (fd < 0)
+		return 0; /* gone; or of an overlay, and only the search can tell */
+	file = spg_linux_file_orphan(&place, fd);
+	close(fd);
+	if (!file)
+		return SPG_ERR_NOMEM;
+	r = add_replaced_file(s, &file->base);
+	spg_file_unref(&file->base);
+	return r;
+}
+
+static int add_suspects(struct survey *s)
+{
+	struct spg_suspects *suspects = s->surveyor->suspects;
+	struct spg_suspect suspect;
+	int r = 0;
+
+	/* Only a full survey knows all that is at its place. */
+	if (!suspects || s->request->scope->depth != SPG_SURVEY_FULL)
+		return 0;
+	while (r == 0 && spg_suspects_take(suspects, s->obs->product, &suspect)) {
+		r = add_suspect(s, &suspect);
+		/* This survey comes to nothing: the next one shall ask again. */
+		if (r < 0)
+			spg_suspects_add(suspects, suspect.path, &suspect.handle);
+		free(suspect.path);
+	}
+	return r;
+}
+
+/* Files may have lost their place unseen: at the start, after a deletion or a
+ * replacement, and always for names that are not watched. */
+static bool must_find_lost(const struct survey *s)
+{
+	const struct spg_survey_request *request = s->request;
+
+	if (request->attribute || request->scope->attribute)
+		return true;
+	for (size_t i = 0; i < request->n_extra_names; i++)
+		if (!spg_product_has_name(
+			    request->product, spg_path_base(request->extra_names[i])))
+			return true;
+	return false;
 }
 
 /* True when somebody has to be searched for. */
 static bool needs_attribution(const struct survey *s)
 {
-	if (s->request->attribute || s->request->scope->attribute)
+	if (must_find_lost(s))
 		return true;
 	for (size_t i = 0; i < s->obs->n_files; i++)
 		if (s->obs->files[i].presence != SPG_GONE &&
@@ -168,9 +258,7 @@ static int search(struct survey *s)
 		.targets = s->targets,
 		.reader = &s->surveyor->reader,
 		.cancel = s->request->cancel,
-		.find_deleted = s->request->attribute || s->request->scope->attribute
-	                                ? s->surveyor->mounts
-	                                : NULL};
+		.find_lost = must_find_lost(s) ? &s->lost : NULL};
 	r = spg_attribution_run(a);
 	for (size_t i = n_before; r == 0 && i < s->obs->n_files; i++)
 		r = probe(s, i);
@@ -193,6 +281,16 @@ static void forget_uses(struct spg_observation *obs, size_t file)
 	for (size_t i = 0; i < obs->n_uses; i++)
 		if (obs->uses[i].file == file)
 			obs->uses[i].how = 0;
+}
+
+/* True when a lack says why file @index could not be asked about, or when the
+ * search itself was not complete: then nothing is known. */
+static bool is_lacking(const struct survey *s, size_t index)
+{
+	for (size_t i = 0; i < s->obs->n_lacks; i++)
+		if (s->obs->lacks[i].file == index)
+			return true;
+	return s->attribution.n_failed > 0;
 }
 
 /*
@@ -222,10 +320,13 @@ static int close_census(struct survey *s, bool final)
 		} else if (seen->census == SPG_CENSUS_BUSY && counts[i] == 0) {
 			seen->unattributed = final;
 			open_ends = 1;
-		} else if (seen->presence == SPG_REPLACED && counts[i] == 0 &&
-			   seen->census == SPG_CENSUS_UNKNOWN) {
+		} else if (final && seen->presence == SPG_REPLACED && counts[i] == 0 &&
+			   seen->census == SPG_CENSUS_UNKNOWN && !is_lacking(s, i)) {
 			/* No handle to ask by, and nobody shows it. */
 			seen->presence = SPG_GONE;
+		} else if (seen->presence == SPG_REPLACED && counts[i] == 0 &&
+			   seen->census == SPG_CENSUS_UNKNOWN) {
+			open_ends = 1;
 		}
 	}
 	free(counts);
@@ -279,10 +380,24 @@ static int read_locks(struct survey *s)
 	return r;
 }
 
-static int tell_opaque(struct survey *s)
+/* What the search could not do. */
+static int tell_gaps(struct survey *s)
 {
 	const struct spg_attribution *a = &s->attribution;
 
+	if (a->n_failed > 0) {
+		int r = spg_observation_add_lack(s->obs, SPG_NO_FILE, true,
+			"every process",
+			a->failed_errnum == EMFILE || a->failed_errnum == ENFILE
+				? "raise the limit of open files (LimitNOFILE=, ulimit "
+				  "-n)"
+				: "see the kernel's messages, then check again",
+			"looking failed %zu times, last with: %s", a->n_failed,
+			strerror(a->failed_errnum));
+
+		if (r < 0)
+			return r;
+	}
 	if (a->n_opaque == 0)
 		return 0;
 	/* Not blinding: the census counts what they hold. */
@@ -311,9 +426,9 @@ static int find_files(struct survey *s)
 {
 	const struct spg_survey_request *request = s->request;
 	const struct spg_survey_scope *scope = request->scope;
-	struct spg_name_set extra = SPG_NAME_SET_NULL;
 	struct spg_walk walk = {.obs = s->obs,
 		.mounts = s->surveyor->mounts,
+		.landmarks = &s->landmarks,
 		.marks = s->surveyor->marks,
 		.known = scope->known,
 		.n_known = scope->n_known,
@@ -323,16 +438,18 @@ static int find_files(struct survey *s)
 	int r = 0;
 
 	if (request->n_extra_names > 0) {
-		r = spg_name_set_init(&extra, request->extra_names,
+		r = spg_name_set_init(&s->extra, request->extra_names,
 			request->n_extra_names, request->product->ignore_case);
-		walk.extra = &extra;
+		walk.extra = &s->extra;
 	}
 	if (r == 0)
 		r = scope->depth == SPG_SURVEY_FILES
 		            ? spg_walk_some(&walk, scope->paths, scope->n_paths)
 		            : spg_walk_all(&walk);
 	spg_walk_finish(&walk);
-	spg_name_set_finish(&extra);
+	s->lost = (struct spg_lost){.mounts = s->surveyor->mounts,
+		.landmarks = &s->landmarks,
+		.extra = walk.extra};
 	return r;
 }
 
@@ -349,6 +466,8 @@ static int survey_files(struct survey *s)
 	if (!s->targets)
 		return SPG_ERR_NOMEM;
 	r = add_replaced(s);
+	if (r == 0)
+		r = add_suspects(s);
 	if (r < 0 || !needs_attribution(s))
 		return r;
 	s->obs->attributed = true;
@@ -358,7 +477,7 @@ static int survey_files(struct survey *s)
 	if (r == 0 && must_rule_out(s->obs))
 		r = spg_hidden_search(&s->attribution);
 	if (r == 0)
-		r = tell_opaque(s);
+		r = tell_gaps(s);
 	compact_uses(s->obs);
 	return r;
 }
@@ -407,6 +526,8 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 		                                              : survey_files(&s);
 	spg_attribution_finish(&s.attribution);
 	spg_targets_destroy(s.targets);
+	spg_landmarks_finish(&s.landmarks);
+	spg_name_set_finish(&s.extra);
 	if (r < 0) {
 		spg_observation_destroy(s.obs);
 		return r;

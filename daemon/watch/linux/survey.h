@@ -8,12 +8,14 @@
 #include "daemon/watch/linux/marks.h"
 #include "daemon/watch/linux/mounts.h"
 #include "daemon/watch/linux/proc.h"
+#include "daemon/watch/linux/suspects.h"
 #include "daemon/watch/linux/walk.h"
 #include "daemon/watch/watch.h"
 
 struct spg_surveyor {
 	struct spg_mounts *mounts;
-	struct spg_marks *marks; /* NULL: no events */
+	struct spg_marks *marks;       /* NULL: no events */
+	struct spg_suspects *suspects; /* NULL as well then */
 	struct spg_proc_reader reader;
 	spg_walk_progress *progress; /* or NULL */
 	void *user;

@@ -82,6 +82,11 @@ void spg_unit_from_cgroup(const char *cgroup, struct spg_unit *ret)
 				break;
 			}
 		}
+		/* In a user's scope: to stop the whole manager would be too much. */
+		if (unit.manager_uid != SPG_UID_UNKNOWN &&
+			ends_with(path, len, ".scope") &&
+			strncmp(path, "init.scope", len) != 0)
+			unit.name[0] = '\0';
 		path += len;
 		left -= len;
 	}
@@ -93,15 +98,18 @@ void spg_unit_from_cgroup(const char *cgroup, struct spg_unit *ret)
 	*ret = unit;
 }
 
-/* -1: the file does not say; 0 or 1: what it says last. */
+#define NOT_THERE    -2
+#define SAYS_NOTHING -1
+
+/* NOT_THERE, SAYS_NOTHING, or 0 or 1: what the file says last. */
 static int read_setting(const char *path)
 {
 	char line[512];
 	FILE *file = fopen(path, "re");
-	int value = -1;
+	int value = SAYS_NOTHING;
 
 	if (!file)
-		return -1;
+		return NOT_THERE;
 	while (fgets(line, sizeof(line), file)) {
 		char *text = line + strspn(line, " \t");
 		char *equals;
@@ -126,10 +134,10 @@ static int read_dropins(const char *dir_path)
 {
 	DIR *dir = opendir(dir_path);
 	const struct dirent *entry;
-	int value = -1;
+	int value = SAYS_NOTHING;
 
 	if (!dir)
-		return -1;
+		return value;
 	while ((entry = readdir(dir))) {
 		char path[1024];
 		int said;
@@ -164,7 +172,7 @@ bool spg_unit_refuses_stop(const char *root, const char *unit)
 		"/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
 		"/lib/systemd/system"};
 	char names[2][300];
-	int main_file = -1, dropin = -1;
+	int main_file = NOT_THERE, dropin = SAYS_NOTHING;
 
 	snprintf(names[0], sizeof(names[0]), "%s", unit);
 	template_of(unit, names[1], sizeof(names[1]));
@@ -174,7 +182,8 @@ bool spg_unit_refuses_stop(const char *root, const char *unit)
 
 			snprintf(
 				path, sizeof(path), "%s%s/%s", root, dirs[d], names[n]);
-			if (main_file < 0)
+			/* It hides those of the same name further down. */
+			if (main_file == NOT_THERE)
 				main_file = read_setting(path);
 			snprintf(path, sizeof(path), "%s%s/%s.d", root, dirs[d],
 				names[n]);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/watch/linux/bounded.h"
@@ -23,6 +24,7 @@ struct folder {
 	const char *path;      /* as the product names it */
 	const char *real_path; /* without symbolic links */
 	const struct spg_mount *mount;
+	bool has_mounts; /* something is mounted below */
 	int depth;
 };
 
@@ -44,6 +46,46 @@ static int index_known(struct spg_walk *walk)
 	qsort(walk->by_path, walk->n_known, sizeof(struct spg_linux_file *),
 		order_by_path);
 	return 0;
+}
+
+void spg_landmarks_finish(struct spg_landmarks *landmarks)
+{
+	for (size_t i = 0; i < landmarks->n; i++) {
+		free(landmarks->marks[i].path);
+		free(landmarks->marks[i].real_path);
+	}
+	free(landmarks->marks);
+	*landmarks = (struct spg_landmarks)SPG_LANDMARKS_NULL;
+}
+
+static int add_landmark(struct spg_walk *walk, const char *path, const char *real_path,
+	struct spg_file_id id, bool is_link)
+{
+	struct spg_landmarks *to = walk->landmarks;
+	struct spg_landmark mark = {.path = strdup(path),
+		.real_path = strdup(real_path),
+		.id = id,
+		.is_link = is_link};
+
+	if (!mark.path || !mark.real_path ||
+		spg_array_reserve(&to->marks, to->n, &to->size, sizeof(mark)) < 0) {
+		free(mark.path);
+		free(mark.real_path);
+		return SPG_ERR_NOMEM;
+	}
+	to->marks[to->n++] = mark;
+	return 0;
+}
+
+/* True when the directory was walked under another of its names: a link may lead
+ * back up. Its files are the same inodes. */
+static bool was_walked(const struct spg_walk *walk, struct spg_file_id id)
+{
+	for (size_t i = 0; i < walk->landmarks->n; i++)
+		if (!walk->landmarks->marks[i].is_link &&
+			spg_file_id_equal(walk->landmarks->marks[i].id, id))
+			return true;
+	return false;
 }
 
 void spg_walk_finish(struct spg_walk *walk)
@@ -136,7 +178,7 @@ static int lack_file(struct spg_walk *walk, const char *path, const char *why)
 }
 
 /* A name that is a symbolic link: the file is somewhere else. */
-static int visit_link(struct spg_walk *walk, const char *path)
+static int visit_link(struct spg_walk *walk, const char *path, bool *ret_is_dir)
 {
 	struct spg_place place = {.path = path, .through_link = true};
 	char real_path[PATH_MAX];
@@ -144,16 +186,22 @@ static int visit_link(struct spg_walk *walk, const char *path)
 
 	if (r == SPG_ERR_NOT_FOUND)
 		return 0; /* dangling: nothing is there to be held */
+	if (r == SPG_RESOLVE_FOREIGN && !is_wanted(walk, path)) {
+		*ret_is_dir = true; /* or it is one: the walk below will tell */
+		return 0;
+	}
 	if (r == SPG_RESOLVE_FOREIGN)
 		return lack_file(walk, path, "it leads to a foreign filesystem");
 	if (r < 0)
 		return lack_file(walk, path, spg_err_text(r));
 	if (stat(real_path, &place.st) < 0)
 		return errno == ENOENT ? 0 : lack_file(walk, path, strerror(errno));
-	if (!S_ISREG(place.st.st_mode))
+	*ret_is_dir = S_ISDIR(place.st.st_mode);
+	if (!S_ISREG(place.st.st_mode) || !is_wanted(walk, path))
 		return 0;
 	place.real_path = real_path;
-	return add_file(walk, &place);
+	r = add_landmark(walk, path, real_path, spg_id_of(&place.st), true);
+	return r == 0 ? add_file(walk, &place) : r;
 }
 
 /* A name that belongs to the product, or may be a subdirectory. */
@@ -172,9 +220,13 @@ static int visit_name(struct spg_walk *walk, const struct folder *folder, int di
 			name) >= (int)sizeof(real_path))
 		return lack_file(walk, folder->path, "a path below is too long");
 	/* A file or directory may itself be a mount point of anything. */
-	place.mount = spg_mounts_find(walk->mounts, real_path);
+	place.mount = folder->has_mounts ? spg_mounts_find(walk->mounts, real_path)
+	                                 : folder->mount;
 	if (place.mount && place.mount->class == SPG_FS_FOREIGN &&
 		place.mount != folder->mount) {
+		if (!walk->obs->product->recursive && is_wanted(walk, path))
+			return lack_file(
+				walk, path, "a foreign filesystem is mounted there");
 		*ret_is_dir = true; /* walked, or refused, as a folder of its own */
 		return 0;
 	}
@@ -186,11 +238,12 @@ static int visit_name(struct spg_walk *walk, const struct folder *folder, int di
 		*ret_is_dir = true;
 		return 0;
 	}
-	if (!is_wanted(walk, path))
-		return 0;
-	if (S_ISLNK(place.st.st_mode))
-		return visit_link(walk, path);
-	return S_ISREG(place.st.st_mode) ? add_file(walk, &place) : 0;
+	if (S_ISLNK(place.st.st_mode) &&
+		(walk->obs->product->recursive || is_wanted(walk, path)))
+		return visit_link(walk, path, ret_is_dir);
+	return S_ISREG(place.st.st_mode) && is_wanted(walk, path)
+	               ? add_file(walk, &place)
+	               : 0;
 }
 
 static int walk_folder(struct spg_walk *walk, const char *path, int depth);
@@ -214,6 +267,7 @@ static int list_local(struct spg_walk *walk, const struct folder *folder, int fd
 			continue;
 		/* Most names of a large directory are not ours: spare the stat. */
 		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN &&
+			!(recursive && entry->d_type == DT_LNK) &&
 			!spg_product_has_name(walk->obs->product, entry->d_name) &&
 			!walk->extra)
 			continue;
@@ -337,6 +391,7 @@ static int walk_local(struct spg_walk *walk, const struct folder *folder)
 {
 	int fd = open(
 		folder->real_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
 	int r;
 
 	if (fd < 0) {
@@ -348,7 +403,14 @@ static int walk_local(struct spg_walk *walk, const struct folder *folder)
 			"let the daemon read it: it needs CAP_DAC_READ_SEARCH",
 			"%s cannot be opened: %s", folder->path, strerror(errno));
 	}
-	r = mark_folder(walk, folder, fd);
+	if (fstat(fd, &st) < 0 ||
+		(folder->depth > 0 && was_walked(walk, spg_id_of(&st)))) {
+		close(fd);
+		return 0;
+	}
+	r = add_landmark(walk, folder->path, folder->real_path, spg_id_of(&st), false);
+	if (r == 0)
+		r = mark_folder(walk, folder, fd);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -391,6 +453,7 @@ static int walk_folder(struct spg_walk *walk, const char *path, int depth)
 		return list_foreign(walk, &folder);
 	}
 	folder.real_path = real_path;
+	folder.has_mounts = spg_mounts_any_below(walk->mounts, real_path);
 	return walk_local(walk, &folder);
 }
 
@@ -470,6 +533,7 @@ int spg_walk_some(struct spg_walk *walk, char *const *paths, size_t n)
 		fd = open(real_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			continue;
+		folder.has_mounts = true;
 		r = visit_name(walk, &folder, fd, name, &is_dir);
 		close(fd);
 	}

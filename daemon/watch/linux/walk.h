@@ -15,12 +15,35 @@
 #include "daemon/watch/linux/marks.h"
 #include "daemon/watch/linux/mounts.h"
 
+/* Where the product's names lead, for recognising files that have none any more:
+ * a directory with its identity, or the target of a link to a file. */
+struct spg_landmark {
+	char *path;      /* as the product names it */
+	char *real_path; /* without symbolic links */
+	struct spg_file_id id;
+	bool is_link; /* a file behind a symbolic link, not a directory */
+};
+
+struct spg_landmarks {
+	struct spg_landmark *marks;
+	size_t n, size;
+};
+
+#define SPG_LANDMARKS_NULL                                                             \
+	{                                                                              \
+		NULL, 0, 0                                                             \
+	}
+
+/** Idempotent; takes SPG_LANDMARKS_NULL. */
+void spg_landmarks_finish(struct spg_landmarks *landmarks);
+
 /* What to tell while it runs; see struct spg_watch_ops.survey_place. */
 typedef void spg_walk_progress(void *user, const char *path);
 
 struct spg_walk {
 	struct spg_observation *obs; /* files and lacks are appended */
 	const struct spg_mounts *mounts;
+	struct spg_landmarks *landmarks;  /* appended to */
 	struct spg_marks *marks;          /* NULL: no events here */
 	const struct spg_name_set *extra; /* names that count too, or NULL */
 	struct spg_file *const *known;    /* to reuse; see spg_survey_scope */

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* What Linux says in text: locks, control groups, units, mounts. */
+#include <check.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "daemon/watch/linux/locks.h"
+#include "daemon/watch/linux/mounts.h"
+#include "daemon/watch/linux/proc.h"
+#include "tests/support/suite.h"
+
+/* --- locks ----------------------------------------------------------------- */
+
+static const struct {
+	const char *line;
+	const char *expect; /* see show_lock(); NULL: refused */
+} lock_lines[] = {
+	{"1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF",
+		"posix write held 3568 253:0:2531452 0-EOF"},
+	{"12: POSIX  ADVISORY  READ  1 08:01:7 1073741824 1073742335",
+		"posix read held 1 8:1:7 1073741824-1073742335"},
+	{"3: FLOCK  ADVISORY  WRITE 2613 00:16:1149 0 EOF",
+		"flock write held 2613 0:22:1149 0-EOF"},
+	{"4: OFDLCK ADVISORY  READ  -1 103:00002:99 5 5",
+		"ofd read held -1 259:2:99 5-5"},
+	{"5: LEASE  ACTIVE    READ  77 fd:00:18446744073709551615 0 EOF",
+		"lease read held 77 253:0:18446744073709551615 0-EOF"},
+	{"5: LEASE  BREAKING  UNLCK 77 fd:00:1 0 EOF",
+		"lease read held 77 253:0:1 0-EOF"},
+	{"6: DELEG  ACTIVE    WRITE 77 fd:00:1 0 EOF",
+		"lease write held 77 253:0:1 0-EOF"},
+	{"7: ACCESS ADVISORY  WRITE 8 fd:00:1 0 EOF",
+		"posix write held 8 253:0:1 0-EOF"},
+	{"7: POSIX  MANDATORY WRITE 8 fd:00:1 0 EOF",
+		"posix write held 8 253:0:1 0-EOF"},
+	/* Who waits, and who waits for a waiter. */
+	{"1: -> POSIX  ADVISORY  WRITE 3569 fd:00:2531452 0 EOF",
+		"posix write waiting 3569 253:0:2531452 0-EOF"},
+	{"1:    -> OFDLCK ADVISORY  WRITE -1 fd:00:2531452 0 9",
+		"ofd write waiting -1 253:0:2531452 0-9"},
+	/* As in fdinfo, behind "lock:". */
+	{"\t1: FLOCK  ADVISORY  WRITE 359 00:13:11691 0 EOF",
+		"flock write held 359 0:19:11691 0-EOF"},
+	{"1: FLOCK  ADVISORY  WRITE 359 00:13:11691 0 EOF\n",
+		"flock write held 359 0:19:11691 0-EOF"},
+	/* Not a lock of a file, or not a lock at all. */
+	{"1: POSIX  *NOINODE* READ  12 <none>:0 0 EOF", NULL},
+	{"1: WEIRD  ADVISORY  WRITE 1 fd:00:1 0 EOF", NULL},
+	{"1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0", NULL},
+	{"1: POSIX  ADVISORY  WRITE x fd:00:2531452 0 EOF", NULL},
+	{"1: POSIX  ADVISORY  WRITE 1 fd:zz:2531452 0 EOF", NULL},
+	{"POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF", NULL},
+	{"1 POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF", NULL},
+	{"1:", NULL},
+	{"1: ->", NULL},
+	{"", NULL},
+	{"pos:\t0", NULL},
+	{"1: AVERYLONGWORDTHATISNOKIND ADVISORY WRITE 1 fd:00:1 0 EOF", NULL},
+};
+
+static void show_lock(const struct spg_lock_line *line, struct spg_buf *buf)
+{
+	spg_buf_printf(buf, "%s %s %s %d %u:%u:%llu %lld-",
+		spg_lock_kind_name(line->kind), spg_lock_mode_name(line->mode),
+		line->waiting ? "waiting" : "held", line->pid, major(line->dev),
+		minor(line->dev), (unsigned long long)line->ino,
+		(long long)line->start);
+	if (line->end == SPG_LOCK_EOF)
+		spg_buf_puts(buf, "EOF");
+	else
+		spg_buf_printf(buf, "%lld", (long long)line->end);
+}
+
+START_TEST(lock_line)
+{
+	struct spg_lock_line line;
+	struct spg_buf buf = SPG_BUF_NULL;
+	bool ok = spg_lock_line_parse(lock_lines[_i].line, &line);
+
+	ck_assert_int_eq(ok, lock_lines[_i].expect != NULL);
+	if (ok) {
+		show_lock(&line, &buf);
+		ck_assert_str_eq(spg_buf_text(&buf), lock_lines[_i].expect);
+	}
+	spg_buf_finish(&buf);
+}
+END_TEST
+
+/* --- control groups -------------------------------------------------------- */
+
+#define USER "0::/user.slice/user-1000.slice/user@1000.service"
+#define LONG                                                                           \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaa"
+#define NONE SPG_UID_UNKNOWN
+
+static const struct {
+	const char *cgroup, *unit;
+	uint32_t manager_uid;
+} groups[] = {
+	{"0::/system.slice/perfmon.service\n", "perfmon.service", NONE},
+	{"0::/system.slice/system-getty.slice/getty@tty1.service\n",
+		"getty@tty1.service", NONE},
+	{"0::/system.slice/dev\\x2ddisk.service", "dev\\x2ddisk.service", NONE},
+	/* A service that has groups of its own below. */
+	{"0::/system.slice/foo.service/payload/1\n", "foo.service", NONE},
+	{"0::/system.slice/containerd.service/kubepods/pod1.service\n",
+		"containerd.service", NONE},
+	/* The old hierarchy, and both of them. */
+	{"12:pids:/system.slice/wrong.service\n"
+	 "1:name=systemd:/system.slice/a.service\n",
+		"a.service", NONE},
+	{"1:name=systemd:/system.slice/a.service\n0::/\n", "a.service", NONE},
+	{"1:name=systemd:/system.slice/a.service\n0::/system.slice/b.service\n",
+		"a.service", NONE},
+	{"0::/system.slice/b.service\n1:name=systemd:/\n", "b.service", NONE},
+	{"4:memory:/system.slice/a.service\n", "", NONE},
+	/* A user's own services, the manager, and what has no service. */
+	{USER "/app.slice/indexer.service\n", "indexer.service", 1000},
+	{USER "/app.slice/app-x.slice/indexer@2.service/sub\n", "indexer@2.service",
+		1000},
+	{USER "/init.scope\n", "user@1000.service", NONE},
+	{USER "\n", "user@1000.service", NONE},
+	{USER "/app.slice/app-gnome-editor-7.scope\n", "", NONE},
+	{"0::/user.slice/user-1000.slice/session-3.scope\n", "", NONE},
+	{"0::/user.slice/user-1000.slice/user@bad.service/x.service\n",
+		"user@bad.service", NONE},
+	/* Containers and bare systems. */
+	{"0::/system.slice/docker-0123456789abcdef.scope\n", "", NONE},
+	{"0::/docker/0123456789abcdef\n", "", NONE},
+	{"0::/../../system.slice/a.service\n", "a.service", NONE},
+	{"0::/\n", "", NONE},
+	/* Garbage. */
+	{"", "", NONE},
+	{"\n\n", "", NONE},
+	{"0::", "", NONE},
+	{"garbage", "", NONE},
+	{"0::/.service\n", "", NONE},
+	{"0::////a.service\n", "", NONE},
+	{"0::/" LONG LONG LONG LONG ".service\n", "", NONE},
+};
+
+START_TEST(cgroup)
+{
+	struct spg_unit unit;
+
+	spg_unit_from_cgroup(groups[_i].cgroup, &unit);
+	ck_assert_str_eq(unit.name, groups[_i].unit);
+	ck_assert_uint_eq(unit.manager_uid, groups[_i].manager_uid);
+	ck_assert(!unit.refuses_stop);
+}
+END_TEST
+
+/* --- units that refuse ----------------------------------------------------- */
+
+#define ETC    "/etc/systemd/system/"
+#define LIB    "/usr/lib/systemd/system/"
+#define REFUSE "[Unit]\nRefuseManualStop=yes\n"
+
+static const struct {
+	const char *unit;
+	const char *files[6]; /* path, contents, ... */
+	bool refuses;
+} units[] = {
+	{"a.service", {NULL}, false},
+	{"a.service", {LIB "a.service", "[Unit]\nDescription=A\n"}, false},
+	{"a.service", {LIB "a.service", REFUSE}, true},
+	{"b.service", {LIB "a.service", REFUSE}, false},
+	{"a.service", {"/run/systemd/transient/a.service", REFUSE}, true},
+	{"a.service", {LIB "a.service", "\t RefuseManualStop = TRUE \n"}, true},
+	{"a.service", {LIB "a.service", "RefuseManualStop=1\r\n"}, true},
+	{"a.service", {LIB "a.service", "RefuseManualStop=on"}, true},
+	{"a.service", {LIB "a.service", "RefuseManualStop=no\n"}, false},
+	{"a.service", {LIB "a.service", "#RefuseManualStop=yes\n"}, false},
+	{"a.service", {LIB "a.service", "RefuseManualStart=yes\n"}, false},
+	{"a.service", {LIB "a.service", "RefuseManualStopping=yes\n"}, false},
+	/* The last one counts. */
+	{"a.service", {LIB "a.service", REFUSE "RefuseManualStop=no\n"}, false},
+	/* The administrator's file hides the package's, also when it is silent. */
+	{"a.service", {ETC "a.service", REFUSE, LIB "a.service", "[Unit]\n"}, true},
+	{"a.service", {ETC "a.service", "[Unit]\n", LIB "a.service", REFUSE}, false},
+	/* Drop-ins win over the file. */
+	{"a.service",
+		{LIB "a.service", "[Unit]\n", ETC "a.service.d/10-x.conf", REFUSE},
+		true},
+	{"a.service",
+		{LIB "a.service", REFUSE, ETC "a.service.d/10-x.conf",
+			"RefuseManualStop=no\n"},
+		false},
+	{"a.service",
+		{LIB "a.service", REFUSE, ETC "a.service.d/10-x.conf", "[Unit]\n"},
+		true},
+	{"a.service", {LIB "a.service.d/x.conf", REFUSE}, true},
+	{"a.service", {ETC "a.service.d/notes.txt", REFUSE}, false},
+	/* Templates. */
+	{"getty@tty1.service", {LIB "getty@.service", REFUSE}, true},
+	{"getty@tty1.service", {LIB "getty@tty1.service", REFUSE}, true},
+	{"getty@tty1.service", {ETC "getty@.service.d/x.conf", REFUSE}, true},
+	{"getty@tty1.service", {LIB "getty@tty2.service", REFUSE}, false},
+	{"getty@.service", {LIB "getty@.service", REFUSE}, true},
+	/* A name that is no unit's. */
+	{"../../../a.service", {"/a.service", "[Unit]\n"}, false},
+	{"", {NULL}, false},
+};
+
+static char root[64];
+
+static int remove_entry(
+	const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void make_root(void)
+{
+	snprintf(root, sizeof(root), "/tmp/spg-unit-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
+static void remove_root(void)
+{
+	nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void write_below(const char *path, const char *text)
+{
+	char full[512];
+	FILE *file;
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	for (char *slash = full + strlen(root); (slash = strchr(slash + 1, '/'));) {
+		*slash = '\0';
+		mkdir(full, 0700);
+		*slash = '/';
+	}
+	file = fopen(full, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(refuses)
+{
+	for (int i = 0; i < 6 && units[_i].files[i]; i += 2)
+		write_below(units[_i].files[i], units[_i].files[i + 1]);
+	ck_assert_int_eq(
+		spg_unit_refuses_stop(root, units[_i].unit), units[_i].refuses);
+}
+END_TEST
+
+/* --- mounts ---------------------------------------------------------------- */
+
+static const struct {
+	const char *type;
+	enum spg_fs_class class;
+} types[] = {
+	{"ext4", SPG_FS_LOCAL},
+	{"btrfs", SPG_FS_LOCAL},
+	{"tmpfs", SPG_FS_LOCAL},
+	{"overlay", SPG_FS_OVERLAY},
+	{"nfs", SPG_FS_FOREIGN},
+	{"nfs4", SPG_FS_FOREIGN},
+	{"cifs", SPG_FS_FOREIGN},
+	{"fuse", SPG_FS_FOREIGN},
+	{"fuse.sshfs", SPG_FS_FOREIGN},
+	{"fuseblk", SPG_FS_FOREIGN},
+	{"fusectl", SPG_FS_LOCAL},
+	{"autofs", SPG_FS_FOREIGN},
+	{"9p", SPG_FS_FOREIGN},
+	{"", SPG_FS_LOCAL},
+};
+
+START_TEST(classify)
+{
+	ck_assert_int_eq(spg_fs_classify(types[_i].type), types[_i].class);
+}
+END_TEST
+
+/* As /proc/self/mountinfo has them: commas, blanks, backslashes as \ooo. */
+#define NEW "ro,lowerdir+=l:1,lowerdir+=l\\0542,lowerdir+=l\\0403,lowerdir+=l\\1344"
+
+static const struct {
+	const char *options, *option;
+	size_t index;
+	const char *expect;
+} layers[] = {
+	{"rw,lowerdir=/l,upperdir=/u,workdir=/w", "upperdir", 0, "/u"},
+	{"rw,lowerdir=/l,upperdir=/u,workdir=/w", "lowerdir", 0, "/l"},
+	{"rw,lowerdir=/l,upperdir=/u,workdir=/w", "lowerdir", 1, NULL},
+	{"rw,lowerdir=/l,upperdir=/u,workdir=/w", "workdir", 0, "/w"},
+	{"ro,lowerdir=/a:/b:/c", "lowerdir", 0, "/a"},
+	{"ro,lowerdir=/a:/b:/c", "lowerdir", 1, "/b"},
+	{"ro,lowerdir=/a:/b:/c", "lowerdir", 2, "/c"},
+	{"ro,lowerdir=/a:/b:/c", "lowerdir", 3, NULL},
+	{"ro,lowerdir=/a:/b:/c", "upperdir", 0, NULL},
+	/* Layers behind "::" hold data, no names. */
+	{"ro,lowerdir=/a:/b::/d1::/d2", "lowerdir", 1, "/b"},
+	{"ro,lowerdir=/a:/b::/d1::/d2", "lowerdir", 2, NULL},
+	/* What the old way to mount makes of "l\:1", "l\,2", "l 3", "l\\4". */
+	{"rw,lowerdir=l\\134:1:l\\134\\0542:l\\0403:l\\134\\1344,upperdir=u\\134\\054p",
+		"lowerdir", 0, "l:1"},
+	{"rw,lowerdir=l\\134:1:l\\134\\0542:l\\0403:l\\134\\1344,upperdir=u\\134\\054p",
+		"lowerdir", 1, "l,2"},
+	{"rw,lowerdir=l\\134:1:l\\134\\0542:l\\0403:l\\134\\1344,upperdir=u\\134\\054p",
+		"lowerdir", 2, "l 3"},
+	{"rw,lowerdir=l\\134:1:l\\134\\0542:l\\0403:l\\134\\1344,upperdir=u\\134\\054p",
+		"lowerdir", 3, "l\\4"},
+	{"rw,lowerdir=l\\134:1:l\\134\\0542:l\\0403:l\\134\\1344,upperdir=u\\134\\054p",
+		"upperdir", 0, "u,p"},
+	/* And the new one. */
+	{NEW, "lowerdir", 0, "l:1"},
+	{NEW, "lowerdir", 1, "l,2"},
+	{NEW, "lowerdir", 2, "l 3"},
+	{NEW, "lowerdir", 3, "l\\4"},
+	{NEW, "lowerdir", 4, NULL},
+	{"ro,lowerdir+=/a,datadir+=/d,lowerdir+=/b", "lowerdir", 1, "/b"},
+	/* Names that only look like it. */
+	{"rw,xupperdir=/x,upperdirs=/y,upperdir=/u", "upperdir", 0, "/u"},
+	{"upperdir=/first,upperdir=/second", "upperdir", 0, "/first"},
+	{"rw,upperdir", "upperdir", 0, NULL},
+	{"rw,upperdir=", "upperdir", 0, ""},
+	{"", "upperdir", 0, NULL},
+	{",,,", "lowerdir", 0, NULL},
+	{"lowerdir=\\", "lowerdir", 0, "\\"},
+};
+
+START_TEST(layer)
+{
+	char *options = strdup(layers[_i].options);
+	const struct spg_mount mount = {.options = options};
+	char *path = spg_mount_layer(&mount, layers[_i].option, layers[_i].index);
+
+	if (layers[_i].expect) {
+		ck_assert_ptr_nonnull(path);
+		ck_assert_str_eq(path, layers[_i].expect);
+	} else {
+		ck_assert_ptr_null(path);
+	}
+	free(path);
+	free(options);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("linux-parse");
+
+	tcase_add_checked_fixture(tc, make_root, remove_root);
+	spg_add_rows(tc, lock_line, lock_lines);
+	spg_add_rows(tc, cgroup, groups);
+	spg_add_rows(tc, refuses, units);
+	spg_add_rows(tc, classify, types);
+	spg_add_rows(tc, layer, layers);
+	return spg_run_suite("linux-parse", tc);
+}

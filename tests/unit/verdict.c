@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/* From what a survey found to safe, blocked or unknown, and in which words. */
+#include "daemon/model/verdict.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/text.h"
+#include "daemon/model/verdict_text.h"
+#include "tests/support/suite.h"
+#include "tests/unit/model_help.h"
+
+#define OTHERS "others cannot be ruled out"
+#define HANDED                                                                         \
+	" (a loop device, a swap file, a service that passes descriptors on), or "     \
+	"restart the machine; then check again\n"
+
+static const struct {
+	const char *seen;
+	const char *asked;   /* names, separated by blanks; NULL: the product */
+	const char *pattern; /* one more pattern of the product, or NULL */
+	const char *expect;  /* see help_verdict_text() */
+} rows[] = {
+	/* Census and nobody. */
+	{"file a.dll free; file b.dll free", NULL, NULL,
+		"safe files=2\n  a.dll free\n  b.dll free\n"},
+	{"file a.dll busy unattributed", NULL, NULL,
+		"blocked files=1 blocked=1 unattributed=1\n  a.dll blocked (hidden)\n"
+		"? a.dll is held by something that no process shows\n"
+		"! stop what may have handed on a.dll" HANDED},
+	/* A backend that forgot to mark it. */
+	{"file a.dll busy", NULL, NULL,
+		"blocked files=1 blocked=1 unattributed=1\n  a.dll blocked (hidden)\n"
+		"? a.dll is held by something that no process shows\n"
+		"! stop what may have handed on a.dll" HANDED},
+	{"file Mdbperf.dll busy unattributed; hidden a_descriptor_in_flight", NULL,
+		NULL,
+		"blocked files=1 blocked=1 unattributed=1\n"
+		"  Mdbperf.dll blocked (hidden): Stop Performance Monitor.\n"
+		"? Mdbperf.dll is held by something that no process shows "
+		"(a_descriptor_in_flight)\n"
+		"! Stop Performance Monitor.\n"},
+	{"file a.dll unknown; lack a.dll blinds the_lease", NULL, NULL,
+		"unknown files=1\n  a.dll unknown\n"
+		"? could not look at the_lease: it is dark\n! mend it\n"},
+	/* Without a lack it is unknown all the same. */
+	{"file a.dll unknown; file b.dll free", NULL, NULL,
+		"unknown files=2\n  a.dll unknown\n  b.dll free\n"},
+	/* Blockers. */
+	{"file a.dll busy; use a.dll perfmon mapped", NULL, NULL,
+		"blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
+		"? a.dll is mapped by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	/* Found although the census says free, or could not be asked. */
+	{"file a.dll free; use a.dll perfmon open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	{"file a.dll unknown; use a.dll perfmon write+mapped+executing", NULL, NULL,
+		"blocked files=1 blocked=1 open=1 mapped=1 executing=1\n"
+		"  a.dll blocked\n"
+		"? a.dll is open for writing, mapped and executed by perfmon "
+		"(pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	{"file a.dll busy; use a.dll perfmon open+locked; use a.dll scanner "
+	 "open+waiting",
+		NULL, NULL,
+		"blocked files=1 blocked=1 open=1 locked=1 waiting=1\n"
+		"  a.dll blocked\n"
+		"? a.dll is open and locked by perfmon (pid 2113)\n"
+		"? a.dll is open and waited for by scanner (pid 2200)\n"
+		"! systemctl stop perfmon.service\n! kill 2200   # scanner\n"},
+	/* One process and many files: one step. */
+	{"file a.dll busy; file b.dll busy; use a.dll perfmon open; "
+	 "use b.dll perfmon mapped",
+		NULL, NULL,
+		"blocked files=2 blocked=2 open=1 mapped=1\n  a.dll blocked\n"
+		"  b.dll blocked\n? a.dll is open by perfmon (pid 2113)\n"
+		"? b.dll is mapped by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	/* A visible holder and one more that nobody shows. */
+	{"file a.dll busy unattributed; use a.dll perfmon open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1 unattributed=1\n"
+		"  a.dll blocked (hidden)\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"? a.dll is held by something that no process shows\n"
+		"! systemctl stop perfmon.service\n"
+		"! stop what may have handed on a.dll" HANDED},
+	/* What setup stops, by name and by executable, whatever the case. */
+	{"file a.dll busy; use a.dll store open", NULL, NULL,
+		"safe files=1 open=1\n  a.dll held-by-setup-stopped\n"},
+	{"file Mdbperf.dll busy; use Mdbperf.dll dsamain mapped", NULL, NULL,
+		"safe files=1 mapped=1\n"
+		"  Mdbperf.dll held-by-setup-stopped: Stop Performance Monitor.\n"},
+	{"file a.dll busy; use a.dll store open; use a.dll perfmon open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	{"file a.dll busy; use a.dll store open; hidden too_many_sockets", NULL, NULL,
+		"unknown files=1 open=1\n  a.dll unknown\n"
+		"? a.dll is held by a process that setup stops, and " OTHERS
+		": too_many_sockets\n"},
+	{"file a.dll unknown; use a.dll store open; lack a.dll blinds the_lease", NULL,
+		NULL,
+		"unknown files=1 open=1\n  a.dll unknown\n"
+		"? could not look at the_lease: it is dark\n! mend it\n"},
+	{"file a.dll busy unattributed; use a.dll store open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1 unattributed=1\n"
+		"  a.dll blocked (hidden)\n"
+		"? a.dll is held by something that no process shows\n"
+		"! stop what may have handed on a.dll" HANDED},
+	/* Hidden holders do not matter where there is none at all. */
+	{"file a.dll free; hidden why", NULL, NULL, "safe files=1\n  a.dll free\n"},
+	/* Locks. */
+	{"file a.dll busy; use a.dll perfmon open; "
+	 "lock a.dll perfmon held posix write 0 eof",
+		NULL, NULL,
+		"blocked files=1 blocked=1 open=1 locked=1\n  a.dll blocked\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	{"file a.dll free; lock a.dll - held ofd write 0 9", NULL, NULL,
+		"blocked files=1 blocked=1 locked=1 unattributed=1\n"
+		"  a.dll blocked (hidden)\n"
+		"? a.dll is held by something that no process shows\n"
+		"! stop what may have handed on a.dll" HANDED},
+	{"file a.dll busy; use a.dll store open+locked; "
+	 "lock a.dll store held flock write 0 eof",
+		NULL, NULL,
+		"safe files=1 open=1 locked=1\n  a.dll held-by-setup-stopped\n"},
+	{"file a.dll busy; use a.dll store open+locked; "
+	 "lock a.dll store held flock write 0 eof; "
+	 "lock a.dll - held posix read 0 0",
+		NULL, NULL,
+		"blocked files=1 blocked=1 open=1 locked=1 unattributed=1\n"
+		"  a.dll blocked (hidden)\n"
+		"? a.dll is held by something that no process shows\n"
+		"! stop what may have handed on a.dll" HANDED},
+	/* An owner who shows nowhere else is named all the same. */
+	{"file a.dll busy; lock a.dll scanner held posix write 0 9", NULL, NULL,
+		"blocked files=1 blocked=1 locked=1\n  a.dll blocked\n"
+		"? a.dll is locked by scanner (pid 2200)\n"
+		"! kill 2200   # scanner\n"},
+	/* Who only waits has the file open: the census decides. */
+	{"file a.dll busy; use a.dll store open; "
+	 "lock a.dll - waiting ofd write 0 9",
+		NULL, NULL,
+		"safe files=1 open=1 waiting=1\n  a.dll held-by-setup-stopped\n"},
+	{"file a.dll busy; lock a.dll - waiting ofd write 0 9", NULL, NULL,
+		"blocked files=1 blocked=1 waiting=1 unattributed=1\n"
+		"  a.dll blocked (hidden)\n"
+		"? a.dll is held by something that no process shows\n"
+		"! stop what may have handed on a.dll" HANDED},
+	/* Presence. */
+	{"file a.dll free; file a.dll busy replaced; use a.dll perfmon mapped", NULL,
+		NULL,
+		"blocked files=2 blocked=1 mapped=1\n  a.dll free\n  a.dll blocked\n"
+		"? an old version of a.dll is mapped by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	{"file a.dll busy replaced unattributed; file b.dll free", NULL, NULL,
+		"blocked files=2 blocked=1 unattributed=1\n  a.dll blocked (hidden)\n"
+		"  b.dll free\n"
+		"? an old version of a.dll is held by something that no process "
+		"shows\n"
+		"! stop what may have handed on a.dll" HANDED},
+	{"file a.dll free gone; file b.dll free", NULL, NULL,
+		"safe files=1\n  b.dll free\n"},
+	{"file a.dll free gone", NULL, NULL,
+		"unknown\n? no file of exchange was found in its directories\n"
+		"! see whether \"directory\" and \"files\" of the product are right: "
+		"spguard status\n"},
+	/* Nothing is never safe. */
+	{"", NULL, NULL,
+		"unknown\n? no file of exchange was found in its directories\n"
+		"! see whether \"directory\" and \"files\" of the product are right: "
+		"spguard status\n"},
+	/* Lacks. */
+	{"file a.dll free; lack * blinds the_whole", NULL, NULL,
+		"unknown files=1\n  a.dll free\n"
+		"? could not look at the_whole: it is dark\n! mend it\n"},
+	{"file a.dll free; lack a.dll blinds the_maps", NULL, NULL,
+		"unknown files=1\n  a.dll free\n"
+		"? could not look at the_maps: it is dark\n! mend it\n"},
+	{"file a.dll free; lack * harmless some_events; lack a.dll harmless x", NULL,
+		NULL, "safe files=1\n  a.dll free\n"},
+	{"lack * blinds the_directory", NULL, NULL,
+		"unknown\n? could not look at the_directory: it is dark\n! mend it\n"},
+	/* Blocked stays blocked, and the lack is told too. */
+	{"file a.dll busy; use a.dll scanner open; lack * blinds the_rest", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"? could not look at the_rest: it is dark\n"
+		"! kill 2200   # scanner\n! mend it\n"},
+	/* How to get rid of whom. */
+	{"file a.dll busy; use a.dll init open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by systemd (pid 1)\n"
+		"! systemd (pid 1) cannot be stopped by hand: restart the machine, "
+		"then check again\n"},
+	{"file a.dll busy; use a.dll refuser open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by dbus-daemon (pid 400)\n"
+		"! dbus-daemon (pid 400) cannot be stopped by hand (dbus.service): "
+		"restart the machine, then check again\n"},
+	{"file a.dll busy; use a.dll indexer open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by indexer (pid 2400)\n"
+		"! systemctl --user --machine=mia@ stop indexer.service\n"},
+	{"file a.dll busy; use a.dll odd open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by odd (pid 2401)\n"
+		"! systemctl stop 'a b;reboot.service'\n"},
+	{"file a.dll busy; use a.dll evil open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by evil\\x0akill -9 1 # \\x1b[2J (pid 2402)\n"
+		"! kill 2402   # evil\\x0akill -9 1 # \\x1b[2J\n"},
+	{"file a.dll busy; use a.dll nameless mapped", NULL, NULL,
+		"blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
+		"? a.dll is mapped by a process (pid 2403)\n! kill 2403\n"},
+	/* A payload's names, by the product's rule of case. */
+	{"file Mdbperf.dll busy; file b.dll free; use Mdbperf.dll perfmon open",
+		"B.DLL", NULL, "safe files=1\n  b.dll free\n"},
+	{"file Mdbperf.dll busy; file b.dll free; use Mdbperf.dll perfmon open",
+		"MDBPERF.DLL", NULL,
+		"blocked files=1 blocked=1 open=1\n"
+		"  Mdbperf.dll blocked: Stop Performance Monitor.\n"
+		"? Mdbperf.dll is open by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	/* A name in several directories is all of them; a path is one. */
+	{"file a.dll free; file /srv/system32/a.dll busy; "
+	 "use /srv/system32/a.dll scanner open",
+		"a.dll", NULL,
+		"blocked files=2 blocked=1 open=1\n  a.dll free\n"
+		"  /srv/system32/a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n! kill 2200   # scanner\n"},
+	{"file a.dll free; file /srv/system32/a.dll busy; "
+	 "use /srv/system32/a.dll scanner open",
+		"/srv/bin/a.dll", NULL, "safe files=1\n  a.dll free\n"},
+	{"file a.dll free; file /srv/system32/a.dll free", "/srv/SYSTEM32/A.dll", NULL,
+		"safe files=1\n  /srv/system32/a.dll free\n"},
+	/* Not of the product's patterns, but of the payload. */
+	{"file readme.txt busy; file a.dll free; use readme.txt scanner open",
+		"readme.txt a.dll", NULL,
+		"blocked files=2 blocked=1 open=1\n  readme.txt blocked\n"
+		"  a.dll free\n? readme.txt is open by scanner (pid 2200)\n"
+		"! kill 2200   # scanner\n"},
+	{"file readme.txt busy; file a.dll free; use readme.txt scanner open", NULL,
+		NULL, "safe files=1\n  a.dll free\n"},
+	/* New files; alone they prove nothing. */
+	{"file a.dll free", "a.dll new.dll", NULL,
+		"safe files=2\n  a.dll free\n  new.dll new\n"},
+	{"file a.dll free", "new.dll /srv/bin/sub.dll", NULL,
+		"unknown files=2\n  new.dll new\n  sub.dll new\n"
+		"? none of the files asked about is installed in the directories of "
+		"exchange\n"
+		"! see whether this is the payload of that product\n"},
+	{"file a.dll free", "", NULL,
+		"unknown\n"
+		"? none of the files asked about is installed in the directories of "
+		"exchange\n"
+		"! see whether this is the payload of that product\n"},
+	/* A place that is none of the product's was not looked at. */
+	{"file a.dll free", "a.dll /opt/x.dll /srv/bin/deep/y.dll", NULL,
+		"unknown files=3\n  a.dll free\n  /opt/x.dll unknown\n"
+		"  deep/y.dll unknown\n"
+		"? /opt/x.dll is in no directory of exchange\n"
+		"? /srv/bin/deep/y.dll is in no directory of exchange\n"},
+	/* Gone is new again; an old version that runs is both. */
+	{"file a.dll free gone; file b.dll free", "a.dll b.dll", NULL,
+		"safe files=2\n  b.dll free\n  a.dll new\n"},
+	{"file a.dll busy replaced; use a.dll perfmon mapped; file b.dll free",
+		"a.dll b.dll", NULL,
+		"blocked files=3 blocked=1 mapped=1\n  a.dll blocked\n  b.dll free\n"
+		"  a.dll new\n"
+		"? an old version of a.dll is mapped by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	/* A lack about a file that nobody asks about. */
+	{"file a.dll unknown; file b.dll free; lack a.dll blinds the_lease", "b.dll",
+		NULL, "safe files=1\n  b.dll free\n"},
+	{"file a.dll unknown; file b.dll free; lack a.dll blinds the_lease",
+		"A.DLL b.dll", NULL,
+		"unknown files=2\n  a.dll unknown\n  b.dll free\n"
+		"? could not look at the_lease: it is dark\n! mend it\n"},
+	{"file a.dll free; file b.dll free; lack * blinds the_lease", "b.dll", NULL,
+		"unknown files=1\n  b.dll free\n"
+		"? could not look at the_lease: it is dark\n! mend it\n"},
+	/* Names that the product says and that are not there: told, not judged. */
+	{"file a.dll free", NULL, "Core.exe",
+		"safe files=1\n  a.dll free\n  Core.exe missing\n"},
+	{"file a.dll free; file CORE.EXE free", NULL, "Core.exe",
+		"safe files=2\n  a.dll free\n  CORE.EXE free\n"},
+	{"file a.dll free", "a.dll", "Core.exe", "safe files=1\n  a.dll free\n"},
+	{"", NULL, "Core.exe",
+		"unknown\n  Core.exe missing\n"
+		"? no file of exchange was found in its directories\n"
+		"! see whether \"directory\" and \"files\" of the product are right: "
+		"spguard status\n"},
+};
+
+/* The names in @text as a selection; free with free_selection(). */
+static struct spg_selection make_selection(const char *text)
+{
+	struct spg_selection selection = {.names = calloc(16, sizeof(char *))};
+	char *copy = strdup(text), *save = NULL;
+
+	ck_assert(selection.names && copy);
+	for (char *name = strtok_r(copy, " ", &save); name;
+		name = strtok_r(NULL, " ", &save)) {
+		ck_assert_uint_lt(selection.n_names, 16);
+		selection.names[selection.n_names++] = strdup(name);
+	}
+	free(copy);
+	return selection;
+}
+
+static void free_selection(struct spg_selection *selection)
+{
+	for (size_t i = 0; i < selection->n_names; i++)
+		free(selection->names[i]);
+	free(selection->names);
+}
+
+START_TEST(judge)
+{
+	struct spg_product *product = help_product();
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	struct spg_selection selection =
+		make_selection(rows[_i].asked ? rows[_i].asked : "");
+	struct spg_observation *obs;
+	char *text;
+
+	if (rows[_i].pattern)
+		ck_assert_int_eq(spg_product_add_pattern(product, rows[_i].pattern), 0);
+	obs = help_observe(product, SPG_SURVEY_FULL, 100, rows[_i].seen);
+	ck_assert_int_eq(
+		spg_verdict_judge(obs, rows[_i].asked ? &selection : NULL, &verdict),
+		0);
+	text = help_verdict_text(&verdict);
+	ck_assert_msg(strcmp(text, rows[_i].expect) == 0, "%s\nis judged:\n%snot:\n%s",
+		rows[_i].seen, text, rows[_i].expect);
+	for (size_t i = 0; i < verdict.n_reasons; i++)
+		ck_assert(spg_text_is_clean(verdict.reasons[i]));
+	for (size_t i = 0; i < verdict.n_next; i++)
+		ck_assert(spg_text_is_clean(verdict.next[i]));
+	free(text);
+	free_selection(&selection);
+	spg_verdict_finish(&verdict);
+	spg_verdict_finish(&verdict);
+	spg_observation_destroy(obs);
+	spg_product_unref(product);
+}
+END_TEST
+
+/* Nobody reads a thousand lines: fifty, and how many there are besides. */
+static const struct {
+	int n_files;
+	size_t n_lines;
+	const char *last_reason, *last_step;
+} limits[] = {
+	{1, 1, "f0000.dll is held by something that no process shows", NULL},
+	{50, 50, "f0049.dll is held by something that no process shows", NULL},
+	{51, 51, "and 1 more reasons", "and 1 more steps"},
+	{1000, 51, "and 950 more reasons", "and 950 more steps"},
+};
+
+START_TEST(limit)
+{
+	struct spg_product *product = help_product();
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	struct spg_buf script = SPG_BUF_NULL;
+	struct spg_observation *obs;
+
+	for (int i = 0; i < limits[_i].n_files; i++)
+		spg_buf_printf(&script, "file f%04d.dll busy unattributed;", i);
+	obs = help_observe(product, SPG_SURVEY_FULL, 100, spg_buf_text(&script));
+	ck_assert_int_eq(spg_verdict_judge(obs, NULL, &verdict), 0);
+	ck_assert_uint_eq(verdict.counts.blocked, (size_t)limits[_i].n_files);
+	ck_assert_uint_eq(verdict.n_files, (size_t)limits[_i].n_files);
+	ck_assert_uint_eq(verdict.n_reasons, limits[_i].n_lines);
+	ck_assert_uint_eq(verdict.n_next, limits[_i].n_lines);
+	ck_assert_str_eq(
+		verdict.reasons[verdict.n_reasons - 1], limits[_i].last_reason);
+	if (limits[_i].last_step)
+		ck_assert_str_eq(
+			verdict.next[verdict.n_next - 1], limits[_i].last_step);
+	spg_verdict_finish(&verdict);
+	spg_observation_destroy(obs);
+	spg_buf_finish(&script);
+	spg_product_unref(product);
+}
+END_TEST
+
+START_TEST(make_unknown)
+{
+	struct spg_product *product = help_product();
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	struct spg_observation *obs = help_observe(product, SPG_SURVEY_FULL, 100,
+		"file a.dll free; lack a.dll blinds the_maps");
+
+	ck_assert_int_eq(spg_verdict_judge(obs, NULL, &verdict), 0);
+	ck_assert_int_eq(spg_verdict_make_unknown(&verdict, "first"), 0);
+	ck_assert_int_eq(verdict.kind, SPG_VERDICT_UNKNOWN);
+	ck_assert_uint_eq(verdict.n_reasons, 2);
+	ck_assert_str_eq(verdict.reasons[0], "first");
+	ck_assert_str_eq(verdict.reasons[1], "could not look at the_maps: it is dark");
+	spg_verdict_finish(&verdict);
+	/* Of nothing, too. */
+	ck_assert_int_eq(spg_verdict_make_unknown(&verdict, "only"), 0);
+	ck_assert_str_eq(verdict.reasons[0], "only");
+	spg_verdict_finish(&verdict);
+	spg_observation_destroy(obs);
+	spg_product_unref(product);
+}
+END_TEST
+
+static const struct {
+	const char *who;
+	enum spg_use_class class;
+} classes[] = {
+	{"perfmon", SPG_CLASS_BLOCKER},
+	{"store", SPG_CLASS_SETUP_STOPS},
+	{"dsamain", SPG_CLASS_SETUP_STOPS},
+	{"nameless", SPG_CLASS_BLOCKER},
+};
+
+START_TEST(classify)
+{
+	struct spg_product *product = help_product();
+	struct spg_process *process = help_process(classes[_i].who);
+
+	ck_assert_int_eq(spg_use_classify(product, process), classes[_i].class);
+	spg_process_unref(process);
+	spg_product_unref(product);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("verdict");
+
+	spg_add_rows(tc, judge, rows);
+	spg_add_rows(tc, limit, limits);
+	tcase_add_test(tc, make_unknown);
+	spg_add_rows(tc, classify, classes);
+	return spg_run_suite("verdict", tc);
+}
