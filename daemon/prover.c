@@ -45,7 +45,7 @@ struct spg_prover {
 	 * pass, or a storm in one product would let nobody else have a turn. */
 	size_t reconcile_next;
 	size_t locks_next;     /* product whose locks are to be read next */
-	unsigned unstable;     /* reconciles in a row that something disturbed */
+	bool asked_last;       /* the last survey was for a question */
 	int64_t rest_until_ns; /* monotonic */
 	struct spg_questions questions;
 	struct settling *settlings;
@@ -259,14 +259,12 @@ static void conclude(struct spg_prover *p, size_t index,
 
 	if (r == 0 && disturbed && verdict.kind != SPG_VERDICT_BLOCKED) {
 		/* A reconcile is due anyway; say so when that goes on and on. */
-		if (++p->unstable < SPG_PROOF_TRIES) {
+		if (spg_model_count_disturbed(p->model, index) < SPG_PROOF_TRIES) {
 			spg_verdict_finish(&verdict);
 			return;
 		}
 		r = spg_verdict_make_unknown(
 			&verdict, "the files keep being opened or changed");
-	} else {
-		p->unstable = 0;
 	}
 	if (r == 0)
 		r = spg_model_conclude(
@@ -535,6 +533,14 @@ static void start_lock_reading(struct spg_prover *p)
 	}
 }
 
+/* Clients that ask back to back must not keep the rest from being looked at: it
+ * gets every other turn. */
+static bool has_other_work(const struct spg_prover *p)
+{
+	return p->reconcile_due || p->settlings || p->reconcile_next != SIZE_MAX ||
+	       p->locks_next < spg_model_n_products(p->model);
+}
+
 static void on_pump(uv_idle_t *idle)
 {
 	struct spg_prover *p = idle->data;
@@ -545,13 +551,15 @@ static void on_pump(uv_idle_t *idle)
 	q = next_question(p);
 	if (p->running)
 		return;
-	if (q) {
+	if (q && !(p->asked_last && has_other_work(p))) {
 		int index = spg_model_find_product(p->model, q->product);
 
+		p->asked_last = true;
 		if (start_survey(p, (size_t)index, SPG_SURVEY_FULL) < 0)
 			wake(p);
 		return;
 	}
+	p->asked_last = false;
 	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->settlings))
 		begin_pass(p);
 	if (p->reconcile_next != SIZE_MAX && go_on_with_pass(p))
@@ -564,6 +572,9 @@ static void on_pump(uv_idle_t *idle)
 	if (p->settlings || p->reconcile_due)
 		wake(p);
 	start_lock_reading(p);
+	/* It was not its turn, and then nothing else ran. */
+	if (q && !p->running)
+		wake(p);
 }
 
 static int ask(struct spg_prover *p, size_t index,

@@ -37,6 +37,7 @@ struct entry {
 	struct spg_lack *lacks; /* copied from the last full survey */
 	size_t n_lacks;
 	bool judged;
+	unsigned n_disturbed; /* surveys in a row that proved nothing */
 	enum spg_verdict_kind verdict;
 	struct spg_verdict_counts counts;
 	int64_t verdict_ns, verdict_since_ns;
@@ -469,6 +470,11 @@ static char *join_reasons(const struct spg_verdict *verdict)
 	return spg_buf_take(&buf);
 }
 
+unsigned spg_model_count_disturbed(struct spg_model *model, size_t index)
+{
+	return ++model->entries[index]->n_disturbed;
+}
+
 int spg_model_conclude(struct spg_model *model, size_t index,
 	const struct spg_verdict *verdict, int64_t at_ns,
 	struct spg_event_list *changes)
@@ -494,6 +500,7 @@ int spg_model_conclude(struct spg_model *model, size_t index,
 			return r;
 		entry->verdict_since_ns = at_ns;
 	}
+	entry->n_disturbed = 0;
 	entry->judged = true;
 	entry->verdict = verdict->kind;
 	entry->counts = verdict->counts;

@@ -111,6 +111,10 @@ void spg_survey_scope_finish(struct spg_survey_scope *scope);
 int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 	struct spg_event_list *changes);
 
+/** Another survey of product @index in a row proved nothing, since something
+ * happened meanwhile. Returns how many; spg_model_conclude() starts anew. */
+unsigned spg_model_count_disturbed(struct spg_model *model, size_t index);
+
 /**
  * Record the verdict about product @index as a whole; when it differs from the
  * last one, append a durable SPG_EVENT_VERDICT. Returns 0 or SPG_ERR_NOMEM.

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/loop.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -138,6 +140,26 @@ static bool is_target(const struct spg_attribution *a, const char *path)
 		       &(size_t){0}) != SPG_NO_FILE;
 }
 
+/* By identity too: the text may lead elsewhere by now, or in another view
+ * (loop(4), LOOP_GET_STATUS64; devices are encoded as in stat(2)). */
+static bool backs_loop(const struct spg_attribution *a, const char *name)
+{
+	struct loop_info64 info;
+	char path[64];
+	bool found;
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/%.20s", name);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	found = ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
+	        spg_targets_find(a->targets, SPG_KEY_STAT, info.lo_device,
+			info.lo_inode, &(size_t){0}) != SPG_NO_FILE;
+	close(fd);
+	return found;
+}
+
 static void look_at_loops(struct clues *clues, const struct spg_attribution *a)
 {
 	DIR *dir = opendir("/sys/block");
@@ -152,7 +174,7 @@ static void look_at_loops(struct clues *clues, const struct spg_attribution *a)
 		if (spg_proc_slurp(dirfd(dir), path, backing, sizeof(backing)) <= 0)
 			continue;
 		backing[strcspn(backing, "\n")] = '\0';
-		if (!is_target(a, backing))
+		if (!is_target(a, backing) && !backs_loop(a, entry->d_name))
 			continue;
 		snprintf(clue, sizeof(clue), "it backs the loop device /dev/%.20s",
 			entry->d_name);

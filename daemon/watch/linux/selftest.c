@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/watch/linux/selftest.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -176,6 +177,42 @@ static int create_file(const char *path)
 	return close(fd) == 0 ? 0 : SPG_ERR_IO;
 }
 
+/* The initial namespaces have fixed numbers (linux/proc_ns.h). */
+static bool is_initial(const char *link, const char *expected)
+{
+	char text[64];
+	ssize_t n = readlink(link, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return strcmp(text, expected) == 0;
+}
+
+/*
+ * The census counts every user of a file that is at its place. Of an old version
+ * that lost its place before the daemon started only the search can tell, and it
+ * has to see everybody.
+ */
+static void judge_view(struct spg_mechanism *row)
+{
+	const char *why = NULL, *remedy = "";
+
+	if (!is_initial("/proc/self/ns/pid", "pid:[4026531836]")) {
+		why = "in a pid namespace: processes outside are not seen";
+		remedy = "run spguardd on the host, outside of containers";
+	} else if (!is_initial("/proc/self/ns/user", "user:[4026531837]")) {
+		why = "in a user namespace: other users' processes are not seen";
+		remedy = "run spguardd on the host, outside of containers";
+	} else if (capng_get_caps_process() < 0 ||
+		   !capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE)) {
+		why = "other users' processes may not be looked into";
+		remedy = "run the daemon as root, or with CAP_SYS_PTRACE";
+	}
+	set(row, "view of all processes", !why,
+		why ? why : "in the first namespaces, with CAP_SYS_PTRACE", remedy);
+}
+
 void spg_selftest_run(struct spg_surveyor *surveyor, const char *scratch_dir,
 	struct spg_mechanism ret[SPG_PROOFS])
 {
@@ -185,10 +222,11 @@ void spg_selftest_run(struct spg_surveyor *surveyor, const char *scratch_dir,
 	struct child child = {.pid = -1, .go_fd = -1};
 	int r = 0;
 
-	for (int i = 0; i < SPG_PROOFS; i++)
+	for (int i = 0; i < SPG_PROOF_EVERYBODY; i++)
 		set(&ret[i], "self-test", false, "the self-test could not run",
 			"make the state directory writable, with some space left");
 	snprintf(dir, sizeof(dir), "%s/selftest-XXXXXX", scratch_dir);
+	judge_view(&ret[SPG_PROOF_EVERYBODY]);
 	if (!mkdtemp(dir))
 		return;
 	for (int i = 0; i < 3; i++) {

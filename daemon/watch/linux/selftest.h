@@ -14,6 +14,7 @@ enum spg_proof_of {
 	SPG_PROOF_MAPPINGS,    /* ... and mapped, with its descriptor closed */
 	SPG_PROOF_LOCKS,       /* ... and locked */
 	SPG_PROOF_INNOCENCE,   /* the daemon is not among the holders */
+	SPG_PROOF_EVERYBODY,   /* it may look into everybody's processes */
 	SPG_PROOFS
 };
 
