@@ -376,9 +376,9 @@ static void describe_detail(const struct spg_output *out, const json_t *event,
 	}
 	if (strcmp(kind, "use-end") == 0 || strcmp(kind, "unlock") == 0)
 		describe_length(out, event, detail);
-	if (words && strcmp(kind, "rename") == 0)
+	if (words && *words && strcmp(kind, "rename") == 0)
 		spg_buf_printf(detail, "to %s", words);
-	else if (words)
+	else if (words && *words)
 		spg_buf_printf(detail, "%s%s", detail->len ? ": " : "", words);
 	if (json_array_size(spg_json_list(event, "coalesced")) > 1)
 		spg_buf_printf(
