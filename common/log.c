@@ -22,16 +22,16 @@ void spg_log_init(const char *program, enum spg_log_level max_level)
 	logger.journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
-void spg_log(enum spg_log_level level, const char *format, ...)
+static void write_line(enum spg_log_level level, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void write_line(enum spg_log_level level, const char *format, va_list args)
 {
 	char line[2048];
 	int saved_errno = errno;
 	int head, body;
 	size_t len;
-	va_list args;
 
-	if (level > logger.max_level)
-		return;
 	if (logger.journal)
 		head = snprintf(line, sizeof(line), "<%d>", (int)level);
 	else
@@ -39,9 +39,7 @@ void spg_log(enum spg_log_level level, const char *format, ...)
 			level <= SPG_LOG_ERROR     ? "error: "
 			: level == SPG_LOG_WARNING ? "warning: "
 						   : "");
-	va_start(args, format);
 	body = vsnprintf(line + head, sizeof(line) - 1 - (size_t)head, format, args);
-	va_end(args);
 	if (body < 0)
 		return;
 	len = (size_t)head + (size_t)body;
@@ -58,4 +56,24 @@ void spg_log(enum spg_log_level level, const char *format, ...)
 	if (write(STDERR_FILENO, line, len) < 0)
 		errno = saved_errno;
 	errno = saved_errno;
+}
+
+void spg_log(enum spg_log_level level, const char *format, ...)
+{
+	va_list args;
+
+	if (level > logger.max_level)
+		return;
+	va_start(args, format);
+	write_line(level, format, args);
+	va_end(args);
+}
+
+void spg_log_always(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	write_line(SPG_LOG_NOTICE, format, args);
+	va_end(args);
 }

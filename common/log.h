@@ -27,6 +27,9 @@ void spg_log_init(const char *program, enum spg_log_level max_level);
 void spg_log(enum spg_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/** The same whatever the level: for a line that others wait for. */
+void spg_log_always(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 #define spg_error(...)   spg_log(SPG_LOG_ERROR, __VA_ARGS__)
 #define spg_warning(...) spg_log(SPG_LOG_WARNING, __VA_ARGS__)
 #define spg_notice(...)  spg_log(SPG_LOG_NOTICE, __VA_ARGS__)

@@ -14,6 +14,9 @@
 #include "common/time_text.h"
 #include "daemon/config_file.h"
 
+/* Longer waits between looks, or for one, are a slip of the pen. */
+#define HOUR_NS (3600 * SPG_NS_PER_S)
+
 /* A product while its section is read. */
 struct draft {
 	struct spg_product *product;
@@ -148,7 +151,7 @@ static bool first_time(struct reader *r, const struct spg_config_line *line)
 }
 
 static void take_duration(struct reader *r, const struct spg_config_line *line,
-	int64_t min_ns, int64_t *to)
+	int64_t min_ns, int64_t max_ns, int64_t *to)
 {
 	int64_t value = 0;
 
@@ -159,6 +162,9 @@ static void take_duration(struct reader *r, const struct spg_config_line *line,
 			"%s = %s is no duration: write such as 250ms, 90s, 30m, 2h, "
 			"90d",
 			line->key, line->value);
+	else if (value > max_ns)
+		PROBLEM(r, line->at, "%s = %s is too long: at most %" PRId64 " s",
+			line->key, line->value, max_ns / SPG_NS_PER_S);
 	else if (value < min_ns)
 		PROBLEM(r, line->at, "%s = %s is too short: at least %" PRId64 " ms",
 			line->key, line->value, min_ns / SPG_NS_PER_MS);
@@ -202,7 +208,7 @@ static void take_daemon_key(struct reader *r, const struct spg_config_line *line
 	} else if (strcmp(key, "admin-group") == 0) {
 		r->err = set_text(&c->admin_group, value) < 0 ? SPG_ERR_NOMEM : r->err;
 	} else if (strcmp(key, "retain") == 0) {
-		take_duration(r, line, 0, &c->retain_ns);
+		take_duration(r, line, 0, INT64_MAX, &c->retain_ns);
 	} else if (strcmp(key, "retain-size") == 0) {
 		if (spg_size_parse(value, &c->retain_bytes) < 0)
 			PROBLEM(r, line->at,
@@ -211,11 +217,12 @@ static void take_daemon_key(struct reader *r, const struct spg_config_line *line
 				"or 0 for no limit",
 				value);
 	} else if (strcmp(key, "lock-poll") == 0) {
-		take_duration(r, line, 10 * SPG_NS_PER_MS, &c->lock_poll_ns);
+		take_duration(r, line, 10 * SPG_NS_PER_MS, HOUR_NS, &c->lock_poll_ns);
 	} else if (strcmp(key, "debounce") == 0) {
-		take_duration(r, line, SPG_NS_PER_MS, &c->debounce_ns);
+		take_duration(r, line, SPG_NS_PER_MS, HOUR_NS, &c->debounce_ns);
 	} else if (strcmp(key, "survey-deadline") == 0) {
-		take_duration(r, line, 100 * SPG_NS_PER_MS, &c->survey_deadline_ns);
+		take_duration(
+			r, line, 100 * SPG_NS_PER_MS, HOUR_NS, &c->survey_deadline_ns);
 	} else if (strcmp(key, "log-level") == 0) {
 		if (parse_level(value, &c->log_level) < 0)
 			PROBLEM(r, line->at,

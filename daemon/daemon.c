@@ -38,6 +38,7 @@ struct daemon {
 	uv_signal_t on_hup, on_term, on_int;
 	uv_timer_t watchdog;
 	bool handles; /* the four above are initialised */
+	bool ready;   /* the first census is done */
 	bool stopping;
 	bool watch_hangs; /* a survey never returned: leave what it works on */
 };
@@ -145,54 +146,69 @@ static void warn_of_fixed(const struct spg_config *old, const struct spg_config 
 		spg_warning("group = %s takes effect at the next start", new->group);
 }
 
+static void log_problems(const struct spg_buf *problems)
+{
+	spg_error("the configuration is not reloaded, the old one goes on:");
+	for (const char *line = spg_buf_text(problems); *line;) {
+		size_t len = strcspn(line, "\n");
+
+		spg_error("%.*s", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+}
+
+/* Put @config into force. */
+static int switch_to(
+	struct daemon *d, struct spg_config *config, const struct spg_access *access)
+{
+	struct spg_prover_config prover = prover_config(config);
+	struct spg_config *old = d->config;
+	int r;
+
+	warn_of_fixed(old, config);
+	d->config = config;
+	r = set_products(d);
+	if (r < 0) {
+		d->config = old;
+		return r;
+	}
+	spg_access_finish(&d->access);
+	d->access = *access;
+	spg_prover_configure(d->prover, &prover);
+	spg_store_set_retention(d->store, config->retain_ns, config->retain_bytes);
+	spg_log_init("spguardd", config->log_level);
+	/* What others borrowed from the old one stays theirs. */
+	spg_config_move_fixed(old, config);
+	spg_config_destroy(old);
+	spg_prover_kick(d->prover, true);
+	return 0;
+}
+
 static int reload(void *user, struct spg_buf *problems)
 {
 	struct daemon *d = user;
-	struct spg_config *config = NULL, *old;
-	struct spg_prover_config prover;
-	struct spg_access access;
+	struct spg_config *config = NULL;
+	struct spg_access access = {.admins = NULL};
 	int r;
 
 	spg_notify_reloading();
 	r = spg_config_read(&config, d->config->path, problems, NULL);
 	if (r == 0)
 		r = spg_access_resolve(config, &access, problems);
+	if (r == 0)
+		r = switch_to(d, config, &access);
 	if (r < 0) {
-		spg_config_destroy(config);
-		spg_notify("READY=1");
-		spg_error("the configuration is not reloaded, the old one goes on:");
-		for (char *line = problems->data, *end; line && *line; line = end + 1) {
-			end = strchr(line, '\n');
-			if (!end)
-				break;
-			spg_error("%.*s", (int)(end - line), line);
-		}
-		return r == SPG_ERR_NOMEM ? r : SPG_ERR_INVALID;
-	}
-	warn_of_fixed(d->config, config);
-	old = d->config;
-	d->config = config;
-	r = set_products(d);
-	if (r < 0) {
-		d->config = old;
-		spg_config_destroy(config);
 		spg_access_finish(&access);
-		return r;
+		spg_config_destroy(config);
+		log_problems(problems);
+	} else {
+		spg_notice("configuration reloaded: %zu product%s",
+			d->config->n_products, d->config->n_products == 1 ? "" : "s");
 	}
-	/* What others borrowed from the old one stays the old one's. */
-	spg_access_finish(&d->access);
-	d->access = access;
-	prover = prover_config(config);
-	spg_prover_configure(d->prover, &prover);
-	spg_store_set_retention(d->store, config->retain_ns, config->retain_bytes);
-	spg_log_init("spguardd", config->log_level);
-	spg_config_move_fixed(old, config);
-	spg_config_destroy(old);
-	spg_prover_kick(d->prover, true);
-	spg_notice("configuration reloaded: %zu product%s", config->n_products,
-		config->n_products == 1 ? "" : "s");
-	spg_notify("READY=1");
-	return 0;
+	/* Before the first census it is not ready, whatever was reloaded. */
+	if (d->ready)
+		spg_notify("READY=1");
+	return r == 0 || r == SPG_ERR_NOMEM ? r : SPG_ERR_INVALID;
 }
 
 static bool is_admin(void *user, uint32_t uid, uint32_t gid, int32_t pid)
@@ -239,8 +255,12 @@ static void on_server_closed(void *user)
 	struct daemon *d = user;
 
 	d->server = NULL;
-	spg_history_set_server(d->history, NULL);
-	spg_prover_stop(d->prover, on_prover_stopped, d);
+	if (d->history)
+		spg_history_set_server(d->history, NULL);
+	if (d->prover)
+		spg_prover_stop(d->prover, on_prover_stopped, d);
+	else
+		on_prover_stopped(d, false);
 }
 
 static void stop(struct daemon *d)
@@ -287,6 +307,7 @@ static int init_handles(struct daemon *d)
 		uv_signal_init(&d->loop, &d->on_int) < 0 ||
 		uv_timer_init(&d->loop, &d->watchdog) < 0)
 		return SPG_ERR_NOMEM;
+	d->handles = true;
 	d->on_hup.data = d->on_term.data = d->on_int.data = d;
 	if (uv_signal_start(&d->on_hup, on_signal, SIGHUP) < 0 ||
 		uv_signal_start(&d->on_term, on_signal, SIGTERM) < 0 ||
@@ -294,7 +315,6 @@ static int init_handles(struct daemon *d)
 		return SPG_ERR_IO;
 	if (watchdog_ms > 0)
 		uv_timer_start(&d->watchdog, on_watchdog, watchdog_ms, watchdog_ms);
-	d->handles = true;
 	return 0;
 }
 
@@ -354,16 +374,13 @@ static int start_store(struct daemon *d, struct spg_store_origin *ret)
 	return spg_store_start(&d->store, &d->loop, &config, ret);
 }
 
+/* Listens; nobody is served before the loop runs, when the rest is there too. */
 static int start_server(struct daemon *d)
 {
 	struct spg_server_config config = {
 		.socket_path = d->config->socket, .fd = -1, .gid = d->access.gid};
-	int r;
 
 	d->service = (struct spg_service){.loop = &d->loop,
-		.model = d->model,
-		.prover = d->prover,
-		.store = d->store,
 		.watch = d->watch,
 		.socket_path = d->config->socket,
 		.database_path = d->config->database,
@@ -372,22 +389,35 @@ static int start_server(struct daemon *d)
 		.reload = reload,
 		.is_admin = is_admin,
 		.user = d};
+	return spg_server_start(&d->server, &d->service, &config);
+}
+
+static int start_prover(struct daemon *d)
+{
+	struct spg_prover_config config = prover_config(d->config);
+	int r = spg_prover_start(
+		&d->prover, &d->loop, &config, d->model, d->watch, on_changes, d);
+
+	if (r < 0)
+		return r;
+	d->service.model = d->model;
+	d->service.prover = d->prover;
+	d->service.store = d->store;
 	spg_history_set_service(d->history, &d->service);
-	r = spg_server_start(&d->server, &d->service, &config);
-	if (r == 0)
-		spg_history_set_server(d->history, d->server);
-	return r;
+	spg_history_set_server(d->history, d->server);
+	return 0;
 }
 
 static void on_first_census(void *user, int err)
 {
 	struct daemon *d = user;
 
-	if (err < 0)
+	if (err < 0 && err != SPG_ERR_TIMEOUT)
 		return; /* stopping already */
-	spg_notice("ready");
+	/* With a survey that hangs: answers are "unknown", and it is there. */
+	d->ready = true;
+	spg_log_always("ready");
 	spg_notify("READY=1\nSTATUS=Watching");
-	(void)d;
 }
 
 /* What was not seen while nobody looked. */
@@ -404,38 +434,38 @@ static void record_downtime(struct daemon *d, const struct spg_store_origin *ori
 				   : "spguardd ended without a clean stop");
 }
 
+/*
+ * In this order: what needs privileges first, with one thread only, since the
+ * self-test forks and privileges are given up by a thread for itself and those
+ * that it starts.
+ */
 static int start(struct daemon *d)
 {
 	struct spg_store_origin origin = {0};
-	struct spg_prover_config prover = prover_config(d->config);
 	int r;
 
 	raise_descriptor_limit();
-	/* First, while there is one thread: its self-test forks. */
 	r = start_watch(d);
 	if (r == 0)
-		r = start_store(d, &origin);
+		r = start_server(d);
+	if (r < 0)
+		return r;
+	(void)d->watch->ops->confine(d->watch);
+	r = start_store(d, &origin);
 	if (r < 0)
 		return r;
 	d->model = spg_model_create(origin.last_interval);
 	d->history = spg_history_create(&d->loop, d->store, origin.last_event_id);
 	if (!d->model || !d->history)
 		return SPG_ERR_NOMEM;
-	r = spg_prover_start(
-		&d->prover, &d->loop, &prover, d->model, d->watch, on_changes, d);
+	r = start_prover(d);
 	if (r == 0)
 		r = init_handles(d);
 	if (r < 0)
 		return r;
 	record_downtime(d, &origin);
 	r = set_products(d);
-	if (r == 0)
-		r = start_server(d);
-	if (r < 0)
-		return r;
-	/* The socket has its group, the database is open: the rest is reading. */
-	(void)d->watch->ops->confine(d->watch);
-	return spg_prover_settle(d->prover, on_first_census, d);
+	return r == 0 ? spg_prover_settle(d->prover, on_first_census, d) : r;
 }
 
 /* A start that failed has not run the loop: close what there is. */
@@ -446,8 +476,8 @@ static void undo_start(struct daemon *d)
 		return;
 	}
 	d->stopping = true;
-	if (d->prover)
-		spg_prover_stop(d->prover, on_prover_stopped, d);
+	if (d->server)
+		spg_server_stop(d->server, on_server_closed, d);
 	else if (d->watch)
 		d->watch->ops->stop(d->watch, on_watch_stopped, d);
 }

@@ -101,6 +101,9 @@ static void on_lock_poll(uv_timer_t *timer)
 {
 	struct spg_prover *p = timer->data;
 
+	/* Reading very many locks must not take all the time there is. */
+	if (spg_clock_mono_ns() < p->rest_until_ns)
+		return;
 	p->locks_next = 0;
 	wake(p);
 }
@@ -327,8 +330,7 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 	if (err == 0) {
 		int64_t rest_ns = obs->took_ns * REST_RATIO;
 
-		if (obs->depth != SPG_SURVEY_LOCKS)
-			p->rest_until_ns = spg_clock_mono_ns() + rest_ns;
+		p->rest_until_ns = spg_clock_mono_ns() + rest_ns;
 		take_over(p, obs);
 	} else {
 		int index = spg_model_find_product(p->model, p->running_product);
@@ -549,6 +551,8 @@ static void on_pump(uv_idle_t *idle)
 
 	uv_idle_stop(idle);
 	q = next_question(p);
+	if (p->late)
+		finish_settlings(p, 0, SPG_ERR_TIMEOUT);
 	if (p->running)
 		return;
 	if (q && !(p->asked_last && has_other_work(p))) {

@@ -95,6 +95,7 @@ void spg_prover_forget(struct spg_prover *prover, void *user);
 void spg_prover_kick(struct spg_prover *prover, bool at_once);
 
 /** @done when all that is dirty now has been reconciled; when events come faster
- * than surveys, after SPG_PROOF_TRIES looks at each product. */
+ * than surveys, after SPG_PROOF_TRIES looks at each product; with
+ * SPG_ERR_TIMEOUT while a survey hangs. */
 int spg_prover_settle(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user);

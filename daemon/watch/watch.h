@@ -95,8 +95,8 @@ struct spg_watch_ops {
 	int (*start)(struct spg_watch *watch);
 
 	/* Watch these products instead of those before; keeps references. A
-	 * directory that is not there yet is waited for. Marks are armed when it
-	 * returns: a survey that starts afterwards misses nothing. Returns 0 or
+	 * directory that is not there yet is waited for. A full survey that starts
+	 * afterwards arms each mark before it looks, and misses nothing. Returns 0 or
 	 * SPG_ERR_NOMEM; what else fails is a lack of each later survey. */
 	int (*set_products)(
 		struct spg_watch *watch, struct spg_product *const *products, size_t n);

@@ -29,6 +29,7 @@ struct spg_events {
 	struct spg_product **products; /* whose layout is watched */
 	size_t n_products;
 	int32_t self;
+	bool read_failed;     /* and it was told */
 	int64_t last_read_ns; /* when the queue was last found empty, UTC */
 	void (*on_closed)(void *user);
 	void *user;
@@ -287,6 +288,14 @@ static bool is_wanted(
 	       (new_path[0] && listener->wants(listener->user, new_path));
 }
 
+static bool has_file_place(const struct places *places)
+{
+	for (size_t i = 0; i < places->n; i++)
+		if (places->at[i].role & (SPG_MARK_DIRECTORY | SPG_MARK_FILE))
+			return true;
+	return false;
+}
+
 /* A file in a watched directory, or one with a mark of its own. */
 static void handle_file_event(
 	struct spg_events *events, const struct parsed *parsed, struct places *places)
@@ -303,8 +312,13 @@ static void handle_file_event(
 	places->n = 0;
 	if (parsed->old_name.has)
 		look_up(events, &parsed->old_name.fid, parsed->old_name.name, places);
-	else if (new_path[0])
+	/* From a directory that is watched for its layout only, or not at all. */
+	if (new_path[0] && !has_file_place(places)) {
+		for (size_t i = 0; i < places->n; i++)
+			if (is_layout(events, places->at[i].path))
+				change_layout(events, places->at[i].path);
 		look_up(events, &parsed->new_name.fid, parsed->new_name.name, places);
+	}
 	/* Opened by a name in an unwatched directory: go by the inode. */
 	if (places->n == 0 && parsed->has_target)
 		look_up(events, &parsed->target, "", places);
@@ -379,8 +393,16 @@ static int read_group(struct spg_events *events, int fd)
 	do
 		len = read(fd, events->buffer, BUFFER_BYTES);
 	while (len < 0 && errno == EINTR);
-	if (len < 0 && errno != EAGAIN)
+	if (len < 0 && errno != EAGAIN && !events->read_failed) {
+		/* Once: as long as it lasts, it comes back at every turn. */
 		spg_error("reading file events: %s", strerror(errno));
+		events->read_failed = true;
+		events->listener.on_gap(events->listener.user, SPG_GAP_DROPPED,
+			events->last_read_ns, spg_clock_wall_ns(), 0,
+			"file events could not be read");
+	}
+	if (len > 0)
+		events->read_failed = false;
 	for (; len >= (ssize_t)sizeof(metadata); len -= metadata.event_len, n++) {
 		memcpy(&metadata, at, sizeof(metadata));
 		if (metadata.event_len < sizeof(metadata) ||

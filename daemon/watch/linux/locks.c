@@ -69,33 +69,101 @@ static int add_lock(struct spg_attribution *a, const struct spg_lock_line *line,
 		.end = line->end,
 		.process = process};
 
-	/* Duplicated descriptors show the same lock again. */
-	for (size_t i = 0; i < a->obs->n_locks; i++) {
-		const struct spg_seen_lock *seen = &a->obs->locks[i];
-
-		if (seen->file == file && seen->kind == lock.kind &&
-			seen->mode == lock.mode && seen->state == lock.state &&
-			seen->start == lock.start && seen->end == lock.end &&
-			seen->process == process)
-			return 0;
-	}
 	return spg_observation_add_lock(a->obs, &lock);
+}
+
+static int order_number(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* By what is locked, whoever does it. Somebody may hold very many locks. */
+static int order_what(const void *va, const void *vb)
+{
+	const struct spg_seen_lock *a = va, *b = vb;
+	int order = order_number(a->file, b->file);
+
+	if (order == 0)
+		order = (int)a->kind - (int)b->kind;
+	if (order == 0)
+		order = (int)a->mode - (int)b->mode;
+	if (order == 0)
+		order = (int)a->state - (int)b->state;
+	if (order == 0)
+		order = order_number((uint64_t)a->start, (uint64_t)b->start);
+	return order ? order : order_number((uint64_t)a->end, (uint64_t)b->end);
+}
+
+static int order_locks(const void *va, const void *vb)
+{
+	const struct spg_seen_lock *a = va, *b = vb;
+	int order = order_what(a, b);
+
+	return order ? order
+	             : order_number((uintptr_t)a->process, (uintptr_t)b->process);
+}
+
+/* Sort, and take out what duplicated descriptors showed again. */
+static void sort_locks(struct spg_observation *obs)
+{
+	size_t n = 0;
+
+	if (obs->n_locks == 0)
+		return;
+	qsort(obs->locks, obs->n_locks, sizeof(*obs->locks), order_locks);
+	for (size_t i = 0; i < obs->n_locks; i++) {
+		if (n > 0 && order_locks(&obs->locks[n - 1], &obs->locks[i]) == 0)
+			spg_process_unref(obs->locks[i].process);
+		else
+			obs->locks[n++] = obs->locks[i];
+	}
+	obs->n_locks = n;
+}
+
+static bool is_cancelled(const struct spg_attribution *a)
+{
+	return a->cancel && atomic_load_explicit(a->cancel, memory_order_relaxed);
+}
+
+/* Read a whole file of procfs, in pieces of at most what the kernel gives. */
+static int read_all(const char *path, struct spg_buf *buf)
+{
+	char chunk[16384];
+	ssize_t n;
+	int err = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return spg_err_from_errno(errno);
+	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			err = SPG_ERR_IO;
+			break;
+		}
+		spg_buf_add(buf, chunk, (size_t)n);
+	}
+	close(fd);
+	return buf->failed ? SPG_ERR_NOMEM : err;
 }
 
 /* The locks that one descriptor shows. */
 static int read_spot(struct spg_attribution *a, const struct spg_spot *spot)
 {
 	struct spg_seen_use *use = &a->obs->uses[spot->use];
-	char path[80], text[8192], *save = NULL;
-	int r = 0;
+	struct spg_buf buf = SPG_BUF_NULL;
+	char path[80], *save = NULL;
+	int r;
 
 	snprintf(path, sizeof(path),
 		"/proc/%" PRId32 "/task/%" PRId32 "/fdinfo/%" PRId32, spot->pid,
 		spot->tid, spot->fd);
-	if (spg_proc_slurp(AT_FDCWD, path, text, sizeof(text)) <= 0)
-		return 0;
-	for (char *line = strtok_r(text, "\n", &save); r == 0 && line;
-		line = strtok_r(NULL, "\n", &save)) {
+	r = read_all(path, &buf);
+	/* Gone meanwhile, or not ours to see: the list below has its locks. */
+	if (r < 0 && r != SPG_ERR_NOMEM)
+		r = 0;
+	for (char *line = buf.len > 0 ? strtok_r(buf.data, "\n", &save) : NULL;
+		r == 0 && line; line = strtok_r(NULL, "\n", &save)) {
 		struct spg_lock_line lock;
 
 		if (strncmp(line, "lock:", 5) != 0 ||
@@ -103,23 +171,26 @@ static int read_spot(struct spg_attribution *a, const struct spg_spot *spot)
 			continue;
 		use->how |= SPG_USE_LOCKED;
 		r = add_lock(a, &lock, spot->file, use->process);
+		if (r == 0 && is_cancelled(a))
+			r = SPG_ERR_TIMEOUT;
 	}
+	spg_buf_finish(&buf);
 	return r;
 }
 
-static bool is_attributed(const struct spg_observation *obs, size_t file,
+/* True when one of the first @n locks, which are sorted and have owners, is the
+ * one that @line lists. */
+static bool is_attributed(const struct spg_observation *obs, size_t n, size_t file,
 	const struct spg_lock_line *line)
 {
-	for (size_t i = 0; i < obs->n_locks; i++) {
-		const struct spg_seen_lock *seen = &obs->locks[i];
+	const struct spg_seen_lock key = {.file = file,
+		.kind = line->kind,
+		.mode = line->mode,
+		.state = SPG_LOCK_HELD,
+		.start = line->start,
+		.end = line->end};
 
-		if (seen->file == file && seen->kind == line->kind &&
-			seen->mode == line->mode && seen->state == SPG_LOCK_HELD &&
-			seen->process && seen->start == line->start &&
-			seen->end == line->end)
-			return true;
-	}
-	return false;
+	return n > 0 && bsearch(&key, obs->locks, n, sizeof(key), order_what);
 }
 
 /*
@@ -177,13 +248,13 @@ static size_t find_use(const struct spg_observation *obs, size_t file, int32_t p
 }
 
 /* A line of /proc/locks about @file that no descriptor explained. */
-static int add_listed(
-	struct spg_attribution *a, const struct spg_lock_line *line, size_t file)
+static int add_listed(struct spg_attribution *a, size_t n_attributed,
+	const struct spg_lock_line *line, size_t file)
 {
 	struct spg_observation *obs = a->obs;
 	size_t use = SPG_NO_FILE;
 
-	if (!line->waiting && is_attributed(obs, file, line))
+	if (!line->waiting && is_attributed(obs, n_attributed, file, line))
 		return 0;
 	if (line->pid > 0)
 		use = find_use(obs, file, line->pid);
@@ -195,48 +266,27 @@ static int add_listed(
 	return add_lock(a, line, file, obs->uses[use].process);
 }
 
-/* The kernel hands the list out in pieces of at most a page: read them all at
- * once, as near to one moment as can be had. */
-static int read_list(struct spg_buf *buf)
-{
-	char chunk[16384];
-	ssize_t n;
-	int err = 0, fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return spg_err_from_errno(errno);
-	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			err = SPG_ERR_IO;
-			break;
-		}
-		spg_buf_add(buf, chunk, (size_t)n);
-	}
-	close(fd);
-	return buf->failed ? SPG_ERR_NOMEM : err;
-}
-
 static int read_listed(struct spg_attribution *a)
 {
+	size_t n_attributed = a->obs->n_locks;
 	struct spg_buf buf = SPG_BUF_NULL;
 	char *save = NULL;
-	int r = read_list(&buf);
+	int r = read_all("/proc/locks", &buf);
 
-	if (r == 0 && buf.len > 0)
-		for (char *text = strtok_r(buf.data, "\n", &save); r == 0 && text;
-			text = strtok_r(NULL, "\n", &save)) {
-			struct spg_lock_line line;
-			size_t cursor = 0, file;
+	for (char *text = r == 0 && buf.len > 0 ? strtok_r(buf.data, "\n", &save)
+	                                        : NULL;
+		r == 0 && text; text = strtok_r(NULL, "\n", &save)) {
+		struct spg_lock_line line;
+		size_t cursor = 0, file;
 
-			if (!spg_lock_line_parse(text, &line))
-				continue;
-			while (r == 0 &&
-				(file = spg_targets_find(a->targets, SPG_KEY_SB,
-					 line.dev, line.ino, &cursor)) != SPG_NO_FILE)
-				r = add_listed(a, &line, file);
-		}
+		if (!spg_lock_line_parse(text, &line))
+			continue;
+		while (r == 0 && (file = spg_targets_find(a->targets, SPG_KEY_SB,
+					  line.dev, line.ino, &cursor)) != SPG_NO_FILE)
+			r = add_listed(a, n_attributed, &line, file);
+		if (r == 0 && is_cancelled(a))
+			r = SPG_ERR_TIMEOUT;
+	}
 	spg_buf_finish(&buf);
 	return r;
 }
@@ -247,5 +297,10 @@ int spg_locks_read(struct spg_attribution *a)
 
 	for (size_t i = 0; r == 0 && i < a->n_spots; i++)
 		r = read_spot(a, &a->spots[i]);
-	return r == 0 ? read_listed(a) : r;
+	if (r < 0)
+		return r;
+	sort_locks(a->obs);
+	r = read_listed(a);
+	sort_locks(a->obs);
+	return r;
 }

@@ -235,20 +235,39 @@ int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned ro
 	return 0;
 }
 
+/* Drop the names at or below @path. Returns whether any is left. */
+static bool forget_names(struct object *object, const char *path)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < object->n_names; i++) {
+		if (spg_path_below(object->names[i].path, path, true))
+			free(object->names[i].path);
+		else
+			object->names[kept++] = object->names[i];
+	}
+	object->n_names = kept;
+	return kept > 0;
+}
+
 void spg_marks_forget(struct spg_marks *marks, const char *path)
 {
 	pthread_mutex_lock(&marks->lock);
 	for (size_t b = 0; b < marks->n_buckets; b++) {
-		for (struct object *o = marks->buckets[b]; o; o = o->next) {
-			size_t kept = 0;
+		struct object **at = &marks->buckets[b];
 
-			for (size_t i = 0; i < o->n_names; i++) {
-				if (spg_path_below(o->names[i].path, path, true))
-					free(o->names[i].path);
-				else
-					o->names[kept++] = o->names[i];
+		while (*at) {
+			struct object *object = *at;
+
+			if (forget_names(object, path)) {
+				at = &object->next;
+				continue;
 			}
-			o->n_names = kept;
+			/* If it is found again, its mark is set again, which
+			 * changes nothing (fanotify_mark(2), FAN_MARK_ADD). */
+			*at = object->next;
+			free(object);
+			marks->n--;
 		}
 	}
 	pthread_mutex_unlock(&marks->lock);

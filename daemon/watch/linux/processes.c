@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "daemon/watch/watch.h"
 
 /* Direct-mapped by pid. A record may be this old before its name is read again:
  * the process may have executed another program. */
@@ -226,9 +227,12 @@ static int open_pidfd(struct spg_proc_id id)
 	}
 	if (pidfd >= 0 && start == id.start)
 		return pidfd;
-	if (pidfd >= 0)
-		close(pidfd);
-	return SPG_ERR_NOT_FOUND;
+	if (pidfd < 0)
+		return errno == ESRCH ? SPG_ERR_NOT_FOUND : spg_err_from_errno(errno);
+	close(pidfd);
+	/* Somebody else's pid by now, or nobody's; or it could not be read. */
+	return proc_fd >= 0 || proc_fd == SPG_ERR_NOT_FOUND ? SPG_ERR_NOT_FOUND
+	                                                    : proc_fd;
 }
 
 int spg_processes_watch_exit(struct spg_processes *processes,
@@ -247,8 +251,9 @@ int spg_processes_watch_exit(struct spg_processes *processes,
 		return SPG_ERR_NOMEM;
 	watch->pidfd = open_pidfd(process->id);
 	if (watch->pidfd < 0) {
+		r = watch->pidfd == SPG_ERR_NOT_FOUND ? SPG_WATCH_GONE : watch->pidfd;
 		free(watch);
-		return 1; /* SPG_WATCH_GONE */
+		return r;
 	}
 	watch->processes = processes;
 	watch->id = process->id;
