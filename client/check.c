@@ -41,7 +41,7 @@ static const char help[] =
 	"  spguard check\n"
 	"  spguard check --product exchange55 --payload /mnt/sp4\n"
 	"  spguard check --wait=30m -q && /mnt/sp4/setup\n"
-	"  spguard check --json | jq -r '.files[].path'\n";
+	"  spguard check --product P --json | jq -r '.files[].path'\n";
 
 /* From best to worst. */
 static const struct {

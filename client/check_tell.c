@@ -46,7 +46,8 @@ static void tell_headline(struct spg_output *out, const json_t *answer)
 		spg_buf_puts(&line, " of ");
 		spg_output_count(&line, files);
 		spg_buf_puts(&line, files == 1 ? " file" : " files");
-		spg_buf_puts(&line, blocked == 1 ? " is in use" : " are in use");
+		spg_buf_puts(
+			&line, blocked == 1 ? " is in the way" : " are in the way");
 	} else if (strcmp(verdict, "attention") == 0) {
 		spg_buf_puts(&line, "nobody holds a file, but read this first");
 	} else {
@@ -187,7 +188,10 @@ static void tell_reasons(struct spg_output *out, const json_t *answer)
 	json_array_foreach (spg_json_list(answer, "reasons"), i, reason) {
 		const char *text = json_string_value(reason);
 
-		if (!text || blocked || coverage_says(coverage, text))
+		if (!text || coverage_says(coverage, text))
+			continue;
+		/* Users are in the table; what no process shows has its clue here. */
+		if (blocked && !strstr(text, "no process shows"))
 			continue;
 		if (!headed)
 			spg_output_raw(out, "\nWhy:\n");

@@ -285,6 +285,23 @@ static void describe_lack(struct spg_output *out, const json_t *lack)
 	spg_buf_finish(&line);
 }
 
+/* True when an earlier row says the same: of another product. */
+static bool was_said(const json_t *coverage, size_t index)
+{
+	const json_t *lack = json_array_get(coverage, index);
+
+	for (size_t i = 0; i < index; i++) {
+		const json_t *other = json_array_get(coverage, i);
+
+		if (json_equal(json_object_get(lack, "what"),
+			    json_object_get(other, "what")) &&
+			json_equal(json_object_get(lack, "why"),
+				json_object_get(other, "why")))
+			return true;
+	}
+	return false;
+}
+
 void spg_describe_coverage(
 	struct spg_output *out, const char *heading, const json_t *coverage)
 {
@@ -299,7 +316,7 @@ void spg_describe_coverage(
 	/* First what counts. */
 	for (int noted = 0; noted < 2; noted++)
 		json_array_foreach (coverage, i, lack)
-			if (lack_blinds(lack) == !noted)
+			if (lack_blinds(lack) == !noted && !was_said(coverage, i))
 				describe_lack(out, lack);
 }
 

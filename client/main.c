@@ -86,15 +86,9 @@ static int find_command_word(int argc, char **argv)
 	return i < argc ? i : 0;
 }
 
-/* The code for a command line that names no known command. A script that meant
- * "check" must not take 2 for "blocked". */
-static int exit_usage(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], spg_command_check.name) == 0)
-			return spg_command_check.exit_usage;
-	return SPG_EXIT_USAGE;
-}
+/* For a command line that names no known command. A script that meant "check",
+ * and wrote "chek", must not take 2 for "blocked". */
+#define EXIT_NO_COMMAND 3
 
 /* Nothing to run: help, version, or a mistake. */
 static int without_command(int argc, char **argv)
@@ -110,7 +104,7 @@ static int without_command(int argc, char **argv)
 	fputs("spguard: which command? For instance: spguard check\n"
 	      "hint: spguard --help\n",
 		stderr);
-	return exit_usage(argc, argv);
+	return EXIT_NO_COMMAND;
 }
 
 /* Move the command to the front: all options then stand behind it, where they
@@ -139,7 +133,7 @@ int main(int argc, char **argv)
 	client.command = find_command(argv[at]);
 	if (!client.command) {
 		spg_client_usage(&client, "there is no command '%s'", argv[at]);
-		code = exit_usage(argc, argv);
+		code = EXIT_NO_COMMAND;
 		goto out;
 	}
 	command_first(argv, at);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "common/array.h"
 #include "common/clock.h"
@@ -465,6 +465,21 @@ static void finish_advice(struct reader *r)
 	}
 }
 
+/* Only for --check-config: the place itself may be a dead share. */
+static void note_directory(struct reader *r,
+	const struct spg_product_directory *directory, struct spg_buf *notes)
+{
+	struct stat st;
+
+	if (stat(directory->path, &st) < 0)
+		spg_buf_printf(notes,
+			"%s: directory %s is not there yet; it will be waited for\n",
+			directory->origin, directory->path);
+	else if (!S_ISDIR(st.st_mode))
+		spg_buf_printf(r->problems, "%s: %s is no directory\n",
+			directory->origin, directory->path);
+}
+
 static void finish_products(struct reader *r, struct spg_buf *notes)
 {
 	for (size_t i = 0; i < r->n_drafts; i++) {
@@ -480,14 +495,8 @@ static void finish_products(struct reader *r, struct spg_buf *notes)
 			r->err = SPG_ERR_NOMEM;
 		if (!p->title && set_text(&p->title, p->name) < 0)
 			r->err = SPG_ERR_NOMEM;
-		/* The path's text only: the place itself may be a dead share. */
 		for (size_t n = 0; notes && n < p->n_directories; n++)
-			if (access(p->directories[n].path, F_OK) < 0)
-				spg_buf_printf(notes,
-					"%s: directory %s is not there yet; it will be "
-					"waited for\n",
-					p->directories[n].origin,
-					p->directories[n].path);
+			note_directory(r, &p->directories[n], notes);
 	}
 }
 

@@ -151,15 +151,17 @@ static int explain_unattributed(const struct spg_observation *obs,
 	r = add_line(reasons_of(v), &buf);
 	if (r < 0)
 		return r;
-	if (file->advice) {
-		spg_text_escape(&buf, file->advice, false);
-	} else {
+	if (!file->advice || obs->hidden_why) {
 		spg_buf_puts(&buf, "stop what may have handed on ");
 		spg_text_escape(&buf, spg_path_base(file->path), false);
-		spg_buf_puts(&buf,
-			" (a loop device, a swap file, a service that passes "
-			"descriptors on), or restart the machine; then check again");
+		spg_buf_puts(&buf, " (a loop device, a swap file, a service that "
+		                   "passes descriptors "
+				   "on), or restart the machine; then check again");
+		r = add_line(next_of(v), &buf);
 	}
+	if (r < 0 || !file->advice)
+		return r;
+	spg_text_escape(&buf, file->advice, false);
 	return add_line(next_of(v), &buf);
 }
 
@@ -223,6 +225,7 @@ static int explain_unknown_file(const struct spg_observation *obs,
 	const struct spg_judged_file *file, struct spg_verdict *v)
 {
 	struct spg_buf buf = SPG_BUF_NULL;
+	int r;
 
 	if (file->seen == SPG_NO_FILE) {
 		spg_text_escape(&buf, file->path, false);
@@ -237,7 +240,12 @@ static int explain_unknown_file(const struct spg_observation *obs,
 		"ruled out");
 	if (obs->hidden_why)
 		spg_buf_printf(&buf, ": %s", obs->hidden_why);
-	return add_line(reasons_of(v), &buf);
+	r = add_line(reasons_of(v), &buf);
+	/* Once they are gone, the census alone can tell. */
+	for (size_t i = 0; r == 0 && i < obs->n_uses; i++)
+		if (obs->uses[i].file == file->seen)
+			r = advise_stop(obs->uses[i].process, v);
+	return r;
 }
 
 static int explain_lacks(const struct spg_observation *obs,

@@ -21,6 +21,9 @@ struct gathering;
 struct question {
 	struct gathering *gathering;
 	bool pending;
+	size_t product;
+	bool concerned; /* check: some file asked about is there */
+	enum spg_verdict_kind verdict;
 	json_t *answer;   /* check: the object; who, locks: the rows; NULL: none */
 	json_t *coverage; /* who, locks */
 };
@@ -33,8 +36,9 @@ struct gathering {
 	struct spg_name_list names; /* check: the payload; else the paths */
 	bool *path_seen;            /* for each path: some product has it */
 	int64_t wait_ns;            /* check; -1: do not wait */
-	enum spg_verdict_kind worst;
-	int64_t at_ns; /* of the oldest proof */
+	int64_t later_wait_ns;      /* wait once it is known whom it concerns; -1: no */
+	bool narrowed;              /* those without any of the files are left out */
+	int64_t at_ns;              /* of the oldest proof */
 	int err;
 	size_t n_pending, n_answers;
 	size_t n_questions;
@@ -109,6 +113,17 @@ static int add_unseen_paths(const struct gathering *g, json_t *coverage)
 	return r;
 }
 
+static enum spg_verdict_kind worst_of(const struct gathering *g)
+{
+	enum spg_verdict_kind worst = SPG_VERDICT_SAFE;
+
+	for (size_t i = 0; i < g->n_questions; i++)
+		if (g->questions[i].answer &&
+			badness(g->questions[i].verdict) > badness(worst))
+			worst = g->questions[i].verdict;
+	return worst;
+}
+
 static json_t *compose_check(struct gathering *g)
 {
 	json_t *answers;
@@ -126,7 +141,7 @@ static json_t *compose_check(struct gathering *g)
 		json_decref(answers);
 		return NULL;
 	}
-	return json_pack("{s:s, s:o}", "verdict", spg_verdict_name(g->worst),
+	return json_pack("{s:s, s:o}", "verdict", spg_verdict_name(worst_of(g)),
 		"products", answers);
 }
 
@@ -152,9 +167,55 @@ static json_t *compose_rows(struct gathering *g)
 		coverage);
 }
 
+static int ask(struct gathering *g, struct question *q);
+
+/*
+ * A payload asked about without a product concerns those that have any of its
+ * files; where all of them would be new, it is another product's. (If that is so
+ * everywhere, nobody is left out, and the answers say it.) Only those are waited
+ * for. Returns true when the answer is not complete yet.
+ */
+static bool narrow(struct gathering *g)
+{
+	bool any = false;
+
+	if (g->subject != SUBJECT_CHECK || g->single || !g->names.names ||
+		g->narrowed || g->err < 0)
+		return false;
+	g->narrowed = true;
+	for (size_t i = 0; i < g->n_questions; i++)
+		any = any || g->questions[i].concerned;
+	for (size_t i = 0; any && i < g->n_questions; i++) {
+		struct question *q = &g->questions[i];
+
+		if (!q->concerned) {
+			json_decref(q->answer);
+			q->answer = NULL;
+		}
+	}
+	if (!any || g->later_wait_ns < 0 || worst_of(g) == SPG_VERDICT_SAFE)
+		return false;
+	g->wait_ns = g->later_wait_ns;
+	for (size_t i = 0; i < g->n_questions && g->err == 0; i++) {
+		struct question *q = &g->questions[i];
+
+		if (!q->concerned)
+			continue;
+		json_decref(q->answer);
+		q->answer = NULL;
+		g->err = ask(g, q);
+	}
+	if (g->err < 0)
+		withdraw(g);
+	return g->err == 0;
+}
+
 static void finish(struct gathering *g)
 {
 	struct spg_call *call = g->call;
+
+	if (narrow(g))
+		return;
 
 	call->on_abandon = NULL;
 	if (g->err == SPG_ERR_BUSY)
@@ -209,8 +270,10 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	struct gathering *g = q->gathering;
 
 	q->answer = spg_render_check(proof, g->call->service->watch->tier, g->all);
-	if (badness(proof->verdict->kind) > badness(g->worst))
-		g->worst = proof->verdict->kind;
+	q->verdict = proof->verdict->kind;
+	q->concerned = false;
+	for (size_t i = 0; i < proof->verdict->n_files && !q->concerned; i++)
+		q->concerned = proof->verdict->files[i].seen != SPG_NO_FILE;
 	return q->answer ? 0 : SPG_ERR_NOMEM;
 }
 
@@ -236,19 +299,56 @@ static void on_proof(void *user, int err, const struct spg_proof *proof)
 		finish(g);
 }
 
-static int ask(struct gathering *g, struct question *q, size_t product)
+/* True when @path, absolute, lies with another product and not with @product. */
+static bool is_elsewhere(const struct spg_model *model,
+	const struct spg_product *product, const char *path)
+{
+	if (path[0] != '/' || spg_product_covers(product, path))
+		return false;
+	for (size_t i = 0; i < spg_model_n_products(model); i++)
+		if (spg_product_covers(spg_model_product(model, i), path))
+			return true;
+	return false;
+}
+
+/* What to ask about one product: all names, but for paths of another one. The
+ * names are borrowed; the caller frees the array. */
+static int select_names(
+	const struct gathering *g, const struct question *q, struct spg_selection *ret)
+{
+	const struct spg_model *model = g->call->service->model;
+
+	ret->names = calloc(g->names.n + 1, sizeof(*ret->names));
+	ret->n_names = 0;
+	if (!ret->names)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < g->names.n; i++)
+		if (g->single ||
+			!is_elsewhere(model, spg_model_product(model, q->product),
+				g->names.names[i]))
+			ret->names[ret->n_names++] = g->names.names[i];
+	return 0;
+}
+
+static int ask(struct gathering *g, struct question *q)
 {
 	struct spg_prover *prover = g->call->service->prover;
-	struct spg_selection selection = {g->names.names, g->names.n};
+	struct spg_selection selection = {NULL, 0};
 	bool selects = g->subject == SUBJECT_CHECK && g->names.names;
-	int r;
+	int r = 0;
 
-	if (g->subject == SUBJECT_CHECK && g->wait_ns >= 0)
-		r = spg_prover_wait(prover, product, selects ? &selection : NULL,
+	/* A reload between the two times of asking. */
+	if (q->product >= spg_model_n_products(g->call->service->model))
+		return SPG_ERR_BUSY;
+	if (selects)
+		r = select_names(g, q, &selection);
+	if (r == 0 && g->subject == SUBJECT_CHECK && g->wait_ns >= 0)
+		r = spg_prover_wait(prover, q->product, selects ? &selection : NULL,
 			g->wait_ns, on_proof, q);
-	else
-		r = spg_prover_ask(prover, product, selects ? &selection : NULL,
+	else if (r == 0)
+		r = spg_prover_ask(prover, q->product, selects ? &selection : NULL,
 			g->subject != SUBJECT_CHECK, on_proof, q);
+	free(selection.names);
 	if (r == 0) {
 		q->pending = true;
 		g->n_pending++;
@@ -265,7 +365,8 @@ static void ask_all(struct gathering *g, int product)
 	call->on_abandon = on_abandon;
 	for (size_t i = 0; r == 0 && i < g->n_questions; i++) {
 		g->questions[i].gathering = g;
-		r = ask(g, &g->questions[i], product >= 0 ? (size_t)product : i);
+		g->questions[i].product = product >= 0 ? (size_t)product : i;
+		r = ask(g, &g->questions[i]);
 	}
 	if (r == 0)
 		return;
@@ -302,7 +403,7 @@ static struct gathering *gather(struct spg_call *call, const json_t *params,
 	g->all = json_is_true(json_object_get(params, "all"));
 	g->single = n_products == 1;
 	g->wait_ns = -1;
-	g->worst = SPG_VERDICT_SAFE;
+	g->later_wait_ns = -1;
 	g->n_questions = n_products;
 	if (!spg_params_names(call, params,
 		    subject == SUBJECT_CHECK ? "names" : "paths", &g->names)) {
@@ -322,6 +423,10 @@ void spg_method_check(struct spg_call *call, const json_t *params)
 		return;
 	if (json_is_number(wait))
 		g->wait_ns = (int64_t)(json_number_value(wait) * SPG_NS_PER_S);
+	if (!g->single && g->names.names) {
+		g->later_wait_ns = g->wait_ns;
+		g->wait_ns = -1;
+	}
 	ask_all(g, product);
 }
 

@@ -57,7 +57,7 @@ class Check(unittest.TestCase):
 
     def test_blocked_names_holder_and_next_step(self):
         done = ask({"check": fake.BUSY}, "check")
-        self.assertIn("BLOCKED  Microsoft Exchange Server 5.5: 4 of 19 files are in use",
+        self.assertIn("BLOCKED  Microsoft Exchange Server 5.5: 4 of 19 files are in the way",
                       done.out)
         for text in ("Mdbperf.dll", "perfmon (2113)", "perfmon.service", "open, mapped",
                      "user administrator", "no process shows it", "store.exe (811) *",
@@ -227,7 +227,7 @@ class Payload(unittest.TestCase):
         done = ask({"check": result}, "check", "--files", path)
         self.assertEqual(done.code, 2)
         self.assertEqual(len(done.daemon.params("check")["names"]), 10000)
-        self.assertIn("10,000 of 10,000 files are in use", done.out)
+        self.assertIn("10,000 of 10,000 files are in the way", done.out)
         self.assertIn("file09999.dll", done.out)
 
 
@@ -452,8 +452,9 @@ class Commands(unittest.TestCase):
                 self.assertNotIn("\x1b", done.err)
                 self.assertIn("hint: spguard %s --help" % command, done.err)
         for args in [], ["nonsense"], ["--json"]:
+            # Not 2: a script that meant "check" would take it for "blocked".
             done = run(*args)
-            self.assertEqual(done.code, 2)
+            self.assertEqual(done.code, 3)
             self.assertIn("spguard --help", done.err)
         for command in "flush", "reload", "status", "doctor", "watch":
             self.assertEqual(run(command, "stray").code, 2)

@@ -155,6 +155,34 @@ class CheckTest(SystemTest):
                          [("one", "blocked"), ("two", "safe")], self.show(answer))
         self.assert_verdict(daemon.check("--product", "two"), "safe")
 
+    def test_payload_of_one_of_several_products(self):
+        """A pack concerns the products that have its files; only those are judged,
+        and waited for."""
+        other = self.directory("other")
+        self.file("Gwperf.dll", other)
+        payload = self.directory("payload")
+        self.file("mdbperf.dll", payload)
+        daemon = self.daemon(Product("app", self.bin, ignore_case=True),
+                             Product("other", other))
+        answer = daemon.check("--payload", payload)
+        self.assert_verdict(answer, "safe")
+        self.assertEqual([p["product"] for p in answer["products"]], ["app"],
+                         self.show(answer))
+        holder = self.hold("mapped", self.dll)
+        self.assert_verdict(daemon.check("--payload", payload), "blocked")
+        waiting = self.rpc(daemon)
+        waiting.send_raw(b'{"jsonrpc": "2.0", "id": 1, "method": "check",'
+                         b' "params": {"names": ["mdbperf.dll"], "wait": 600}}\n')
+        # Once this is answered the other is being waited for, or is still asked.
+        self.assert_verdict(daemon.check("--product", "app"), "blocked")
+        holder.kill()
+        self.assertEqual(waiting.read_message()["result"]["verdict"], "safe")
+        # A path of the other product is judged there.
+        names = self.file("list", self.scratch, f"{self.dll}\n{other}/Gwperf.dll\n".encode())
+        answer = daemon.check("--files", names)
+        self.assert_verdict(answer, "safe")
+        self.assertEqual(len(answer["products"]), 2, self.show(answer))
+
     def test_no_such_product(self):
         daemon = self.daemon()
         code, out, err = daemon.run("check", "--product", "nothing")

@@ -64,6 +64,20 @@ class HistoryTest(SystemTest):
             kinds |= set(event["coalesced"] or [event["kind"]])
         self.assertLessEqual({"create", "modify", "rename", "delete"}, kinds)
 
+    def test_moved_in(self):
+        """From the directory above, which is watched for other reasons, and from
+        one that is not watched at all."""
+        daemon = self.daemon()
+        for directory in os.path.dirname(self.bin), self.directory("elsewhere"):
+            with self.subTest(directory=directory):
+                fresh = self.file("fresh.dll", directory)
+                subscriber = self.rpc(daemon)
+                subscriber.call("subscribe", kinds=["rename"])
+                os.rename(fresh, self.dll)
+                event = subscriber.wait_notification(
+                    lambda method, params: method == "event")
+                self.assertEqual(event["path"], self.dll, event)
+
     def test_who_it_was(self):
         daemon = self.daemon()
         holder = self.hold("read", self.dll)

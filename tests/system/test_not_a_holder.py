@@ -46,6 +46,19 @@ class NotAHolderTest(SystemTest):
         daemon.run("flush")
         self.assertEqual([e for e in daemon.log_events() if e["pid"] == daemon.process.pid], [])
 
+    def test_every_thread_gave_up_its_privileges(self):
+        daemon = self.daemon()
+        needed = 0
+        for bit in (2, 19, 21, 28, 40):  # linux/capability.h; see backend.c, confine()
+            needed |= 1 << bit
+        tasks = f"/proc/{daemon.process.pid}/task"
+        for tid in os.listdir(tasks):
+            with open(f"{tasks}/{tid}/status", encoding="ascii") as f:
+                status = dict(line.split(":", 1) for line in f)
+            for which in "CapEff", "CapPrm":
+                self.assertEqual(int(status[which], 16) & ~needed, 0, (tid, which))
+            self.assertEqual(status["NoNewPrivs"].strip(), "1", tid)
+
     def test_does_not_disturb(self):
         """What somebody does to a file all the time does not fail for it."""
         daemon = self.daemon()

@@ -41,6 +41,7 @@ static const struct {
 		"  Mdbperf.dll blocked (hidden): Stop Performance Monitor.\n"
 		"? Mdbperf.dll is held by something that no process shows "
 		"(a_descriptor_in_flight)\n"
+		"! stop what may have handed on Mdbperf.dll" HANDED
 		"! Stop Performance Monitor.\n"},
 	{"file a.dll unknown; lack a.dll blinds the_lease", NULL, NULL,
 		"unknown files=1\n  a.dll unknown\n"
@@ -101,7 +102,8 @@ static const struct {
 	{"file a.dll busy; use a.dll store open; hidden too_many_sockets", NULL, NULL,
 		"unknown files=1 open=1\n  a.dll unknown\n"
 		"? a.dll is held by a process that setup stops, and " OTHERS
-		": too_many_sockets\n"},
+		": too_many_sockets\n"
+		"! systemctl stop exchange-store.service\n"},
 	{"file a.dll unknown; use a.dll store open; lack a.dll blinds the_lease", NULL,
 		NULL,
 		"unknown files=1 open=1\n  a.dll unknown\n"

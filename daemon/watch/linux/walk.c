@@ -400,7 +400,9 @@ static int walk_local(struct spg_walk *walk, const struct folder *folder)
 			return 0;
 		return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
 			"a directory",
-			"let the daemon read it: it needs CAP_DAC_READ_SEARCH",
+			errno == ENOTDIR ? "name its directory instead"
+					 : "let the daemon read it: it needs "
+					   "CAP_DAC_READ_SEARCH",
 			"%s cannot be opened: %s", folder->path, strerror(errno));
 	}
 	if (fstat(fd, &st) < 0 ||
