@@ -25,6 +25,8 @@ static void tell(struct spg_output *out, const json_t *result)
 {
 	const json_t *products = spg_json_list(result, "products");
 	struct spg_buf names = SPG_BUF_NULL;
+	size_t i;
+	json_t *note;
 
 	spg_buf_puts(&names, json_array_size(products) > 0
 				     ? "The new configuration is in use. Products: "
@@ -33,6 +35,9 @@ static void tell(struct spg_output *out, const json_t *result)
 	spg_describe_list(&names, products, ", ");
 	spg_output_wrap(out, "", 0, spg_buf_text(&names));
 	spg_buf_finish(&names);
+	json_array_foreach (spg_json_list(result, "notes"), i, note)
+		if (json_is_string(note))
+			spg_output_wrap(out, "note:", 6, json_string_value(note));
 }
 
 static int run(struct spg_client *client, int argc, char **argv)

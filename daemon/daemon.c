@@ -135,15 +135,21 @@ static int set_products(struct daemon *d)
 }
 
 /* What a running daemon cannot change. */
-static void warn_of_fixed(const struct spg_config *old, const struct spg_config *new)
+static void warn_of_fixed(const struct spg_config *old, const struct spg_config *new,
+	struct spg_buf *notes)
 {
-	if (strcmp(old->socket, new->socket) != 0)
-		spg_warning("socket = %s takes effect at the next start", new->socket);
-	if (strcmp(old->database, new->database) != 0)
-		spg_warning(
-			"database = %s takes effect at the next start", new->database);
-	if (strcmp(old->group, new->group) != 0)
-		spg_warning("group = %s takes effect at the next start", new->group);
+	const char *const pairs[][3] = {{"socket", old->socket, new->socket},
+		{"database", old->database, new->database},
+		{"group", old->group, new->group}};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (strcmp(pairs[i][1], pairs[i][2]) == 0)
+			continue;
+		spg_warning("%s = %s takes effect at the next start", pairs[i][0],
+			pairs[i][2]);
+		spg_buf_printf(notes, "%s = %s takes effect at the next start\n",
+			pairs[i][0], pairs[i][2]);
+	}
 }
 
 static void log_problems(const struct spg_buf *problems)
@@ -158,14 +164,14 @@ static void log_problems(const struct spg_buf *problems)
 }
 
 /* Put @config into force. */
-static int switch_to(
-	struct daemon *d, struct spg_config *config, const struct spg_access *access)
+static int switch_to(struct daemon *d, struct spg_config *config,
+	const struct spg_access *access, struct spg_buf *notes)
 {
 	struct spg_prover_config prover = prover_config(config);
 	struct spg_config *old = d->config;
 	int r;
 
-	warn_of_fixed(old, config);
+	warn_of_fixed(old, config, notes);
 	d->config = config;
 	r = set_products(d);
 	if (r < 0) {
@@ -196,7 +202,7 @@ static int reload(void *user, struct spg_buf *problems)
 	if (r == 0)
 		r = spg_access_resolve(config, &access, problems);
 	if (r == 0)
-		r = switch_to(d, config, &access);
+		r = switch_to(d, config, &access, problems);
 	if (r < 0) {
 		spg_access_finish(&access);
 		spg_config_destroy(config);

@@ -155,7 +155,7 @@ static int explain_unattributed(const struct spg_observation *obs,
 		spg_buf_puts(&buf, "stop what may have handed on ");
 		spg_text_escape(&buf, spg_path_base(file->path), false);
 		spg_buf_puts(&buf, " (a loop device, a swap file, a service that "
-		                   "passes descriptors "
+				   "passes descriptors "
 				   "on), or restart the machine; then check again");
 		r = add_line(next_of(v), &buf);
 	}

@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/serve/render.h"
+#include "daemon/serve/render_parts.h"
 #include "daemon/serve/session.h"
 
 /* Of the messages and methods; moves on when old clients would misread. */
@@ -65,6 +66,23 @@ static void clean_lines(struct spg_buf *out, char *problems)
 	}
 }
 
+/* Each line as an element; NULL without memory. */
+static json_t *note_lines(const char *text)
+{
+	json_t *lines = json_array();
+	int r = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+
+		r |= json_array_append_new(lines, line ? spg_render_text(line) : NULL);
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+	return spg_render_done(lines, r);
+}
+
 void spg_method_reload(struct spg_call *call, const json_t *params)
 {
 	const struct spg_service *service = call->service;
@@ -73,8 +91,10 @@ void spg_method_reload(struct spg_call *call, const json_t *params)
 
 	(void)params;
 	if (r == 0) {
-		spg_call_reply(call, json_pack("{s:b, s:o}", "reloaded", 1, "products",
-					     product_names(service->model)));
+		spg_call_reply(
+			call, json_pack("{s:b, s:o, s:o}", "reloaded", 1, "products",
+				      product_names(service->model), "notes",
+				      note_lines(spg_buf_text(&problems))));
 	} else {
 		if (problems.data)
 			clean_lines(&message, problems.data);

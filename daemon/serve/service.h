@@ -32,7 +32,8 @@ struct spg_service {
 
 	/* Read the configuration again. Returns 0; SPG_ERR_INVALID when the file
 	 * is bad (the old configuration goes on; @problems has one line for each
-	 * fault); or another negative spg_err. */
+	 * fault); or another negative spg_err. With 0, @problems has lines about
+	 * what takes effect only at the next start. */
 	int (*reload)(void *user, struct spg_buf *problems);
 	/* Numbers who may change something: root, the daemon's own user, members
 	 * of admin-group. */

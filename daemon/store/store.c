@@ -222,6 +222,31 @@ static void on_async_closed(uv_handle_t *handle)
 		on_closed(user);
 }
 
+/* What the thread may still touch stays until the process ends. */
+static void on_abandoned_closed(uv_handle_t *handle)
+{
+	struct spg_store *store = handle->data;
+
+	if (store->on_closed)
+		store->on_closed(store->closed_user);
+}
+
+/* With the mutex: wait for the thread, which gives up by itself in time unless
+ * the system does not come back from a call. */
+static void await_end(struct spg_store *store)
+{
+	int64_t until_ns = store->stop_mono_ns + SPG_NS_PER_S;
+
+	while (!store->ended) {
+		int64_t left_ns = until_ns - spg_clock_mono_ns();
+
+		if (left_ns <= 0 || uv_cond_timedwait(&store->cond, &store->mutex,
+					    (uint64_t)left_ns) != 0)
+			break;
+	}
+	store->abandoned = !store->ended;
+}
+
 void spg_store_stop(struct spg_store *store, unsigned timeout_ms,
 	void (*on_closed)(void *user), void *user)
 {
@@ -236,7 +261,15 @@ void spg_store_stop(struct spg_store *store, unsigned timeout_ms,
 	store->stop_mono_ns = spg_clock_mono_ns() + timeout_ms * SPG_NS_PER_MS;
 	store->stopping = true;
 	uv_cond_signal(&store->cond);
+	await_end(store);
 	uv_mutex_unlock(&store->mutex);
+	if (store->abandoned) {
+		spg_warning("the database's disk does not answer; stopping without it");
+		store->joined = true;
+		answer_rest(store);
+		uv_close((uv_handle_t *)&store->async, on_abandoned_closed);
+		return;
+	}
 	uv_thread_join(&store->thread);
 	store->joined = true;
 	answer_rest(store);

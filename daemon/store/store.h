@@ -66,7 +66,8 @@ int spg_store_start(struct spg_store **ret, uv_loop_t *loop,
  * Write what is queued (for at most @timeout_ms when the disk does not take
  * it), mark the stop as clean, close the database, join the thread. Callbacks
  * still owed come before it returns, with SPG_ERR_BUSY where they were not
- * served. Then @on_closed comes from the loop once the handles are closed, and
+ * served. A thread that hangs in the system for a second longer is left behind,
+ * and its memory with it. Then @on_closed comes from the loop once the handles are closed, and
  * only then the memory goes. Takes NULL (@on_closed comes within the call).
  */
 void spg_store_stop(struct spg_store *store, unsigned timeout_ms,

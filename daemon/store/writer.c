@@ -81,6 +81,13 @@ static int append_gap(struct spg_store *store, int64_t id,
 	return r;
 }
 
+/* With the mutex. Once the loop has given the thread up, its handle is gone. */
+static void wake_loop(struct spg_store *store)
+{
+	if (!store->abandoned)
+		uv_async_send(&store->async);
+}
+
 /* The transaction of the gap row ended: announce the row, or forget it. */
 static void tell_gap(struct spg_store *store, bool committed)
 {
@@ -94,8 +101,8 @@ static void tell_gap(struct spg_store *store, bool committed)
 	}
 	uv_mutex_lock(&store->mutex);
 	(void)spg_event_list_add(&store->told, event);
+	wake_loop(store);
 	uv_mutex_unlock(&store->mutex);
-	uv_async_send(&store->async);
 }
 
 static int append_loss(struct spg_store *store, const struct spg_loss *loss)
@@ -431,8 +438,8 @@ static void serve(struct spg_store *store, struct spg_command_list *commands)
 			command->err = serve_flush(store);
 		uv_mutex_lock(&store->mutex);
 		spg_command_list_add(&store->done, command);
+		wake_loop(store);
 		uv_mutex_unlock(&store->mutex);
-		uv_async_send(&store->async);
 	}
 }
 
@@ -581,4 +588,8 @@ void spg_writer_run(void *arg)
 	}
 	finish_writing(store);
 	publish(store);
+	uv_mutex_lock(&store->mutex);
+	store->ended = true;
+	uv_cond_broadcast(&store->cond);
+	uv_mutex_unlock(&store->mutex);
 }

@@ -102,6 +102,8 @@ struct spg_store {
 	struct spg_loss loss;
 	struct spg_command_list commands, done;
 	struct spg_event_list told; /* gaps on disk, not announced yet */
+	bool ended;                 /* the thread is through */
+	bool abandoned; /* it hangs on a disk, and the loop went on without it */
 	bool stopping;
 	int64_t stop_mono_ns; /* give up by then */
 	int64_t retain_ns;
