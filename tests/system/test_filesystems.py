@@ -103,6 +103,15 @@ class FilesystemsTest(SystemTest):
         self.right_on(merged)
         self.assertTrue(os.path.exists(os.path.join(upper, "Mdbperf.dll")))
 
+    def test_overlay_file_made_anew(self):
+        """As an update of an application in a container does: the old file goes, a
+        new one of its name comes, and below lies what was there first."""
+        lower, upper, work = self.layers()
+        self.file("Mdbperf.dll", lower)
+        merged = self.overlay(lower, upper, work)
+        os.unlink(os.path.join(merged, "Mdbperf.dll"))
+        self.right_on(merged)
+
     def test_overlay_lower_file(self):
         lower, upper, work = self.layers()
         path = self.file("Mdbperf.dll", lower)

@@ -15,7 +15,8 @@
 struct found {
 	bool data;       /* a layer that is the merged file as it is now */
 	bool origin;     /* a layer that the merged file's handle ends with */
-	bool copied_up;  /* the upper file came from a lower one */
+	bool upper;      /* the merged file is the upper one ... */
+	bool copied_up;  /* ... and came from a lower one */
 	bool unreadable; /* a layer that cannot be looked into from here */
 };
 
@@ -61,7 +62,7 @@ static bool ends_with(const struct spg_handle *handle, const struct spg_handle *
 /* Look for the file in the layer at @dir, and append it if it is there. */
 static int look_into(struct spg_linux_file *file, const struct spg_mounts *mounts,
 	const struct spg_place *place, const struct spg_handle *merged, const char *dir,
-	struct found *found)
+	bool is_upper, struct found *found)
 {
 	const struct spg_mount *real;
 	struct spg_layer *layer;
@@ -97,8 +98,10 @@ static int look_into(struct spg_linux_file *file, const struct spg_mounts *mount
 	/* Only metadata was copied up: the data has users in a layer of its own. */
 	if (has_xattr(layer->path, "metacopy"))
 		found->unreadable = true;
-	if (has_xattr(layer->path, "origin"))
-		found->copied_up = true;
+	if (is_upper) {
+		found->upper = is_shown(&place->st, &st);
+		found->copied_up = has_xattr(layer->path, "origin");
+	}
 	found->data = found->data || is_shown(&place->st, &st);
 	found->origin = found->origin || ends_with(merged, &layer->handle);
 	return 0;
@@ -110,24 +113,29 @@ int spg_overlay_find(struct spg_linux_file *file, const struct spg_mounts *mount
 	struct found found = {0};
 	struct spg_handle merged;
 	char *dir = spg_mount_layer(place->mount, "upperdir", 0);
+	bool made_anew;
 	int r = 0;
 
 	spg_handle_of(AT_FDCWD, place->real_path, AT_SYMLINK_FOLLOW, &merged);
 	if (dir)
-		r = look_into(file, mounts, place, &merged, dir, &found);
+		r = look_into(file, mounts, place, &merged, dir, true, &found);
 	free(dir);
 	for (size_t i = 0; r == 0 && i < 500; i++) {
 		dir = spg_mount_layer(place->mount, "lowerdir", i);
 		if (!dir)
 			break;
-		r = look_into(file, mounts, place, &merged, dir, &found);
+		r = look_into(file, mounts, place, &merged, dir, false, &found);
 		free(dir);
 	}
 	/* Layers that hold data only have no names to find a file by. */
 	if (strstr(place->mount->options, "::") ||
 		strstr(place->mount->options, "datadir+="))
 		found.unreadable = true;
+	/* A file made anew in the upper layer has nothing below it, though a lower
+	 * layer may have another file of that name, which was deleted here. */
+	made_anew = found.upper && !found.copied_up;
 	file->incomplete = found.unreadable || !found.data ||
-	                   ((found.copied_up || file->n_layers > 1) && !found.origin);
+	                   ((found.copied_up || file->n_layers > 1) && !found.origin &&
+				   !made_anew);
 	return r;
 }
