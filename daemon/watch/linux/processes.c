@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -15,10 +16,11 @@
 
 /* Direct-mapped by pid. A record may be this old before its name is read again:
  * the process may have executed another program. */
-#define SLOTS     1024
-#define FRESH_NS  (100 * SPG_NS_PER_MS)
+#define PIDFS_MAGIC 0x50494446 /* linux/magic.h, PID_FS_MAGIC */
+#define SLOTS       1024
+#define FRESH_NS    (100 * SPG_NS_PER_MS)
 /* Descriptors are finite; beyond that, closes and surveys tell of an end. */
-#define EXITS_MAX 2000
+#define EXITS_MAX   2000
 
 /* linux/pidfd.h since 6.13; older headers lack it. */
 struct pidfd_info {
@@ -49,6 +51,7 @@ struct exit_watch {
 struct spg_processes {
 	uv_loop_t *loop;
 	struct spg_proc_reader reader;
+	bool has_pidfs;
 	struct slot slots[SLOTS];
 	struct exit_watch *exits; /* every handle that is not closed yet */
 	size_t n_exits;
@@ -56,6 +59,20 @@ struct spg_processes {
 	void *user;
 	bool stopping;
 };
+
+/* True on Linux 6.9 and later. */
+static bool find_pidfs(void)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	struct statfs fs;
+	bool found;
+
+	if (pidfd < 0)
+		return false;
+	found = fstatfs(pidfd, &fs) == 0 && fs.f_type == PIDFS_MAGIC;
+	close(pidfd);
+	return found;
+}
 
 struct spg_processes *spg_processes_create(
 	uv_loop_t *loop, const struct spg_proc_reader *reader)
@@ -67,16 +84,17 @@ struct spg_processes *spg_processes_create(
 	processes->loop = loop;
 	processes->reader = *reader;
 	processes->reader.may_block = false;
+	processes->has_pidfs = find_pidfs();
 	return processes;
 }
 
-/* The pidfd's inode, where every process has its own; else 0. */
-static uint64_t key_of(int pidfd)
+/* The pidfd's inode, where every process has its own; else 0: before pidfs all
+ * pidfds share one anonymous inode. */
+static uint64_t key_of(const struct spg_processes *processes, int pidfd)
 {
 	struct stat st;
 
-	/* Before pidfs all pidfds share one anonymous inode, which has no type. */
-	if (pidfd < 0 || fstat(pidfd, &st) < 0 || (st.st_mode & S_IFMT) == 0)
+	if (pidfd < 0 || !processes->has_pidfs || fstat(pidfd, &st) < 0)
 		return 0;
 	return st.st_ino;
 }
@@ -133,7 +151,7 @@ struct spg_process *spg_processes_resolve(
 	if (pid <= 0)
 		return NULL;
 	slot = &processes->slots[(uint32_t)pid % SLOTS];
-	key = key_of(pidfd);
+	key = key_of(processes, pidfd);
 	now = spg_clock_mono_ns();
 	/* No pidfd: it has ended already. Then it is the one that was seen last
 	 * under this number, unless the number went round once since. */
