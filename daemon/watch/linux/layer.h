@@ -7,9 +7,10 @@
  * On most filesystems a file is one inode. On overlayfs it is two or three: the
  * merged one, which programs open, and the real one in the upper or a lower
  * layer, which they map. The kernel's truth about users lies with the real
- * inode (facts: a lease on the merged path is granted while the file is still
- * mapped; a file opened before it was copied up keeps the lower inode). So a
- * file has layers, and every layer is probed and searched for.
+ * inode: a lease on the merged path is granted while the file is still mapped,
+ * and a file opened before it was copied up keeps the lower inode
+ * (tests/system/test_filesystems.py). So a file has layers, and every layer is
+ * probed and searched for.
  */
 #include <stdbool.h>
 #include <stddef.h>
