@@ -139,8 +139,3 @@ int spg_event_kind_from_name(const char *name)
 {
 	return index_of(event_kinds, SPG_EVENT_KINDS, name);
 }
-
-int spg_verdict_from_name(const char *name)
-{
-	return index_of(verdicts, SPG_VERDICT_KINDS, name);
-}

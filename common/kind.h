@@ -115,6 +115,3 @@ const char *spg_gap_reason_name(enum spg_gap_reason reason);
 
 /** The kind with @name; -1 when there is none. */
 int spg_event_kind_from_name(const char *name);
-
-/** The verdict with @name; -1 when there is none. */
-int spg_verdict_from_name(const char *name);

@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "daemon/questions.h"
+#include "daemon/settlings.h"
 #include "daemon/surveyor.h"
 
 /* A question that waits for "safe" is asked again at least this often: not every
@@ -15,13 +16,6 @@
 #define WAIT_TICK_MS 1000
 /* A reconcile may use this share of one processor: 1 / (1 + REST_RATIO). */
 #define REST_RATIO   4
-
-struct settling {
-	struct settling *next;
-	unsigned passes; /* that have begun since it was asked for */
-	void (*done)(void *user, int err);
-	void *user;
-};
 
 struct spg_prover {
 	uv_loop_t *loop;
@@ -48,7 +42,7 @@ struct spg_prover {
 	bool asked_last;       /* the last survey was for a question */
 	int64_t rest_until_ns; /* monotonic */
 	struct spg_questions questions;
-	struct settling *settlings;
+	struct spg_settlings settlings;
 
 	bool stopping;
 	unsigned n_closing;
@@ -480,8 +474,7 @@ static void begin_pass(struct spg_prover *p)
 {
 	p->reconcile_due = false;
 	p->reconcile_next = 0;
-	for (struct settling *s = p->settlings; s; s = s->next)
-		s->passes++;
+	spg_settlings_pass(&p->settlings);
 }
 
 /* Start the pass's next survey; false when it has ended. */
@@ -496,32 +489,6 @@ static bool go_on_with_pass(struct spg_prover *p)
 	}
 	p->reconcile_next = SIZE_MAX;
 	return false;
-}
-
-/* Answer the settlings that have seen at least @min_passes. */
-static void finish_settlings(struct spg_prover *p, unsigned min_passes, int err)
-{
-	struct settling **at = &p->settlings, *done = NULL;
-
-	/* First out of the list: a callback may settle again. */
-	while (*at) {
-		struct settling *settling = *at;
-
-		if (settling->passes < min_passes) {
-			at = &settling->next;
-			continue;
-		}
-		*at = settling->next;
-		settling->next = done;
-		done = settling;
-	}
-	while (done) {
-		struct settling *settling = done;
-
-		done = settling->next;
-		settling->done(settling->user, err);
-		free(settling);
-	}
 }
 
 static void start_lock_reading(struct spg_prover *p)
@@ -539,7 +506,8 @@ static void start_lock_reading(struct spg_prover *p)
  * gets every other turn. */
 static bool has_other_work(const struct spg_prover *p)
 {
-	return p->reconcile_due || p->settlings || p->reconcile_next != SIZE_MAX ||
+	return p->reconcile_due || p->settlings.first ||
+	       p->reconcile_next != SIZE_MAX ||
 	       p->locks_next < spg_model_n_products(p->model);
 }
 
@@ -552,7 +520,7 @@ static void on_pump(uv_idle_t *idle)
 	uv_idle_stop(idle);
 	q = next_question(p);
 	if (p->late)
-		finish_settlings(p, 0, SPG_ERR_TIMEOUT);
+		spg_settlings_finish(&p->settlings, 0, SPG_ERR_TIMEOUT);
 	if (p->running)
 		return;
 	if (q && !(p->asked_last && has_other_work(p))) {
@@ -564,16 +532,16 @@ static void on_pump(uv_idle_t *idle)
 		return;
 	}
 	p->asked_last = false;
-	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->settlings))
+	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->settlings.first))
 		begin_pass(p);
 	if (p->reconcile_next != SIZE_MAX && go_on_with_pass(p))
 		return;
 	dirty = is_anything_dirty(p);
 	if (dirty)
 		spg_prover_kick(p, false);
-	finish_settlings(p, dirty ? SPG_PROOF_TRIES : 0, 0);
+	spg_settlings_finish(&p->settlings, dirty ? SPG_PROOF_TRIES : 0, 0);
 	/* Whatever came due while the pass was under way. */
-	if (p->settlings || p->reconcile_due)
+	if (p->settlings.first || p->reconcile_due)
 		wake(p);
 	start_lock_reading(p);
 	/* It was not its turn, and then nothing else ran. */
@@ -632,15 +600,11 @@ void spg_prover_forget(struct spg_prover *prover, void *user)
 int spg_prover_settle(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user)
 {
-	struct settling *settling = calloc(1, sizeof(*settling));
+	int r = spg_settlings_add(&prover->settlings, done, user);
 
-	if (!settling)
-		return SPG_ERR_NOMEM;
-	*settling = (struct settling){
-		.next = prover->settlings, .done = done, .user = user};
-	prover->settlings = settling;
-	wake(prover);
-	return 0;
+	if (r == 0)
+		wake(prover);
+	return r;
 }
 
 void spg_prover_configure(
@@ -730,6 +694,6 @@ void spg_prover_stop(struct spg_prover *prover,
 	uv_idle_stop(&prover->pump);
 	while (prover->questions.first)
 		answer(prover, prover->questions.first, SPG_ERR_BUSY, NULL);
-	finish_settlings(prover, 0, SPG_ERR_BUSY);
+	spg_settlings_finish(&prover->settlings, 0, SPG_ERR_BUSY);
 	spg_surveyor_stop(prover->surveyor, on_surveyor_stopped, prover);
 }

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/settlings.h"
+
+#include <stdlib.h>
+
+#include "common/err.h"
+
+struct spg_settling {
+	struct spg_settling *next;
+	unsigned passes; /* that have begun since it was asked for */
+	void (*done)(void *user, int err);
+	void *user;
+};
+
+int spg_settlings_add(
+	struct spg_settlings *settlings, void (*done)(void *user, int err), void *user)
+{
+	struct spg_settling *settling = calloc(1, sizeof(*settling));
+
+	if (!settling)
+		return SPG_ERR_NOMEM;
+	*settling = (struct spg_settling){
+		.next = settlings->first, .done = done, .user = user};
+	settlings->first = settling;
+	return 0;
+}
+
+void spg_settlings_pass(struct spg_settlings *settlings)
+{
+	for (struct spg_settling *s = settlings->first; s; s = s->next)
+		s->passes++;
+}
+
+void spg_settlings_finish(struct spg_settlings *settlings, unsigned min_passes, int err)
+{
+	struct spg_settling **at = &settlings->first, *done = NULL;
+
+	/* First out of the list: a callback may settle again. */
+	while (*at) {
+		struct spg_settling *settling = *at;
+
+		if (settling->passes < min_passes) {
+			at = &settling->next;
+			continue;
+		}
+		*at = settling->next;
+		settling->next = done;
+		done = settling;
+	}
+	while (done) {
+		struct spg_settling *settling = done;
+
+		done = settling->next;
+		settling->done(settling->user, err);
+		free(settling);
+	}
+}
