@@ -4,6 +4,8 @@
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libsqlite3-dev
 	libjansson-dev libinih-dev libcap-ng-dev)
+# For the tier "bpf"; without them the daemon is built without it.
+bpf_packages=(clang bpftool libbpf-dev)
 test_packages=(check python3 util-linux mount e2fsprogs xfsprogs btrfs-progs)
 ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)
 

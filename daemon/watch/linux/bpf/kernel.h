@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#pragma once
+/*
+ * The few fields of kernel structures that the BPF programs read, for the
+ * compiler only. Their places in the running kernel come from its BTF when a
+ * program is loaded (CO-RE, "BPF Portability and CO-RE" in libbpf's documents),
+ * so neither order nor completeness matters here; names and types do. A name
+ * behind "___" is another kernel version's view of the same structure.
+ *
+ * Included by BPF programs only.
+ */
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed char __s8;
+typedef short __s16;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+/* linux/bpf.h (UAPI), which needs types that only it may define. */
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+enum { BPF_ANY = 0, BPF_F_NO_PREALLOC = 1 };
+enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
+enum { BPF_RB_AVAIL_DATA = 0 };
+
+/* include/linux/fs.h, include/linux/filelock.h, include/linux/dcache.h and
+ * others; these have not changed their values. */
+#define FMODE_READ    0x1
+#define FMODE_WRITE   0x2
+#define FMODE_PATH    0x4000
+#define S_IFMT        0170000
+#define S_IFREG       0100000
+#define FL_POSIX      1
+#define FL_FLOCK      2
+#define FL_ACCESS     8
+#define FL_LEASE      32
+#define FL_SLEEP      128
+#define FL_OFDLCK     1024
+#define F_RDLCK       0
+#define F_UNLCK       2
+#define EAGAIN        11
+#define OVERLAY_MAGIC 0x794c7630
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+struct hlist_bl_node {
+	struct hlist_bl_node *next, **pprev;
+};
+
+struct qstr {
+	__u32 len; /* within a union, on every kernel that has BTF */
+	const unsigned char *name;
+};
+
+struct inode;
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct super_block {
+	__u32 s_dev;
+	unsigned long s_magic;
+};
+
+struct rb_root {
+	void *rb_node;
+};
+struct rb_root_cached {
+	struct rb_root rb_root;
+};
+
+struct address_space {
+	struct rb_root_cached i_mmap;
+};
+
+struct file_lock_context {
+	struct list_head flc_flock, flc_posix, flc_lease;
+};
+
+struct inode {
+	__u16 i_mode;
+	struct super_block *i_sb;
+	struct address_space *i_mapping;
+	unsigned long i_ino;
+	__u32 i_nlink;
+	__u32 i_generation;
+	atomic_t i_writecount;
+	atomic_t i_readcount;
+	struct file_lock_context *i_flctx;
+};
+
+struct file {
+	__u32 f_mode;
+	void *private_data;
+	struct inode *f_inode;
+	struct path f_path;
+};
+
+/* fs/overlayfs: since 6.13; before, private_data was the real file itself. */
+struct ovl_file {
+	struct file *realfile, *upperfile;
+};
+
+struct ovl_path {
+	struct dentry *dentry;
+};
+
+/* fs/overlayfs/ovl_entry.h since 6.4. */
+struct ovl_entry {
+	unsigned int __numlower;
+	struct ovl_path __lowerstack[];
+};
+struct ovl_inode {
+	struct inode vfs_inode;
+	struct dentry *__upperdentry;
+	struct ovl_entry *oe;
+};
+
+/* Until 6.1. */
+struct ovl_inode___flat {
+	struct inode *lower, *lowerdata;
+};
+
+/* Since 6.9 the common part of locks and leases is a structure of its own. */
+struct file_lock_core {
+	void *flc_owner;
+	__u32 flc_flags;
+	__u8 flc_type;
+	__s32 flc_pid;
+	struct file *flc_file;
+};
+struct file_lock {
+	struct file_lock_core c;
+	__s64 fl_start, fl_end;
+};
+struct file_lease {
+	struct file_lock_core c;
+};
+struct file_lock___flat {
+	void *fl_owner;
+	__u32 fl_flags;
+	__u8 fl_type;
+	struct file *fl_file;
+	__s64 fl_start, fl_end;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	struct file *vm_file;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid, euid;
+};
+
+/* The inode of a process's pidfd, since 6.9 (pidfs). */
+struct pid {
+	__u64 ino;
+};
+
+struct signal_struct {
+	atomic_t live;
+};
+
+struct files_struct;
+struct task_struct {
+	__s32 pid, tgid;
+	struct task_struct *real_parent, *group_leader;
+	struct mm_struct *mm;
+	struct files_struct *files;
+	struct pid *thread_pid;
+	struct signal_struct *signal;
+	const struct cred *cred;
+	__u64 start_boottime;
+	char comm[16];
+};
+
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
+};
+
+#pragma clang attribute pop

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The kernel's own answer to "does anyone use this inode, and who?", asked by
+ * BPF iterators (look.bpf.c). Loaded once at start, while the daemon still has
+ * its privileges; afterwards a question costs a read(2) and needs none.
+ *
+ * In a build without BPF every call but spg_look_destroy() is refused; callers
+ * need no #ifdef. Surveyor's thread, one question at a time.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/watch/linux/bpf/reason.h"
+#include "daemon/watch/linux/bpf/record.h"
+
+struct spg_look;
+
+/**
+ * Load and attach the iterators. Needs CAP_BPF and CAP_PERFMON (or
+ * CAP_SYS_ADMIN), a kernel from 6.1 on with BTF, the first pid namespace.
+ * Returns 0; or SPG_ERR_UNSUPPORTED, SPG_ERR_DENIED, SPG_ERR_NOMEM, and then
+ * *reason says why and what would mend it.
+ */
+int spg_look_create(struct spg_look **ret, struct spg_bpf_reason *reason);
+
+void spg_look_destroy(struct spg_look *look); /* takes NULL */
+
+/**
+ * Tell the state of the inode behind every O_PATH descriptor that this process
+ * has: others' than the caller's too. Of an overlay the merged inode comes
+ * first, then the real ones, all with the same fd. No effect on the files, no
+ * event, no counter moves. Exact: counters are read as they are.
+ *
+ * @on_inode  returns 0, or an error that ends the census and is returned
+ *
+ * Returns 0, @on_inode's error, or SPG_ERR_IO.
+ */
+int spg_look_census(struct spg_look *look,
+	int (*on_inode)(void *user, const struct spg_bpf_inode *inode), void *user);
+
+struct spg_look_search {
+	/* Addresses of inodes, from a census whose descriptors are still open:
+	 * only that keeps them from being used for something else. */
+	const uint64_t *inodes;
+	size_t n_inodes;
+	bool mappings;  /* look through the address spaces too */
+	bool find_lost; /* report what has lost its name as well */
+	const atomic_bool *cancel;
+};
+
+/**
+ * Everybody who has one of the inodes: in all threads, of all namespaces,
+ * processes whose leader has exited, and those that /proc does not let us look
+ * into. A process that appears, or passes a file on, while this runs may be
+ * missed: compare with the counters.
+ *
+ * Returns 0, @on_hit's error, SPG_ERR_IO, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT
+ * when cancelled.
+ */
+int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
+	int (*on_hit)(void *user, const struct spg_bpf_hit *hit), void *user);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#pragma once
+/*
+ * What the BPF programs hand to user space: plain records of fixed layout,
+ * included by both sides. Pointers are kernel addresses used as names only;
+ * they never leave the daemon.
+ */
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define SPG_BPF_COMM      16
+
+/* --- look.bpf.c: census ------------------------------------------------ */
+
+#define SPG_INODE_MAPPED  0x1  /* somebody maps it */
+#define SPG_INODE_FLOCK   0x2  /* somebody holds a flock(2) lock */
+#define SPG_INODE_POSIX   0x4  /* ... a POSIX or OFD lock */
+#define SPG_INODE_LEASE   0x8  /* ... a lease */
+#define SPG_INODE_OVERLAY 0x10 /* a merged inode of overlayfs: more follow */
+#define SPG_INODE_CUT     0x20 /* what lies below it could not be listed */
+
+/* One inode behind an O_PATH descriptor of our own; of an overlay the merged
+ * one first and then every real one below it. */
+struct spg_bpf_inode {
+	__u64 inode; /* its address: its name in a search */
+	__u64 ino;
+	__u32 sdev; /* of the superblock, as the kernel encodes it (20 bits minor) */
+	__u32 generation;
+	__s32 fd;      /* the descriptor of ours */
+	__s32 readers; /* struct files open for reading only */
+	__s32 writers; /* open for writing; below 0: processes that execute it */
+	__u32 flags;   /* SPG_INODE_* */
+	__u32 mode;
+};
+
+/* --- look.bpf.c: search ------------------------------------------------ */
+
+enum spg_bpf_hit_kind {
+	/* A descriptor is open on one of the inodes; or on a file of an overlay
+	 * whose real file below is: then @file is that one. */
+	SPG_HIT_FD,
+	SPG_HIT_MAPPING,  /* mapped */
+	SPG_HIT_EXE,      /* main executable, or the real file below it */
+	SPG_HIT_LOST_FD,  /* a descriptor of a regular file without a name */
+	SPG_HIT_LOST_MAP, /* a mapping of one */
+};
+
+struct spg_bpf_hit {
+	__u64 inode;      /* its address */
+	__u64 file;       /* the struct file's */
+	__u64 table;      /* the descriptor table's: who shares it shares POSIX locks */
+	__u64 memory;     /* the address space's */
+	__u64 start, end; /* of a mapping */
+	__u32 kind;
+	__s32 tgid, tid; /* in the first pid namespace */
+	__s32 fd;
+	__u32 mode; /* FMODE_READ 1, FMODE_WRITE 2 */
+	__u32 sdev; /* as in struct spg_bpf_inode */
+};
+
+/* --- trace.bpf.c: locks ------------------------------------------------ */
+
+enum spg_bpf_lock_kind {
+	SPG_BPF_FLOCK,
+	SPG_BPF_POSIX,
+	SPG_BPF_OFD,
+	SPG_BPF_LEASE,
+};
+
+/* One call of a lock function on a watched inode. */
+struct spg_bpf_lock {
+	__u64 at_ns; /* CLOCK_MONOTONIC */
+	__u64 owner; /* what the lock belongs to: a descriptor table (POSIX), else a
+	                struct file */
+	__u64 key;   /* the pidfs inode of the process that called; 0 unknown */
+	__s64 start, end; /* bytes, both included */
+	__u32 slot;       /* as told to spg_trace_watch() */
+	__s32 tgid;       /* of the caller, in the first pid namespace */
+	__s32 result;     /* 0; 1: it waits; below 0: minus errno */
+	__u8 kind;
+	__u8 type; /* F_RDLCK 0, F_WRLCK 1, F_UNLCK 2 */
+	__u8 reserved[2];
+};
+
+/* --- trace.bpf.c: processes -------------------------------------------- */
+
+/* Longer paths lose their beginning. */
+#define SPG_BPF_EXE_MAX 256
+
+struct spg_bpf_process {
+	__u64 start_boottime; /* ns since boot */
+	__u64 key;            /* the pidfs inode; 0 before Linux 6.9 */
+	__u32 uid;            /* effective */
+	__s32 ppid;
+	__u32 exe_at;    /* where the path begins in @exe; it ends at the end */
+	__u32 exe_whole; /* 0: its beginning did not fit, or could not be read */
+	char comm[SPG_BPF_COMM];
+	char exe[2 * SPG_BPF_EXE_MAX];
+};

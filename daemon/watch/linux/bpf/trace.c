@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/bpf/trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "common/err.h"
+#include "daemon/watch/linux/bpf/trace.skel.h"
+
+struct spg_trace {
+	struct trace *programs;
+	struct ring_buffer *ring;
+	int (*on_lock)(void *user, const struct spg_bpf_lock *lock);
+	void *user;
+	int err; /* what on_lock returned */
+};
+
+/* As in trace.bpf.c. */
+struct inode_key {
+	uint64_t ino;
+	uint32_t sdev, zero;
+};
+
+void spg_trace_destroy(struct spg_trace *trace)
+{
+	if (!trace)
+		return;
+	ring_buffer__free(trace->ring);
+	trace__destroy(trace->programs);
+	free(trace);
+}
+
+static int on_record(void *user, void *data, size_t size)
+{
+	struct spg_trace *trace = user;
+
+	if (size < sizeof(struct spg_bpf_lock))
+		return 0;
+	trace->err = trace->on_lock(trace->user, data);
+	return trace->err;
+}
+
+int spg_trace_create(struct spg_trace **ret, struct spg_bpf_reason *reason)
+{
+	int r = spg_bpf_preconditions(reason);
+	struct spg_trace *trace;
+
+	if (r < 0)
+		return r;
+	trace = calloc(1, sizeof(*trace));
+	if (!trace)
+		return SPG_ERR_NOMEM;
+	trace->programs = trace__open_and_load();
+	if (!trace->programs)
+		r = spg_bpf_explain(reason, "loading the tracepoint programs", errno);
+	else if (trace__attach(trace->programs) < 0)
+		r = spg_bpf_explain(reason, "attaching to the tracepoints", errno);
+	if (r == 0) {
+		trace->ring =
+			ring_buffer__new(bpf_map__fd(trace->programs->maps.records),
+				on_record, trace, NULL);
+		if (!trace->ring)
+			r = spg_bpf_explain(
+				reason, "mapping the ring of records", errno);
+	}
+	if (r < 0) {
+		spg_trace_destroy(trace);
+		return r;
+	}
+	*ret = trace;
+	return 0;
+}
+
+int spg_trace_watch(struct spg_trace *trace, uint32_t sdev, uint64_t ino, uint32_t slot)
+{
+	const struct inode_key key = {.ino = ino, .sdev = sdev};
+
+	return bpf_map_update_elem(bpf_map__fd(trace->programs->maps.watched), &key,
+		       &slot, BPF_ANY) < 0
+	               ? SPG_ERR_LIMIT
+	               : 0;
+}
+
+void spg_trace_unwatch(struct spg_trace *trace, uint32_t sdev, uint64_t ino)
+{
+	const struct inode_key key = {.ino = ino, .sdev = sdev};
+
+	(void)bpf_map_delete_elem(bpf_map__fd(trace->programs->maps.watched), &key);
+}
+
+int spg_trace_poll_fd(const struct spg_trace *trace)
+{
+	return ring_buffer__epoll_fd(trace->ring);
+}
+
+void spg_trace_set_awake(struct spg_trace *trace, bool awake)
+{
+	__atomic_store_n(&trace->programs->bss->reader_awake, awake, __ATOMIC_SEQ_CST);
+}
+
+int spg_trace_read(struct spg_trace *trace,
+	int (*on_lock)(void *user, const struct spg_bpf_lock *lock), void *user)
+{
+	int n;
+
+	trace->on_lock = on_lock;
+	trace->user = user;
+	trace->err = 0;
+	n = ring_buffer__consume(trace->ring);
+	if (trace->err < 0)
+		return trace->err;
+	return n < 0 ? SPG_ERR_IO : n;
+}
+
+uint64_t spg_trace_dropped(const struct spg_trace *trace)
+{
+	return __atomic_load_n(&trace->programs->bss->dropped, __ATOMIC_RELAXED);
+}
+
+bool spg_trace_process(
+	const struct spg_trace *trace, int32_t tgid, struct spg_bpf_process *ret)
+{
+	const uint32_t key = (uint32_t)tgid;
+
+	return bpf_map_lookup_elem(
+		       bpf_map__fd(trace->programs->maps.processes), &key, ret) == 0;
+}
