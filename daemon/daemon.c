@@ -21,7 +21,10 @@
 #include "daemon/serve/server.h"
 #include "daemon/store/store.h"
 
-#define STORE_STOP_MS 2000
+#define STORE_STOP_MS     2000
+/* Of the 65,536 events that may wait for the store: then lock events, of which
+ * there may be very many, wait where they take less room. */
+#define STORE_BEHIND_ROWS 20000
 
 struct daemon {
 	uv_loop_t loop;
@@ -60,6 +63,36 @@ static void on_event(void *user, struct spg_event *event)
 		return;
 	spg_history_record(d->history, event);
 	spg_prover_kick(d->prover, false);
+}
+
+static void record_all(struct daemon *d, struct spg_event_list *changes)
+{
+	for (size_t i = 0; i < changes->n; i++)
+		spg_history_record(d->history, changes->events[i]);
+}
+
+static void on_lock(void *user, const struct spg_lock_note *note)
+{
+	struct daemon *d = user;
+	struct spg_event_list changes = SPG_EVENT_LIST_NULL;
+
+	if (d->stopping || !d->history)
+		return;
+	if (spg_model_note_lock(d->model, note, &changes))
+		spg_prover_kick(d->prover, false);
+	record_all(d, &changes);
+	spg_event_list_finish(&changes);
+}
+
+static bool is_behind(void *user)
+{
+	const struct daemon *d = user;
+	struct spg_store_status status;
+
+	if (!d->store)
+		return false;
+	spg_store_status(d->store, &status);
+	return status.queue_rows > STORE_BEHIND_ROWS;
 }
 
 static void on_gap(void *user, enum spg_gap_reason reason, int64_t since_ns,
@@ -105,8 +138,7 @@ static void on_changes(void *user, struct spg_event_list *changes)
 {
 	struct daemon *d = user;
 
-	for (size_t i = 0; i < changes->n; i++)
-		spg_history_record(d->history, changes->events[i]);
+	record_all(d, changes);
 }
 
 /* --- reload ---------------------------------------------------------------- */
@@ -342,6 +374,8 @@ static int start_watch(struct daemon *d)
 {
 	const struct spg_watch_listener listener = {.wants = wants,
 		.on_event = on_event,
+		.on_lock = on_lock,
+		.is_behind = is_behind,
 		.on_gap = on_gap,
 		.on_layout = on_layout,
 		.on_exit = on_exit_of_process,
@@ -464,6 +498,8 @@ static int start(struct daemon *d)
 	d->history = spg_history_create(&d->loop, d->store, origin.last_event_id);
 	if (!d->model || !d->history)
 		return SPG_ERR_NOMEM;
+	if (d->watch->lock_events)
+		spg_model_expect_lock_events(d->model);
 	r = start_prover(d);
 	if (r == 0)
 		r = init_handles(d);

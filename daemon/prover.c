@@ -83,10 +83,10 @@ static void drain(struct spg_prover *p)
 		;
 }
 
-static bool uses_anywhere(const struct spg_prover *p)
+static bool needs_polling(const struct spg_prover *p)
 {
 	for (size_t i = 0; i < spg_model_n_products(p->model); i++)
-		if (spg_model_has_uses(p->model, i))
+		if (spg_model_needs_polling(p->model, i))
 			return true;
 	return false;
 }
@@ -102,10 +102,10 @@ static void on_lock_poll(uv_timer_t *timer)
 	wake(p);
 }
 
-/* Locks have no events in a tier without BPF, and need a file in use. */
+/* Not all locks have events; none has where no file is in use. */
 static void schedule_lock_poll(struct spg_prover *p)
 {
-	bool wanted = !p->stopping && !p->watch->lock_events && uses_anywhere(p);
+	bool wanted = !p->stopping && needs_polling(p);
 
 	if (wanted && !uv_is_active((uv_handle_t *)&p->lock_poll))
 		uv_timer_start(&p->lock_poll, on_lock_poll, p->config.lock_poll_ms,
@@ -496,7 +496,7 @@ static void start_lock_reading(struct spg_prover *p)
 	while (p->locks_next < spg_model_n_products(p->model)) {
 		size_t index = p->locks_next++;
 
-		if (spg_model_has_uses(p->model, index) &&
+		if (spg_model_needs_polling(p->model, index) &&
 			start_survey(p, index, SPG_SURVEY_LOCKS) == 0)
 			return;
 	}
@@ -515,7 +515,7 @@ static void on_pump(uv_idle_t *idle)
 {
 	struct spg_prover *p = idle->data;
 	const struct spg_question *q;
-	bool dirty;
+	bool dirty, behind;
 
 	uv_idle_stop(idle);
 	q = next_question(p);
@@ -537,11 +537,13 @@ static void on_pump(uv_idle_t *idle)
 	if (p->reconcile_next != SIZE_MAX && go_on_with_pass(p))
 		return;
 	dirty = is_anything_dirty(p);
-	if (dirty)
+	behind = p->watch->ops->has_backlog && p->watch->ops->has_backlog(p->watch);
+	if (dirty || behind)
 		spg_prover_kick(p, false);
-	spg_settlings_finish(&p->settlings, dirty ? SPG_PROOF_TRIES : 0, 0);
+	if (!behind)
+		spg_settlings_finish(&p->settlings, dirty ? SPG_PROOF_TRIES : 0, 0);
 	/* Whatever came due while the pass was under way. */
-	if (p->settlings.first || p->reconcile_due)
+	if ((p->settlings.first && !behind) || p->reconcile_due)
 		wake(p);
 	start_lock_reading(p);
 	/* It was not its turn, and then nothing else ran. */
@@ -600,8 +602,10 @@ void spg_prover_forget(struct spg_prover *prover, void *user)
 int spg_prover_settle(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user)
 {
-	int r = spg_settlings_add(&prover->settlings, done, user);
+	int r;
 
+	drain(prover);
+	r = spg_settlings_add(&prover->settlings, done, user);
 	if (r == 0)
 		wake(prover);
 	return r;

@@ -34,6 +34,7 @@ struct entry {
 	struct spg_file **known;
 	size_t n_known, size_known;
 	struct spg_tracked tracked;
+	uint64_t n_lock_notes, n_lock_notes_before; /* now, and at the last survey */
 	struct spg_lack *lacks; /* copied from the last full survey */
 	size_t n_lacks;
 	bool judged;
@@ -47,6 +48,7 @@ struct spg_model {
 	struct entry **entries;
 	size_t n;
 	struct spg_hints hints;
+	bool has_lock_events;
 	int64_t last_interval;
 };
 
@@ -119,7 +121,9 @@ static struct spg_tracking tracking_of(struct spg_model *model,
 		.hints = &model->hints,
 		.last_interval = &model->last_interval,
 		.now_ns = now_ns,
-		.changes = changes};
+		.changes = changes,
+		.lock_events = model->has_lock_events,
+		.keep_locks = entry->n_lock_notes != entry->n_lock_notes_before};
 }
 
 int spg_model_set_products(struct spg_model *model, struct spg_product *const *products,
@@ -267,6 +271,36 @@ bool spg_model_note(struct spg_model *model, struct spg_event *event)
 	return true;
 }
 
+bool spg_model_note_lock(struct spg_model *model, const struct spg_lock_note *note,
+	struct spg_event_list *changes)
+{
+	bool look = false;
+
+	for (size_t i = 0; i < model->n; i++) {
+		struct entry *entry = model->entries[i];
+		struct spg_tracking t;
+		int r;
+
+		if (!spg_product_has_path(entry->product, note->file->path))
+			continue;
+		entry->n_lock_notes++;
+		t = tracking_of(model, entry, note->at_ns, changes);
+		r = spg_ledger_note(&entry->tracked, note, &t);
+		if (r == 0)
+			continue;
+		mark_dirty(entry, note->file->path);
+		look = true;
+		if (r < 0)
+			spg_model_distrust(model, i);
+	}
+	return look;
+}
+
+void spg_model_expect_lock_events(struct spg_model *model)
+{
+	model->has_lock_events = true;
+}
+
 void spg_model_note_exit(struct spg_model *model, struct spg_proc_id id)
 {
 	for (size_t i = 0; i < model->n; i++) {
@@ -307,6 +341,19 @@ bool spg_model_has_uses(const struct spg_model *model, size_t index)
 	const struct spg_tracked *tracked = &model->entries[index]->tracked;
 
 	return tracked->n_uses > 0 || tracked->n_locks > 0;
+}
+
+bool spg_model_needs_polling(const struct spg_model *model, size_t index)
+{
+	const struct spg_tracked *tracked = &model->entries[index]->tracked;
+
+	if (!model->has_lock_events)
+		return spg_model_has_uses(model, index);
+	for (size_t i = 0; i < tracked->n_locks; i++)
+		if (tracked->locks[i].state == SPG_LOCK_WAITING ||
+			tracked->locks[i].lock.kind == SPG_LOCK_LEASE)
+			return true;
+	return false;
 }
 
 void spg_survey_scope_finish(struct spg_survey_scope *scope)
@@ -378,6 +425,7 @@ int spg_model_begin_survey(struct spg_model *model, size_t index,
 		spg_survey_scope_finish(&scope);
 		return r;
 	}
+	entry->n_lock_notes_before = entry->n_lock_notes;
 	if (depth != SPG_SURVEY_LOCKS)
 		clear_dirty(entry);
 	*ret = scope;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "daemon/model/event.h"
+#include "daemon/model/lock_ledger.h"
 #include "daemon/model/observation.h"
 #include "daemon/model/product.h"
 #include "daemon/model/verdict.h"
@@ -56,6 +57,14 @@ bool spg_model_wants(const struct spg_model *model, const char *path);
  */
 bool spg_model_note(struct spg_model *model, struct spg_event *event);
 
+/**
+ * A step about a lock, in a tier that has lock events: locks begin and end, and the
+ * changes are appended to @changes. Returns true when a survey has to look, as
+ * after spg_model_note().
+ */
+bool spg_model_note_lock(struct spg_model *model, const struct spg_lock_note *note,
+	struct spg_event_list *changes);
+
 /** A process has ended: what it used is dirty. */
 void spg_model_note_exit(struct spg_model *model, struct spg_proc_id id);
 
@@ -68,6 +77,14 @@ bool spg_model_is_dirty(const struct spg_model *model, size_t index);
 
 /** True when some file of product @index is in use or locked. */
 bool spg_model_has_uses(const struct spg_model *model, size_t index);
+
+/** True when locks of product @index have to be read again and again to learn how
+ * they change: any, without lock events; with them only those whose end they do not
+ * tell, which are leases, and waiting that is given up. */
+bool spg_model_needs_polling(const struct spg_model *model, size_t index);
+
+/** Locks are told of by events from now on; see spg_model_note_lock(). */
+void spg_model_expect_lock_events(struct spg_model *model);
 
 /* What the next survey of a product has to know and to look at. */
 struct spg_survey_scope {

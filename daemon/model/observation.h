@@ -62,6 +62,7 @@ struct spg_seen_lock {
 	enum spg_lock_state state;
 	int64_t start, end;          /* bytes, both included; SPG_LOCK_EOF */
 	struct spg_process *process; /* NULL: no process shows it */
+	uint64_t owner;              /* see struct spg_lock_note; 0 unknown */
 	int64_t since_ns;            /* UTC; 0 until spg_model_apply() */
 };
 
@@ -78,8 +79,12 @@ struct spg_observation {
 	int64_t began_ns, ended_ns; /* UTC */
 	int64_t took_ns;            /* monotonic duration */
 	bool attributed;            /* holders were searched for */
-	/* Holders that no process shows cannot be ruled out for files that do
-	 * have a visible one: then why, in words; NULL when they can. */
+	/* The census counted users: a file that is not `unattributed` has no
+	 * others than its uses. False: it said only whether there are any. */
+	bool counted;
+	/* What may hold a file without any process that shows it, in words, where
+	 * that matters; NULL when nothing was found. Without `counted` it means
+	 * that files with a visible user may have another one. */
 	char *hidden_why;
 
 	struct spg_seen_file *files;

@@ -7,6 +7,7 @@
  */
 #include "daemon/model/event.h"
 #include "daemon/model/hints.h"
+#include "daemon/model/lock_ledger.h"
 #include "daemon/model/observation.h"
 
 struct spg_tracked_use {
@@ -23,6 +24,7 @@ struct spg_tracked_lock {
 	struct spg_process *process; /* NULL: no process shows it */
 	struct spg_event_lock lock;
 	enum spg_lock_state state;
+	uint64_t owner; /* see struct spg_lock_note; 0 unknown */
 	int64_t since_ns;
 	int64_t interval;
 };
@@ -41,6 +43,8 @@ struct spg_tracking {
 	int64_t *last_interval; /* counted up for each interval that begins */
 	int64_t now_ns;
 	struct spg_event_list *changes;
+	bool lock_events; /* the ledger follows locks, see lock_ledger.h */
+	bool keep_locks;  /* locks were taken or released since the survey looked */
 };
 
 /**

@@ -92,7 +92,8 @@ static enum spg_file_state judge_state(const struct spg_observation *obs,
 	if (tally->blockers || tally->hidden_lock || seen->unattributed)
 		return SPG_FILE_BLOCKED;
 	if (tally->setup)
-		return obs->hidden_why || seen->census == SPG_CENSUS_UNKNOWN
+		return (obs->hidden_why && !obs->counted) ||
+		                       seen->census == SPG_CENSUS_UNKNOWN
 		               ? SPG_FILE_UNKNOWN
 		               : SPG_FILE_HELD_BY_SETUP_STOPPED;
 	switch (seen->census) {

@@ -41,6 +41,11 @@ struct spg_watch_listener {
 	bool (*wants)(void *user, const char *path);
 	/* A file event, not yet numbered. Borrowed: take a reference to keep. */
 	void (*on_event)(void *user, struct spg_event *event);
+	/* A step about a lock of a file; only in a tier that has lock events.
+	 * Borrowed. */
+	void (*on_lock)(void *user, const struct spg_lock_note *note);
+	/* True while the history is behind: lock events wait then. */
+	bool (*is_behind)(void *user);
 	/* Events may be missing: the model must distrust everything and the gap
 	 * be recorded. @detail: in words, for people. */
 	void (*on_gap)(void *user, enum spg_gap_reason reason, int64_t since_ns,
@@ -74,6 +79,7 @@ struct spg_mechanism {
 	bool works;
 	char detail[160]; /* how it was proved, or why it failed */
 	char remedy[160]; /* what would mend it; "" when it works */
+	bool spared;      /* another one does its work, less well: no verdict suffers */
 };
 
 /* One directory of a product, for "status" and "doctor". */
@@ -104,6 +110,10 @@ struct spg_watch_ops {
 	/* Deliver every event that happened before the call. Returns 0, or
 	 * SPG_WATCH_MORE when it stopped at its budget: call again. */
 	int (*drain)(struct spg_watch *watch);
+
+	/* True when events that happened wait to be delivered, for the history is
+	 * behind; NULL: they never do. No proof needs them: they are of locks. */
+	bool (*has_backlog)(struct spg_watch *watch);
 
 	/* Surveyor's thread. Returns 0 and *ret, or SPG_ERR_NOMEM, or
 	 * SPG_ERR_TIMEOUT when it was cancelled. What cannot be looked at is a
@@ -145,7 +155,8 @@ struct spg_watch_ops {
 struct spg_watch {
 	const struct spg_watch_ops *ops;
 	const char *tier; /* "bpf", "procfs", "scripted"; set by start */
-	bool lock_events; /* false: the loop polls locks while files are in use */
+	bool lock_events; /* on_lock comes; false: the loop polls while files are in
+	                     use */
 	struct spg_watch_listener listener;
 	uv_loop_t *loop;
 };

@@ -207,6 +207,7 @@ START_TEST(lock_polling)
 	ck_assert_uint_eq(count_timers(&w), 0);
 	/* Where locks make events, never. */
 	w.watch->lock_events = true;
+	spg_model_expect_lock_events(w.model);
 	world_is(&w, BLOCKED);
 	spg_model_distrust(w.model, 0);
 	settle(&w);

@@ -25,6 +25,9 @@ struct spg_spot {
 	size_t file; /* index in the observation */
 	size_t use;  /* index in the observation */
 	int32_t pid, tid, fd;
+	/* The kernel's names of the open file and of the descriptor table: what
+	 * locks belong to. 0: not known in this tier. */
+	uint64_t open_file, table;
 };
 
 struct spg_attribution {
@@ -35,6 +38,10 @@ struct spg_attribution {
 	/* Find files of the product that lost their names while in use, by what
 	 * /proc still shows of them, and append them to the observation; or NULL. */
 	const struct spg_lost *find_lost;
+	/* Called for each file so appended, its index and a descriptor (O_PATH) that
+	 * is borrowed for the call; or NULL. Returns 0 or a negative spg_err. */
+	int (*on_lost)(void *user, size_t index, int fd);
+	void *user;
 
 	struct spg_spot *spots; /* of open descriptors */
 	size_t n_spots, size_spots;

@@ -57,9 +57,10 @@ bool spg_lock_line_parse(const char *line, struct spg_lock_line *ret)
 	return true;
 }
 
-/* A lock of the file in the observation, by whoever is known to hold it. */
+/* A lock of the file in the observation, by whoever is known to hold it. @spot: of
+ * the descriptor that shows it, or NULL. */
 static int add_lock(struct spg_attribution *a, const struct spg_lock_line *line,
-	size_t file, struct spg_process *process)
+	size_t file, struct spg_process *process, const struct spg_spot *spot)
 {
 	struct spg_seen_lock lock = {.file = file,
 		.kind = line->kind,
@@ -69,6 +70,9 @@ static int add_lock(struct spg_attribution *a, const struct spg_lock_line *line,
 		.end = line->end,
 		.process = process};
 
+	if (spot)
+		lock.owner =
+			line->kind == SPG_LOCK_POSIX ? spot->table : spot->open_file;
 	return spg_observation_add_lock(a->obs, &lock);
 }
 
@@ -99,8 +103,9 @@ static int order_locks(const void *va, const void *vb)
 	const struct spg_seen_lock *a = va, *b = vb;
 	int order = order_what(a, b);
 
-	return order ? order
-	             : order_number((uintptr_t)a->process, (uintptr_t)b->process);
+	if (order == 0)
+		order = order_number((uintptr_t)a->process, (uintptr_t)b->process);
+	return order ? order : order_number(a->owner, b->owner);
 }
 
 /* Sort, and take out what duplicated descriptors showed again. */
@@ -170,7 +175,7 @@ static int read_spot(struct spg_attribution *a, const struct spg_spot *spot)
 			!spg_lock_line_parse(line + 5, &lock))
 			continue;
 		use->how |= SPG_USE_LOCKED;
-		r = add_lock(a, &lock, spot->file, use->process);
+		r = add_lock(a, &lock, spot->file, use->process, spot);
 		if (r == 0 && is_cancelled(a))
 			r = SPG_ERR_TIMEOUT;
 	}
@@ -261,9 +266,9 @@ static int add_listed(struct spg_attribution *a, size_t n_attributed,
 	else if (line->waiting && line->kind == SPG_LOCK_OFD)
 		use = find_ofd_waiter(a, file);
 	if (use == SPG_NO_FILE)
-		return add_lock(a, line, file, NULL);
+		return add_lock(a, line, file, NULL, NULL);
 	obs->uses[use].how |= line->waiting ? SPG_USE_WAITING : SPG_USE_LOCKED;
-	return add_lock(a, line, file, obs->uses[use].process);
+	return add_lock(a, line, file, obs->uses[use].process, NULL);
 }
 
 static int read_listed(struct spg_attribution *a)
