@@ -21,7 +21,8 @@ static const char help[] =
 	"  --print-config      show what is in force, and end\n"
 	"  --foreground        stay in the foreground; it always does, except as a\n"
 	"                      Windows service\n"
-	"  --tier TIER         how to look: auto (the best that works here) or procfs\n"
+	"  --tier TIER         how to look: auto (the best that works here), bpf or\n"
+	"                      procfs\n"
 	"  -V, --version       show the version, and end\n"
 	"  -h, --help          show this, and end\n"
 	"\n"
@@ -44,12 +45,10 @@ static int parse_tier(const char *name, enum spg_tier *ret)
 	} else if (strcmp(name, "procfs") == 0) {
 		*ret = SPG_TIER_PROCFS;
 	} else if (strcmp(name, "bpf") == 0) {
-		fprintf(stderr, "spguardd: this build has no tier \"bpf\": use --tier "
-				"procfs, or auto\n");
-		return -1;
+		*ret = SPG_TIER_BPF;
 	} else {
 		fprintf(stderr,
-			"spguardd: there is no tier \"%s\": use auto or procfs\n",
+			"spguardd: there is no tier \"%s\": use auto, bpf or procfs\n",
 			name);
 		return -1;
 	}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Linux without BPF, the tier "procfs": fanotify for events, write leases for
- * the census, /proc for attribution and locks. Ties the parts of this folder
- * to the contract of watch.h.
+ * Linux: fanotify for events; BPF, or write leases and /proc, for the rest
+ * (ladder.h). Ties the parts of this folder to the contract of watch.h.
  *
- * The loop thread owns events, processes and the list of products; the
- * surveyor's thread owns the mount table; marks are shared and have a lock.
+ * The loop thread owns events, lock events, processes and the list of products;
+ * the surveyor's thread owns the mount table and what looks; marks and the files
+ * that lock events are told of are shared and have a lock each.
  */
 #include <cap-ng.h>
 #include <errno.h>
@@ -20,11 +20,12 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "daemon/watch/linux/events.h"
-#include "daemon/watch/linux/selftest.h"
+#include "daemon/watch/linux/ladder.h"
+#include "daemon/watch/linux/lock_events.h"
 #include "daemon/watch/linux/survey.h"
 #include "daemon/watch/watch.h"
 
-#define N_MECHANISMS (1 + SPG_PROOFS)
+#define ROWS_MAX (1 + SPG_LADDER_ROWS)
 
 struct backend {
 	struct spg_watch base;
@@ -37,7 +38,12 @@ struct backend {
 	struct spg_events *events;
 	struct spg_processes *processes;
 	struct spg_surveyor surveyor;
-	struct spg_mechanism mechanisms[N_MECHANISMS];
+	enum spg_tier wanted;
+	struct spg_ladder ladder;
+	struct spg_trace_files *trace_files; /* NULL, both: no lock events */
+	struct spg_lock_events *lock_events;
+	struct spg_mechanism mechanisms[ROWS_MAX]; /* file events, then the ladder's */
+	size_t n_mechanisms;
 	pthread_mutex_t place_lock;
 	char place[256];
 	/* For directories(): one row each, rebuilt at every call. */
@@ -107,6 +113,24 @@ static int open_events(struct backend *b)
 		b->suspects, b->processes, &b->base.listener);
 }
 
+static int open_lock_events(struct backend *b)
+{
+	int r;
+
+	if (!b->ladder.trace)
+		return 0;
+	b->trace_files = spg_trace_files_create(b->ladder.trace);
+	if (!b->trace_files)
+		return SPG_ERR_NOMEM;
+	r = spg_lock_events_start(&b->lock_events, b->base.loop, b->ladder.trace,
+		b->trace_files, b->processes, &b->base.listener);
+	if (r == 0) {
+		b->surveyor.trace_files = b->trace_files;
+		b->base.lock_events = true;
+	}
+	return r;
+}
+
 static int start(struct spg_watch *watch)
 {
 	struct backend *b = backend_of(watch);
@@ -114,7 +138,6 @@ static int start(struct spg_watch *watch)
 
 	/* Breaking our lease, or a broken pipe, must not end the daemon. */
 	signal(SIGIO, SIG_IGN);
-	watch->tier = "procfs";
 	b->users = spg_users_create();
 	if (!b->users)
 		return SPG_ERR_NOMEM;
@@ -125,16 +148,25 @@ static int start(struct spg_watch *watch)
 		(struct spg_proc_reader){.users = b->users, .may_block = true};
 	b->surveyor.progress = note_place;
 	b->surveyor.user = b;
-	spg_selftest_run(&b->surveyor, b->scratch_dir, b->mechanisms + 1);
+	r = spg_ladder_climb(&b->ladder, b->wanted, &b->surveyor, b->scratch_dir);
+	if (r < 0)
+		return r;
+	watch->tier = b->ladder.tier;
+	memcpy(b->mechanisms + 1, b->ladder.rows,
+		b->ladder.n_rows * sizeof(b->ladder.rows[0]));
+	b->n_mechanisms = 1 + b->ladder.n_rows;
 	b->processes = spg_processes_create(watch->loop, &b->surveyor.reader);
 	if (!b->processes)
 		return SPG_ERR_NOMEM;
+	spg_processes_use_table(b->processes, b->ladder.trace);
 	r = open_events(b);
+	if (r == 0)
+		r = open_lock_events(b);
 	if (r < 0)
 		return r;
 	b->surveyor.marks = b->marks;
 	b->surveyor.suspects = b->suspects;
-	for (int i = 1; i < N_MECHANISMS; i++)
+	for (size_t i = 1; i < b->n_mechanisms; i++)
 		if (!b->mechanisms[i].works)
 			spg_warning("%s: %s; %s", b->mechanisms[i].name,
 				b->mechanisms[i].detail, b->mechanisms[i].remedy);
@@ -165,20 +197,28 @@ static int drain(struct spg_watch *watch)
 {
 	struct backend *b = backend_of(watch);
 
+	if (b->lock_events)
+		spg_lock_events_drain(b->lock_events);
 	return b->events ? spg_events_drain(b->events) : 0;
 }
 
-/* A mechanism that failed its test blinds every survey. */
+static bool has_backlog(struct spg_watch *watch)
+{
+	return spg_lock_events_has_backlog(backend_of(watch)->lock_events);
+}
+
+/* A mechanism that failed its test blinds every survey, unless another one does its
+ * work. */
 static int add_lacks(const struct backend *b, struct spg_observation *obs)
 {
 	int r = 0;
 
-	for (int i = 0; r == 0 && i < N_MECHANISMS; i++) {
+	for (size_t i = 0; r == 0 && i < b->n_mechanisms; i++) {
 		const struct spg_mechanism *m = &b->mechanisms[i];
 
 		if (!m->works)
-			r = spg_observation_add_lack(obs, SPG_NO_FILE, true, m->name,
-				m->remedy, "%s", m->detail);
+			r = spg_observation_add_lack(obs, SPG_NO_FILE, !m->spared,
+				m->name, m->remedy, "%s", m->detail);
 	}
 	return r;
 }
@@ -247,7 +287,7 @@ static int watch_exit(struct spg_watch *watch, struct spg_process *process)
 static size_t mechanisms(struct spg_watch *watch, const struct spg_mechanism **ret)
 {
 	*ret = backend_of(watch)->mechanisms;
-	return N_MECHANISMS;
+	return backend_of(watch)->n_mechanisms;
 }
 
 static size_t directories(struct spg_watch *watch, const struct spg_product *product,
@@ -285,15 +325,23 @@ static void on_processes_closed(void *user)
 	b->on_stopped(b->user);
 }
 
+static void on_lock_events_closed(void *user)
+{
+	struct backend *b = user;
+
+	b->lock_events = NULL;
+	if (b->processes)
+		spg_processes_stop(b->processes, on_processes_closed, b);
+	else
+		on_processes_closed(b);
+}
+
 static void on_events_closed(void *user)
 {
 	struct backend *b = user;
 
 	b->events = NULL;
-	if (b->processes)
-		spg_processes_stop(b->processes, on_processes_closed, b);
-	else
-		on_processes_closed(b);
+	spg_lock_events_stop(b->lock_events, on_lock_events_closed, b);
 }
 
 static void stop(struct spg_watch *watch, void (*on_stopped)(void *user), void *user)
@@ -309,6 +357,8 @@ static void destroy(struct spg_watch *watch)
 {
 	struct backend *b = backend_of(watch);
 
+	spg_trace_files_destroy(b->trace_files);
+	spg_ladder_finish(&b->ladder);
 	spg_marks_destroy(b->marks);
 	spg_suspects_destroy(b->suspects);
 	spg_groups_destroy(b->groups);
@@ -324,6 +374,7 @@ static const struct spg_watch_ops ops = {
 	.start = start,
 	.set_products = set_products,
 	.drain = drain,
+	.has_backlog = has_backlog,
 	.survey = survey,
 	.confine = confine,
 	.survey_place = survey_place,
@@ -342,7 +393,7 @@ struct spg_watch *spg_watch_create(uv_loop_t *loop,
 
 	if (!b)
 		return NULL;
-	(void)tier; /* this build has one; config.c refuses the others */
+	b->wanted = tier;
 	b->base = (struct spg_watch){
 		.ops = &ops, .tier = "procfs", .listener = *listener, .loop = loop};
 	pthread_mutex_init(&b->place_lock, NULL);

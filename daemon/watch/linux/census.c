@@ -21,7 +21,7 @@ static struct spg_census_result probe_layer(const struct spg_linux_file *file,
 	size_t index, const struct spg_mounts *by_handle)
 {
 	struct spg_census_result result;
-	int fd = spg_layer_open(file, index, by_handle);
+	int fd = spg_layer_open(file, index, by_handle, SPG_OPEN_READ);
 
 	if (fd < 0) {
 		/* EWOULDBLOCK: opening would have to break somebody's lease, so

@@ -225,15 +225,15 @@ int spg_handle_open(int folder_fd, const struct spg_handle *handle, int flags)
 	return open_by_handle_at(folder_fd, &u.handle, flags);
 }
 
-static int open_handle(const struct spg_layer *layer, const struct spg_mounts *mounts)
+static int open_handle(
+	const struct spg_layer *layer, const struct spg_mounts *mounts, int flags)
 {
 	int fs_fd = open_filesystem(layer, mounts);
 	int fd, saved_errno;
 
 	if (fs_fd < 0)
 		return -1;
-	fd = spg_handle_open(
-		fs_fd, &layer->handle, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	fd = spg_handle_open(fs_fd, &layer->handle, flags);
 	saved_errno = errno;
 	close(fs_fd);
 	errno = saved_errno;
@@ -241,11 +241,11 @@ static int open_handle(const struct spg_layer *layer, const struct spg_mounts *m
 }
 
 int spg_layer_open(const struct spg_linux_file *file, size_t index,
-	const struct spg_mounts *by_handle)
+	const struct spg_mounts *by_handle, int flags)
 {
 	const struct spg_layer *layer = &file->layers[index];
 
 	if (by_handle)
-		return open_handle(layer, by_handle);
-	return open(layer->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		return open_handle(layer, by_handle, flags);
+	return open(layer->path, flags);
 }

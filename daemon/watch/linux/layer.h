@@ -12,6 +12,7 @@
  * (tests/system/test_filesystems.py). So a file has layers, and every layer is
  * probed and searched for.
  */
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -95,15 +96,19 @@ struct spg_linux_file *spg_linux_file_orphan(const struct spg_place *place, int 
  */
 int spg_handle_open(int folder_fd, const struct spg_handle *handle, int flags);
 
+/* For a probe that opens the file, without waiting for a peer or a device. */
+#define SPG_OPEN_READ (O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+/* For one that only names it: it counts for nothing, and nobody is told. */
+#define SPG_OPEN_NAME (O_PATH | O_CLOEXEC)
+
 /**
- * Open layer @index of @file for reading, without waiting for a peer or a
- * device: by its handle if @by_handle is given, else by its path. Returns a descriptor
- * or -1 with errno. By handle, ESTALE means that the inode is gone and every
- * user with it, and ENODEV that its filesystem is not
- * to be found at its place, unmounted or covered.
+ * Open layer @index of @file with @flags, one of the above: by its handle if
+ * @by_handle is given, else by its path. Returns a descriptor or -1 with errno. By
+ * handle, ESTALE means that the inode is gone and every user with it, and ENODEV
+ * that its filesystem is not to be found at its place, unmounted or covered.
  */
 int spg_layer_open(const struct spg_linux_file *file, size_t index,
-	const struct spg_mounts *by_handle);
+	const struct spg_mounts *by_handle, int flags);
 
 /** The handle of a file or directory; n_bytes 0 when there is none. */
 void spg_handle_of(int dir_fd, const char *path, int flags, struct spg_handle *ret);

@@ -124,6 +124,8 @@ static int append(struct spg_attribution *a, const struct spot *spot, int fd)
 	r = spg_observation_add_file(obs, &file->base, SPG_REPLACED, SPG_CENSUS_BUSY);
 	if (r == 0)
 		r = spg_targets_add(a->targets, &file->base, obs->n_files - 1);
+	if (r == 0 && a->on_lost)
+		r = a->on_lost(a->user, obs->n_files - 1, fd);
 	spg_file_unref(&file->base);
 	return r;
 }

@@ -166,7 +166,7 @@ static bool read_cmdline(int proc_fd, char *buf, size_t size)
  * The kernel cuts names to 15 characters; the executable's or the first
  * argument's may have the rest. Under Wine that argument is a DOS path.
  */
-static void complete_name(char *name, const char *exe, const char *cmdline)
+void spg_proc_complete_name(char *name, const char *exe, const char *cmdline)
 {
 	char first[256];
 	const char *base;
@@ -188,16 +188,24 @@ static void complete_name(char *name, const char *exe, const char *cmdline)
 		snprintf(name, SPG_PROC_NAME, "%s", base);
 }
 
-/* Ticks since boot as UTC: the clocks' difference is read at the same moment. */
-static int64_t ticks_to_wall_ns(uint64_t ticks)
+/* Nanoseconds since boot as UTC: the clocks' difference is read at the same
+ * moment. */
+static int64_t boottime_to_wall_ns(int64_t boot_ns)
 {
-	int64_t tick_ns = SPG_NS_PER_S / sysconf(_SC_CLK_TCK);
 	struct timespec boot;
 
 	clock_gettime(CLOCK_BOOTTIME, &boot);
 	return spg_clock_wall_ns() -
-	       ((int64_t)boot.tv_sec * SPG_NS_PER_S + boot.tv_nsec) +
-	       (int64_t)ticks * tick_ns;
+	       ((int64_t)boot.tv_sec * SPG_NS_PER_S + boot.tv_nsec) + boot_ns;
+}
+
+void spg_proc_started(
+	uint64_t start_boottime, uint64_t *ret_start, int64_t *ret_started_ns)
+{
+	uint64_t tick_ns = SPG_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+
+	*ret_start = start_boottime / tick_ns;
+	*ret_started_ns = boottime_to_wall_ns((int64_t)(*ret_start * tick_ns));
 }
 
 int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid,
@@ -212,14 +220,15 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 	r = spg_proc_stat(proc_fd, &info.id.start, &info.ppid, NULL, name);
 	if (r < 0)
 		return r;
-	info.started_ns = ticks_to_wall_ns(info.id.start);
+	info.started_ns = boottime_to_wall_ns(
+		(int64_t)info.id.start * (SPG_NS_PER_S / sysconf(_SC_CLK_TCK)));
 	info.uid = read_uid(proc_fd);
 	if (read_exe(proc_fd, exe, sizeof(exe)))
 		info.exe = exe;
 	/* Takes the address space's lock, which a stuck process may hold. */
 	if (reader->may_block && read_cmdline(proc_fd, cmdline, sizeof(cmdline)))
 		info.cmdline = cmdline;
-	complete_name(name, info.exe, info.cmdline);
+	spg_proc_complete_name(name, info.exe, info.cmdline);
 	info.name = name;
 	if (info.uid != SPG_UID_UNKNOWN) {
 		spg_users_name(

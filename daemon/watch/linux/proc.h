@@ -50,6 +50,15 @@ int spg_proc_stat(int proc_fd, uint64_t *ret_start, int32_t *ret_ppid, char *ret
 int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid,
 	uint64_t key, struct spg_process **ret);
 
+/** Complete @name, of SPG_PROC_NAME bytes, which the kernel cuts to 15: @exe or the
+ * first word of @cmdline may have the rest (either may be NULL). */
+void spg_proc_complete_name(char *name, const char *exe, const char *cmdline);
+
+/** The start of a process as in struct spg_process, from the kernel's own record of
+ * it, in nanoseconds since boot. */
+void spg_proc_started(
+	uint64_t start_boottime, uint64_t *ret_start, int64_t *ret_started_ns);
+
 /** The name of user @uid, or its number, copied into @buf. */
 void spg_users_name(
 	struct spg_users *users, uint32_t uid, bool may_block, char *buf, size_t size);

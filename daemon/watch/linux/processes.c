@@ -2,6 +2,7 @@
 #include "daemon/watch/linux/processes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -51,6 +52,7 @@ struct exit_watch {
 struct spg_processes {
 	uv_loop_t *loop;
 	struct spg_proc_reader reader;
+	const struct spg_trace *trace; /* NULL: the kernel keeps no table */
 	bool has_pidfs;
 	struct slot slots[SLOTS];
 	struct exit_watch *exits; /* every handle that is not closed yet */
@@ -88,6 +90,12 @@ struct spg_processes *spg_processes_create(
 	return processes;
 }
 
+void spg_processes_use_table(
+	struct spg_processes *processes, const struct spg_trace *trace)
+{
+	processes->trace = trace;
+}
+
 /* The pidfd's inode, where every process has its own; else 0: before pidfs all
  * pidfds share one anonymous inode. */
 static uint64_t key_of(const struct spg_processes *processes, int pidfd)
@@ -99,24 +107,77 @@ static uint64_t key_of(const struct spg_processes *processes, int pidfd)
 	return st.st_ino;
 }
 
-/* All that is left of a process that ended: its number, perhaps its user. */
+/*
+ * What the kernel's table knows of a process that ended: it was filled when the
+ * process started and when it executed, so it is the program that ran last.
+ */
+static bool recall(const struct spg_processes *processes, int32_t pid, uint64_t key,
+	struct spg_bpf_process *ret)
+{
+	if (!processes->trace || !spg_trace_process(processes->trace, pid, ret))
+		return false;
+	return key == 0 || ret->key == 0 || ret->key == key;
+}
+
+/* All that is left of a process that ended: what the table has; without it its
+ * number, perhaps its user. */
 static struct spg_process *create_remains(
 	const struct spg_processes *processes, int32_t pid, int pidfd, uint64_t key)
 {
 	struct pidfd_info pidfd_info = {.mask = 1};
 	struct spg_process_info info = {
 		.id.pid = pid, .uid = SPG_UID_UNKNOWN, .key = key};
-	char user[64];
+	struct spg_bpf_process known;
+	char user[64], name[SPG_PROC_NAME], exe[SPG_BPF_EXE_MAX + 1];
 
-	if (pidfd >= 0 && ioctl(pidfd, GET_INFO, &pidfd_info) == 0 &&
-		(pidfd_info.mask & 1)) {
+	if (recall(processes, pid, key, &known)) {
+		info.key = known.key ? known.key : key;
+		info.uid = known.uid;
+		info.ppid = known.ppid;
+		if (known.exe_whole && known.exe_at < SPG_BPF_EXE_MAX) {
+			snprintf(exe, sizeof(exe), "%.*s",
+				(int)(SPG_BPF_EXE_MAX - known.exe_at),
+				known.exe + known.exe_at);
+			info.exe = exe;
+		}
+		snprintf(name, sizeof(name), "%.*s", SPG_BPF_COMM, known.comm);
+		spg_proc_complete_name(name, info.exe, NULL);
+		info.name = name;
+		spg_proc_started(
+			known.start_boottime, &info.id.start, &info.started_ns);
+	} else if (pidfd >= 0 && ioctl(pidfd, GET_INFO, &pidfd_info) == 0 &&
+		   (pidfd_info.mask & 1)) {
 		info.uid = pidfd_info.euid;
 		info.ppid = (int32_t)pidfd_info.ppid;
+	}
+	if (info.uid != SPG_UID_UNKNOWN) {
 		spg_users_name(
 			processes->reader.users, info.uid, false, user, sizeof(user));
 		info.user = user;
 	}
 	return spg_process_create(&info);
+}
+
+/* True when the table knows more of @process, which is ending, than /proc did. */
+static bool is_recalled_better(
+	const struct spg_processes *processes, const struct spg_process *process)
+{
+	struct spg_bpf_process known;
+
+	return (!process->exe || process->uid == SPG_UID_UNKNOWN) &&
+	       recall(processes, process->id.pid, process->key, &known) &&
+	       known.exe_whole;
+}
+
+/* True when @pid is not the process with @key any more. */
+static bool has_changed_hands(
+	const struct spg_processes *processes, int32_t pid, uint64_t key)
+{
+	struct spg_bpf_process known;
+
+	return key != 0 && processes->trace &&
+	       spg_trace_process(processes->trace, pid, &known) && known.key != 0 &&
+	       known.key != key;
 }
 
 static struct spg_process *read_process(
@@ -133,57 +194,64 @@ static struct spg_process *read_process(
 			return NULL;
 		/* The pid may be somebody else's by now: the pidfd still answers
 		 * only while its own process is there (pidfd_send_signal(2)). */
-		if (r == 0 && (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, 0,
-						    NULL, 0) == 0))
+		if (r == 0 &&
+			(pidfd < 0 ? !has_changed_hands(processes, pid, key)
+				   : syscall(SYS_pidfd_send_signal, pidfd, 0, NULL,
+					     0) == 0) &&
+			!is_recalled_better(processes, process))
 			return process;
 		spg_process_unref(process);
 	}
 	return create_remains(processes, pid, pidfd, key);
 }
 
+/* @key: of the process, 0 unknown; @ended: no pidfd came, for it has ended. */
+static struct spg_process *resolve(struct spg_processes *processes, int32_t pid,
+	int pidfd, uint64_t key, bool executed, bool ended)
+{
+	struct slot *slot = &processes->slots[(uint32_t)pid % SLOTS];
+	int64_t now = spg_clock_mono_ns();
+	struct spg_process *fresh;
+	bool known = slot->process && slot->process->id.pid == pid;
+	struct spg_bpf_process recalled;
+
+	/* Under this number it was seen last, unless the number went round once
+	 * since: the table would tell. */
+	if (known && ended &&
+		(!processes->trace ||
+			recall(processes, pid, slot->process->key, &recalled)))
+		return spg_process_ref(slot->process);
+	known = known && slot->process->key == key;
+	/* Without a key the pid may have changed hands: be quick. */
+	if (known && !executed && key != 0 && now - slot->read_ns < FRESH_NS)
+		return spg_process_ref(slot->process);
+	fresh = read_process(processes, pid, pidfd, key);
+	if (!fresh)
+		return NULL;
+	/* Better what was known while it lived than nothing. */
+	if (known && !fresh->name && key != 0) {
+		spg_process_unref(fresh);
+		return spg_process_ref(slot->process);
+	}
+	spg_process_unref(slot->process);
+	slot->process = fresh;
+	slot->read_ns = now;
+	return spg_process_ref(fresh);
+}
+
 struct spg_process *spg_processes_resolve(
 	struct spg_processes *processes, int32_t pid, int pidfd, bool executed)
 {
-	struct slot *slot;
-	uint64_t key;
-	int64_t now;
-
 	if (pid <= 0)
 		return NULL;
-	slot = &processes->slots[(uint32_t)pid % SLOTS];
-	key = key_of(processes, pidfd);
-	now = spg_clock_mono_ns();
-	/* No pidfd: it has ended already. Then it is the one that was seen last
-	 * under this number, unless the number went round once since. */
-	if (pidfd < 0 && slot->process && slot->process->id.pid == pid)
-		return spg_process_ref(slot->process);
-	if (slot->process && slot->process->id.pid == pid &&
-		slot->process->key == key) {
-		struct spg_process *fresh;
+	return resolve(
+		processes, pid, pidfd, key_of(processes, pidfd), executed, pidfd < 0);
+}
 
-		/* Without a key the pid may have changed hands: be quick. */
-		if (!executed && key != 0 && now - slot->read_ns < FRESH_NS)
-			return spg_process_ref(slot->process);
-		fresh = read_process(processes, pid, pidfd, key);
-		/* Better what was known while it lived than nothing. */
-		if (fresh && !fresh->name && key != 0) {
-			spg_process_unref(fresh);
-			return spg_process_ref(slot->process);
-		}
-		if (!fresh)
-			return NULL;
-		spg_process_unref(slot->process);
-		slot->process = fresh;
-	} else {
-		struct spg_process *fresh = read_process(processes, pid, pidfd, key);
-
-		if (!fresh)
-			return NULL;
-		spg_process_unref(slot->process);
-		slot->process = fresh;
-	}
-	slot->read_ns = now;
-	return spg_process_ref(slot->process);
+struct spg_process *spg_processes_by_key(
+	struct spg_processes *processes, int32_t pid, uint64_t key)
+{
+	return pid > 0 ? resolve(processes, pid, -1, key, false, false) : NULL;
 }
 
 static void finish_stop(struct spg_processes *processes)

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "daemon/model/process.h"
+#include "daemon/watch/linux/bpf/trace.h"
 #include "daemon/watch/linux/proc.h"
 
 struct spg_processes;
@@ -28,6 +29,16 @@ struct spg_processes *spg_processes_create(
  */
 struct spg_process *spg_processes_resolve(
 	struct spg_processes *processes, int32_t pid, int pidfd, bool executed);
+
+/** The same for a process that an event of BPF names: @key is its pidfd's inode, 0
+ * unknown. */
+struct spg_process *spg_processes_by_key(
+	struct spg_processes *processes, int32_t pid, uint64_t key);
+
+/** From now on, what ended before it could be read is looked up in the kernel's own
+ * table. Borrowed; must outlive the stop. */
+void spg_processes_use_table(
+	struct spg_processes *processes, const struct spg_trace *trace);
 
 /** See struct spg_watch_ops.watch_exit. */
 int spg_processes_watch_exit(struct spg_processes *processes,

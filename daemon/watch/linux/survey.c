@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/watch/linux/survey.h"
+#include "daemon/watch/linux/survey_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,30 +13,13 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/model/verdict.h"
-#include "daemon/watch/linux/attribution.h"
-#include "daemon/watch/linux/census.h"
-#include "daemon/watch/linux/hidden.h"
 #include "daemon/watch/linux/locks.h"
-#include "daemon/watch/linux/lost.h"
 #include "daemon/watch/linux/resolve.h"
-#include "daemon/watch/linux/targets.h"
 
 /* More unreadable files than this are told as one lack. */
 #define FILE_LACKS_MAX 20
 
-struct survey {
-	struct spg_surveyor *surveyor;
-	const struct spg_survey_request *request;
-	struct spg_observation *obs;
-	struct spg_targets *targets;
-	struct spg_attribution attribution;
-	struct spg_landmarks landmarks;
-	struct spg_name_set extra;
-	struct spg_lost lost;
-	size_t n_file_lacks;
-};
-
-static bool is_cancelled(const struct survey *s)
+bool spg_survey_is_cancelled(const struct spg_survey *s)
 {
 	return s->request->cancel && atomic_load(s->request->cancel);
 }
@@ -61,7 +44,7 @@ static const char *remedy_of(int errnum)
 	}
 }
 
-static int lack_probe(struct survey *s, size_t index, int errnum)
+static int lack_probe(struct spg_survey *s, size_t index, int errnum)
 {
 	const struct spg_file *file = s->obs->files[index].file;
 
@@ -81,45 +64,25 @@ static bool is_out_of_reach(int errnum)
 	return errnum == EOPNOTSUPP || errnum == ENODEV || errnum == ENODATA;
 }
 
-/* Ask the kernel about one file, and take over the answer. */
-static int probe(struct survey *s, size_t index)
+int spg_survey_take_census(
+	struct spg_survey *s, size_t index, const struct spg_census_result *result)
 {
 	struct spg_seen_file *seen = &s->obs->files[index];
-	struct spg_linux_file *file = spg_linux_file(seen->file);
-	struct spg_census_result result;
 
-	if (file->class == SPG_FS_FOREIGN) {
-		seen->census = SPG_CENSUS_UNKNOWN; /* the walk said why */
-		return 0;
-	}
-	result = spg_census_probe(
-		file, seen->presence == SPG_REPLACED ? s->surveyor->mounts : NULL);
-	seen->census = result.census;
-	if (seen->presence == SPG_REPLACED && result.census == SPG_CENSUS_FREE)
+	seen->census = result->census;
+	if (seen->presence == SPG_REPLACED && result->census == SPG_CENSUS_FREE)
 		seen->presence = SPG_GONE;
-	if (result.census != SPG_CENSUS_UNKNOWN)
+	if (result->census != SPG_CENSUS_UNKNOWN)
 		return 0;
 	/* Of an old version without a handle, or whose filesystem is gone from
 	 * its place, the search alone can tell. */
-	if (seen->presence == SPG_REPLACED && is_out_of_reach(result.errnum))
+	if (seen->presence == SPG_REPLACED && is_out_of_reach(result->errnum))
 		return 0;
-	if (result.errnum == ENOENT && seen->presence == SPG_PRESENT) {
+	if (result->errnum == ENOENT && seen->presence == SPG_PRESENT) {
 		seen->presence = SPG_GONE; /* vanished since it was listed */
 		return 0;
 	}
-	return lack_probe(s, index, result.errnum);
-}
-
-static int probe_all(struct survey *s)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++) {
-		r = probe(s, i);
-		if (r == 0 && (i & 255) == 0 && is_cancelled(s))
-			r = SPG_ERR_TIMEOUT;
-	}
-	return r;
+	return lack_probe(s, index, result->errnum);
 }
 
 static bool in_paths(const struct spg_survey_scope *scope, const char *path)
@@ -130,7 +93,7 @@ static bool in_paths(const struct spg_survey_scope *scope, const char *path)
 	return false;
 }
 
-static int add_replaced_file(struct survey *s, struct spg_file *file)
+static int add_replaced_file(struct spg_survey *s, struct spg_file *file)
 {
 	int r;
 
@@ -139,7 +102,7 @@ static int add_replaced_file(struct survey *s, struct spg_file *file)
 		return 0;
 	r = spg_observation_add_file(s->obs, file, SPG_REPLACED, SPG_CENSUS_UNKNOWN);
 	if (r == 0)
-		r = probe(s, s->obs->n_files - 1);
+		r = s->way->probe(s, s->obs->n_files - 1);
 	if (r == 0 && s->obs->files[s->obs->n_files - 1].presence == SPG_REPLACED)
 		r = spg_targets_add(s->targets, file, s->obs->n_files - 1);
 	return r;
@@ -147,7 +110,7 @@ static int add_replaced_file(struct survey *s, struct spg_file *file)
 
 /* Files that were known and are at none of the product's paths any more: deleted,
  * renamed over or away. Somebody may still run the old version. */
-static int add_replaced(struct survey *s)
+static int add_replaced(struct spg_survey *s)
 {
 	const struct spg_survey_scope *scope = s->request->scope;
 	int r = 0;
@@ -163,7 +126,7 @@ static int add_replaced(struct survey *s)
 }
 
 /* The inode that an event said was deleted or moved from @suspect->path. */
-static int add_suspect(struct survey *s, const struct spg_suspect *suspect)
+static int add_suspect(struct spg_survey *s, const struct spg_suspect *suspect)
 {
 	char folder[PATH_MAX], real_folder[PATH_MAX], real_path[PATH_MAX];
 	const char *name = spg_path_base(suspect->path);
@@ -193,7 +156,7 @@ static int add_suspect(struct survey *s, const struct spg_suspect *suspect)
 	return r;
 }
 
-static int add_suspects(struct survey *s)
+static int add_suspects(struct spg_survey *s)
 {
 	struct spg_suspects *suspects = s->surveyor->suspects;
 	struct spg_suspect suspect;
@@ -212,9 +175,7 @@ static int add_suspects(struct survey *s)
 	return r;
 }
 
-/* Files may have lost their place unseen: at the start, after a deletion or a
- * replacement, and always for names that are not watched. */
-static bool must_find_lost(const struct survey *s)
+bool spg_survey_must_find_lost(const struct spg_survey *s)
 {
 	const struct spg_survey_request *request = s->request;
 
@@ -228,9 +189,9 @@ static bool must_find_lost(const struct survey *s)
 }
 
 /* True when somebody has to be searched for. */
-static bool needs_attribution(const struct survey *s)
+static bool needs_attribution(const struct spg_survey *s)
 {
-	if (must_find_lost(s))
+	if (spg_survey_must_find_lost(s))
 		return true;
 	for (size_t i = 0; i < s->obs->n_files; i++)
 		if (s->obs->files[i].presence != SPG_GONE &&
@@ -239,35 +200,16 @@ static bool needs_attribution(const struct survey *s)
 	return false;
 }
 
-static void drop_uses(struct spg_observation *obs)
+void spg_survey_drop_uses(struct spg_survey *s)
 {
-	for (size_t i = 0; i < obs->n_uses; i++)
-		spg_process_unref(obs->uses[i].process);
-	obs->n_uses = 0;
+	for (size_t i = 0; i < s->obs->n_uses; i++)
+		spg_process_unref(s->obs->uses[i].process);
+	s->obs->n_uses = 0;
 }
 
-static int search(struct survey *s)
+size_t *spg_survey_count_uses(const struct spg_survey *s)
 {
-	struct spg_attribution *a = &s->attribution;
-	size_t n_before = s->obs->n_files;
-	int r;
-
-	drop_uses(s->obs);
-	spg_attribution_finish(a);
-	*a = (struct spg_attribution){.obs = s->obs,
-		.targets = s->targets,
-		.reader = &s->surveyor->reader,
-		.cancel = s->request->cancel,
-		.find_lost = must_find_lost(s) ? &s->lost : NULL};
-	r = spg_attribution_run(a);
-	for (size_t i = n_before; r == 0 && i < s->obs->n_files; i++)
-		r = probe(s, i);
-	return r;
-}
-
-/* How many uses each file has. The caller frees; NULL: out of memory. */
-static size_t *count_uses(const struct spg_observation *obs)
-{
+	const struct spg_observation *obs = s->obs;
 	size_t *counts = calloc(obs->n_files + 1, sizeof(*counts));
 
 	for (size_t i = 0; counts && i < obs->n_uses; i++)
@@ -276,100 +218,14 @@ static size_t *count_uses(const struct spg_observation *obs)
 	return counts;
 }
 
-static void forget_uses(struct spg_observation *obs, size_t file)
+void spg_survey_forget_uses(struct spg_survey *s, size_t index)
 {
-	for (size_t i = 0; i < obs->n_uses; i++)
-		if (obs->uses[i].file == file)
-			obs->uses[i].how = 0;
+	for (size_t i = 0; i < s->obs->n_uses; i++)
+		if (s->obs->uses[i].file == index)
+			s->obs->uses[i].how = 0;
 }
 
-/* True when a lack says why file @index could not be asked about, or when the
- * search itself was not complete: then nothing is known. */
-static bool is_lacking(const struct survey *s, size_t index)
-{
-	for (size_t i = 0; i < s->obs->n_lacks; i++)
-		if (s->obs->lacks[i].file == index)
-			return true;
-	return s->attribution.n_failed > 0;
-}
-
-/*
- * Closure, as far as one bit goes: a file that is busy has a holder, a file that
- * is free has none. Where they differ, things moved between census and search:
- * ask again. Returns 1 when a busy file is left without a holder.
- */
-static int close_census(struct survey *s, bool final)
-{
-	size_t *counts = count_uses(s->obs);
-	int r = 0, open_ends = 0;
-
-	if (!counts)
-		return SPG_ERR_NOMEM;
-	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++) {
-		struct spg_seen_file *seen = &s->obs->files[i];
-
-		if (seen->presence == SPG_GONE) {
-			forget_uses(s->obs, i);
-			continue;
-		}
-		if ((seen->census == SPG_CENSUS_BUSY && counts[i] == 0) ||
-			(seen->census == SPG_CENSUS_FREE && counts[i] > 0))
-			r = probe(s, i);
-		if (seen->census == SPG_CENSUS_FREE || seen->presence == SPG_GONE) {
-			forget_uses(s->obs, i);
-		} else if (seen->census == SPG_CENSUS_BUSY && counts[i] == 0) {
-			seen->unattributed = final;
-			open_ends = 1;
-		} else if (final && seen->presence == SPG_REPLACED && counts[i] == 0 &&
-			   seen->census == SPG_CENSUS_UNKNOWN && !is_lacking(s, i)) {
-			/* No handle to ask by, and nobody shows it. */
-			seen->presence = SPG_GONE;
-		} else if (seen->presence == SPG_REPLACED && counts[i] == 0 &&
-			   seen->census == SPG_CENSUS_UNKNOWN) {
-			open_ends = 1;
-		}
-	}
-	free(counts);
-	return r < 0 ? r : open_ends;
-}
-
-static int attribute(struct survey *s)
-{
-	int r = search(s);
-
-	if (r == 0)
-		r = close_census(s, false);
-	if (r == 1) {
-		r = search(s);
-		if (r == 0)
-			r = close_census(s, true);
-	}
-	return r < 0 ? r : 0;
-}
-
-/* True when a verdict depends on whether there are holders nobody shows: a busy
- * file has none that blocks. */
-static bool must_rule_out(const struct spg_observation *obs)
-{
-	bool *blocked = calloc(obs->n_files + 1, sizeof(*blocked));
-	bool must = false;
-
-	if (!blocked)
-		return true;
-	for (size_t i = 0; i < obs->n_uses; i++)
-		if (obs->uses[i].how &&
-			spg_use_classify(obs->product, obs->uses[i].process) ==
-				SPG_CLASS_BLOCKER)
-			blocked[obs->uses[i].file] = true;
-	for (size_t i = 0; i < obs->n_files; i++)
-		must = must ||
-		       (obs->files[i].census == SPG_CENSUS_BUSY &&
-			       obs->files[i].presence != SPG_GONE && !blocked[i]);
-	free(blocked);
-	return must;
-}
-
-static int read_locks(struct survey *s)
+static int read_locks(struct spg_survey *s)
 {
 	int r = spg_locks_read(&s->attribution);
 
@@ -381,7 +237,7 @@ static int read_locks(struct survey *s)
 }
 
 /* What the search could not do. */
-static int tell_gaps(struct survey *s)
+static int tell_gaps(struct spg_survey *s)
 {
 	const struct spg_attribution *a = &s->attribution;
 
@@ -422,7 +278,7 @@ static void compact_uses(struct spg_observation *obs)
 	obs->n_uses = n;
 }
 
-static int find_files(struct survey *s)
+static int find_files(struct spg_survey *s)
 {
 	const struct spg_survey_request *request = s->request;
 	const struct spg_survey_scope *scope = request->scope;
@@ -453,13 +309,44 @@ static int find_files(struct survey *s)
 	return r;
 }
 
-static int survey_files(struct survey *s)
+/*
+ * BPF names a file by a descriptor. Where none is to be had (on a filesystem that
+ * may hang; of an old version without a handle), /proc still shows its users.
+ */
+static bool must_fall_back(const struct spg_survey *s)
 {
+	if (s->way == &spg_survey_by_lease)
+		return false;
+	for (size_t i = 0; i < s->obs->n_files; i++) {
+		const struct spg_seen_file *seen = &s->obs->files[i];
+
+		if (spg_linux_file(seen->file)->class == SPG_FS_FOREIGN ||
+			(seen->presence == SPG_REPLACED &&
+				seen->census == SPG_CENSUS_UNKNOWN))
+			return true;
+	}
+	return false;
+}
+
+static int fall_back(struct spg_survey *s)
+{
+	s->way->finish(s);
+	s->obs->counted = false;
+	s->way = &spg_survey_by_lease;
+	return s->way->probe_all(s);
+}
+
+static int survey_files(struct spg_survey *s)
+{
+	struct spg_trace_files *trace_files = s->surveyor->trace_files;
 	int r = find_files(s);
+
+	if (trace_files)
+		spg_trace_files_begin(trace_files);
 
 	if (r < 0)
 		return r;
-	r = probe_all(s);
+	r = s->way->probe_all(s);
 	if (r < 0)
 		return r;
 	s->targets = spg_targets_create(s->obs);
@@ -468,14 +355,18 @@ static int survey_files(struct survey *s)
 	r = add_replaced(s);
 	if (r == 0)
 		r = add_suspects(s);
+	if (r == 0 && trace_files && s->request->scope->depth == SPG_SURVEY_FULL)
+		spg_trace_files_end(trace_files, s->obs->product);
+	if (r == 0 && must_fall_back(s))
+		r = fall_back(s);
 	if (r < 0 || !needs_attribution(s))
 		return r;
 	s->obs->attributed = true;
-	r = attribute(s);
+	r = s->way->attribute(s);
 	if (r == 0)
 		r = read_locks(s);
-	if (r == 0 && must_rule_out(s->obs))
-		r = spg_hidden_search(&s->attribution);
+	if (r == 0)
+		r = s->way->find_hidden(s);
 	if (r == 0)
 		r = tell_gaps(s);
 	compact_uses(s->obs);
@@ -483,7 +374,7 @@ static int survey_files(struct survey *s)
 }
 
 /* Only the locks of files in use, held by those who use them. */
-static int survey_locks(struct survey *s)
+static int survey_locks(struct spg_survey *s)
 {
 	const struct spg_survey_scope *scope = s->request->scope;
 	int r = 0;
@@ -508,7 +399,9 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
 	int64_t began = spg_clock_mono_ns();
-	struct survey s = {.surveyor = surveyor, .request = request};
+	struct spg_survey s = {.surveyor = surveyor,
+		.way = surveyor->look ? &spg_survey_by_bpf : &spg_survey_by_lease,
+		.request = request};
 	int r = spg_mounts_refresh(surveyor->mounts);
 
 	if (r == SPG_MOUNTS_CHANGED && surveyor->marks)
@@ -524,6 +417,7 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 	if (r >= 0)
 		r = request->scope->depth == SPG_SURVEY_LOCKS ? survey_locks(&s)
 		                                              : survey_files(&s);
+	s.way->finish(&s);
 	spg_attribution_finish(&s.attribution);
 	spg_targets_destroy(s.targets);
 	spg_landmarks_finish(&s.landmarks);

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * One survey in the tier without BPF: find the files, ask by lease whether
- * anybody uses each, search /proc for who, read the locks, and see that the
- * answers fit together. Surveyor's thread.
+ * One survey: find the files, ask the kernel whether anybody uses each, search
+ * for who, read the locks, and see that the answers fit together. Surveyor's thread.
  */
+#include "daemon/watch/linux/bpf/look.h"
 #include "daemon/watch/linux/marks.h"
 #include "daemon/watch/linux/mounts.h"
 #include "daemon/watch/linux/proc.h"
 #include "daemon/watch/linux/suspects.h"
+#include "daemon/watch/linux/trace_files.h"
 #include "daemon/watch/linux/walk.h"
 #include "daemon/watch/watch.h"
 
 struct spg_surveyor {
 	struct spg_mounts *mounts;
-	struct spg_marks *marks;       /* NULL: no events */
-	struct spg_suspects *suspects; /* NULL as well then */
+	struct spg_marks *marks;             /* NULL: no events */
+	struct spg_suspects *suspects;       /* NULL as well then */
+	struct spg_trace_files *trace_files; /* NULL: no lock events */
+	struct spg_look *look; /* NULL: asks by lease and /proc instead of BPF */
 	struct spg_proc_reader reader;
 	spg_walk_progress *progress; /* or NULL */
 	void *user;

@@ -5,8 +5,8 @@
  *   by stat   what stat(2) reports; also through /proc/PID/fd and /proc/PID/exe
  *   by sb     the superblock's device and the inode's own number; in
  *             /proc/PID/maps and /proc/locks
- * They differ on btrfs (a device per subvolume) and overlayfs. Several files may
- * be the same inode (hard links), so a lookup may yield more than one. Surveyor's
+ * They differ on btrfs (a device per subvolume) and overlayfs; BPF needs none of
+ * them. Several files may be the same inode (hard links), so a lookup may yield more than one. Surveyor's
  * thread.
  */
 #include <stddef.h>

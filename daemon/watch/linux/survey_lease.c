@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Without BPF: a write lease says whether anybody uses a file, /proc says who.
+ * One bit against a list, so closure is coarse: a second holder that no process
+ * shows can hide behind a visible one, and has to be ruled out where it matters.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/err.h"
+#include "daemon/model/verdict.h"
+#include "daemon/watch/linux/hidden.h"
+#include "daemon/watch/linux/survey_state.h"
+
+/* Ask the kernel about one file, and take over the answer. */
+static int probe(struct spg_survey *s, size_t index)
+{
+	struct spg_seen_file *seen = &s->obs->files[index];
+	struct spg_linux_file *file = spg_linux_file(seen->file);
+	struct spg_census_result result;
+
+	if (file->class == SPG_FS_FOREIGN) {
+		seen->census = SPG_CENSUS_UNKNOWN; /* the walk said why */
+		return 0;
+	}
+	result = spg_census_probe(
+		file, seen->presence == SPG_REPLACED ? s->surveyor->mounts : NULL);
+	return spg_survey_take_census(s, index, &result);
+}
+
+static int probe_all(struct spg_survey *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++) {
+		if (s->obs->files[i].presence != SPG_GONE)
+			r = probe(s, i);
+		if (r == 0 && (i & 255) == 0 && spg_survey_is_cancelled(s))
+			r = SPG_ERR_TIMEOUT;
+	}
+	return r;
+}
+
+static int search(struct spg_survey *s)
+{
+	struct spg_attribution *a = &s->attribution;
+	size_t n_before = s->obs->n_files;
+	int r;
+
+	spg_survey_drop_uses(s);
+	spg_attribution_finish(a);
+	*a = (struct spg_attribution){.obs = s->obs,
+		.targets = s->targets,
+		.reader = &s->surveyor->reader,
+		.cancel = s->request->cancel,
+		.find_lost = spg_survey_must_find_lost(s) ? &s->lost : NULL};
+	r = spg_attribution_run(a);
+	for (size_t i = n_before; r == 0 && i < s->obs->n_files; i++)
+		r = probe(s, i);
+	return r;
+}
+
+/* True when a lack says why file @index could not be asked about, or when the
+ * search itself was not complete: then nothing is known. */
+static bool is_lacking(const struct spg_survey *s, size_t index)
+{
+	for (size_t i = 0; i < s->obs->n_lacks; i++)
+		if (s->obs->lacks[i].file == index)
+			return true;
+	return s->attribution.n_failed > 0;
+}
+
+/*
+ * Closure, as far as one bit goes: a file that is busy has a holder, a file that
+ * is free has none. Where they differ, things moved between census and search:
+ * ask again. Returns 1 when a busy file is left without a holder.
+ */
+static int close_census(struct spg_survey *s, bool final)
+{
+	size_t *counts = spg_survey_count_uses(s);
+	int r = 0, open_ends = 0;
+
+	if (!counts)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++) {
+		struct spg_seen_file *seen = &s->obs->files[i];
+
+		if (seen->presence == SPG_GONE) {
+			spg_survey_forget_uses(s, i);
+			continue;
+		}
+		if ((seen->census == SPG_CENSUS_BUSY && counts[i] == 0) ||
+			(seen->census == SPG_CENSUS_FREE && counts[i] > 0))
+			r = probe(s, i);
+		if (seen->census == SPG_CENSUS_FREE || seen->presence == SPG_GONE) {
+			spg_survey_forget_uses(s, i);
+		} else if (seen->census == SPG_CENSUS_BUSY && counts[i] == 0) {
+			seen->unattributed = final;
+			open_ends = 1;
+		} else if (final && seen->presence == SPG_REPLACED && counts[i] == 0 &&
+			   seen->census == SPG_CENSUS_UNKNOWN && !is_lacking(s, i)) {
+			/* No handle to ask by, and nobody shows it. */
+			seen->presence = SPG_GONE;
+		} else if (seen->presence == SPG_REPLACED && counts[i] == 0 &&
+			   seen->census == SPG_CENSUS_UNKNOWN) {
+			open_ends = 1;
+		}
+	}
+	free(counts);
+	return r < 0 ? r : open_ends;
+}
+
+static int attribute(struct spg_survey *s)
+{
+	int r = search(s);
+
+	if (r == 0)
+		r = close_census(s, false);
+	if (r == 1) {
+		r = search(s);
+		if (r == 0)
+			r = close_census(s, true);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* True when a verdict depends on whether there are holders nobody shows: a busy
+ * file has none that blocks. */
+static bool must_rule_out(const struct spg_observation *obs)
+{
+	bool *blocked = calloc(obs->n_files + 1, sizeof(*blocked));
+	bool must = false;
+
+	if (!blocked)
+		return true;
+	for (size_t i = 0; i < obs->n_uses; i++)
+		if (obs->uses[i].how &&
+			spg_use_classify(obs->product, obs->uses[i].process) ==
+				SPG_CLASS_BLOCKER)
+			blocked[obs->uses[i].file] = true;
+	for (size_t i = 0; i < obs->n_files; i++)
+		must = must ||
+		       (obs->files[i].census == SPG_CENSUS_BUSY &&
+			       obs->files[i].presence != SPG_GONE && !blocked[i]);
+	free(blocked);
+	return must;
+}
+
+static int find_hidden(struct spg_survey *s)
+{
+	return must_rule_out(s->obs) ? spg_hidden_search(&s->attribution) : 0;
+}
+
+static void finish(struct spg_survey *s)
+{
+	(void)s;
+}
+
+const struct spg_survey_way spg_survey_by_lease = {
+	.probe_all = probe_all,
+	.probe = probe,
+	.attribute = attribute,
+	.find_hidden = find_hidden,
+	.finish = finish,
+};

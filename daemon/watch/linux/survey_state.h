@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A survey under way, and the two ways in which it may ask the kernel: by lease
+ * and /proc (survey_lease.c), or by BPF (survey_bpf.c). For survey*.c only;
+ * surveyor's thread.
+ */
+#include "daemon/watch/linux/attribution.h"
+#include "daemon/watch/linux/census.h"
+#include "daemon/watch/linux/lost.h"
+#include "daemon/watch/linux/survey.h"
+#include "daemon/watch/linux/targets.h"
+
+struct spg_survey_way;
+struct spg_counted_files;
+
+struct spg_survey {
+	struct spg_surveyor *surveyor;
+	const struct spg_survey_way *way;
+	const struct spg_survey_request *request;
+	struct spg_observation *obs;
+	struct spg_targets *targets; /* NULL until all files are listed */
+	struct spg_attribution attribution;
+	struct spg_landmarks landmarks;
+	struct spg_name_set extra;
+	struct spg_lost lost;
+	struct spg_counted_files *counted; /* survey_bpf.c's; NULL elsewhere */
+	size_t n_file_lacks;
+};
+
+/* All return 0, SPG_ERR_NOMEM, SPG_ERR_TIMEOUT when cancelled, or another
+ * spg_err that ends the survey. */
+struct spg_survey_way {
+	/* Ask about every file of the observation that has not been asked about. */
+	int (*probe_all)(struct spg_survey *s);
+	/* Ask about one, now. */
+	int (*probe)(struct spg_survey *s, size_t index);
+	/* Find out who uses the files that are in use (or lost their names), see
+	 * that it adds up, and mark what does not. */
+	int (*attribute)(struct spg_survey *s);
+	/* Look for what may hold a file and is no process, where it matters. */
+	int (*find_hidden)(struct spg_survey *s);
+	void (*finish)(struct spg_survey *s);
+};
+
+extern const struct spg_survey_way spg_survey_by_lease;
+extern const struct spg_survey_way spg_survey_by_bpf;
+
+bool spg_survey_is_cancelled(const struct spg_survey *s);
+
+/** Files may have lost their place unseen: at the start, after a deletion or a
+ * replacement, and always for names that are not watched. */
+bool spg_survey_must_find_lost(const struct spg_survey *s);
+
+/** Take over what asking about file @index gave. */
+int spg_survey_take_census(
+	struct spg_survey *s, size_t index, const struct spg_census_result *result);
+
+/** Forget the uses found so far. */
+void spg_survey_drop_uses(struct spg_survey *s);
+
+/** Forget those of file @index; they are taken out at the end. */
+void spg_survey_forget_uses(struct spg_survey *s, size_t index);
+
+/** How many uses each file has. The caller frees; NULL: out of memory. */
+size_t *spg_survey_count_uses(const struct spg_survey *s);
