@@ -6,28 +6,35 @@ Nothing here sleeps to let something happen. Every step has a barrier: a line of
 output, a reply, a notification, the end of a process. FAIL_AFTER only bounds how
 long a test that will fail anyway keeps us waiting.
 
-SPGUARD_BUILD names the build directory, ./build unless set.
+SPGUARD_BUILD          the build directory, ./build unless set
+SPGUARD_TIER           how the daemons look: bpf, procfs, or as they choose
+SPGUARD_REQUIRE_BPF=1  where the tier bpf does not work, fail instead of skipping
 """
-import ctypes
+import contextlib
+import functools
 import json
 import os
 import queue
-import re
 import select
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
-import traceback
 import unittest
+
+import mounts
+from mounts import private_mounts  # noqa: F401
+from tap import main  # noqa: F401
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("SPGUARD_BUILD", os.path.join(ROOT, "build")))
 FAIL_AFTER = float(os.environ.get("SPGUARD_TEST_TIMEOUT", "60"))
+TIER = os.environ.get("SPGUARD_TIER", "")
+REQUIRE_BPF = os.environ.get("SPGUARD_REQUIRE_BPF", "0") not in ("", "0")
 
+LACKING = 77  # the exit code of a holder whose state this kernel does not allow
 SAFE, ATTENTION, BLOCKED, UNKNOWN = range(4)
 EXIT_CODE = {"safe": 0, "attention": 1, "blocked": 2, "unknown": 3}
 
@@ -35,6 +42,7 @@ SPGUARDD = os.path.join(BUILD, "daemon", "spguardd")
 SPGUARD = os.path.join(BUILD, "client", "spguard")
 HOLDER = os.path.join(BUILD, "tests", "system", "holder")
 FUSE_DEAD = os.path.join(BUILD, "tests", "system", "fuse-dead")
+NO_BPF = os.path.join(BUILD, "tests", "system", "no-bpf")
 LIBRARY = os.path.join(BUILD, "tests", "system", "library.so")
 
 
@@ -105,6 +113,8 @@ class Holder:
                                         f"'ready' of holder {self.what}")
         except Failure:
             self.close()
+            if self.process.returncode == LACKING:
+                raise unittest.SkipTest(f"no '{state}' here")
             raise
         self.pids = [int(word) for word in ready.split()[1:]]
         self.pid = self.pids[0]
@@ -224,10 +234,12 @@ class Rpc:
 
 
 class Daemon:
-    """spguardd with a configuration of its own in directory @home."""
+    """spguardd with a configuration of its own in directory @home. @prefix: what
+    runs it; @tier: "" leaves the choice to it."""
 
-    def __init__(self, home, products, daemon_keys=None, prefix=(), program=SPGUARDD):
-        self.home, self.products = home, list(products)
+    def __init__(self, home, products, daemon_keys=None, prefix=(), program=SPGUARDD,
+                 tier=TIER):
+        self.home, self.products, self.wanted_tier = home, list(products), tier
         self.command = [*prefix, program]
         os.makedirs(home, exist_ok=True)
         self.socket = os.path.join(home, "socket")
@@ -247,6 +259,8 @@ class Daemon:
 
     def spawn(self, *args):
         """Start it without waiting for anything."""
+        if self.wanted_tier and "--tier" not in args:
+            args = ("--tier", self.wanted_tier, *args)
         self.process = subprocess.Popen(
             [*self.command, "--config", self.config, *args],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -259,27 +273,40 @@ class Daemon:
         self.log.wait_for(lambda line: "spguardd: ready" in line, "'spguardd: ready'")
         return self
 
+    def main_pid(self):
+        """The daemon's own process, behind a prefix that forks; IndexError: the
+        prefix has not begun it."""
+        pid, program = self.process.pid, os.path.basename(self.command[-1])
+        while os.path.basename(os.readlink(f"/proc/{pid}/exe")) != program:
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+                pid = int(f.read().split()[0])
+        return pid
+
     def signal(self, number):
-        self.process.send_signal(number)
+        if self.process.poll() is None:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended
+                os.kill(self.main_pid(), number)
 
     def kill(self):
-        self.process.kill()
+        self.signal(signal.SIGKILL)
         self.process.wait(FAIL_AFTER)
 
     def stop(self):
         """SIGTERM; returns the exit code."""
-        self.process.terminate()
+        self.signal(signal.SIGTERM)
         return self.process.wait(FAIL_AFTER)
 
     def close(self):
         if not self.process:
             return
         if self.process.poll() is None:
-            self.process.terminate()
             try:
+                self.stop()
+            except (subprocess.TimeoutExpired, IndexError):
+                with contextlib.suppress(IndexError):
+                    self.signal(signal.SIGKILL)
+                self.process.kill()
                 self.process.wait(FAIL_AFTER)
-            except subprocess.TimeoutExpired:
-                self.kill()
         self.log.join(FAIL_AFTER)
         self.process.stderr.close()
 
@@ -324,15 +351,57 @@ class Daemon:
     def rpc(self):
         return Rpc(self.socket)
 
+    def status(self):
+        return self.json("status")[1]
+
+    def tier(self):
+        """The tier that it is in."""
+        return self.status()["tier"]
+
     def opened_files(self):
         """What the descriptors of the daemon point to."""
         targets = []
-        for fd in os.listdir(f"/proc/{self.process.pid}/fd"):
+        directory = f"/proc/{self.main_pid()}/fd"
+        for fd in os.listdir(directory):
             try:
-                targets.append(os.readlink(f"/proc/{self.process.pid}/fd/{fd}"))
+                targets.append(os.readlink(f"{directory}/{fd}"))
             except FileNotFoundError:
                 pass
         return targets
+
+
+@functools.lru_cache(maxsize=None)
+def why_no_bpf():
+    """Why the tier bpf is not to be had here, in the daemon's words; "" if it is."""
+    with tempfile.TemporaryDirectory(prefix="spguard-test-") as scratch:
+        daemon = Daemon(os.path.join(scratch, "home"), [Product("app", scratch)], tier="bpf")
+        daemon.spawn()
+        try:
+            daemon.log.wait_for(lambda line: "spguardd: ready" in line, "'spguardd: ready'")
+            return ""
+        except Failure:
+            # An end of another kind is a fault, and every test will show it.
+            code = daemon.process.wait(FAIL_AFTER)
+            return daemon.log_text().replace("\n", "; ") if code in (1, 2) else ""
+        finally:
+            daemon.close()
+
+
+def tier_in_force():
+    """The tier of daemons whose test does not name one."""
+    return TIER if TIER in ("bpf", "procfs") else "procfs" if why_no_bpf() else "bpf"
+
+
+def only_in(tier):
+    """Decorates a test of what only @tier can, or cannot, do."""
+    def decorate(test):
+        @functools.wraps(test)
+        def run(self):
+            if tier_in_force() != tier:
+                self.skipTest(f"about the tier {tier}")
+            test(self)
+        return run
+    return decorate
 
 
 def decode_events(text):
@@ -346,34 +415,6 @@ def decode_events(text):
     return document
 
 
-# --- mounts -----------------------------------------------------------------
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_CLONE_NEWNS, _MS_REC, _MS_PRIVATE, _MS_BIND = 0x20000, 0x4000, 1 << 18, 0x1000
-_private = False
-
-
-def _mount(source, target, kind, flags, options=None):
-    as_bytes = [x.encode() if x is not None else None
-                for x in (source, target, kind, options)]
-    if _libc.mount(as_bytes[0], as_bytes[1], as_bytes[2], ctypes.c_ulong(flags),
-                   as_bytes[3]) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"mount {kind or 'bind'} on {target}: {os.strerror(error)}")
-
-
-def private_mounts():
-    """From now on what this process and its children mount is theirs alone,
-    and goes with the last of them. Call before the first thread starts."""
-    global _private
-    if _private:
-        return
-    if _libc.unshare(_CLONE_NEWNS) != 0:
-        raise unittest.SkipTest(f"no mount namespace: {os.strerror(ctypes.get_errno())}")
-    _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-    _private = True
-
-
 class SystemTest(unittest.TestCase):
     """A test with a scratch directory, self.bin in it for a product's files."""
 
@@ -385,9 +426,16 @@ class SystemTest(unittest.TestCase):
                 self.fail(f"{program} is not built; SPGUARD_BUILD names the build directory")
         if os.geteuid() != 0:
             self.skipTest("needs root")
+        if TIER == "bpf":
+            self.need_bpf()
         self.scratch = tempfile.mkdtemp(prefix="spguard-test-")
         self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
         self.bin = self.directory("bin")
+
+    def need_bpf(self):
+        """Skip, or fail where it is required, unless the tier bpf works here."""
+        if why_no_bpf():
+            (self.fail if REQUIRE_BPF else self.skipTest)(why_no_bpf())
 
     # Files
 
@@ -438,14 +486,14 @@ class SystemTest(unittest.TestCase):
 
     def mount(self, kind, target, source="none", options=None):
         try:
-            _mount(source, target, kind, 0, options)
+            mounts.mount(source, target, kind, 0, options)
         except OSError as error:
             self.skipTest(str(error))
         self.addCleanup(subprocess.run, ["umount", "-l", target], stderr=subprocess.DEVNULL)
         return target
 
     def bind(self, source, target):
-        _mount(source, target, None, _MS_BIND)
+        mounts.mount(source, target, None, mounts.MS_BIND)
         self.addCleanup(subprocess.run, ["umount", "-l", target], stderr=subprocess.DEVNULL)
         return target
 
@@ -530,56 +578,3 @@ class SystemTest(unittest.TestCase):
                  if all(lock.get(key) == value for key, value in wanted.items())]
         self.assertEqual(len(locks), 1, f"locks with {wanted}\n{self.show(answer)}")
         return locks[0]
-
-
-# --- running ----------------------------------------------------------------
-
-class _TapResult(unittest.TestResult):
-    def __init__(self, stream):
-        super().__init__()
-        self.out, self.number = stream, 0
-
-    def _line(self, ok, test, note="", text=""):
-        self.number += 1
-        name = re.sub(r"[#\n]", " ", test.id().replace("__main__.", ""))
-        print(f"{'ok' if ok else 'not ok'} {self.number} - {name}{note}", file=self.out)
-        for line in text.splitlines():
-            print(f"# {line}", file=self.out)
-        self.out.flush()
-
-    def addSuccess(self, test):
-        super().addSuccess(test)
-        self._line(True, test)
-
-    def addError(self, test, err):
-        super().addError(test, err)
-        self._line(False, test, text="".join(traceback.format_exception(*err)))
-
-    def addFailure(self, test, err):
-        super().addFailure(test, err)
-        self._line(False, test, text="".join(traceback.format_exception(*err)))
-
-    def addSubTest(self, test, subtest, err):
-        super().addSubTest(test, subtest, err)
-        if err is not None:
-            self._line(False, subtest, text="".join(traceback.format_exception(*err)))
-
-    def addSkip(self, test, reason):
-        super().addSkip(test, reason)
-        self._line(True, test, note=" # SKIP " + reason.replace("\n", " "))
-
-
-def main():
-    """Run the tests of the calling file: plain, or TAP with --tap. Plain, the
-    exit code is 77 when every test was skipped."""
-    if sys.argv[1:] == ["--tap"]:
-        suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
-        result = _TapResult(sys.stdout)
-        suite.run(result)
-        print(f"1..{result.number}")
-        sys.exit(0)
-    program = unittest.main(module="__main__", verbosity=2, exit=False)
-    result = program.result
-    if not result.wasSuccessful():
-        sys.exit(1)
-    sys.exit(77 if result.testsRun and len(result.skipped) == result.testsRun else 0)

@@ -23,11 +23,16 @@ struct holder {
 	char **args; /* NULL-terminated, what follows FILE */
 	int fd;      /* -1: none */
 	int control; /* pipe whose end tells @child to let go; -1: none */
+	int told;    /* pipe between a child and who started it */
 	void *map;
 	size_t map_bytes;
 	void *library;
-	pid_t pid;   /* who holds the file */
-	pid_t child; /* a second process, 0: none */
+	pid_t pid;    /* who holds the file */
+	pid_t child;  /* a second process that holds it, 0: none */
+	pid_t parent; /* of @pid, when it is neither us nor our child */
+	int loop;     /* number of the loop device */
+	char loop_path[32];
+	ino_t ino; /* of the file, once it has been looked up */
 	pthread_t thread;
 	sem_t entered, leave;
 };
@@ -38,11 +43,20 @@ struct holder_state {
 	void (*leave)(struct holder *h);
 };
 
-/* The states of holder_locks.c, ended by a row without a name. */
-extern const struct holder_state holder_lock_states[];
+/* Ended by a row without a name. */
+extern const struct holder_state holder_task_states[];   /* holder_tasks.c */
+extern const struct holder_state holder_kernel_states[]; /* holder_kernel.c */
+extern const struct holder_state holder_lock_states[];   /* holder_locks.c */
+
+/** Say that @state is reached, and do as told, to the end of input. Returns the
+ * exit status. */
+int holder_serve(struct holder *h, const struct holder_state *state);
 
 /** Print what failed, with errno, and end the program. */
 void holder_die(const char *what) __attribute__((noreturn));
+
+/** The same, where a kernel need not allow it: the test is skipped. */
+void holder_lack(const char *what) __attribute__((noreturn));
 
 /** open(2) of the holder's file, or end the program. */
 int holder_open(const struct holder *h, int flags);

@@ -11,6 +11,8 @@ from support import Product, SystemTest, main, private_mounts
 STATES = (("read", {"open"}), ("mapped", {"mapped"}), ("mapped-none", {"mapped"}),
           ("write", {"write"}), ("posix", {"locked"}), ("ofd", {"locked"}),
           ("flock-exclusive", {"locked"}))
+# No process shows these.
+HIDDEN = ("in-flight", "io-uring", "loop")
 
 
 def setUpModule():
@@ -39,6 +41,15 @@ class FilesystemsTest(SystemTest):
                 holder.release()
                 self.assert_safe(daemon)
                 holder.close()
+        for state in HIDDEN:
+            with self.subTest(state=state):
+                holder = self.hold(state, os.path.join(through or directory, name))
+                answer = daemon.check()
+                self.assert_verdict(answer, "blocked")
+                self.assertEqual([use["pid"] for use in self.file_of(answer, path)["uses"]],
+                                 [None], self.show(answer))
+                holder.release()
+                self.assert_safe(daemon)
         with self.subTest(state="exec"):
             program = os.path.join(directory, "Admin.exe")
             if not os.path.exists(program):

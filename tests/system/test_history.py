@@ -5,7 +5,7 @@ import datetime
 import os
 import sqlite3
 
-from support import SystemTest, main
+from support import SystemTest, main, tier_in_force
 
 
 def utc(moment):
@@ -139,7 +139,7 @@ class HistoryTest(SystemTest):
         code, status = daemon.json("status")
         self.assertEqual(code, 0)
         self.assertEqual((status["pid"], status["tier"], status["socket"]),
-                         (daemon.process.pid, "procfs", daemon.socket), self.show(status))
+                         (daemon.process.pid, tier_in_force(), daemon.socket), self.show(status))
         product = status["products"][0]
         self.assertEqual((product["name"], product["verdict"], product["files"]),
                          ("app", "safe", 2), self.show(status))

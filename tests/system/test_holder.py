@@ -76,6 +76,24 @@ class HolderTest(unittest.TestCase):
                 holder.release()
                 self.assertEqual(maps(holder.pid, self.path), [])
 
+    def test_mapping_in_pieces(self):
+        with open(self.path, "wb") as f:
+            f.write(b"x" * 65536)
+        holder = self.hold("mapped-pieces")
+        self.assertEqual([m[1] for m in maps(holder.pid, self.path)],
+                         ["r--s", "---s", "r--s", "r--s"])
+        holder.release()
+        self.assertEqual(maps(holder.pid, self.path), [])
+
+    def test_mapped_without_a_leader(self):
+        holder = self.hold("leader-exited-mapped")
+        with open(f"/proc/{holder.pid}/maps", encoding="ascii") as f:
+            self.assertEqual(f.read(), "")
+        tid = max(int(t) for t in os.listdir(f"/proc/{holder.pid}/task"))
+        self.assertEqual(len(maps(f"{holder.pid}/task/{tid}", self.path)), 1)
+        holder.release()
+        self.assertFalse(self.in_use())
+
     def test_library(self):
         path = os.path.join(self.scratch, "Mdbperf.dll")
         shutil.copy(harness.LIBRARY, path)
@@ -115,12 +133,65 @@ class HolderTest(unittest.TestCase):
         holder.release()
         self.assertFalse(self.has_fd(holder.pid, tid))
 
-    def test_in_flight(self):
-        holder = self.hold("in-flight")
-        self.assertFalse(self.has_fd(holder.pid))
-        # Yet somebody has it: a write lease is refused.
-        self.assertTrue(self.in_use())
+    def test_shared(self):
+        """Two processes, not threads of one, with one table or one memory."""
+        for state in ("shared-table", "shared-memory"):
+            with self.subTest(state=state):
+                holder = self.hold(state)
+                for pid in holder.pids:
+                    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+                        self.assertIn(f"Tgid:\t{pid}\n", f.read())
+                    self.assertEqual(self.has_fd(pid), state == "shared-table")
+                    self.assertEqual(len(maps(pid, self.path)), state == "shared-memory")
+                self.assertEqual(len(set(holder.pids)), 2)
+                holder.release()
+                self.assertFalse(self.in_use())
+
+    def test_vfork(self):
+        holder = self.hold("vfork")
+        with open(f"/proc/{holder.pid}/stat", encoding="ascii") as f:
+            parent = int(f.read().split()[3])
+        # It stands still: uninterruptible, or killable, as kernels show it.
+        with open(f"/proc/{parent}/stat", encoding="ascii") as f:
+            self.assertEqual(f.read().split()[2], "D")
+        self.assertTrue(self.has_fd(holder.pid))
+        self.assertFalse(self.has_fd(parent))
         holder.release()
+        self.assertFalse(self.in_use())
+
+    def test_user_namespace(self):
+        holder = self.hold("user-namespace")
+        self.assertNotEqual(os.readlink(f"/proc/{holder.pid}/ns/user"),
+                            os.readlink("/proc/self/ns/user"))
+        self.assertTrue(self.has_fd(holder.pid))
+
+    def test_many_descriptors(self):
+        for state, expected in (("crowd", 10000), ("haystack", 1)):
+            with self.subTest(state=state):
+                holder = self.hold(state)
+                targets = fd_targets(holder.pid)
+                self.assertGreaterEqual(len(targets), 10000)
+                self.assertEqual(targets.count(self.path), expected)
+                holder.release()
+                self.assertFalse(self.in_use())
+
+    def test_what_no_table_shows(self):
+        for state in ("in-flight", "in-flight-nested", "in-flight-unaccepted", "io-uring",
+                      "io-uring-sparse", "io-uring-direct", "io-uring-mapped", "loop",
+                      "loop-autoclear", "acct"):
+            with self.subTest(state=state):
+                holder = self.hold(state)
+                self.assertFalse(self.has_fd(holder.pid))
+                self.assertEqual(maps(holder.pid, self.path), [])
+                # Yet somebody has it: a write lease is refused.
+                self.assertTrue(self.in_use())
+                holder.release()
+                self.assertFalse(self.in_use())
+
+    def test_undone_when_killed(self):
+        holder = self.hold("loop")
+        self.assertTrue(self.in_use())
+        holder.close()
         self.assertFalse(self.in_use())
 
     def in_use(self):
@@ -199,8 +270,10 @@ class HolderTest(unittest.TestCase):
                 owner.release()
 
     def test_killed(self):
-        for state in ("read", "mapped", "fork", "orphan", "flock-heir", "posix", "lease-read",
-                      "in-flight", "leader-exited", "thread-table"):
+        for state in ("read", "mapped", "fork", "orphan", "flock-heir", "acct", "posix",
+                      "lease-read",
+                      "in-flight", "leader-exited", "thread-table", "shared-table",
+                      "shared-memory", "vfork", "user-namespace", "loop-autoclear"):
             with self.subTest(state=state):
                 self.hold(state).kill()
                 self.assertFalse(self.in_use())

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The daemon never becomes a holder of what it guards."""
+import ctypes
 import fcntl
 import os
 
-from support import SystemTest, main
+from support import SystemTest, main, only_in, tier_in_force
 
 
 class NotAHolderTest(SystemTest):
@@ -51,6 +52,8 @@ class NotAHolderTest(SystemTest):
         needed = 0
         for bit in (2, 19, 21, 28, 40):  # linux/capability.h; see backend.c, confine()
             needed |= 1 << bit
+        if tier_in_force() == "bpf":
+            needed |= 1 << 38 | 1 << 39
         tasks = f"/proc/{daemon.process.pid}/task"
         for tid in os.listdir(tasks):
             with open(f"{tasks}/{tid}/status", encoding="ascii") as f:
@@ -58,6 +61,27 @@ class NotAHolderTest(SystemTest):
             for which in "CapEff", "CapPrm":
                 self.assertEqual(int(status[which], 16) & ~needed, 0, (tid, which))
             self.assertEqual(status["NoNewPrivs"].strip(), "1", tid)
+
+    @only_in("bpf")
+    def test_asks_without_being_seen(self):
+        """Neither opens nor reads: nobody who watches the file hears of a check."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        daemon = self.daemon()
+        self.assert_safe(daemon)
+        watcher = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.addCleanup(os.close, watcher)
+        for path in self.paths:
+            self.assertGreater(libc.inotify_add_watch(watcher, path.encode(), 0xFFF), 0)
+        holder = self.hold("o-path", self.paths[0])  # to the kernel, no event either
+        for _ in range(20):
+            self.assert_safe(daemon)
+        with self.assertRaises(BlockingIOError):
+            os.read(watcher, 4096)
+        holder.kill()
+        # It would have been heard.
+        with open(self.paths[0], "rb"):
+            pass
+        self.assertTrue(os.read(watcher, 4096))
 
     def test_does_not_disturb(self):
         """What somebody does to a file all the time does not fail for it."""

@@ -8,15 +8,24 @@ from support import HOLDER, LIBRARY, SystemTest, main
 USES = (
     ("read", {"open"}, {"write", "mapped", "executing", "locked"}),
     ("write", {"write"}, {"mapped", "executing", "locked"}),
+    ("read-write", {"write"}, {"mapped", "executing", "locked"}),
     ("dup", {"open"}, {"mapped"}),
     ("fork", {"open"}, {"mapped"}),
     ("orphan", {"open"}, {"mapped"}),
     ("thread-table", {"open"}, {"mapped"}),
     ("leader-exited", {"open"}, {"mapped"}),
+    ("shared-table", {"open"}, {"mapped"}),
+    ("vfork", {"open"}, {"mapped"}),
     ("namespaces", {"open"}, {"mapped"}),
+    ("user-namespace", {"open"}, {"mapped"}),
+    ("crowd", {"open"}, {"mapped"}),
+    ("haystack", {"open"}, {"mapped"}),
     ("mapped", {"mapped"}, {"open", "write", "executing"}),
     ("mapped-private", {"mapped"}, {"open", "write", "executing"}),
     ("mapped-none", {"mapped"}, {"open", "write", "executing"}),
+    ("mapped-pieces", {"mapped"}, {"open", "write", "executing"}),
+    ("leader-exited-mapped", {"mapped"}, {"open", "write", "executing"}),
+    ("shared-memory", {"mapped"}, {"open", "write", "executing"}),
     ("dlopen", {"mapped"}, {"open", "write", "executing"}),
     ("exec", {"executing"}, {"open", "write", "locked"}),
 )
@@ -31,7 +40,7 @@ class UsesTest(SystemTest):
             with open(LIBRARY, "rb") as f:
                 path = self.file("Mdbperf.dll", content=f.read())
         else:
-            path = self.file("Mdbperf.dll")
+            path = self.file("Mdbperf.dll", content=b"MZ library\n\0\0\0\0\0" * 4096)
         args = [self.directory("elsewhere")] if state == "namespaces" else []
         return path, lambda: self.hold(state, path, *args)
 
@@ -78,6 +87,27 @@ class UsesTest(SystemTest):
     def test_reference_without_access_does_not_block(self):
         self.hold("o-path", self.file("Mdbperf.dll"))
         self.assert_safe(self.daemon())
+
+    def test_executed_by_what_its_leader_left(self):
+        """Only a thread still runs the program, whose first one has ended."""
+        program, other = self.program("Admin.exe", self.bin), self.file("data", self.scratch)
+        daemon = self.daemon()
+        self.assert_safe(daemon)
+        holder = self.hold("leader-exited", other, program=program)
+        self.assert_blocked_by(daemon, program, [holder.pid], {"executing"}, {"locked"})
+        holder.kill()
+        self.assert_safe(daemon)
+
+    def test_executed_and_opened(self):
+        """Two open file descriptions of one process."""
+        program = self.program("Admin.exe", self.bin)
+        daemon = self.daemon()
+        holder = self.hold("read", program, program=program)
+        self.assert_blocked_by(daemon, program, [holder.pid], {"executing", "open"})
+        holder.release()
+        self.assert_blocked_by(daemon, program, [holder.pid], {"executing"}, {"open"})
+        holder.kill()
+        self.assert_safe(daemon)
 
     def test_two_holders(self):
         path = self.file("Mdbperf.dll")
