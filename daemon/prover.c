@@ -397,6 +397,25 @@ static void on_deadline(uv_timer_t *timer)
 	wake(p);
 }
 
+/* What a question needs may be found without waiting for a thread or a disk: that
+ * nothing has changed and nobody uses anything. True: it has been answered. */
+static bool survey_at_once(struct spg_prover *p, const struct spg_survey_job *job)
+{
+	struct spg_survey_request request = {.product = job->product,
+		.scope = &job->scope,
+		.extra_names = job->extra_names,
+		.n_extra_names = job->n_extra_names,
+		.attribute = job->attribute,
+		.instant = true};
+	struct spg_observation *obs = NULL;
+
+	if (job->scope.depth != SPG_SURVEY_FULL ||
+		p->watch->ops->survey(p->watch, &request, &obs) != 0)
+		return false;
+	on_surveyed(p, 0, obs);
+	return true;
+}
+
 static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_depth depth)
 {
 	struct spg_survey_job job = {
@@ -422,6 +441,10 @@ static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_dept
 	p->running_generation = spg_model_generation(p->model, index);
 	p->running_depth = job.scope.depth;
 	p->running = true;
+	if (survey_at_once(p, &job)) {
+		spg_survey_job_finish(&job);
+		return 0;
+	}
 	spg_product_ref(job.product);
 	spg_surveyor_submit(p->surveyor, &job);
 	uv_timer_start(&p->deadline, on_deadline, p->config.deadline_ms, 0);

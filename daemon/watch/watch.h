@@ -14,7 +14,8 @@
  *
  * Threads: everything is called on the loop thread except survey(), which runs
  * on the surveyor's thread, one at a time, and may block on a disk; it must
- * never touch the backend's loop-side state. A backend opens product files for
+ * never touch the backend's loop-side state. (An instant survey runs on the loop
+ * thread, and then no other does.) A backend opens product files for
  * moments only and is never found among their users.
  *
  * Order: create, start, set_products, then drain/survey/watch_exit in any
@@ -68,6 +69,9 @@ struct spg_survey_request {
 	/* Search for holders even when the census finds every file free: finds
 	 * old versions of files that are still in use. */
 	bool attribute;
+	/* Called on the loop thread, while no other survey runs: only if it can be
+	 * done at once, without a disk, is it done; else SPG_WATCH_LATER. */
+	bool instant;
 	/* Set by the loop thread to ask a long survey to end early; its result is
 	 * then thrown away. */
 	const atomic_bool *cancel;
@@ -115,7 +119,7 @@ struct spg_watch_ops {
 	 * behind; NULL: they never do. No proof needs them: they are of locks. */
 	bool (*has_backlog)(struct spg_watch *watch);
 
-	/* Surveyor's thread. Returns 0 and *ret, or SPG_ERR_NOMEM, or
+	/* Surveyor's thread, but for an instant one. Returns 0 and *ret, or SPG_ERR_NOMEM, or
 	 * SPG_ERR_TIMEOUT when it was cancelled. What cannot be looked at is a
 	 * lack in the observation, not an error. */
 	int (*survey)(struct spg_watch *watch, const struct spg_survey_request *request,
@@ -148,8 +152,9 @@ struct spg_watch_ops {
 	void (*destroy)(struct spg_watch *watch);
 };
 
-#define SPG_WATCH_MORE 1
-#define SPG_WATCH_GONE 1
+#define SPG_WATCH_MORE  1
+#define SPG_WATCH_GONE  1
+#define SPG_WATCH_LATER 1
 
 /* The first member of every backend. */
 struct spg_watch {

@@ -131,7 +131,7 @@ static const struct call stories[][CALLS] = {
 			"lock a.dll scanner flock write 0-eof #1 at=100 since=100\n"},
 		{REFUSED, 2, "perfmon", {F, W, 0, EOF_},
 			"lock-fail a.dll perfmon flock write 0-eof #0 at=200 "
-                        "since=0\n"}},
+			"since=0\n"}},
 	{/* flock gives up what it converts, even if it does not get the other. */
 		{TAKEN, 1, "scanner", {F, R, 0, EOF_},
 			"lock a.dll scanner flock read 0-eof #1 at=100 since=100\n"},
@@ -140,7 +140,7 @@ static const struct call stories[][CALLS] = {
 		{REFUSED, 1, "scanner", {F, W, 0, EOF_},
 			"unlock a.dll scanner flock read 0-eof #1 at=300 since=100\n"
 			"lock-fail a.dll scanner flock write 0-eof #0 at=300 "
-                        "since=0\n"},
+			"since=0\n"},
 		{TAKEN, 2, "perfmon", {F, W, 0, EOF_},
 			"unlock a.dll perfmon flock read 0-eof #2 at=400 since=200\n"
 			"lock a.dll perfmon flock write 0-eof #3 at=400 since=400\n"},

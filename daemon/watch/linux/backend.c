@@ -22,6 +22,7 @@
 #include "daemon/watch/linux/events.h"
 #include "daemon/watch/linux/ladder.h"
 #include "daemon/watch/linux/lock_events.h"
+#include "daemon/watch/linux/recheck.h"
 #include "daemon/watch/linux/survey.h"
 #include "daemon/watch/watch.h"
 
@@ -165,6 +166,12 @@ static int start(struct spg_watch *watch)
 	if (r < 0)
 		return r;
 	b->surveyor.marks = b->marks;
+	/* Without events nothing would tell that a file was moved out and back. */
+	if (b->ladder.look && b->events) {
+		b->surveyor.rechecks = spg_rechecks_create();
+		if (!b->surveyor.rechecks)
+			return SPG_ERR_NOMEM;
+	}
 	b->surveyor.suspects = b->suspects;
 	for (size_t i = 1; i < b->n_mechanisms; i++)
 		if (!b->mechanisms[i].works)
@@ -228,12 +235,17 @@ static int survey(struct spg_watch *watch, const struct spg_survey_request *requ
 {
 	struct backend *b = backend_of(watch);
 	struct spg_observation *obs = NULL;
-	int r = spg_survey_run(&b->surveyor, request, &obs);
+	int r;
 
-	note_place(b, "");
+	if (request->instant) {
+		r = spg_survey_instant(&b->surveyor, request, &obs);
+	} else {
+		r = spg_survey_run(&b->surveyor, request, &obs);
+		note_place(b, "");
+	}
 	if (r == 0)
 		r = add_lacks(b, obs);
-	if (r < 0) {
+	if (r != 0) {
 		spg_observation_destroy(obs);
 		return r;
 	}
@@ -358,6 +370,7 @@ static void destroy(struct spg_watch *watch)
 	struct backend *b = backend_of(watch);
 
 	spg_trace_files_destroy(b->trace_files);
+	spg_rechecks_destroy(b->surveyor.rechecks);
 	spg_ladder_finish(&b->ladder);
 	spg_marks_destroy(b->marks);
 	spg_suspects_destroy(b->suspects);

@@ -17,20 +17,55 @@
 #include "common/err.h"
 #include "common/text.h"
 
-#define CLUES_MAX 3
+/* Told of each kind; more are counted. */
+#define CLUES_MAX 2
 
-struct clues {
-	struct spg_buf text;
-	size_t n;
+/* What may hold a file, the likeliest first. */
+enum clue_kind {
+	CLUE_THE_FILE, /* about one of the files in question */
+	CLUE_RING,     /* of io_uring */
+	CLUE_SOCKET,
+	CLUE_OTHER,
+	CLUE_KINDS
 };
 
-static void add_clue(struct clues *clues, const char *clue)
+struct clues {
+	struct {
+		struct spg_buf text;
+		size_t n;
+	} kinds[CLUE_KINDS];
+};
+
+static void add_clue(struct clues *clues, enum clue_kind kind, const char *clue)
 {
-	if (clues->n++ >= CLUES_MAX)
+	struct spg_buf *text = &clues->kinds[kind].text;
+
+	if (clues->kinds[kind].n++ >= CLUES_MAX)
 		return;
-	if (clues->text.len > 0)
-		spg_buf_puts(&clues->text, ", ");
-	spg_text_escape(&clues->text, clue, false);
+	if (text->len > 0)
+		spg_buf_puts(text, ", ");
+	spg_text_escape(text, clue, false);
+}
+
+/* All of them as one text; "" none. Releases them. NULL: out of memory. */
+static char *join_clues(struct clues *clues)
+{
+	struct spg_buf all = SPG_BUF_NULL;
+
+	for (int i = 0; i < CLUE_KINDS; i++) {
+		struct spg_buf *text = &clues->kinds[i].text;
+		size_t n = clues->kinds[i].n;
+
+		if (n > 0 && all.len > 0)
+			spg_buf_puts(&all, ", ");
+		if (n > 0)
+			spg_buf_puts(&all, spg_buf_text(text));
+		if (n > CLUES_MAX)
+			spg_buf_printf(&all, ", and %zu more like that", n - CLUES_MAX);
+		all.failed = all.failed || text->failed;
+		spg_buf_finish(text);
+	}
+	return spg_buf_take(&all);
 }
 
 /* The number behind @key in a fdinfo text, 0 without it. */
@@ -59,7 +94,7 @@ static void look_at_fd(
 			snprintf(clue, sizeof(clue),
 				"a descriptor is in flight in a socket of pid %" PRId32,
 				pid);
-			add_clue(clues, clue);
+			add_clue(clues, CLUE_SOCKET, clue);
 		}
 		return;
 	}
@@ -75,7 +110,7 @@ static void look_at_fd(
 		number_of(text, "UserFiles:") > 0) {
 		snprintf(clue, sizeof(clue),
 			"pid %" PRId32 " has files registered with io_uring", pid);
-		add_clue(clues, clue);
+		add_clue(clues, CLUE_RING, clue);
 	}
 }
 
@@ -178,7 +213,7 @@ static void look_at_loops(struct clues *clues, const struct spg_attribution *a)
 			continue;
 		snprintf(clue, sizeof(clue), "it backs the loop device /dev/%.20s",
 			entry->d_name);
-		add_clue(clues, clue);
+		add_clue(clues, CLUE_THE_FILE, clue);
 	}
 	if (dir)
 		closedir(dir);
@@ -194,7 +229,7 @@ static void look_at_swaps(struct clues *clues, const struct spg_attribution *a)
 		line = strtok_r(NULL, "\n", &save)) {
 		line[strcspn(line, " \t")] = '\0';
 		if (line[0] == '/' && is_target(a, line))
-			add_clue(clues, "it is a swap file");
+			add_clue(clues, CLUE_THE_FILE, "it is a swap file");
 	}
 }
 
@@ -204,12 +239,13 @@ static void look_at_nfsd(struct clues *clues)
 
 	if (spg_proc_slurp(AT_FDCWD, "/proc/fs/nfsd/threads", text, sizeof(text)) > 0 &&
 		strtol(text, NULL, 10) > 0)
-		add_clue(clues, "the kernel's NFS server is running");
+		add_clue(clues, CLUE_OTHER, "the kernel's NFS server is running");
 }
 
 int spg_hidden_search(struct spg_attribution *a)
 {
-	struct clues clues = {.text = SPG_BUF_NULL};
+	struct clues clues = {0};
+	char *text;
 	char clue[320];
 	int r;
 
@@ -218,7 +254,7 @@ int spg_hidden_search(struct spg_attribution *a)
 			"%zu process%s cannot be looked into: %s%s", a->n_opaque,
 			a->n_opaque == 1 ? "" : "es", a->opaque,
 			a->n_opaque > 3 ? ", ..." : "");
-		add_clue(&clues, clue);
+		add_clue(&clues, CLUE_OTHER, clue);
 	}
 	look_at_loops(&clues, a);
 	look_at_swaps(&clues, a);
@@ -226,13 +262,12 @@ int spg_hidden_search(struct spg_attribution *a)
 	r = look_at_processes(&clues, a->cancel);
 	free(a->obs->hidden_why);
 	a->obs->hidden_why = NULL;
-	if (r == 0 && clues.n > CLUES_MAX)
-		spg_buf_printf(&clues.text, ", and %zu more", clues.n - CLUES_MAX);
-	if (r == 0 && clues.n > 0) {
-		a->obs->hidden_why = spg_buf_take(&clues.text);
-		if (!a->obs->hidden_why)
-			r = SPG_ERR_NOMEM;
-	}
-	spg_buf_finish(&clues.text);
+	text = join_clues(&clues);
+	if (!text && r == 0)
+		r = SPG_ERR_NOMEM;
+	if (r == 0 && text[0])
+		a->obs->hidden_why = text;
+	else
+		free(text);
 	return r;
 }

@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/locks.h"
+#include "daemon/watch/linux/recheck.h"
 #include "daemon/watch/linux/resolve.h"
 
 /* More unreadable files than this are told as one lack. */
@@ -395,6 +396,27 @@ static int survey_locks(struct spg_survey *s)
 	return r == 0 ? read_locks(s) : r;
 }
 
+/* The mount table as it is now: what was known by mounts is known no more when it
+ * changed. */
+static int refresh_mounts(struct spg_surveyor *surveyor)
+{
+	int r = spg_mounts_refresh(surveyor->mounts);
+
+	if (r == SPG_MOUNTS_CHANGED && surveyor->marks)
+		spg_marks_distrust(surveyor->marks);
+	if (r != 0 && surveyor->rechecks)
+		spg_rechecks_forget(surveyor->rechecks);
+	return r;
+}
+
+int spg_survey_instant(struct spg_surveyor *surveyor,
+	const struct spg_survey_request *request, struct spg_observation **ret)
+{
+	if (!surveyor->rechecks || refresh_mounts(surveyor) != 0)
+		return SPG_WATCH_LATER;
+	return spg_recheck(surveyor->rechecks, surveyor->look, request, ret);
+}
+
 int spg_survey_run(struct spg_surveyor *surveyor,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
@@ -402,10 +424,8 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 	struct spg_survey s = {.surveyor = surveyor,
 		.way = surveyor->look ? &spg_survey_by_bpf : &spg_survey_by_lease,
 		.request = request};
-	int r = spg_mounts_refresh(surveyor->mounts);
+	int r = refresh_mounts(surveyor);
 
-	if (r == SPG_MOUNTS_CHANGED && surveyor->marks)
-		spg_marks_distrust(surveyor->marks);
 	s.obs = spg_observation_create(request->product, request->scope->depth);
 	if (!s.obs)
 		return SPG_ERR_NOMEM;
@@ -417,6 +437,8 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 	if (r >= 0)
 		r = request->scope->depth == SPG_SURVEY_LOCKS ? survey_locks(&s)
 		                                              : survey_files(&s);
+	if (r >= 0 && surveyor->rechecks)
+		spg_rechecks_remember(surveyor->rechecks, &s);
 	s.way->finish(&s);
 	spg_attribution_finish(&s.attribution);
 	spg_targets_destroy(s.targets);

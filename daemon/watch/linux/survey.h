@@ -13,16 +13,23 @@
 #include "daemon/watch/linux/walk.h"
 #include "daemon/watch/watch.h"
 
+struct spg_rechecks;
+
 struct spg_surveyor {
 	struct spg_mounts *mounts;
 	struct spg_marks *marks;             /* NULL: no events */
 	struct spg_suspects *suspects;       /* NULL as well then */
 	struct spg_trace_files *trace_files; /* NULL: no lock events */
 	struct spg_look *look; /* NULL: asks by lease and /proc instead of BPF */
+	struct spg_rechecks *rechecks; /* NULL: no instant surveys */
 	struct spg_proc_reader reader;
 	spg_walk_progress *progress; /* or NULL */
 	void *user;
 };
+
+/** See struct spg_survey_request.instant. Loop thread. */
+int spg_survey_instant(struct spg_surveyor *surveyor,
+	const struct spg_survey_request *request, struct spg_observation **ret);
 
 /** See struct spg_watch_ops.survey. */
 int spg_survey_run(struct spg_surveyor *surveyor,

@@ -40,6 +40,7 @@ struct counted {
 	size_t file;
 	int32_t readers, writers;
 	uint32_t flags; /* SPG_INODE_* */
+	bool used;
 	uint64_t sdev;
 };
 
@@ -125,6 +126,7 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		.readers = inode->readers,
 		.writers = inode->writers,
 		.flags = inode->flags,
+		.used = spg_bpf_inode_is_used(inode),
 		/* The kernel's own encoding (linux/kdev_t.h). */
 		.sdev = makedev(inode->sdev >> 20, inode->sdev & 0xfffff)};
 	/* Before its locks are read, so that none is missed in between. */
@@ -140,13 +142,6 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 			"somebody asks");
 	}
 	return r == SPG_ERR_LIMIT ? 0 : r;
-}
-
-static bool is_used(const struct counted *inode)
-{
-	return inode->readers != 0 || inode->writers != 0 ||
-	       (inode->flags & (SPG_INODE_MAPPED | SPG_INODE_FLOCK | SPG_INODE_POSIX |
-				       SPG_INODE_LEASE)) != 0;
 }
 
 static int order_inodes(const void *va, const void *vb)
@@ -177,7 +172,7 @@ static int take_census(struct spg_survey *s, size_t first)
 	for (size_t i = 0; i < c->n_inodes; i++) {
 		struct spg_seen_file *seen = &s->obs->files[c->inodes[i].file];
 
-		if (is_used(&c->inodes[i]))
+		if (c->inodes[i].used)
 			seen->census = SPG_CENSUS_BUSY;
 		else if (seen->census == SPG_CENSUS_UNKNOWN)
 			seen->census = SPG_CENSUS_FREE;

@@ -59,13 +59,14 @@ void spg_landmarks_finish(struct spg_landmarks *landmarks)
 }
 
 static int add_landmark(struct spg_walk *walk, const char *path, const char *real_path,
-	struct spg_file_id id, bool is_link)
+	const struct stat *st)
 {
 	struct spg_landmarks *to = walk->landmarks;
 	struct spg_landmark mark = {.path = strdup(path),
 		.real_path = strdup(real_path),
-		.id = id,
-		.is_link = is_link};
+		.id = spg_id_of(st),
+		.changed = st->st_ctim,
+		.is_link = !S_ISDIR(st->st_mode)};
 
 	if (!mark.path || !mark.real_path ||
 		spg_array_reserve(&to->marks, to->n, &to->size, sizeof(mark)) < 0) {
@@ -200,7 +201,7 @@ static int visit_link(struct spg_walk *walk, const char *path, bool *ret_is_dir)
 	if (!S_ISREG(place.st.st_mode) || !is_wanted(walk, path))
 		return 0;
 	place.real_path = real_path;
-	r = add_landmark(walk, path, real_path, spg_id_of(&place.st), true);
+	r = add_landmark(walk, path, real_path, &place.st);
 	return r == 0 ? add_file(walk, &place) : r;
 }
 
@@ -410,7 +411,7 @@ static int walk_local(struct spg_walk *walk, const struct folder *folder)
 		close(fd);
 		return 0;
 	}
-	r = add_landmark(walk, folder->path, folder->real_path, spg_id_of(&st), false);
+	r = add_landmark(walk, folder->path, folder->real_path, &st);
 	if (r == 0)
 		r = mark_folder(walk, folder, fd);
 	if (r < 0) {

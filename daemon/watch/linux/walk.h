@@ -8,6 +8,7 @@
  * (bounded.h); a share that does not answer is a lack, not a hang.
  */
 #include <stdatomic.h>
+#include <time.h>
 
 #include "daemon/model/name_set.h"
 #include "daemon/model/observation.h"
@@ -21,7 +22,8 @@ struct spg_landmark {
 	char *path;      /* as the product names it */
 	char *real_path; /* without symbolic links */
 	struct spg_file_id id;
-	bool is_link; /* a file behind a symbolic link, not a directory */
+	struct timespec changed; /* of a directory: when, before it was listed */
+	bool is_link;            /* a file behind a symbolic link, not a directory */
 };
 
 struct spg_landmarks {

@@ -242,6 +242,8 @@ static int survey(struct spg_watch *watch, const struct spg_survey_request *requ
 	struct scripted *s = of(watch);
 	int r = 0;
 
+	if (request->instant)
+		return SPG_WATCH_LATER;
 	uv_mutex_lock(&s->lock);
 	note_request(&s->seen, request);
 	if (s->held) {

@@ -51,7 +51,7 @@ static __always_inline void describe(struct spg_bpf_inode *out, struct inode *in
 	out->generation = BPF_CORE_READ(inode, i_generation);
 	out->readers = BPF_CORE_READ(inode, i_readcount.counter);
 	out->writers = BPF_CORE_READ(inode, i_writecount.counter);
-	out->mode = BPF_CORE_READ(inode, i_mode);
+	out->n_links = BPF_CORE_READ(inode, i_nlink);
 	out->flags = 0;
 	if (BPF_CORE_READ(inode, i_mapping, i_mmap.rb_root.rb_node))
 		out->flags |= SPG_INODE_MAPPED;

@@ -41,6 +41,14 @@ void spg_look_destroy(struct spg_look *look); /* takes NULL */
 int spg_look_census(struct spg_look *look,
 	int (*on_inode)(void *user, const struct spg_bpf_inode *inode), void *user);
 
+/** True when somebody has the inode open, mapped, executing or locked. */
+static inline bool spg_bpf_inode_is_used(const struct spg_bpf_inode *inode)
+{
+	return inode->readers != 0 || inode->writers != 0 ||
+	       (inode->flags & (SPG_INODE_MAPPED | SPG_INODE_FLOCK | SPG_INODE_POSIX |
+				       SPG_INODE_LEASE)) != 0;
+}
+
 struct spg_look_search {
 	/* Addresses of inodes, from a census whose descriptors are still open:
 	 * only that keeps them from being used for something else. */

@@ -31,7 +31,7 @@ struct spg_bpf_inode {
 	__s32 readers; /* struct files open for reading only */
 	__s32 writers; /* open for writing; below 0: processes that execute it */
 	__u32 flags;   /* SPG_INODE_* */
-	__u32 mode;
+	__u32 n_links;
 };
 
 /* --- look.bpf.c: search ------------------------------------------------ */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * An instant survey: are the directories as they were listed last, and is every
+ * file of theirs there and free? Then that is the answer. In any other case a
+ * whole survey has to look.
+ *
+ * Nothing here can wait for a disk or a server: paths are followed only as far
+ * as the kernel has them in memory (openat2(2), RESOLVE_CACHED). Events could tell
+ * that nothing has changed; the directories' own times are asked besides.
+ *
+ * For products whose files are plain: on local filesystems, no symbolic links.
+ * Needs BPF. A lock of its own: what a survey on the surveyor's thread saw is used
+ * on the loop thread.
+ */
+#include "daemon/watch/linux/survey_state.h"
+
+struct spg_rechecks;
+
+/** NULL: out of memory. */
+struct spg_rechecks *spg_rechecks_create(void);
+void spg_rechecks_destroy(struct spg_rechecks *rechecks); /* takes NULL */
+
+/** Remember what the full survey @s found, or forget what was known of its product
+ * if the next one has to look at everything too. */
+void spg_rechecks_remember(struct spg_rechecks *rechecks, const struct spg_survey *s);
+
+/** Forget everything: mounts have changed. */
+void spg_rechecks_forget(struct spg_rechecks *rechecks);
+
+/** Returns 0 and *ret; SPG_WATCH_LATER; or SPG_ERR_NOMEM. */
+int spg_recheck(struct spg_rechecks *rechecks, struct spg_look *look,
+	const struct spg_survey_request *request, struct spg_observation **ret);
