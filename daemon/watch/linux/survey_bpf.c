@@ -339,12 +339,11 @@ static int on_hit(void *user, const struct spg_bpf_hit *hit)
 }
 
 /* Search for the users of everything that the last census told of. */
-static int search(struct spg_survey *s)
+static int search(struct spg_survey *s, bool thorough)
 {
 	struct spg_counted_files *c = s->counted;
 	struct spg_look_search search = {.cancel = s->request->cancel,
-		.find_lost = s->attribution.find_lost != NULL,
-		.mappings = s->attribution.find_lost != NULL};
+		.find_lost = s->attribution.find_lost != NULL};
 	uint64_t *inodes = calloc(c->n_inodes + 1, sizeof(*inodes));
 	int r;
 
@@ -355,8 +354,10 @@ static int search(struct spg_survey *s)
 			continue;
 		inodes[search.n_inodes++] = c->inodes[i].inode;
 		if (c->inodes[i].flags & SPG_INODE_MAPPED)
-			search.mappings = true;
+			search.mappings = SPG_LOOK_TREES;
 	}
+	if (search.find_lost || (thorough && search.mappings != SPG_LOOK_NO_MAPPINGS))
+		search.mappings = SPG_LOOK_ALL_MEMORY;
 	search.inodes = inodes;
 	c->n_hits = 0;
 	r = spg_look_search(s->surveyor->look, &search, on_hit, c);
@@ -487,6 +488,7 @@ static unsigned how_of(const struct spg_bpf_hit *hit)
 		return SPG_USE_EXECUTING;
 	case SPG_HIT_LOST_FD:
 	case SPG_HIT_LOST_MAP:
+	case SPG_HIT_MEMORY:
 		break;
 	}
 	return 0;
@@ -723,8 +725,8 @@ static int close_census(struct spg_survey *s, bool final)
 }
 
 /* One look: who uses what, and does it add up? Returns 1 when it does not, or
- * when files turned up that nobody knew. */
-static int look(struct spg_survey *s, bool final)
+ * when files turned up that nobody knew. @try: how many looks did not add up. */
+static int look(struct spg_survey *s, unsigned try)
 {
 	struct spg_counted_files *c = s->counted;
 	int r, moved;
@@ -743,15 +745,15 @@ static int look(struct spg_survey *s, bool final)
 	if (c->n_inodes > 0)
 		qsort(c->inodes, c->n_inodes, sizeof(*c->inodes), order_inodes);
 	if (r == 0)
-		r = search(s);
+		r = search(s, try > 0);
 	if (r == 0 && s->attribution.find_lost)
 		r = look_at_all_lost(s);
-	if (r < 0 || c->found_lost)
+	if (r != 0 || c->found_lost)
 		return r < 0 ? r : 1;
 	moved = add_uses(s);
 	if (moved < 0)
 		return moved;
-	r = close_census(s, final);
+	r = close_census(s, try + 1 >= TRIES_MAX);
 	return r < 0 ? r : r | moved;
 }
 
@@ -761,7 +763,7 @@ static int attribute(struct spg_survey *s)
 	unsigned tries = 0;
 
 	for (unsigned round = 0; r >= 0 && round < ROUNDS_MAX + TRIES_MAX; round++) {
-		r = look(s, tries + 1 >= TRIES_MAX);
+		r = look(s, tries);
 		if (r == 0)
 			break;
 		if (r == 1 && !s->counted->found_lost && ++tries >= TRIES_MAX)

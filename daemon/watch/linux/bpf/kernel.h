@@ -188,9 +188,17 @@ struct mm_struct {
 	struct file *exe_file;
 };
 
+struct rb_node {
+	struct rb_node *rb_left, *rb_right;
+};
+
 struct vm_area_struct {
 	unsigned long vm_start, vm_end;
+	struct mm_struct *vm_mm;
 	struct file *vm_file;
+	struct {
+		struct rb_node rb; /* in the tree of its file's mappings */
+	} shared;
 };
 
 typedef struct {

@@ -18,7 +18,11 @@
 
 /* Lower layers of one overlay that are told; the kernel allows 500, and a file is
  * in few of them. */
-#define LAYERS_MAX 500
+#define LAYERS_MAX   500
+
+/* Mappings of one file that are told; no more fit into the iterator's buffer, and
+ * then it fails. */
+#define MAPPINGS_MAX 4096
 
 char programs_license[] SEC("license") = "Dual MIT/GPL";
 
@@ -31,8 +35,24 @@ struct {
 	__type(value, __u8);
 } targets SEC(".maps");
 
+/* Addresses of address spaces that have one of them mapped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u64);
+	__type(value, __u8);
+} memories SEC(".maps");
+
 /* Also report files that have lost their name. */
 bool find_lost;
+
+/* There are memories to look for. */
+bool any_memory;
+
+/* SPG_BPF_FILTER_BIT() of every target. */
+__u64 filter;
+volatile __u64 address;
 
 static __always_inline bool has_any(const struct list_head *head)
 {
@@ -192,19 +212,28 @@ int census(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+/*
+ * The searches see every open file and every mapping of the machine. What is
+ * nobody's business is left after a few loads: no call of a helper, and no look
+ * into the table unless a bit says that it may be there.
+ */
 static __always_inline bool is_target(struct inode *inode)
 {
-	__u64 key = (__u64)inode;
+	__u64 key;
 
-	return bpf_map_lookup_elem(&targets, &key) != NULL;
+	/* The verifier lets nobody compute with a pointer; with a number it does.
+	 * Searches run one at a time. */
+	address = (__u64)inode;
+	key = address;
+	return (filter >> SPG_BPF_FILTER_BIT(key) & 1) &&
+	       bpf_map_lookup_elem(&targets, &key) != NULL;
 }
 
 /* A regular file whose name has been taken away (fs/d_path.c: "(deleted)"). */
 static __always_inline bool is_lost(struct file *file)
 {
-	return find_lost &&
-	       (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFREG &&
-	       !BPF_CORE_READ(file, f_path.dentry, d_hash.pprev);
+	return find_lost && (file->f_inode->i_mode & S_IFMT) == S_IFREG &&
+	       !file->f_path.dentry->d_hash.pprev;
 }
 
 static __always_inline void fill(
@@ -223,7 +252,7 @@ static __always_inline void fill(
 
 static __always_inline bool is_overlay(struct file *file)
 {
-	return BPF_CORE_READ(file, f_inode, i_sb, s_magic) == OVERLAY_MAGIC;
+	return file->f_inode->i_sb->s_magic == OVERLAY_MAGIC;
 }
 
 /* The real files that an open file of an overlay keeps, whichever overlay. */
@@ -281,6 +310,67 @@ int search_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+/* The kernel keeps the mappings of a file in a tree (mm/interval_tree.c). It is
+ * walked here without its lock: what changes meanwhile shows when the findings are
+ * compared with the counters. */
+struct tree_walk {
+	struct seq_file *seq;
+	struct inode *inode;
+	__u32 depth;
+};
+
+/* Red-black trees of 2^32 nodes are no deeper than twice that; each node leaves one
+ * that is still to be seen. */
+#define DEPTH_MAX 128
+__u64 branches[DEPTH_MAX];
+
+static __always_inline void push(struct tree_walk *walk, struct rb_node *node)
+{
+	if (node && walk->depth < DEPTH_MAX)
+		branches[walk->depth++ & (DEPTH_MAX - 1)] = (__u64)node;
+}
+
+static long visit_mapping(__u32 i, struct tree_walk *walk)
+{
+	struct spg_bpf_hit hit = {.kind = SPG_HIT_MAPPING, .fd = -1};
+	struct vm_area_struct *vma;
+	struct rb_node *node;
+	struct file *file;
+
+	if (walk->depth == 0)
+		return 1;
+	node = (void *)branches[--walk->depth & (DEPTH_MAX - 1)];
+	vma = (void *)node - bpf_core_field_offset(struct vm_area_struct, shared.rb);
+	file = BPF_CORE_READ(vma, vm_file);
+	hit.inode = (__u64)walk->inode;
+	hit.file = (__u64)file;
+	hit.memory = (__u64)BPF_CORE_READ(vma, vm_mm);
+	hit.start = BPF_CORE_READ(vma, vm_start);
+	hit.end = BPF_CORE_READ(vma, vm_end);
+	hit.mode = BPF_CORE_READ(file, f_mode) & (FMODE_READ | FMODE_WRITE);
+	bpf_seq_write(walk->seq, &hit, sizeof(hit));
+	push(walk, BPF_CORE_READ(node, rb_left));
+	push(walk, BPF_CORE_READ(node, rb_right));
+	return 0;
+}
+
+/* Over our own descriptors, like the census: the mappings of each target. */
+SEC("iter/task_file")
+int search_trees(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct tree_walk walk = {};
+
+	if (!ctx->task || !file || !(file->f_mode & FMODE_PATH) ||
+		!is_target(file->f_inode))
+		return 0;
+	walk.seq = ctx->meta->seq;
+	walk.inode = file->f_inode;
+	push(&walk, file->f_inode->i_mapping->i_mmap.rb_root.rb_node);
+	bpf_loop(MAPPINGS_MAX, visit_mapping, &walk, 0);
+	return 0;
+}
+
 SEC("iter/task_vma")
 int search_mappings(struct bpf_iter__task_vma *ctx)
 {
@@ -307,20 +397,38 @@ int search_mappings(struct bpf_iter__task_vma *ctx)
 }
 
 SEC("iter/task")
-int search_executables(struct bpf_iter__task *ctx)
+int search_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct spg_bpf_hit hit = {};
+	struct mm_struct *mm;
 	struct file *file;
 
 	if (!task)
 		return 0;
-	file = BPF_CORE_READ(task, mm, exe_file);
+	mm = task->mm;
+	if (!mm)
+		return 0;
+	address = (__u64)mm;
+	if (any_memory) {
+		__u64 key = address;
+
+		if (bpf_map_lookup_elem(&memories, &key)) {
+			hit.kind = SPG_HIT_MEMORY;
+			hit.memory = key;
+			hit.table = (__u64)task->files;
+			hit.tgid = task->tgid;
+			hit.tid = task->pid;
+			hit.fd = -1;
+			bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
+		}
+	}
+	file = mm->exe_file;
 	if (!file)
 		return 0;
 	fill(&hit, task, file);
 	hit.kind = SPG_HIT_EXE;
-	if (is_target(BPF_CORE_READ(file, f_inode)))
+	if (is_target(file->f_inode))
 		bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
 	if (is_overlay(file))
 		report_overlay(ctx->meta->seq, &hit, file);

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "common/array.h"
 #include "common/err.h"
 #include "daemon/watch/linux/bpf/look.skel.h"
 
@@ -17,9 +18,9 @@
 
 struct spg_look {
 	struct look *programs;
-	struct bpf_link *census; /* of this process only */
+	struct bpf_link *census, *trees; /* of this process only */
 	/* Of everybody. */
-	struct bpf_link *files, *mappings, *executables;
+	struct bpf_link *files, *mappings, *tasks;
 	char buffer[BUFFER_BYTES];
 };
 
@@ -28,9 +29,10 @@ void spg_look_destroy(struct spg_look *look)
 	if (!look)
 		return;
 	bpf_link__destroy(look->census);
+	bpf_link__destroy(look->trees);
 	bpf_link__destroy(look->files);
 	bpf_link__destroy(look->mappings);
-	bpf_link__destroy(look->executables);
+	bpf_link__destroy(look->tasks);
 	look__destroy(look->programs);
 	free(look);
 }
@@ -53,12 +55,15 @@ static int attach_all(struct spg_look *look)
 	/* All threads of the daemon have one descriptor table. */
 	look->census = attach(look->programs->progs.census, (uint32_t)getpid());
 	if (look->census)
+		look->trees =
+			attach(look->programs->progs.search_trees, (uint32_t)getpid());
+	if (look->trees)
 		look->files = attach(look->programs->progs.search_files, 0);
 	if (look->files)
 		look->mappings = attach(look->programs->progs.search_mappings, 0);
 	if (look->mappings)
-		look->executables = attach(look->programs->progs.search_executables, 0);
-	return look->executables ? 0 : -1;
+		look->tasks = attach(look->programs->progs.search_tasks, 0);
+	return look->tasks ? 0 : -1;
 }
 
 int spg_look_create(struct spg_look **ret, struct spg_bpf_reason *reason)
@@ -144,39 +149,138 @@ int spg_look_census(struct spg_look *look,
 struct hit_reader {
 	int (*on_hit)(void *user, const struct spg_bpf_hit *hit);
 	void *user;
+	/* What the trees told: mappings without a process. */
+	struct spg_bpf_hit *mappings;
+	size_t n, size;
 };
 
 static int read_hit(void *user, const void *record)
 {
-	const struct hit_reader *reader = user;
+	struct hit_reader *reader = user;
 	struct spg_bpf_hit hit;
+	int r = 0;
 
 	memcpy(&hit, record, sizeof(hit));
-	return reader->on_hit(reader->user, &hit);
+	if (hit.kind != SPG_HIT_MEMORY)
+		return reader->on_hit(reader->user, &hit);
+	/* Somebody has that memory: the mappings in it are his. */
+	for (size_t i = 0; r == 0 && i < reader->n; i++) {
+		struct spg_bpf_hit mapping = reader->mappings[i];
+
+		if (mapping.memory != hit.memory)
+			continue;
+		mapping.table = hit.table;
+		mapping.tgid = hit.tgid;
+		mapping.tid = hit.tid;
+		r = reader->on_hit(reader->user, &mapping);
+	}
+	return r;
+}
+
+static int read_mapping(void *user, const void *record)
+{
+	struct hit_reader *reader = user;
+	int r = spg_array_reserve(
+		&reader->mappings, reader->n, &reader->size, sizeof(*reader->mappings));
+
+	if (r == 0)
+		memcpy(&reader->mappings[reader->n++], record,
+			sizeof(*reader->mappings));
+	return r;
+}
+
+static int read_trees(struct spg_look *look, struct hit_reader *reader)
+{
+	int r = run(look, look->trees, sizeof(struct spg_bpf_hit), NULL, read_mapping,
+		reader);
+
+	return r == SPG_ERR_IO ? SPG_LOOK_UNSURE : r; /* more than fit */
+}
+
+/* Collect the mappings in the trees, and have the tasks' memory compared. */
+static int search_trees(struct spg_look *look, struct hit_reader *reader)
+{
+	int memories = bpf_map__fd(look->programs->maps.memories);
+	const uint8_t one = 1;
+	int r = read_trees(look, reader);
+
+	for (size_t i = 0; r == 0 && i < reader->n; i++) {
+		uint64_t memory = reader->mappings[i].memory;
+
+		if (bpf_map_update_elem(memories, &memory, &one, BPF_ANY) < 0)
+			r = SPG_LOOK_UNSURE;
+	}
+	look->programs->bss->any_memory = reader->n > 0;
+	return r;
+}
+
+/*
+ * The trees are read without their locks, and a reading that meets a change may
+ * miss a branch. No counter would show it: a mapping has no open file of its own.
+ * So they are read again; what is the same twice was not changing.
+ */
+static int confirm_trees(struct spg_look *look, const struct hit_reader *reader)
+{
+	struct hit_reader again = {0};
+	int r = read_trees(look, &again);
+
+	if (r == 0 && (again.n != reader->n ||
+			      (again.n > 0 &&
+				      memcmp(again.mappings, reader->mappings,
+					      again.n * sizeof(*again.mappings)) != 0)))
+		r = SPG_LOOK_UNSURE;
+	free(again.mappings);
+	return r;
+}
+
+static void forget_memories(struct spg_look *look, const struct hit_reader *reader)
+{
+	int memories = bpf_map__fd(look->programs->maps.memories);
+
+	for (size_t i = 0; i < reader->n; i++) {
+		uint64_t memory = reader->mappings[i].memory;
+
+		(void)bpf_map_delete_elem(memories, &memory);
+	}
+	look->programs->bss->any_memory = false;
+}
+
+static int run_search(struct spg_look *look, struct bpf_link *link,
+	const struct spg_look_search *search, struct hit_reader *reader)
+{
+	return run(look, link, sizeof(struct spg_bpf_hit), search->cancel, read_hit,
+		reader);
 }
 
 int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 	int (*on_hit)(void *user, const struct spg_bpf_hit *hit), void *user)
 {
-	struct hit_reader reader = {on_hit, user};
+	struct hit_reader reader = {.on_hit = on_hit, .user = user};
 	const uint8_t one = 1;
 	int targets = bpf_map__fd(look->programs->maps.targets);
+	uint64_t filter = 0;
 	size_t n = 0;
 	int r = 0;
 
-	for (; r == 0 && n < search->n_inodes; n++)
+	for (; r == 0 && n < search->n_inodes; n++) {
+		filter |= UINT64_C(1) << SPG_BPF_FILTER_BIT(search->inodes[n]);
 		if (bpf_map_update_elem(targets, &search->inodes[n], &one, BPF_ANY) < 0)
 			r = SPG_ERR_NOMEM;
+	}
+	look->programs->bss->filter = filter;
 	look->programs->bss->find_lost = search->find_lost;
 	if (r == 0)
-		r = run(look, look->files, sizeof(struct spg_bpf_hit), search->cancel,
-			read_hit, &reader);
+		r = run_search(look, look->files, search, &reader);
+	if (r == 0 && search->mappings == SPG_LOOK_TREES)
+		r = search_trees(look, &reader);
 	if (r == 0)
-		r = run(look, look->executables, sizeof(struct spg_bpf_hit),
-			search->cancel, read_hit, &reader);
-	if (r == 0 && search->mappings)
-		r = run(look, look->mappings, sizeof(struct spg_bpf_hit),
-			search->cancel, read_hit, &reader);
+		r = run_search(look, look->tasks, search, &reader);
+	if (r == 0 && search->mappings == SPG_LOOK_TREES)
+		r = confirm_trees(look, &reader);
+	if (r == 0 && search->mappings == SPG_LOOK_ALL_MEMORY)
+		r = run_search(look, look->mappings, search, &reader);
+	forget_memories(look, &reader);
+	free(reader.mappings);
 	while (n-- > 0)
 		(void)bpf_map_delete_elem(targets, &search->inodes[n]);
 	return r;

@@ -54,7 +54,10 @@ struct spg_look_search {
 	 * only that keeps them from being used for something else. */
 	const uint64_t *inodes;
 	size_t n_inodes;
-	bool mappings;  /* look through the address spaces too */
+	/* Look for mappings too: all through every address space; or through the
+	 * kernel's trees of the inodes' mappings, which is much faster, and not
+	 * possible while they change, or for thousands of mappings. */
+	enum { SPG_LOOK_NO_MAPPINGS, SPG_LOOK_TREES, SPG_LOOK_ALL_MEMORY } mappings;
 	bool find_lost; /* report what has lost its name as well */
 	const atomic_bool *cancel;
 };
@@ -65,8 +68,9 @@ struct spg_look_search {
  * into. A process that appears, or passes a file on, while this runs may be
  * missed: compare with the counters.
  *
- * Returns 0, @on_hit's error, SPG_ERR_IO, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT
- * when cancelled.
+ * Returns 0; SPG_LOOK_UNSURE when it has to be done again, with all memory;
+ * @on_hit's error, SPG_ERR_IO, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when cancelled.
  */
+#define SPG_LOOK_UNSURE 1
 int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 	int (*on_hit)(void *user, const struct spg_bpf_hit *hit), void *user);

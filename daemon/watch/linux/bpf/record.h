@@ -36,18 +36,22 @@ struct spg_bpf_inode {
 
 /* --- look.bpf.c: search ------------------------------------------------ */
 
+/* Which of 64 bits stands for an inode at address @a. */
+#define SPG_BPF_FILTER_BIT(a) (((a) >> 6 ^ (a) >> 12 ^ (a) >> 18) & 63)
+
 enum spg_bpf_hit_kind {
 	/* A descriptor is open on one of the inodes; or on a file of an overlay
 	 * whose real file below is: then @file is that one. */
 	SPG_HIT_FD,
 	SPG_HIT_MAPPING,  /* mapped */
 	SPG_HIT_EXE,      /* main executable, or the real file below it */
+	SPG_HIT_MEMORY,   /* a process has one of the address spaces */
 	SPG_HIT_LOST_FD,  /* a descriptor of a regular file without a name */
 	SPG_HIT_LOST_MAP, /* a mapping of one */
 };
 
 struct spg_bpf_hit {
-	__u64 inode;      /* its address */
+	__u64 inode;      /* its address; 0 in a SPG_HIT_MEMORY */
 	__u64 file;       /* the struct file's */
 	__u64 table;      /* the descriptor table's: who shares it shares POSIX locks */
 	__u64 memory;     /* the address space's */
