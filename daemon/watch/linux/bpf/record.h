@@ -65,6 +65,10 @@ struct spg_bpf_hit {
 
 /* --- trace.bpf.c: locks ------------------------------------------------ */
 
+/* Which of the bits of a filter stands for inode number @ino. */
+#define SPG_BPF_INODE_BITS     65536
+#define SPG_BPF_INODE_BIT(ino) (((ino) ^ (ino) >> 16) & (SPG_BPF_INODE_BITS - 1))
+
 enum spg_bpf_lock_kind {
 	SPG_BPF_FLOCK,
 	SPG_BPF_POSIX,

@@ -60,6 +60,9 @@ struct {
 bool reader_awake;
 /* Bytes that wake it all the same. */
 __u64 wake_at = 1 << 19;
+/* Bit SPG_BPF_INODE_BIT() is set for every watched inode: most of what others lock
+ * is left without a look into the table. */
+__u64 filter[SPG_BPF_INODE_BITS / 64];
 /* Records for which there was no room. */
 __u64 dropped;
 
@@ -76,15 +79,20 @@ static __always_inline __u64 key_of(struct task_struct *task)
 {
 	if (!bpf_core_field_exists(struct pid, ino))
 		return 0;
-	return BPF_CORE_READ(task, group_leader, thread_pid, ino);
+	return task->group_leader->thread_pid->ino;
 }
 
 static __always_inline struct spg_bpf_lock *begin_record(struct inode *inode)
 {
-	struct inode_key key = {.ino = inode->i_ino, .sdev = inode->i_sb->s_dev};
-	const __u32 *slot = bpf_map_lookup_elem(&watched, &key);
+	struct inode_key key = {.ino = inode->i_ino};
+	__u32 bit = SPG_BPF_INODE_BIT(key.ino);
 	struct spg_bpf_lock *record;
+	const __u32 *slot;
 
+	if (!(filter[bit / 64] >> bit % 64 & 1))
+		return NULL;
+	key.sdev = inode->i_sb->s_dev;
+	slot = bpf_map_lookup_elem(&watched, &key);
 	if (!slot)
 		return NULL;
 	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);

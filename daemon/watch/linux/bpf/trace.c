@@ -77,11 +77,15 @@ int spg_trace_create(struct spg_trace **ret, struct spg_bpf_reason *reason)
 int spg_trace_watch(struct spg_trace *trace, uint32_t sdev, uint64_t ino, uint32_t slot)
 {
 	const struct inode_key key = {.ino = ino, .sdev = sdev};
+	uint32_t bit = SPG_BPF_INODE_BIT(ino);
 
-	return bpf_map_update_elem(bpf_map__fd(trace->programs->maps.watched), &key,
-		       &slot, BPF_ANY) < 0
-	               ? SPG_ERR_LIMIT
-	               : 0;
+	if (bpf_map_update_elem(bpf_map__fd(trace->programs->maps.watched), &key, &slot,
+		    BPF_ANY) < 0)
+		return SPG_ERR_LIMIT;
+	/* Never taken back: a bit too many costs a look into the table. */
+	(void)__atomic_fetch_or(&trace->programs->bss->filter[bit / 64],
+		UINT64_C(1) << bit % 64, __ATOMIC_RELEASE);
+	return 0;
 }
 
 void spg_trace_unwatch(struct spg_trace *trace, uint32_t sdev, uint64_t ino)
