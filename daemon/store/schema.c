@@ -5,7 +5,9 @@
  * For people with a SQLite shell there are views; their names and columns stay
  * as they are. Who had Mdbperf.dll in use between these times:
  *
- *   SELECT process, pid, user, how, since, until FROM file_uses WHERE name = 'Mdbperf.dll' AND since <= '2026-11-22T03:00' AND coalesce(until, '9') >= '2026-11-22T02:00';
+ *   SELECT process, pid, user, how, since, until FROM file_uses
+ *    WHERE name = 'Mdbperf.dll' AND since <= '2026-11-22T03:00'
+ *      AND coalesce(until, '9') >= '2026-11-22T02:00';
  *
  * Views (times: `x` is text, ISO 8601 in UTC with microseconds, so that it
  * compares as text with any prefix of a time; `x_ns` is the same in
@@ -109,76 +111,106 @@ static const char tables_1[] =
 const struct spg_schema_step spg_schema_steps[] = {{tables_1}};
 const int spg_schema_version = sizeof(spg_schema_steps) / sizeof(spg_schema_steps[0]);
 
-#define ISO(ns)                                                                        \
-	"strftime('%Y-%m-%dT%H:%M:%S', " ns " / 1000000000, 'unixepoch')"              \
+/* A statement a line reads better. */
+/* clang-format off */
+#define ISO(ns) \
+	"strftime('%Y-%m-%dT%H:%M:%S', " ns " / 1000000000, 'unixepoch')" \
 	" || printf('.%06dZ', " ns " % 1000000000 / 1000)"
-#define WORD(vocabulary, number)                                                       \
-	"(SELECT n.name FROM names n WHERE n.vocabulary = '" vocabulary                \
-	"' AND n.number = " number ")"
-#define WORDS(vocabulary, bits)                                                        \
-	"(SELECT group_concat(name, ',') FROM (SELECT n.name FROM names n"             \
-	" WHERE n.vocabulary = '" vocabulary "' AND (" bits " >> n.number) & 1"        \
+#define WORD(vocabulary, number) \
+	"(SELECT n.name FROM names n" \
+	" WHERE n.vocabulary = '" vocabulary "' AND n.number = " number ")"
+#define WORDS(vocabulary, bits) \
+	"(SELECT group_concat(name, ',') FROM (SELECT n.name FROM names n" \
+	" WHERE n.vocabulary = '" vocabulary "' AND (" bits " >> n.number) & 1" \
 	" ORDER BY n.number))"
 #define TEXT(row) "(SELECT t.text FROM texts t WHERE t.id = " row ")"
 
 /* Of an interval in table x. */
-#define WHO_AND_WHAT                                                                                  \
-	TEXT("f.path")                                                                                \
-	" AS path, f.base AS name, p.name AS process, p.pid AS pid, " TEXT("p.exe") " AS exe, " TEXT( \
-		"p.cmdline") " AS cmdline, " TEXT("p.user") " AS user, " TEXT("p."                    \
-									      "unit") " AS unit, "
-#define FROM_WHEN                                                                      \
-	ISO("x.since")                                                                 \
-	" AS since, " ISO("x.until") " AS until, x.cut AS cut,"                        \
-				     " x.since AS since_ns, x.until AS until_ns"
-#define WITH_FILE_AND_PROCESS                                                          \
-	" LEFT JOIN files f ON f.id = x.file LEFT JOIN processes p ON p.id = "         \
-	"x.process;"
+#define WHO_AND_WHAT \
+	TEXT("f.path") " AS path, f.base AS name," \
+	" p.name AS process, p.pid AS pid," \
+	TEXT("p.exe") " AS exe," \
+	TEXT("p.cmdline") " AS cmdline," \
+	TEXT("p.user") " AS user," \
+	TEXT("p.unit") " AS unit,"
+#define FROM_WHEN \
+	ISO("x.since") " AS since," \
+	ISO("x.until") " AS until," \
+	" x.cut AS cut, x.since AS since_ns, x.until AS until_ns"
+#define WITH_FILE_AND_PROCESS \
+	" LEFT JOIN files f ON f.id = x.file" \
+	" LEFT JOIN processes p ON p.id = x.process;"
 
-static const char views[] = "DROP VIEW IF EXISTS history;"
-			    "CREATE VIEW history AS SELECT x.id AS id, " ISO(
-				    "x.at") " AS at,"
-					    " x.at AS at_ns, " WORD("kind", "x.kind") " AS kind, " WORDS("kind", "x.merged") " AS coalesced, " TEXT(
-						    "f.path") " AS path,"
-							      " f.base AS name, p.pid "
-							      "AS pid, p.name AS "
-							      "process, " TEXT("p.exe") " AS exe, " TEXT("p.user") " AS user, " TEXT("p.unit") " AS unit, " TEXT(
-								      "x.product") " AS"
-										   " pr"
-										   "odu"
-										   "ct,"
-										   " d."
-										   "int"
-										   "erv"
-										   "al "
-										   "AS "
-										   "int"
-										   "erv"
-										   "al,"
-										   " " WORDS(
-											   "how",
-											   "d.how") " AS how, " WORD("lock", "d.lock_kind") " AS lock_kind, " WORD("mode", "d.lock_mode") " AS lock_mode, d.lock_start AS lock_start,"
-																							  " d.lock_end AS lock_end, " WORD("gap", "g.reason") " AS gap, " WORD("verdict", "v.verdict") " AS verdict, d.detail AS detail FROM events x"
-																																		       " LEFT JOIN details d ON d.event = x.id LEFT JOIN gaps g ON g.event = x.id"
-																																		       " LEFT JOIN verdicts v ON v.event = x.id" WITH_FILE_AND_PROCESS
-																																		       "DROP VIEW IF EXISTS file_uses;"
-																																		       "CREATE VIEW file_uses AS SELECT " WHO_AND_WHAT
-																																			       WORDS("how", "x.how") " AS how, " FROM_WHEN " FROM uses x" WITH_FILE_AND_PROCESS "DROP VIEW IF EXISTS file_locks;"
-																																						     "CREATE VIEW file_locks AS SELECT " WHO_AND_WHAT
-																																							     WORD("lock", "x.kind") " AS kind, " WORD("mode", "x.mode") " AS mode, x.start AS start, x.end AS end, " WORD(
-																																								     "state", "x.state") " AS state, " FROM_WHEN
-																																											 " FROM locks x" WITH_FILE_AND_PROCESS
-																																											 "DROP VIEW IF EXISTS history_gaps;"
-																																											 "CREATE VIEW history_gaps AS SELECT x.id AS id, " ISO("x.at") " AS at,"
-																																																		       " x.at AS at_ns, " WORD("gap", "g.reason") " AS reason, " ISO("g.since") " AS since, " ISO("g.until") " AS until, g.since AS since_ns,"
-																																																															     " g.until AS until_ns, g.count AS count, d.detail AS detail FROM gaps g"
-																																																															     " JOIN events x ON x.id = g.event LEFT JOIN details d ON d.event = g.event;"
-																																																															     "DROP VIEW IF EXISTS verdict_changes;"
-																																																															     "CREATE VIEW verdict_changes AS SELECT x.id AS id, " ISO("x.at") " AS at,"
-																																																																							      " x.at AS at_ns, " TEXT(
-																																																																								      "x.product") " AS product, " WORD("verdict",
-																																																																								      "v.verdict") " AS verdict, d.detail AS detail FROM verdicts v"
-																																																																										   " JOIN events x ON x.id = v.event LEFT JOIN details d ON d.event = v.event;";
+static const char views[] =
+	"DROP VIEW IF EXISTS history;"
+	"CREATE VIEW history AS SELECT"
+	" x.id AS id,"
+	ISO("x.at") " AS at, x.at AS at_ns,"
+	WORD("kind", "x.kind") " AS kind,"
+	WORDS("kind", "x.merged") " AS coalesced,"
+	TEXT("f.path") " AS path, f.base AS name,"
+	" p.pid AS pid, p.name AS process,"
+	TEXT("p.exe") " AS exe,"
+	TEXT("p.user") " AS user,"
+	TEXT("p.unit") " AS unit,"
+	TEXT("x.product") " AS product,"
+	" d.interval AS interval,"
+	WORDS("how", "d.how") " AS how,"
+	WORD("lock", "d.lock_kind") " AS lock_kind,"
+	WORD("mode", "d.lock_mode") " AS lock_mode,"
+	" d.lock_start AS lock_start, d.lock_end AS lock_end,"
+	WORD("gap", "g.reason") " AS gap,"
+	WORD("verdict", "v.verdict") " AS verdict,"
+	" d.detail AS detail"
+	" FROM events x"
+	" LEFT JOIN details d ON d.event = x.id"
+	" LEFT JOIN gaps g ON g.event = x.id"
+	" LEFT JOIN verdicts v ON v.event = x.id"
+	WITH_FILE_AND_PROCESS
+
+	"DROP VIEW IF EXISTS file_uses;"
+	"CREATE VIEW file_uses AS SELECT "
+	WHO_AND_WHAT
+	WORDS("how", "x.how") " AS how,"
+	FROM_WHEN
+	" FROM uses x"
+	WITH_FILE_AND_PROCESS
+
+	"DROP VIEW IF EXISTS file_locks;"
+	"CREATE VIEW file_locks AS SELECT "
+	WHO_AND_WHAT
+	WORD("lock", "x.kind") " AS kind,"
+	WORD("mode", "x.mode") " AS mode,"
+	" x.start AS start, x.end AS end,"
+	WORD("state", "x.state") " AS state,"
+	FROM_WHEN
+	" FROM locks x"
+	WITH_FILE_AND_PROCESS
+
+	"DROP VIEW IF EXISTS history_gaps;"
+	"CREATE VIEW history_gaps AS SELECT"
+	" x.id AS id,"
+	ISO("x.at") " AS at, x.at AS at_ns,"
+	WORD("gap", "g.reason") " AS reason,"
+	ISO("g.since") " AS since,"
+	ISO("g.until") " AS until,"
+	" g.since AS since_ns, g.until AS until_ns,"
+	" g.count AS count, d.detail AS detail"
+	" FROM gaps g"
+	" JOIN events x ON x.id = g.event"
+	" LEFT JOIN details d ON d.event = g.event;"
+
+	"DROP VIEW IF EXISTS verdict_changes;"
+	"CREATE VIEW verdict_changes AS SELECT"
+	" x.id AS id,"
+	ISO("x.at") " AS at, x.at AS at_ns,"
+	TEXT("x.product") " AS product,"
+	WORD("verdict", "v.verdict") " AS verdict,"
+	" d.detail AS detail"
+	" FROM verdicts v"
+	" JOIN events x ON x.id = v.event"
+	" LEFT JOIN details d ON d.event = v.event;";
+/* clang-format on */
 
 static int get_pragma(struct spg_db *db, const char *sql, int64_t *ret)
 {
