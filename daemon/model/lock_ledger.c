@@ -19,7 +19,12 @@ static bool is_own(const struct step *s, const struct spg_tracked_lock *lock)
 {
 	const struct spg_lock_note *note = s->note;
 
-	if (lock->lock.kind != note->lock.kind)
+	/* Closing releases OFD locks as if they were POSIX locks (fs/locks.c,
+	 * locks_remove_file()); the owner tells them apart. */
+	if (lock->lock.kind != note->lock.kind &&
+		!(note->step == SPG_STEP_RELEASED &&
+			note->lock.kind == SPG_LOCK_POSIX &&
+			lock->lock.kind == SPG_LOCK_OFD && lock->owner))
 		return false;
 	if (lock->owner ? lock->owner != note->owner
 			: !lock->process || !note->process ||

@@ -26,6 +26,7 @@
 
 struct entry {
 	struct spg_product *product;
+	int64_t looked_ns; /* when a full survey last looked, UTC */
 	uint64_t generation;
 	bool dirty_all;
 	bool attribute;
@@ -121,6 +122,7 @@ static struct spg_tracking tracking_of(struct spg_model *model,
 		.hints = &model->hints,
 		.last_interval = &model->last_interval,
 		.now_ns = now_ns,
+		.looked_ns = entry->looked_ns,
 		.changes = changes,
 		.lock_events = model->has_lock_events,
 		.keep_locks = entry->n_lock_notes != entry->n_lock_notes_before};
@@ -488,6 +490,8 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 	entry = model->entries[index];
 	t = tracking_of(model, entry, obs->ended_ns, changes);
 	r = spg_tracked_update(&entry->tracked, obs, &t);
+	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
+		entry->looked_ns = obs->looked_ns;
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
 		r = take_over_files(entry, obs);
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)

@@ -77,6 +77,7 @@ struct spg_observation {
 	struct spg_product *product;
 	enum spg_survey_depth depth;
 	int64_t began_ns, ended_ns; /* UTC */
+	int64_t looked_ns;          /* when what it says was so, UTC */
 	int64_t took_ns;            /* monotonic duration */
 	bool attributed;            /* holders were searched for */
 	/* The census counted users: a file that is not `unattributed` has no

@@ -76,11 +76,17 @@ static int end_use(
 	return spg_tracked_emit(t, event);
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* The end as the event of closing dated it, else now: when it was noticed. */
 static int64_t end_time(const struct spg_tracking *t, const struct spg_tracked_use *use)
 {
 	return spg_hints_last(t->hints, use->file->path, use->process->id.pid,
-		SPG_EVENT_BIT(SPG_EVENT_CLOSE), use->began_ns, t->now_ns);
+		SPG_EVENT_BIT(SPG_EVENT_CLOSE), later(use->began_ns, t->looked_ns),
+		t->now_ns);
 }
 
 /* The uses that @obs found, each process and file once, sorted. */
@@ -144,7 +150,8 @@ static int merge_uses(const struct spg_tracked *old, const struct spg_observatio
 		if (order > 0) {
 			is->since_ns = spg_hints_last(t->hints, is->file->path,
 				is->process->id.pid, OPEN_KINDS,
-				is->process->started_ns, t->now_ns);
+				later(is->process->started_ns, t->looked_ns),
+				t->now_ns);
 			is->began_ns = is->since_ns;
 			r = begin_use(t, is);
 			continue;

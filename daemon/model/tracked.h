@@ -42,6 +42,9 @@ struct spg_tracking {
 	const struct spg_hints *hints;
 	int64_t *last_interval; /* counted up for each interval that begins */
 	int64_t now_ns;
+	/* When a survey last looked at everything: what it saw was so, and an older
+	 * hint dates nothing that it did not see. 0: never. */
+	int64_t looked_ns;
 	struct spg_event_list *changes;
 	bool lock_events; /* the ledger follows locks, see lock_ledger.h */
 	bool keep_locks;  /* locks were taken or released since the survey looked */

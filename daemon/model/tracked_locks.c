@@ -116,7 +116,9 @@ int spg_tracked_collect_locks(
 			.owner = seen->owner};
 		int r;
 
-		if (!spg_product_has_name(obs->product, spg_path_base(lock.file->path)))
+		if (obs->files[seen->file].presence == SPG_GONE ||
+			!spg_product_has_name(
+				obs->product, spg_path_base(lock.file->path)))
 			continue;
 		r = spg_tracked_add_lock(found, &lock);
 		if (r < 0)

@@ -381,7 +381,8 @@ int spg_render_locks(json_t *out, const struct spg_proof *proof,
 		const char *path = obs->files[lock->file].file->path;
 		json_t *row;
 
-		if (!spg_path_filter_has(filter, obs->product, path))
+		if (obs->files[lock->file].presence == SPG_GONE ||
+			!spg_path_filter_has(filter, obs->product, path))
 			continue;
 		row = render_lock(lock);
 		r |= json_object_set_new(row, "path", spg_render_text(path));

@@ -25,9 +25,6 @@ struct spg_spot {
 	size_t file; /* index in the observation */
 	size_t use;  /* index in the observation */
 	int32_t pid, tid, fd;
-	/* The kernel's names of the open file and of the descriptor table: what
-	 * locks belong to. 0: not known in this tier. */
-	uint64_t open_file, table;
 };
 
 struct spg_attribution {

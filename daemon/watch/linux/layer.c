@@ -18,14 +18,20 @@
 #define AT_HANDLE_FID 0x200
 #endif
 
+void spg_linux_file_drop_layer(struct spg_linux_file *file)
+{
+	struct spg_layer *layer = &file->layers[--file->n_layers];
+
+	free(layer->path);
+	free(layer->mount_path);
+}
+
 static void release(struct spg_file *base)
 {
 	struct spg_linux_file *file = spg_linux_file(base);
 
-	for (size_t i = 0; i < file->n_layers; i++) {
-		free(file->layers[i].path);
-		free(file->layers[i].mount_path);
-	}
+	while (file->n_layers > 0)
+		spg_linux_file_drop_layer(file);
 	free(file->layers);
 	free(file);
 }

@@ -83,6 +83,9 @@ struct spg_linux_file *spg_linux_file_make(const struct spg_place *place,
 int spg_linux_file_add_layer(struct spg_linux_file *file, char *path,
 	const struct spg_mount *mount, struct spg_file_id id);
 
+/** Take the last one off again. */
+void spg_linux_file_drop_layer(struct spg_linux_file *file);
+
 /**
  * A record for an inode that is not at its place any more: @fd is any descriptor
  * of it; of @place the paths and the mount say where it was. NULL: out of memory.

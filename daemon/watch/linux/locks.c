@@ -57,10 +57,9 @@ bool spg_lock_line_parse(const char *line, struct spg_lock_line *ret)
 	return true;
 }
 
-/* A lock of the file in the observation, by whoever is known to hold it. @spot: of
- * the descriptor that shows it, or NULL. */
+/* A lock of the file in the observation, by whoever is known to hold it. */
 static int add_lock(struct spg_attribution *a, const struct spg_lock_line *line,
-	size_t file, struct spg_process *process, const struct spg_spot *spot)
+	size_t file, struct spg_process *process)
 {
 	struct spg_seen_lock lock = {.file = file,
 		.kind = line->kind,
@@ -70,9 +69,6 @@ static int add_lock(struct spg_attribution *a, const struct spg_lock_line *line,
 		.end = line->end,
 		.process = process};
 
-	if (spot)
-		lock.owner =
-			line->kind == SPG_LOCK_POSIX ? spot->table : spot->open_file;
 	return spg_observation_add_lock(a->obs, &lock);
 }
 
@@ -108,8 +104,7 @@ static int order_locks(const void *va, const void *vb)
 	return order ? order : order_number(a->owner, b->owner);
 }
 
-/* Sort, and take out what duplicated descriptors showed again. */
-static void sort_locks(struct spg_observation *obs)
+void spg_locks_sort(struct spg_observation *obs)
 {
 	size_t n = 0;
 
@@ -175,7 +170,7 @@ static int read_spot(struct spg_attribution *a, const struct spg_spot *spot)
 			!spg_lock_line_parse(line + 5, &lock))
 			continue;
 		use->how |= SPG_USE_LOCKED;
-		r = add_lock(a, &lock, spot->file, use->process, spot);
+		r = add_lock(a, &lock, spot->file, use->process);
 		if (r == 0 && is_cancelled(a))
 			r = SPG_ERR_TIMEOUT;
 	}
@@ -266,9 +261,9 @@ static int add_listed(struct spg_attribution *a, size_t n_attributed,
 	else if (line->waiting && line->kind == SPG_LOCK_OFD)
 		use = find_ofd_waiter(a, file);
 	if (use == SPG_NO_FILE)
-		return add_lock(a, line, file, NULL, NULL);
+		return add_lock(a, line, file, NULL);
 	obs->uses[use].how |= line->waiting ? SPG_USE_WAITING : SPG_USE_LOCKED;
-	return add_lock(a, line, file, obs->uses[use].process, NULL);
+	return add_lock(a, line, file, obs->uses[use].process);
 }
 
 static int read_listed(struct spg_attribution *a)
@@ -304,8 +299,8 @@ int spg_locks_read(struct spg_attribution *a)
 		r = read_spot(a, &a->spots[i]);
 	if (r < 0)
 		return r;
-	sort_locks(a->obs);
+	spg_locks_sort(a->obs);
 	r = read_listed(a);
-	sort_locks(a->obs);
+	spg_locks_sort(a->obs);
 	return r;
 }

@@ -29,6 +29,9 @@ struct spg_lock_line {
  */
 bool spg_lock_line_parse(const char *line, struct spg_lock_line *ret);
 
+/** Sort the locks of @obs, and take out what is there twice. */
+void spg_locks_sort(struct spg_observation *obs);
+
 /**
  * Append the locks on the files of a->obs, and mark the uses of those who hold
  * or wait as LOCKED or WAITING. a->spots say where descriptors are open.

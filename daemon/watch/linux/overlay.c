@@ -134,6 +134,8 @@ int spg_overlay_find(struct spg_linux_file *file, const struct spg_mounts *mount
 	/* A file made anew in the upper layer has nothing below it, though a lower
 	 * layer may have another file of that name, which was deleted here. */
 	made_anew = found.upper && !found.copied_up;
+	while (made_anew && file->n_layers > 1)
+		spg_linux_file_drop_layer(file);
 	file->incomplete = found.unreadable || !found.data ||
 	                   ((found.copied_up || file->n_layers > 1) && !found.origin &&
 				   !made_anew);

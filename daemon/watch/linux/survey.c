@@ -13,7 +13,6 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/model/verdict.h"
-#include "daemon/watch/linux/locks.h"
 #include "daemon/watch/linux/recheck.h"
 #include "daemon/watch/linux/resolve.h"
 
@@ -226,17 +225,6 @@ void spg_survey_forget_uses(struct spg_survey *s, size_t index)
 			s->obs->uses[i].how = 0;
 }
 
-static int read_locks(struct spg_survey *s)
-{
-	int r = spg_locks_read(&s->attribution);
-
-	if (r == SPG_ERR_DENIED || r == SPG_ERR_IO || r == SPG_ERR_NOT_FOUND)
-		return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "locks",
-			"let the daemon read /proc/locks (no ProcSubset=pid)",
-			"/proc/locks cannot be read: %s", spg_err_text(r));
-	return r;
-}
-
 /* What the search could not do. */
 static int tell_gaps(struct spg_survey *s)
 {
@@ -360,12 +348,14 @@ static int survey_files(struct spg_survey *s)
 		spg_trace_files_end(trace_files, s->obs->product);
 	if (r == 0 && must_fall_back(s))
 		r = fall_back(s);
+	s->obs->looked_ns = spg_clock_wall_ns();
 	if (r < 0 || !needs_attribution(s))
 		return r;
 	s->obs->attributed = true;
 	r = s->way->attribute(s);
+	s->obs->looked_ns = spg_clock_wall_ns();
 	if (r == 0)
-		r = read_locks(s);
+		r = s->way->read_locks(s);
 	if (r == 0)
 		r = s->way->find_hidden(s);
 	if (r == 0)
@@ -374,7 +364,7 @@ static int survey_files(struct spg_survey *s)
 	return r;
 }
 
-/* Only the locks of files in use, held by those who use them. */
+/* Only the locks of files that are known to be in use. */
 static int survey_locks(struct spg_survey *s)
 {
 	const struct spg_survey_scope *scope = s->request->scope;
@@ -388,12 +378,13 @@ static int survey_locks(struct spg_survey *s)
 	s->targets = spg_targets_create(s->obs);
 	if (!s->targets)
 		return SPG_ERR_NOMEM;
-	s->attribution = (struct spg_attribution){.obs = s->obs,
-		.targets = s->targets,
-		.reader = &s->surveyor->reader,
-		.cancel = s->request->cancel};
-	r = spg_attribution_run_some(&s->attribution, scope->holders, scope->n_holders);
-	return r == 0 ? read_locks(s) : r;
+	r = s->way->read_locks_only(s);
+	if (r == 0 && must_fall_back(s)) {
+		s->way->finish(s);
+		s->way = &spg_survey_by_lease;
+		r = s->way->read_locks_only(s);
+	}
+	return r;
 }
 
 /* The mount table as it is now: what was known by mounts is known no more when it

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/hidden.h"
+#include "daemon/watch/linux/locks.h"
 #include "daemon/watch/linux/survey_state.h"
 
 /* Ask the kernel about one file, and take over the answer. */
@@ -146,6 +147,31 @@ static bool must_rule_out(const struct spg_observation *obs)
 	return must;
 }
 
+static int read_locks(struct spg_survey *s)
+{
+	int r = spg_locks_read(&s->attribution);
+
+	if (r == SPG_ERR_DENIED || r == SPG_ERR_IO || r == SPG_ERR_NOT_FOUND)
+		return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "locks",
+			"let the daemon read /proc/locks (no ProcSubset=pid)",
+			"/proc/locks cannot be read: %s", spg_err_text(r));
+	return r;
+}
+
+/* Of those who are known to use the files. */
+static int read_locks_only(struct spg_survey *s)
+{
+	const struct spg_survey_scope *scope = s->request->scope;
+	int r;
+
+	s->attribution = (struct spg_attribution){.obs = s->obs,
+		.targets = s->targets,
+		.reader = &s->surveyor->reader,
+		.cancel = s->request->cancel};
+	r = spg_attribution_run_some(&s->attribution, scope->holders, scope->n_holders);
+	return r == 0 ? read_locks(s) : r;
+}
+
 static int find_hidden(struct spg_survey *s)
 {
 	return must_rule_out(s->obs) ? spg_hidden_search(&s->attribution) : 0;
@@ -160,6 +186,8 @@ const struct spg_survey_way spg_survey_by_lease = {
 	.probe_all = probe_all,
 	.probe = probe,
 	.attribute = attribute,
+	.read_locks = read_locks,
+	.read_locks_only = read_locks_only,
 	.find_hidden = find_hidden,
 	.finish = finish,
 };

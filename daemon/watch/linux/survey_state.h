@@ -38,6 +38,11 @@ struct spg_survey_way {
 	/* Find out who uses the files that are in use (or lost their names), see
 	 * that it adds up, and mark what does not. */
 	int (*attribute)(struct spg_survey *s);
+	/* Add the locks of the files that were found in use, and who has them. */
+	int (*read_locks)(struct spg_survey *s);
+	/* The same for files that nobody has been searched for yet; the users known,
+	 * of the request's scope, may be all that are looked at. */
+	int (*read_locks_only)(struct spg_survey *s);
 	/* Look for what may hold a file and is no process, where it matters. */
 	int (*find_hidden)(struct spg_survey *s);
 	void (*finish)(struct spg_survey *s);

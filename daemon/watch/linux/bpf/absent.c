@@ -41,6 +41,17 @@ int spg_look_census(struct spg_look *look,
 	return SPG_ERR_UNSUPPORTED;
 }
 
+int spg_look_locks(struct spg_look *look, const uint64_t *inodes, size_t n_inodes,
+	int (*on_held)(void *user, const struct spg_bpf_held *held), void *user)
+{
+	(void)look;
+	(void)inodes;
+	(void)n_inodes;
+	(void)on_held;
+	(void)user;
+	return SPG_ERR_UNSUPPORTED;
+}
+
 int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 	int (*on_hit)(void *user, const struct spg_bpf_hit *hit), void *user)
 {

@@ -163,6 +163,9 @@ struct ovl_inode___flat {
 
 /* Since 6.9 the common part of locks and leases is a structure of its own. */
 struct file_lock_core {
+	struct list_head flc_list;             /* of the inode's locks */
+	struct list_head flc_blocked_requests; /* who waits for it */
+	struct list_head flc_blocked_member;   /* in the list of whom it waits for */
 	void *flc_owner;
 	__u32 flc_flags;
 	__u8 flc_type;
@@ -177,9 +180,11 @@ struct file_lease {
 	struct file_lock_core c;
 };
 struct file_lock___flat {
+	struct list_head fl_list, fl_blocked_requests, fl_blocked_member;
 	void *fl_owner;
 	__u32 fl_flags;
 	__u8 fl_type;
+	__s32 fl_pid;
 	struct file *fl_file;
 	__s64 fl_start, fl_end;
 };

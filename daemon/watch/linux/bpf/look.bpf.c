@@ -20,6 +20,10 @@
  * in few of them. */
 #define LAYERS_MAX   500
 
+/* Locks of one inode that are walked to, and waiters for one of them. */
+#define LOCKS_MAX    (1 << 20)
+#define WAITERS_MAX  4096
+
 /* Mappings of one file that are told; no more fit into the iterator's buffer, and
  * then it fails. */
 #define MAPPINGS_MAX 4096
@@ -393,6 +397,147 @@ int search_mappings(struct bpf_iter__task_vma *ctx)
 	hit.start = vma->vm_start;
 	hit.end = vma->vm_end;
 	bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
+	return 0;
+}
+
+/* Locks before this one, in the order of the lists, have been told. */
+__u32 first_lock;
+
+/* Walks an inode's lists of locks and, from each, those of whoever waits for it. */
+struct lock_walk {
+	struct seq_file *seq;
+	struct inode *inode;
+	const struct list_head *head, *at;              /* of locks */
+	const struct list_head *waiters_head, *waiters; /* for one of them */
+	const struct list_head *behind_head, *behind;   /* for one of those */
+	__u32 number;
+	bool lease;
+};
+
+/* Where a lock's common part lies in the structure of this kernel. */
+#define LOCK_OFFSET(core, flat)                                                        \
+	(bpf_core_type_exists(struct file_lock_core)                                   \
+			? bpf_core_field_offset(struct file_lock_core, core)           \
+			: bpf_core_field_offset(struct file_lock___flat, flat))
+
+static __always_inline void tell_lock(struct lock_walk *walk, __u64 lock, bool waits)
+{
+	struct spg_bpf_held out = {.inode = (__u64)walk->inode, .waits = waits};
+	__u32 flags;
+
+	out.number = walk->number++;
+	if (out.number < first_lock || out.number >= first_lock + SPG_BPF_HELD_MAX)
+		return;
+	if (bpf_core_type_exists(struct file_lock_core)) {
+		struct file_lock *typed = (void *)lock;
+
+		flags = BPF_CORE_READ(typed, c.flc_flags);
+		out.owner = (__u64)BPF_CORE_READ(typed, c.flc_owner);
+		out.type = BPF_CORE_READ(typed, c.flc_type);
+		out.tgid = BPF_CORE_READ(typed, c.flc_pid);
+		out.start = BPF_CORE_READ(typed, fl_start);
+		out.end = BPF_CORE_READ(typed, fl_end);
+	} else {
+		struct file_lock___flat *flat = (void *)lock;
+
+		flags = BPF_CORE_READ(flat, fl_flags);
+		out.owner = (__u64)BPF_CORE_READ(flat, fl_owner);
+		out.type = BPF_CORE_READ(flat, fl_type);
+		out.tgid = BPF_CORE_READ(flat, fl_pid);
+		out.start = BPF_CORE_READ(flat, fl_start);
+		out.end = BPF_CORE_READ(flat, fl_end);
+	}
+	if (walk->lease) {
+		out.start = 0;
+		out.end = 0x7fffffffffffffff;
+	}
+	out.kind = walk->lease         ? SPG_BPF_LEASE
+	           : flags & FL_OFDLCK ? SPG_BPF_OFD
+	           : flags & FL_FLOCK  ? SPG_BPF_FLOCK
+	                               : SPG_BPF_POSIX;
+	bpf_seq_write(walk->seq, &out, sizeof(out));
+}
+
+static __always_inline const struct list_head *next_of(const struct list_head *at)
+{
+	return BPF_CORE_READ(at, next);
+}
+
+static long visit_behind(__u32 i, struct lock_walk *walk)
+{
+	const struct list_head *at = walk->behind;
+
+	if (!at || at == walk->behind_head)
+		return 1;
+	tell_lock(walk, (__u64)at - LOCK_OFFSET(flc_blocked_member, fl_blocked_member),
+		true);
+	walk->behind = next_of(at);
+	return 0;
+}
+
+static long visit_waiter(__u32 i, struct lock_walk *walk)
+{
+	const struct list_head *at = walk->waiters;
+	__u64 lock;
+
+	if (!at || at == walk->waiters_head)
+		return 1;
+	lock = (__u64)at - LOCK_OFFSET(flc_blocked_member, fl_blocked_member);
+	tell_lock(walk, lock, true);
+	/* Who waits for the same as another one waits behind that one. */
+	walk->behind_head =
+		(void *)(lock + LOCK_OFFSET(flc_blocked_requests, fl_blocked_requests));
+	walk->behind = next_of(walk->behind_head);
+	bpf_loop(WAITERS_MAX, visit_behind, walk, 0);
+	walk->waiters = next_of(at);
+	return 0;
+}
+
+static long visit_lock(__u32 i, struct lock_walk *walk)
+{
+	const struct list_head *at = walk->at;
+	__u64 lock;
+
+	if (!at || at == walk->head)
+		return 1;
+	lock = (__u64)at - LOCK_OFFSET(flc_list, fl_list);
+	tell_lock(walk, lock, false);
+	walk->waiters_head =
+		(void *)(lock + LOCK_OFFSET(flc_blocked_requests, fl_blocked_requests));
+	walk->waiters = next_of(walk->waiters_head);
+	bpf_loop(WAITERS_MAX, visit_waiter, walk, 0);
+	walk->at = next_of(at);
+	return 0;
+}
+
+static __always_inline void visit_list(
+	struct lock_walk *walk, const struct list_head *head, bool lease)
+{
+	walk->head = head;
+	walk->at = next_of(head);
+	walk->lease = lease;
+	bpf_loop(LOCKS_MAX, visit_lock, walk, 0);
+}
+
+/* Over our own descriptors, like the census: the locks of each target. */
+SEC("iter/task_file")
+int read_locks(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct file_lock_context *locks;
+	struct lock_walk walk = {};
+
+	if (!ctx->task || !file || !(file->f_mode & FMODE_PATH) ||
+		!is_target(file->f_inode))
+		return 0;
+	locks = file->f_inode->i_flctx;
+	if (!locks)
+		return 0;
+	walk.seq = ctx->meta->seq;
+	walk.inode = file->f_inode;
+	visit_list(&walk, &locks->flc_flock, false);
+	visit_list(&walk, &locks->flc_posix, false);
+	visit_list(&walk, &locks->flc_lease, true);
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 
 struct spg_look {
 	struct look *programs;
-	struct bpf_link *census, *trees; /* of this process only */
+	struct bpf_link *census, *trees, *locks; /* of this process only */
 	/* Of everybody. */
 	struct bpf_link *files, *mappings, *tasks;
 	char buffer[BUFFER_BYTES];
@@ -30,6 +30,7 @@ void spg_look_destroy(struct spg_look *look)
 		return;
 	bpf_link__destroy(look->census);
 	bpf_link__destroy(look->trees);
+	bpf_link__destroy(look->locks);
 	bpf_link__destroy(look->files);
 	bpf_link__destroy(look->mappings);
 	bpf_link__destroy(look->tasks);
@@ -58,6 +59,9 @@ static int attach_all(struct spg_look *look)
 		look->trees =
 			attach(look->programs->progs.search_trees, (uint32_t)getpid());
 	if (look->trees)
+		look->locks =
+			attach(look->programs->progs.read_locks, (uint32_t)getpid());
+	if (look->locks)
 		look->files = attach(look->programs->progs.search_files, 0);
 	if (look->files)
 		look->mappings = attach(look->programs->progs.search_mappings, 0);
@@ -252,22 +256,74 @@ static int run_search(struct spg_look *look, struct bpf_link *link,
 		reader);
 }
 
+/* Name @inodes to the programs. Returns 0 or SPG_ERR_NOMEM; forget_targets() takes
+ * them out again. */
+static int set_targets(struct spg_look *look, const uint64_t *inodes, size_t n)
+{
+	int targets = bpf_map__fd(look->programs->maps.targets);
+	const uint8_t one = 1;
+	uint64_t filter = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		filter |= UINT64_C(1) << SPG_BPF_FILTER_BIT(inodes[i]);
+		if (bpf_map_update_elem(targets, &inodes[i], &one, BPF_ANY) < 0)
+			r = SPG_ERR_NOMEM;
+	}
+	look->programs->bss->filter = filter;
+	return r;
+}
+
+static void forget_targets(struct spg_look *look, const uint64_t *inodes, size_t n)
+{
+	int targets = bpf_map__fd(look->programs->maps.targets);
+
+	for (size_t i = 0; i < n; i++)
+		(void)bpf_map_delete_elem(targets, &inodes[i]);
+}
+
+struct held_reader {
+	int (*on_held)(void *user, const struct spg_bpf_held *held);
+	void *user;
+	size_t n;
+};
+
+static int read_held(void *user, const void *record)
+{
+	struct held_reader *reader = user;
+	struct spg_bpf_held held;
+
+	memcpy(&held, record, sizeof(held));
+	reader->n++;
+	return reader->on_held(reader->user, &held);
+}
+
+int spg_look_locks(struct spg_look *look, const uint64_t *inodes, size_t n_inodes,
+	int (*on_held)(void *user, const struct spg_bpf_held *held), void *user)
+{
+	struct held_reader reader = {.on_held = on_held, .user = user};
+	int r = set_targets(look, inodes, n_inodes);
+
+	/* So many of each inode at a time as fit into the kernel's buffer. */
+	for (uint32_t first = 0; r == 0; first += SPG_BPF_HELD_MAX) {
+		size_t before = reader.n;
+
+		look->programs->bss->first_lock = first;
+		r = run(look, look->locks, sizeof(struct spg_bpf_held), NULL, read_held,
+			&reader);
+		if (reader.n == before)
+			break;
+	}
+	forget_targets(look, inodes, n_inodes);
+	return r;
+}
+
 int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 	int (*on_hit)(void *user, const struct spg_bpf_hit *hit), void *user)
 {
 	struct hit_reader reader = {.on_hit = on_hit, .user = user};
-	const uint8_t one = 1;
-	int targets = bpf_map__fd(look->programs->maps.targets);
-	uint64_t filter = 0;
-	size_t n = 0;
-	int r = 0;
+	int r = set_targets(look, search->inodes, search->n_inodes);
 
-	for (; r == 0 && n < search->n_inodes; n++) {
-		filter |= UINT64_C(1) << SPG_BPF_FILTER_BIT(search->inodes[n]);
-		if (bpf_map_update_elem(targets, &search->inodes[n], &one, BPF_ANY) < 0)
-			r = SPG_ERR_NOMEM;
-	}
-	look->programs->bss->filter = filter;
 	look->programs->bss->find_lost = search->find_lost;
 	if (r == 0)
 		r = run_search(look, look->files, search, &reader);
@@ -281,7 +337,6 @@ int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 		r = run_search(look, look->mappings, search, &reader);
 	forget_memories(look, &reader);
 	free(reader.mappings);
-	while (n-- > 0)
-		(void)bpf_map_delete_elem(targets, &search->inodes[n]);
+	forget_targets(look, search->inodes, search->n_inodes);
 	return r;
 }

@@ -49,6 +49,16 @@ static inline bool spg_bpf_inode_is_used(const struct spg_bpf_inode *inode)
 				       SPG_INODE_LEASE)) != 0;
 }
 
+/**
+ * Tell the locks on @inodes (addresses, as in a search), and who waits for them.
+ * The lists are read without their locks: what changes meanwhile may be told
+ * wrongly.
+ *
+ * Returns 0, @on_held's error, SPG_ERR_IO or SPG_ERR_NOMEM.
+ */
+int spg_look_locks(struct spg_look *look, const uint64_t *inodes, size_t n_inodes,
+	int (*on_held)(void *user, const struct spg_bpf_held *held), void *user);
+
 struct spg_look_search {
 	/* Addresses of inodes, from a census whose descriptors are still open:
 	 * only that keeps them from being used for something else. */

@@ -63,6 +63,24 @@ struct spg_bpf_hit {
 	__u32 sdev; /* as in struct spg_bpf_inode */
 };
 
+/* --- look.bpf.c: locks ------------------------------------------------- */
+
+/* A lock on one of the inodes, or somebody's waiting for one. */
+struct spg_bpf_held {
+	__u64 inode;      /* its address */
+	__u64 owner;      /* as in struct spg_bpf_lock */
+	__s64 start, end; /* bytes, both included */
+	__u32 number;     /* in the order of the lists */
+	__s32 tgid;       /* who asked for it, in the first pid namespace */
+	__u8 kind;        /* enum spg_bpf_lock_kind */
+	__u8 type;        /* F_RDLCK 0, F_WRLCK 1 */
+	__u8 waits;
+	__u8 reserved[5];
+};
+
+/* Records of one inode that fit into an iterator's buffer. */
+#define SPG_BPF_HELD_MAX       400
+
 /* --- trace.bpf.c: locks ------------------------------------------------ */
 
 /* Which of the bits of a filter stands for inode number @ino. */

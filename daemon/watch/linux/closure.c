@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Closure: as many distinct open files as the inode's counters say. What is missing
+ * has no process that shows it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "daemon/watch/linux/counted.h"
+
+static int order_by_file(const void *va, const void *vb)
+{
+	const struct spg_bpf_hit *a = va, *b = vb;
+
+	if (a->inode != b->inode)
+		return a->inode < b->inode ? -1 : 1;
+	return a->file < b->file ? -1 : a->file > b->file;
+}
+
+static int order_by_memory(const void *va, const void *vb)
+{
+	const struct spg_bpf_hit *a = va, *b = vb;
+	int order = (a->kind == SPG_HIT_EXE) - (b->kind == SPG_HIT_EXE);
+
+	if (order == 0 && a->inode != b->inode)
+		order = a->inode < b->inode ? -1 : 1;
+	if (order == 0 && a->memory != b->memory)
+		order = a->memory < b->memory ? -1 : 1;
+	return order;
+}
+
+/* What the search found of one inode, in the terms of its counters. */
+struct found {
+	int32_t readers, writers, executing;
+};
+
+/* Count @inode's distinct open files among the hits, sorted by file. */
+static struct found count_files(const struct spg_counted_files *c, uint64_t inode)
+{
+	struct spg_bpf_hit key = {.inode = inode};
+	struct found found = {0};
+	size_t low = 0, high = c->n_hits;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (order_by_file(&c->hits[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (size_t i = low; i < c->n_hits && c->hits[i].inode == inode; i++) {
+		if (i > low && c->hits[i].file == c->hits[i - 1].file)
+			continue;
+		if (c->hits[i].mode & 2)
+			found.writers++;
+		else if (c->hits[i].mode & 1)
+			found.readers++;
+	}
+	return found;
+}
+
+static int32_t count_executing(const struct spg_bpf_hit *hits, size_t n, uint64_t inode)
+{
+	const struct spg_bpf_hit *last = NULL;
+	int32_t executing = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (hits[i].kind != SPG_HIT_EXE || hits[i].inode != inode ||
+			(last && last->memory == hits[i].memory))
+			continue;
+		last = &hits[i];
+		executing++;
+	}
+	return executing;
+}
+
+enum balance { EVEN, HIDDEN, STALE };
+
+/*
+ * Readers are the open files that only read (i_readcount), writers those that
+ * also write; below zero, each address space that executes it denies writing
+ * once (include/linux/fs.h). A mark that is asked before the content is read
+ * makes the kernel not deny it: so fewer of those are no contradiction.
+ */
+static enum balance weigh(const struct spg_counted *inode, const struct found *found)
+{
+	int32_t denied = inode->writers < 0 ? -inode->writers : 0;
+	int32_t writers = inode->writers > 0 ? inode->writers : 0;
+
+	if (inode->readers > found->readers || writers > found->writers ||
+		denied > found->executing)
+		return HIDDEN;
+	if (inode->readers < found->readers || writers < found->writers)
+		return STALE;
+	return EVEN;
+}
+
+int spg_close_census(struct spg_survey *s, bool final)
+{
+	struct spg_counted_files *c = s->counted;
+	struct spg_bpf_hit *executing = calloc(c->n_hits + 1, sizeof(*executing));
+	int r, open_ends = 0;
+
+	if (!executing)
+		return SPG_ERR_NOMEM;
+	if (c->n_hits > 0) {
+		memcpy(executing, c->hits, c->n_hits * sizeof(*executing));
+		qsort(executing, c->n_hits, sizeof(*executing), order_by_memory);
+		qsort(c->hits, c->n_hits, sizeof(*c->hits), order_by_file);
+	}
+	r = spg_counted_take_census(s, 0);
+	for (size_t i = 0; r == 0 && i < c->n_inodes; i++) {
+		const struct spg_counted *inode = &c->inodes[i];
+		struct found found = count_files(c, inode->inode);
+		enum balance balance;
+
+		found.executing = inode->writers < 0 ? count_executing(executing,
+							       c->n_hits, inode->inode)
+		                                     : 0;
+		balance = weigh(inode, &found);
+		if (balance != EVEN)
+			open_ends = 1;
+		if (final && balance == HIDDEN)
+			s->obs->files[inode->file].unattributed = true;
+	}
+	free(executing);
+	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++)
+		if (s->obs->files[i].census == SPG_CENSUS_FREE ||
+			s->obs->files[i].presence == SPG_GONE)
+			spg_survey_forget_uses(s, i);
+	if (r == 0)
+		r = spg_counted_take_over(s, 0, true);
+	return r < 0 ? r : open_ends;
+}

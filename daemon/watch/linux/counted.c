@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/counted.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/array.h"
+#include "common/err.h"
+
+/* Files asked about at once. */
+#define BATCH 512
+
+int spg_counted_name(struct spg_counted_files *c, size_t file, int fd)
+{
+	size_t size = c->size_by_fd ? c->size_by_fd : 256;
+	int r = spg_array_reserve(
+		&c->names, c->n_names, &c->size_names, sizeof(*c->names));
+
+	while (size <= (size_t)fd)
+		size *= 2;
+	if (r == 0 && size > c->size_by_fd) {
+		size_t *by_fd = realloc(c->by_fd, size * sizeof(*by_fd));
+
+		if (!by_fd)
+			return SPG_ERR_NOMEM;
+		memset(by_fd + c->size_by_fd, 0,
+			(size - c->size_by_fd) * sizeof(*by_fd));
+		c->by_fd = by_fd;
+		c->size_by_fd = size;
+	}
+	if (r < 0)
+		return r;
+	c->names[c->n_names++] = (struct spg_named){.fd = fd, .file = file};
+	c->by_fd[fd] = c->n_names;
+	return 0;
+}
+
+/* Close the names from @first on of files that nobody uses. */
+static void let_go_of_free(struct spg_survey *s, size_t first)
+{
+	struct spg_counted_files *c = s->counted;
+	size_t n = first;
+
+	for (size_t i = first; i < c->n_names; i++) {
+		const struct spg_seen_file *seen = &s->obs->files[c->names[i].file];
+
+		c->by_fd[c->names[i].fd] = 0;
+		if (seen->census == SPG_CENSUS_FREE) {
+			close(c->names[i].fd);
+		} else {
+			c->names[n++] = c->names[i];
+			c->by_fd[c->names[n - 1].fd] = n;
+		}
+	}
+	c->n_names = n;
+}
+
+static int on_inode(void *user, const struct spg_bpf_inode *inode)
+{
+	struct spg_survey *s = user;
+	struct spg_counted_files *c = s->counted;
+	struct spg_trace_files *trace_files = s->surveyor->trace_files;
+	size_t name;
+	int r;
+
+	if (inode->fd < 0 || (size_t)inode->fd >= c->size_by_fd)
+		return 0; /* another thread's */
+	name = c->by_fd[inode->fd];
+	if (name == 0 || name - 1 < c->first_name)
+		return 0;
+	r = spg_array_reserve(
+		&c->inodes, c->n_inodes, &c->size_inodes, sizeof(*c->inodes));
+	if (r < 0)
+		return r;
+	c->inodes[c->n_inodes++] = (struct spg_counted){.inode = inode->inode,
+		.file = c->names[name - 1].file,
+		.readers = inode->readers,
+		.writers = inode->writers,
+		.flags = inode->flags,
+		.used = spg_bpf_inode_is_used(inode),
+		/* The kernel's own encoding (linux/kdev_t.h). */
+		.sdev = makedev(inode->sdev >> 20, inode->sdev & 0xfffff)};
+	/* Before its locks are read, so that none is missed in between. */
+	if (!trace_files)
+		return 0;
+	r = spg_trace_files_add(trace_files, s->obs->product, inode,
+		s->obs->files[c->names[name - 1].file].file);
+	if (r == SPG_ERR_LIMIT && !c->told_limit) {
+		c->told_limit = true;
+		r = spg_observation_add_lack(s->obs, SPG_NO_FILE, false, "lock events",
+			"watch fewer files",
+			"of more than half a million files locks are only seen when "
+			"somebody asks");
+	}
+	return r == SPG_ERR_LIMIT ? 0 : r;
+}
+
+static int order_inodes(const void *va, const void *vb)
+{
+	const struct spg_counted *a = va, *b = vb;
+
+	if (a->inode != b->inode)
+		return a->inode < b->inode ? -1 : 1;
+	return a->file < b->file ? -1 : a->file > b->file;
+}
+
+int spg_counted_take_census(struct spg_survey *s, size_t first)
+{
+	struct spg_counted_files *c = s->counted;
+	int r;
+
+	c->n_inodes = 0;
+	c->first_name = first;
+	if (first == c->n_names)
+		return 0;
+	r = spg_look_census(s->surveyor->look, on_inode, s);
+	if (r < 0)
+		return r;
+	/* Free unless a counter says otherwise; unknown if none was told. */
+	for (size_t i = first; i < c->n_names; i++)
+		s->obs->files[c->names[i].file].census = SPG_CENSUS_UNKNOWN;
+	for (size_t i = 0; i < c->n_inodes; i++) {
+		struct spg_seen_file *seen = &s->obs->files[c->inodes[i].file];
+
+		if (c->inodes[i].used)
+			seen->census = SPG_CENSUS_BUSY;
+		else if (seen->census == SPG_CENSUS_UNKNOWN)
+			seen->census = SPG_CENSUS_FREE;
+	}
+	for (size_t i = 0; i < c->n_inodes; i++) {
+		struct spg_seen_file *seen = &s->obs->files[c->inodes[i].file];
+
+		if ((c->inodes[i].flags & SPG_INODE_CUT) &&
+			seen->census == SPG_CENSUS_FREE)
+			seen->census = SPG_CENSUS_UNKNOWN;
+	}
+	if (c->n_inodes > 0)
+		qsort(c->inodes, c->n_inodes, sizeof(*c->inodes), order_inodes);
+	return 0;
+}
+
+int spg_counted_take_over(struct spg_survey *s, size_t first, bool again)
+{
+	int r = 0;
+
+	for (size_t i = first; r == 0 && i < s->counted->n_names; i++) {
+		size_t file = s->counted->names[i].file;
+		struct spg_census_result result = {
+			.census = s->obs->files[file].census, .errnum = ENODATA};
+
+		/* A file may have several names: the layers of an overlay. */
+		if (again && result.census == SPG_CENSUS_UNKNOWN)
+			continue;
+		if (i == first || file != s->counted->names[i - 1].file)
+			r = spg_survey_take_census(s, file, &result);
+	}
+	return r;
+}
+
+/* Open what names file @index. Returns 0, SPG_ERR_NOMEM, or 1 when that says it
+ * all. */
+static int open_names(struct spg_survey *s, size_t index)
+{
+	struct spg_seen_file *seen = &s->obs->files[index];
+	struct spg_linux_file *file = spg_linux_file(seen->file);
+	bool replaced = seen->presence == SPG_REPLACED;
+	struct spg_census_result result = {.census = SPG_CENSUS_UNKNOWN};
+	size_t n_before = s->counted->n_names;
+	int fd = -1, r = 0;
+
+	/* An old version whose real file is not known cannot be named. */
+	if (replaced && file->incomplete)
+		result.errnum = ENODATA;
+	/* The merged inode, which programs open. */
+	if (file->class == SPG_FS_OVERLAY && !replaced) {
+		fd = open(seen->file->path, SPG_OPEN_NAME);
+		if (fd < 0)
+			result.errnum = errno;
+		else
+			r = spg_counted_name(s->counted, index, fd);
+	}
+	for (size_t i = 0; r == 0 && result.errnum == 0 && i < file->n_layers; i++) {
+		fd = spg_layer_open(
+			file, i, replaced ? s->surveyor->mounts : NULL, SPG_OPEN_NAME);
+		if (fd >= 0)
+			r = spg_counted_name(s->counted, index, fd);
+		else if (replaced && errno == ESTALE)
+			result.census = SPG_CENSUS_FREE; /* no names, no users */
+		else if (file->class != SPG_FS_OVERLAY)
+			result.errnum = errno;
+		/* Of an overlay the kernel tells them itself. */
+	}
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	if (result.errnum == 0 && s->counted->n_names > n_before)
+		return 0;
+	if (result.errnum == 0 && result.census == SPG_CENSUS_UNKNOWN)
+		result.errnum = ENODATA;
+	while (s->counted->n_names > n_before) {
+		fd = s->counted->names[--s->counted->n_names].fd;
+		s->counted->by_fd[fd] = 0;
+		close(fd);
+	}
+	r = spg_survey_take_census(s, index, &result);
+	return r < 0 ? r : 1;
+}
+
+int spg_counted_ensure(struct spg_survey *s)
+{
+	if (!s->counted)
+		s->counted = calloc(1, sizeof(*s->counted));
+	s->obs->counted = true;
+	return s->counted ? 0 : SPG_ERR_NOMEM;
+}
+
+int spg_counted_probe_all(struct spg_survey *s)
+{
+	int r = spg_counted_ensure(s);
+
+	for (size_t i = 0; r == 0 && i < s->obs->n_files;) {
+		size_t first = s->counted->n_names;
+
+		for (size_t end = i + BATCH; r >= 0 && i < end && i < s->obs->n_files;
+			i++)
+			r = open_names(s, i);
+		if (r >= 0)
+			r = spg_counted_take_census(s, first);
+		if (r == 0)
+			r = spg_counted_take_over(s, first, false);
+		if (r == 0)
+			let_go_of_free(s, first);
+		if (r == 0 && spg_survey_is_cancelled(s))
+			r = SPG_ERR_TIMEOUT;
+	}
+	return r;
+}
+
+int spg_counted_probe(struct spg_survey *s, size_t index)
+{
+	size_t first;
+	int r = spg_counted_ensure(s);
+
+	if (r < 0)
+		return r;
+	first = s->counted->n_names;
+	r = open_names(s, index);
+	if (r == 0)
+		r = spg_counted_take_census(s, first);
+	if (r == 0)
+		r = spg_counted_take_over(s, first, false);
+	if (r == 0)
+		let_go_of_free(s, first);
+	return r < 0 ? r : 0;
+}
+
+const struct spg_counted *spg_counted_find(
+	const struct spg_counted_files *c, uint64_t inode)
+{
+	size_t low = 0, high = c->n_inodes;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->inodes[middle].inode < inode)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < c->n_inodes && c->inodes[low].inode == inode ? &c->inodes[low]
+	                                                          : NULL;
+}
+
+void spg_counted_finish(struct spg_survey *s)
+{
+	struct spg_counted_files *c = s->counted;
+
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_names; i++)
+		close(c->names[i].fd);
+	free(c->names);
+	free(c->by_fd);
+	free(c->inodes);
+	free(c->hits);
+	free(c);
+	s->counted = NULL;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What the tier "bpf" knows of a survey's files: the descriptors (O_PATH, which
+ * count for nothing) that name them, the counters of the inodes behind, and who was
+ * found to have those open. For survey_bpf.c and what it is made of: counted.c
+ * (names and counters), closure.c (do they add up?), lost_bpf.c (files without a
+ * name), locks_bpf.c. Surveyor's thread.
+ *
+ * The descriptors of files in use stay open until the survey ends, so that the
+ * address of the inode names it all that time.
+ */
+#include "daemon/watch/linux/survey_state.h"
+
+/* A descriptor of ours that names a file. */
+struct spg_named {
+	int fd;
+	size_t file;
+};
+
+/* One inode behind one of them. */
+struct spg_counted {
+	uint64_t inode;
+	size_t file;
+	int32_t readers, writers;
+	uint32_t flags; /* SPG_INODE_* */
+	bool used;
+	uint64_t sdev;
+};
+
+struct spg_counted_files {
+	struct spg_named *names;
+	size_t n_names, size_names;
+	size_t *by_fd; /* index into names + 1, 0 none */
+	size_t size_by_fd;
+	struct spg_counted *inodes; /* sorted by address once a census is complete */
+	size_t n_inodes, size_inodes;
+	size_t first_name; /* names before it are not asked about by this census */
+	struct spg_bpf_hit *hits;
+	size_t n_hits, size_hits;
+	bool found_lost; /* the search found files that nobody knew */
+	bool told_limit; /* a lack says that not all locks are told of */
+	bool told_lost;  /* a lack says that not all of them could be seen */
+};
+
+/** Make s->counted, if it is not there. Returns 0 or SPG_ERR_NOMEM. */
+int spg_counted_ensure(struct spg_survey *s);
+void spg_counted_finish(struct spg_survey *s);
+
+/** Keep @fd, which becomes the survey's, as a name of file @file. Returns 0, or
+ * SPG_ERR_NOMEM: then @fd is still the caller's. */
+int spg_counted_name(struct spg_counted_files *c, size_t file, int fd);
+
+/** See struct spg_survey_way. */
+int spg_counted_probe_all(struct spg_survey *s);
+int spg_counted_probe(struct spg_survey *s, size_t index);
+
+/** Read the counters behind all names from @first on, and judge their files: free,
+ * busy or unknown. The inodes are sorted. Returns 0 or a negative spg_err. */
+int spg_counted_take_census(struct spg_survey *s, size_t first);
+
+/** Tell the observation what the census said of the names from @first on. @again:
+ * what is not known has been told. */
+int spg_counted_take_over(struct spg_survey *s, size_t first, bool again);
+
+/** The first entry for the inode at address @inode, or NULL; others of that inode
+ * (files with several names) follow it. */
+const struct spg_counted *spg_counted_find(
+	const struct spg_counted_files *c, uint64_t inode);
+
+/**
+ * Closure: compare what was found with what the counters say now. Returns 1 when
+ * they differ; @final: and mark the files that somebody else must be using.
+ */
+int spg_close_census(struct spg_survey *s, bool final);
+
+/** See which of the nameless files among the hits were the product's, and append
+ * them. Sets found_lost. Returns 0 or a negative spg_err. */
+int spg_look_at_lost(struct spg_survey *s);
+
+/** True for a hit on a file that has lost its name. */
+static inline bool spg_is_lost(const struct spg_bpf_hit *hit)
+{
+	return hit->kind == SPG_HIT_LOST_FD || hit->kind == SPG_HIT_LOST_MAP;
+}
+
+/** Append the locks on the inodes that have any. Returns 0 or a negative spg_err. */
+int spg_read_locks_bpf(struct spg_survey *s);
