@@ -628,6 +628,11 @@ int spg_prover_settle(
 	int r;
 
 	drain(prover);
+	/* What no event tells has to be looked at, to be settled. */
+	for (size_t i = 0; i < spg_model_n_products(prover->model); i++)
+		if (prover->watch->lock_events &&
+			spg_model_needs_polling(prover->model, i))
+			spg_model_look_again(prover->model, i);
 	r = spg_settlings_add(&prover->settlings, done, user);
 	if (r == 0)
 		wake(prover);

@@ -19,12 +19,7 @@ static bool is_own(const struct step *s, const struct spg_tracked_lock *lock)
 {
 	const struct spg_lock_note *note = s->note;
 
-	/* Closing releases OFD locks as if they were POSIX locks (fs/locks.c,
-	 * locks_remove_file()); the owner tells them apart. */
-	if (lock->lock.kind != note->lock.kind &&
-		!(note->step == SPG_STEP_RELEASED &&
-			note->lock.kind == SPG_LOCK_POSIX &&
-			lock->lock.kind == SPG_LOCK_OFD && lock->owner))
+	if (lock->lock.kind != note->lock.kind)
 		return false;
 	if (lock->owner ? lock->owner != note->owner
 			: !lock->process || !note->process ||
@@ -80,15 +75,17 @@ static int end(const struct step *s, size_t index)
 	return r;
 }
 
-/* End what the caller waited for: it has it now, or gave up. */
+/* End what the caller waited for: it has it now, or gave up. (The kernel tells of a
+ * lock that was given with the neighbours it has joined.) */
 static int end_waiting(const struct step *s)
 {
 	for (size_t i = 0; i < s->tracked->n_locks; i++) {
 		const struct spg_tracked_lock *lock = &s->tracked->locks[i];
 
 		if (lock->state == SPG_LOCK_WAITING && is_own(s, lock) &&
-			lock->lock.start == s->note->lock.start &&
-			lock->lock.end == s->note->lock.end)
+			lock->lock.mode == s->note->lock.mode &&
+			lock->lock.start >= s->note->lock.start &&
+			lock->lock.end <= s->note->lock.end)
 			return end(s, i);
 	}
 	return 0;

@@ -281,13 +281,17 @@ bool spg_model_note_lock(struct spg_model *model, const struct spg_lock_note *no
 	for (size_t i = 0; i < model->n; i++) {
 		struct entry *entry = model->entries[i];
 		struct spg_tracking t;
+		size_t n_before;
 		int r;
 
 		if (!spg_product_has_path(entry->product, note->file->path))
 			continue;
-		entry->n_lock_notes++;
 		t = tracking_of(model, entry, note->at_ns, changes);
+		n_before = changes->n;
 		r = spg_ledger_note(&entry->tracked, note, &t);
+		/* Most closes release what was not held. */
+		if (changes->n > n_before)
+			entry->n_lock_notes++;
 		if (r == 0)
 			continue;
 		mark_dirty(entry, note->file->path);
@@ -343,6 +347,11 @@ bool spg_model_has_uses(const struct spg_model *model, size_t index)
 	const struct spg_tracked *tracked = &model->entries[index]->tracked;
 
 	return tracked->n_uses > 0 || tracked->n_locks > 0;
+}
+
+void spg_model_look_again(struct spg_model *model, size_t index)
+{
+	model->entries[index]->dirty_all = true;
 }
 
 bool spg_model_needs_polling(const struct spg_model *model, size_t index)
@@ -414,7 +423,9 @@ int spg_model_begin_survey(struct spg_model *model, size_t index,
 	enum spg_survey_depth depth, struct spg_survey_scope *ret)
 {
 	struct entry *entry = model->entries[index];
-	struct spg_survey_scope scope = {.depth = depth, .attribute = entry->attribute};
+	struct spg_survey_scope scope = {.depth = depth,
+		.attribute = entry->attribute,
+		.clean = !entry->dirty_all && entry->n_dirty == 0};
 	int r;
 
 	/* What lost its place is found only where all places are known. */
@@ -500,6 +511,9 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 		while (changes->n > n_before)
 			spg_event_unref(changes->events[--changes->n]);
 		spg_model_distrust(model, (size_t)index);
+	} else if (t.lock_events && t.keep_locks) {
+		/* What it says of locks is stale already: look again. */
+		entry->dirty_all = true;
 	} else if (obs->depth == SPG_SURVEY_FILES && changes->n > n_before) {
 		/* The verdict is about all files: prove it again. What this survey
 		 * was told to search for, the next one has to find again. */

@@ -83,6 +83,9 @@ bool spg_model_has_uses(const struct spg_model *model, size_t index);
  * tell, which are leases, and waiting that is given up. */
 bool spg_model_needs_polling(const struct spg_model *model, size_t index);
 
+/** Have product @index surveyed again, though nothing says that it changed. */
+void spg_model_look_again(struct spg_model *model, size_t index);
+
 /** Locks are told of by events from now on; see spg_model_note_lock(). */
 void spg_model_expect_lock_events(struct spg_model *model);
 
@@ -99,6 +102,7 @@ struct spg_survey_scope {
 	struct spg_process **holders;
 	size_t n_holders;
 	bool attribute; /* a file was deleted or replaced: search for holders */
+	bool clean;     /* nothing has happened to its files since the last one began */
 };
 
 #define SPG_SURVEY_SCOPE_NULL                                                          \

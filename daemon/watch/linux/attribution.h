@@ -35,8 +35,9 @@ struct spg_attribution {
 	/* Find files of the product that lost their names while in use, by what
 	 * /proc still shows of them, and append them to the observation; or NULL. */
 	const struct spg_lost *find_lost;
-	/* Called for each file so appended, its index and a descriptor (O_PATH) that
-	 * is borrowed for the call; or NULL. Returns 0 or a negative spg_err. */
+	/* Called for each file so appended, or found among those known already: its
+	 * index, and a descriptor (O_PATH) that is borrowed for the call; or NULL.
+	 * Returns 0 or a negative spg_err. */
 	int (*on_lost)(void *user, size_t index, int fd);
 	void *user;
 

@@ -83,7 +83,7 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		.flags = inode->flags,
 		.used = spg_bpf_inode_is_used(inode),
 		/* The kernel's own encoding (linux/kdev_t.h). */
-		.sdev = makedev(inode->sdev >> 20, inode->sdev & 0xfffff)};
+		.sdev = makedev(inode->key.sdev >> 20, inode->key.sdev & 0xfffff)};
 	/* Before its locks are read, so that none is missed in between. */
 	if (!trace_files)
 		return 0;

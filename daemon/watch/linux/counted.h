@@ -81,7 +81,8 @@ int spg_look_at_lost(struct spg_survey *s);
 /** True for a hit on a file that has lost its name. */
 static inline bool spg_is_lost(const struct spg_bpf_hit *hit)
 {
-	return hit->kind == SPG_HIT_LOST_FD || hit->kind == SPG_HIT_LOST_MAP;
+	return hit->kind == SPG_HIT_LOST_FD || hit->kind == SPG_HIT_LOST_MAP ||
+	       hit->kind == SPG_HIT_LOST_EXE;
 }
 
 /** Append the locks on the inodes that have any. Returns 0 or a negative spg_err. */

@@ -10,11 +10,12 @@
 #define LOOK_MS      10
 /* Records in one go, before other handles of the loop get their turn. */
 #define BUDGET       4096
-/* Records a chunk; and in all, 60 MB: a million pairs of lock and unlock. */
+/* Records a chunk; and in all, 120 MB: a million pairs of lock and unlock. They are
+ * freed as they are delivered. */
 #define CHUNK        4096
 #define QUEUE_CHUNKS 512
 /* Several names of one inode that are told apart. */
-#define NAMES_MAX    16
+#define NAMES_MAX    64
 
 struct chunk {
 	struct chunk *next;

@@ -105,8 +105,9 @@ static bool has_that_name(int proc_fd, const char *marked, const struct stat *st
 	char path[PATH_MAX + 32];
 	struct stat there;
 
-	snprintf(path, sizeof(path), "root/%s", marked);
-	return fstatat(proc_fd, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	snprintf(path, sizeof(path), "%s%s", proc_fd < 0 ? "" : "root/", marked);
+	return fstatat(proc_fd < 0 ? AT_FDCWD : proc_fd, path, &there,
+		       AT_SYMLINK_NOFOLLOW) == 0 &&
 	       spg_file_id_equal(spg_id_of(&there), spg_id_of(st));
 }
 
@@ -130,6 +131,32 @@ static int append(struct spg_attribution *a, const struct spot *spot, int fd)
 	return r;
 }
 
+/* Take in what @link leads to, if nobody knows it and nothing is at @there: a path
+ * as @proc_fd's process (-1: we) sees it. */
+static int take_in(struct spg_attribution *a, int proc_fd, int dir_fd, const char *link,
+	const char *there, const struct spot *spot)
+{
+	struct stat st;
+	size_t known;
+	int fd = openat(dir_fd, link, O_PATH | O_CLOEXEC), r = 0;
+
+	if (fd < 0) {
+		(void)spg_attribution_failed(a, errno);
+		return 0;
+	}
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		!has_that_name(proc_fd, there, &st)) {
+		known = spg_targets_find(
+			a->targets, SPG_KEY_STAT, st.st_dev, st.st_ino, &(size_t){0});
+		if (known == SPG_NO_FILE)
+			r = append(a, spot, fd);
+		else if (a->on_lost)
+			r = a->on_lost(a->user, known, fd);
+	}
+	close(fd);
+	return r;
+}
+
 /* @link: a magic link of procfs that leads to the inode itself; @marked: the path
  * that it shows. */
 static int adopt(struct spg_attribution *a, int proc_fd, int dir_fd, const char *link,
@@ -137,27 +164,24 @@ static int adopt(struct spg_attribution *a, int proc_fd, int dir_fd, const char 
 {
 	char lost[PATH_MAX];
 	struct spot spot;
-	struct stat st;
-	int fd, r = 0;
 
 	if (marked[0] != '/' || !is_marked(marked))
 		return 0;
 	snprintf(lost, sizeof(lost), "%.*s", (int)(strlen(marked) - (sizeof(mark) - 1)),
 		marked);
-	if (!place_of(a, proc_fd, lost, &spot))
-		return 0;
-	fd = openat(dir_fd, link, O_PATH | O_CLOEXEC);
-	if (fd < 0) {
-		(void)spg_attribution_failed(a, errno);
-		return 0;
-	}
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		!has_that_name(proc_fd, marked, &st) &&
-		spg_targets_find(a->targets, SPG_KEY_STAT, st.st_dev, st.st_ino,
-			&(size_t){0}) == SPG_NO_FILE)
-		r = append(a, &spot, fd);
-	close(fd);
-	return r;
+	return place_of(a, proc_fd, lost, &spot)
+	               ? take_in(a, proc_fd, dir_fd, link, marked, &spot)
+	               : 0;
+}
+
+int spg_lost_by_parent(struct spg_attribution *a, int dir_fd, const char *link,
+	const struct spg_landmark *folder, const char *name)
+{
+	struct spot spot;
+
+	return is_wanted(a, name) && put_into(folder, name, &spot)
+	               ? take_in(a, -1, dir_fd, link, spot.real_path, &spot)
+	               : 0;
 }
 
 int spg_lost_by_fd(struct spg_attribution *a, int proc_fd, int fd_dir, const char *name)

@@ -28,6 +28,11 @@ struct spg_lost {
 int spg_lost_by_fd(
 	struct spg_attribution *a, int proc_fd, int fd_dir, const char *name);
 
+/** The same for what @link in @dir_fd leads to, when it is known that it was called
+ * @name and lay in @folder. */
+int spg_lost_by_parent(struct spg_attribution *a, int dir_fd, const char *link,
+	const struct spg_landmark *folder, const char *name);
+
 /** The same for a mapping, with its name. */
 int spg_lost_by_mapping(
 	struct spg_attribution *a, int proc_fd, const struct spg_mapping *mapping);

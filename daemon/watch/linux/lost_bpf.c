@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -46,44 +47,62 @@ static int lack_lost(struct spg_survey *s, const struct spg_bpf_hit *hit)
 		hit->tgid);
 }
 
-/* See whether one that has lost its name was the product's. */
+/* The directory of the product's in which it lay, or NULL. */
+static const struct spg_landmark *find_parent(
+	const struct spg_survey *s, const struct spg_bpf_hit *hit)
+{
+	uint64_t sdev = makedev(hit->parent_sdev >> 20, hit->parent_sdev & 0xfffff);
+
+	for (size_t i = 0; i < s->landmarks.n; i++) {
+		const struct spg_landmark *mark = &s->landmarks.marks[i];
+		const struct spg_mount *mount;
+
+		if (mark->is_link || mark->id.ino != hit->parent_ino)
+			continue;
+		mount = spg_mounts_find(s->surveyor->mounts, mark->real_path);
+		if (mount && mount->dev == sdev)
+			return mark;
+	}
+	return NULL;
+}
+
+/* The magic link, below /proc/PID, that leads to it. */
+static void put_link(const struct spg_bpf_hit *hit, char *link, size_t size)
+{
+	if (hit->kind == SPG_HIT_LOST_FD)
+		snprintf(link, size, "task/%" PRId32 "/fd/%" PRId32, hit->tid, hit->fd);
+	else if (hit->kind == SPG_HIT_LOST_EXE)
+		snprintf(link, size, "task/%" PRId32 "/exe", hit->tid);
+	else
+		snprintf(link, size, "map_files/%" PRIx64 "-%" PRIx64,
+			(uint64_t)hit->start, (uint64_t)hit->end);
+}
+
+/* See whether one that has lost its name was the product's: by the directory that
+ * the kernel remembers, else by what its holder sees. */
 static int look_at_lost(struct spg_survey *s, const struct spg_bpf_hit *hit)
 {
 	struct spg_attribution *a = &s->attribution;
-	struct spg_mapping mapping = {.start = hit->start, .end = hit->end};
-	size_t failed_before = a->n_opaque;
-	char name[64], text[4096 + 16];
-	int proc_fd, dir_fd = -1, r = 0;
-	ssize_t n;
+	const struct spg_landmark *parent = hit->name[0] ? find_parent(s, hit) : NULL;
+	char link[64], name[SPG_BPF_NAME + 1];
+	size_t failed_before = a->n_failed;
+	int proc_fd = spg_proc_open(hit->tgid), r;
+	struct stat st;
 
-	proc_fd = spg_proc_open(hit->tgid);
+	if (proc_fd == SPG_ERR_NOT_FOUND)
+		return 0;
 	if (proc_fd < 0)
-		return proc_fd == SPG_ERR_DENIED ? lack_lost(s, hit) : 0;
-	if (hit->kind == SPG_HIT_LOST_FD) {
-		snprintf(name, sizeof(name), "task/%" PRId32 "/fd", hit->tid);
-		dir_fd = openat(proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir_fd < 0 && spg_attribution_failed(a, errno))
-			a->n_opaque++;
-		snprintf(name, sizeof(name), "%" PRId32, hit->fd);
-		if (dir_fd >= 0)
-			r = spg_lost_by_fd(a, proc_fd, dir_fd, name);
-	} else {
-		snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64,
-			(uint64_t)hit->start, (uint64_t)hit->end);
-		n = readlinkat(proc_fd, name, text, sizeof(text) - 1);
-		if (n < 0 && spg_attribution_failed(a, errno))
-			a->n_opaque++;
-		if (n > 0) {
-			text[n] = '\0';
-			mapping.name = text;
-			r = spg_lost_by_mapping(a, proc_fd, &mapping);
-		}
-	}
-	if (dir_fd >= 0)
-		close(dir_fd);
-	close(proc_fd);
-	if (r == 0 && a->n_opaque > failed_before)
+		return lack_lost(s, hit);
+	put_link(hit, link, sizeof(link));
+	snprintf(name, sizeof(name), "%.*s", SPG_BPF_NAME, hit->name);
+	r = parent ? spg_lost_by_parent(a, proc_fd, link, parent, name)
+	           : spg_lost_by_fd(a, proc_fd, proc_fd, link);
+	/* It is there, and does not let us see it. */
+	if (r == 0 && (a->n_failed > failed_before ||
+			      (fstatat(proc_fd, link, &st, 0) < 0 &&
+				      (errno == EACCES || errno == EPERM))))
 		r = lack_lost(s, hit);
+	close(proc_fd);
 	return r;
 }
 
@@ -91,16 +110,19 @@ int spg_look_at_lost(struct spg_survey *s)
 {
 	const struct spg_counted_files *c = s->counted;
 	size_t n_before = s->obs->n_files;
-	uint64_t last = 0;
+	const struct spg_bpf_hit *last = NULL;
 	int r = 0;
 
-	s->counted->found_lost = false;
 	for (size_t i = 0; r == 0 && i < c->n_hits; i++) {
+		const struct spg_bpf_hit *hit = &c->hits[i];
+
 		/* A library has several mappings, one beside the other. */
-		if (!spg_is_lost(&c->hits[i]) || c->hits[i].file == last)
+		if (!spg_is_lost(hit) || (last && hit->file == last->file &&
+						 hit->parent_ino == last->parent_ino &&
+						 hit->tgid == last->tgid))
 			continue;
-		last = c->hits[i].file;
-		r = look_at_lost(s, &c->hits[i]);
+		last = hit;
+		r = look_at_lost(s, hit);
 	}
 	for (size_t i = n_before; r == 0 && i < s->obs->n_files; i++)
 		if (s->obs->files[i].census == SPG_CENSUS_UNKNOWN)

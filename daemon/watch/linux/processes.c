@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -20,7 +21,8 @@
 #define PIDFS_MAGIC 0x50494446 /* linux/magic.h, PID_FS_MAGIC */
 #define SLOTS       1024
 #define FRESH_NS    (100 * SPG_NS_PER_MS)
-/* Descriptors are finite; beyond that, closes and surveys tell of an end. */
+/* Descriptors are finite, and clients need some too: at most so many, and no more
+ * than a quarter of them; beyond that, closes and surveys tell of an end. */
 #define EXITS_MAX   2000
 
 /* linux/pidfd.h since 6.13; older headers lack it. */
@@ -56,7 +58,7 @@ struct spg_processes {
 	bool has_pidfs;
 	struct slot slots[SLOTS];
 	struct exit_watch *exits; /* every handle that is not closed yet */
-	size_t n_exits;
+	size_t n_exits, exits_max;
 	void (*on_closed)(void *user);
 	void *user;
 	bool stopping;
@@ -80,6 +82,7 @@ struct spg_processes *spg_processes_create(
 	uv_loop_t *loop, const struct spg_proc_reader *reader)
 {
 	struct spg_processes *processes = calloc(1, sizeof(*processes));
+	struct rlimit limit;
 
 	if (!processes)
 		return NULL;
@@ -87,6 +90,9 @@ struct spg_processes *spg_processes_create(
 	processes->reader = *reader;
 	processes->reader.may_block = false;
 	processes->has_pidfs = find_pidfs();
+	processes->exits_max = EXITS_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < EXITS_MAX)
+		processes->exits_max = limit.rlim_cur / 4;
 	return processes;
 }
 
@@ -330,7 +336,7 @@ int spg_processes_watch_exit(struct spg_processes *processes,
 
 	if (processes->stopping || is_watched(processes, process->id))
 		return 0;
-	if (processes->n_exits >= EXITS_MAX)
+	if (processes->n_exits >= processes->exits_max)
 		return SPG_ERR_LIMIT;
 	watch = calloc(1, sizeof(*watch));
 	if (!watch)

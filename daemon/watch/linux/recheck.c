@@ -240,7 +240,7 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 
 		if (look->fds[i] != inode->fd || look->free[i])
 			continue;
-		if (inode->ino != file->base.id.ino ||
+		if (inode->key.ino != file->base.id.ino ||
 			inode->n_links != file->base.n_links ||
 			spg_bpf_inode_is_used(inode) ||
 			(inode->flags & SPG_INODE_OVERLAY))
@@ -299,7 +299,10 @@ int spg_recheck(struct spg_rechecks *rechecks, struct spg_look *look,
 	const struct listing *listing;
 	int r = SPG_WATCH_LATER;
 
-	if (request->attribute || request->scope->attribute || request->n_extra_names)
+	/* A directory's time is too coarse to tell two changes apart on some
+	 * filesystems; the events of the second one are not. */
+	if (!request->scope->clean || request->attribute || request->scope->attribute ||
+		request->n_extra_names)
 		return r;
 	pthread_mutex_lock(&rechecks->lock);
 	listing = find(rechecks, request->product->name);

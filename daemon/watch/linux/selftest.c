@@ -237,7 +237,7 @@ static int watch_locks(struct spg_surveyor *surveyor, struct spg_trace *trace,
 	close(ret->fd);
 	if (r == 0 && ret->inode == 0)
 		r = SPG_ERR_IO;
-	return r == 0 ? spg_trace_watch(trace, ret->sdev, ret->ino, 0) : r;
+	return r == 0 ? spg_trace_watch(trace, &ret->key, 0) : r;
 }
 
 struct heard {
@@ -365,7 +365,7 @@ void spg_selftest_run(struct spg_surveyor *surveyor, struct spg_trace *trace,
 		set(&ret[SPG_PROOF_EXECUTING], ret[SPG_PROOF_EXECUTING].name, true,
 			"not tried: the daemon's own program file was replaced", "");
 	if (trace && r == 0)
-		spg_trace_unwatch(trace, watched.sdev, watched.ino);
+		spg_trace_unwatch(trace, &watched.key);
 	spg_observation_destroy(obs);
 	for (int i = 0; i < N_SCRATCH; i++)
 		(void)unlink(paths[i]);

@@ -175,11 +175,21 @@ static int add_suspects(struct spg_survey *s)
 	return r;
 }
 
+/* Old versions that could not be asked about. */
+static bool has_unasked(const struct spg_survey *s)
+{
+	for (size_t i = 0; i < s->obs->n_files; i++)
+		if (s->obs->files[i].presence == SPG_REPLACED &&
+			s->obs->files[i].census == SPG_CENSUS_UNKNOWN)
+			return true;
+	return false;
+}
+
 bool spg_survey_must_find_lost(const struct spg_survey *s)
 {
 	const struct spg_survey_request *request = s->request;
 
-	if (request->attribute || request->scope->attribute)
+	if (request->attribute || request->scope->attribute || has_unasked(s))
 		return true;
 	for (size_t i = 0; i < request->n_extra_names; i++)
 		if (!spg_product_has_name(
@@ -299,22 +309,18 @@ static int find_files(struct spg_survey *s)
 }
 
 /*
- * BPF names a file by a descriptor. Where none is to be had (on a filesystem that
- * may hang; of an old version without a handle), /proc still shows its users.
+ * BPF names a file by a descriptor. Where none is to be had, /proc still shows its
+ * users: on a filesystem that may hang, @searched: and of an old version that has
+ * neither a handle nor been found by having lost its name.
  */
-static bool must_fall_back(const struct spg_survey *s)
+static bool must_fall_back(const struct spg_survey *s, bool searched)
 {
 	if (s->way == &spg_survey_by_lease)
 		return false;
-	for (size_t i = 0; i < s->obs->n_files; i++) {
-		const struct spg_seen_file *seen = &s->obs->files[i];
-
-		if (spg_linux_file(seen->file)->class == SPG_FS_FOREIGN ||
-			(seen->presence == SPG_REPLACED &&
-				seen->census == SPG_CENSUS_UNKNOWN))
+	for (size_t i = 0; i < s->obs->n_files; i++)
+		if (spg_linux_file(s->obs->files[i].file)->class == SPG_FS_FOREIGN)
 			return true;
-	}
-	return false;
+	return searched && has_unasked(s);
 }
 
 static int fall_back(struct spg_survey *s)
@@ -346,13 +352,18 @@ static int survey_files(struct spg_survey *s)
 		r = add_suspects(s);
 	if (r == 0 && trace_files && s->request->scope->depth == SPG_SURVEY_FULL)
 		spg_trace_files_end(trace_files, s->obs->product);
-	if (r == 0 && must_fall_back(s))
+	if (r == 0 && must_fall_back(s, false))
 		r = fall_back(s);
 	s->obs->looked_ns = spg_clock_wall_ns();
 	if (r < 0 || !needs_attribution(s))
 		return r;
 	s->obs->attributed = true;
 	r = s->way->attribute(s);
+	if (r == 0 && must_fall_back(s, true)) {
+		r = fall_back(s);
+		if (r == 0)
+			r = s->way->attribute(s);
+	}
 	s->obs->looked_ns = spg_clock_wall_ns();
 	if (r == 0)
 		r = s->way->read_locks(s);
@@ -379,7 +390,7 @@ static int survey_locks(struct spg_survey *s)
 	if (!s->targets)
 		return SPG_ERR_NOMEM;
 	r = s->way->read_locks_only(s);
-	if (r == 0 && must_fall_back(s)) {
+	if (r == 0 && must_fall_back(s, true)) {
 		s->way->finish(s);
 		s->way = &spg_survey_by_lease;
 		r = s->way->read_locks_only(s);

@@ -4,6 +4,8 @@
  * say who, and both have to agree.
  */
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,19 +57,91 @@ static int search(struct spg_survey *s, bool thorough)
 	return r;
 }
 
-/* @fd: what names a file that nobody knew. It stays open with the others. */
+static bool is_named(const struct spg_counted_files *c, size_t index)
+{
+	for (size_t i = 0; i < c->n_names; i++)
+		if (c->names[i].file == index)
+			return true;
+	return false;
+}
+
+/* @fd: what names a file that nobody knew, or an old version that could not be asked
+ * about. It stays open with the others. */
 static int on_lost(void *user, size_t index, int fd)
 {
 	struct spg_survey *s = user;
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	int r;
+	const struct spg_seen_file *seen = &s->obs->files[index];
+	int copy, r;
 
+	if (seen->presence != SPG_REPLACED || is_named(s->counted, index))
+		return 0;
 	s->counted->found_lost = true;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return 0; /* it is asked about by its handle */
 	r = spg_counted_name(s->counted, index, copy);
 	if (r < 0)
 		close(copy);
+	return r;
+}
+
+/* True when the merged inode of overlay file @index has a name. */
+static bool has_merged(const struct spg_counted_files *c, size_t index)
+{
+	for (size_t i = 0; i < c->n_inodes; i++)
+		if (c->inodes[i].file == index &&
+			(c->inodes[i].flags & SPG_INODE_OVERLAY))
+			return true;
+	return false;
+}
+
+/* Name file @index by the descriptor of somebody who has it open, if that is it. */
+static int name_by_holder(
+	struct spg_survey *s, size_t index, const struct spg_bpf_hit *hit)
+{
+	char link[64];
+	struct stat st;
+	int fd, r = 0;
+
+	snprintf(link, sizeof(link), "/proc/%" PRId32 "/task/%" PRId32 "/fd/%" PRId32,
+		hit->tgid, hit->tid, hit->fd);
+	fd = open(link, SPG_OPEN_NAME);
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) == 0 &&
+		spg_file_id_equal(spg_id_of(&st), s->obs->files[index].file->id)) {
+		r = spg_counted_name(s->counted, index, fd);
+		if (r == 0) {
+			s->counted->found_lost = true;
+			return 0;
+		}
+	}
+	close(fd);
+	return r;
+}
+
+/*
+ * An old version of an overlay's file is named by its real inodes. Its merged one,
+ * where the locks are, has no path any more, but whoever has it open.
+ */
+static int name_merged(struct spg_survey *s)
+{
+	struct spg_counted_files *c = s->counted;
+	size_t n = c->n_hits;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const struct spg_counted *inode = spg_counted_find(c, c->hits[i].inode);
+		const struct spg_seen_file *seen;
+
+		if (!inode || c->hits[i].kind != SPG_HIT_FD)
+			continue;
+		seen = &s->obs->files[inode->file];
+		if (seen->presence == SPG_REPLACED &&
+			spg_linux_file(seen->file)->class == SPG_FS_OVERLAY &&
+			!has_merged(c, inode->file))
+			r = name_by_holder(s, inode->file, &c->hits[i]);
+	}
 	return r;
 }
 
@@ -83,6 +157,7 @@ static unsigned how_of(const struct spg_bpf_hit *hit)
 		return SPG_USE_EXECUTING;
 	case SPG_HIT_LOST_FD:
 	case SPG_HIT_LOST_MAP:
+	case SPG_HIT_LOST_EXE:
 	case SPG_HIT_MEMORY:
 		break;
 	}
@@ -145,10 +220,12 @@ static int order_by_process(const void *va, const void *vb)
 	return a->inode < b->inode ? -1 : a->inode > b->inode;
 }
 
-/* Turn hits into uses. Returns 1 when a process had gone meanwhile. */
+/* Turn hits into uses. Those of a process that has gone, or cannot be read, explain
+ * nothing: they are dropped, and closure will miss them. Returns 1 then. */
 static int add_uses(struct spg_survey *s)
 {
 	struct spg_counted_files *c = s->counted;
+	size_t n_kept = 0;
 	int r = 0, moved = 0;
 
 	if (c->n_hits > 0)
@@ -159,11 +236,15 @@ static int add_uses(struct spg_survey *s)
 		for (end = i; end < c->n_hits && c->hits[end].tgid == c->hits[i].tgid;
 			end++)
 			wanted = wanted || !spg_is_lost(&c->hits[end]);
-		if (!wanted)
+		r = wanted ? add_process(s, i, end) : 0;
+		if (r == 1) {
+			moved = 1;
 			continue;
-		r = add_process(s, i, end);
-		moved |= r == 1;
+		}
+		for (size_t k = i; k < end; k++)
+			c->hits[n_kept++] = c->hits[k];
 	}
+	c->n_hits = n_kept;
 	return r < 0 ? r : moved;
 }
 
@@ -189,6 +270,8 @@ static int look(struct spg_survey *s, unsigned try)
 		r = search(s, try > 0);
 	if (r == 0 && s->attribution.find_lost)
 		r = spg_look_at_lost(s);
+	if (r == 0)
+		r = name_merged(s);
 	if (r != 0 || c->found_lost)
 		return r < 0 ? r : 1;
 	moved = add_uses(s);

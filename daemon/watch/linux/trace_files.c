@@ -16,8 +16,7 @@ struct name {
 };
 
 struct inode {
-	uint64_t ino;
-	uint32_t sdev;
+	struct spg_bpf_inode_key key;
 	struct name *names;
 	size_t n_names, size_names; /* none: the place is free */
 	uint32_t next;              /* of its bucket + 1, or of the free list */
@@ -66,28 +65,33 @@ void spg_trace_files_destroy(struct spg_trace_files *files)
 	free(files);
 }
 
-static uint32_t *bucket_of(struct spg_trace_files *files, uint32_t sdev, uint64_t ino)
+static uint32_t *bucket_of(
+	struct spg_trace_files *files, const struct spg_bpf_inode_key *key)
 {
-	return &files->buckets[((ino ^ sdev) * 0x9e3779b97f4a7c15u) >> 52];
+	return &files->buckets[((key->ino ^ key->sdev ^ key->subvolume << 40) *
+				       0x9e3779b97f4a7c15u) >>
+			       52];
 }
 
-static struct inode *find(struct spg_trace_files *files, uint32_t sdev, uint64_t ino)
+static struct inode *find(
+	struct spg_trace_files *files, const struct spg_bpf_inode_key *key)
 {
-	uint32_t at = *bucket_of(files, sdev, ino);
+	uint32_t at = *bucket_of(files, key);
 
 	while (at != 0) {
 		struct inode *inode = &files->inodes[at - 1];
 
-		if (inode->ino == ino && inode->sdev == sdev)
+		if (memcmp(&inode->key, key, sizeof(*key)) == 0)
 			return inode;
 		at = inode->next;
 	}
 	return NULL;
 }
 
-static struct inode *put(struct spg_trace_files *files, uint32_t sdev, uint64_t ino)
+static struct inode *put(
+	struct spg_trace_files *files, const struct spg_bpf_inode_key *key)
 {
-	uint32_t *bucket = bucket_of(files, sdev, ino);
+	uint32_t *bucket = bucket_of(files, key);
 	uint32_t at = files->first_free;
 	struct inode *inode;
 
@@ -101,8 +105,7 @@ static struct inode *put(struct spg_trace_files *files, uint32_t sdev, uint64_t 
 		files->inodes[at - 1] = (struct inode){0};
 	}
 	inode = &files->inodes[at - 1];
-	inode->ino = ino;
-	inode->sdev = sdev;
+	inode->key = *key;
 	inode->next = *bucket;
 	*bucket = at;
 	return inode;
@@ -111,13 +114,13 @@ static struct inode *put(struct spg_trace_files *files, uint32_t sdev, uint64_t 
 /* Take an inode without names out. */
 static void take_out(struct spg_trace_files *files, struct inode *inode)
 {
-	uint32_t *link = bucket_of(files, inode->sdev, inode->ino);
+	uint32_t *link = bucket_of(files, &inode->key);
 	uint32_t at = (uint32_t)(inode - files->inodes) + 1;
 
 	while (*link != at)
 		link = &files->inodes[*link - 1].next;
 	*link = inode->next;
-	spg_trace_unwatch(files->trace, inode->sdev, inode->ino);
+	spg_trace_unwatch(files->trace, &inode->key);
 	inode->next = files->first_free;
 	files->first_free = at;
 }
@@ -166,7 +169,7 @@ int spg_trace_files_add(struct spg_trace_files *files,
 	int r = 0;
 
 	pthread_mutex_lock(&files->lock);
-	inode = find(files, told->sdev, told->ino);
+	inode = find(files, &told->key);
 	name = inode ? find_name(inode, product, file) : NULL;
 	if (name) {
 		name->seen = files->survey;
@@ -177,11 +180,11 @@ int spg_trace_files_add(struct spg_trace_files *files,
 		goto out;
 	}
 	if (!inode)
-		inode = put(files, told->sdev, told->ino);
+		inode = put(files, &told->key);
 	r = inode ? add_name(files, inode, product, file) : SPG_ERR_NOMEM;
 	if (r == 0 && inode->n_names == 1) {
-		r = spg_trace_watch(files->trace, told->sdev, told->ino,
-			(uint32_t)(inode - files->inodes));
+		r = spg_trace_watch(
+			files->trace, &told->key, (uint32_t)(inode - files->inodes));
 		if (r < 0)
 			drop_name(&inode->names[--inode->n_names]);
 	}

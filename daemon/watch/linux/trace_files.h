@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Which files lock events are told of, and what they are called. The kernel
- * knows them by superblock and inode number and gives back a number of ours.
+ * knows them by superblock, subvolume and inode number and gives back a number of
+ * ours.
  *
  * The surveyor's thread adds what a census shows it and takes out what a full
  * survey finds no more; the loop thread looks up. One lock.

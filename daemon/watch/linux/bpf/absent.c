@@ -73,20 +73,19 @@ void spg_trace_destroy(struct spg_trace *trace)
 	(void)trace;
 }
 
-int spg_trace_watch(struct spg_trace *trace, uint32_t sdev, uint64_t ino, uint32_t slot)
+int spg_trace_watch(
+	struct spg_trace *trace, const struct spg_bpf_inode_key *key, uint32_t slot)
 {
 	(void)trace;
-	(void)sdev;
-	(void)ino;
+	(void)key;
 	(void)slot;
 	return SPG_ERR_UNSUPPORTED;
 }
 
-void spg_trace_unwatch(struct spg_trace *trace, uint32_t sdev, uint64_t ino)
+void spg_trace_unwatch(struct spg_trace *trace, const struct spg_bpf_inode_key *key)
 {
 	(void)trace;
-	(void)sdev;
-	(void)ino;
+	(void)key;
 }
 
 int spg_trace_poll_fd(const struct spg_trace *trace)

@@ -42,6 +42,8 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 #define FMODE_READ    0x1
 #define FMODE_WRITE   0x2
 #define FMODE_PATH    0x4000
+/* One bit until 6.13, the other since; what else they stand for does no harm. */
+#define FMODE_BACKING 0x3000000
 #define S_IFMT        0170000
 #define S_IFREG       0100000
 #define FL_POSIX      1
@@ -54,6 +56,7 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 #define F_UNLCK       2
 #define EAGAIN        11
 #define OVERLAY_MAGIC 0x794c7630
+#define BTRFS_MAGIC   0x9123683e
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -136,6 +139,12 @@ struct file {
 	struct path f_path;
 };
 
+/* The real file below an overlay's knows how its user calls it (since 6.5). */
+struct backing_file {
+	struct file file;
+	struct path user_path;
+};
+
 /* fs/overlayfs: since 6.13; before, private_data was the real file itself. */
 struct ovl_file {
 	struct file *realfile, *upperfile;
@@ -154,6 +163,18 @@ struct ovl_inode {
 	struct inode vfs_inode;
 	struct dentry *__upperdentry;
 	struct ovl_entry *oe;
+};
+
+/* fs/btrfs. */
+struct btrfs_key {
+	__u64 objectid;
+};
+struct btrfs_root {
+	struct btrfs_key root_key;
+};
+struct btrfs_inode {
+	struct btrfs_root *root;
+	struct inode vfs_inode;
 };
 
 /* Until 6.1. */

@@ -15,6 +15,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "daemon/watch/linux/bpf/record.h"
+#include "daemon/watch/linux/bpf/subvolume.h"
 
 /* Lower layers of one overlay that are told; the kernel allows 500, and a file is
  * in few of them. */
@@ -70,9 +71,10 @@ static __always_inline void describe(struct spg_bpf_inode *out, struct inode *in
 	struct file_lock_context *locks = BPF_CORE_READ(inode, i_flctx);
 
 	out->inode = (__u64)inode;
-	out->ino = BPF_CORE_READ(inode, i_ino);
-	out->sdev = BPF_CORE_READ(inode, i_sb, s_dev);
-	out->generation = BPF_CORE_READ(inode, i_generation);
+	out->key.ino = BPF_CORE_READ(inode, i_ino);
+	out->key.sdev = BPF_CORE_READ(inode, i_sb, s_dev);
+	out->key.subvolume = subvolume_of(inode);
+	out->key.generation = BPF_CORE_READ(inode, i_generation);
 	out->readers = BPF_CORE_READ(inode, i_readcount.counter);
 	out->writers = BPF_CORE_READ(inode, i_writecount.counter);
 	out->n_links = BPF_CORE_READ(inode, i_nlink);
@@ -129,13 +131,26 @@ static __always_inline void tell_last(struct teller *teller, struct inode *inode
 	bpf_seq_write(teller->seq, &out, sizeof(out));
 }
 
+/* A layer that holds only data is looked up when it is needed (lowerdata). */
+static __always_inline void tell_cut(struct teller *teller)
+{
+	struct spg_bpf_inode out = {.fd = teller->fd, .flags = SPG_INODE_CUT};
+
+	bpf_seq_write(teller->seq, &out, sizeof(out));
+}
+
 static long tell_last_lower(__u32 i, struct teller *teller)
 {
 	struct ovl_entry *lower = teller->lower;
+	struct inode *inode;
 
 	if (i >= BPF_CORE_READ(lower, __numlower))
 		return 1;
-	tell_last(teller, lower_inode(lower, i));
+	inode = lower_inode(lower, i);
+	if (inode)
+		tell_last(teller, inode);
+	else
+		tell_cut(teller);
 	return 0;
 }
 
@@ -194,10 +209,15 @@ static __always_inline void tell_layer(struct teller *teller, struct inode *inod
 static long tell_lower(__u32 i, struct teller *teller)
 {
 	struct ovl_entry *lower = teller->lower;
+	struct inode *inode;
 
 	if (i >= BPF_CORE_READ(lower, __numlower))
 		return 1;
-	tell_layer(teller, lower_inode(lower, i));
+	inode = lower_inode(lower, i);
+	if (inode)
+		tell_layer(teller, inode);
+	else
+		tell_cut(teller);
 	return 0;
 }
 
@@ -233,13 +253,6 @@ static __always_inline bool is_target(struct inode *inode)
 	       bpf_map_lookup_elem(&targets, &key) != NULL;
 }
 
-/* A regular file whose name has been taken away (fs/d_path.c: "(deleted)"). */
-static __always_inline bool is_lost(struct file *file)
-{
-	return find_lost && (file->f_inode->i_mode & S_IFMT) == S_IFREG &&
-	       !file->f_path.dentry->d_hash.pprev;
-}
-
 static __always_inline void fill(
 	struct spg_bpf_hit *hit, struct task_struct *task, struct file *file)
 {
@@ -271,16 +284,68 @@ static __always_inline void report_real(
 	bpf_seq_write(seq, hit, sizeof(*hit));
 }
 
-static __always_inline void report_overlay(
-	struct seq_file *seq, struct spg_bpf_hit *hit, struct file *file)
+struct real_files {
+	struct file *at[2];
+};
+
+static __always_inline struct real_files real_files_of(struct file *file)
 {
+	struct real_files real = {};
+
 	if (bpf_core_type_exists(struct ovl_file)) {
 		struct ovl_file *of = BPF_CORE_READ(file, private_data);
 
-		report_real(seq, hit, BPF_CORE_READ(of, realfile));
-		report_real(seq, hit, BPF_CORE_READ(of, upperfile));
+		real.at[0] = BPF_CORE_READ(of, realfile);
+		real.at[1] = BPF_CORE_READ(of, upperfile);
 	} else {
-		report_real(seq, hit, BPF_CORE_READ(file, private_data));
+		real.at[0] = BPF_CORE_READ(file, private_data);
+	}
+	return real;
+}
+
+static __always_inline void report_overlay(
+	struct seq_file *seq, struct spg_bpf_hit *hit, struct file *file)
+{
+	struct real_files real = real_files_of(file);
+
+	report_real(seq, hit, real.at[0]);
+	report_real(seq, hit, real.at[1]);
+}
+
+/* A name that has been taken away (fs/d_path.c: "(deleted)"): what it was. */
+static __always_inline void report_name(
+	struct seq_file *seq, struct spg_bpf_hit *hit, struct dentry *dentry)
+{
+	struct inode *parent;
+
+	if (!dentry || BPF_CORE_READ(dentry, d_hash.pprev))
+		return;
+	parent = BPF_CORE_READ(dentry, d_parent, d_inode);
+	hit->parent_ino = BPF_CORE_READ(parent, i_ino);
+	hit->parent_sdev = BPF_CORE_READ(parent, i_sb, s_dev);
+	hit->name[0] = 0;
+	if (BPF_CORE_READ(dentry, d_name.len) < SPG_BPF_NAME)
+		bpf_probe_read_kernel_str(
+			hit->name, SPG_BPF_NAME, BPF_CORE_READ(dentry, d_name.name));
+	bpf_seq_write(seq, hit, sizeof(*hit));
+}
+
+/* The real file below an overlay's has two names, and may have lost either. */
+static __always_inline void report_lost(
+	struct seq_file *seq, struct spg_bpf_hit *hit, struct file *file)
+{
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFREG)
+		return;
+	hit->inode = (__u64)BPF_CORE_READ(file, f_inode);
+	hit->file = (__u64)file;
+	hit->sdev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	report_name(seq, hit, BPF_CORE_READ(file, f_path.dentry));
+	if (bpf_core_field_exists(struct backing_file, user_path) &&
+		(BPF_CORE_READ(file, f_mode) & FMODE_BACKING)) {
+		struct backing_file *backing =
+			(void *)file - bpf_core_field_offset(struct backing_file, file);
+
+		report_name(seq, hit, BPF_CORE_READ(backing, user_path.dentry));
 	}
 }
 
@@ -290,27 +355,31 @@ int search_files(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct spg_bpf_hit hit = {};
-	bool wanted, overlay;
+	bool overlay, wanted;
 
 	if (!task || !file || (file->f_mode & FMODE_PATH))
 		return 0;
 	wanted = is_target(file->f_inode);
 	overlay = is_overlay(file);
-	if (!wanted && !overlay && !is_lost(file))
+	if (!wanted && !overlay && !find_lost)
 		return 0;
 	fill(&hit, task, file);
 	hit.fd = (__s32)ctx->fd;
 	hit.kind = SPG_HIT_FD;
+	if (wanted)
+		bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
 	if (overlay)
 		report_overlay(ctx->meta->seq, &hit, file);
-	if (!wanted && !is_lost(file))
+	if (!find_lost)
 		return 0;
-	hit.inode = (__u64)file->f_inode;
-	hit.file = (__u64)file;
-	hit.mode = file->f_mode & (FMODE_READ | FMODE_WRITE);
+	hit.kind = SPG_HIT_LOST_FD;
 	if (!wanted)
-		hit.kind = SPG_HIT_LOST_FD;
-	bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
+		report_lost(ctx->meta->seq, &hit, file);
+	if (overlay) {
+		struct real_files real = real_files_of(file);
+
+		report_lost(ctx->meta->seq, &hit, real.at[0]);
+	}
 	return 0;
 }
 
@@ -390,13 +459,18 @@ int search_mappings(struct bpf_iter__task_vma *ctx)
 	if (!file)
 		return 0;
 	wanted = is_target(file->f_inode);
-	if (!wanted && !is_lost(file))
+	if (!wanted && !find_lost)
 		return 0;
 	fill(&hit, task, file);
-	hit.kind = wanted ? SPG_HIT_MAPPING : SPG_HIT_LOST_MAP;
 	hit.start = vma->vm_start;
 	hit.end = vma->vm_end;
-	bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
+	if (wanted) {
+		hit.kind = SPG_HIT_MAPPING;
+		bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
+	} else {
+		hit.kind = SPG_HIT_LOST_MAP;
+		report_lost(ctx->meta->seq, &hit, file);
+	}
 	return 0;
 }
 
@@ -577,5 +651,9 @@ int search_tasks(struct bpf_iter__task *ctx)
 		bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
 	if (is_overlay(file))
 		report_overlay(ctx->meta->seq, &hit, file);
+	if (find_lost && !is_target(file->f_inode)) {
+		hit.kind = SPG_HIT_LOST_EXE;
+		report_lost(ctx->meta->seq, &hit, file);
+	}
 	return 0;
 }

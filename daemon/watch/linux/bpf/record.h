@@ -9,7 +9,15 @@
 #include <linux/types.h>
 #endif
 
-#define SPG_BPF_COMM      16
+#define SPG_BPF_COMM 16
+
+/* What names an inode for as long as its filesystem is mounted. */
+struct spg_bpf_inode_key {
+	__u64 ino;
+	__u64 subvolume; /* of btrfs, where numbers repeat; else 0 */
+	__u32 sdev; /* of the superblock, as the kernel encodes it (20 bits minor) */
+	__u32 generation; /* another one when the number is used again */
+};
 
 /* --- look.bpf.c: census ------------------------------------------------ */
 
@@ -24,9 +32,7 @@
  * one first and then every real one below it. */
 struct spg_bpf_inode {
 	__u64 inode; /* its address: its name in a search */
-	__u64 ino;
-	__u32 sdev; /* of the superblock, as the kernel encodes it (20 bits minor) */
-	__u32 generation;
+	struct spg_bpf_inode_key key;
 	__s32 fd;      /* the descriptor of ours */
 	__s32 readers; /* struct files open for reading only */
 	__s32 writers; /* open for writing; below 0: processes that execute it */
@@ -48,7 +54,10 @@ enum spg_bpf_hit_kind {
 	SPG_HIT_MEMORY,   /* a process has one of the address spaces */
 	SPG_HIT_LOST_FD,  /* a descriptor of a regular file without a name */
 	SPG_HIT_LOST_MAP, /* a mapping of one */
+	SPG_HIT_LOST_EXE, /* an executable that is one */
 };
+
+#define SPG_BPF_NAME 64
 
 struct spg_bpf_hit {
 	__u64 inode;      /* its address; 0 in a SPG_HIT_MEMORY */
@@ -60,7 +69,13 @@ struct spg_bpf_hit {
 	__s32 tgid, tid; /* in the first pid namespace */
 	__s32 fd;
 	__u32 mode; /* FMODE_READ 1, FMODE_WRITE 2 */
-	__u32 sdev; /* as in struct spg_bpf_inode */
+	__u32 sdev; /* as in struct spg_bpf_inode_key */
+	/* Of one that has lost its name: what that was ("": too long to tell), and
+	 * the inode of the directory. */
+	__u32 parent_sdev;
+	__u32 reserved;
+	__u64 parent_ino;
+	char name[SPG_BPF_NAME];
 };
 
 /* --- look.bpf.c: locks ------------------------------------------------- */

@@ -17,22 +17,17 @@
 #include <bpf/bpf_tracing.h>
 
 #include "daemon/watch/linux/bpf/record.h"
+#include "daemon/watch/linux/bpf/subvolume.h"
 
 #define PATH_PARTS 32
 
 char programs_license[] SEC("license") = "Dual MIT/GPL";
 
-struct inode_key {
-	__u64 ino;
-	__u32 sdev;
-	__u32 zero;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1 << 19);
-	__type(key, struct inode_key);
+	__type(key, struct spg_bpf_inode_key);
 	__type(value, __u32);
 } watched SEC(".maps");
 
@@ -56,6 +51,9 @@ struct {
 	__type(value, struct spg_bpf_process);
 } scratch SEC(".maps");
 
+/* Whose calls are not told: the daemon's. Closing a descriptor, even one opened with
+ * O_PATH, releases POSIX locks that it does not have. */
+__s32 self;
 /* Set by the reader: it will look again by itself. */
 bool reader_awake;
 /* Bytes that wake it all the same. */
@@ -84,7 +82,7 @@ static __always_inline __u64 key_of(struct task_struct *task)
 
 static __always_inline struct spg_bpf_lock *begin_record(struct inode *inode)
 {
-	struct inode_key key = {.ino = inode->i_ino};
+	struct spg_bpf_inode_key key = {.ino = inode->i_ino};
 	__u32 bit = SPG_BPF_INODE_BIT(key.ino);
 	struct spg_bpf_lock *record;
 	const __u32 *slot;
@@ -92,8 +90,10 @@ static __always_inline struct spg_bpf_lock *begin_record(struct inode *inode)
 	if (!(filter[bit / 64] >> bit % 64 & 1))
 		return NULL;
 	key.sdev = inode->i_sb->s_dev;
+	key.subvolume = subvolume_of(inode);
+	key.generation = inode->i_generation;
 	slot = bpf_map_lookup_elem(&watched, &key);
-	if (!slot)
+	if (!slot || (__s32)(bpf_get_current_pid_tgid() >> 32) == self)
 		return NULL;
 	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
 	if (!record) {
@@ -113,9 +113,14 @@ static __always_inline struct spg_bpf_lock *begin_record(struct inode *inode)
 static __always_inline void fill_core(
 	struct spg_bpf_lock *record, struct file_lock_core *core)
 {
+	/* Closing releases OFD locks without saying that they are (fs/locks.c,
+	 * locks_remove_file()); the owner does. */
 	record->owner = (__u64)core->flc_owner;
 	record->type = core->flc_type;
-	record->kind = core->flc_flags & FL_OFDLCK  ? SPG_BPF_OFD
+	record->kind = core->flc_flags & FL_OFDLCK ||
+	                               (core->flc_flags & FL_POSIX &&
+					       core->flc_owner == core->flc_file)
+	                       ? SPG_BPF_OFD
 	               : core->flc_flags & FL_FLOCK ? SPG_BPF_FLOCK
 	               : core->flc_flags & FL_LEASE ? SPG_BPF_LEASE
 	                                            : SPG_BPF_POSIX;
@@ -140,9 +145,14 @@ static __always_inline int on_lock(
 		record->type = BPF_CORE_READ(flat, fl_type);
 		record->start = BPF_CORE_READ(flat, fl_start);
 		record->end = BPF_CORE_READ(flat, fl_end);
-		record->kind = flags & FL_OFDLCK  ? SPG_BPF_OFD
-		               : flags & FL_FLOCK ? SPG_BPF_FLOCK
-		                                  : SPG_BPF_POSIX;
+		record->kind =
+			flags & FL_OFDLCK ||
+					(flags & FL_POSIX &&
+						record->owner == (__u64)BPF_CORE_READ(
+									 flat, fl_file))
+				? SPG_BPF_OFD
+			: flags & FL_FLOCK ? SPG_BPF_FLOCK
+					   : SPG_BPF_POSIX;
 	}
 	record->result = result;
 	bpf_ringbuf_submit(record, wake_up_or_not());

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -16,12 +17,6 @@ struct spg_trace {
 	int (*on_lock)(void *user, const struct spg_bpf_lock *lock);
 	void *user;
 	int err; /* what on_lock returned */
-};
-
-/* As in trace.bpf.c. */
-struct inode_key {
-	uint64_t ino;
-	uint32_t sdev, zero;
 };
 
 void spg_trace_destroy(struct spg_trace *trace)
@@ -53,8 +48,12 @@ int spg_trace_create(struct spg_trace **ret, struct spg_bpf_reason *reason)
 	trace = calloc(1, sizeof(*trace));
 	if (!trace)
 		return SPG_ERR_NOMEM;
-	trace->programs = trace__open_and_load();
-	if (!trace->programs)
+	trace->programs = trace__open();
+	if (trace->programs) {
+		trace->programs->bss->self = getpid();
+		r = trace__load(trace->programs) < 0 ? -1 : 0;
+	}
+	if (!trace->programs || r < 0)
 		r = spg_bpf_explain(reason, "loading the tracepoint programs", errno);
 	else if (trace__attach(trace->programs) < 0)
 		r = spg_bpf_explain(reason, "attaching to the tracepoints", errno);
@@ -74,12 +73,12 @@ int spg_trace_create(struct spg_trace **ret, struct spg_bpf_reason *reason)
 	return 0;
 }
 
-int spg_trace_watch(struct spg_trace *trace, uint32_t sdev, uint64_t ino, uint32_t slot)
+int spg_trace_watch(
+	struct spg_trace *trace, const struct spg_bpf_inode_key *key, uint32_t slot)
 {
-	const struct inode_key key = {.ino = ino, .sdev = sdev};
-	uint32_t bit = SPG_BPF_INODE_BIT(ino);
+	uint32_t bit = SPG_BPF_INODE_BIT(key->ino);
 
-	if (bpf_map_update_elem(bpf_map__fd(trace->programs->maps.watched), &key, &slot,
+	if (bpf_map_update_elem(bpf_map__fd(trace->programs->maps.watched), key, &slot,
 		    BPF_ANY) < 0)
 		return SPG_ERR_LIMIT;
 	/* Never taken back: a bit too many costs a look into the table. */
@@ -88,11 +87,9 @@ int spg_trace_watch(struct spg_trace *trace, uint32_t sdev, uint64_t ino, uint32
 	return 0;
 }
 
-void spg_trace_unwatch(struct spg_trace *trace, uint32_t sdev, uint64_t ino)
+void spg_trace_unwatch(struct spg_trace *trace, const struct spg_bpf_inode_key *key)
 {
-	const struct inode_key key = {.ino = ino, .sdev = sdev};
-
-	(void)bpf_map_delete_elem(bpf_map__fd(trace->programs->maps.watched), &key);
+	(void)bpf_map_delete_elem(bpf_map__fd(trace->programs->maps.watched), key);
 }
 
 int spg_trace_poll_fd(const struct spg_trace *trace)

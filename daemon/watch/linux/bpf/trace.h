@@ -24,12 +24,11 @@ int spg_trace_create(struct spg_trace **ret, struct spg_bpf_reason *reason);
 
 void spg_trace_destroy(struct spg_trace *trace); /* takes NULL */
 
-/** Tell of locks on the inode @ino of the superblock @sdev (in the kernel's
- * encoding, as a census tells it), under the number @slot. Returns 0, or
- * SPG_ERR_LIMIT beyond half a million. */
+/** Tell of locks on the inode that a census told as @key, under the number @slot.
+ * Returns 0, or SPG_ERR_LIMIT beyond half a million. */
 int spg_trace_watch(
-	struct spg_trace *trace, uint32_t sdev, uint64_t ino, uint32_t slot);
-void spg_trace_unwatch(struct spg_trace *trace, uint32_t sdev, uint64_t ino);
+	struct spg_trace *trace, const struct spg_bpf_inode_key *key, uint32_t slot);
+void spg_trace_unwatch(struct spg_trace *trace, const struct spg_bpf_inode_key *key);
 
 /** Readable when records have come. */
 int spg_trace_poll_fd(const struct spg_trace *trace);
