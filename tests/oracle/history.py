@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""The database against what was true: as of each moment at which everything stood
+still, and, where locks have events, for each lock however brief."""
+import bisect
+import sqlite3
+from collections import defaultdict
+
+from compare import LOCK_WORDS
+from truth import END
+
+# Clocks are converted: kernel events are dated by the clock since boot.
+SLACK_NS = 5_000_000
+
+
+class Snapshot:
+    def __init__(self, at, step, wanted):
+        self.at, self.step = at, step
+        self.uses, self.must, self.may = defaultdict(int), set(), set()
+        self.shared = {}  # a lock of several processes: by whom one of them
+        self.mappers = set()
+        for want in wanted:
+            for pid, how in want.uses.items():
+                self.uses[want.path, pid, frozenset(how - LOCK_WORDS)] += 1
+            self.must |= {(want.path, *lock) for lock in want.must}
+            if want.exact:
+                self.share(want)
+            self.may |= {(want.path, *what) for what in want.may | want.noise}
+            self.mappers |= {(want.path, pid) for pid in want.mappers}
+
+
+    def share(self, want):
+        """Who inherited or took the description of a lock makes no event: one of
+        those who have it is enough."""
+        holders = defaultdict(set)
+        for lock in want.must:
+            if lock[0] != "posix" and lock[4] == "held":
+                holders[want.path, *lock[:-1]].add(lock[-1])
+        for what, pids in holders.items():
+            if len(pids) > 1:
+                self.shared.setdefault(what, set()).update(pids)
+                self.must -= {(*what, pid) for pid in pids}
+
+
+class History:
+    def __init__(self, path, tier):
+        self.path, self.tier = path, tier
+        self.snapshots, self.n_compared, self.n_brief = [], 0, 0
+
+    def add(self, at, step, wanted):
+        self.snapshots.append(Snapshot(at, step, wanted))
+
+    def read(self):
+        database = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+        try:
+            uses = database.execute("SELECT path, pid, how, since_ns, until_ns"
+                                    " FROM file_uses").fetchall()
+            locks = database.execute("SELECT path, pid, kind, mode, start, end, state,"
+                                     " since_ns, until_ns FROM file_locks").fetchall()
+        finally:
+            database.close()
+        return uses, locks
+
+    def moments(self, since, until):
+        """Which snapshots an interval covers."""
+        first = bisect.bisect_left(self.times, since)
+        last = len(self.times) if until is None else bisect.bisect_left(self.times, until)
+        return range(max(first, self.first), last)
+
+    def compare(self, log, whole=False):
+        """The differences, for the snapshots since the last call or for all."""
+        uses, locks = self.read()
+        self.times = [snapshot.at for snapshot in self.snapshots]
+        self.first = 0 if whole else self.n_compared
+        told = [(defaultdict(int), set()) for _ in self.snapshots]
+        self.rows = defaultdict(list)
+        for path, pid, how, since, until in uses:
+            self.rows[path, pid].append((how, since, until))
+            key = path, pid, frozenset(how.split(",")) - LOCK_WORDS
+            for i in self.moments(since, until):
+                told[i][0][key] += 1
+        for path, pid, kind, mode, start, end, state, since, until in locks:
+            end = END if end is None else end
+            for i in self.moments(since, until):
+                told[i][1].add((path, kind, mode, start, end, state, pid))
+        found = []
+        for i in range(self.first, len(self.snapshots)):
+            found += self.moment(self.snapshots[i], *told[i])
+        self.n_compared = len(self.snapshots)
+        if self.tier == "bpf":
+            found += self.brief(log, locks)
+        return found
+
+    def moment(self, want, uses, locks):
+        at = f"history as of step {want.step}: "
+        for key in sorted(want.uses.keys() | uses.keys(), key=str):
+            if want.uses.get(key, 0) != uses.get(key, 0) and key[:2] not in want.mappers:
+                yield f"{at}use {key[0]} pid {key[1]} {sorted(key[2])}: " \
+                      f"{uses.get(key, 0)} intervals, {want.uses.get(key, 0)} true at " \
+                      f"{want.at}; told: {self.rows[key[:2]]}"
+        any_mode = {lock for lock in want.must if lock[2] == "*"}
+        loose = {(*lock[:2], "*", *lock[3:]) if lock[1] == "lease" else lock for lock in locks}
+        for lock in sorted(want.must - (loose if any_mode else locks) - locks, key=str):
+            yield f"{at}MISSING LOCK {lock}"
+        for what, pids in sorted(want.shared.items(), key=str):
+            if not any((*what, pid) in loose for pid in pids):
+                yield f"{at}MISSING LOCK {what} of {sorted(pids)}"
+        for lock in sorted(locks, key=str):
+            what, starred = lock[:-1], (*lock[:2], "*", *lock[3:])
+            if lock in want.must or what in want.may or what in want.shared:
+                continue
+            if lock[1] == "lease" and (starred in want.must or starred[:-1] in want.may):
+                continue
+            yield f"{at}STALE LOCK {lock}"
+
+    # Where locks have events
+
+    def brief(self, log, rows):
+        """Each lock that was, for each byte: when, by the orders given."""
+        true, told = defaultdict(list), defaultdict(list)
+        ends = [(entry.key, entry.begun, entry.ended) for entry in log.past]
+        ends += [(key, begun, None) for key, begun in log.present.items()]
+        for key, begun, ended in ends:
+            path, _, kind, mode, start, end, state, pid = key
+            if state == "held" and kind != "lease":
+                who = pid if kind == "posix" else None
+                true[path, kind, mode, who].append((start, end, begun, ended))
+        for path, pid, kind, mode, start, end, state, since, until in rows:
+            if state == "held" and kind != "lease":
+                who = pid if kind == "posix" else None
+                told[path, kind, mode, who].append(
+                    (start, END if end is None else end, since, until))
+        found = []
+        for key in sorted(true.keys() | told.keys(), key=str):
+            found += self.regions(key, true[key], told[key])
+        return found
+
+    def regions(self, key, true, told):
+        cuts = sorted({r[0] for r in true + told} | {r[1] + 1 for r in true + told})
+        for start, after in zip(cuts, cuts[1:]):
+            episodes = join_true([r[2:] for r in true if r[0] <= start and r[1] >= start])
+            spans = join_told([r[2:] for r in told if r[0] <= start and r[1] >= start])
+            self.n_brief += len(episodes)
+            yield from self.region(f"{key} bytes {start}..{after - 1}", episodes, spans)
+
+    @staticmethod
+    def region(what, episodes, spans):
+        left = list(spans)
+        for begun, ended in episodes:
+            for span in left:
+                if begun[0] - SLACK_NS <= span[0] <= begun[1] + SLACK_NS and \
+                        ((ended is None and span[1] is None) or
+                         (ended is not None and span[1] is not None and
+                          ended[0] - SLACK_NS <= span[1] <= ended[1] + SLACK_NS)):
+                    left.remove(span)
+                    break
+            else:
+                yield f"lock {what}: no interval from {begun} to {ended}; there are {left}"
+        for span in left:
+            yield f"lock {what}: interval {span} of a lock that was not"
+
+
+def join_true(episodes):
+    """One after the other by the same order, or at the same time: one episode.
+    @episodes: (begun, ended), each a window (before, after) or None."""
+    joined = []
+    for begun, ended in sorted(episodes, key=lambda e: e[0]):
+        if joined and (joined[-1][1] is None or joined[-1][1] >= begun):
+            last = joined[-1][1]
+            joined[-1] = (joined[-1][0], None if last is None or ended is None
+                          else max(last, ended))
+        else:
+            joined.append((begun, ended))
+    return joined
+
+
+def join_told(spans):
+    joined = []
+    for since, until in sorted(spans, key=lambda s: s[0]):
+        if joined and (joined[-1][1] is None or joined[-1][1] >= since):
+            last = joined[-1][1]
+            joined[-1] = (joined[-1][0], None if last is None or until is None
+                          else max(last, until))
+        else:
+            joined.append((since, until))
+    return joined
