@@ -218,31 +218,43 @@ static struct spg_tracked_lock **sort_by_what(struct spg_tracked_lock *locks, si
 	return sorted;
 }
 
-/* How surely a lock that a survey saw is the one that is known: 0 not at all. */
-static int likeness(
+/* How surely a lock that a survey saw is the one that is known. */
+enum likeness {
+	OTHER,
+	SOMEBODYS, /* whose is not known: an heir shows it, or nobody */
+	SAME_PROCESS,
+	SAME_OWNER, /* handed on: its process has not got it any more, or shares it */
+	SAME
+};
+
+static enum likeness compare(
 	const struct spg_tracked_lock *known, const struct spg_tracked_lock *seen)
 {
+	bool process = spg_tracked_order_process(known->process, seen->process) == 0;
+
+	if (known->owner && seen->owner && known->owner != seen->owner)
+		return OTHER;
 	if (known->owner && seen->owner)
-		return known->owner == seen->owner ? 3 : 0;
-	if (spg_tracked_order_process(known->process, seen->process) == 0)
-		return 2;
-	return 1; /* an heir shows it, or nobody */
+		return process ? SAME : SAME_OWNER;
+	return process ? SAME_PROCESS : SOMEBODYS;
 }
 
 const struct spg_tracked_lock *spg_tracked_find_lock(
 	const struct spg_tracked *tracked, const struct spg_tracked_lock *key)
 {
 	const struct spg_tracked_lock *best = NULL;
-	int sure = 0;
+	enum likeness sure = OTHER;
 
 	if (tracked->n_locks > 0)
 		best = bsearch(key, tracked->locks, tracked->n_locks, sizeof(*key),
 			spg_tracked_order_locks);
-	for (size_t i = 0; !best && sure < 3 && i < tracked->n_locks; i++) {
+	if (best)
+		return best;
+	for (size_t i = 0; sure < SAME && i < tracked->n_locks; i++) {
 		const struct spg_tracked_lock *lock = &tracked->locks[i];
 
-		if (order_what(lock, key) == 0 && likeness(lock, key) > sure) {
-			sure = likeness(lock, key);
+		if (order_what(lock, key) == 0 && compare(lock, key) > sure) {
+			sure = compare(lock, key);
 			best = lock;
 		}
 	}
@@ -255,23 +267,44 @@ struct group {
 	size_t n_known, n_seen;
 };
 
+/*
+ * The known lock @known is the seen one @seen. When it was handed on (a child has
+ * inherited it, and its process has ended or closed it), whoever has it now has an
+ * interval of his own.
+ */
+static int keep_on(const struct spg_tracking *t, const struct spg_tracked_lock *known,
+	struct spg_tracked_lock *seen, enum likeness sure, struct spg_tracked *to)
+{
+	struct spg_tracked_lock lock = *known;
+	int r;
+
+	if (sure == SAME_OWNER && seen->process) {
+		r = spg_tracked_emit_lock(t, SPG_EVENT_UNLOCK, known, t->now_ns);
+		seen->since_ns = t->now_ns;
+		if (r == 0)
+			r = spg_tracked_begin_lock(t, seen);
+		return r == 0 ? spg_tracked_add_lock(to, seen) : r;
+	}
+	lock.file = seen->file;
+	if (!lock.owner)
+		lock.owner = seen->owner;
+	return spg_tracked_add_lock(to, &lock);
+}
+
 /* Pair the known with the seen, the surest first; the pairs are appended. */
-static int pair(struct group *group, struct spg_tracked *to)
+static int pair(
+	struct group *group, const struct spg_tracking *t, struct spg_tracked *to)
 {
 	int r = 0;
 
-	for (int sure = 3; sure > 0; sure--) {
+	for (enum likeness sure = SAME; sure > OTHER; sure--) {
 		for (size_t i = 0; r == 0 && i < group->n_known; i++) {
 			for (size_t j = 0; group->known[i] && j < group->n_seen; j++) {
-				struct spg_tracked_lock lock = *group->known[i];
-
-				if (!group->seen[j] ||
-					likeness(&lock, group->seen[j]) != sure)
+				if (!group->seen[j] || compare(group->known[i],
+							       group->seen[j]) != sure)
 					continue;
-				lock.file = group->seen[j]->file;
-				if (!lock.owner)
-					lock.owner = group->seen[j]->owner;
-				r = spg_tracked_add_lock(to, &lock);
+				r = keep_on(
+					t, group->known[i], group->seen[j], sure, to);
 				group->known[i] = group->seen[j] = NULL;
 			}
 		}
@@ -305,7 +338,7 @@ static int merge_group(
 	struct group *group, const struct spg_tracking *t, struct spg_tracked *to)
 {
 	size_t first = to->n_locks;
-	int r = pair(group, to);
+	int r = pair(group, t, to);
 
 	for (size_t i = 0; r == 0 && i < group->n_known; i++)
 		if (group->known[i])
@@ -320,6 +353,17 @@ static int merge_group(
 			r = spg_tracked_add_lock(to, group->seen[j]);
 	}
 	return r;
+}
+
+/* True when silence about a lock of @file means that there is none. */
+static bool was_looked_at(
+	const struct spg_observation *obs, const struct spg_file *file)
+{
+	for (size_t i = 0; i < obs->n_files; i++)
+		if (spg_tracked_order_file(obs->files[i].file, file) == 0)
+			return obs->files[i].presence == SPG_GONE ||
+			       obs->files[i].census != SPG_CENSUS_UNKNOWN;
+	return obs->depth == SPG_SURVEY_FULL;
 }
 
 /*
@@ -340,7 +384,7 @@ static int merge_exact(struct spg_tracked *old, const struct spg_observation *ob
 		struct group group = {.known = known + i, .seen = seen + j};
 		const struct spg_tracked_lock *what;
 
-		if (i < old->n_locks && !spg_tracked_in_scope(obs, known[i]->file)) {
+		if (i < old->n_locks && !was_looked_at(obs, known[i]->file)) {
 			r = spg_tracked_add_lock(&merged, known[i++]);
 			continue;
 		}

@@ -9,7 +9,10 @@ from compare import LOCK_WORDS
 from truth import END
 
 # Clocks are converted: kernel events are dated by the clock since boot.
-SLACK_NS = 5_000_000
+# What is closed last by a death may be let go of a little later by the kernel.
+SLACK_NS = 40_000_000
+# That a lease is over no event tells: a look does, four times a second.
+LEASE_SLACK_NS = 400_000_000
 
 
 class Snapshot:
@@ -71,7 +74,7 @@ class History:
         uses, locks = self.read()
         self.times = [snapshot.at for snapshot in self.snapshots]
         self.first = 0 if whole else self.n_compared
-        told = [(defaultdict(int), set()) for _ in self.snapshots]
+        told = [(defaultdict(int), set(), set()) for _ in self.snapshots]
         self.rows = defaultdict(list)
         for path, pid, how, since, until in uses:
             self.rows[path, pid].append((how, since, until))
@@ -80,8 +83,11 @@ class History:
                 told[i][0][key] += 1
         for path, pid, kind, mode, start, end, state, since, until in locks:
             end = END if end is None else end
+            slack = LEASE_SLACK_NS if kind == "lease" else SLACK_NS
             for i in self.moments(since, until):
                 told[i][1].add((path, kind, mode, start, end, state, pid))
+                if until is None or until - self.times[i] > slack:
+                    told[i][2].add((path, kind, mode, start, end, state, pid))
         found = []
         for i in range(self.first, len(self.snapshots)):
             found += self.moment(self.snapshots[i], *told[i])
@@ -90,7 +96,7 @@ class History:
             found += self.brief(log, locks)
         return found
 
-    def moment(self, want, uses, locks):
+    def moment(self, want, uses, locks, lasting):
         at = f"history as of step {want.step}: "
         for key in sorted(want.uses.keys() | uses.keys(), key=str):
             if want.uses.get(key, 0) != uses.get(key, 0) and key[:2] not in want.mappers:
@@ -102,9 +108,9 @@ class History:
         for lock in sorted(want.must - (loose if any_mode else locks) - locks, key=str):
             yield f"{at}MISSING LOCK {lock}"
         for what, pids in sorted(want.shared.items(), key=str):
-            if not any((*what, pid) in loose for pid in pids):
+            if not any((*what, pid) in loose or (*what, pid) in locks for pid in pids):
                 yield f"{at}MISSING LOCK {what} of {sorted(pids)}"
-        for lock in sorted(locks, key=str):
+        for lock in sorted(lasting, key=str):
             what, starred = lock[:-1], (*lock[:2], "*", *lock[3:])
             if lock in want.must or what in want.may or what in want.shared:
                 continue
@@ -146,17 +152,35 @@ class History:
     def region(what, episodes, spans):
         left = list(spans)
         for begun, ended in episodes:
-            for span in left:
-                if begun[0] - SLACK_NS <= span[0] <= begun[1] + SLACK_NS and \
-                        ((ended is None and span[1] is None) or
-                         (ended is not None and span[1] is not None and
-                          ended[0] - SLACK_NS <= span[1] <= ended[1] + SLACK_NS)):
-                    left.remove(span)
-                    break
+            chain = next((chain for span in left if is_at(begun, span[0])
+                          for chain in [chain_to(ended, span, left)] if chain), None)
+            if chain:
+                left = [span for span in left if span not in chain]
             else:
                 yield f"lock {what}: no interval from {begun} to {ended}; there are {left}"
         for span in left:
             yield f"lock {what}: interval {span} of a lock that was not"
+
+
+def is_at(window, time):
+    """True when @time is within @window (before, after); both None: not yet."""
+    if window is None or time is None:
+        return window is None and time is None
+    return window[0] - SLACK_NS <= time <= window[1] + SLACK_NS
+
+
+def chain_to(ended, span, spans):
+    """@span and those that follow it without a pause, from one holder to the next, up
+    to one that ends at @ended; None: there is no such chain."""
+    chain = [span]
+    while not is_at(ended, chain[-1][1]):
+        end = chain[-1][1]
+        span = next((s for s in spans if s not in chain and end is not None
+                     and 0 <= s[0] - end <= SLACK_NS), None)
+        if not span:
+            return None
+        chain.append(span)
+    return chain
 
 
 def join_true(episodes):

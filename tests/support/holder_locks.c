@@ -248,6 +248,13 @@ static void leave_wait(struct holder *h)
 	holder_close(h);
 }
 
+/* Only the wait is over: the file stays open. */
+static void leave_wait_open(struct holder *h)
+{
+	pthread_kill(h->thread, SIGUSR1);
+	pthread_join(h->thread, NULL);
+}
+
 static void leave_heir(struct holder *h)
 {
 	close(h->control);
@@ -267,5 +274,8 @@ const struct holder_state holder_lock_states[] = {
 	{"wait-posix", enter_wait_posix, leave_wait},
 	{"wait-ofd", enter_wait_ofd, leave_wait},
 	{"wait-flock", enter_wait_flock, leave_wait},
+	{"wait-posix-open", enter_wait_posix, leave_wait_open},
+	{"wait-ofd-open", enter_wait_ofd, leave_wait_open},
+	{"wait-flock-open", enter_wait_flock, leave_wait_open},
 	{NULL, NULL, NULL},
 };

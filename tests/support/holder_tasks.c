@@ -22,6 +22,7 @@
 #include "tests/support/holder.h"
 
 #define STACK_BYTES 65536
+#define RELAY_NS    300000 /* how long each process of a relay lives, and more */
 
 static void *own_table(void *user)
 {
@@ -236,6 +237,50 @@ static void leave_namespaces(struct holder *h)
 	waitpid(h->pid, NULL, 0);
 }
 
+/* The file alone, bind-mounted on ARGUMENT, another file, where only we see it:
+ * as a container gets a file of its host. */
+static void see_bound(struct holder *h)
+{
+	if (!h->args[0])
+		holder_die("bound-file: a file to mount on");
+	if (unshare(CLONE_NEWNS) < 0 ||
+		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount(h->path, h->args[0], NULL, MS_BIND, NULL) < 0)
+		holder_die("a mount namespace");
+	h->path = h->args[0];
+}
+
+static void enter_bound_file(struct holder *h)
+{
+	see_bound(h);
+	h->fd = holder_open(h, O_RDONLY);
+}
+
+static void leave_bound_file(struct holder *h)
+{
+	holder_close(h);
+	if (umount2(h->path, MNT_DETACH) < 0)
+		holder_die("umount2");
+}
+
+/* Mapped, by its only page. */
+static void enter_bound_file_mapped(struct holder *h)
+{
+	enter_bound_file(h);
+	h->map_bytes = 1;
+	h->map = mmap(NULL, h->map_bytes, PROT_READ, MAP_SHARED, h->fd, 0);
+	if (h->map == MAP_FAILED)
+		holder_die("mmap");
+	holder_close(h);
+}
+
+static void leave_bound_file_mapped(struct holder *h)
+{
+	unmap(h);
+	if (umount2(h->path, MNT_DETACH) < 0)
+		holder_die("umount2");
+}
+
 /* As root of nothing: every id of the new namespace is unmapped. */
 static void enter_user_namespace(struct holder *h)
 {
@@ -360,6 +405,73 @@ static void leave_vfork(struct holder *h)
 	waitpid(h->parent, NULL, 0);
 }
 
+/* One link of the relay: a moment, then its successor, then its end. It ends
+ * without one when nobody has the other end of @control. */
+static void run_relay(int control) __attribute__((noreturn));
+
+static void run_relay(int control)
+{
+	struct pollfd over = {.fd = control, .events = POLLIN};
+	const struct timespec moment = {.tv_nsec = RELAY_NS};
+
+	while (ppoll(&over, 1, &moment, NULL) == 0) {
+		/* Where no process can be begun, this one goes on for it. */
+		if (fork() > 0)
+			break;
+	}
+	_exit(0);
+}
+
+/* A chain of processes: each begins the next, which inherits the file, and ends.
+ * The holder itself has it no longer. */
+static void start_relay(struct holder *h)
+{
+	int control[2];
+
+	if (pipe2(control, O_CLOEXEC) < 0)
+		holder_die("pipe2");
+	/* All of them become our children, and leave nothing when they end. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || signal(SIGCHLD, SIG_IGN) == SIG_ERR)
+		holder_die("becoming the parent of the relay");
+	h->child = fork();
+	if (h->child < 0)
+		holder_die("fork");
+	if (h->child == 0) {
+		close(control[1]);
+		run_relay(control[0]);
+	}
+	h->child = 0; /* it has ended long since */
+	close(control[0]);
+	h->control = control[1];
+}
+
+static void enter_relay(struct holder *h)
+{
+	h->fd = holder_open(h, O_RDONLY);
+	start_relay(h);
+	holder_close(h);
+}
+
+static void enter_relay_mapped(struct holder *h)
+{
+	h->fd = holder_open(h, O_RDONLY);
+	h->map_bytes = 1; /* of one page, which is what is mapped */
+	h->map = mmap(NULL, h->map_bytes, PROT_READ, MAP_PRIVATE, h->fd, 0);
+	if (h->map == MAP_FAILED)
+		holder_die("mmap");
+	holder_close(h);
+	start_relay(h);
+	unmap(h);
+}
+
+static void leave_relay(struct holder *h)
+{
+	close(h->control);
+	/* With SIGCHLD ignored, this returns when there is no child any more. */
+	while (wait(NULL) >= 0 || errno != ECHILD)
+		;
+}
+
 /* How many descriptors, and room for them. */
 static int count_of(const struct holder *h)
 {
@@ -415,6 +527,10 @@ const struct holder_state holder_task_states[] = {
 	{"shared-memory", enter_shared_memory, leave_shared_memory},
 	{"vfork", enter_vfork, leave_vfork},
 	{"namespaces", enter_namespaces, leave_namespaces},
+	{"bound-file", enter_bound_file, leave_bound_file},
+	{"bound-file-mapped", enter_bound_file_mapped, leave_bound_file_mapped},
+	{"relay", enter_relay, leave_relay},
+	{"relay-mapped", enter_relay_mapped, leave_relay},
 	{"user-namespace", enter_user_namespace, holder_close},
 	{"crowd", enter_crowd, leave_crowd},
 	{"haystack", enter_haystack, leave_crowd},

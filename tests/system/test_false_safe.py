@@ -231,16 +231,35 @@ class FalseSafeTest(SystemTest):
         holder.release()
         self.assert_safe(daemon)
 
-    def test_a_layer_of_data_only(self):
+    def data_only(self):
+        """An overlay with Mdbperf.dll, and where the contents of that are."""
         base = self.layers("data")
-        self.file("blob", base + "/data", FILE)
+        blob = self.file("blob", base + "/data", FILE)
         path = self.file("Mdbperf.dll", base + "/lower", b"")
         os.truncate(path, len(FILE))
         os.setxattr(path, "trusted.overlay.metacopy", b"")
         os.setxattr(path, "trusted.overlay.redirect", b"/blob")
-        self.right_in(self.mount(
-            "overlay", base + "/merged", options=f"lowerdir={base}/lower::{base}/data,"
-                                                 "metacopy=on,redirect_dir=on"))
+        options = f"lowerdir={base}/lower::{base}/data,metacopy=on,redirect_dir=on"
+        return self.mount("overlay", base + "/merged", options=options), blob
+
+    def test_a_layer_of_data_only(self):
+        self.right_in(self.data_only()[0])
+
+    def test_a_layer_of_data_only_used_where_it_lies(self):
+        """Nothing of the overlay names the file before it is first opened there."""
+        for state in ("read", "mapped"):
+            for late in (False, True):
+                with self.subTest(state=state, daemon_came_later=late):
+                    self.setUp()
+                    merged, blob = self.data_only()
+                    product = Product("app", merged)
+                    daemon = None if late else self.daemon(product)
+                    holder = self.hold(state, blob)
+                    daemon = daemon or self.daemon(product)
+                    self.never_safe(daemon)
+                    holder.kill()
+                    self.assertNotEqual(daemon.check()["verdict"], "blocked")
+                    daemon.close()
 
     def test_an_innocent_file_with_the_same_inode_number(self):
         one, two = self.tmpfs("one"), self.tmpfs("two")
@@ -340,6 +359,56 @@ class FalseSafeTest(SystemTest):
                 finally:
                     os.close(fd)
                     daemon.close()
+
+
+    def test_many_busy_files_and_few_descriptors(self):
+        """An answer for each who asks, and no wrong one."""
+        stoppable = self.program("store.exe")
+        for path in self.files(60):
+            self.hold("mapped", path, program=stoppable)
+        self.hold("mapped", os.path.join(self.bin, "Many3.dll"))
+        daemon = self.daemon(Product("app", self.bin, setup_stops="store.exe"),
+                             prefix=("prlimit", "--nofile=125:125"))
+        for _ in range(4):
+            self.never_safe(daemon)
+
+    # Holders that are never where one looks
+
+    def test_a_relay(self):
+        """Processes that hand the file on, each gone before it can be looked at,
+        beside a holder that explains why the file is busy."""
+        dll = self.file("Mdbperf.dll")
+        daemon = self.daemon(Product("app", self.bin, setup_stops="store.exe"))
+        for beside in ("read", "mapped"):
+            stopped = self.hold(beside, dll, program=self.program("store.exe"))
+            for state in ("relay", "relay-mapped"):
+                with self.subTest(state=state, beside=beside):
+                    relay = self.hold(state, dll)
+                    for _ in range(30):
+                        self.never_safe(daemon)
+                    relay.release()
+                    self.assertNotEqual(daemon.check()["verdict"], "blocked")
+            stopped.kill()
+            self.assert_safe(daemon)
+
+    def test_created_and_opened_in_the_same_tick(self):
+        """ramfs tells times by the tick: its directory looks unchanged then."""
+        root = self.mount("ramfs", self.directory("ramfs"))
+        self.file("Other.dll", root)
+        connection = self.rpc(self.daemon(Product("app", root)))
+        for i in range(200):
+            path = os.path.join(root, f"Many{i}.dll")
+            with open(os.path.join(root, "touched"), "wb"):
+                pass
+            os.unlink(os.path.join(root, "touched"))
+            connection.call("check")
+            fd = os.open(path, os.O_CREAT | os.O_RDWR)
+            try:
+                self.assert_never_safe(connection.call("check"))
+            finally:
+                os.close(fd)
+            os.unlink(path)
+            connection.call("check")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,28 @@
 it was: every one is in the history, with its true owner, and no other."""
 import fcntl
 import os
+import shutil
+import sqlite3
 import struct
+import subprocess
 import threading
 
-from support import SystemTest, main, only_in
+from support import Product, SystemTest, main, only_in, private_mounts
 
 PAIRS = 200
 F_OFD_SETLK = 37  # linux/fcntl.h
+
+
+# A lock of every kind, of a process of its own: the state, its lock in history.
+HELD = {
+    "posix": ("posix", "write", "held", 0, None),
+    "ofd": ("ofd", "write", "held", 0, None),
+    "flock-exclusive": ("flock", "write", "held", 0, None),
+}
+
+
+def setUpModule():
+    private_mounts()
 
 
 def range_lock(command, fd, kind, start=0, length=0):
@@ -58,6 +73,29 @@ class LockHistoryTest(SystemTest):
                 found.append((event["kind"], lock["kind"], lock["mode"], lock["start"],
                               lock["end"]))
         return found
+
+    def intervals(self, daemon, pid, path=None, ended=False):
+        """The locks of @pid on @path that last, or that are over, as history has
+        them, once it has all."""
+        code, _, err = daemon.run("flush")
+        self.assertEqual(code, 0, err)
+        database = sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True)
+        try:
+            return database.execute(
+                "SELECT kind, mode, state, start, end FROM file_locks WHERE pid = ?"
+                f" AND path = ? AND until IS {'NOT' if ended else ''} NULL"
+                " ORDER BY kind, start, since_ns", (pid, path or self.dll)).fetchall()
+        finally:
+            database.close()
+
+    def wait_beside(self, daemon, take):
+        """Have @take() wait for a lock; returns its thread."""
+        subscriber = self.rpc(daemon)
+        subscriber.call("subscribe", kinds=["lock-wait"])
+        taker = threading.Thread(target=take)
+        taker.start()
+        subscriber.wait_notification(lambda _, params: params.get("kind") == "lock-wait")
+        return taker
 
     @only_in("bpf")
     def test_every_pair(self):
@@ -129,12 +167,8 @@ class LockHistoryTest(SystemTest):
     @only_in("bpf")
     def test_waited_for_and_got(self):
         daemon, fd = self.daemon(), self.open()
-        subscriber = self.rpc(daemon)
-        subscriber.call("subscribe", kinds=["lock-wait"])
         holder = self.hold("flock-exclusive", self.dll)
-        taker = threading.Thread(target=fcntl.flock, args=(fd, fcntl.LOCK_EX))
-        taker.start()
-        subscriber.wait_notification(lambda _, params: params.get("kind") == "lock-wait")
+        taker = self.wait_beside(daemon, lambda: fcntl.flock(fd, fcntl.LOCK_EX))
         holder.release()
         taker.join()
         kinds = [row[0] for row in self.history(daemon, os.getpid(), "lock", "lock-wait")]
@@ -150,6 +184,173 @@ class LockHistoryTest(SystemTest):
         waiter = self.hold("wait-ofd", self.dll)
         self.assertEqual(self.history(daemon, waiter.pid, "lock-wait"),
                          [("lock-wait", "ofd", "write", 0, None)])
+
+    # The intervals of locks
+
+    @only_in("bpf")
+    def test_taken_before_the_daemon(self):
+        """No event told of them: the first survey finds them, each restart again."""
+        for state, lock in HELD.items():
+            with self.subTest(state=state):
+                holder = self.hold(state, self.dll)
+                for _ in range(3):
+                    daemon = self.daemon(home=f"home-{state}")
+                    self.assert_verdict(daemon.check(), "blocked")
+                    self.assertEqual(self.intervals(daemon, holder.pid), [lock])
+                    daemon.close()
+                daemon = self.daemon(home=f"home-{state}")
+                holder.kill()
+                self.assertEqual(self.intervals(daemon, holder.pid), [])
+                self.assert_safe(daemon)
+                daemon.close()
+
+    @only_in("bpf")
+    def test_taken_while_the_daemon_was_away(self):
+        fd = self.open()
+        daemon = self.daemon()
+        posix(fd, fcntl.F_WRLCK, 3, 4)
+        self.assertEqual(self.intervals(daemon, os.getpid()),
+                         [("posix", "write", "held", 3, 6)])
+        daemon.close()
+        posix(fd, fcntl.F_UNLCK, 3, 4)
+        posix(fd, fcntl.F_RDLCK, 20, 5)
+        flock(fd, fcntl.F_RDLCK)
+        daemon = self.daemon()
+        daemon.check()
+        shared = ("flock", "read", "held", 0, None)
+        self.assertEqual(self.intervals(daemon, os.getpid()),
+                         [shared, ("posix", "read", "held", 20, 24)])
+        # From here on events go on from what was found.
+        posix(fd, fcntl.F_UNLCK, 21, 1)
+        self.assertEqual(self.intervals(daemon, os.getpid()),
+                         [shared, ("posix", "read", "held", 20, 20),
+                          ("posix", "read", "held", 22, 24)])
+        os.close(fd)
+        self.assertEqual(self.intervals(daemon, os.getpid()), [])
+
+    @only_in("bpf")
+    def test_ofd_lock_ends_with_its_last_descriptor(self):
+        """Beside somebody else's lock, which does not end."""
+        daemon = self.daemon()
+        other = self.hold("flock-shared", self.dll)
+        fd = self.open()
+        second = os.dup(fd)
+        ofd(fd, fcntl.F_WRLCK, 100, 10)
+        os.close(fd)
+        lock = ("ofd", "write", "held", 100, 109)
+        self.assertEqual(self.intervals(daemon, os.getpid()), [lock])
+        os.close(second)
+        self.assertEqual(self.intervals(daemon, os.getpid()), [])
+        self.assertEqual(self.intervals(daemon, os.getpid(), ended=True), [lock])
+        self.assertEqual(self.intervals(daemon, other.pid), [("flock", "read", "held", 0, None)])
+
+    @only_in("bpf")
+    def test_got_and_joined_to_its_neighbour(self):
+        daemon, fd = self.daemon(), self.open()
+        posix(fd, fcntl.F_WRLCK, 10, 10)
+        holder = self.hold("posix", self.dll, "write:0:10")
+        taker = self.wait_beside(
+            daemon, lambda: range_lock(fcntl.F_SETLKW, fd, fcntl.F_WRLCK, 0, 10))
+        self.assertEqual(self.intervals(daemon, os.getpid()),
+                         [("posix", "write", "waiting", 0, 9),
+                          ("posix", "write", "held", 10, 19)])
+        holder.release()
+        taker.join()
+        self.assertEqual(self.intervals(daemon, os.getpid()),
+                         [("posix", "write", "held", 0, 19)])
+        self.assertEqual(self.intervals(daemon, holder.pid), [])
+
+    @only_in("bpf")
+    def test_interrupted(self):
+        """A wait is over although its file stays open."""
+        for state, lock in HELD.items():
+            kind = lock[0]
+            with self.subTest(kind=kind):
+                daemon = self.daemon(home=f"home-{kind}")
+                holder = self.hold(state, self.dll)
+                waiter = self.hold(f"wait-{kind}-open", self.dll)
+                waits = (kind, "write", "waiting", 0, None)
+                self.assertEqual(self.intervals(daemon, waiter.pid), [waits])
+                waiter.release()
+                self.assertEqual(self.intervals(daemon, waiter.pid), [])
+                self.assertEqual(self.intervals(daemon, waiter.pid, ended=True), [waits])
+                self.assertEqual(self.intervals(daemon, holder.pid), [lock])
+                waiter.kill()
+                holder.kill()
+                self.assert_safe(daemon)
+                daemon.close()
+
+    @only_in("bpf")
+    def test_inherited(self):
+        """One lock, whoever has it by now: it is held once, however often one looks."""
+        daemon = self.daemon()
+        holder = self.hold("flock-heir", self.dll)
+        for _ in range(3):
+            self.assert_verdict(daemon.check(), "blocked")
+            self.assertEqual(self.lasting_and_most_of_one(daemon), (1, 1))
+        holder.kill()
+        self.assertEqual(self.lasting_and_most_of_one(daemon), (0, 1))
+
+    @only_in("bpf")
+    def test_inherited_from_one_who_lives(self):
+        """Two open file descriptions with a lock each, closed by who locked them."""
+        daemon = self.daemon()
+        fds = [self.open(), self.open()]
+        for fd in fds:
+            flock(fd, fcntl.F_RDLCK)
+        heir = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=fds)
+        self.addCleanup(heir.communicate)
+        self.assertEqual(self.lasting_and_most_of_one(daemon), (2, 2))
+        for fd in fds:
+            os.close(fd)
+        for _ in range(3):
+            self.assert_verdict(daemon.check(), "blocked")
+            self.assertEqual(self.lasting_and_most_of_one(daemon), (2, 2))
+        heir.kill()
+        heir.wait()
+        self.assertEqual(self.lasting_and_most_of_one(daemon), (0, 2))
+        self.assert_safe(daemon)
+
+    def lasting_and_most_of_one(self, daemon):
+        """How many intervals last, and how many one process has at most."""
+        self.assertEqual(daemon.run("flush")[0], 0)
+        database = sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True)
+        try:
+            return database.execute(
+                "SELECT sum(lasting), max(n) FROM (SELECT count(*) AS n,"
+                " count(*) - count(until) AS lasting FROM file_locks GROUP BY pid)").fetchone()
+        finally:
+            database.close()
+
+    @only_in("bpf")
+    def test_of_a_snapshot_s_twin(self):
+        """btrfs: a file with the same number in a snapshot is another file."""
+        if not shutil.which("btrfs"):
+            self.skipTest("no btrfs program here")
+        root = self.loop_image("btrfs", 128)
+        original, snapshot = os.path.join(root, "bin"), os.path.join(root, "before")
+        subprocess.run(["btrfs", "-q", "subvolume", "create", original], check=True)
+        dll = self.file("Edbbcli.dll", original)
+        subprocess.run(["btrfs", "-q", "subvolume", "snapshot", original, snapshot], check=True)
+        twin = os.path.join(snapshot, "Edbbcli.dll")
+        self.assertEqual(os.stat(dll).st_ino, os.stat(twin).st_ino)
+        alone = self.daemon(Product("app", original), home="alone")
+        both = self.daemon(Product("app", original), Product("before", snapshot), home="both")
+        fds = {path: self.open(path) for path in (twin, dll)}
+        flock(fds[twin], fcntl.F_WRLCK)
+        ofd(fds[twin], fcntl.F_WRLCK, 0, 10)
+        posix(fds[twin], fcntl.F_WRLCK, 20, 10)
+        self.assertEqual(self.intervals(alone, os.getpid(), dll), [])
+        self.assertEqual(alone.log_events("--kind", "lock"), [])
+        self.assert_verdict(both.check("--product", "before"), "blocked")
+        taken = HELD["flock-exclusive"]
+        self.assertEqual(self.intervals(both, os.getpid(), twin),
+                         [taken, ("ofd", "write", "held", 0, 9),
+                          ("posix", "write", "held", 20, 29)])
+        self.assertEqual(self.intervals(both, os.getpid(), dll), [])
+        flock(fds[dll], fcntl.F_WRLCK)
+        self.assertEqual(self.intervals(alone, os.getpid(), dll), [taken])
+        self.assertEqual(self.intervals(both, os.getpid(), dll), [taken])
 
     def test_other_files_are_nobody_s_business(self):
         daemon = self.daemon()

@@ -189,6 +189,8 @@ bool spg_survey_must_find_lost(const struct spg_survey *s)
 {
 	const struct spg_survey_request *request = s->request;
 
+	if (request->scope->depth == SPG_SURVEY_LOCKS)
+		return false;
 	if (request->attribute || request->scope->attribute || has_unasked(s))
 		return true;
 	for (size_t i = 0; i < request->n_extra_names; i++)
@@ -390,7 +392,8 @@ static int survey_locks(struct spg_survey *s)
 	if (!s->targets)
 		return SPG_ERR_NOMEM;
 	r = s->way->read_locks_only(s);
-	if (r == 0 && must_fall_back(s, true)) {
+	/* Of what could not be looked at, what is known stays. */
+	if (r == 0 && must_fall_back(s, false)) {
 		s->way->finish(s);
 		s->way = &spg_survey_by_lease;
 		r = s->way->read_locks_only(s);

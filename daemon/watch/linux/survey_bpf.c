@@ -8,15 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/array.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "daemon/watch/linux/counted.h"
 #include "daemon/watch/linux/hidden.h"
 
 /* Looks at a crowd that moves while it is counted. */
-#define TRIES_MAX  4
+#define TRIES_MAX  5
+#define MOMENT_NS  (8 * SPG_NS_PER_MS)
 /* Files that lost their name, found one after the other. */
 #define ROUNDS_MAX 8
 
@@ -281,6 +284,15 @@ static int look(struct spg_survey *s, unsigned try)
 	return r < 0 ? r : r | moved;
 }
 
+/* What was closed may be open for some milliseconds still: the kernel lets go of it
+ * when it finds the time (fs/file_table.c, delayed_fput()). */
+static void pause_a_moment(void)
+{
+	const struct timespec moment = {.tv_nsec = MOMENT_NS};
+
+	(void)nanosleep(&moment, NULL);
+}
+
 static int attribute(struct spg_survey *s)
 {
 	int r = spg_counted_ensure(s);
@@ -292,6 +304,8 @@ static int attribute(struct spg_survey *s)
 			break;
 		if (r == 1 && !s->counted->found_lost && ++tries >= TRIES_MAX)
 			break;
+		if (tries >= 2)
+			pause_a_moment();
 	}
 	return r < 0 ? r : 0;
 }

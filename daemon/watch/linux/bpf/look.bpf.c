@@ -21,9 +21,8 @@
  * in few of them. */
 #define LAYERS_MAX   500
 
-/* Locks of one inode that are walked to, and waiters for one of them. */
+/* Locks of one inode that are walked to, who waits for them included. */
 #define LOCKS_MAX    (1 << 20)
-#define WAITERS_MAX  4096
 
 /* Mappings of one file that are told; no more fit into the iterator's buffer, and
  * then it fails. */
@@ -477,16 +476,21 @@ int search_mappings(struct bpf_iter__task_vma *ctx)
 /* Locks before this one, in the order of the lists, have been told. */
 __u32 first_lock;
 
-/* Walks an inode's lists of locks and, from each, those of whoever waits for it. */
+/*
+ * Walks an inode's lists of locks and, from each lock, those of who waits for it; who
+ * waits for the same as another one waits behind that one, and so on.
+ */
 struct lock_walk {
 	struct seq_file *seq;
 	struct inode *inode;
-	const struct list_head *head, *at;              /* of locks */
-	const struct list_head *waiters_head, *waiters; /* for one of them */
-	const struct list_head *behind_head, *behind;   /* for one of those */
+	__u32 depth; /* lists that are being walked */
 	__u32 number;
 	bool lease;
 };
+
+/* Of the list at each depth: where it begins, and where the walk is. */
+#define WAITING_DEEP 64
+__u64 list_heads[WAITING_DEEP], list_places[WAITING_DEEP];
 
 /* Where a lock's common part lies in the structure of this kernel. */
 #define LOCK_OFFSET(core, flat)                                                        \
@@ -532,64 +536,46 @@ static __always_inline void tell_lock(struct lock_walk *walk, __u64 lock, bool w
 	bpf_seq_write(walk->seq, &out, sizeof(out));
 }
 
-static __always_inline const struct list_head *next_of(const struct list_head *at)
+static __always_inline void push_list(struct lock_walk *walk, __u64 head)
 {
-	return BPF_CORE_READ(at, next);
-}
+	const struct list_head *list = (void *)head;
+	__u32 depth = walk->depth;
 
-static long visit_behind(__u32 i, struct lock_walk *walk)
-{
-	const struct list_head *at = walk->behind;
-
-	if (!at || at == walk->behind_head)
-		return 1;
-	tell_lock(walk, (__u64)at - LOCK_OFFSET(flc_blocked_member, fl_blocked_member),
-		true);
-	walk->behind = next_of(at);
-	return 0;
-}
-
-static long visit_waiter(__u32 i, struct lock_walk *walk)
-{
-	const struct list_head *at = walk->waiters;
-	__u64 lock;
-
-	if (!at || at == walk->waiters_head)
-		return 1;
-	lock = (__u64)at - LOCK_OFFSET(flc_blocked_member, fl_blocked_member);
-	tell_lock(walk, lock, true);
-	/* Who waits for the same as another one waits behind that one. */
-	walk->behind_head =
-		(void *)(lock + LOCK_OFFSET(flc_blocked_requests, fl_blocked_requests));
-	walk->behind = next_of(walk->behind_head);
-	bpf_loop(WAITERS_MAX, visit_behind, walk, 0);
-	walk->waiters = next_of(at);
-	return 0;
+	if (depth >= WAITING_DEEP)
+		return;
+	list_heads[depth & (WAITING_DEEP - 1)] = head;
+	list_places[depth & (WAITING_DEEP - 1)] = (__u64)BPF_CORE_READ(list, next);
+	walk->depth = depth + 1;
 }
 
 static long visit_lock(__u32 i, struct lock_walk *walk)
 {
-	const struct list_head *at = walk->at;
+	const struct list_head *place;
+	__u32 depth = walk->depth - 1;
 	__u64 lock;
 
-	if (!at || at == walk->head)
+	if (walk->depth == 0)
 		return 1;
-	lock = (__u64)at - LOCK_OFFSET(flc_list, fl_list);
-	tell_lock(walk, lock, false);
-	walk->waiters_head =
-		(void *)(lock + LOCK_OFFSET(flc_blocked_requests, fl_blocked_requests));
-	walk->waiters = next_of(walk->waiters_head);
-	bpf_loop(WAITERS_MAX, visit_waiter, walk, 0);
-	walk->at = next_of(at);
+	place = (void *)list_places[depth & (WAITING_DEEP - 1)];
+	if (!place || (__u64)place == list_heads[depth & (WAITING_DEEP - 1)]) {
+		walk->depth--;
+		return 0;
+	}
+	list_places[depth & (WAITING_DEEP - 1)] = (__u64)BPF_CORE_READ(place, next);
+	lock = (__u64)place -
+	       (depth == 0 ? LOCK_OFFSET(flc_list, fl_list)
+			   : LOCK_OFFSET(flc_blocked_member, fl_blocked_member));
+	tell_lock(walk, lock, depth > 0);
+	push_list(walk, lock + LOCK_OFFSET(flc_blocked_requests, fl_blocked_requests));
 	return 0;
 }
 
 static __always_inline void visit_list(
 	struct lock_walk *walk, const struct list_head *head, bool lease)
 {
-	walk->head = head;
-	walk->at = next_of(head);
 	walk->lease = lease;
+	walk->depth = 0;
+	push_list(walk, (__u64)head);
 	bpf_loop(LOCKS_MAX, visit_lock, walk, 0);
 }
 
