@@ -46,6 +46,8 @@ struct spg_seen_file {
 	/* Busy, and the counters say that holders remain which attribution did
 	 * not find. In a tier without counters: busy and no holder found. */
 	bool unattributed;
+	/* Its locks could not be read: what is known of them stays. */
+	bool locks_unread;
 };
 
 struct spg_seen_use {

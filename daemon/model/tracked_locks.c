@@ -323,15 +323,18 @@ static bool is_heir(
 	return false;
 }
 
-/* What ends without an event of its own, a lease, ends by closing. */
+/* What ends without an event of its own: a lease ends by closing; that somebody gave
+ * up waiting is only seen. */
 static int64_t end_time(
 	const struct spg_tracking *t, const struct spg_tracked_lock *lock)
 {
-	return lock->process
-	               ? spg_hints_last(t->hints, lock->file->path,
-				 lock->process->id.pid, SPG_EVENT_BIT(SPG_EVENT_CLOSE),
-				 lock->since_ns, t->now_ns)
-	               : t->now_ns;
+	int64_t after_ns =
+		lock->since_ns > t->looked_ns ? lock->since_ns : t->looked_ns;
+
+	if (lock->lock.kind != SPG_LOCK_LEASE || !lock->process)
+		return t->now_ns;
+	return spg_hints_last(t->hints, lock->file->path, lock->process->id.pid,
+		SPG_EVENT_BIT(SPG_EVENT_CLOSE), after_ns, t->now_ns);
 }
 
 static int merge_group(
@@ -362,7 +365,8 @@ static bool was_looked_at(
 	for (size_t i = 0; i < obs->n_files; i++)
 		if (spg_tracked_order_file(obs->files[i].file, file) == 0)
 			return obs->files[i].presence == SPG_GONE ||
-			       obs->files[i].census != SPG_CENSUS_UNKNOWN;
+			       (obs->files[i].census != SPG_CENSUS_UNKNOWN &&
+				       !obs->files[i].locks_unread);
 	return obs->depth == SPG_SURVEY_FULL;
 }
 

@@ -85,8 +85,9 @@ class History:
             end = END if end is None else end
             slack = LEASE_SLACK_NS if kind == "lease" else SLACK_NS
             for i in self.moments(since, until):
+                newest = kind == "lease" and i == len(self.snapshots) - 1
                 told[i][1].add((path, kind, mode, start, end, state, pid))
-                if until is None or until - self.times[i] > slack:
+                if not newest and (until is None or until - self.times[i] > slack):
                     told[i][2].add((path, kind, mode, start, end, state, pid))
         found = []
         for i in range(self.first, len(self.snapshots)):
@@ -129,7 +130,8 @@ class History:
             path, _, kind, mode, start, end, state, pid = key
             if state == "held" and kind != "lease":
                 who = pid if kind == "posix" else None
-                true[path, kind, mode, who].append((start, end, begun, ended))
+                true[path, kind, mode, who].append(
+                    (start, end, begun, ended, (key, begun) in log.fresh))
         for path, pid, kind, mode, start, end, state, since, until in rows:
             if state == "held" and kind != "lease":
                 who = pid if kind == "posix" else None
@@ -143,18 +145,25 @@ class History:
     def regions(self, key, true, told):
         cuts = sorted({r[0] for r in true + told} | {r[1] + 1 for r in true + told})
         for start, after in zip(cuts, cuts[1:]):
-            episodes = join_true([r[2:] for r in true if r[0] <= start and r[1] >= start])
+            here = [r for r in true if r[0] <= start and r[1] >= start]
+            fresh = {r[2] for r in here if r[4]}
+            episodes = join_true([r[2:4] for r in here])
             spans = join_told([r[2:] for r in told if r[0] <= start and r[1] >= start])
             self.n_brief += len(episodes)
-            yield from self.region(f"{key} bytes {start}..{after - 1}", episodes, spans)
+            yield from self.region(f"{key} bytes {start}..{after - 1}", episodes, spans, fresh)
 
     @staticmethod
-    def region(what, episodes, spans):
+    def region(what, episodes, spans, fresh):
         left = list(spans)
         for begun, ended in episodes:
             chain = next((chain for span in left if is_at(begun, span[0])
                           for chain in [chain_to(ended, span, left)] if chain), None)
-            if chain:
+            if not chain and begun in fresh:
+                # Told from when it was first looked at, or not at all.
+                chain = [span for span in left if begun[0] <= span[0] and
+                         (ended is None or span[0] <= ended[1] + SLACK_NS)]
+                left = [span for span in left if span not in chain]
+            elif chain:
                 left = [span for span in left if span not in chain]
             else:
                 yield f"lock {what}: no interval from {begun} to {ended}; there are {left}"

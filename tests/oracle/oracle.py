@@ -147,6 +147,7 @@ class Oracle(Moves):
             want.version.area.n_looked += 1
             want.version.area.n_held += want.held
         self.history.add(time.time_ns(), self.n_steps, wanted)
+        self.log.seen |= {version.serial for version in self.versions}
         self.ask_about_some()
         if self.n_steps % 7 == 0:
             self.compare_locks(wanted)

@@ -309,6 +309,9 @@ class LockLog:
 
     def __init__(self):
         self.present, self.past = {}, []
+        # Locks of a file's version that no barrier had seen: it may be too new for
+        # its locks to be told of.
+        self.seen, self.fresh = set(), set()
 
     @staticmethod
     def keys(versions):
@@ -322,3 +325,5 @@ class LockLog:
             self.past.append(self.Entry(key, self.present.pop(key), window))
         for key in sorted(keys - self.present.keys()):
             self.present[key] = window
+            if key[1] not in self.seen:
+                self.fresh.add((key, window))

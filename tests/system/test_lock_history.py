@@ -311,6 +311,28 @@ class LockHistoryTest(SystemTest):
         self.assertEqual(self.lasting_and_most_of_one(daemon), (0, 2))
         self.assert_safe(daemon)
 
+    @only_in("bpf")
+    def test_inherited_before_the_daemon(self):
+        """Two processes have it, and still it is one lock."""
+        fd = self.open()
+        flock(fd, fcntl.F_RDLCK)
+        heir = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[fd])
+        self.addCleanup(heir.communicate)
+        for _ in range(2):
+            daemon = self.daemon()
+            for _ in range(3):
+                self.assert_verdict(daemon.check(), "blocked")
+                self.assertEqual(self.lasting_and_most_of_one(daemon)[0], 1)
+            daemon.close()
+        daemon = self.daemon()
+        os.close(fd)
+        self.assert_verdict(daemon.check(), "blocked")
+        self.assertEqual(self.lasting_and_most_of_one(daemon)[0], 1)
+        heir.kill()
+        heir.wait()
+        self.assertEqual(self.lasting_and_most_of_one(daemon)[0], 0)
+        self.assert_safe(daemon)
+
     def lasting_and_most_of_one(self, daemon):
         """How many intervals last, and how many one process has at most."""
         self.assertEqual(daemon.run("flush")[0], 0)

@@ -5,14 +5,26 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/array.h"
 #include "common/err.h"
 
-/* Files asked about at once. */
-#define BATCH 512
+/* Files asked about at once, each by a descriptor: at most so many, and no more than
+ * an eighth of what there are. */
+#define BATCH_MAX 512
+#define BATCH_MIN 16
+
+static size_t choose_batch(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 8 < BATCH_MIN)
+		return BATCH_MIN;
+	return limit.rlim_cur / 8 < BATCH_MAX ? limit.rlim_cur / 8 : BATCH_MAX;
+}
 
 int spg_counted_name(struct spg_counted_files *c, size_t file, int fd)
 {
@@ -221,12 +233,13 @@ int spg_counted_ensure(struct spg_survey *s)
 
 int spg_counted_probe_all(struct spg_survey *s)
 {
+	size_t batch = choose_batch();
 	int r = spg_counted_ensure(s);
 
 	for (size_t i = 0; r == 0 && i < s->obs->n_files;) {
 		size_t first = s->counted->n_names;
 
-		for (size_t end = i + BATCH; r >= 0 && i < end && i < s->obs->n_files;
+		for (size_t end = i + batch; r >= 0 && i < end && i < s->obs->n_files;
 			i++)
 			r = open_names(s, i);
 		if (r >= 0)
@@ -274,6 +287,15 @@ const struct spg_counted *spg_counted_find(
 	}
 	return low < c->n_inodes && c->inodes[low].inode == inode ? &c->inodes[low]
 	                                                          : NULL;
+}
+
+bool spg_counted_has_merged(const struct spg_counted_files *c, size_t index)
+{
+	for (size_t i = 0; i < c->n_inodes; i++)
+		if (c->inodes[i].file == index &&
+			(c->inodes[i].flags & SPG_INODE_OVERLAY))
+			return true;
+	return false;
 }
 
 void spg_counted_finish(struct spg_survey *s)

@@ -68,6 +68,9 @@ int spg_counted_take_over(struct spg_survey *s, size_t first, bool again);
 const struct spg_counted *spg_counted_find(
 	const struct spg_counted_files *c, uint64_t inode);
 
+/** True when the merged inode of overlay file @index is among those counted. */
+bool spg_counted_has_merged(const struct spg_counted_files *c, size_t index);
+
 /**
  * Closure: compare what was found with what the counters say now. Returns 1 when
  * they differ; @final: and mark the files that somebody else must be using.

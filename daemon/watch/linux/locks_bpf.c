@@ -142,6 +142,14 @@ int spg_read_locks_bpf(struct spg_survey *s)
 			inode++)
 			r = add_for_owners(s, inode->file, &list.held[i]);
 	}
+	/* A merged inode without a name: an old version that only is in flight. */
+	for (size_t i = 0; i < s->obs->n_files; i++) {
+		struct spg_seen_file *seen = &s->obs->files[i];
+
+		seen->locks_unread =
+			spg_linux_file(seen->file)->class == SPG_FS_OVERLAY &&
+			seen->presence == SPG_REPLACED && !spg_counted_has_merged(c, i);
+	}
 	free(inodes);
 	free(list.held);
 	spg_locks_sort(s->obs);

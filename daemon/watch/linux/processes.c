@@ -22,7 +22,7 @@
 #define SLOTS       1024
 #define FRESH_NS    (100 * SPG_NS_PER_MS)
 /* Descriptors are finite, and clients need some too: at most so many, and no more
- * than a quarter of them; beyond that, closes and surveys tell of an end. */
+ * than a part of them; beyond that, closes and surveys tell of an end. */
 #define EXITS_MAX   2000
 
 /* linux/pidfd.h since 6.13; older headers lack it. */
@@ -78,11 +78,21 @@ static bool find_pidfs(void)
 	return found;
 }
 
+static size_t count_exits_max(void)
+{
+	struct rlimit limit;
+	size_t max;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return EXITS_MAX / 16;
+	max = limit.rlim_cur > 256 ? limit.rlim_cur / 4 : limit.rlim_cur / 16;
+	return max < EXITS_MAX ? max : EXITS_MAX;
+}
+
 struct spg_processes *spg_processes_create(
 	uv_loop_t *loop, const struct spg_proc_reader *reader)
 {
 	struct spg_processes *processes = calloc(1, sizeof(*processes));
-	struct rlimit limit;
 
 	if (!processes)
 		return NULL;
@@ -90,9 +100,7 @@ struct spg_processes *spg_processes_create(
 	processes->reader = *reader;
 	processes->reader.may_block = false;
 	processes->has_pidfs = find_pidfs();
-	processes->exits_max = EXITS_MAX;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < EXITS_MAX)
-		processes->exits_max = limit.rlim_cur / 4;
+	processes->exits_max = count_exits_max();
 	return processes;
 }
 

@@ -352,8 +352,6 @@ static int survey_files(struct spg_survey *s)
 	r = add_replaced(s);
 	if (r == 0)
 		r = add_suspects(s);
-	if (r == 0 && trace_files && s->request->scope->depth == SPG_SURVEY_FULL)
-		spg_trace_files_end(trace_files, s->obs->product);
 	if (r == 0 && must_fall_back(s, false))
 		r = fall_back(s);
 	s->obs->looked_ns = spg_clock_wall_ns();
@@ -442,6 +440,8 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 	if (r >= 0)
 		r = request->scope->depth == SPG_SURVEY_LOCKS ? survey_locks(&s)
 		                                              : survey_files(&s);
+	if (r >= 0 && surveyor->trace_files && request->scope->depth == SPG_SURVEY_FULL)
+		spg_trace_files_end(surveyor->trace_files, s.obs);
 	if (r >= 0 && surveyor->rechecks)
 		spg_rechecks_remember(surveyor->rechecks, &s);
 	s.way->finish(&s);

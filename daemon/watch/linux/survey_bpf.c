@@ -88,16 +88,6 @@ static int on_lost(void *user, size_t index, int fd)
 	return r;
 }
 
-/* True when the merged inode of overlay file @index has a name. */
-static bool has_merged(const struct spg_counted_files *c, size_t index)
-{
-	for (size_t i = 0; i < c->n_inodes; i++)
-		if (c->inodes[i].file == index &&
-			(c->inodes[i].flags & SPG_INODE_OVERLAY))
-			return true;
-	return false;
-}
-
 /* Name file @index by the descriptor of somebody who has it open, if that is it. */
 static int name_by_holder(
 	struct spg_survey *s, size_t index, const struct spg_bpf_hit *hit)
@@ -142,7 +132,7 @@ static int name_merged(struct spg_survey *s)
 		seen = &s->obs->files[inode->file];
 		if (seen->presence == SPG_REPLACED &&
 			spg_linux_file(seen->file)->class == SPG_FS_OVERLAY &&
-			!has_merged(c, inode->file))
+			!spg_counted_has_merged(c, inode->file))
 			r = name_by_holder(s, inode->file, &c->hits[i]);
 	}
 	return r;

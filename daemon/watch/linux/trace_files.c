@@ -195,8 +195,19 @@ out:
 	return r;
 }
 
+/* True when the file still is, though its inode could not be named this time. */
+static bool is_there(const struct spg_observation *obs, const struct spg_file *file)
+{
+	for (size_t i = 0; i < obs->n_files; i++)
+		if (obs->files[i].presence != SPG_GONE &&
+			spg_file_id_equal(obs->files[i].file->id, file->id) &&
+			strcmp(obs->files[i].file->path, file->path) == 0)
+			return true;
+	return false;
+}
+
 void spg_trace_files_end(
-	struct spg_trace_files *files, const struct spg_product *product)
+	struct spg_trace_files *files, const struct spg_observation *obs)
 {
 	pthread_mutex_lock(&files->lock);
 	for (size_t i = 0; i < files->n_inodes; i++) {
@@ -206,11 +217,14 @@ void spg_trace_files_end(
 		if (inode->n_names == 0)
 			continue;
 		for (size_t k = 0; k < inode->n_names; k++) {
-			if (inode->names[k].seen != files->survey &&
-				strcmp(inode->names[k].product, product->name) == 0)
-				drop_name(&inode->names[k]);
+			struct name *name = &inode->names[k];
+
+			if (name->seen != files->survey &&
+				strcmp(name->product, obs->product->name) == 0 &&
+				!is_there(obs, name->file))
+				drop_name(name);
 			else
-				inode->names[n++] = inode->names[k];
+				inode->names[n++] = *name;
 		}
 		inode->n_names = n;
 		if (n == 0)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/model/file.h"
+#include "daemon/model/observation.h"
 #include "daemon/model/product.h"
 #include "daemon/watch/linux/bpf/trace.h"
 
@@ -29,10 +30,10 @@ int spg_trace_files_add(struct spg_trace_files *files,
 	const struct spg_product *product, const struct spg_bpf_inode *inode,
 	struct spg_file *file);
 
-/** The survey has seen all files of @product: what was not added since it began is
- * told of no more. */
+/** The survey @obs has seen all files of its product: what was not added since it
+ * began, and is none of those, is told of no more. */
 void spg_trace_files_end(
-	struct spg_trace_files *files, const struct spg_product *product);
+	struct spg_trace_files *files, const struct spg_observation *obs);
 
 /** A file with number @slot, with a reference for the caller, or NULL. There may
  * be several (hard links, several products): call again with the @cursor that the
