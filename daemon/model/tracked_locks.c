@@ -337,27 +337,6 @@ static int64_t end_time(
 		SPG_EVENT_BIT(SPG_EVENT_CLOSE), after_ns, t->now_ns);
 }
 
-static int merge_group(
-	struct group *group, const struct spg_tracking *t, struct spg_tracked *to)
-{
-	size_t first = to->n_locks;
-	int r = pair(group, t, to);
-
-	for (size_t i = 0; r == 0 && i < group->n_known; i++)
-		if (group->known[i])
-			r = spg_tracked_emit_lock(t, SPG_EVENT_UNLOCK, group->known[i],
-				end_time(t, group->known[i]));
-	for (size_t j = 0; r == 0 && j < group->n_seen; j++) {
-		if (!group->seen[j] || is_heir(to, first, group->seen[j]))
-			continue;
-		group->seen[j]->since_ns = t->now_ns;
-		r = spg_tracked_begin_lock(t, group->seen[j]);
-		if (r == 0)
-			r = spg_tracked_add_lock(to, group->seen[j]);
-	}
-	return r;
-}
-
 /* True when silence about a lock of @file means that there is none. */
 static bool was_looked_at(
 	const struct spg_observation *obs, const struct spg_file *file)
@@ -368,6 +347,32 @@ static bool was_looked_at(
 			       (obs->files[i].census != SPG_CENSUS_UNKNOWN &&
 				       !obs->files[i].locks_unread);
 	return obs->depth == SPG_SURVEY_FULL;
+}
+
+static int merge_group(struct group *group, const struct spg_observation *obs,
+	const struct spg_tracking *t, struct spg_tracked *to)
+{
+	size_t first = to->n_locks;
+	int r = pair(group, t, to);
+
+	for (size_t i = 0; r == 0 && i < group->n_known; i++) {
+		const struct spg_tracked_lock *known = group->known[i];
+
+		if (known && was_looked_at(obs, known->file))
+			r = spg_tracked_emit_lock(
+				t, SPG_EVENT_UNLOCK, known, end_time(t, known));
+		else if (known)
+			r = spg_tracked_add_lock(to, known);
+	}
+	for (size_t j = 0; r == 0 && j < group->n_seen; j++) {
+		if (!group->seen[j] || is_heir(to, first, group->seen[j]))
+			continue;
+		group->seen[j]->since_ns = t->now_ns;
+		r = spg_tracked_begin_lock(t, group->seen[j]);
+		if (r == 0)
+			r = spg_tracked_add_lock(to, group->seen[j]);
+	}
+	return r;
 }
 
 /*
@@ -388,10 +393,6 @@ static int merge_exact(struct spg_tracked *old, const struct spg_observation *ob
 		struct group group = {.known = known + i, .seen = seen + j};
 		const struct spg_tracked_lock *what;
 
-		if (i < old->n_locks && !was_looked_at(obs, known[i]->file)) {
-			r = spg_tracked_add_lock(&merged, known[i++]);
-			continue;
-		}
 		what = i >= old->n_locks                    ? seen[j]
 		       : j >= found->n_locks                ? known[i]
 		       : order_what(known[i], seen[j]) <= 0 ? known[i]
@@ -404,7 +405,7 @@ static int merge_exact(struct spg_tracked *old, const struct spg_observation *ob
 			group.n_seen++;
 			j++;
 		}
-		r = merge_group(&group, t, &merged);
+		r = merge_group(&group, obs, t, &merged);
 	}
 	free(known);
 	free(seen);

@@ -11,7 +11,8 @@ from truth import END
 # Clocks are converted: kernel events are dated by the clock since boot.
 # What is closed last by a death may be let go of a little later by the kernel.
 SLACK_NS = 40_000_000
-# That a lease is over no event tells: a look does, four times a second.
+# That a lease is over no event tells: a look does, four times a second. Nor is every
+# event told of an old version on an overlay, whose merged inode has no name.
 LEASE_SLACK_NS = 400_000_000
 
 
@@ -83,7 +84,7 @@ class History:
                 told[i][0][key] += 1
         for path, pid, kind, mode, start, end, state, since, until in locks:
             end = END if end is None else end
-            slack = LEASE_SLACK_NS if kind == "lease" else SLACK_NS
+            slack = LEASE_SLACK_NS if kind == "lease" or "overlay" in path else SLACK_NS
             for i in self.moments(since, until):
                 newest = kind == "lease" and i == len(self.snapshots) - 1
                 told[i][1].add((path, kind, mode, start, end, state, pid))
@@ -155,9 +156,10 @@ class History:
     @staticmethod
     def region(what, episodes, spans, fresh):
         left = list(spans)
+        slack = LEASE_SLACK_NS if "overlay" in what else SLACK_NS
         for begun, ended in episodes:
-            chain = next((chain for span in left if is_at(begun, span[0])
-                          for chain in [chain_to(ended, span, left)] if chain), None)
+            chain = next((chain for span in left if is_at(begun, span[0], slack)
+                          for chain in [chain_to(ended, span, left, slack)] if chain), None)
             if not chain and begun in fresh:
                 # Told from when it was first looked at, or not at all.
                 chain = [span for span in left if begun[0] <= span[0] and
@@ -171,21 +173,21 @@ class History:
             yield f"lock {what}: interval {span} of a lock that was not"
 
 
-def is_at(window, time):
+def is_at(window, time, slack):
     """True when @time is within @window (before, after); both None: not yet."""
     if window is None or time is None:
         return window is None and time is None
-    return window[0] - SLACK_NS <= time <= window[1] + SLACK_NS
+    return window[0] - slack <= time <= window[1] + slack
 
 
-def chain_to(ended, span, spans):
+def chain_to(ended, span, spans, slack):
     """@span and those that follow it without a pause, from one holder to the next, up
     to one that ends at @ended; None: there is no such chain."""
     chain = [span]
-    while not is_at(ended, chain[-1][1]):
+    while not is_at(ended, chain[-1][1], slack):
         end = chain[-1][1]
         span = next((s for s in spans if s not in chain and end is not None
-                     and 0 <= s[0] - end <= SLACK_NS), None)
+                     and 0 <= s[0] - end <= slack), None)
         if not span:
             return None
         chain.append(span)
