@@ -388,30 +388,36 @@ int search_files(struct bpf_iter__task_file *ctx)
 struct tree_walk {
 	struct seq_file *seq;
 	struct inode *inode;
-	__u32 depth;
 };
 
 /* Red-black trees of 2^32 nodes are no deeper than twice that; each node leaves one
  * that is still to be seen. */
 #define DEPTH_MAX 128
+__u32 branch_depth; /* how many are still to be seen; see list_depth below */
 __u64 branches[DEPTH_MAX];
 
-static __always_inline void push(struct tree_walk *walk, struct rb_node *node)
+static __always_inline void push_branch(struct rb_node *node)
 {
-	if (node && walk->depth < DEPTH_MAX)
-		branches[walk->depth++ & (DEPTH_MAX - 1)] = (__u64)node;
+	__u32 depth = branch_depth;
+
+	if (!node || depth >= DEPTH_MAX)
+		return;
+	branches[depth & (DEPTH_MAX - 1)] = (__u64)node;
+	branch_depth = depth + 1;
 }
 
 static long visit_mapping(__u32 i, struct tree_walk *walk)
 {
 	struct spg_bpf_hit hit = {.kind = SPG_HIT_MAPPING, .fd = -1};
 	struct vm_area_struct *vma;
+	__u32 depth = branch_depth;
 	struct rb_node *node;
 	struct file *file;
 
-	if (walk->depth == 0)
+	if (depth == 0)
 		return 1;
-	node = (void *)branches[--walk->depth & (DEPTH_MAX - 1)];
+	branch_depth = depth - 1;
+	node = (void *)branches[(depth - 1) & (DEPTH_MAX - 1)];
 	vma = (void *)node - bpf_core_field_offset(struct vm_area_struct, shared.rb);
 	file = BPF_CORE_READ(vma, vm_file);
 	hit.inode = (__u64)walk->inode;
@@ -421,8 +427,8 @@ static long visit_mapping(__u32 i, struct tree_walk *walk)
 	hit.end = BPF_CORE_READ(vma, vm_end);
 	hit.mode = BPF_CORE_READ(file, f_mode) & (FMODE_READ | FMODE_WRITE);
 	bpf_seq_write(walk->seq, &hit, sizeof(hit));
-	push(walk, BPF_CORE_READ(node, rb_left));
-	push(walk, BPF_CORE_READ(node, rb_right));
+	push_branch(BPF_CORE_READ(node, rb_left));
+	push_branch(BPF_CORE_READ(node, rb_right));
 	return 0;
 }
 
@@ -438,7 +444,8 @@ int search_trees(struct bpf_iter__task_file *ctx)
 		return 0;
 	walk.seq = ctx->meta->seq;
 	walk.inode = file->f_inode;
-	push(&walk, file->f_inode->i_mapping->i_mmap.rb_root.rb_node);
+	branch_depth = 0;
+	push_branch(file->f_inode->i_mapping->i_mmap.rb_root.rb_node);
 	bpf_loop(MAPPINGS_MAX, visit_mapping, &walk, 0);
 	return 0;
 }
@@ -483,14 +490,15 @@ __u32 first_lock;
 struct lock_walk {
 	struct seq_file *seq;
 	struct inode *inode;
-	__u32 depth; /* lists that are being walked */
-	__u32 number;
 	bool lease;
 };
 
-/* Of the list at each depth: where it begins, and where the walk is. */
+/* How many lists are being walked; of each where it begins, and where the walk is.
+ * (Not in the structure: the verifier would follow every number they can be.) */
 #define WAITING_DEEP 64
+__u32 list_depth;
 __u64 list_heads[WAITING_DEEP], list_places[WAITING_DEEP];
+__u32 lock_number;
 
 /* Where a lock's common part lies in the structure of this kernel. */
 #define LOCK_OFFSET(core, flat)                                                        \
@@ -503,7 +511,7 @@ static __always_inline void tell_lock(struct lock_walk *walk, __u64 lock, bool w
 	struct spg_bpf_held out = {.inode = (__u64)walk->inode, .waits = waits};
 	__u32 flags;
 
-	out.number = walk->number++;
+	out.number = lock_number++;
 	if (out.number < first_lock || out.number >= first_lock + SPG_BPF_HELD_MAX)
 		return;
 	if (bpf_core_type_exists(struct file_lock_core)) {
@@ -536,29 +544,29 @@ static __always_inline void tell_lock(struct lock_walk *walk, __u64 lock, bool w
 	bpf_seq_write(walk->seq, &out, sizeof(out));
 }
 
-static __always_inline void push_list(struct lock_walk *walk, __u64 head)
+static __always_inline void push_list(__u64 head)
 {
 	const struct list_head *list = (void *)head;
-	__u32 depth = walk->depth;
+	__u32 depth = list_depth;
 
 	if (depth >= WAITING_DEEP)
 		return;
 	list_heads[depth & (WAITING_DEEP - 1)] = head;
 	list_places[depth & (WAITING_DEEP - 1)] = (__u64)BPF_CORE_READ(list, next);
-	walk->depth = depth + 1;
+	list_depth = depth + 1;
 }
 
 static long visit_lock(__u32 i, struct lock_walk *walk)
 {
 	const struct list_head *place;
-	__u32 depth = walk->depth - 1;
+	__u32 depth = list_depth - 1;
 	__u64 lock;
 
-	if (walk->depth == 0)
+	if (list_depth == 0)
 		return 1;
 	place = (void *)list_places[depth & (WAITING_DEEP - 1)];
 	if (!place || (__u64)place == list_heads[depth & (WAITING_DEEP - 1)]) {
-		walk->depth--;
+		list_depth = depth;
 		return 0;
 	}
 	list_places[depth & (WAITING_DEEP - 1)] = (__u64)BPF_CORE_READ(place, next);
@@ -566,7 +574,7 @@ static long visit_lock(__u32 i, struct lock_walk *walk)
 	       (depth == 0 ? LOCK_OFFSET(flc_list, fl_list)
 			   : LOCK_OFFSET(flc_blocked_member, fl_blocked_member));
 	tell_lock(walk, lock, depth > 0);
-	push_list(walk, lock + LOCK_OFFSET(flc_blocked_requests, fl_blocked_requests));
+	push_list(lock + LOCK_OFFSET(flc_blocked_requests, fl_blocked_requests));
 	return 0;
 }
 
@@ -574,8 +582,8 @@ static __always_inline void visit_list(
 	struct lock_walk *walk, const struct list_head *head, bool lease)
 {
 	walk->lease = lease;
-	walk->depth = 0;
-	push_list(walk, (__u64)head);
+	list_depth = 0;
+	push_list((__u64)head);
 	bpf_loop(LOCKS_MAX, visit_lock, walk, 0);
 }
 
@@ -595,6 +603,7 @@ int read_locks(struct bpf_iter__task_file *ctx)
 		return 0;
 	walk.seq = ctx->meta->seq;
 	walk.inode = file->f_inode;
+	lock_number = 0;
 	visit_list(&walk, &locks->flc_flock, false);
 	visit_list(&walk, &locks->flc_posix, false);
 	visit_list(&walk, &locks->flc_lease, true);
