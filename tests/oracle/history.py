@@ -170,6 +170,9 @@ class History:
             else:
                 yield f"lock {what}: no interval from {begun} to {ended}; there are {left}"
         for span in left:
+            # The same: what was handed on may show as two for a moment.
+            if "overlay" in what and span[1] is not None and span[1] - span[0] < slack:
+                continue
             yield f"lock {what}: interval {span} of a lock that was not"
 
 

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "daemon/watch/linux/locks.h"
 
 #define LOOK_MS      10
 /* Records in one go, before other handles of the loop get their turn. */
@@ -102,21 +103,6 @@ static int collect(struct spg_lock_events *e)
 	return n;
 }
 
-static enum spg_lock_kind kind_of(const struct spg_bpf_lock *record)
-{
-	switch ((enum spg_bpf_lock_kind)record->kind) {
-	case SPG_BPF_FLOCK:
-		return SPG_LOCK_FLOCK;
-	case SPG_BPF_POSIX:
-		return SPG_LOCK_POSIX;
-	case SPG_BPF_OFD:
-		return SPG_LOCK_OFD;
-	case SPG_BPF_LEASE:
-		break;
-	}
-	return SPG_LOCK_LEASE;
-}
-
 static enum spg_lock_step step_of(const struct spg_bpf_lock *record)
 {
 	if (record->type == 2)
@@ -133,7 +119,7 @@ static void deliver(struct spg_lock_events *e, const struct spg_bpf_lock *record
 		.owner = record->owner,
 		.at_ns = (int64_t)record->at_ns + spg_clock_wall_ns() -
 	                 spg_clock_mono_ns(),
-		.lock = {.kind = kind_of(record),
+		.lock = {.kind = spg_lock_kind_of_bpf(record->kind),
 			.mode = record->type == 1 ? SPG_LOCK_WRITE : SPG_LOCK_READ,
 			.start = record->start,
 			.end = record->end}};

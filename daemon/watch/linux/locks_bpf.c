@@ -27,9 +27,9 @@ static int on_held(void *user, const struct spg_bpf_held *held)
 	return r;
 }
 
-static enum spg_lock_kind kind_of(const struct spg_bpf_held *held)
+enum spg_lock_kind spg_lock_kind_of_bpf(uint8_t kind)
 {
-	switch ((enum spg_bpf_lock_kind)held->kind) {
+	switch ((enum spg_bpf_lock_kind)kind) {
 	case SPG_BPF_FLOCK:
 		return SPG_LOCK_FLOCK;
 	case SPG_BPF_POSIX:
@@ -57,7 +57,7 @@ static int add_lock(
 {
 	struct spg_observation *obs = s->obs;
 	struct spg_seen_lock lock = {.file = file,
-		.kind = kind_of(held),
+		.kind = spg_lock_kind_of_bpf(held->kind),
 		.mode = held->type == 1 ? SPG_LOCK_WRITE : SPG_LOCK_READ,
 		.state = held->waits ? SPG_LOCK_WAITING : SPG_LOCK_HELD,
 		.start = held->start,
