@@ -88,6 +88,11 @@ static const char *what_it_leads_to(const char *name)
 	static const struct {
 		const char *word, *matters;
 	} rows[] = {
+		{"kernel counters",
+			"The tier is procfs: a second holder that no process shows can "
+			"hide behind one that setup stops, so such files are "
+			"\"unknown\", and short locks may be missing from the "
+			"history."},
 		{"event",
 			"Opens, closes and changes are not noticed as they happen: the "
 			"history has gaps, and every check has to look at everything "

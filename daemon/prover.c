@@ -169,14 +169,6 @@ static void watch_exits(struct spg_prover *p, const struct spg_observation *obs)
 	}
 }
 
-static bool is_complete(const struct spg_observation *obs)
-{
-	for (size_t i = 0; i < obs->n_lacks; i++)
-		if (obs->lacks[i].blinds)
-			return false;
-	return true;
-}
-
 /* What has happened since the survey that runs, or ran, began. */
 static bool is_disturbed(const struct spg_prover *p, size_t index)
 {
@@ -230,7 +222,7 @@ static void judge_question(struct spg_prover *p, struct spg_question *q, size_t 
 			.took_ns = now_ns - q->asked_ns,
 			.generation = spg_model_generation(p->model, index),
 			.tries = q->tries,
-			.complete = is_complete(obs)};
+			.complete = spg_observation_is_complete(obs)};
 
 		answer(p, q, 0, &proof);
 	}
@@ -350,24 +342,12 @@ static void answer_late(struct spg_prover *p, struct spg_question *q)
 	int index = spg_model_find_product(p->model, q->product);
 	struct spg_observation *obs = NULL;
 	struct spg_verdict verdict = SPG_VERDICT_NULL;
-	char place[300];
 	int r = SPG_ERR_NOT_FOUND;
 
-	p->watch->ops->survey_place(p->watch, place, sizeof(place));
-	if (index >= 0) {
-		obs = spg_observation_create(
-			spg_model_product(p->model, (size_t)index), SPG_SURVEY_FULL);
-		r = obs ? 0 : SPG_ERR_NOMEM;
-	}
-	if (r == 0) {
-		obs->began_ns = obs->ended_ns = spg_clock_wall_ns();
-		r = spg_observation_add_lack(obs, SPG_NO_FILE, true,
-			"the files in time",
-			"see whether the disk or server behind it is there: mount, "
-			"dmesg",
-			"%s has not answered for more than %u s",
-			place[0] ? place : "the survey", p->config.deadline_ms / 1000);
-	}
+	if (index >= 0)
+		r = spg_surveyor_tell_late(p->surveyor,
+			spg_model_product(p->model, (size_t)index),
+			p->config.deadline_ms, &obs);
 	if (r == 0)
 		r = spg_verdict_judge(obs, q->selects ? &q->selection : NULL, &verdict);
 	if (r == 0) {
@@ -397,29 +377,11 @@ static void on_deadline(uv_timer_t *timer)
 	wake(p);
 }
 
-/* What a question needs may be found without waiting for a thread or a disk: that
- * nothing has changed and nobody uses anything. True: it has been answered. */
-static bool survey_at_once(struct spg_prover *p, const struct spg_survey_job *job)
-{
-	struct spg_survey_request request = {.product = job->product,
-		.scope = &job->scope,
-		.extra_names = job->extra_names,
-		.n_extra_names = job->n_extra_names,
-		.attribute = job->attribute,
-		.instant = true};
-	struct spg_observation *obs = NULL;
-
-	if (job->scope.depth != SPG_SURVEY_FULL ||
-		p->watch->ops->survey(p->watch, &request, &obs) != 0)
-		return false;
-	on_surveyed(p, 0, obs);
-	return true;
-}
-
 static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_depth depth)
 {
 	struct spg_survey_job job = {
 		.product = spg_model_product(p->model, index), .scope.depth = depth};
+	struct spg_observation *obs = NULL;
 	int r = 0;
 
 	p->running_product = strdup(job.product->name);
@@ -441,8 +403,9 @@ static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_dept
 	p->running_generation = spg_model_generation(p->model, index);
 	p->running_depth = job.scope.depth;
 	p->running = true;
-	if (survey_at_once(p, &job)) {
+	if (spg_surveyor_try_at_once(p->surveyor, &job, &obs)) {
 		spg_survey_job_finish(&job);
+		on_surveyed(p, 0, obs);
 		return 0;
 	}
 	spg_product_ref(job.product);

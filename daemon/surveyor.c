@@ -39,17 +39,56 @@ void spg_survey_job_finish(struct spg_survey_job *job)
 	job->n_extra_names = 0;
 }
 
+static struct spg_survey_request request_of(const struct spg_survey_job *job)
+{
+	return (struct spg_survey_request){.product = job->product,
+		.scope = &job->scope,
+		.extra_names = job->extra_names,
+		.n_extra_names = job->n_extra_names,
+		.attribute = job->attribute};
+}
+
+bool spg_surveyor_try_at_once(struct spg_surveyor_thread *surveyor,
+	const struct spg_survey_job *job, struct spg_observation **ret)
+{
+	struct spg_survey_request request = request_of(job);
+
+	request.instant = true;
+	return job->scope.depth == SPG_SURVEY_FULL &&
+	       surveyor->watch->ops->survey(surveyor->watch, &request, ret) == 0;
+}
+
+int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
+	struct spg_product *product, unsigned deadline_ms, struct spg_observation **ret)
+{
+	struct spg_observation *obs = spg_observation_create(product, SPG_SURVEY_FULL);
+	char place[300];
+	int r;
+
+	if (!obs)
+		return SPG_ERR_NOMEM;
+	surveyor->watch->ops->survey_place(surveyor->watch, place, sizeof(place));
+	obs->began_ns = obs->looked_ns = obs->ended_ns = spg_clock_wall_ns();
+	r = spg_observation_add_lack(obs, SPG_NO_FILE, true, "the files in time",
+		"see whether the disk or server behind it is there: mount, dmesg",
+		"%s has not answered for more than %u s",
+		place[0] ? place : "the survey", deadline_ms / 1000);
+	if (r < 0)
+		spg_observation_destroy(obs);
+	else
+		*ret = obs;
+	return r;
+}
+
 /* Without the lock. */
 static int run_job(struct spg_surveyor_thread *t, struct spg_survey_job *job,
 	struct spg_observation **ret)
 {
-	struct spg_survey_request request = {.product = job->product,
-		.scope = &job->scope,
-		.extra_names = job->extra_names,
-		.n_extra_names = job->n_extra_names,
-		.attribute = job->attribute,
-		.cancel = &t->cancel};
-	int r = t->watch->ops->survey(t->watch, &request, ret);
+	struct spg_survey_request request = request_of(job);
+	int r;
+
+	request.cancel = &t->cancel;
+	r = t->watch->ops->survey(t->watch, &request, ret);
 
 	spg_survey_job_finish(job);
 	spg_product_unref(job->product);

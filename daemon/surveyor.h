@@ -32,9 +32,22 @@ typedef void spg_surveyor_done(void *user, int err, struct spg_observation *obs)
 int spg_surveyor_start(struct spg_surveyor_thread **ret, uv_loop_t *loop,
 	struct spg_watch *watch, spg_surveyor_done *done, void *user);
 
+/** What @job asks for may be found without waiting for a thread or a disk: that
+ * nothing has changed and nobody uses anything. True: *ret, the caller's, says so.
+ * Loop thread; only when no other runs; @job stays the caller's. */
+bool spg_surveyor_try_at_once(struct spg_surveyor_thread *surveyor,
+	const struct spg_survey_job *job, struct spg_observation **ret);
+
 /** Run @job, whose contents it takes over. Only when no other runs. */
 void spg_surveyor_submit(
 	struct spg_surveyor_thread *surveyor, const struct spg_survey_job *job);
+
+/** What there is to say of @product while the survey that runs does not answer, after
+ * @deadline_ms: an observation of nothing but a lack, naming the place where it
+ * hangs. Returns 0 or SPG_ERR_NOMEM. */
+int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
+	struct spg_product *product, unsigned deadline_ms,
+	struct spg_observation **ret);
 
 /** Ask the survey that runs to end early; @done still comes when it does. */
 void spg_surveyor_cancel(struct spg_surveyor_thread *surveyor);

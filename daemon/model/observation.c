@@ -112,3 +112,11 @@ int spg_observation_add_lack(struct spg_observation *obs, size_t file, bool blin
 	obs->lacks[obs->n_lacks++] = lack;
 	return 0;
 }
+
+bool spg_observation_is_complete(const struct spg_observation *obs)
+{
+	for (size_t i = 0; i < obs->n_lacks; i++)
+		if (obs->lacks[i].blinds)
+			return false;
+	return true;
+}

@@ -119,6 +119,9 @@ int spg_observation_add_use(struct spg_observation *obs, size_t file,
 int spg_observation_add_lock(
 	struct spg_observation *obs, const struct spg_seen_lock *lock);
 
+/** True when no lack keeps a verdict from being safe. */
+bool spg_observation_is_complete(const struct spg_observation *obs);
+
 /** @why may be built with printf(3) arguments; @what and @remedy are fixed. */
 int spg_observation_add_lack(struct spg_observation *obs, size_t file, bool blinds,
 	const char *what, const char *remedy, const char *why, ...)

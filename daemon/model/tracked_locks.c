@@ -35,6 +35,21 @@ int spg_tracked_order_process(const struct spg_process *a, const struct spg_proc
 	return order_u64(a->id.start, b->id.start);
 }
 
+/* What one lock of a file is, whoever has it. */
+static int order_lock(
+	const struct spg_tracked_lock *a, const struct spg_tracked_lock *b)
+{
+	int order = (int)a->lock.kind - (int)b->lock.kind;
+
+	if (order == 0)
+		order = (int)a->lock.mode - (int)b->lock.mode;
+	if (order == 0)
+		order = (int)a->state - (int)b->state;
+	if (order == 0)
+		order = order_u64((uint64_t)a->lock.start, (uint64_t)b->lock.start);
+	return order ? order : order_u64((uint64_t)a->lock.end, (uint64_t)b->lock.end);
+}
+
 int spg_tracked_order_locks(const void *va, const void *vb)
 {
 	const struct spg_tracked_lock *a = va, *b = vb;
@@ -44,17 +59,7 @@ int spg_tracked_order_locks(const void *va, const void *vb)
 		order = spg_tracked_order_process(a->process, b->process);
 	if (order == 0)
 		order = order_u64(a->owner, b->owner);
-	if (order == 0)
-		order = (int)a->lock.kind - (int)b->lock.kind;
-	if (order == 0)
-		order = (int)a->lock.mode - (int)b->lock.mode;
-	if (order == 0)
-		order = (int)a->state - (int)b->state;
-	if (order == 0)
-		order = order_u64((uint64_t)a->lock.start, (uint64_t)b->lock.start);
-	if (order == 0)
-		order = order_u64((uint64_t)a->lock.end, (uint64_t)b->lock.end);
-	return order;
+	return order ? order : order_lock(a, b);
 }
 
 int spg_tracked_add_lock(struct spg_tracked *to, const struct spg_tracked_lock *lock)
@@ -187,15 +192,7 @@ static int order_what(
 {
 	int order = spg_tracked_order_file(a->file, b->file);
 
-	if (order == 0)
-		order = (int)a->lock.kind - (int)b->lock.kind;
-	if (order == 0)
-		order = (int)a->lock.mode - (int)b->lock.mode;
-	if (order == 0)
-		order = (int)a->state - (int)b->state;
-	if (order == 0)
-		order = order_u64((uint64_t)a->lock.start, (uint64_t)b->lock.start);
-	return order ? order : order_u64((uint64_t)a->lock.end, (uint64_t)b->lock.end);
+	return order ? order : order_lock(a, b);
 }
 
 static int order_pointers(const void *va, const void *vb)

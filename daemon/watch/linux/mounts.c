@@ -19,7 +19,8 @@
 #include "common/text.h"
 
 struct spg_mounts {
-	int fd; /* kept open: poll(2) tells of changes on it */
+	int fd; /* kept open: poll(2) tells of changes on it, each once */
+	bool stale;
 	struct spg_mount *list;
 	size_t n, size;
 };
@@ -232,15 +233,26 @@ void spg_mounts_destroy(struct spg_mounts *mounts)
 	free(mounts);
 }
 
-int spg_mounts_refresh(struct spg_mounts *mounts)
+bool spg_mounts_are_stale(struct spg_mounts *mounts)
 {
 	struct pollfd pfd = {.fd = mounts->fd, .events = POLLPRI};
+
+	if (poll(&pfd, 1, 0) > 0 && (pfd.revents & (POLLPRI | POLLERR)))
+		mounts->stale = true;
+	return mounts->stale;
+}
+
+int spg_mounts_refresh(struct spg_mounts *mounts)
+{
 	int r;
 
-	if (poll(&pfd, 1, 0) <= 0 || !(pfd.revents & (POLLPRI | POLLERR)))
+	if (!spg_mounts_are_stale(mounts))
 		return 0;
 	r = load(mounts);
-	return r == 0 ? SPG_MOUNTS_CHANGED : r;
+	if (r < 0)
+		return r; /* and it stays stale */
+	mounts->stale = false;
+	return SPG_MOUNTS_CHANGED;
 }
 
 static bool is_child(const struct spg_mount *mount, const struct spg_mount *parent)

@@ -37,6 +37,10 @@ struct spg_mounts *spg_mounts_create(void);
 /** Takes NULL. */
 void spg_mounts_destroy(struct spg_mounts *mounts);
 
+/** True when it has changed since it was read; never blocks. Not while another thread
+ * uses the table. */
+bool spg_mounts_are_stale(struct spg_mounts *mounts);
+
 /** Read it again if it changed since. Returns 0; SPG_MOUNTS_CHANGED when it did;
  * or a negative spg_err: then the old table stays. */
 #define SPG_MOUNTS_CHANGED 1

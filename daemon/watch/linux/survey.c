@@ -415,7 +415,8 @@ static int refresh_mounts(struct spg_surveyor *surveyor)
 int spg_survey_instant(struct spg_surveyor *surveyor,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
-	if (!surveyor->rechecks || refresh_mounts(surveyor) != 0)
+	/* Reading the mount table is for the surveyor's thread. */
+	if (!surveyor->rechecks || spg_mounts_are_stale(surveyor->mounts))
 		return SPG_WATCH_LATER;
 	return spg_recheck(surveyor->rechecks, surveyor->look, request, ret);
 }

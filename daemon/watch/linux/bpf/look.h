@@ -6,7 +6,7 @@
  * its privileges; afterwards a question costs a read(2) and needs none.
  *
  * In a build without BPF every call but spg_look_destroy() is refused; callers
- * need no #ifdef. Surveyor's thread, one question at a time.
+ * need no #ifdef. One question at a time, on whichever thread surveys.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,9 +34,9 @@ void spg_look_destroy(struct spg_look *look); /* takes NULL */
  * first, then the real ones, all with the same fd. No effect on the files, no
  * event, no counter moves. Exact: counters are read as they are.
  *
- * @on_inode  returns 0, or an error that ends the census and is returned
+ * @on_inode  returns 0, or anything else to end the census, which is returned
  *
- * Returns 0, @on_inode's error, or SPG_ERR_IO.
+ * Returns 0, what @on_inode returned, or SPG_ERR_IO.
  */
 int spg_look_census(struct spg_look *look,
 	int (*on_inode)(void *user, const struct spg_bpf_inode *inode), void *user);
