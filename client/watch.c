@@ -15,6 +15,7 @@
 
 #define KIND_WIDTH  9
 #define WHO_WIDTH   18
+#define WHO_LEAST   8
 #define FILE_WIDTH  14 /* at least */
 
 #define NOT_WRAPPED (1U << 30)
@@ -72,7 +73,7 @@ static void put_column(struct spg_output *out, const char *style, const char *te
 static void tell_event(struct spg_output *out, const json_t *event)
 {
 	struct spg_event_text text;
-	unsigned used, fixed;
+	unsigned used, fixed, who = WHO_WIDTH;
 
 	spg_describe_event(out, event, &text);
 	if (text.is_mark) {
@@ -81,14 +82,21 @@ static void tell_event(struct spg_output *out, const json_t *event)
 		spg_event_text_finish(&text);
 		return;
 	}
-	/* Time, event, who, details; the file's path gets the rest. */
-	used = spg_display_width(spg_buf_text(&text.time)) + 2 + KIND_WIDTH + 2 +
-	       WHO_WIDTH + 2;
+	/* Time, event, who, details; the file's path gets the rest. The time of
+	 * another day is long: where there is little room, the name gives way. */
+	used = spg_display_width(spg_buf_text(&text.time)) + 2 + KIND_WIDTH + 2 + 2;
+	if (out->terminal) {
+		who = out->table_width > used + FILE_WIDTH
+		              ? out->table_width - used - FILE_WIDTH
+		              : 0;
+		who = who < WHO_LEAST ? WHO_LEAST : who > WHO_WIDTH ? WHO_WIDTH : who;
+	}
+	used += who;
 	fixed = used + FILE_WIDTH + 2;
 	put_column(out, NULL, spg_buf_text(&text.time), 0, SPG_TABLE_KEEP);
 	put_column(
 		out, text.style, spg_buf_text(&text.kind), KIND_WIDTH, SPG_TABLE_END);
-	put_column(out, NULL, spg_buf_text(&text.who), WHO_WIDTH, SPG_TABLE_END);
+	put_column(out, NULL, spg_buf_text(&text.who), who, SPG_TABLE_END);
 	if (out->terminal) {
 		unsigned detail = spg_display_width(spg_buf_text(&text.detail));
 		unsigned room = out->table_width > fixed ? out->table_width - fixed : 0;

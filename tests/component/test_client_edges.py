@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unicodedata
 import unittest
 
@@ -74,14 +75,17 @@ class Watch(unittest.TestCase):
         self.assertEqual(json.loads(done.out)["id"], 1)
 
     def test_on_a_terminal_it_begins_with_the_verdicts(self):
-        with FakeDaemon({"subscribe": {"subscription": 1},
-                         "status": Then(fake.STATUS, [("event", event(1, fake.AT, "open"))],
-                                        close=True)}) as daemon:
-            done = on_terminal(daemon.path, "watch", "--no-color", columns=60)
-        lines = done.out.splitlines()
-        self.assertEqual(lines[0], "BLOCKED  Microsoft Exchange Server 5.5")
-        self.assertIn("Mdbperf.dll", lines[2])
-        self.assertLessEqual(columns_of(lines[2]), 60)
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        # Of today the time of day is told, of another day the date as well.
+        for at in now, "2020-02-29T13:00:00.123456Z":
+            with FakeDaemon({"subscribe": {"subscription": 1},
+                             "status": Then(fake.STATUS, [("event", event(1, at, "open"))],
+                                            close=True)}) as daemon:
+                done = on_terminal(daemon.path, "watch", "--no-color", columns=60)
+            lines = done.out.splitlines()
+            self.assertEqual(lines[0], "BLOCKED  Microsoft Exchange Server 5.5")
+            self.assertIn("perf.dll", lines[2])
+            self.assertLessEqual(columns_of(lines[2]), 60, lines[2])
 
 
 class Connection(unittest.TestCase):
