@@ -130,7 +130,7 @@ struct spg_command *spg_command_create(const struct spg_store_query *query)
 		return NULL;
 	if (!query)
 		return command;
-	command->is_query = true;
+	command->kind = SPG_COMMAND_QUERY;
 	q = &command->query;
 	*q = *query;
 	/* The borrowed texts go one by one: a half built one can be destroyed. */
@@ -165,5 +165,7 @@ void spg_command_destroy(struct spg_command *command)
 	free((char *)command->query.process_name);
 	free((char *)command->query.product);
 	spg_event_list_finish(&command->page.events);
+	if (command->job.release)
+		command->job.release(command->job.data);
 	free(command);
 }

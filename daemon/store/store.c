@@ -28,12 +28,18 @@ static void destroy(struct spg_store *store)
 
 static void run_callback(struct spg_command *command)
 {
-	if (!command->is_query)
+	switch (command->kind) {
+	case SPG_COMMAND_FLUSH:
 		command->on_flushed(command->user, command->err);
-	else if (command->err < 0)
-		command->on_page(command->user, command->err, NULL);
-	else
-		command->on_page(command->user, 0, &command->page);
+		break;
+	case SPG_COMMAND_QUERY:
+		command->on_page(command->user, command->err,
+			command->err < 0 ? NULL : &command->page);
+		break;
+	case SPG_COMMAND_JOB:
+		command->job.done(command->user, command->err, command->job.data);
+		break;
+	}
 	spg_command_destroy(command);
 }
 
@@ -330,7 +336,7 @@ static struct spg_command *new_command(
 	if (!command && store->spare) {
 		command = store->spare;
 		store->spare = NULL;
-		command->is_query = query != NULL;
+		command->kind = query ? SPG_COMMAND_QUERY : SPG_COMMAND_FLUSH;
 		command->err = SPG_ERR_NOMEM;
 	}
 	return command;
@@ -369,6 +375,21 @@ void spg_store_query(struct spg_store *store, const struct spg_store_query *quer
 		return;
 	}
 	command->on_page = done;
+	command->user = user;
+	submit(store, command);
+}
+
+void spg_store_submit(struct spg_store *store, const struct spg_job *job, void *user)
+{
+	struct spg_command *command = new_command(store, NULL);
+
+	if (!command) {
+		job->done(user, SPG_ERR_NOMEM, job->data);
+		job->release(job->data);
+		return;
+	}
+	command->kind = SPG_COMMAND_JOB;
+	command->job = *job;
 	command->user = user;
 	submit(store, command);
 }

@@ -425,6 +425,43 @@ static void serve_query(struct spg_store *store, struct spg_command *command)
 	command->err = r;
 }
 
+static int try_job(struct spg_store *store, const struct spg_job *job)
+{
+	struct spg_db *db = &store->db;
+	int r;
+
+	if (!job->writes)
+		return job->run(db, job->data);
+	r = spg_db_begin(db, true);
+	if (r == 0)
+		r = job->run(db, job->data);
+	if (r == 0)
+		return spg_db_commit(db, spg_clock_wall_ns());
+	spg_db_rollback(db);
+	return r;
+}
+
+/* Only what SQLite says of the disk or the file stops history: a record that is
+ * not there, or memory that is short, is the job's own affair. */
+static bool is_of_the_database(int err)
+{
+	return err == SPG_ERR_FULL || err == SPG_ERR_IO || err == SPG_ERR_CORRUPT;
+}
+
+static int serve_job(struct spg_store *store, const struct spg_job *job)
+{
+	int r;
+
+	if (store->stopped)
+		try_resume(store);
+	if (store->stopped || !store->db.sql)
+		return store->stop_err;
+	r = try_job(store, job);
+	if (r < 0 && is_of_the_database(r) && handle_failure(store, r) == 0)
+		r = try_job(store, job); /* in a database begun anew */
+	return r;
+}
+
 static void serve(struct spg_store *store, struct spg_command_list *commands)
 {
 	struct spg_command *command;
@@ -432,8 +469,10 @@ static void serve(struct spg_store *store, struct spg_command_list *commands)
 	while ((command = spg_command_list_take(commands))) {
 		if (command->err < 0)
 			; /* it could not be copied; its answer keeps its place */
-		else if (command->is_query)
+		else if (command->kind == SPG_COMMAND_QUERY)
 			serve_query(store, command);
+		else if (command->kind == SPG_COMMAND_JOB)
+			command->err = serve_job(store, &command->job);
 		else
 			command->err = serve_flush(store);
 		uv_mutex_lock(&store->mutex);
@@ -565,7 +604,7 @@ static void work(struct spg_store *store, struct spg_command_list *commands, boo
 static bool wants_flush(const struct spg_command_list *commands)
 {
 	for (const struct spg_command *c = commands->first; c; c = c->next)
-		if (!c->is_query)
+		if (c->kind == SPG_COMMAND_FLUSH)
 			return true;
 	return false;
 }

@@ -49,13 +49,29 @@ void spg_loss_merge(struct spg_loss *loss, struct spg_loss *from);
 /** Empty it; idempotent. */
 void spg_loss_finish(struct spg_loss *loss);
 
-/* A flush or a query on its way there and back. */
+/* Work on the database that is neither an event nor a question about events: the
+ * records of records.h. */
+struct spg_job {
+	/* Writer's thread. Returns 0, or a negative spg_err with db->why. */
+	int (*run)(struct spg_db *db, void *data);
+	/* It writes: in a transaction of its own, on disk when it is done. */
+	bool writes;
+	/* Loop thread; afterwards the data goes with @release. */
+	void (*done)(void *user, int err, void *data);
+	void (*release)(void *data);
+	void *data;
+};
+
+enum spg_command_kind { SPG_COMMAND_FLUSH, SPG_COMMAND_QUERY, SPG_COMMAND_JOB };
+
+/* A flush, a query or a job on its way there and back. */
 struct spg_command {
 	struct spg_command *next;
-	bool is_query;
+	enum spg_command_kind kind;
 	void (*on_flushed)(void *user, int err);
 	void (*on_page)(void *user, int err, struct spg_store_page *page);
 	void *user;
+	struct spg_job job;
 	struct spg_store_query query; /* its texts are owned */
 	int err; /* the answer; when set from the start, the question is not asked */
 	struct spg_store_page page;
@@ -123,6 +139,11 @@ struct spg_store {
 	int64_t beat_mono_ns;  /* when the next sign of life is due */
 	int64_t retry_mono_ns; /* when stopped: when to try again */
 };
+
+/* ---- store.c ---- */
+
+/** Have @job, whose data passes over, run after what was appended before. */
+void spg_store_submit(struct spg_store *store, const struct spg_job *job, void *user);
 
 /* ---- writer.c ---- */
 
