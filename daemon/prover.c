@@ -193,7 +193,8 @@ static void judge_question(struct spg_prover *p, struct spg_question *q, size_t 
 {
 	struct spg_verdict verdict = SPG_VERDICT_NULL;
 	int64_t now_ns = spg_clock_mono_ns();
-	int r = spg_verdict_judge(obs, q->selects ? &q->selection : NULL, &verdict);
+	int r = spg_verdict_judge(obs, q->selects ? &q->selection : NULL,
+		spg_model_standing(p->model, (size_t)index), &verdict);
 
 	q->in_flight = false;
 	q->tries++;
@@ -244,7 +245,8 @@ static void conclude(struct spg_prover *p, size_t index,
 {
 	struct spg_verdict verdict = SPG_VERDICT_NULL;
 	bool disturbed = is_disturbed(p, index);
-	int r = spg_verdict_judge(obs, NULL, &verdict);
+	int r = spg_verdict_judge(
+		obs, NULL, spg_model_standing(p->model, index), &verdict);
 
 	if (r == 0 && disturbed && verdict.kind != SPG_VERDICT_BLOCKED) {
 		/* A reconcile is due anyway; say so when that goes on and on. */
@@ -349,7 +351,8 @@ static void answer_late(struct spg_prover *p, struct spg_question *q)
 			spg_model_product(p->model, (size_t)index),
 			p->config.deadline_ms, &obs);
 	if (r == 0)
-		r = spg_verdict_judge(obs, q->selects ? &q->selection : NULL, &verdict);
+		r = spg_verdict_judge(obs, q->selects ? &q->selection : NULL,
+			spg_model_standing(p->model, (size_t)index), &verdict);
 	if (r == 0) {
 		struct spg_proof proof = {.observation = obs,
 			.verdict = &verdict,

@@ -41,6 +41,7 @@ struct entry {
 	bool judged;
 	unsigned n_disturbed; /* surveys in a row that proved nothing */
 	enum spg_verdict_kind verdict;
+	struct spg_standing standing;
 	struct spg_verdict_counts counts;
 	int64_t verdict_ns, verdict_since_ns;
 };
@@ -101,6 +102,7 @@ static void destroy_entry(struct entry *entry)
 	drop_files(entry->known, entry->n_known);
 	drop_lacks(entry->lacks, entry->n_lacks);
 	spg_tracked_finish(&entry->tracked);
+	spg_standing_finish(&entry->standing);
 	spg_product_unref(entry->product);
 	free(entry);
 }
@@ -596,4 +598,39 @@ const struct spg_lack *spg_model_lacks(
 {
 	*ret_n = model->entries[index]->n_lacks;
 	return model->entries[index]->lacks;
+}
+
+void spg_model_set_standing(
+	struct spg_model *model, size_t index, struct spg_standing *standing)
+{
+	struct entry *entry = model->entries[index];
+
+	spg_standing_finish(&entry->standing);
+	entry->standing = *standing;
+	*standing = (struct spg_standing)SPG_STANDING_NULL;
+}
+
+const struct spg_standing *spg_model_standing(
+	const struct spg_model *model, size_t index)
+{
+	return &model->entries[index]->standing;
+}
+
+void spg_model_each_use(const struct spg_model *model, size_t index,
+	void (*each)(void *user, struct spg_file *file, struct spg_process *process,
+		unsigned how),
+	void *user)
+{
+	const struct spg_tracked *tracked = &model->entries[index]->tracked;
+
+	for (size_t i = 0; i < tracked->n_uses; i++)
+		each(user, tracked->uses[i].file, tracked->uses[i].process,
+			tracked->uses[i].how);
+}
+
+struct spg_file *const *spg_model_files(
+	const struct spg_model *model, size_t index, size_t *ret_n)
+{
+	*ret_n = model->entries[index]->n_known;
+	return model->entries[index]->known;
 }

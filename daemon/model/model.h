@@ -144,6 +144,26 @@ int spg_model_conclude(struct spg_model *model, size_t index,
 	const struct spg_verdict *verdict, int64_t at_ns,
 	struct spg_event_list *changes);
 
+/** What installs add to verdicts about product @index from now on; @standing is
+ * taken over and emptied. */
+void spg_model_set_standing(
+	struct spg_model *model, size_t index, struct spg_standing *standing);
+
+/** Borrowed until the next spg_model_set_standing() or spg_model_set_products(). */
+const struct spg_standing *spg_model_standing(
+	const struct spg_model *model, size_t index);
+
+/** Call @each for every use of product @index that is known. */
+void spg_model_each_use(const struct spg_model *model, size_t index,
+	void (*each)(void *user, struct spg_file *file, struct spg_process *process,
+		unsigned how),
+	void *user);
+
+/** The files of product @index as last surveyed, those that are not at their
+ * path any more included; borrowed until the next spg_model_apply(). */
+struct spg_file *const *spg_model_files(
+	const struct spg_model *model, size_t index, size_t *ret_n);
+
 /* One product, for status and metrics. */
 struct spg_model_summary {
 	enum spg_verdict_kind verdict;

@@ -41,6 +41,14 @@ static bool is_asked(const struct spg_product *product,
 	             : spg_product_has_name(product, spg_path_base(path));
 }
 
+/* What a judgement goes by, besides the observation. */
+struct judging {
+	const struct spg_name_set *asked; /* NULL: the product's own files */
+	struct spg_name_set current;
+	bool has_current;
+	const struct spg_standing *standing; /* NULL: nothing */
+};
+
 /* What is known of one file while it is judged. */
 struct tally {
 	unsigned how;     /* of every user */
@@ -132,8 +140,23 @@ static void count_file(struct spg_verdict_counts *counts,
 	counts->waiting += (how & SPG_USE_WAITING) != 0;
 }
 
-static int judge_seen(const struct spg_observation *obs,
-	const struct spg_name_set *asked, struct spg_verdict *v)
+/* Held, and yet in nobody's way. */
+static enum spg_file_state excuse(const struct spg_seen_file *seen,
+	const struct judging *j, enum spg_file_state state)
+{
+	if (state != SPG_FILE_BLOCKED && state != SPG_FILE_HELD_BY_SETUP_STOPPED)
+		return state;
+	if (seen->presence == SPG_REPLACED)
+		return spg_standing_find(j->standing, seen->file->id)
+		               ? SPG_FILE_SIDESTEPPED
+		               : state;
+	return j->has_current && spg_name_set_has_path(&j->current, seen->file->path)
+	               ? SPG_FILE_CURRENT
+	               : state;
+}
+
+static int judge_seen(const struct spg_observation *obs, const struct judging *j,
+	struct spg_verdict *v)
 {
 	struct tally *tallies = tally_files(obs);
 	int r = 0;
@@ -145,9 +168,10 @@ static int judge_seen(const struct spg_observation *obs,
 		const char *path = seen->file->path;
 		struct spg_judged_file file = {.path = path, .seen = i};
 
-		if (seen->presence == SPG_GONE || !is_asked(obs->product, asked, path))
+		if (seen->presence == SPG_GONE ||
+			!is_asked(obs->product, j->asked, path))
 			continue;
-		file.state = judge_state(obs, seen, &tallies[i]);
+		file.state = excuse(seen, j, judge_state(obs, seen, &tallies[i]));
 		file.unattributed = file.state == SPG_FILE_BLOCKED &&
 		                    (seen->unattributed || tallies[i].hidden_lock ||
 					    !tallies[i].blockers);
@@ -254,6 +278,33 @@ bool spg_lack_counts(const struct spg_observation *obs, const struct spg_lack *l
 					       obs->files[lack->file].file->path));
 }
 
+/* A step aside is finished when setup has written the new file and nobody uses
+ * the old one any more. */
+static bool is_unfinished(
+	const struct spg_standing *standing, const struct spg_verdict *v)
+{
+	for (size_t i = 0; i < standing->n_aside; i++)
+		if (standing->aside[i].missing)
+			return true;
+	for (size_t i = 0; i < v->n_files; i++)
+		if (v->files[i].state == SPG_FILE_SIDESTEPPED)
+			return true;
+	return false;
+}
+
+static enum spg_verdict_kind add_standing(const struct spg_standing *standing,
+	const struct spg_verdict *v, enum spg_verdict_kind kind)
+{
+	if (!standing)
+		return kind;
+	if (standing->installing)
+		return SPG_VERDICT_BLOCKED;
+	if (kind == SPG_VERDICT_SAFE &&
+		(standing->n_mixed > 0 || is_unfinished(standing, v)))
+		return SPG_VERDICT_ATTENTION;
+	return kind;
+}
+
 static enum spg_verdict_kind conclude(const struct spg_observation *obs,
 	const struct spg_name_set *asked, const struct spg_verdict *v)
 {
@@ -274,24 +325,35 @@ static enum spg_verdict_kind conclude(const struct spg_observation *obs,
 }
 
 int spg_verdict_judge(const struct spg_observation *obs,
-	const struct spg_selection *selection, struct spg_verdict *ret)
+	const struct spg_selection *selection, const struct spg_standing *standing,
+	struct spg_verdict *ret)
 {
 	struct spg_verdict v = SPG_VERDICT_NULL;
 	struct spg_name_set set = SPG_NAME_SET_NULL;
-	const struct spg_name_set *asked = selection ? &set : NULL;
+	struct judging j = {
+		.asked = selection ? &set : NULL,
+		.current = SPG_NAME_SET_NULL,
+		.standing = standing,
+	};
 	int r = 0;
 
 	if (selection)
 		r = spg_name_set_init(&set, selection->names, selection->n_names,
 			obs->product->ignore_case);
+	if (r == 0 && selection && selection->n_current > 0) {
+		j.has_current = true;
+		r = spg_name_set_init(&j.current, selection->current,
+			selection->n_current, obs->product->ignore_case);
+	}
 	if (r == 0)
-		r = judge_seen(obs, asked, &v);
+		r = judge_seen(obs, &j, &v);
 	if (r == 0)
 		r = judge_absent(obs, selection, &v);
 	if (r == 0) {
-		v.kind = conclude(obs, asked, &v);
-		r = spg_verdict_explain(obs, asked, &v);
+		v.kind = add_standing(standing, &v, conclude(obs, j.asked, &v));
+		r = spg_verdict_explain(obs, j.asked, standing, &v);
 	}
+	spg_name_set_finish(&j.current);
 	spg_name_set_finish(&set);
 	if (r < 0) {
 		spg_verdict_finish(&v);

@@ -13,18 +13,26 @@
  *     holders could not be ruled out, it is unknown;
  *   - what could not be looked at is unknown;
  *   - any blocked file: blocked. Else any unknown, any blinding lack, or no
- *     file at all: unknown. Else safe.
- * ("attention" comes from the state of an install, which is judged elsewhere.)
+ *     file at all: unknown;
+ *   - then what installs have left (standing.h): while one runs, blocked; what
+ *     would be safe is attention when the set is mixed or a file was stepped
+ *     aside and the step is not finished. Else safe.
+ * A file that already is what the payload brings does not block: setup has
+ * nothing to do there. An old version that was stepped aside does not block
+ * either: its name is free.
  */
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/model/observation.h"
+#include "daemon/model/standing.h"
 
 /* The files asked about: names of a payload. NULL: the product's own set. */
 struct spg_selection {
 	char **names; /* bare file names, or absolute paths */
 	size_t n_names;
+	char **current; /* of these: what is installed is what the payload brings */
+	size_t n_current;
 };
 
 struct spg_judged_file {
@@ -57,11 +65,13 @@ struct spg_verdict {
 	}
 
 /**
- * Judge @obs, a full survey. @ret borrows from @obs, which must outlive it,
- * and is untouched on failure. Returns 0 or SPG_ERR_NOMEM.
+ * Judge @obs, a full survey. @standing may be NULL: nothing. @ret borrows from
+ * @obs, which must outlive it, and is untouched on failure. Returns 0 or
+ * SPG_ERR_NOMEM.
  */
 int spg_verdict_judge(const struct spg_observation *obs,
-	const struct spg_selection *selection, struct spg_verdict *ret);
+	const struct spg_selection *selection, const struct spg_standing *standing,
+	struct spg_verdict *ret);
 
 /** Turn @verdict into unknown for @reason (clean text). Returns 0 or
  * SPG_ERR_NOMEM, and the verdict is unknown in any case. */

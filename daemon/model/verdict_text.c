@@ -313,10 +313,95 @@ static int shorten(struct lines lines, const char *what)
 	return add_line(lines, &buf);
 }
 
-int spg_verdict_explain(const struct spg_observation *obs,
-	const struct spg_name_set *asked, struct spg_verdict *verdict)
+static int explain_installing(
+	const struct spg_standing *standing, struct spg_verdict *v)
 {
-	int r = explain_blocked(obs, verdict);
+	struct spg_buf buf = SPG_BUF_NULL;
+	int r;
+
+	if (!standing->installing)
+		return 0;
+	spg_buf_puts(&buf, standing->installing);
+	r = add_line(reasons_of(v), &buf);
+	if (r < 0)
+		return r;
+	spg_buf_puts(&buf, "let it end: spguard installs");
+	return add_line(next_of(v), &buf);
+}
+
+static int explain_mixed(const struct spg_standing *standing, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < standing->n_mixed; i++) {
+		spg_buf_puts(&buf, standing->mixed[i]);
+		r = add_line(reasons_of(v), &buf);
+	}
+	for (size_t i = 0; r == 0 && i < standing->n_next; i++) {
+		spg_buf_puts(&buf, standing->next[i]);
+		r = add_line(next_of(v), &buf);
+	}
+	return r;
+}
+
+static int explain_missing(const struct spg_stepped_aside *aside, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+	int r;
+
+	spg_text_escape(&buf, spg_path_base(aside->path), false);
+	spg_buf_puts(&buf, " is renamed to ");
+	spg_text_escape(&buf, spg_path_base(aside->old_path), false);
+	spg_buf_puts(&buf, ", and setup has not written a new one yet");
+	r = add_line(reasons_of(v), &buf);
+	if (r < 0)
+		return r;
+	spg_buf_printf(&buf,
+		"run the service pack now, or take the step back: spguard sidestep "
+		"--undo %lld",
+		aside->number);
+	return add_line(next_of(v), &buf);
+}
+
+/* Old versions that run on until their users end. */
+static int explain_sidestepped(const struct spg_observation *obs, struct spg_verdict *v)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < v->n_files; i++) {
+		if (v->files[i].state != SPG_FILE_SIDESTEPPED)
+			continue;
+		for (size_t u = 0; r == 0 && u < obs->n_uses; u++) {
+			if (obs->uses[u].file != v->files[i].seen)
+				continue;
+			r = explain_use(obs, &obs->uses[u], v);
+			if (r == 0)
+				r = advise_stop(obs->uses[u].process, v);
+		}
+	}
+	return r;
+}
+
+static int explain_standing(const struct spg_observation *obs,
+	const struct spg_standing *standing, struct spg_verdict *v)
+{
+	int r = explain_mixed(standing, v);
+
+	for (size_t i = 0; r == 0 && i < standing->n_aside; i++)
+		if (standing->aside[i].missing)
+			r = explain_missing(&standing->aside[i], v);
+	return r == 0 ? explain_sidestepped(obs, v) : r;
+}
+
+int spg_verdict_explain(const struct spg_observation *obs,
+	const struct spg_name_set *asked, const struct spg_standing *standing,
+	struct spg_verdict *verdict)
+{
+	int r = standing ? explain_installing(standing, verdict) : 0;
+
+	if (r == 0)
+		r = explain_blocked(obs, verdict);
 
 	for (size_t i = 0; r == 0 && i < verdict->n_files; i++)
 		if (verdict->files[i].state == SPG_FILE_UNKNOWN)
@@ -325,6 +410,8 @@ int spg_verdict_explain(const struct spg_observation *obs,
 		r = explain_lacks(obs, asked, verdict);
 	if (r == 0)
 		r = explain_nothing_there(obs, asked, verdict);
+	if (r == 0 && standing)
+		r = explain_standing(obs, standing, verdict);
 	if (r == 0)
 		r = shorten(reasons_of(verdict), "reasons");
 	if (r == 0)

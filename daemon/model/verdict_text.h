@@ -17,4 +17,5 @@ bool spg_lack_counts(const struct spg_observation *obs, const struct spg_lack *l
 
 /** Fill in ->reasons and ->next. Returns 0 or SPG_ERR_NOMEM. */
 int spg_verdict_explain(const struct spg_observation *obs,
-	const struct spg_name_set *asked, struct spg_verdict *verdict);
+	const struct spg_name_set *asked, const struct spg_standing *standing,
+	struct spg_verdict *verdict);

@@ -401,7 +401,7 @@ static void conclude(struct world *w, int64_t at_ns, const char *text)
 	struct spg_observation *obs =
 		help_observe(w->products[0], SPG_SURVEY_FULL, at_ns, text);
 
-	ck_assert_int_eq(spg_verdict_judge(obs, NULL, &verdict), 0);
+	ck_assert_int_eq(spg_verdict_judge(obs, NULL, NULL, &verdict), 0);
 	ck_assert_int_eq(
 		spg_model_conclude(w->model, 0, &verdict, at_ns, &w->changes), 0);
 	spg_verdict_finish(&verdict);

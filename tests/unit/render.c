@@ -112,7 +112,7 @@ static void scene_init(struct scene *s, bool ignore_case)
 	s->product = make_product(ignore_case);
 	s->obs = make_observation(s->product);
 	s->verdict = (struct spg_verdict)SPG_VERDICT_NULL;
-	ck_assert_int_eq(spg_verdict_judge(s->obs, NULL, &s->verdict), 0);
+	ck_assert_int_eq(spg_verdict_judge(s->obs, NULL, NULL, &s->verdict), 0);
 	s->proof = (struct spg_proof){.observation = s->obs,
 		.verdict = &s->verdict,
 		.at_ns = NOW + 123456000,

@@ -104,7 +104,7 @@ static void answer_proof(const struct ask *ask)
 		.tries = 1,
 		.complete = fake->complete};
 
-	ck_assert_int_eq(spg_verdict_judge(obs, NULL, &verdict), 0);
+	ck_assert_int_eq(spg_verdict_judge(obs, NULL, NULL, &verdict), 0);
 	fake->n_answered++;
 	ask->done.proof(
 		ask->user, fake->proof_result, fake->proof_result ? NULL : &proof);

@@ -335,8 +335,8 @@ START_TEST(judge)
 	if (rows[_i].pattern)
 		ck_assert_int_eq(spg_product_add_pattern(product, rows[_i].pattern), 0);
 	obs = help_observe(product, SPG_SURVEY_FULL, 100, rows[_i].seen);
-	ck_assert_int_eq(
-		spg_verdict_judge(obs, rows[_i].asked ? &selection : NULL, &verdict),
+	ck_assert_int_eq(spg_verdict_judge(obs, rows[_i].asked ? &selection : NULL,
+				 NULL, &verdict),
 		0);
 	text = help_verdict_text(&verdict);
 	ck_assert_msg(strcmp(text, rows[_i].expect) == 0, "%s\nis judged:\n%snot:\n%s",
@@ -376,7 +376,7 @@ START_TEST(limit)
 	for (int i = 0; i < limits[_i].n_files; i++)
 		spg_buf_printf(&script, "file f%04d.dll busy unattributed;", i);
 	obs = help_observe(product, SPG_SURVEY_FULL, 100, spg_buf_text(&script));
-	ck_assert_int_eq(spg_verdict_judge(obs, NULL, &verdict), 0);
+	ck_assert_int_eq(spg_verdict_judge(obs, NULL, NULL, &verdict), 0);
 	ck_assert_uint_eq(verdict.counts.blocked, (size_t)limits[_i].n_files);
 	ck_assert_uint_eq(verdict.n_files, (size_t)limits[_i].n_files);
 	ck_assert_uint_eq(verdict.n_reasons, limits[_i].n_lines);
@@ -400,7 +400,7 @@ START_TEST(make_unknown)
 	struct spg_observation *obs = help_observe(product, SPG_SURVEY_FULL, 100,
 		"file a.dll free; lack a.dll blinds the_maps");
 
-	ck_assert_int_eq(spg_verdict_judge(obs, NULL, &verdict), 0);
+	ck_assert_int_eq(spg_verdict_judge(obs, NULL, NULL, &verdict), 0);
 	ck_assert_int_eq(spg_verdict_make_unknown(&verdict, "first"), 0);
 	ck_assert_int_eq(verdict.kind, SPG_VERDICT_UNKNOWN);
 	ck_assert_uint_eq(verdict.n_reasons, 2);
@@ -411,6 +411,106 @@ START_TEST(make_unknown)
 	ck_assert_int_eq(spg_verdict_make_unknown(&verdict, "only"), 0);
 	ck_assert_str_eq(verdict.reasons[0], "only");
 	spg_verdict_finish(&verdict);
+	spg_observation_destroy(obs);
+	spg_product_unref(product);
+}
+END_TEST
+
+/* What installs have left. */
+static const struct {
+	const char *seen;
+	const char *installing, *mixed, *next;
+	const char *aside; /* path of a file stepped aside */
+	bool other;        /* ... which is not the first one seen */
+	bool missing;
+	const char *current; /* path of one that is what the payload brings */
+	const char *expect;
+} standings[] = {
+	{"file a.dll free", .installing = "setup runs",
+		.expect = "blocked files=1\n  a.dll free\n? setup runs\n"
+			  "! let it end: spguard installs\n"},
+	{"file a.dll free", .mixed = "a needs b", .next = "run it again",
+		.expect = "attention files=1\n  a.dll free\n? a needs b\n"
+			  "! run it again\n"},
+	/* What blocks, or is unknown, comes first. */
+	{"file a.dll busy; use a.dll perfmon mapped", .mixed = "a needs b",
+		.expect = "blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
+			  "? a.dll is mapped by perfmon (pid 2113)\n? a needs b\n"
+			  "! systemctl stop perfmon.service\n"},
+	{"file a.dll unknown", .mixed = "a needs b",
+		.expect = "unknown files=1\n  a.dll unknown\n? a needs b\n"},
+	/* Stepped aside: no new one yet; then a new one, the old one in use; then
+	 * nobody uses it any more. */
+	{"file b.dll free", .aside = "/srv/bin/a.dll", .missing = true,
+		.expect = "attention files=1\n  b.dll free\n"
+			  "? a.dll is renamed to a.old, and setup has not written a "
+			  "new one yet\n! run the service pack now, or take the step "
+			  "back: spguard sidestep --undo 3\n"},
+	{"file a.dll busy replaced; use a.dll perfmon mapped; "
+	 "file a.dll free fresh",
+		.aside = "/srv/bin/a.dll",
+		.expect = "attention files=2 mapped=1\n  a.dll sidestepped\n"
+			  "  a.dll free\n"
+			  "? an old version of a.dll is mapped by perfmon (pid 2113)\n"
+			  "! systemctl stop perfmon.service\n"},
+	{"file a.dll free", .aside = "/srv/bin/a.dll", .other = true,
+		.expect = "safe files=1\n  a.dll free\n"},
+	/* Another old version than the one stepped aside still blocks. */
+	{"file a.dll busy replaced; use a.dll perfmon mapped",
+		.aside = "/srv/bin/a.dll", .other = true,
+
+		.expect = "blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
+			  "? an old version of a.dll is mapped by perfmon (pid 2113)\n"
+			  "! systemctl stop perfmon.service\n"},
+	/* Already what the payload brings. */
+	{"file a.dll busy; use a.dll perfmon mapped", .current = "/srv/bin/a.dll",
+		.expect = "safe files=1 mapped=1\n  a.dll current\n"},
+	{"file a.dll busy; use a.dll perfmon mapped", .current = "/srv/lib/a.dll",
+		.expect = "blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
+			  "? a.dll is mapped by perfmon (pid 2113)\n"
+			  "! systemctl stop perfmon.service\n"},
+	{"file a.dll unknown", .current = "/srv/bin/a.dll",
+		.expect = "unknown files=1\n  a.dll unknown\n"},
+};
+
+START_TEST(standing)
+{
+	struct spg_product *product = help_product();
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	struct spg_standing left = SPG_STANDING_NULL;
+	char *names[] = {"a.dll", "b.dll"};
+	char *current = (char *)standings[_i].current;
+	struct spg_selection selection = {
+		.names = names, .n_names = 1, .current = &current, .n_current = 1};
+	struct spg_observation *obs;
+	char *text;
+
+	if (standings[_i].installing)
+		left.installing = strdup(standings[_i].installing);
+	if (standings[_i].mixed)
+		ck_assert_int_eq(spg_standing_add_mixed(&left, standings[_i].mixed), 0);
+	if (standings[_i].next)
+		ck_assert_int_eq(spg_standing_add_next(&left, standings[_i].next), 0);
+	obs = help_observe(product, SPG_SURVEY_FULL, 100, standings[_i].seen);
+	if (standings[_i].aside) {
+		struct spg_stepped_aside aside = {.id = obs->files[0].file->id,
+			.path = (char *)standings[_i].aside,
+			.old_path = "/srv/bin/a.old",
+			.number = 3,
+			.missing = standings[_i].missing};
+
+		aside.id.ino += standings[_i].other;
+		ck_assert_int_eq(spg_standing_add_aside(&left, &aside), 0);
+	}
+	ck_assert_int_eq(
+		spg_verdict_judge(obs, current ? &selection : NULL, &left, &verdict),
+		0);
+	text = help_verdict_text(&verdict);
+	ck_assert_str_eq(text, standings[_i].expect);
+	free(text);
+	spg_verdict_finish(&verdict);
+	spg_standing_finish(&left);
+	spg_standing_finish(&left);
 	spg_observation_destroy(obs);
 	spg_product_unref(product);
 }
@@ -444,6 +544,7 @@ int main(void)
 	spg_add_rows(tc, judge, rows);
 	spg_add_rows(tc, limit, limits);
 	tcase_add_test(tc, make_unknown);
+	spg_add_rows(tc, standing, standings);
 	spg_add_rows(tc, classify, classes);
 	return spg_run_suite("verdict", tc);
 }

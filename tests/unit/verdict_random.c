@@ -157,7 +157,7 @@ static void check_one(struct spg_product *product, uint64_t *state, unsigned cou
 		asked[i] = strdup(names[draw(state, 6)]);
 		ck_assert_ptr_nonnull(asked[i]);
 	}
-	ck_assert_int_eq(spg_verdict_judge(obs, selects, &verdict), 0);
+	ck_assert_int_eq(spg_verdict_judge(obs, selects, NULL, &verdict), 0);
 	counts[verdict.kind]++;
 	/* Both ways: never safe without reason, and no needless alarm. */
 	ck_assert_msg((verdict.kind == SPG_VERDICT_SAFE) == may_be_safe(obs, selects),
