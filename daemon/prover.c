@@ -83,14 +83,6 @@ static void drain(struct spg_prover *p)
 		;
 }
 
-static bool needs_polling(const struct spg_prover *p)
-{
-	for (size_t i = 0; i < spg_model_n_products(p->model); i++)
-		if (spg_model_needs_polling(p->model, i))
-			return true;
-	return false;
-}
-
 static void on_lock_poll(uv_timer_t *timer)
 {
 	struct spg_prover *p = timer->data;
@@ -105,7 +97,7 @@ static void on_lock_poll(uv_timer_t *timer)
 /* Not all locks have events; none has where no file is in use. */
 static void schedule_lock_poll(struct spg_prover *p)
 {
-	bool wanted = !p->stopping && needs_polling(p);
+	bool wanted = !p->stopping && spg_model_any_needs_polling(p->model);
 
 	if (wanted && !uv_is_active((uv_handle_t *)&p->lock_poll))
 		uv_timer_start(&p->lock_poll, on_lock_poll, p->config.lock_poll_ms,
@@ -694,4 +686,9 @@ void spg_prover_stop(struct spg_prover *prover,
 		answer(prover, prover->questions.first, SPG_ERR_BUSY, NULL);
 	spg_settlings_finish(&prover->settlings, 0, SPG_ERR_BUSY);
 	spg_surveyor_stop(prover->surveyor, on_surveyor_stopped, prover);
+}
+
+void spg_prover_add_chore(struct spg_prover *prover, struct spg_chore *chore)
+{
+	spg_surveyor_add_chore(prover->surveyor, chore);
 }

@@ -25,6 +25,7 @@
 #define SPG_PROOF_TRIES 5
 
 struct spg_prover;
+struct spg_chore;
 
 struct spg_prover_config {
 	unsigned debounce_ms;  /* from an event to the reconcile it asks for */
@@ -90,6 +91,11 @@ int spg_prover_wait(struct spg_prover *prover, size_t index,
 
 /** Drop every question of @user: its @done will not come. */
 void spg_prover_forget(struct spg_prover *prover, void *user);
+
+/** Have @chore (surveyor.h) done while nothing is asked. Each is done or given up,
+ * with its callback, before the prover has stopped; but one that hangs with the
+ * survey is left behind. */
+void spg_prover_add_chore(struct spg_prover *prover, struct spg_chore *chore);
 
 /** Something became dirty: reconcile after the debounce; @at_once: now. */
 void spg_prover_kick(struct spg_prover *prover, bool at_once);

@@ -20,7 +20,10 @@ struct spg_surveyor_thread {
 
 	/* Under the lock. */
 	struct spg_survey_job job;
-	bool has_job, working, ended, quit, abandoned;
+	bool has_job, ended, quit, abandoned;
+	bool instant; /* one runs on the loop: begin no step */
+	struct spg_chore *chores, *chores_done;
+	struct spg_chore *at; /* the chore whose step runs */
 	bool has_result;
 	int err;
 	struct spg_observation *result;
@@ -52,10 +55,55 @@ bool spg_surveyor_try_at_once(struct spg_surveyor_thread *surveyor,
 	const struct spg_survey_job *job, struct spg_observation **ret)
 {
 	struct spg_survey_request request = request_of(job);
+	bool may, found;
 
+	if (job->scope.depth != SPG_SURVEY_FULL)
+		return false;
+	uv_mutex_lock(&surveyor->lock);
+	may = surveyor->instant = !surveyor->at;
+	uv_mutex_unlock(&surveyor->lock);
+	if (!may)
+		return false;
 	request.instant = true;
-	return job->scope.depth == SPG_SURVEY_FULL &&
-	       surveyor->watch->ops->survey(surveyor->watch, &request, ret) == 0;
+	found = surveyor->watch->ops->survey(surveyor->watch, &request, ret) == 0;
+	uv_mutex_lock(&surveyor->lock);
+	surveyor->instant = false;
+	if (surveyor->chores)
+		uv_cond_broadcast(&surveyor->changed);
+	uv_mutex_unlock(&surveyor->lock);
+	return found;
+}
+
+static void append(struct spg_chore **list, struct spg_chore *chore)
+{
+	while (*list)
+		list = &(*list)->next;
+	chore->next = NULL;
+	*list = chore;
+}
+
+void spg_surveyor_add_chore(
+	struct spg_surveyor_thread *surveyor, struct spg_chore *chore)
+{
+	uv_mutex_lock(&surveyor->lock);
+	append(&surveyor->chores, chore);
+	uv_cond_broadcast(&surveyor->changed);
+	uv_mutex_unlock(&surveyor->lock);
+}
+
+/* What the thread is at, for the message that it takes too long. */
+static void find_place(struct spg_surveyor_thread *t, char *ret, size_t size)
+{
+	bool in_chore;
+
+	uv_mutex_lock(&t->lock);
+	in_chore = t->at != NULL;
+	ret[0] = '\0';
+	if (in_chore)
+		t->at->place(t->at, ret, size);
+	uv_mutex_unlock(&t->lock);
+	if (!in_chore)
+		t->watch->ops->survey_place(t->watch, ret, size);
 }
 
 int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
@@ -67,7 +115,7 @@ int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
 
 	if (!obs)
 		return SPG_ERR_NOMEM;
-	surveyor->watch->ops->survey_place(surveyor->watch, place, sizeof(place));
+	find_place(surveyor, place, sizeof(place));
 	obs->began_ns = obs->looked_ns = obs->ended_ns = spg_clock_wall_ns();
 	r = spg_observation_add_lack(obs, SPG_NO_FILE, true, "the files in time",
 		"see whether the disk or server behind it is there: mount, dmesg",
@@ -95,6 +143,28 @@ static int run_job(struct spg_surveyor_thread *t, struct spg_survey_job *job,
 	return r;
 }
 
+/* With the lock, which is given up meanwhile: one step of the first chore. */
+static void do_chore(struct spg_surveyor_thread *t)
+{
+	struct spg_chore *chore = t->chores;
+	bool more;
+
+	t->chores = chore->next;
+	t->at = chore;
+	uv_mutex_unlock(&t->lock);
+	more = chore->step(chore);
+	uv_mutex_lock(&t->lock);
+	t->at = NULL;
+	if (more) {
+		chore->next = t->chores;
+		t->chores = chore;
+		return;
+	}
+	append(&t->chores_done, chore);
+	if (!t->abandoned)
+		uv_async_send(&t->async);
+}
+
 static void run(void *arg)
 {
 	struct spg_surveyor_thread *t = arg;
@@ -106,16 +176,17 @@ static void run(void *arg)
 		int err;
 
 		if (!t->has_job) {
-			uv_cond_wait(&t->changed, &t->lock);
+			if (t->chores && !t->instant)
+				do_chore(t);
+			else
+				uv_cond_wait(&t->changed, &t->lock);
 			continue;
 		}
 		job = t->job;
 		t->has_job = false;
-		t->working = true;
 		uv_mutex_unlock(&t->lock);
 		err = run_job(t, &job, &result);
 		uv_mutex_lock(&t->lock);
-		t->working = false;
 		t->err = err;
 		t->result = result;
 		t->has_result = true;
@@ -128,20 +199,34 @@ static void run(void *arg)
 	uv_mutex_unlock(&t->lock);
 }
 
+static void end_chores(struct spg_chore *chores, bool complete)
+{
+	while (chores) {
+		struct spg_chore *chore = chores;
+
+		chores = chore->next;
+		chore->done(chore, complete);
+	}
+}
+
 static void on_async(uv_async_t *async)
 {
 	struct spg_surveyor_thread *t = async->data;
 	struct spg_observation *result;
+	struct spg_chore *chores;
 	bool has_result;
 	int err;
 
 	uv_mutex_lock(&t->lock);
+	chores = t->chores_done;
+	t->chores_done = NULL;
 	has_result = t->has_result;
 	result = t->result;
 	err = t->err;
 	t->has_result = false;
 	t->result = NULL;
 	uv_mutex_unlock(&t->lock);
+	end_chores(chores, true);
 	if (has_result)
 		t->done(t->user, err, result);
 }
@@ -213,6 +298,8 @@ static void on_async_closed(uv_handle_t *handle)
 			spg_product_unref(t->job.product);
 		}
 		spg_observation_destroy(t->result);
+		end_chores(t->chores_done, true);
+		end_chores(t->chores, false);
 		uv_cond_destroy(&t->changed);
 		uv_mutex_destroy(&t->lock);
 		free(t);

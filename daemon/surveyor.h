@@ -4,7 +4,11 @@
  * The surveyor's thread: runs one survey after the other, so that whatever
  * blocks on a disk or takes long in /proc never does so on the loop. Part of
  * the prover, which is its only user. Everything here is called on the loop
- * thread, and so is @done.
+ * thread, and so is @done, unless it says otherwise.
+ *
+ * While no survey runs, the thread does chores, step by step: reading the files
+ * of a product, say. A chore's step may have such a file open, and since it is
+ * on this thread, no survey ever finds the daemon among the users.
  */
 #include <stdbool.h>
 
@@ -21,6 +25,20 @@ struct spg_survey_job {
 	char **extra_names;
 	size_t n_extra_names;
 	bool attribute;
+};
+
+/* Owned by who adds it, until it is done. */
+struct spg_chore {
+	struct spg_chore *next;
+	/* Surveyor's thread: do a little, one file at most, and return whether there
+	 * is more to do. */
+	bool (*step)(struct spg_chore *chore);
+	/* Loop thread: no step comes any more. @complete: there was nothing left to
+	 * do; false: the daemon stops. */
+	void (*done)(struct spg_chore *chore, bool complete);
+	/* Any thread: what the step that runs is at, for the message when it takes
+	 * too long. */
+	void (*place)(struct spg_chore *chore, char *ret, size_t size);
 };
 
 /** Release what the job owns but the reference of its product. */
@@ -41,6 +59,10 @@ bool spg_surveyor_try_at_once(struct spg_surveyor_thread *surveyor,
 /** Run @job, whose contents it takes over. Only when no other runs. */
 void spg_surveyor_submit(
 	struct spg_surveyor_thread *surveyor, const struct spg_survey_job *job);
+
+/** Have @chore done, behind those added before. */
+void spg_surveyor_add_chore(
+	struct spg_surveyor_thread *surveyor, struct spg_chore *chore);
 
 /** What there is to say of @product while the survey that runs does not answer, after
  * @deadline_ms: an observation of nothing but a lack, naming the place where it

@@ -369,6 +369,14 @@ bool spg_model_needs_polling(const struct spg_model *model, size_t index)
 	return false;
 }
 
+bool spg_model_any_needs_polling(const struct spg_model *model)
+{
+	for (size_t i = 0; i < model->n; i++)
+		if (spg_model_needs_polling(model, i))
+			return true;
+	return false;
+}
+
 void spg_survey_scope_finish(struct spg_survey_scope *scope)
 {
 	drop_files(scope->known, scope->n_known);

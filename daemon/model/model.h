@@ -82,6 +82,7 @@ bool spg_model_has_uses(const struct spg_model *model, size_t index);
  * they change: any, without lock events; with them only those whose end they do not
  * tell, which are leases, and waiting that is given up. */
 bool spg_model_needs_polling(const struct spg_model *model, size_t index);
+bool spg_model_any_needs_polling(const struct spg_model *model);
 
 /** Have product @index surveyed again, though nothing says that it changed. */
 void spg_model_look_again(struct spg_model *model, size_t index);
