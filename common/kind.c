@@ -77,6 +77,31 @@ static const char *const gap_reasons[SPG_GAP_REASONS] = {
 	[SPG_GAP_WATCH] = "watch",
 };
 
+static const char *const install_outcomes[SPG_INSTALL_OUTCOMES] = {
+	[SPG_INSTALL_RUNNING] = "running",
+	[SPG_INSTALL_CLEAN] = "clean",
+	[SPG_INSTALL_MIXED] = "mixed",
+	[SPG_INSTALL_UNKNOWN] = "unknown",
+};
+
+static const char *const install_changes[SPG_CHANGES] = {
+	[SPG_CHANGE_REPLACED] = "replaced",
+	[SPG_CHANGE_MODIFIED] = "modified",
+	[SPG_CHANGE_CREATED] = "created",
+	[SPG_CHANGE_DELETED] = "deleted",
+	[SPG_CHANGE_SKIPPED] = "skipped",
+};
+
+static const char *const sidestep_states[SPG_SIDESTEP_STATES] = {
+	[SPG_SIDESTEP_PLANNED] = "planned",
+	[SPG_SIDESTEP_RENAMED] = "renamed",
+	[SPG_SIDESTEP_FINISHED] = "finished",
+	[SPG_SIDESTEP_UNDONE] = "undone",
+	[SPG_SIDESTEP_CLEANED] = "cleaned",
+	[SPG_SIDESTEP_FAILED] = "failed",
+	[SPG_SIDESTEP_REFUSED] = "refused",
+};
+
 /* An unsigned index also catches negative numbers that come from a database. */
 #define NAME_OF(table, value)                                                          \
 	((size_t)(value) < sizeof(table) / sizeof((table)[0]) ? (table)[value] : "?")
@@ -127,6 +152,21 @@ const char *spg_use_class_name(enum spg_use_class class)
 const char *spg_gap_reason_name(enum spg_gap_reason reason)
 {
 	return NAME_OF(gap_reasons, reason);
+}
+
+const char *spg_install_outcome_name(enum spg_install_outcome outcome)
+{
+	return NAME_OF(install_outcomes, outcome);
+}
+
+const char *spg_install_change_name(enum spg_install_change change)
+{
+	return NAME_OF(install_changes, change);
+}
+
+const char *spg_sidestep_state_name(enum spg_sidestep_state state)
+{
+	return NAME_OF(sidestep_states, state);
 }
 
 static int index_of(const char *const *table, size_t n, const char *name)

@@ -89,6 +89,37 @@ enum spg_use_class {
 	SPG_CLASSES
 };
 
+/* How an install ended. */
+enum spg_install_outcome {
+	SPG_INSTALL_RUNNING,
+	SPG_INSTALL_CLEAN,   /* what is there fits together, nothing was left out */
+	SPG_INSTALL_MIXED,   /* it does not, or something was */
+	SPG_INSTALL_UNKNOWN, /* could not be verified */
+	SPG_INSTALL_OUTCOMES
+};
+
+/* What became of a file in an install. */
+enum spg_install_change {
+	SPG_CHANGE_REPLACED, /* another file has its name now */
+	SPG_CHANGE_MODIFIED, /* the same file, written to */
+	SPG_CHANGE_CREATED,
+	SPG_CHANGE_DELETED,
+	SPG_CHANGE_SKIPPED, /* it should have been replaced, and was not */
+	SPG_CHANGES
+};
+
+/* How far a step aside has come; see sidestep in README. */
+enum spg_sidestep_state {
+	SPG_SIDESTEP_PLANNED,  /* in the journal, perhaps not done */
+	SPG_SIDESTEP_RENAMED,  /* the name is free for setup */
+	SPG_SIDESTEP_FINISHED, /* setup has written a new file */
+	SPG_SIDESTEP_UNDONE,   /* the old file has its name again */
+	SPG_SIDESTEP_CLEANED,  /* the old file is removed */
+	SPG_SIDESTEP_FAILED,   /* the rename did not happen */
+	SPG_SIDESTEP_REFUSED,  /* it would not help, or would harm; never stored */
+	SPG_SIDESTEP_STATES
+};
+
 /* Why a stretch of history may be incomplete. */
 enum spg_gap_reason {
 	SPG_GAP_DOWNTIME, /* the daemon was not running */
@@ -114,6 +145,9 @@ const char *spg_verdict_name(enum spg_verdict_kind verdict);
 const char *spg_file_state_name(enum spg_file_state state);
 const char *spg_use_class_name(enum spg_use_class class);
 const char *spg_gap_reason_name(enum spg_gap_reason reason);
+const char *spg_install_outcome_name(enum spg_install_outcome outcome);
+const char *spg_install_change_name(enum spg_install_change change);
+const char *spg_sidestep_state_name(enum spg_sidestep_state state);
 
 /** The kind with @name; -1 when there is none. */
 int spg_event_kind_from_name(const char *name);

@@ -7,47 +7,17 @@
 #include "common/array.h"
 #include "common/err.h"
 
-static void drop_texts(char **texts, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(texts[i]);
-	free(texts);
-}
-
 void spg_standing_finish(struct spg_standing *standing)
 {
 	free(standing->installing);
-	drop_texts(standing->mixed, standing->n_mixed);
-	drop_texts(standing->next, standing->n_next);
+	spg_texts_finish(&standing->mixed);
+	spg_texts_finish(&standing->next);
 	for (size_t i = 0; i < standing->n_aside; i++) {
 		free(standing->aside[i].path);
 		free(standing->aside[i].old_path);
 	}
 	free(standing->aside);
 	*standing = (struct spg_standing)SPG_STANDING_NULL;
-}
-
-static int add_text(char ***texts, size_t *n, size_t *size, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (!copy || spg_array_reserve(texts, *n, size, sizeof(**texts)) < 0) {
-		free(copy);
-		return SPG_ERR_NOMEM;
-	}
-	(*texts)[(*n)++] = copy;
-	return 0;
-}
-
-int spg_standing_add_mixed(struct spg_standing *standing, const char *why)
-{
-	return add_text(
-		&standing->mixed, &standing->n_mixed, &standing->size_mixed, why);
-}
-
-int spg_standing_add_next(struct spg_standing *standing, const char *step)
-{
-	return add_text(&standing->next, &standing->n_next, &standing->size_next, step);
 }
 
 int spg_standing_add_aside(

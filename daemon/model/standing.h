@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "common/identity.h"
+#include "common/texts.h"
 
 /* A file that was renamed so that setup can write a new one. */
 struct spg_stepped_aside {
@@ -20,11 +21,9 @@ struct spg_stepped_aside {
 };
 
 struct spg_standing {
-	char *installing; /* which install runs, in words; NULL: none */
-	char **mixed;     /* why the set is mixed, in words */
-	size_t n_mixed, size_mixed;
-	char **next; /* what to do about that */
-	size_t n_next, size_next;
+	char *installing;       /* which install runs, in words; NULL: none */
+	struct spg_texts mixed; /* why the set is mixed, in words */
+	struct spg_texts next;  /* what to do about that */
 	struct spg_stepped_aside *aside;
 	size_t n_aside, size_aside;
 };
@@ -37,9 +36,7 @@ struct spg_standing {
 /** Idempotent; takes SPG_STANDING_NULL. */
 void spg_standing_finish(struct spg_standing *standing);
 
-/** Append a copy. Return 0 or SPG_ERR_NOMEM. */
-int spg_standing_add_mixed(struct spg_standing *standing, const char *why);
-int spg_standing_add_next(struct spg_standing *standing, const char *step);
+/** Append a copy. Returns 0 or SPG_ERR_NOMEM. */
 int spg_standing_add_aside(
 	struct spg_standing *standing, const struct spg_stepped_aside *file);
 

@@ -300,7 +300,7 @@ static enum spg_verdict_kind add_standing(const struct spg_standing *standing,
 	if (standing->installing)
 		return SPG_VERDICT_BLOCKED;
 	if (kind == SPG_VERDICT_SAFE &&
-		(standing->n_mixed > 0 || is_unfinished(standing, v)))
+		(standing->mixed.n > 0 || is_unfinished(standing, v)))
 		return SPG_VERDICT_ATTENTION;
 	return kind;
 }

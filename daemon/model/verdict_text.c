@@ -334,12 +334,12 @@ static int explain_mixed(const struct spg_standing *standing, struct spg_verdict
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < standing->n_mixed; i++) {
-		spg_buf_puts(&buf, standing->mixed[i]);
+	for (size_t i = 0; r == 0 && i < standing->mixed.n; i++) {
+		spg_buf_puts(&buf, standing->mixed.items[i]);
 		r = add_line(reasons_of(v), &buf);
 	}
-	for (size_t i = 0; r == 0 && i < standing->n_next; i++) {
-		spg_buf_puts(&buf, standing->next[i]);
+	for (size_t i = 0; r == 0 && i < standing->next.n; i++) {
+		spg_buf_puts(&buf, standing->next.items[i]);
 		r = add_line(next_of(v), &buf);
 	}
 	return r;

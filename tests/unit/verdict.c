@@ -488,9 +488,9 @@ START_TEST(standing)
 	if (standings[_i].installing)
 		left.installing = strdup(standings[_i].installing);
 	if (standings[_i].mixed)
-		ck_assert_int_eq(spg_standing_add_mixed(&left, standings[_i].mixed), 0);
+		ck_assert_int_eq(spg_texts_add(&left.mixed, standings[_i].mixed), 0);
 	if (standings[_i].next)
-		ck_assert_int_eq(spg_standing_add_next(&left, standings[_i].next), 0);
+		ck_assert_int_eq(spg_texts_add(&left.next, standings[_i].next), 0);
 	obs = help_observe(product, SPG_SURVEY_FULL, 100, standings[_i].seen);
 	if (standings[_i].aside) {
 		struct spg_stepped_aside aside = {.id = obs->files[0].file->id,

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/texts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/err.h"
+
+int spg_texts_add(struct spg_texts *texts, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy || spg_array_reserve(&texts->items, texts->n, &texts->size,
+			     sizeof(*texts->items)) < 0) {
+		free(copy);
+		return SPG_ERR_NOMEM;
+	}
+	texts->items[texts->n++] = copy;
+	return 0;
+}
+
+int spg_texts_add_new(struct spg_texts *texts, const char *text)
+{
+	for (size_t i = 0; i < texts->n; i++)
+		if (strcmp(texts->items[i], text) == 0)
+			return 0;
+	return spg_texts_add(texts, text);
+}
+
+void spg_texts_finish(struct spg_texts *texts)
+{
+	for (size_t i = 0; i < texts->n; i++)
+		free(texts->items[i]);
+	free(texts->items);
+	*texts = (struct spg_texts)SPG_TEXTS_NULL;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/model/install.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/err.h"
+
+struct spg_install *spg_install_create(
+	int64_t id, const char *product, int64_t began_ns)
+{
+	struct spg_install *install = calloc(1, sizeof(*install));
+
+	if (!install)
+		return NULL;
+	atomic_init(&install->refs, 1);
+	install->id = id;
+	install->began_ns = install->last_ns = began_ns;
+	install->product = strdup(product);
+	if (install->product)
+		return install;
+	free(install);
+	return NULL;
+}
+
+struct spg_install *spg_install_ref(struct spg_install *install)
+{
+	if (install)
+		atomic_fetch_add_explicit(&install->refs, 1, memory_order_relaxed);
+	return install;
+}
+
+static void finish_file(struct spg_install_file *file)
+{
+	for (size_t i = 0; i < file->n_holders; i++)
+		spg_process_unref(file->holders[i].process);
+	free(file->holders);
+	free(file->from_version);
+	free(file->to_version);
+	free(file->path);
+}
+
+void spg_install_unref(struct spg_install *install)
+{
+	if (!install ||
+		atomic_fetch_sub_explicit(&install->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = 0; i < install->n_files; i++)
+		finish_file(&install->files[i]);
+	for (size_t i = 0; i < install->n_held; i++) {
+		spg_process_unref(install->held[i].process);
+		free(install->held[i].path);
+	}
+	for (size_t i = 0; i < install->n_actors; i++)
+		spg_process_unref(install->actors[i]);
+	spg_texts_finish(&install->reasons);
+	spg_texts_finish(&install->next);
+	spg_texts_finish(&install->findings);
+	spg_process_unref(install->by);
+	free(install->files);
+	free(install->held);
+	free(install->product);
+	free(install);
+}
+
+struct spg_install *spg_install_copy_head(const struct spg_install *install)
+{
+	struct spg_install *copy =
+		spg_install_create(install->id, install->product, install->began_ns);
+
+	if (!copy)
+		return NULL;
+	copy->follows = install->follows;
+	copy->last_ns = install->last_ns;
+	copy->ended_ns = install->ended_ns;
+	copy->outcome = install->outcome;
+	copy->by = spg_process_ref(install->by);
+	return copy;
+}
+
+/* Where @path is, or would be. */
+static size_t place_of(const struct spg_install *install, const char *path, bool *found)
+{
+	size_t low = 0, high = install->n_files;
+
+	*found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(install->files[middle].path, path);
+
+		if (order == 0) {
+			*found = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct spg_install_file *spg_install_find(
+	const struct spg_install *install, const char *path)
+{
+	bool found;
+	size_t at = place_of(install, path, &found);
+
+	return found ? &install->files[at] : NULL;
+}
+
+struct spg_install_file *spg_install_add_file(
+	struct spg_install *install, const char *path)
+{
+	bool found;
+	size_t at = place_of(install, path, &found);
+	char *copy;
+
+	if (found)
+		return &install->files[at];
+	if (install->n_files >= SPG_INSTALL_FILES_MAX) {
+		install->n_more++;
+		return NULL;
+	}
+	copy = strdup(path);
+	if (!copy || spg_array_reserve(&install->files, install->n_files,
+			     &install->size_files, sizeof(*install->files)) < 0) {
+		free(copy);
+		return NULL;
+	}
+	memmove(install->files + at + 1, install->files + at,
+		(install->n_files - at) * sizeof(*install->files));
+	install->files[at] = (struct spg_install_file){.path = copy};
+	install->n_files++;
+	return &install->files[at];
+}
+
+static int note_path(
+	struct spg_install *install, const char *path, const struct spg_event *event)
+{
+	struct spg_install_file *file = spg_install_add_file(install, path);
+
+	if (!file)
+		return install->n_files >= SPG_INSTALL_FILES_MAX ? 0 : SPG_ERR_NOMEM;
+	file->kinds |= event->kinds & SPG_INSTALL_KINDS;
+	return 0;
+}
+
+static void note_actor(struct spg_install *install, struct spg_process *process)
+{
+	if (!process || install->n_actors == SPG_INSTALL_ACTORS_MAX ||
+		spg_install_is_actor(install, process))
+		return;
+	install->actors[install->n_actors++] = spg_process_ref(process);
+}
+
+int spg_install_note(struct spg_install *install, const struct spg_product *product,
+	const struct spg_event *event)
+{
+	const char *paths[2] = {event->file->path, NULL};
+	int r = 0;
+
+	if (event->kind == SPG_EVENT_RENAME)
+		paths[1] = event->detail;
+	for (int i = 0; r == 0 && i < 2; i++)
+		if (paths[i] && spg_product_has_path(product, paths[i]))
+			r = note_path(install, paths[i], event);
+	note_actor(install, event->process);
+	if (event->at_ns > install->last_ns)
+		install->last_ns = event->at_ns;
+	return r;
+}
+
+int spg_install_note_use(struct spg_install *install, const char *path,
+	struct spg_process *process, unsigned how)
+{
+	struct spg_install_held held = {.how = how};
+
+	if (!process)
+		return 0;
+	for (size_t i = 0; i < install->n_held; i++) {
+		struct spg_install_held *known = &install->held[i];
+
+		if (spg_proc_id_equal(known->process->id, process->id) &&
+			strcmp(known->path, path) == 0) {
+			known->how |= how;
+			return 0;
+		}
+	}
+	if (install->n_held >= SPG_INSTALL_HELD_MAX)
+		return 0;
+	held.path = strdup(path);
+	if (!held.path || spg_array_reserve(&install->held, install->n_held,
+				  &install->size_held, sizeof(*install->held)) < 0) {
+		free(held.path);
+		return SPG_ERR_NOMEM;
+	}
+	held.process = spg_process_ref(process);
+	install->held[install->n_held++] = held;
+	return 0;
+}
+
+bool spg_install_is_actor(
+	const struct spg_install *install, const struct spg_process *process)
+{
+	for (size_t i = 0; i < install->n_actors; i++)
+		if (spg_proc_id_equal(install->actors[i]->id, process->id))
+			return true;
+	return install->by && spg_proc_id_equal(install->by->id, process->id);
+}
+
+int spg_install_add_holder(
+	struct spg_install_file *file, struct spg_process *process, unsigned how)
+{
+	for (size_t i = 0; i < file->n_holders; i++) {
+		if (!spg_proc_id_equal(file->holders[i].process->id, process->id))
+			continue;
+		file->holders[i].how |= how;
+		return 0;
+	}
+	if (spg_array_reserve(&file->holders, file->n_holders, &file->size_holders,
+		    sizeof(*file->holders)) < 0)
+		return SPG_ERR_NOMEM;
+	file->holders[file->n_holders++] = (struct spg_install_holder){
+		.process = spg_process_ref(process), .how = how};
+	return 0;
+}
+
+size_t spg_install_count(
+	const struct spg_install *install, enum spg_install_change change)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < install->n_files; i++)
+		n += install->files[i].change == change;
+	return n;
+}
+
+void spg_install_keep(struct spg_install *install,
+	bool (*keep)(void *user, const struct spg_install_file *file), void *user)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < install->n_files; i++) {
+		if (keep(user, &install->files[i]))
+			install->files[kept++] = install->files[i];
+		else
+			finish_file(&install->files[i]);
+	}
+	install->n_files = kept;
+}
