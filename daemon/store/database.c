@@ -14,6 +14,9 @@
 #define ROWS_4    ROW ", " ROW ", " ROW ", " ROW
 #define MANY_ROWS ROWS_4 ", " ROWS_4 ", " ROWS_4 ", " ROWS_4
 
+/* So many installs are remembered. */
+#define KEPT      "1000"
+
 /* Subjects of the events of one block on one side of a moment. */
 #define SUBJECTS_OF(condition)                                                         \
 	"SELECT file * 4 FROM events WHERE id BETWEEN ?2 AND ?3 AND " condition        \
@@ -161,6 +164,44 @@ static const char *const sql_text[SPG_SQL_N] = {
 			     " ELSE (SELECT max(id) FROM texts) END",
 	[SPG_SQL_PAGE_COUNT] = "PRAGMA page_count",
 	[SPG_SQL_FREE_COUNT] = "PRAGMA freelist_count",
+	[SPG_SQL_INSTALL_PUT] =
+		"INSERT OR REPLACE INTO installs(id, product, began, ended, outcome,"
+		" last, follows, pid, start, process, exe, cmdline, user)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+	[SPG_SQL_INSTALL_FILE_ADD] = "INSERT OR REPLACE INTO install_files"
+				     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SPG_SQL_INSTALL_HOLDER_ADD] = "INSERT INTO install_holders"
+				       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SPG_SQL_INSTALL_NOTE_ADD] = "INSERT INTO install_notes VALUES(?1, ?2, ?3, ?4)",
+	[SPG_SQL_INSTALL_FILES_CLEAR] =
+		"DELETE FROM install_files WHERE install = ?1 OR install <= ?1 - " KEPT,
+	[SPG_SQL_INSTALL_HOLDERS_CLEAR] = "DELETE FROM install_holders WHERE install = "
+                                          "?1 OR install <= ?1 - " KEPT,
+	[SPG_SQL_INSTALL_NOTES_CLEAR] =
+		"DELETE FROM install_notes WHERE install = ?1 OR install <= ?1 - " KEPT,
+	[SPG_SQL_INSTALLS] =
+		"SELECT id, product, began, ended, outcome, last, follows, pid, start,"
+		" process, exe, cmdline, user FROM installs WHERE (?1 IS NULL OR"
+		" id = ?1) AND (?2 IS NULL OR product = ?2)"
+		" ORDER BY id DESC LIMIT ?3",
+	[SPG_SQL_INSTALL_FILES] =
+		"SELECT path, change, from_version, to_version, from_sha256, to_sha256"
+		" FROM install_files WHERE install = ?1",
+	[SPG_SQL_INSTALL_HOLDERS] =
+		"SELECT path, pid, start, process, user, unit, how"
+		" FROM install_holders WHERE install = ?1 ORDER BY rowid",
+	[SPG_SQL_INSTALL_NOTES] = "SELECT role, text FROM install_notes"
+				  " WHERE install = ?1 ORDER BY role, n",
+	[SPG_SQL_INSTALL_EXPIRE] = "DELETE FROM installs WHERE id <= ?1 - " KEPT,
+	[SPG_SQL_INSTALL_LAST] = "SELECT max(id) FROM installs",
+	[SPG_SQL_SIDESTEP_PUT] =
+		"INSERT OR REPLACE INTO sidesteps"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[SPG_SQL_SIDESTEPS] =
+		"SELECT * FROM (SELECT id, product, path, old_path, dev, ino, state,"
+		" at, changed, uid, detail FROM sidesteps ORDER BY id DESC LIMIT ?1)"
+		" ORDER BY id",
+	[SPG_SQL_SIDESTEP_LAST] = "SELECT max(id) FROM sidesteps",
 };
 
 _Static_assert(SPG_EVENT_GAP == 13 && SPG_EVENT_VERDICT == 14,

@@ -13,7 +13,7 @@
  *
  * Files: database.c statements, transactions, errors; open.c lock file, check,
  * setting aside; schema.c tables, migrations, views; append.c an event to rows;
- * intern.c what is stored once; query.c questions; retention.c pruning.
+ * intern.c what is stored once; records.c installs and steps aside; query.c questions; retention.c pruning.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -100,6 +100,22 @@ enum spg_sql {
 	SPG_SQL_LAST_ROW,
 	SPG_SQL_PAGE_COUNT,
 	SPG_SQL_FREE_COUNT,
+	SPG_SQL_INSTALL_PUT,
+	SPG_SQL_INSTALL_FILE_ADD,
+	SPG_SQL_INSTALL_HOLDER_ADD,
+	SPG_SQL_INSTALL_NOTE_ADD,
+	SPG_SQL_INSTALL_FILES_CLEAR,
+	SPG_SQL_INSTALL_HOLDERS_CLEAR,
+	SPG_SQL_INSTALL_NOTES_CLEAR,
+	SPG_SQL_INSTALLS,
+	SPG_SQL_INSTALL_FILES,
+	SPG_SQL_INSTALL_HOLDERS,
+	SPG_SQL_INSTALL_NOTES,
+	SPG_SQL_INSTALL_EXPIRE,
+	SPG_SQL_INSTALL_LAST,
+	SPG_SQL_SIDESTEP_PUT,
+	SPG_SQL_SIDESTEPS,
+	SPG_SQL_SIDESTEP_LAST,
 	SPG_SQL_N
 };
 

@@ -143,6 +143,17 @@ static int check_pages(struct spg_db *db)
 	return r;
 }
 
+/* 0 where there is no row. */
+static int read_last(struct spg_db *db, enum spg_sql which, int64_t *ret)
+{
+	int r = spg_db_get(db, which, ret, "");
+
+	if (r != SPG_DB_NONE)
+		return r;
+	*ret = 0;
+	return 0;
+}
+
 static int read_origin(struct spg_db *db, struct spg_store_origin *ret)
 {
 	int64_t clean = 0, seed = 0;
@@ -160,11 +171,11 @@ static int read_origin(struct spg_db *db, struct spg_store_origin *ret)
 	if (r == 0)
 		r = spg_db_meta(db, "seed", 0, &seed);
 	if (r == 0)
-		r = spg_db_get(db, SPG_SQL_OLDEST_AT, &db->now.oldest_ns, "");
-	if (r == SPG_DB_NONE) {
-		db->now.oldest_ns = 0;
-		r = 0;
-	}
+		r = read_last(db, SPG_SQL_OLDEST_AT, &db->now.oldest_ns);
+	if (r == 0)
+		r = read_last(db, SPG_SQL_INSTALL_LAST, &ret->last_install);
+	if (r == 0)
+		r = read_last(db, SPG_SQL_SIDESTEP_LAST, &ret->last_sidestep);
 	db->seed = (uint64_t)seed;
 	ret->clean_stop = clean != 0;
 	ret->last_event_id = db->now.last_id;

@@ -26,6 +26,15 @@
  *   history_gaps     where events may be missing: id, at, at_ns, reason, since,
  *                    until, since_ns, until_ns, count, detail
  *   verdict_changes  id, at, at_ns, product, verdict, detail
+ *   install_history  one row an install: id, product, began, ended (NULL: it runs,
+ *                    or the daemon ended first), outcome, follows (the mixed one
+ *                    it was to mend), pid, process, exe, cmdline, user, began_ns,
+ *                    ended_ns
+ *   install_changes  one row a file of an install: install, path, change,
+ *                    from_version, to_version, from_sha256, to_sha256, holders
+ *                    (who held a file that was skipped)
+ *   sidestep_journal id, product, path, old_path, state, at, changed, uid, detail,
+ *                    at_ns, changed_ns
  *
  * Tables. Times are integer nanoseconds UTC, numbers of kinds as in
  * common/kind.h, spelled out in `names`.
@@ -43,6 +52,8 @@
  *   blocks        ids come in blocks of 512. For each block: the earliest and
  *                 the latest time in it, a bit for each kind in it, and bit 40
  *                 when an event in it has no file.
+ *   installs, install_files, install_holders, install_notes, sidesteps
+ *                 see the views; notes: role 0 why, 1 what to do, 2 findings
  *   event_blocks  which blocks have events about a subject: a file (row * 4),
  *                 a process (row * 4 + 1), a product (text row * 4 + 2), a
  *                 name of processes (fold * 4 + 3)
@@ -107,8 +118,27 @@ static const char tables_1[] =
 	"INSERT INTO meta VALUES('seed', random()), ('clean_stop', 1);"
 	"PRAGMA application_id = " APPLICATION_ID ";";
 
+static const char tables_2[] =
+	"CREATE TABLE installs(id INTEGER PRIMARY KEY, product TEXT NOT NULL,"
+	" began INTEGER NOT NULL, ended INTEGER, outcome INTEGER NOT NULL,"
+	" last INTEGER NOT NULL, follows INTEGER, pid INTEGER, start INTEGER,"
+	" process TEXT COLLATE NOCASE, exe TEXT, cmdline TEXT, user TEXT);"
+	"CREATE TABLE install_files(install INTEGER, path TEXT,"
+	" change INTEGER NOT NULL, from_version TEXT, to_version TEXT,"
+	" from_sha256 TEXT, to_sha256 TEXT, PRIMARY KEY(install, path)) WITHOUT ROWID;"
+	"CREATE TABLE install_holders(install INTEGER NOT NULL, path TEXT NOT NULL,"
+	" pid INTEGER, start INTEGER, process TEXT COLLATE NOCASE, user TEXT,"
+	" unit TEXT, how INTEGER NOT NULL);"
+	"CREATE INDEX install_holders_install ON install_holders(install);"
+	"CREATE TABLE install_notes(install INTEGER, role INTEGER, n INTEGER,"
+	" text TEXT NOT NULL, PRIMARY KEY(install, role, n)) WITHOUT ROWID;"
+	"CREATE TABLE sidesteps(id INTEGER PRIMARY KEY, product TEXT NOT NULL,"
+	" path TEXT NOT NULL, old_path TEXT NOT NULL, dev INTEGER NOT NULL,"
+	" ino INTEGER NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL,"
+	" changed INTEGER NOT NULL, uid INTEGER NOT NULL, detail TEXT);";
+
 /* Append only: a step that has shipped is never edited. */
-const struct spg_schema_step spg_schema_steps[] = {{tables_1}};
+const struct spg_schema_step spg_schema_steps[] = {{tables_1}, {tables_2}};
 const int spg_schema_version = sizeof(spg_schema_steps) / sizeof(spg_schema_steps[0]);
 
 /* A statement a line reads better. */
@@ -209,7 +239,38 @@ static const char views[] =
 	" d.detail AS detail"
 	" FROM verdicts v"
 	" JOIN events x ON x.id = v.event"
-	" LEFT JOIN details d ON d.event = v.event;";
+	" LEFT JOIN details d ON d.event = v.event;"
+
+	"DROP VIEW IF EXISTS install_history;"
+	"CREATE VIEW install_history AS SELECT"
+	" x.id AS id, x.product AS product,"
+	ISO("x.began") " AS began,"
+	ISO("x.ended") " AS ended,"
+	WORD("outcome", "x.outcome") " AS outcome,"
+	" x.follows AS follows, x.pid AS pid, x.process AS process, x.exe AS exe,"
+	" x.cmdline AS cmdline, x.user AS user,"
+	" x.began AS began_ns, x.ended AS ended_ns"
+	" FROM installs x;"
+
+	"DROP VIEW IF EXISTS install_changes;"
+	"CREATE VIEW install_changes AS SELECT"
+	" x.install AS install, x.path AS path,"
+	WORD("change", "x.change") " AS change,"
+	" x.from_version AS from_version, x.to_version AS to_version,"
+	" x.from_sha256 AS from_sha256, x.to_sha256 AS to_sha256,"
+	" (SELECT group_concat(h.process || ' (' || h.pid || ')', ', ')"
+	" FROM install_holders h WHERE h.install = x.install AND h.path = x.path)"
+	" AS holders"
+	" FROM install_files x;"
+
+	"DROP VIEW IF EXISTS sidestep_journal;"
+	"CREATE VIEW sidestep_journal AS SELECT"
+	" x.id AS id, x.product AS product, x.path AS path, x.old_path AS old_path,"
+	WORD("sidestep", "x.state") " AS state,"
+	ISO("x.at") " AS at,"
+	ISO("x.changed") " AS changed,"
+	" x.uid AS uid, x.detail AS detail, x.at AS at_ns, x.changed AS changed_ns"
+	" FROM sidesteps x;";
 /* clang-format on */
 
 static int get_pragma(struct spg_db *db, const char *sql, int64_t *ret)
@@ -313,6 +374,15 @@ int spg_schema_write_names(struct spg_db *db)
 		rc = write_word(s, (struct word){"verdict", i, spg_verdict_name(i)});
 	for (int i = 0; rc == SQLITE_OK && i < SPG_GAP_REASONS; i++)
 		rc = write_word(s, (struct word){"gap", i, spg_gap_reason_name(i)});
+	for (int i = 0; rc == SQLITE_OK && i < SPG_INSTALL_OUTCOMES; i++)
+		rc = write_word(
+			s, (struct word){"outcome", i, spg_install_outcome_name(i)});
+	for (int i = 0; rc == SQLITE_OK && i < SPG_CHANGES; i++)
+		rc = write_word(
+			s, (struct word){"change", i, spg_install_change_name(i)});
+	for (int i = 0; rc == SQLITE_OK && i < SPG_SIDESTEP_STATES; i++)
+		rc = write_word(
+			s, (struct word){"sidestep", i, spg_sidestep_state_name(i)});
 	sqlite3_finalize(s);
 	return rc == SQLITE_OK ? 0 : spg_db_fail(db, rc, "write");
 }

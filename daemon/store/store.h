@@ -43,6 +43,7 @@ struct spg_store_config {
 struct spg_store_origin {
 	int64_t last_event_id; /* 0: none; the next event gets this plus one */
 	int64_t last_interval; /* 0: none */
+	int64_t last_install, last_sidestep; /* 0: none */
 	int64_t last_alive_ns; /* UTC; when the previous daemon last wrote; 0: new */
 	bool clean_stop;       /* it stopped cleanly */
 	bool began_anew;       /* a damaged database was set aside just now */

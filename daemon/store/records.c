@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/store/records.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/err.h"
+#include "daemon/store/writer.h"
+
+/* Which list of words a note belongs to. */
+enum role { ROLE_REASON, ROLE_NEXT, ROLE_FINDING, ROLES };
+
+struct put {
+	struct spg_install *install;
+	struct spg_sidestep sidestep;
+	void (*done)(void *user, int err);
+};
+
+struct get {
+	struct spg_store_install_query query;
+	char *product;
+	size_t limit;
+	struct spg_install **installs;
+	size_t n_installs, size_installs;
+	struct spg_sidestep *sidesteps;
+	size_t n_sidesteps, size_sidesteps;
+	spg_store_on_installs *on_installs;
+	spg_store_on_sidesteps *on_sidesteps;
+};
+
+/* ---- writing ---- */
+
+static int put_holders(
+	struct spg_db *db, int64_t install, const struct spg_install_file *file)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < file->n_holders; i++) {
+		const struct spg_process *p = file->holders[i].process;
+
+		r = spg_db_run(db, SPG_SQL_INSTALL_HOLDER_ADD, "iziizzzi", install,
+			file->path, (int64_t)p->id.pid, (int64_t)p->id.start, p->name,
+			p->user, p->unit, (int64_t)file->holders[i].how);
+	}
+	return r;
+}
+
+static int put_files(struct spg_db *db, const struct spg_install *install)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < install->n_files; i++) {
+		const struct spg_install_file *f = &install->files[i];
+
+		r = spg_db_run(db, SPG_SQL_INSTALL_FILE_ADD, "izizzzz", install->id,
+			f->path, (int64_t)f->change, f->from_version, f->to_version,
+			f->from_sha256[0] ? f->from_sha256 : NULL,
+			f->to_sha256[0] ? f->to_sha256 : NULL);
+		if (r == 0)
+			r = put_holders(db, install->id, f);
+	}
+	return r;
+}
+
+static int put_notes(struct spg_db *db, int64_t install, enum role role,
+	const struct spg_texts *texts)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < texts->n; i++)
+		r = spg_db_run(db, SPG_SQL_INSTALL_NOTE_ADD, "iiiz", install,
+			(int64_t)role, (int64_t)i, texts->items[i]);
+	return r;
+}
+
+/* What is there under @id, and what is too old to be kept. */
+static int clear_install(struct spg_db *db, int64_t id)
+{
+	int r = spg_db_run(db, SPG_SQL_INSTALL_FILES_CLEAR, "i", id);
+
+	if (r == 0)
+		r = spg_db_run(db, SPG_SQL_INSTALL_HOLDERS_CLEAR, "i", id);
+	if (r == 0)
+		r = spg_db_run(db, SPG_SQL_INSTALL_NOTES_CLEAR, "i", id);
+	return r == 0 ? spg_db_run(db, SPG_SQL_INSTALL_EXPIRE, "i", id) : r;
+}
+
+static int put_install(struct spg_db *db, void *data)
+{
+	const struct put *put = data;
+	const struct spg_install *in = put->install;
+	const struct spg_process *by = in->by;
+	int r = clear_install(db, in->id);
+
+	if (r == 0)
+		r = spg_db_run(db, SPG_SQL_INSTALL_PUT, "iziniinnnzzzz", in->id,
+			in->product, in->began_ns, in->ended_ns, (int64_t)in->outcome,
+			in->last_ns, in->follows, by ? (int64_t)by->id.pid : 0,
+			by ? (int64_t)by->id.start : 0, by ? by->name : NULL,
+			by ? by->exe : NULL, by ? by->cmdline : NULL,
+			by ? by->user : NULL);
+	if (r == 0)
+		r = put_files(db, in);
+	if (r == 0)
+		r = put_notes(db, in->id, ROLE_REASON, &in->reasons);
+	if (r == 0)
+		r = put_notes(db, in->id, ROLE_NEXT, &in->next);
+	return r == 0 ? put_notes(db, in->id, ROLE_FINDING, &in->findings) : r;
+}
+
+static int put_sidestep(struct spg_db *db, void *data)
+{
+	const struct spg_sidestep *s = &((struct put *)data)->sidestep;
+
+	return spg_db_run(db, SPG_SQL_SIDESTEP_PUT, "izzziiiiiiz", s->id, s->product,
+		s->path, s->old_path, (int64_t)s->file.dev, (int64_t)s->file.ino,
+		(int64_t)s->state, s->at_ns, s->changed_ns, (int64_t)s->uid, s->detail);
+}
+
+static void put_done(void *user, int err, void *data)
+{
+	const struct put *put = data;
+
+	if (put->done)
+		put->done(user, err);
+}
+
+static void put_release(void *data)
+{
+	struct put *put = data;
+
+	spg_install_unref(put->install);
+	spg_sidestep_finish(&put->sidestep);
+	free(put);
+}
+
+/* Takes over @put; NULL: there was no memory for it. */
+static void submit_put(struct spg_store *store, struct put *put,
+	int (*run)(struct spg_db *db, void *data), void (*done)(void *user, int err),
+	void *user)
+{
+	const struct spg_job job = {.run = run,
+		.writes = true,
+		.done = put_done,
+		.release = put_release,
+		.data = put};
+
+	if (!put) {
+		if (done)
+			done(user, SPG_ERR_NOMEM);
+		return;
+	}
+	put->done = done;
+	spg_store_submit(store, &job, user);
+}
+
+void spg_store_put_install(struct spg_store *store, struct spg_install *install,
+	void (*done)(void *user, int err), void *user)
+{
+	struct put *put = calloc(1, sizeof(*put));
+
+	if (put)
+		put->install = spg_install_ref(install);
+	submit_put(store, put, put_install, done, user);
+}
+
+void spg_store_put_sidestep(struct spg_store *store,
+	const struct spg_sidestep *sidestep, void (*done)(void *user, int err),
+	void *user)
+{
+	struct put *put = calloc(1, sizeof(*put));
+
+	if (put && spg_sidestep_copy(sidestep, &put->sidestep) < 0) {
+		free(put);
+		put = NULL;
+	}
+	submit_put(store, put, put_sidestep, done, user);
+}
+
+/* ---- reading ---- */
+
+static const char *text_of(sqlite3_stmt *s, int column)
+{
+	return (const char *)sqlite3_column_text(s, column);
+}
+
+static char *copy_of(sqlite3_stmt *s, int column)
+{
+	const char *text = text_of(s, column);
+
+	return text ? strdup(text) : NULL;
+}
+
+static void copy_sha256(char *ret, sqlite3_stmt *s, int column)
+{
+	const char *text = text_of(s, column);
+
+	if (text && strlen(text) == SPG_SHA256_TEXT - 1)
+		memcpy(ret, text, SPG_SHA256_TEXT);
+}
+
+/* Step @s through its rows; @row may fail. */
+static int each_row(struct spg_db *db, sqlite3_stmt *s,
+	int (*row)(void *user, sqlite3_stmt *s), void *user)
+{
+	int rc, r = 0;
+
+	while (r == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
+		r = row(user, s);
+	if (r == 0 && rc != SQLITE_DONE)
+		r = spg_db_fail(db, rc, "read");
+	sqlite3_reset(s);
+	return r;
+}
+
+static int file_row(void *user, sqlite3_stmt *s)
+{
+	struct spg_install *install = user;
+	const char *path = text_of(s, 0);
+	struct spg_install_file *file =
+		path ? spg_install_add_file(install, path) : NULL;
+
+	if (!file)
+		return path ? SPG_ERR_NOMEM : 0;
+	file->change = (enum spg_install_change)sqlite3_column_int(s, 1);
+	file->from_version = copy_of(s, 2);
+	file->to_version = copy_of(s, 3);
+	copy_sha256(file->from_sha256, s, 4);
+	copy_sha256(file->to_sha256, s, 5);
+	return 0;
+}
+
+static int holder_row(void *user, sqlite3_stmt *s)
+{
+	struct spg_install *install = user;
+	const char *path = text_of(s, 0);
+	struct spg_install_file *file = path ? spg_install_find(install, path) : NULL;
+	struct spg_process *process;
+	int r;
+
+	if (!file)
+		return 0;
+	process = spg_process_create(&(struct spg_process_info){
+		.id = {sqlite3_column_int(s, 1), (uint64_t)sqlite3_column_int64(s, 2)},
+		.uid = SPG_UID_UNKNOWN,
+		.name = text_of(s, 3),
+		.user = text_of(s, 4),
+		.unit = text_of(s, 5)});
+	if (!process)
+		return SPG_ERR_NOMEM;
+	r = spg_install_add_holder(file, process, (unsigned)sqlite3_column_int(s, 6));
+	spg_process_unref(process);
+	return r;
+}
+
+static int note_row(void *user, sqlite3_stmt *s)
+{
+	struct spg_install *install = user;
+	const char *text = text_of(s, 1);
+	struct spg_texts *const lists[ROLES] = {
+		[ROLE_REASON] = &install->reasons,
+		[ROLE_NEXT] = &install->next,
+		[ROLE_FINDING] = &install->findings,
+	};
+	int role = sqlite3_column_int(s, 0);
+
+	return role < 0 || role >= ROLES || !text ? 0
+	                                          : spg_texts_add(lists[role], text);
+}
+
+static int fill_install(struct spg_db *db, struct spg_install *install)
+{
+	static const struct {
+		enum spg_sql which;
+		int (*row)(void *user, sqlite3_stmt *s);
+	} parts[] = {
+		{SPG_SQL_INSTALL_FILES, file_row},
+		{SPG_SQL_INSTALL_HOLDERS, holder_row},
+		{SPG_SQL_INSTALL_NOTES, note_row},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		sqlite3_stmt *s = spg_db_bind(db, parts[i].which, &r, "i", install->id);
+
+		if (s)
+			r = each_row(db, s, parts[i].row, install);
+	}
+	return r;
+}
+
+static int install_row(void *user, sqlite3_stmt *s)
+{
+	struct get *get = user;
+	struct spg_install *install;
+	const char *product = text_of(s, 1);
+
+	if (spg_array_reserve(&get->installs, get->n_installs, &get->size_installs,
+		    sizeof(struct spg_install *)) < 0)
+		return SPG_ERR_NOMEM;
+	install = spg_install_create(sqlite3_column_int64(s, 0), product ? product : "",
+		sqlite3_column_int64(s, 2));
+	if (!install)
+		return SPG_ERR_NOMEM;
+	get->installs[get->n_installs++] = install;
+	install->ended_ns = sqlite3_column_int64(s, 3);
+	install->outcome = (enum spg_install_outcome)sqlite3_column_int(s, 4);
+	install->last_ns = sqlite3_column_int64(s, 5);
+	install->follows = sqlite3_column_int64(s, 6);
+	if (sqlite3_column_type(s, 7) == SQLITE_NULL)
+		return 0;
+	install->by = spg_process_create(&(struct spg_process_info){
+		.id = {sqlite3_column_int(s, 7), (uint64_t)sqlite3_column_int64(s, 8)},
+		.uid = SPG_UID_UNKNOWN,
+		.name = text_of(s, 9),
+		.exe = text_of(s, 10),
+		.cmdline = text_of(s, 11),
+		.user = text_of(s, 12)});
+	return install->by ? 0 : SPG_ERR_NOMEM;
+}
+
+static int get_installs(struct spg_db *db, void *data)
+{
+	struct get *get = data;
+	int r = 0;
+	sqlite3_stmt *s = spg_db_bind(db, SPG_SQL_INSTALLS, &r, "nzi", get->query.id,
+		get->product, (int64_t)get->query.limit);
+
+	if (s)
+		r = each_row(db, s, install_row, get);
+	for (size_t i = 0; r == 0 && get->query.whole && i < get->n_installs; i++)
+		r = fill_install(db, get->installs[i]);
+	return r;
+}
+
+static int sidestep_row(void *user, sqlite3_stmt *s)
+{
+	struct get *get = user;
+	struct spg_sidestep *row;
+
+	if (spg_array_reserve(&get->sidesteps, get->n_sidesteps, &get->size_sidesteps,
+		    sizeof(*get->sidesteps)) < 0)
+		return SPG_ERR_NOMEM;
+	row = &get->sidesteps[get->n_sidesteps++];
+	*row = (struct spg_sidestep){
+		.id = sqlite3_column_int64(s, 0),
+		.product = copy_of(s, 1),
+		.path = copy_of(s, 2),
+		.old_path = copy_of(s, 3),
+		.file = {(uint64_t)sqlite3_column_int64(s, 4),
+			(uint64_t)sqlite3_column_int64(s, 5)},
+		.state = (enum spg_sidestep_state)sqlite3_column_int(s, 6),
+		.at_ns = sqlite3_column_int64(s, 7),
+		.changed_ns = sqlite3_column_int64(s, 8),
+		.uid = (uint32_t)sqlite3_column_int64(s, 9),
+		.detail = copy_of(s, 10),
+	};
+	return row->product && row->path && row->old_path ? 0 : SPG_ERR_NOMEM;
+}
+
+static int get_sidesteps(struct spg_db *db, void *data)
+{
+	struct get *get = data;
+	int r = 0;
+	sqlite3_stmt *s =
+		spg_db_bind(db, SPG_SQL_SIDESTEPS, &r, "i", (int64_t)get->limit);
+
+	return s ? each_row(db, s, sidestep_row, get) : r;
+}
+
+static void get_done(void *user, int err, void *data)
+{
+	const struct get *get = data;
+
+	if (get->on_installs)
+		get->on_installs(
+			user, err, get->installs, err < 0 ? 0 : get->n_installs);
+	else
+		get->on_sidesteps(
+			user, err, get->sidesteps, err < 0 ? 0 : get->n_sidesteps);
+}
+
+static void get_release(void *data)
+{
+	struct get *get = data;
+
+	for (size_t i = 0; i < get->n_installs; i++)
+		spg_install_unref(get->installs[i]);
+	for (size_t i = 0; i < get->n_sidesteps; i++)
+		spg_sidestep_finish(&get->sidesteps[i]);
+	free(get->installs);
+	free(get->sidesteps);
+	free(get->product);
+	free(get);
+}
+
+static void submit_get(struct spg_store *store, struct get *get,
+	int (*run)(struct spg_db *db, void *data), void *user)
+{
+	spg_store_submit(store,
+		&(struct spg_job){.run = run,
+			.done = get_done,
+			.release = get_release,
+			.data = get},
+		user);
+}
+
+void spg_store_get_installs(struct spg_store *store,
+	const struct spg_store_install_query *query, spg_store_on_installs *done,
+	void *user)
+{
+	struct get *get = calloc(1, sizeof(*get));
+
+	if (get && query->product)
+		get->product = strdup(query->product);
+	if (!get || (query->product && !get->product)) {
+		free(get);
+		done(user, SPG_ERR_NOMEM, NULL, 0);
+		return;
+	}
+	get->query = *query;
+	get->query.product = NULL;
+	get->on_installs = done;
+	submit_get(store, get, get_installs, user);
+}
+
+void spg_store_get_sidesteps(
+	struct spg_store *store, size_t limit, spg_store_on_sidesteps *done, void *user)
+{
+	struct get *get = calloc(1, sizeof(*get));
+
+	if (!get) {
+		done(user, SPG_ERR_NOMEM, NULL, 0);
+		return;
+	}
+	get->limit = limit;
+	get->on_sidesteps = done;
+	submit_get(store, get, get_sidesteps, user);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What the database keeps besides events: installs and steps aside. As for the
+ * rest of the store: called on the loop thread, callbacks come there later, in
+ * order, never from within the call; a write is on disk when its callback comes.
+ *
+ * A callback's @err is 0; SPG_ERR_FULL or SPG_ERR_IO when the database cannot be
+ * written or read; SPG_ERR_BUSY while the daemon stops; SPG_ERR_NOMEM.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/model/install.h"
+#include "daemon/model/sidestep.h"
+#include "daemon/store/store.h"
+
+/** Write @install, of which the store takes a reference, instead of what it has
+ * under its number. It must not change any more. @done may be NULL. */
+void spg_store_put_install(struct spg_store *store, struct spg_install *install,
+	void (*done)(void *user, int err), void *user);
+
+struct spg_store_install_query {
+	const char *product; /* NULL: any */
+	int64_t id;          /* 0: any */
+	size_t limit;        /* the newest so many */
+	bool whole;          /* with files, holders and words */
+};
+
+/** @installs, newest first, are the store's; take references to keep them. */
+typedef void spg_store_on_installs(
+	void *user, int err, struct spg_install *const *installs, size_t n);
+
+void spg_store_get_installs(struct spg_store *store,
+	const struct spg_store_install_query *query, spg_store_on_installs *done,
+	void *user);
+
+/** Write @sidestep, which is copied, instead of what it has under its number. */
+void spg_store_put_sidestep(struct spg_store *store,
+	const struct spg_sidestep *sidestep, void (*done)(void *user, int err),
+	void *user);
+
+/** @sidesteps, oldest first, are the store's. */
+typedef void spg_store_on_sidesteps(
+	void *user, int err, const struct spg_sidestep *sidesteps, size_t n);
+
+/** The newest @limit. */
+void spg_store_get_sidesteps(struct spg_store *store, size_t limit,
+	spg_store_on_sidesteps *done, void *user);

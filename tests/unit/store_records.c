@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* Installs and steps aside: what goes into the database comes out again. */
+#include "daemon/store/records.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "tests/support/suite.h"
+#include "tests/unit/store_help.h"
+
+#define SHA "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+struct answer {
+	int n_calls, err;
+	struct spg_install *installs[8];
+	struct spg_sidestep sidesteps[8];
+	size_t n;
+};
+
+static void on_put(void *user, int err)
+{
+	struct answer *answer = user;
+
+	answer->n_calls++;
+	answer->err = err;
+}
+
+static void on_installs(
+	void *user, int err, struct spg_install *const *installs, size_t n)
+{
+	struct answer *answer = user;
+
+	ck_assert_uint_le(n, 8);
+	answer->n_calls++;
+	answer->err = err;
+	answer->n = n;
+	for (size_t i = 0; i < n; i++)
+		answer->installs[i] = spg_install_ref(installs[i]);
+}
+
+static void on_sidesteps(
+	void *user, int err, const struct spg_sidestep *sidesteps, size_t n)
+{
+	struct answer *answer = user;
+
+	answer->n_calls++;
+	answer->err = err;
+	answer->n = n;
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(
+			spg_sidestep_copy(&sidesteps[i], &answer->sidesteps[i]), 0);
+}
+
+static void await(struct fixture *f, const struct answer *answer)
+{
+	while (answer->n_calls == 0)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	ck_assert_int_eq(answer->n_calls, 1);
+}
+
+static void drop(struct answer *answer)
+{
+	for (size_t i = 0; i < 8; i++) {
+		spg_install_unref(answer->installs[i]);
+		spg_sidestep_finish(&answer->sidesteps[i]);
+	}
+	memset(answer, 0, sizeof(*answer));
+}
+
+static struct spg_install *make_install(struct fixture *f, int64_t id)
+{
+	struct spg_install *install = spg_install_create(id, "exchange55", T0);
+	struct spg_install_file *file;
+
+	ck_assert_ptr_nonnull(install);
+	install->by = spg_process_ref(f->process);
+	install->ended_ns = T0 + 60 * S;
+	install->outcome = SPG_INSTALL_MIXED;
+	install->follows = id - 1;
+	file = spg_install_add_file(install, "/srv/bin/b.dll");
+	file->change = SPG_CHANGE_SKIPPED;
+	file->from_version = strdup("5.5.2448.0");
+	strcpy(file->from_sha256, SHA);
+	ck_assert_int_eq(spg_install_add_holder(file, f->process, SPG_USE_MAPPED), 0);
+	ck_assert_int_eq(spg_install_add_holder(file, f->process, SPG_USE_OPEN), 0);
+	file = spg_install_add_file(install, "/srv/bin/a.dll");
+	file->change = SPG_CHANGE_REPLACED;
+	file->to_version = strdup("5.5.2650.24");
+	strcpy(file->to_sha256, SHA);
+	ck_assert_int_eq(spg_texts_add(&install->reasons, "b.dll was left"), 0);
+	ck_assert_int_eq(spg_texts_add(&install->next, "run it again"), 0);
+	ck_assert_int_eq(spg_texts_add(&install->next, "then check"), 0);
+	ck_assert_int_eq(spg_texts_add(&install->findings, "a needs x"), 0);
+	return install;
+}
+
+static void put(struct fixture *f, struct spg_install *install)
+{
+	struct answer answer = {0};
+
+	spg_store_put_install(f->store, install, on_put, &answer);
+	await(f, &answer);
+	ck_assert_int_eq(answer.err, 0);
+}
+
+static void get(struct fixture *f, const struct spg_store_install_query *query,
+	struct answer *answer)
+{
+	memset(answer, 0, sizeof(*answer));
+	spg_store_get_installs(f->store, query, on_installs, answer);
+	await(f, answer);
+	ck_assert_int_eq(answer->err, 0);
+}
+
+static void assert_as_made(const struct spg_install *in, const struct fixture *f)
+{
+	const struct spg_install_file *file;
+
+	ck_assert_int_eq(in->outcome, SPG_INSTALL_MIXED);
+	ck_assert_int_eq(in->ended_ns, T0 + 60 * S);
+	ck_assert_int_eq(in->follows, in->id - 1);
+	ck_assert(spg_proc_id_equal(in->by->id, f->process->id));
+	ck_assert_str_eq(in->by->name, f->process->name);
+	ck_assert_uint_eq(in->n_files, 2);
+	file = spg_install_find(in, "/srv/bin/b.dll");
+	ck_assert_int_eq(file->change, SPG_CHANGE_SKIPPED);
+	ck_assert_str_eq(file->from_version, "5.5.2448.0");
+	ck_assert_ptr_null(file->to_version);
+	ck_assert_str_eq(file->from_sha256, SHA);
+	ck_assert_str_eq(file->to_sha256, "");
+	ck_assert_uint_eq(file->n_holders, 1);
+	ck_assert_uint_eq(file->holders[0].how, SPG_USE_MAPPED | SPG_USE_OPEN);
+	ck_assert_str_eq(file->holders[0].process->name, f->process->name);
+	ck_assert_uint_eq(in->next.n, 2);
+	ck_assert_str_eq(in->next.items[1], "then check");
+	ck_assert_str_eq(in->reasons.items[0], "b.dll was left");
+	ck_assert_str_eq(in->findings.items[0], "a needs x");
+}
+
+START_TEST(installs)
+{
+	struct fixture f;
+	struct answer answer;
+	struct spg_install *install;
+
+	setup(&f, NULL);
+	start(&f);
+	ck_assert_int_eq(f.origin.last_install, 0);
+	for (int64_t id = 5; id < 8; id++) {
+		install = make_install(&f, id);
+		put(&f, install);
+		spg_install_unref(install);
+	}
+	get(&f, &(struct spg_store_install_query){.limit = 2, .whole = true}, &answer);
+	ck_assert_uint_eq(answer.n, 2);
+	ck_assert_int_eq(answer.installs[0]->id, 7);
+	ck_assert_int_eq(answer.installs[1]->id, 6);
+	assert_as_made(answer.installs[1], &f);
+	drop(&answer);
+	get(&f,
+		&(struct spg_store_install_query){
+			.id = 5, .limit = 9, .product = "exchange55"},
+		&answer);
+	ck_assert_uint_eq(answer.n, 1);
+	ck_assert_uint_eq(answer.installs[0]->n_files, 0);
+	drop(&answer);
+	get(&f, &(struct spg_store_install_query){.limit = 9, .product = "other"},
+		&answer);
+	ck_assert_uint_eq(answer.n, 0);
+	/* Written again, it is that one and nothing of the one before. */
+	install = spg_install_create(7, "exchange55", T0);
+	install->outcome = SPG_INSTALL_CLEAN;
+	put(&f, install);
+	spg_install_unref(install);
+	get(&f, &(struct spg_store_install_query){.id = 7, .limit = 9, .whole = true},
+		&answer);
+	ck_assert_int_eq(answer.installs[0]->outcome, SPG_INSTALL_CLEAN);
+	ck_assert_uint_eq(answer.installs[0]->n_files, 0);
+	ck_assert_uint_eq(answer.installs[0]->reasons.n, 0);
+	ck_assert_ptr_null(answer.installs[0]->by);
+	drop(&answer);
+	ck_assert_str_eq(ask_sql(&f, "SELECT outcome || follows FROM install_history"
+				     " WHERE id = 6"),
+		"mixed5");
+	ck_assert_str_eq(ask_sql(&f, "SELECT change || holders FROM install_changes"
+				     " WHERE install = 6 AND path LIKE '%b.dll'"),
+		"skippedperfmon (2113)");
+	stop(&f);
+	start(&f);
+	ck_assert_int_eq(f.origin.last_install, 7);
+	teardown(&f);
+}
+END_TEST
+
+static void put_step(struct fixture *f, int64_t id, enum spg_sidestep_state state)
+{
+	struct spg_sidestep step = {.id = id,
+		.product = "exchange55",
+		.path = "/srv/bin/a.dll",
+		.old_path = "/srv/bin/a.old",
+		.file = {7, 8},
+		.state = state,
+		.at_ns = T0,
+		.changed_ns = T0 + S,
+		.uid = 1000};
+	struct answer answer = {0};
+
+	spg_store_put_sidestep(f->store, &step, on_put, &answer);
+	await(f, &answer);
+	ck_assert_int_eq(answer.err, 0);
+}
+
+START_TEST(sidesteps)
+{
+	struct fixture f;
+	struct answer answer = {0};
+
+	setup(&f, NULL);
+	start(&f);
+	for (int64_t id = 1; id < 4; id++)
+		put_step(&f, id, SPG_SIDESTEP_PLANNED);
+	put_step(&f, 2, SPG_SIDESTEP_RENAMED);
+	spg_store_get_sidesteps(f.store, 2, on_sidesteps, &answer);
+	await(&f, &answer);
+	ck_assert_uint_eq(answer.n, 2);
+	ck_assert_int_eq(answer.sidesteps[0].id, 2);
+	ck_assert_int_eq(answer.sidesteps[0].state, SPG_SIDESTEP_RENAMED);
+	ck_assert_int_eq(answer.sidesteps[1].state, SPG_SIDESTEP_PLANNED);
+	ck_assert_str_eq(answer.sidesteps[1].old_path, "/srv/bin/a.old");
+	ck_assert_uint_eq(answer.sidesteps[1].file.ino, 8);
+	ck_assert_uint_eq(answer.sidesteps[1].uid, 1000);
+	ck_assert_ptr_null(answer.sidesteps[1].detail);
+	drop(&answer);
+	ck_assert_str_eq(ask_sql(&f, "SELECT state FROM sidestep_journal WHERE id = 2"),
+		"renamed");
+	stop(&f);
+	start(&f);
+	ck_assert_int_eq(f.origin.last_sidestep, 3);
+	/* Asked too late: the answer says so. */
+	spg_store_get_sidesteps(f.store, 2, on_sidesteps, &answer);
+	stop(&f);
+	ck_assert_int_eq(answer.n_calls, 1);
+	ck_assert_msg(answer.err == SPG_ERR_BUSY || answer.err == 0, "%d", answer.err);
+	drop(&answer);
+	teardown(&f);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("store records");
+
+	tcase_add_test(tc, installs);
+	tcase_add_test(tc, sidesteps);
+	return spg_run_suite("store records", tc);
+}
