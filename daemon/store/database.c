@@ -176,7 +176,7 @@ static const char *const sql_text[SPG_SQL_N] = {
 	[SPG_SQL_INSTALL_FILES_CLEAR] =
 		"DELETE FROM install_files WHERE install = ?1 OR install <= ?1 - " KEPT,
 	[SPG_SQL_INSTALL_HOLDERS_CLEAR] = "DELETE FROM install_holders WHERE install = "
-                                          "?1 OR install <= ?1 - " KEPT,
+					  "?1 OR install <= ?1 - " KEPT,
 	[SPG_SQL_INSTALL_NOTES_CLEAR] =
 		"DELETE FROM install_notes WHERE install = ?1 OR install <= ?1 - " KEPT,
 	[SPG_SQL_INSTALLS] =

@@ -82,13 +82,13 @@ static struct spg_install *make_install(struct fixture *f, int64_t id)
 	file = spg_install_add_file(install, "/srv/bin/b.dll");
 	file->change = SPG_CHANGE_SKIPPED;
 	file->from_version = strdup("5.5.2448.0");
-	strcpy(file->from_sha256, SHA);
+	memcpy(file->from_sha256, SHA, sizeof(SHA));
 	ck_assert_int_eq(spg_install_add_holder(file, f->process, SPG_USE_MAPPED), 0);
 	ck_assert_int_eq(spg_install_add_holder(file, f->process, SPG_USE_OPEN), 0);
 	file = spg_install_add_file(install, "/srv/bin/a.dll");
 	file->change = SPG_CHANGE_REPLACED;
 	file->to_version = strdup("5.5.2650.24");
-	strcpy(file->to_sha256, SHA);
+	memcpy(file->to_sha256, SHA, sizeof(SHA));
 	ck_assert_int_eq(spg_texts_add(&install->reasons, "b.dll was left"), 0);
 	ck_assert_int_eq(spg_texts_add(&install->next, "run it again"), 0);
 	ck_assert_int_eq(spg_texts_add(&install->next, "then check"), 0);
