@@ -7,6 +7,9 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libsqlite3
 # For the tier "bpf"; without them the daemon is built without it.
 bpf_packages=(clang bpftool libbpf-dev)
 test_packages=(check python3 util-linux mount e2fsprogs xfsprogs btrfs-progs)
+# For the tests that tell the whole story with Windows programs: without them those
+# skip.
+story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)
 ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)
 
 # need_packages NAME...: install those that are missing; what to do when that is

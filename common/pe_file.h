@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The PE reader (common/pe.h) on a file of this system. It is read with pread
+ * and never mapped: a mapping would make the reader one of the file's holders
+ * for as long as it lasts, and die of SIGBUS when the file is shortened.
+ */
+#include "common/pe.h"
+
+/**
+ * As spg_pe_read(), from @fd, a regular file open for reading; its position
+ * stays. A file that becomes shorter meanwhile gives SPG_ERR_BUSY.
+ */
+int spg_pe_read_fd(struct spg_pe **ret, int fd, struct spg_buf *error);

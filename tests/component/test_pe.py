@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The PE reader against objdump, and against a version decoder of its own, on
+every Windows program and library that this machine has: Wine's and mingw's.
+
+SPGUARD_BUILD names the build directory, ./build unless set.
+"""
+import concurrent.futures
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+import tap  # noqa: E402
+
+BUILD = os.path.abspath(os.environ.get("SPGUARD_BUILD", os.path.join(ROOT, "build")))
+DUMP = os.path.join(BUILD, "tests", "component", "pe-dump")
+PLACES = ["/usr/lib/x86_64-linux-gnu/wine", "/usr/lib/i386-linux-gnu/wine",
+          "/usr/lib/wine", "/usr/x86_64-w64-mingw32", "/usr/i686-w64-mingw32",
+          "/usr/lib/gcc/x86_64-w64-mingw32", "/usr/lib/gcc/i686-w64-mingw32"]
+OBJDUMPS = ["x86_64-w64-mingw32-objdump", "i686-w64-mingw32-objdump", "objdump"]
+MINGW, DLLTOOL = "x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-dlltool"
+ENV = dict(os.environ, LC_ALL="C")
+MACHINES = {"pei-i386": "x86", "pei-x86-64": "x64", "pei-aarch64-little": "arm64"}
+
+
+def is_pe(path):
+    try:
+        with open(path, "rb") as f:
+            head = f.read(4096)
+    except OSError:
+        return False
+    if head[:2] != b"MZ" or len(head) < 64:
+        return False
+    at = struct.unpack_from("<I", head, 60)[0]
+    return head[at:at + 4] == b"PE\0\0"
+
+
+def find_files():
+    found = []
+    for place in PLACES:
+        for directory, _, names in os.walk(place):
+            paths = (os.path.join(directory, name) for name in sorted(names))
+            found += [p for p in paths if os.path.isfile(p) and not os.path.islink(p)
+                      and is_pe(p)]
+    return found
+
+
+class Facts:
+    """What one reader says about one file."""
+
+    def __init__(self):
+        self.machine = None
+        self.imports, self.exports = set(), set()
+        self.versions, self.strings, self.complaints = None, {}, []
+
+
+def ours(paths):
+    done = subprocess.run([DUMP, *paths], capture_output=True, text=True, check=True)
+    facts, one = {}, None
+    for line in done.stdout.splitlines():
+        what, *rest = line.split("\t")
+        if what == "file":
+            one = facts[rest[0]] = Facts()
+        elif what == "image":
+            one.machine = rest[0]
+        elif what == "version":
+            one.versions = tuple(rest)
+        elif what == "string":
+            one.strings[rest[0]] = rest[1]
+        elif what in ("import", "delayed"):
+            one.imports.add((what, *rest))
+        elif what == "export":
+            one.exports.add((int(rest[0]), *rest[1:]))
+        else:
+            one.complaints.append(line)
+    return facts
+
+
+def imports_of(lines):
+    """objdump's "The Import Tables": per module a header and lines of symbols."""
+    module, n, found = None, 0, set()
+    for line in lines + ["\tDLL Name: "]:
+        if line.startswith("\tDLL Name: "):
+            if module and n == 0:
+                found.add(("import", module, "-"))
+            module, n = line[len("\tDLL Name: "):], 0
+            continue
+        ordinal = re.match(r"\t([0-9a-f]+)\t *[0-9a-f]+  <none>", line)
+        symbol = re.match(r"\t[0-9a-f]+\t *\d+ {1,2}(\S+)", line)
+        if ordinal:
+            found.add(("import", module, f"#{int(ordinal.group(1), 16) & 0xffff}"))
+        elif symbol:
+            found.add(("import", module, symbol.group(1)))
+        n += bool(ordinal or symbol)
+    return found
+
+
+def exports_of(lines):
+    """objdump prints the functions, then names with the functions' numbers."""
+    base, functions, names, at = 0, {}, [], None
+    for line in lines:
+        if line.startswith("Ordinal Base"):
+            base = int(line.split()[-1])
+        at = next((t for t in ("Export Address Table", "[Ordinal/Name Pointer]")
+                   if line.startswith(t)), at)
+        entry = re.match(r"\s*\[ *(\d+)\](.*)", line)
+        if not entry:
+            continue
+        number, rest = int(entry.group(1)), entry.group(2)
+        if at == "Export Address Table":
+            rva = re.search(r"([0-9a-f]{4,}) (Export|Forwarder) RVA(?: -- (.*))?$", rest)
+            forwarder = "-"
+            if rva.group(2) == "Forwarder":
+                forwarder = rva.group(3)
+            functions[number] = forwarder
+        elif at:
+            # Newer versions print the hint between: "[   0] +base[   1]  0000 Name".
+            names.append((number, rest.split()[-1]))
+    found = set()
+    named = {number for number, _ in names}
+    for number, name in names:
+        if number in functions:
+            found.add((base + number, name, functions[number]))
+    for number, forwarder in functions.items():
+        if number not in named:
+            found.add((base + number, "-", forwarder))
+    return found
+
+
+def objdump(path):
+    for program in OBJDUMPS:
+        if not shutil.which(program):
+            continue
+        done = subprocess.run([program, "-p", path], capture_output=True, env=ENV)
+        text = done.stdout.decode("latin-1")
+        kind = re.search(r"file format (\S+)", text)
+        if done.returncode == 0 and kind and kind.group(1) in MACHINES:
+            break
+    else:
+        return None
+    facts, lines = Facts(), text.splitlines()
+    facts.machine = MACHINES[kind.group(1)]
+    starts = [i for i, line in enumerate(lines) if line.startswith(
+        ("The Import Tables", "The Export Tables", "The Function Table", "PE File Base",
+         "The Data Directory", "The .rsrc", "The Function Table", "There is "))]
+    for start, end in zip(starts, starts[1:] + [len(lines)]):
+        if lines[start].startswith("The Import Tables"):
+            facts.imports = imports_of(lines[start:end])
+        elif lines[start].startswith("The Export Tables"):
+            facts.exports = exports_of(lines[start:end])
+    return facts
+
+
+def version_of(path):
+    """File and product version, from the bytes of the resource section alone."""
+    with open(path, "rb") as f:
+        data = f.read()
+    at = struct.unpack_from("<I", data, 60)[0]
+    n, optional = struct.unpack_from("<H", data, at + 6)[0], struct.unpack_from(
+        "<H", data, at + 20)[0]
+    for i in range(n):
+        header = at + 24 + optional + 40 * i
+        if data[header:header + 8].rstrip(b"\0") != b".rsrc":
+            continue
+        size, offset = struct.unpack_from("<II", data, header + 16)
+        found = data.find(struct.pack("<I", 0xFEEF04BD), offset, offset + size)
+        if found >= 0:
+            f1, f2, p1, p2 = struct.unpack_from("<4I", data, found + 8)
+            return tuple(".".join(str(part) for word in pair
+                                  for part in (word >> 16, word & 0xFFFF))
+                         for pair in ((f1, f2), (p1, p2)))
+    return None
+
+
+class Compared(unittest.TestCase):
+    maxDiff = 4000
+
+    def test_every_file_of_wine_and_mingw(self):
+        if not any(shutil.which(program) for program in OBJDUMPS):
+            self.skipTest("no objdump here")
+        paths = find_files()
+        if not paths:
+            self.skipTest("neither Wine nor mingw is installed here")
+        began = time.monotonic()
+        mine = ours(paths)
+        took = time.monotonic() - began
+        n = {"imports": 0, "exports": 0, "versions": 0, "forwarders": 0}
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for path, theirs, version in zip(paths, pool.map(objdump, paths),
+                                             pool.map(version_of, paths)):
+                with self.subTest(path=path):
+                    self.assertIsNotNone(theirs, "objdump cannot read it")
+                    self.assertEqual(mine[path].complaints, [])
+                    self.assertEqual(mine[path].machine, theirs.machine)
+                    self.assertEqual(
+                        {i for i in mine[path].imports if i[0] == "import"},
+                        theirs.imports)
+                    self.assertEqual(mine[path].exports, theirs.exports)
+                    self.assertEqual(mine[path].versions, version)
+                n["imports"] += len(theirs.imports)
+                n["exports"] += len(theirs.exports)
+                n["forwarders"] += sum(e[2] != "-" for e in theirs.exports)
+                n["versions"] += version is not None
+        print(f"# {len(paths)} files: " + ", ".join(f"{n[k]} {k}" for k in n) +
+              f"; pe-dump took {took:.1f} s, all {time.monotonic() - began:.1f} s",
+              file=sys.stderr)
+        self.assertGreater(n["imports"], 0)
+
+    def test_built_by_mingw(self):
+        """What Wine's files have little of: functions with an ordinal only."""
+        if not shutil.which(MINGW) or not shutil.which(DLLTOOL):
+            self.skipTest("mingw is not installed here")
+        with tempfile.TemporaryDirectory() as folder:
+            def put(name, text):
+                with open(os.path.join(folder, name), "w", encoding="ascii") as f:
+                    f.write(text)
+
+            def run(*args):
+                subprocess.run(args, cwd=folder, check=True, capture_output=True)
+            put("a.c", "int one(void){return 1;} int two(void){return 2;}")
+            put("a.def", "LIBRARY a.dll\nEXPORTS\none @7\ntwo @9 NONAME\n"
+                "gone = OTHER.Else @11\n")
+            put("main.c", "int one(void); int two(void);"
+                "int main(void){return one()+two();}")
+            run(MINGW, "-shared", "-o", "a.dll", "a.c", "a.def")
+            run(DLLTOOL, "-d", "a.def", "-l", "liba.a")
+            run(MINGW, "-o", "main.exe", "main.c", "liba.a")
+            paths = [os.path.join(folder, name) for name in ("a.dll", "main.exe")]
+            dll, exe = (ours(paths)[path] for path in paths)
+        self.assertEqual(dll.exports, {(7, "one", "-"), (9, "-", "-"),
+                                       (11, "gone", "OTHER.Else")})
+        self.assertEqual({i for i in exe.imports if i[1] == "a.dll"},
+                         {("import", "a.dll", "one"), ("import", "a.dll", "#9")})
+
+
+if __name__ == "__main__":
+    tap.main()
