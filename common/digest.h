@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * SHA-256 (FIPS 180-4) of what is read piece by piece, as text: what tells
+ * whether two files have the same content. Thread-safe per object.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <nettle/sha2.h>
+
+#define SPG_SHA256_TEXT_BYTES 65 /* 64 hexadecimal digits, small letters */
+
+struct spg_digest {
+	struct sha256_ctx sha256;
+};
+
+/** Begin, or begin again. Holds nothing that has to be released. */
+void spg_digest_init(struct spg_digest *digest);
+
+void spg_digest_add(struct spg_digest *digest, const void *bytes, size_t n);
+
+/** Write the digest to @ret, of SPG_SHA256_TEXT_BYTES, and begin again. */
+void spg_digest_text(struct spg_digest *digest, char *ret);
+
+/**
+ * The digest of the file @fd, a regular file open for reading, from its first
+ * byte to its end; its position stays. Blocks.
+ *
+ * @ret_bytes  how many those were; NULL: not wanted
+ * @keep_on    asked before every 1 MiB with the bytes read so far; false ends
+ *             the reading with SPG_ERR_TIMEOUT. NULL: read to the end.
+ *
+ * Returns 0; SPG_ERR_TIMEOUT; the spg_err of what read(2) said, errno still set;
+ * SPG_ERR_NOMEM.
+ */
+int spg_digest_fd(int fd, char *ret, uint64_t *ret_bytes,
+	bool (*keep_on)(void *user, uint64_t n_read), void *user);

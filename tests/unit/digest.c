@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* SHA-256: the examples of FIPS 180-4, and files. */
+#include "common/digest.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "tests/support/suite.h"
+
+static const struct {
+	const char *text;
+	size_t times;
+	const char *digest;
+} rows[] = {
+	{"", 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+	{"abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+	{"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+		"248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+	{"aaaaaaaaaa", 100000,
+		"cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
+};
+
+START_TEST(examples)
+{
+	struct spg_digest digest;
+	char text[SPG_SHA256_TEXT_BYTES];
+
+	spg_digest_init(&digest);
+	for (int twice = 0; twice < 2; twice++) {
+		for (size_t i = 0; i < rows[_i].times; i++)
+			spg_digest_add(&digest, rows[_i].text, strlen(rows[_i].text));
+		spg_digest_text(&digest, text);
+		ck_assert_str_eq(text, rows[_i].digest);
+	}
+}
+END_TEST
+
+START_TEST(file)
+{
+	char text[SPG_SHA256_TEXT_BYTES];
+	FILE *out = tmpfile();
+	uint64_t n;
+
+	ck_assert_ptr_nonnull(out);
+	for (size_t i = 0; i < rows[_i].times; i++)
+		fputs(rows[_i].text, out);
+	ck_assert_int_eq(fflush(out), 0);
+	ck_assert_int_eq(spg_digest_fd(fileno(out), text, &n, NULL, NULL), 0);
+	ck_assert_str_eq(text, rows[_i].digest);
+	ck_assert_uint_eq(n, rows[_i].times * strlen(rows[_i].text));
+	fclose(out);
+}
+END_TEST
+
+static bool stop_at(void *user, uint64_t n_read)
+{
+	return n_read < *(uint64_t *)user;
+}
+
+START_TEST(ended)
+{
+	char text[SPG_SHA256_TEXT_BYTES] = "unchanged";
+	uint64_t limit = 1 << 20, n = 7;
+	FILE *out = tmpfile();
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(ftruncate(fileno(out), 3 << 20), 0);
+	ck_assert_int_eq(
+		spg_digest_fd(fileno(out), text, &n, stop_at, &limit), SPG_ERR_TIMEOUT);
+	ck_assert_uint_eq(n, 7);
+	ck_assert_str_eq(text, "unchanged");
+	limit = 4 << 20;
+	ck_assert_int_eq(spg_digest_fd(fileno(out), text, &n, stop_at, &limit), 0);
+	ck_assert_uint_eq(n, 3 << 20);
+	fclose(out);
+	errno = 0;
+	ck_assert_int_eq(spg_digest_fd(-1, text, &n, NULL, NULL), SPG_ERR_IO);
+	ck_assert_int_eq(errno, EBADF);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("digest");
+
+	spg_add_rows(tc, examples, rows);
+	spg_add_rows(tc, file, rows);
+	tcase_add_test(tc, ended);
+	return spg_run_suite("digest", tc);
+}
