@@ -8,9 +8,8 @@
 
 #include "client/check_tell.h"
 #include "client/client.h"
+#include "client/payload_params.h"
 #include "common/clock.h"
-#include "common/message.h"
-#include "common/payload.h"
 #include "common/text.h"
 #include "common/time_text.h"
 
@@ -146,56 +145,16 @@ static bool read_options(struct spg_client *client, int argc, char **argv,
 	return spg_client_no_operands(client, argc, argv, ret_exit);
 }
 
-/* Read the payload into "names" of @params. */
-static int add_payload(const struct spg_check_options *options, json_t *params,
-	struct spg_complaint *why)
-{
-	struct spg_payload payload = SPG_PAYLOAD_NULL;
-	struct spg_buf error = SPG_BUF_NULL;
-	json_t *names = json_array();
-	char *hint;
-	int err;
-
-	if (options->payload)
-		err = spg_payload_read_folder(&payload, options->payload, &error);
-	else
-		err = spg_payload_read_list(&payload, options->files, &error);
-	if (err < 0 && error.data) {
-		hint = strchr(error.data, '\n');
-		if (hint)
-			*hint++ = '\0';
-		spg_complain(why, "%s", error.data);
-		if (hint)
-			spg_complaint_hint(why, "%s", hint);
-	}
-	for (size_t i = 0; err == 0 && i < payload.n; i++)
-		if (json_array_append_new(names, json_string(payload.names[i])) < 0)
-			err = -1;
-	if (err == 0)
-		err = json_object_set(params, "names", names);
-	if (err == 0) {
-		size_t bytes = spg_connection_request_bytes("check", params);
-
-		if (bytes > SPG_MESSAGE_MAX) {
-			spg_complain(why,
-				"the service pack has too many files for one question: "
-				"%zu names make %zu bytes, the daemon takes %d",
-				payload.n, bytes, SPG_MESSAGE_MAX);
-			spg_complaint_hint(why,
-				"Give only the names that matter with --files, or ask "
-				"about the whole product, without a payload.");
-			err = -1;
-		}
-	}
-	json_decref(names);
-	spg_payload_finish(&payload);
-	spg_buf_finish(&error);
-	return err;
-}
-
 static json_t *make_params(
 	const struct spg_check_options *options, struct spg_complaint *why)
 {
+	struct spg_payload_options payload = {
+		.folder = options->payload,
+		.list = options->files,
+		.method = "check",
+		.names_suffice = true,
+		.quiet = options->quiet,
+	};
 	json_t *params = json_object();
 	int err = params ? 0 : -1;
 
@@ -206,8 +165,8 @@ static json_t *make_params(
 		err = json_object_set_new(params, "all", json_true());
 	if (err < 0)
 		spg_complain(why, "the name of the product is no valid UTF-8");
-	if (err == 0 && (options->payload || options->files))
-		err = add_payload(options, params, why);
+	if (err == 0 && !spg_payload_params_add(&payload, params, why))
+		err = -1;
 	if (err < 0) {
 		json_decref(params);
 		return NULL;

@@ -14,6 +14,7 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "common/identity.h"
+#include "common/payload_files.h"
 #include "common/text.h"
 
 #define READ_BYTES 65536
@@ -23,11 +24,11 @@ void spg_payload_finish(struct spg_payload *payload)
 	for (size_t i = 0; i < payload->n; i++)
 		free(payload->names[i]);
 	free(payload->names);
+	spg_payload_finish_files(payload);
 	*payload = (struct spg_payload)SPG_PAYLOAD_NULL;
 }
 
-/* "NAME: WHY" and, behind a line break, @hint (may be NULL). Returns @err. */
-static int fail(struct spg_buf *error, int err, const char *name, const char *why,
+int spg_payload_fail(struct spg_buf *error, int err, const char *name, const char *why,
 	const char *hint)
 {
 	spg_buf_clear(error);
@@ -38,7 +39,7 @@ static int fail(struct spg_buf *error, int err, const char *name, const char *wh
 	return err;
 }
 
-static int fail_errno(struct spg_buf *error, const char *name, int errnum)
+int spg_payload_fail_errno(struct spg_buf *error, const char *name, int errnum)
 {
 	int err = spg_err_from_errno(errnum);
 	const char *hint = NULL;
@@ -52,12 +53,13 @@ static int fail_errno(struct spg_buf *error, const char *name, int errnum)
 		       "of names.";
 	else if (errnum == EISDIR)
 		hint = "--files takes a list of names, --payload a folder.";
-	return fail(error, err, name, strerror(errnum), hint);
+	return spg_payload_fail(error, err, name, strerror(errnum), hint);
 }
 
-static int fail_nomem(struct spg_buf *error)
+int spg_payload_fail_nomem(struct spg_buf *error)
 {
-	return fail(error, SPG_ERR_NOMEM, "service pack", "out of memory", NULL);
+	return spg_payload_fail(
+		error, SPG_ERR_NOMEM, "service pack", "out of memory", NULL);
 }
 
 static bool is_utf8(const char *text, size_t n)
@@ -79,7 +81,8 @@ static int add_name(struct spg_payload *payload, const char *where, const char *
 	char *copy;
 
 	if (payload->n >= SPG_PAYLOAD_FILES_MAX)
-		return fail(error, SPG_ERR_LIMIT, where, "more than a million names",
+		return spg_payload_fail(error, SPG_ERR_LIMIT, where,
+			"more than a million names",
 			"This does not look like one service pack: name its own "
 			"folder or list.");
 	if (!is_utf8(name, len)) {
@@ -89,16 +92,16 @@ static int add_name(struct spg_payload *payload, const char *where, const char *
 			len = SPG_PAYLOAD_LINE_MAX;
 		memcpy(shown, name, len);
 		shown[len] = '\0';
-		return fail(error, SPG_ERR_INVALID, shown,
+		return spg_payload_fail(error, SPG_ERR_INVALID, shown,
 			"this name is no valid UTF-8 and cannot be asked about",
 			"Rename the file, or give the names with --files.");
 	}
 	if (spg_array_reserve(&payload->names, payload->n, &payload->size,
 		    sizeof(payload->names[0])) < 0)
-		return fail_nomem(error);
+		return spg_payload_fail_nomem(error);
 	copy = strndup(name, len);
 	if (!copy)
-		return fail_nomem(error);
+		return spg_payload_fail_nomem(error);
 	payload->names[payload->n++] = copy;
 	return 0;
 }
@@ -115,7 +118,8 @@ static int conclude(
 	size_t kept = 0;
 
 	if (err == 0 && payload->n == 0)
-		err = fail(error, SPG_ERR_INVALID, label, "there is no file in it",
+		err = spg_payload_fail(error, SPG_ERR_INVALID, label,
+			"there is no file in it",
 			"Name the folder or list that holds the service pack's files.");
 	if (err < 0) {
 		spg_payload_finish(payload);
@@ -129,13 +133,16 @@ static int conclude(
 			payload->names[kept++] = payload->names[i];
 	}
 	payload->n = kept;
+	spg_payload_sort_files(payload);
 	return 0;
 }
 
 struct walk {
 	struct spg_payload *payload;
+	struct spg_payload_reader *reader; /* NULL: names alone */
 	struct spg_buf *error;
-	struct spg_buf path;                                 /* for messages */
+	struct spg_buf path; /* of the folder that is read */
+	size_t root_len;     /* of it, the payload's folder and a slash */
 	struct spg_file_id above[SPG_PAYLOAD_DEPTH_MAX + 1]; /* folders being read */
 	size_t n_entries;
 };
@@ -152,14 +159,36 @@ static int enter_folder(struct walk *walk, int parent_fd, const char *name,
 		if (spg_file_id_equal(walk->above[i], id))
 			return 0; /* a link back to a folder that is being read */
 	if (depth > SPG_PAYLOAD_DEPTH_MAX)
-		return fail(walk->error, SPG_ERR_LIMIT, spg_buf_text(&walk->path),
+		return spg_payload_fail(walk->error, SPG_ERR_LIMIT,
+			spg_buf_text(&walk->path),
 			"folders are nested more than 64 deep",
 			"Name the service pack's own folder.");
 	walk->above[depth] = id;
 	fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return fail_errno(walk->error, spg_buf_text(&walk->path), errno);
+		return spg_payload_fail_errno(
+			walk->error, spg_buf_text(&walk->path), errno);
 	return read_folder(walk, fd, depth);
+}
+
+/* The file @name of the folder at walk->path. @there: false for a link to nothing,
+ * which still names a file of the pack. */
+static int add_file(struct walk *walk, int fd, const char *name, bool there)
+{
+	size_t before = walk->path.len;
+	int err = add_name(walk->payload, spg_buf_text(&walk->path), name, strlen(name),
+		walk->error);
+
+	if (err < 0 || !walk->reader)
+		return err;
+	spg_buf_printf(&walk->path, "/%s", name);
+	if (walk->path.failed)
+		return spg_payload_fail_nomem(walk->error);
+	err = spg_payload_add_file(walk->reader, fd, name, walk->path.data,
+		walk->path.data + walk->root_len, there, walk->error);
+	walk->path.len = before;
+	walk->path.data[before] = '\0';
+	return err;
 }
 
 static int visit(struct walk *walk, int fd, const struct dirent *entry, size_t depth)
@@ -170,29 +199,26 @@ static int visit(struct walk *walk, int fd, const struct dirent *entry, size_t d
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return 0;
 	if (++walk->n_entries > SPG_PAYLOAD_FILES_MAX)
-		return fail(walk->error, SPG_ERR_LIMIT, spg_buf_text(&walk->path),
-			"more than a million entries",
+		return spg_payload_fail(walk->error, SPG_ERR_LIMIT,
+			spg_buf_text(&walk->path), "more than a million entries",
 			"Name the service pack's own folder.");
 	if (entry->d_type == DT_REG)
-		return add_name(walk->payload, spg_buf_text(&walk->path), name,
-			strlen(name), walk->error);
+		return add_file(walk, fd, name, true);
 	if (fstatat(fd, name, &st, 0) < 0) {
-		/* A dangling link still names a file of the pack. */
 		if (errno == ENOENT || errno == ELOOP)
-			return add_name(walk->payload, spg_buf_text(&walk->path), name,
-				strlen(name), walk->error);
-		return fail_errno(walk->error, spg_buf_text(&walk->path), errno);
+			return add_file(walk, fd, name, false);
+		return spg_payload_fail_errno(
+			walk->error, spg_buf_text(&walk->path), errno);
 	}
 	if (S_ISREG(st.st_mode))
-		return add_name(walk->payload, spg_buf_text(&walk->path), name,
-			strlen(name), walk->error);
+		return add_file(walk, fd, name, true);
 	if (S_ISDIR(st.st_mode)) {
 		size_t before = walk->path.len;
 		int err;
 
 		spg_buf_printf(&walk->path, "/%s", name);
 		if (walk->path.failed)
-			return fail_nomem(walk->error);
+			return spg_payload_fail_nomem(walk->error);
 		err = enter_folder(walk, fd, name, &st, depth + 1);
 		walk->path.len = before;
 		walk->path.data[before] = '\0';
@@ -209,7 +235,8 @@ static int read_folder(struct walk *walk, int fd, size_t depth)
 	int err = 0;
 
 	if (!dir) {
-		err = fail_errno(walk->error, spg_buf_text(&walk->path), errno);
+		err = spg_payload_fail_errno(
+			walk->error, spg_buf_text(&walk->path), errno);
 		close(fd);
 		return err;
 	}
@@ -218,7 +245,7 @@ static int read_folder(struct walk *walk, int fd, size_t depth)
 		entry = readdir(dir);
 		if (!entry) {
 			if (errno)
-				err = fail_errno(
+				err = spg_payload_fail_errno(
 					walk->error, spg_buf_text(&walk->path), errno);
 			break;
 		}
@@ -228,10 +255,10 @@ static int read_folder(struct walk *walk, int fd, size_t depth)
 	return err;
 }
 
-int spg_payload_read_folder(
-	struct spg_payload *payload, const char *folder, struct spg_buf *error)
+static int walk_folder(struct spg_payload *payload, const char *folder,
+	struct spg_payload_reader *reader, struct spg_buf *error)
 {
-	struct walk walk = {.payload = payload, .error = error};
+	struct walk walk = {.payload = payload, .reader = reader, .error = error};
 	size_t len = strlen(folder);
 	struct stat st;
 	int err;
@@ -239,15 +266,30 @@ int spg_payload_read_folder(
 	while (len > 1 && folder[len - 1] == '/')
 		len--;
 	spg_buf_add(&walk.path, folder, len);
+	walk.root_len = len + 1;
 	if (walk.path.failed)
-		err = fail_nomem(error);
+		err = spg_payload_fail_nomem(error);
 	else if (stat(folder, &st) < 0)
-		err = fail_errno(error, folder, errno);
+		err = spg_payload_fail_errno(error, folder, errno);
 	else
 		err = enter_folder(&walk, AT_FDCWD, folder, &st, 0);
 	err = conclude(payload, folder, err, error);
 	spg_buf_finish(&walk.path);
 	return err;
+}
+
+int spg_payload_read_folder(
+	struct spg_payload *payload, const char *folder, struct spg_buf *error)
+{
+	return walk_folder(payload, folder, NULL, error);
+}
+
+int spg_payload_read_files(struct spg_payload *payload, const char *folder,
+	const struct spg_payload_progress *progress, struct spg_buf *error)
+{
+	struct spg_payload_reader reader = {.payload = payload, .progress = progress};
+
+	return walk_folder(payload, folder, &reader, error);
 }
 
 static bool is_blank(char c)
@@ -272,7 +314,7 @@ static int take_line(struct spg_payload *payload, const char *label, size_t numb
 		return 0;
 	snprintf(where, sizeof(where), "line %zu", number);
 	if (len > SPG_PAYLOAD_LINE_MAX || memchr(line, '\0', len)) {
-		fail(error, SPG_ERR_INVALID, label, where,
+		spg_payload_fail(error, SPG_ERR_INVALID, label, where,
 			"This is no list of file names: one name a line, as text.");
 		return SPG_ERR_INVALID;
 	}
@@ -285,7 +327,7 @@ static int take_line(struct spg_payload *payload, const char *label, size_t numb
 	}
 	if (start == len || (len - start == 1 && line[start] == '.') ||
 		(len - start == 2 && memcmp(line + start, "..", 2) == 0)) {
-		fail(error, SPG_ERR_INVALID, label, where,
+		spg_payload_fail(error, SPG_ERR_INVALID, label, where,
 			"A list names files, not folders; --payload takes a folder.");
 		return SPG_ERR_INVALID;
 	}
@@ -300,7 +342,8 @@ int spg_payload_parse_list(struct spg_payload *payload, const char *label,
 
 	if (n >= 2 &&
 		(memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
-		err = fail(error, SPG_ERR_INVALID, label, "the list is UTF-16 text",
+		err = spg_payload_fail(error, SPG_ERR_INVALID, label,
+			"the list is UTF-16 text",
 			"Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8");
 	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
 		text += 3;
@@ -328,25 +371,25 @@ static int read_all(
 	int err = 0;
 
 	if (!chunk)
-		return fail_nomem(error);
+		return spg_payload_fail_nomem(error);
 	for (;;) {
 		ssize_t n = read(fd, chunk, READ_BYTES);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			err = fail_errno(error, label, errno);
+			err = spg_payload_fail_errno(error, label, errno);
 		if (n <= 0)
 			break;
 		if (ret->len + (size_t)n > SPG_PAYLOAD_LIST_MAX) {
-			err = fail(error, SPG_ERR_LIMIT, label,
+			err = spg_payload_fail(error, SPG_ERR_LIMIT, label,
 				"the list is longer than 64 MiB",
 				"This is no list of file names.");
 			break;
 		}
 		spg_buf_add(ret, chunk, (size_t)n);
 		if (ret->failed) {
-			err = fail_nomem(error);
+			err = spg_payload_fail_nomem(error);
 			break;
 		}
 	}
@@ -365,7 +408,7 @@ int spg_payload_read_list(
 	if (!is_stdin) {
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			return fail_errno(error, label, errno);
+			return spg_payload_fail_errno(error, label, errno);
 	}
 	err = read_all(fd, label, &text, error);
 	if (err == 0)

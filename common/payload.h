@@ -1,32 +1,60 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The files of a service pack, as names: what a folder contains, or what a
- * list says.
+ * The files of a service pack: what a folder contains, or what a list says.
  *
- * A name is a bare file name, or an absolute path where a list gives one. All
- * are valid UTF-8, sorted by bytes and unique. A payload that cannot be read
- * to its end is an error and never a shorter list, since a file left out would
- * make the answer "safe" worthless. Blocks; not for a loop thread.
+ * As names: a name is a bare file name, or an absolute path where a list gives
+ * one. All are valid UTF-8, sorted by bytes and unique.
+ *
+ * As files, of a folder only: each with its version, size and digest. The same
+ * name with the same content in two folders (a language's, say) is one file;
+ * with different contents (a machine's: i386/, alpha/) these are variants, all
+ * of which are kept: an installed file is right when it equals any of them.
+ *
+ * A payload that cannot be read to its end is an error and never a shorter
+ * list, since a file left out would make the answer "safe" worthless. Blocks;
+ * not for a loop thread.
  */
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/buf.h"
+#include "common/digest.h"
 
-#define SPG_PAYLOAD_FILES_MAX 1000000     /* names, and entries looked at */
-#define SPG_PAYLOAD_DEPTH_MAX 64          /* folders below the first */
-#define SPG_PAYLOAD_LIST_MAX  (64U << 20) /* bytes of a list */
-#define SPG_PAYLOAD_LINE_MAX  4096        /* bytes of a line */
+#define SPG_PAYLOAD_FILES_MAX 1000000               /* names, and entries looked at */
+#define SPG_PAYLOAD_DEPTH_MAX 64                    /* folders below the first */
+#define SPG_PAYLOAD_LIST_MAX  (64U << 20)           /* bytes of a list */
+#define SPG_PAYLOAD_LINE_MAX  4096                  /* bytes of a line */
+#define SPG_PAYLOAD_BYTES_MAX (UINT64_C(256) << 30) /* of all files together */
+
+struct spg_payload_file {
+	char *path;       /* below the folder: "i386/mdbperf.dll" */
+	const char *name; /* the end of it */
+	char *version;    /* "5.5.2650.24"; NULL: it says none */
+	uint64_t size;    /* bytes */
+	/* "": a link to nothing, which still names a file of the pack. */
+	char sha256[SPG_SHA256_TEXT_BYTES];
+};
 
 struct spg_payload {
 	char **names;
 	size_t n, size;
+	struct spg_payload_file *files; /* by name, then by digest */
+	size_t n_files, files_size;
 };
 
 #define SPG_PAYLOAD_NULL                                                               \
 	{                                                                              \
-		NULL, 0, 0                                                             \
+		NULL, 0, 0, NULL, 0, 0                                                 \
 	}
+
+/* Told how far the reading has come: files begun, bytes of files before and of
+ * this one; at least after every MiB. */
+struct spg_payload_progress {
+	void (*on)(void *user, size_t n_files, uint64_t n_bytes);
+	void *user;
+};
 
 /** Idempotent; takes SPG_PAYLOAD_NULL. */
 void spg_payload_finish(struct spg_payload *payload);
@@ -45,6 +73,16 @@ void spg_payload_finish(struct spg_payload *payload);
  */
 int spg_payload_read_folder(
 	struct spg_payload *payload, const char *folder, struct spg_buf *error);
+
+/**
+ * As spg_payload_read_folder(), and also read every file.
+ *
+ * @progress  borrowed; NULL: not wanted
+ *
+ * Also returns SPG_ERR_BUSY: a file changed while it was read.
+ */
+int spg_payload_read_files(struct spg_payload *payload, const char *folder,
+	const struct spg_payload_progress *progress, struct spg_buf *error);
 
 /**
  * The names that the list @path says, one a line ("-": standard input). Blanks

@@ -21,6 +21,8 @@ static const struct spg_param check_params[] = {
 	{"names", SPG_PARAM_TEXTS, false, 0, NAMES_MAX,
 		"the files of a payload, as names or absolute paths; without it, the "
 		"product's own"},
+	{"payload", SPG_PARAM_FILES, false, 0, NAMES_MAX,
+		"the files of a payload, with versions and digests where known"},
 	{"all", SPG_PARAM_BOOL, false, 0, 0, "list free files too"},
 	{"wait", SPG_PARAM_NUMBER, false, 0, WAIT_MAX_S,
 		"answer when it is safe, or after so many seconds with the last "
@@ -101,6 +103,7 @@ static const struct {
 	[SPG_PARAM_INTEGER] = {"a whole number", "integer"},
 	[SPG_PARAM_NUMBER] = {"a number", "number"},
 	[SPG_PARAM_TEXTS] = {"a list of texts", "array"},
+	[SPG_PARAM_FILES] = {"a list of files", "array"},
 };
 
 static const struct spg_method *find_method(const char *name)
@@ -130,6 +133,28 @@ static const char *quotable(struct spg_buf *buf, const char *text)
 	return buf->len > 200 || buf->failed ? "(a long text)" : spg_buf_text(buf);
 }
 
+static bool is_payload_file(const json_t *file)
+{
+	const char *key;
+	const json_t *value;
+
+	/* The macro wants no const; nothing is changed. */
+	json_object_foreach ((json_t *)file, key, value) {
+		bool ok = json_is_string(value) || json_is_null(value);
+
+		if (strcmp(key, "name") == 0)
+			ok = json_string_length(value) > 0;
+		else if (strcmp(key, "size") == 0)
+			ok = json_is_null(value) ||
+			     (json_is_integer(value) && json_integer_value(value) >= 0);
+		else if (strcmp(key, "version") != 0 && strcmp(key, "sha256") != 0)
+			ok = false;
+		if (!ok)
+			return false;
+	}
+	return json_object_get(file, "name") != NULL;
+}
+
 static bool has_type(const struct spg_param *param, const json_t *value)
 {
 	switch (param->type) {
@@ -146,6 +171,14 @@ static bool has_type(const struct spg_param *param, const json_t *value)
 			return false;
 		for (size_t i = 0; i < json_array_size(value); i++) {
 			if (!json_string_length(json_array_get(value, i)))
+				return false;
+		}
+		return true;
+	case SPG_PARAM_FILES:
+		if (!json_is_array(value))
+			return false;
+		for (size_t i = 0; i < json_array_size(value); i++) {
+			if (!is_payload_file(json_array_get(value, i)))
 				return false;
 		}
 		return true;
@@ -177,11 +210,11 @@ static bool check_param(
 			types[param->type].words, param->min, param->max);
 		return false;
 	}
-	if (param->type == SPG_PARAM_TEXTS && param->max > 0 &&
+	if (json_is_array(value) && param->max > 0 &&
 		(double)json_array_size(value) > param->max) {
 		spg_call_fail(call, SPG_RPC_TOO_LARGE, "ask in several requests",
-			"parameter \"%s\" may have %.0f texts at most", param->name,
-			param->max);
+			"parameter \"%s\" may have %.0f %s at most", param->name,
+			param->max, param->type == SPG_PARAM_FILES ? "files" : "texts");
 		return false;
 	}
 	return true;
@@ -302,9 +335,13 @@ static json_t *describe_schema(const struct spg_param *param)
 	json_t *out = json_pack("{s:s}", "type", types[param->type].schema);
 	int r = 0;
 
-	if (param->type == SPG_PARAM_TEXTS) {
+	if (param->type == SPG_PARAM_TEXTS || param->type == SPG_PARAM_FILES) {
 		r |= json_object_set_new(out, "items",
-			json_pack("{s:s, s:i}", "type", "string", "minLength", 1));
+			param->type == SPG_PARAM_FILES
+				? json_pack("{s:s, s:[s]}", "type", "object",
+					  "required", "name")
+				: json_pack("{s:s, s:i}", "type", "string", "minLength",
+					  1));
 		if (param->max > 0)
 			r |= json_object_set_new(
 				out, "maxItems", json_integer((json_int_t)param->max));
@@ -441,7 +478,9 @@ bool spg_params_names(struct spg_call *call, const json_t *params, const char *n
 	if (!list.names)
 		goto nomem;
 	for (size_t i = 0; i < n; i++) {
-		const char *text = json_string_value(json_array_get(texts, i));
+		const json_t *item = json_array_get(texts, i);
+		const char *text = json_string_value(
+			json_is_object(item) ? json_object_get(item, "name") : item);
 		struct spg_buf quoted = SPG_BUF_NULL;
 
 		if (text[0] != '/' && strchr(text, '/')) {

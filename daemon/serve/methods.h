@@ -22,6 +22,8 @@ enum spg_param_type {
 	SPG_PARAM_INTEGER,
 	SPG_PARAM_NUMBER,
 	SPG_PARAM_TEXTS, /* a list of texts, none of them empty */
+	SPG_PARAM_FILES, /* a list of objects {name, version, sha256, size}, all but
+	                    the name may be missing or null */
 };
 
 struct spg_param {
@@ -29,7 +31,7 @@ struct spg_param {
 	enum spg_param_type type;
 	bool required;
 	double min, max; /* numbers: both allowed; both 0: any.
-	                    TEXTS: @max texts at most; 0: any number */
+	                    TEXTS, FILES: @max of them at most; 0: any number */
 	const char *summary;
 };
 
@@ -70,7 +72,7 @@ struct spg_name_list {
 	size_t n;
 };
 
-/** The list in parameter @name, copied. */
+/** The list in parameter @name, copied: its texts, or its files' names. */
 bool spg_params_names(struct spg_call *call, const json_t *params, const char *name,
 	struct spg_name_list *ret);
 

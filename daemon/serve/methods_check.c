@@ -381,6 +381,7 @@ static struct gathering *gather(struct spg_call *call, const json_t *params,
 	enum subject subject, int *ret_product)
 {
 	size_t n_products = spg_model_n_products(call->service->model);
+	const char *names = "names";
 	struct gathering *g;
 
 	if (!spg_params_product(call, params, ret_product))
@@ -405,8 +406,11 @@ static struct gathering *gather(struct spg_call *call, const json_t *params,
 	g->wait_ns = -1;
 	g->later_wait_ns = -1;
 	g->n_questions = n_products;
-	if (!spg_params_names(call, params,
-		    subject == SUBJECT_CHECK ? "names" : "paths", &g->names)) {
+	if (subject != SUBJECT_CHECK)
+		names = "paths";
+	else if (!json_is_array(json_object_get(params, names)))
+		names = "payload";
+	if (!spg_params_names(call, params, names, &g->names)) {
 		gathering_destroy(g);
 		return NULL;
 	}

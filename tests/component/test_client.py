@@ -4,10 +4,12 @@
 
 By hand: SPGUARD_BUILD=build python3 tests/component/test_client.py
 """
+import hashlib
 import json
 import os
 import pty
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -186,9 +188,83 @@ class Payload(unittest.TestCase):
     def test_folder(self):
         self.put("sp4/b.dll"), self.put("sp4/deep/er/a.dll"), self.put("sp4/deep/b.dll")
         done = ask({}, "check", "--payload", os.path.join(self.folder, "sp4"))
-        self.assertEqual(done.daemon.params("check"), {"names": ["a.dll", "b.dll"]})
+        nothing = hashlib.sha256(b"").hexdigest()
+        self.assertEqual(done.daemon.params("check"), {
+            "names": ["a.dll", "b.dll"],
+            "payload": [{"name": "a.dll", "sha256": nothing, "size": 0},
+                        {"name": "b.dll", "sha256": nothing, "size": 0}]})
         self.assertEqual(done.code, 2)
         self.assertIn("--payload " + self.folder, done.out)
+
+    def put_version(self, path, version):
+        """A PE32+ library of nothing but a version."""
+        text = "VS_VERSION_INFO".encode("utf-16-le") + b"\0\0"
+        parts = [int(part) for part in version.split(".")]
+        fixed = struct.pack("<4I", 0xFEEF04BD, 0x10000, parts[0] << 16 | parts[1],
+                            parts[2] << 16 | parts[3]).ljust(52, b"\0")
+        block = struct.pack("<HHH", 92, 52, 0) + text + b"\0\0" + fixed
+        tree = b"".join(struct.pack("<12xHHII", 0, 1, number, below) for number, below in
+                        ((16, 0x80000018), (1, 0x80000030), (0x409, 72)))
+        rsrc = (tree + struct.pack("<4I", 0x1000 + 88, len(block), 0, 0) + block)
+        head = struct.pack("<2s22xH34xI", b"MZ", 64, 64) + b"PE\0\0" + struct.pack(
+            "<HH12xHH", 0x8664, 1, 240, 0x2022)
+        optional = struct.pack("<H30xII20xI44xI", 0x20B, 0x1000, 512, 512, 16)
+        optional += b"".join(struct.pack("<II", 0x1000 if i == 2 else 0, len(rsrc))
+                             for i in range(16))
+        section = struct.pack("<8s4I16x", b".rsrc", len(rsrc), 0x1000, 512, 512)
+        path = os.path.join(self.folder, path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        data = (head + optional + section).ljust(512, b"\0") + rsrc.ljust(512, b"\0")
+        with open(path, "wb") as f:
+            f.write(data)
+        return hashlib.sha256(data).hexdigest()
+
+    def test_versions_and_variants(self):
+        sp4 = os.path.join(self.folder, "sp4")
+        i386 = self.put_version("sp4/i386/mdbperf.dll", "5.5.2650.24")
+        alpha = self.put_version("sp4/alpha/mdbperf.dll", "5.5.2650.25")
+        self.put_version("sp4/copy/mdbperf.dll", "5.5.2650.24")
+        os.symlink("nowhere", os.path.join(sp4, "dangling.dll"))
+        params = ask({}, "check", "--payload", sp4).daemon.params("check")
+        self.assertEqual(params["names"], ["dangling.dll", "mdbperf.dll"])
+        variants = [{"name": "mdbperf.dll", "version": version, "sha256": digest,
+                     "size": 1024} for version, digest in
+                    (("5.5.2650.24", i386), ("5.5.2650.25", alpha))]
+        self.assertEqual(params["payload"], [{"name": "dangling.dll"}] + sorted(
+            variants, key=lambda file: file["sha256"]))
+
+    def test_what_does_not_fit_is_left_out(self):
+        """First the digests of files that have a version, then all but names."""
+        sp4 = os.path.join(self.folder, "sp4")
+        digest = self.put_version("sp4/a.dll", "1.2.3.4")
+        self.put("sp4/plain.txt")
+        for i in range(8000):
+            os.link(os.path.join(sp4, "a.dll"), os.path.join(sp4, "file%06d.dll" % i))
+        done = ask({}, "check", "--payload", sp4)
+        payload = done.daemon.params("check")["payload"]
+        self.assertEqual(len(payload), 8002)
+        self.assertEqual(payload[0], {"name": "a.dll", "version": "1.2.3.4", "size": 1024})
+        self.assertEqual(payload[-1]["sha256"], hashlib.sha256(b"").hexdigest())
+        self.assertEqual(done.err, "")
+        self.assertNotIn(digest, json.dumps(payload))
+        for i in range(8000, 16000):
+            os.link(os.path.join(sp4, "a.dll"), os.path.join(sp4, "file%06d.dll" % i))
+        done = ask({}, "check", "--payload", sp4)
+        payload = done.daemon.params("check")["payload"]
+        self.assertEqual(len(payload), 16002)
+        self.assertEqual(payload[0], {"name": "a.dll"})
+        self.assertIn("too many files to send their versions", done.err)
+        self.assertEqual(ask({}, "check", "-q", "--payload", sp4).err, "")
+
+    def test_unreadable_file(self):
+        os.chmod(self.folder, 0o755)
+        os.chmod(self.put("sp4/a.dll"), 0)
+        sp4 = os.path.join(self.folder, "sp4")
+        done = run("--socket", "/nowhere", "check", "--payload", sp4,
+                   user=65534 if os.geteuid() == 0 else None)
+        self.assertEqual(done.code, 3)
+        self.assertIn("a.dll: Permission denied", done.err)
+        self.assertIn("hint: ", done.err)
 
     def test_list(self):
         path = self.put("list", "# SP4\r\nsub/x.dll\r\n\r\n/srv/bin/y.dll\r\nx.dll\r\n")

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "tests/support/pe_make.h"
 #include "tests/support/suite.h"
 
 /* The names joined by '|', to compare them at once. */
@@ -224,6 +225,169 @@ START_TEST(deep_folder)
 }
 END_TEST
 
+/* ---- contents ---- */
+
+static void put_bytes(const char *name, const void *bytes, size_t n)
+{
+	FILE *file = fopen(name, "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fwrite(bytes, 1, n, file), n);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+static void put_library(const char *name, const char *version)
+{
+	struct pe_make make = {.version = version};
+	struct spg_buf image = SPG_BUF_NULL;
+
+	pe_make_image(&make, &image);
+	put_bytes(name, image.data, image.len);
+	spg_buf_finish(&image);
+}
+
+static void expect_file(const struct spg_payload *payload, size_t index,
+	const char *path, const char *version, uint64_t size)
+{
+	const struct spg_payload_file *file = &payload->files[index];
+
+	ck_assert_uint_lt(index, payload->n_files);
+	ck_assert_str_eq(file->path, path);
+	ck_assert_str_eq(
+		file->name, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+	if (version)
+		ck_assert_str_eq(file->version, version);
+	else
+		ck_assert_ptr_null(file->version);
+	ck_assert_uint_eq(file->size, size);
+	ck_assert_uint_eq(strlen(file->sha256), 64);
+}
+
+static void count_progress(void *user, size_t n_files, uint64_t n_bytes)
+{
+	uint64_t *last = user;
+
+	(void)n_files;
+	ck_assert_uint_ge(n_bytes, *last);
+	*last = n_bytes;
+}
+
+/* Doubles are one, variants are kept, what is no PE file has no version. */
+START_TEST(files)
+{
+	struct spg_payload payload = SPG_PAYLOAD_NULL;
+	struct spg_buf error = SPG_BUF_NULL;
+	uint64_t last = 0;
+	struct spg_payload_progress progress = {count_progress, &last};
+	struct stat st;
+
+	enter_folder();
+	mkdir("sp", 0700);
+	mkdir("sp/i386", 0700);
+	mkdir("sp/alpha", 0700);
+	put_library("sp/i386/mdbperf.dll", "5.5.2650.24");
+	put_library("sp/alpha/mdbperf.dll", "5.5.2650.25");
+	put_library("sp/i386/store.exe", "5.5.2650.24");
+	put_library("sp/alpha/store.exe", "5.5.2650.24");
+	put_bytes("sp/readme", "abc", 3);
+	put_bytes("sp/setup.exe", "MZ", 2);
+	ck_assert_int_eq(symlink("nowhere", "sp/zzz"), 0);
+	ck_assert_int_eq(stat("sp/alpha/store.exe", &st), 0);
+	ck_assert_int_eq(spg_payload_read_files(&payload, "sp/", &progress, &error), 0);
+	ck_assert_uint_eq(payload.n, 5);
+	ck_assert_str_eq(payload.names[0], "mdbperf.dll");
+	ck_assert_uint_eq(payload.n_files, 6);
+	ck_assert_int_lt(strcmp(payload.files[0].sha256, payload.files[1].sha256), 0);
+	if (strcmp(payload.files[0].version, "5.5.2650.24") == 0) {
+		expect_file(&payload, 0, "i386/mdbperf.dll", "5.5.2650.24",
+			(uint64_t)st.st_size);
+		expect_file(&payload, 1, "alpha/mdbperf.dll", "5.5.2650.25",
+			(uint64_t)st.st_size);
+	} else {
+		expect_file(&payload, 0, "alpha/mdbperf.dll", "5.5.2650.25",
+			(uint64_t)st.st_size);
+		expect_file(&payload, 1, "i386/mdbperf.dll", "5.5.2650.24",
+			(uint64_t)st.st_size);
+	}
+	expect_file(&payload, 2, "readme", NULL, 3);
+	ck_assert_str_eq(payload.files[2].sha256,
+		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	expect_file(&payload, 3, "setup.exe", NULL, 2);
+	expect_file(
+		&payload, 4, "alpha/store.exe", "5.5.2650.24", (uint64_t)st.st_size);
+	ck_assert_str_eq(payload.files[5].name, "zzz");
+	ck_assert_str_eq(payload.files[5].sha256, "");
+	ck_assert_uint_gt(last, 0);
+	spg_payload_finish(&payload);
+	spg_payload_finish(&payload);
+	spg_buf_finish(&error);
+	leave_folder();
+}
+END_TEST
+
+/* What cannot be read makes no shorter list. */
+START_TEST(bad_files)
+{
+	struct spg_payload payload = SPG_PAYLOAD_NULL;
+	struct spg_buf error = SPG_BUF_NULL;
+	bool root_user = geteuid() == 0;
+
+	enter_folder();
+	ck_assert_int_eq(chmod(".", 0755), 0);
+	mkdir("sp", 0755);
+	put_bytes("sp/a.dll", "a", 1);
+	put_bytes("sp/secret.dll", "b", 1);
+	ck_assert_int_eq(chmod("sp/a.dll", 0644), 0);
+	ck_assert_int_eq(chmod("sp/secret.dll", 0), 0);
+	if (root_user)
+		ck_assert_int_eq(seteuid(65534), 0); /* nobody */
+	ck_assert_int_eq(
+		spg_payload_read_files(&payload, "sp", NULL, &error), SPG_ERR_DENIED);
+	if (root_user)
+		ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_uint_eq(payload.n + payload.n_files, 0);
+	ck_assert_ptr_nonnull(strstr(spg_buf_text(&error), "sp/secret.dll"));
+	ck_assert_int_eq(chmod("sp/secret.dll", 0600), 0);
+	/* A file of 300 GiB is none of a service pack. */
+	ck_assert_int_eq(truncate("sp/a.dll", (off_t)300 << 30), 0);
+	ck_assert_int_eq(
+		spg_payload_read_files(&payload, "sp", NULL, &error), SPG_ERR_LIMIT);
+	ck_assert_ptr_nonnull(strstr(spg_buf_text(&error), "256 GiB"));
+	ck_assert_uint_eq(payload.n + payload.n_files, 0);
+	spg_buf_finish(&error);
+	leave_folder();
+}
+END_TEST
+
+/* A file that grows while it is read, as a copy that is under way. */
+static void grow(void *user, size_t n_files, uint64_t n_bytes)
+{
+	FILE *file = fopen(user, "a");
+
+	(void)n_files;
+	(void)n_bytes;
+	fputs("more", file);
+	fclose(file);
+}
+
+START_TEST(growing_file)
+{
+	struct spg_payload payload = SPG_PAYLOAD_NULL;
+	struct spg_buf error = SPG_BUF_NULL;
+	struct spg_payload_progress progress = {grow, "sp/a.dll"};
+
+	enter_folder();
+	mkdir("sp", 0755);
+	put_bytes("sp/a.dll", "a", 1);
+	ck_assert_int_eq(spg_payload_read_files(&payload, "sp", &progress, &error),
+		SPG_ERR_BUSY);
+	ck_assert_ptr_nonnull(strstr(spg_buf_text(&error), "it changes while"));
+	ck_assert_uint_eq(payload.n + payload.n_files, 0);
+	spg_buf_finish(&error);
+	leave_folder();
+}
+END_TEST
+
 START_TEST(list_file)
 {
 	struct spg_payload payload = SPG_PAYLOAD_NULL;
@@ -259,6 +423,9 @@ int main(void)
 	tcase_add_test(tc, bad_folders);
 	tcase_add_test(tc, unreadable_folder);
 	tcase_add_test(tc, deep_folder);
+	tcase_add_test(tc, files);
+	tcase_add_test(tc, bad_files);
+	tcase_add_test(tc, growing_file);
 	tcase_add_test(tc, list_file);
 	return spg_run_suite("payload", tc);
 }

@@ -19,6 +19,7 @@
 #define FAILS(code, message, hint)                                                     \
 	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":" #code                     \
 	",\"message\":\"" message "\",\"data\":{\"hint\":\"" hint "\"}}}"
+#define FILES "parameter \\\"payload\\\" must be a list of files"
 #define FAILS_WITH(code, message)                                                      \
 	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":" #code                     \
 	",\"message\":\"" message "\"}}"
@@ -66,9 +67,9 @@ static const struct {
 	{ASK_WITH("hello", "{\"x\":1}"),
 		FAILS(-32602, "method \\\"hello\\\" has no parameter \\\"x\\\"",
 			"it takes none")},
-	{ASK_WITH("check", "{\"payload\":1}"),
-		FAILS(-32602, "method \\\"check\\\" has no parameter \\\"payload\\\"",
-			"it takes: product, names, all, wait")},
+	{ASK_WITH("check", "{\"pack\":1}"),
+		FAILS(-32602, "method \\\"check\\\" has no parameter \\\"pack\\\"",
+			"it takes: product, names, payload, all, wait")},
 	{ASK_WITH("check", "{\"all\":1}"),
 		FAILS(-32602, "parameter \\\"all\\\" must be true or false",
 			"list free files too")},
@@ -83,6 +84,16 @@ static const struct {
 		FAILS_WITH(-32602,
 			"parameter \\\"names\\\": neither a file name nor an "
 			"absolute path: a/b")},
+	{ASK_WITH("check", "{\"payload\":[\"a\"]}"), FAILS_WITH(-32602, FILES)},
+	{ASK_WITH("check", "{\"payload\":[{}]}"), FAILS_WITH(-32602, FILES)},
+	{ASK_WITH("check", "{\"payload\":[{\"name\":\"\"}]}"),
+		FAILS_WITH(-32602, FILES)},
+	{ASK_WITH("check", "{\"payload\":[{\"name\":\"a\",\"hash\":\"b\"}]}"),
+		FAILS_WITH(-32602, FILES)},
+	{ASK_WITH("check", "{\"payload\":[{\"name\":\"a\",\"size\":-1}]}"),
+		FAILS_WITH(-32602, FILES)},
+	{ASK_WITH("check", "{\"payload\":[{\"name\":\"a\",\"size\":true}]}"),
+		FAILS_WITH(-32602, FILES)},
 	{ASK_WITH("log", "{\"limit\":2.5}"),
 		FAILS_WITH(-32602, "parameter \\\"limit\\\" must be a whole number")},
 	{ASK_WITH("log", "{\"limit\":0}"), "{\"id\":1,\"error\":{\"code\":-32602}}"},
@@ -323,6 +334,14 @@ START_TEST(what_the_prover_is_asked)
 	ck_assert_uint_eq(world.fake->n_waited, 1);
 	ck_assert(!world.fake->last_attribute);
 	ck_assert_uint_eq(world.fake->last_n_names, 2);
+	client_expect(&client,
+		ASK_WITH("check",
+			"{\"payload\":[{\"name\":\"a.dll\",\"version\":null,\"size\":0}"
+			","
+			"{\"name\":\"b.dll\",\"version\":\"1.2\",\"sha256\":\"00\"},"
+			"{\"name\":\"/c\"}]}"),
+		GIVES("{}"));
+	ck_assert_uint_eq(world.fake->last_n_names, 3);
 	client_expect(&client, ASK_WITH("check", "{\"names\":[]}"), GIVES("{}"));
 	ck_assert_uint_eq(world.fake->last_n_names, 0);
 	client_expect(&client, ASK_WITH("who", "{\"paths\":[\"a.dll\"]}"), GIVES("{}"));
@@ -442,7 +461,7 @@ START_TEST(discovery_agrees)
 			n_params++;
 		}
 	}
-	ck_assert_uint_eq(n_params, 4 + 3 + 3 + 8 + 2 + 1);
+	ck_assert_uint_eq(n_params, 5 + 3 + 3 + 8 + 2 + 1);
 	json_decref(answer);
 	client_close(&client);
 	world_finish(&world);

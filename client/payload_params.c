@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/payload_params.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/connection.h"
+#include "common/clock.h"
+#include "common/message.h"
+#include "common/payload.h"
+
+#define QUIET_NS  SPG_NS_PER_S /* before the first word about progress */
+#define REPEAT_NS (SPG_NS_PER_S / 5)
+
+/* ---- progress ---- */
+
+struct progress {
+	int64_t next_ns;
+	bool shown;
+};
+
+static void on_progress(void *user, size_t n_files, uint64_t n_bytes)
+{
+	struct progress *progress = user;
+	int64_t now_ns = spg_clock_mono_ns();
+
+	if (now_ns < progress->next_ns)
+		return;
+	progress->next_ns = now_ns + REPEAT_NS;
+	progress->shown = true;
+	fprintf(stderr, "\rreading the service pack: %zu files, %" PRIu64 " MB ",
+		n_files, n_bytes / 1000000);
+}
+
+static void end_progress(const struct progress *progress)
+{
+	if (progress->shown)
+		fprintf(stderr, "\r%*s\r", 60, "");
+}
+
+/* ---- reading ---- */
+
+static int read_payload(const struct spg_payload_options *options,
+	struct spg_payload *payload, struct spg_complaint *why)
+{
+	struct progress progress = {spg_clock_mono_ns() + QUIET_NS, false};
+	struct spg_payload_progress on = {on_progress, &progress};
+	bool watched = !options->quiet && isatty(STDERR_FILENO);
+	struct spg_buf error = SPG_BUF_NULL;
+	char *hint;
+	int err;
+
+	if (options->folder)
+		err = spg_payload_read_files(
+			payload, options->folder, watched ? &on : NULL, &error);
+	else
+		err = spg_payload_read_list(payload, options->list, &error);
+	end_progress(&progress);
+	if (err < 0) {
+		hint = error.data ? strchr(error.data, '\n') : NULL;
+		if (hint)
+			*hint++ = '\0';
+		spg_complain(why, "%s",
+			error.len ? error.data : "the service pack cannot be read");
+		if (hint)
+			spg_complaint_hint(why, "%s", hint);
+	}
+	spg_buf_finish(&error);
+	return err;
+}
+
+/* ---- parameters ---- */
+
+/* What is told of a file. */
+enum detail { EVERYTHING, NO_DIGEST_WITH_VERSION, NAMES_ONLY };
+
+static json_t *file_object(const struct spg_payload_file *file, enum detail detail)
+{
+	bool digest = file->sha256[0] &&
+	              (detail == EVERYTHING ||
+			      (detail == NO_DIGEST_WITH_VERSION && !file->version));
+	json_t *object = json_object();
+	int r = json_object_set_new(object, "name", json_string(file->name));
+
+	if (detail != NAMES_ONLY && file->version)
+		r |= json_object_set_new(object, "version", json_string(file->version));
+	if (digest)
+		r |= json_object_set_new(object, "sha256", json_string(file->sha256));
+	if (detail != NAMES_ONLY && file->sha256[0])
+		r |= json_object_set_new(
+			object, "size", json_integer((json_int_t)file->size));
+	if (!r)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+/* Replace "payload" in @params. */
+static int set_files(
+	json_t *params, const struct spg_payload *payload, enum detail detail)
+{
+	json_t *files = json_array();
+	int r = files ? 0 : -1;
+
+	for (size_t i = 0; r == 0 && i < payload->n_files; i++) {
+		/* Without contents, variants are the same. */
+		if (detail == NAMES_ONLY && i &&
+			strcmp(payload->files[i - 1].name, payload->files[i].name) == 0)
+			continue;
+		r = json_array_append_new(
+			files, file_object(&payload->files[i], detail));
+	}
+	return json_object_set_new(params, "payload", files) | r;
+}
+
+static int set_names(json_t *params, const struct spg_payload *payload)
+{
+	json_t *names = json_array();
+	int r = names ? 0 : -1;
+
+	for (size_t i = 0; r == 0 && i < payload->n; i++)
+		r = json_array_append_new(names, json_string(payload->names[i]));
+	return json_object_set_new(params, "names", names) | r;
+}
+
+/* 0; SPG_TOO_LARGE; negative: no memory. */
+#define SPG_TOO_LARGE 1
+
+static int measure(const struct spg_payload_options *options, const json_t *params,
+	size_t *ret_bytes)
+{
+	*ret_bytes = spg_connection_request_bytes(options->method, params);
+	if (*ret_bytes == 0)
+		return -1;
+	return *ret_bytes > SPG_MESSAGE_MAX ? SPG_TOO_LARGE : 0;
+}
+
+/* As much of the files as fits. */
+static int fit_files(const struct spg_payload_options *options, json_t *params,
+	const struct spg_payload *payload, size_t *ret_bytes)
+{
+	enum detail last = options->names_suffice ? NAMES_ONLY : NO_DIGEST_WITH_VERSION;
+	int r = SPG_TOO_LARGE;
+
+	for (enum detail detail = EVERYTHING; r == SPG_TOO_LARGE && detail <= last;
+		detail++) {
+		r = set_files(params, payload, detail);
+		if (r == 0)
+			r = measure(options, params, ret_bytes);
+		if (r == 0 && detail == NAMES_ONLY && !options->quiet)
+			fputs("spguard: the service pack has too many files to send "
+			      "their versions along; asking about their names\n",
+				stderr);
+	}
+	return r;
+}
+
+static int add(const struct spg_payload_options *options, json_t *params,
+	const struct spg_payload *payload, struct spg_complaint *why)
+{
+	size_t bytes = 0;
+	int r = 0;
+
+	/* "names_suffice" goes from this condition when the daemon's check takes
+	 * all it needs from "payload". */
+	if (options->list || options->names_suffice)
+		r = set_names(params, payload);
+	if (r == 0)
+		r = options->folder ? fit_files(options, params, payload, &bytes)
+		                    : measure(options, params, &bytes);
+	if (r < 0)
+		spg_complain(why, "out of memory");
+	if (r == SPG_TOO_LARGE) {
+		spg_complain(why,
+			"the service pack has too many files for one question: "
+			"%zu names make %zu bytes, the daemon takes %d",
+			payload->n, bytes, SPG_MESSAGE_MAX);
+		spg_complaint_hint(why, "Give only the names that matter with --files, "
+					"or ask about the whole product, without a "
+					"payload.");
+	}
+	return r;
+}
+
+bool spg_payload_params_add(const struct spg_payload_options *options, json_t *params,
+	struct spg_complaint *why)
+{
+	struct spg_payload payload = SPG_PAYLOAD_NULL;
+	int r;
+
+	if (!options->folder && !options->list)
+		return true;
+	r = read_payload(options, &payload, why);
+	if (r == 0)
+		r = add(options, params, &payload, why);
+	spg_payload_finish(&payload);
+	return r == 0;
+}

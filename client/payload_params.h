@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * --payload DIR and --files LIST, for every command that has them: reads the
+ * service pack and makes parameters of it.
+ *
+ *   --payload  "payload": [{"name", "version", "sha256", "size"}], version and
+ *              sha256 left out where there is none; a name with several contents
+ *              (i386/, alpha/) comes once for each
+ *   --files    "names": ["x.dll", "/srv/bin/y.dll"]
+ *
+ * A request has a longest size. When the files with all that is known of them do
+ * not fit, the digests of those that have a version are left out; with
+ * @names_suffice then everything but the names, which is said on stderr.
+ */
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "client/complaint.h"
+
+struct spg_payload_options {
+	const char *folder, *list; /* of which one is NULL; both: nothing to do */
+	const char *method;        /* that will be asked, for the size */
+	bool names_suffice;        /* the question is about names */
+	bool quiet;                /* no word about progress or what was left out */
+};
+
+/**
+ * Read what @options name and add it to @params. Blocks as long as reading all
+ * files takes; after a second a terminal on stderr is told how far it is.
+ *
+ * Returns false and @why, with advice, when the service pack cannot be read to
+ * its end or has too many files for one question.
+ */
+bool spg_payload_params_add(const struct spg_payload_options *options, json_t *params,
+	struct spg_complaint *why);
