@@ -30,6 +30,8 @@ const char *spg_err_text(int err)
 		return "not found";
 	case SPG_ERR_LIMIT:
 		return "limit reached";
+	case SPG_ERR_EXISTS:
+		return "there is one already";
 	default:
 		return err > 0 ? "an outcome, not an error" : "unknown error";
 	}
@@ -56,6 +58,8 @@ int spg_err_from_errno(int errnum)
 	case EBUSY:
 	case EADDRINUSE:
 		return SPG_ERR_BUSY;
+	case EEXIST:
+		return SPG_ERR_EXISTS;
 	case ETIMEDOUT:
 		return SPG_ERR_TIMEOUT;
 	case EINVAL:

@@ -25,6 +25,7 @@ enum spg_err {
 	SPG_ERR_FULL = -9,        /* no space, or a bounded queue is full */
 	SPG_ERR_NOT_FOUND = -10,  /* no such thing */
 	SPG_ERR_LIMIT = -11,      /* a configured limit was reached */
+	SPG_ERR_EXISTS = -12,     /* there is one already */
 };
 
 /** Name of @err for log lines, such as "out of memory"; never NULL. */

@@ -220,6 +220,8 @@ static void take_daemon_key(struct reader *r, const struct spg_config_line *line
 		take_duration(r, line, 10 * SPG_NS_PER_MS, HOUR_NS, &c->lock_poll_ns);
 	} else if (strcmp(key, "debounce") == 0) {
 		take_duration(r, line, SPG_NS_PER_MS, HOUR_NS, &c->debounce_ns);
+	} else if (strcmp(key, "install-quiet") == 0) {
+		take_duration(r, line, SPG_NS_PER_MS, HOUR_NS, &c->install_quiet_ns);
 	} else if (strcmp(key, "survey-deadline") == 0) {
 		take_duration(
 			r, line, 100 * SPG_NS_PER_MS, HOUR_NS, &c->survey_deadline_ns);
@@ -519,6 +521,7 @@ static int set_defaults(struct spg_config *c, const char *path)
 	c->retain_bytes = UINT64_C(1) << 30;
 	c->lock_poll_ns = 250 * SPG_NS_PER_MS;
 	c->debounce_ns = 50 * SPG_NS_PER_MS;
+	c->install_quiet_ns = 10 * SPG_NS_PER_S;
 	c->survey_deadline_ns = 10 * SPG_NS_PER_S;
 	c->log_level = SPG_LOG_INFO;
 	if (set_text(&c->path, path) < 0 ||

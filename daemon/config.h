@@ -27,6 +27,7 @@ struct spg_config {
 	uint64_t retain_bytes; /* 0: no limit */
 	int64_t lock_poll_ns;
 	int64_t debounce_ns;
+	int64_t install_quiet_ns; /* an install has ended after so much quiet */
 	int64_t survey_deadline_ns;
 	enum spg_log_level log_level;
 	struct spg_product **products; /* a reference each */

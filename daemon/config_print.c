@@ -92,6 +92,7 @@ void spg_config_print(const struct spg_config *config, struct spg_buf *out)
 	spg_buf_printf(out, "retain-size = %" PRIu64 "\n", config->retain_bytes);
 	print_duration(out, "lock-poll", config->lock_poll_ns);
 	print_duration(out, "debounce", config->debounce_ns);
+	print_duration(out, "install-quiet", config->install_quiet_ns);
 	print_duration(out, "survey-deadline", config->survey_deadline_ns);
 	spg_buf_printf(out, "log-level = %s\n", level_name(config->log_level));
 	for (size_t i = 0; i < config->n_products; i++)

@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "daemon/access.h"
 #include "daemon/history.h"
+#include "daemon/installs.h"
 #include "daemon/model/model.h"
 #include "daemon/notify.h"
 #include "daemon/prover.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct spg_model *model;
 	struct spg_prover *prover;
 	struct spg_history *history;
+	struct spg_installs installs;
 	struct spg_server *server;
 	struct spg_service service;
 	uv_signal_t on_hup, on_term, on_int;
@@ -62,6 +64,7 @@ static void on_event(void *user, struct spg_event *event)
 	if (d->stopping || !spg_model_note(d->model, event))
 		return;
 	spg_history_record(d->history, event);
+	spg_installs_note(&d->installs, event);
 	spg_prover_kick(d->prover, false);
 }
 
@@ -69,6 +72,7 @@ static void record_all(struct daemon *d, struct spg_event_list *changes)
 {
 	for (size_t i = 0; i < changes->n; i++)
 		spg_history_record(d->history, changes->events[i]);
+	spg_installs_note_changes(&d->installs, changes);
 }
 
 static void on_lock(void *user, const struct spg_lock_note *note)
@@ -108,6 +112,7 @@ static void on_gap(void *user, enum spg_gap_reason reason, int64_t since_ns,
 		return;
 	spg_history_gap(d->history, &gap, detail);
 	spg_model_distrust(d->model, SPG_NO_FILE);
+	spg_installs_distrust(&d->installs);
 	spg_prover_kick(d->prover, true);
 }
 
@@ -129,6 +134,7 @@ static void on_exit_of_process(void *user, struct spg_proc_id id)
 	if (d->stopping)
 		return;
 	spg_model_note_exit(d->model, id);
+	spg_installs_note_exit(&d->installs, id);
 	spg_prover_kick(d->prover, true);
 }
 
@@ -195,6 +201,15 @@ static void log_problems(const struct spg_buf *problems)
 	}
 }
 
+/* The products of a new configuration have been looked at. */
+static void on_new_products(void *user, int err)
+{
+	struct daemon *d = user;
+
+	if (err == 0 && !d->stopping)
+		spg_installs_begin(&d->installs);
+}
+
 /* Put @config into force. */
 static int switch_to(struct daemon *d, struct spg_config *config,
 	const struct spg_access *access, struct spg_buf *notes)
@@ -213,12 +228,15 @@ static int switch_to(struct daemon *d, struct spg_config *config,
 	spg_access_finish(&d->access);
 	d->access = *access;
 	spg_prover_configure(d->prover, &prover);
+	spg_installs_configure(&d->installs, config);
 	spg_store_set_retention(d->store, config->retain_ns, config->retain_bytes);
 	spg_log_init("spguardd", config->log_level);
 	/* What others borrowed from the old one stays theirs. */
 	spg_config_move_fixed(old, config);
 	spg_config_destroy(old);
 	spg_prover_kick(d->prover, true);
+	if (d->ready)
+		(void)spg_prover_settle(d->prover, on_new_products, d);
 	return 0;
 }
 
@@ -277,6 +295,13 @@ static void on_watch_stopped(void *user)
 	spg_store_stop(d->store, STORE_STOP_MS, on_store_closed, d);
 }
 
+static void on_installs_stopped(void *user)
+{
+	struct daemon *d = user;
+
+	d->watch->ops->stop(d->watch, on_watch_stopped, d);
+}
+
 static void on_prover_stopped(void *user, bool hangs)
 {
 	struct daemon *d = user;
@@ -285,7 +310,7 @@ static void on_prover_stopped(void *user, bool hangs)
 	d->watch_hangs = hangs;
 	if (hangs)
 		spg_warning("a survey still hangs on a disk; stopping without it");
-	d->watch->ops->stop(d->watch, on_watch_stopped, d);
+	spg_installs_stop(&d->installs, hangs, on_installs_stopped, d);
 }
 
 static void on_server_closed(void *user)
@@ -432,17 +457,37 @@ static int start_server(struct daemon *d)
 	return spg_server_start(&d->server, &d->service, &config);
 }
 
-static int start_prover(struct daemon *d)
+static void record(void *user, struct spg_event *event)
 {
-	struct spg_prover_config config = prover_config(d->config);
+	struct daemon *d = user;
+
+	spg_history_record(d->history, event);
+}
+
+static int start_prover(struct daemon *d, const struct spg_store_origin *origin)
+{
+	const struct spg_prover_config config = prover_config(d->config);
+	struct spg_installs_host host = {.loop = &d->loop,
+		.model = d->model,
+		.store = d->store,
+		.watch = d->watch,
+		.record = record,
+		.user = d};
 	int r = spg_prover_start(
 		&d->prover, &d->loop, &config, d->model, d->watch, on_changes, d);
 
 	if (r < 0)
 		return r;
+	host.prover = d->prover;
+	r = spg_installs_init(&d->installs, &host, origin, d->config);
+	if (r < 0)
+		return r;
 	d->service.model = d->model;
 	d->service.prover = d->prover;
 	d->service.store = d->store;
+	d->service.catalog = d->installs.catalog;
+	d->service.sessions = d->installs.sessions;
+	d->service.sidesteps = d->installs.sidesteps;
 	spg_history_set_service(d->history, &d->service);
 	spg_history_set_server(d->history, d->server);
 	return 0;
@@ -456,6 +501,7 @@ static void on_first_census(void *user, int err)
 		return; /* stopping already */
 	/* With a survey that hangs: answers are "unknown", and it is there. */
 	d->ready = true;
+	spg_installs_begin(&d->installs);
 	spg_log_always("ready");
 	spg_notify("READY=1\nSTATUS=Watching");
 }
@@ -500,7 +546,7 @@ static int start(struct daemon *d)
 		return SPG_ERR_NOMEM;
 	if (d->watch->lock_events)
 		spg_model_expect_lock_events(d->model);
-	r = start_prover(d);
+	r = start_prover(d, &origin);
 	if (r == 0)
 		r = init_handles(d);
 	if (r < 0)
@@ -549,6 +595,7 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 	/* Every handle is closed, or one of ours was forgotten. */
 	if (uv_loop_close(&d.loop) < 0)
 		spg_error("the loop still had handles at the end: a bug of spguard");
+	spg_installs_finish(&d.installs);
 	spg_history_destroy(d.history);
 	spg_model_destroy(d.model);
 	spg_access_finish(&d.access);

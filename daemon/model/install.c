@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "common/buf.h"
 #include "common/err.h"
+#include "common/text.h"
 
 struct spg_install *spg_install_create(
 	int64_t id, const char *product, int64_t began_ns)
@@ -249,4 +251,39 @@ void spg_install_keep(struct spg_install *install,
 			finish_file(&install->files[i]);
 	}
 	install->n_files = kept;
+}
+
+char *spg_install_describe_running(const struct spg_install *install)
+{
+	const struct spg_process *by = install->by;
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_buf_printf(
+		&buf, "an install is running: number %lld", (long long)install->id);
+	if (by) {
+		spg_buf_puts(&buf, ", by ");
+		spg_text_escape(&buf, by->name ? by->name : "a process", false);
+		spg_buf_printf(&buf, " (pid %d)", by->id.pid);
+	}
+	return spg_buf_take(&buf);
+}
+
+struct spg_event *spg_install_event(
+	const struct spg_install *install, enum spg_event_kind kind, int64_t at_ns)
+{
+	struct spg_event *event = spg_event_create(kind, at_ns, NULL, install->by);
+	size_t skipped = spg_install_count(install, SPG_CHANGE_SKIPPED);
+	struct spg_buf detail = SPG_BUF_NULL;
+
+	if (!event)
+		return NULL;
+	spg_buf_printf(&detail, "install %lld", (long long)install->id);
+	if (kind == SPG_EVENT_INSTALL_END)
+		spg_buf_printf(&detail, ": %s, %zu files changed, %zu skipped",
+			spg_install_outcome_name(install->outcome),
+			install->n_files + install->n_more - skipped, skipped);
+	event->product = strdup(install->product);
+	event->detail = spg_buf_take(&detail);
+	event->durable = true;
+	return event;
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/digest.h"
 #include "common/kind.h"
 #include "common/texts.h"
 #include "daemon/model/event.h"
@@ -25,8 +26,6 @@
 #define SPG_INSTALL_ACTORS_MAX 64
 #define SPG_INSTALL_HELD_MAX   4096
 
-#define SPG_SHA256_TEXT        65
-
 /* Somebody who held a file while it should have been replaced. */
 struct spg_install_holder {
 	struct spg_process *process;
@@ -38,7 +37,8 @@ struct spg_install_file {
 	uint32_t kinds; /* SPG_EVENT_BIT()s: what happened to it */
 	enum spg_install_change change;
 	char *from_version, *to_version; /* of the PE resource; NULL: has none */
-	char from_sha256[SPG_SHA256_TEXT], to_sha256[SPG_SHA256_TEXT]; /* "": unknown */
+	char from_sha256[SPG_SHA256_TEXT_BYTES],
+		to_sha256[SPG_SHA256_TEXT_BYTES]; /* "": unknown */
 	struct spg_install_holder *holders;
 	size_t n_holders, size_holders;
 };
@@ -117,6 +117,15 @@ int spg_install_add_holder(
 /** How many files have @change. */
 size_t spg_install_count(
 	const struct spg_install *install, enum spg_install_change change);
+
+/** "an install is running: number 3, by setup (pid 12)": a new text, escaped. NULL: out
+ * of memory. */
+char *spg_install_describe_running(const struct spg_install *install);
+
+/** The event that it began, or ended: durable, with a reference for the caller. NULL:
+ * out of memory. */
+struct spg_event *spg_install_event(
+	const struct spg_install *install, enum spg_event_kind kind, int64_t at_ns);
 
 /** Drop the files that @keep says no to. */
 void spg_install_keep(struct spg_install *install,

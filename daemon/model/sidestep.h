@@ -8,6 +8,7 @@
 
 #include "common/identity.h"
 #include "common/kind.h"
+#include "daemon/model/event.h"
 
 struct spg_sidestep {
 	int64_t id; /* ascending, from 1 */
@@ -23,6 +24,11 @@ struct spg_sidestep {
 
 /** Release what it owns; idempotent. */
 void spg_sidestep_finish(struct spg_sidestep *sidestep);
+
+/** The event that its state has become what it is: durable, with a reference for the
+ * caller. NULL: out of memory. */
+struct spg_event *spg_sidestep_event(
+	const struct spg_sidestep *sidestep, int64_t at_ns);
 
 /** Copy @from into @to, which is empty. Returns 0 or SPG_ERR_NOMEM. */
 int spg_sidestep_copy(const struct spg_sidestep *from, struct spg_sidestep *to);

@@ -142,7 +142,7 @@ static void count_file(struct spg_verdict_counts *counts,
 
 /* Held, and yet in nobody's way. */
 static enum spg_file_state excuse(const struct spg_seen_file *seen,
-	const struct judging *j, enum spg_file_state state)
+	const struct judging *j, unsigned how, enum spg_file_state state)
 {
 	if (state != SPG_FILE_BLOCKED && state != SPG_FILE_HELD_BY_SETUP_STOPPED)
 		return state;
@@ -150,7 +150,9 @@ static enum spg_file_state excuse(const struct spg_seen_file *seen,
 		return spg_standing_find(j->standing, seen->file->id)
 		               ? SPG_FILE_SIDESTEPPED
 		               : state;
-	return j->has_current && spg_name_set_has_path(&j->current, seen->file->path)
+	/* Who has it open for writing can make it something else. */
+	return j->has_current && !(how & SPG_USE_WRITE) &&
+	                       spg_name_set_has_path(&j->current, seen->file->path)
 	               ? SPG_FILE_CURRENT
 	               : state;
 }
@@ -171,7 +173,8 @@ static int judge_seen(const struct spg_observation *obs, const struct judging *j
 		if (seen->presence == SPG_GONE ||
 			!is_asked(obs->product, j->asked, path))
 			continue;
-		file.state = excuse(seen, j, judge_state(obs, seen, &tallies[i]));
+		file.state = excuse(
+			seen, j, tallies[i].how, judge_state(obs, seen, &tallies[i]));
 		file.unattributed = file.state == SPG_FILE_BLOCKED &&
 		                    (seen->unattributed || tallies[i].hidden_lock ||
 					    !tallies[i].blockers);

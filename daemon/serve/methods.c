@@ -51,6 +51,43 @@ static const struct spg_param log_params[] = {
 		"only events with a smaller id, to page backwards"},
 };
 
+static const struct spg_param installs_params[] = {
+	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
+	{"id", SPG_PARAM_INTEGER, false, 1, 9e15, "only this one, with its files"},
+	{"limit", SPG_PARAM_INTEGER, false, 1, 1000,
+		"the newest so many; 20 without it"},
+	{"wait", SPG_PARAM_NUMBER, false, 0, WAIT_MAX_S,
+		"answer when no install runs, or after so many seconds"},
+	{"ended", SPG_PARAM_BOOL, false, 0, 0,
+		"the installer has ended: do not wait for more of it"},
+};
+
+static const struct spg_param verify_params[] = {
+	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
+	{"payload", SPG_PARAM_FILES, false, 0, NAMES_MAX,
+		"the files of a service pack: what is installed should be those"},
+	{"progress", SPG_PARAM_BOOL, false, 0, 0,
+		"send notifications \"progress\" meanwhile"},
+};
+
+static const struct spg_param sidestep_params[] = {
+	{"paths", SPG_PARAM_TEXTS, true, 0, PATHS_MAX,
+		"the held files: absolute paths, or names in any directory"},
+	{"product", SPG_PARAM_TEXT, false, 0, 0, "only files of this product"},
+	{"dry_run", SPG_PARAM_BOOL, false, 0, 0, "say what would be done, do nothing"},
+	{"payload", SPG_PARAM_FILES, false, 0, NAMES_MAX,
+		"the files of the service pack that will bring the new ones"},
+};
+
+static const struct spg_param sidestep_undo_params[] = {
+	{"id", SPG_PARAM_INTEGER, true, 1, 9e15, "number that sidestep.list gives"},
+};
+
+static const struct spg_param sidestep_clean_params[] = {
+	{"id", SPG_PARAM_INTEGER, false, 1, 9e15,
+		"number that sidestep.list gives; without it, all"},
+};
+
 static const struct spg_param subscribe_params[] = {
 	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
 	{"kinds", SPG_PARAM_TEXTS, false, 0, 64, "kinds of event; without it, all"},
@@ -77,6 +114,21 @@ static const struct spg_method methods[] = {
 		"The locks on the files, held and waited for.", "at, locks, coverage"},
 	{"log", spg_method_log, PARAMS(log_params), false,
 		"The history, gaps included.", "events, oldest first; more"},
+	{"installs", spg_method_installs, PARAMS(installs_params), false,
+		"What was installed, by whom, and what came of it.",
+		"installs, newest first"},
+	{"verify", spg_method_verify, PARAMS(verify_params), false,
+		"Find out whether the installed files fit together.",
+		"verdict (fits, mixed, unknown), and one answer for each product"},
+	{"sidestep.apply", spg_method_sidestep_apply, PARAMS(sidestep_params), true,
+		"Rename held files so that setup can write new ones.",
+		"sidesteps: what was done or refused, and why; next"},
+	{"sidestep.undo", spg_method_sidestep_undo, PARAMS(sidestep_undo_params), true,
+		"Give a file that was stepped aside its name again.", "sidesteps"},
+	{"sidestep.list", spg_method_sidestep_list, NULL, 0, false,
+		"The steps aside that are not over.", "sidesteps"},
+	{"sidestep.clean", spg_method_sidestep_clean, PARAMS(sidestep_clean_params),
+		true, "Remove old files that nobody uses any more.", "sidesteps"},
 	{"status", spg_method_status, NULL, 0, false,
 		"The daemon's health, tier and coverage.",
 		"products, mechanisms, store, sessions, events, gaps, coverage"},

@@ -79,6 +79,10 @@ bool spg_params_names(struct spg_call *call, const json_t *params, const char *n
 /** Idempotent. */
 void spg_name_list_finish(struct spg_name_list *list);
 
+/** For what the history could not do, @err; also of a call that is abandoned. Ends
+ * the call. */
+void spg_call_fail_history(struct spg_call *call, int err);
+
 /* The handlers. */
 void spg_method_hello(struct spg_call *call, const json_t *params);
 void spg_method_status(struct spg_call *call, const json_t *params);
@@ -91,3 +95,9 @@ void spg_method_who(struct spg_call *call, const json_t *params);
 void spg_method_locks(struct spg_call *call, const json_t *params);
 void spg_method_log(struct spg_call *call, const json_t *params);
 void spg_method_flush(struct spg_call *call, const json_t *params);
+void spg_method_installs(struct spg_call *call, const json_t *params);
+void spg_method_verify(struct spg_call *call, const json_t *params);
+void spg_method_sidestep_apply(struct spg_call *call, const json_t *params);
+void spg_method_sidestep_undo(struct spg_call *call, const json_t *params);
+void spg_method_sidestep_list(struct spg_call *call, const json_t *params);
+void spg_method_sidestep_clean(struct spg_call *call, const json_t *params);

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/serve/params_payload.h"
 #include "daemon/serve/render.h"
 
 enum subject { SUBJECT_CHECK, SUBJECT_WHO, SUBJECT_LOCKS };
@@ -26,6 +27,8 @@ struct question {
 	enum spg_verdict_kind verdict;
 	json_t *answer;   /* check: the object; who, locks: the rows; NULL: none */
 	json_t *coverage; /* who, locks */
+	struct spg_expected expected; /* check: the payload as this product compares */
+	struct spg_module_set *installed; /* what is there in its place; a reference */
 };
 
 struct gathering {
@@ -34,6 +37,7 @@ struct gathering {
 	bool all;
 	bool single;                /* check: the answer itself, not a list of them */
 	struct spg_name_list names; /* check: the payload; else the paths */
+	json_t *params;             /* a reference; NULL: none */
 	bool *path_seen;            /* for each path: some product has it */
 	int64_t wait_ns;            /* check; -1: do not wait */
 	int64_t later_wait_ns;      /* wait once it is known whom it concerns; -1: no */
@@ -50,7 +54,10 @@ static void gathering_destroy(struct gathering *g)
 	for (size_t i = 0; i < g->n_questions; i++) {
 		json_decref(g->questions[i].answer);
 		json_decref(g->questions[i].coverage);
+		spg_expected_finish(&g->questions[i].expected);
+		spg_module_set_unref(g->questions[i].installed);
 	}
+	json_decref(g->params);
 	spg_name_list_finish(&g->names);
 	free(g->path_seen);
 	free(g);
@@ -268,8 +275,10 @@ static int take_rows(struct question *q, const struct spg_proof *proof)
 static int take_check(struct question *q, const struct spg_proof *proof)
 {
 	struct gathering *g = q->gathering;
+	const struct spg_offer offer = {&q->expected, q->installed};
 
-	q->answer = spg_render_check(proof, g->call->service->watch->tier, g->all);
+	q->answer = spg_render_check(proof, g->call->service->watch->tier,
+		q->expected.n > 0 ? &offer : NULL, g->all);
 	q->verdict = proof->verdict->kind;
 	q->concerned = false;
 	for (size_t i = 0; i < proof->verdict->n_files && !q->concerned; i++)
@@ -330,10 +339,37 @@ static int select_names(
 	return 0;
 }
 
+/* Which files of the payload are installed already. They were read when nothing had
+ * happened to them since; while something happens to them, an install runs. */
+static int select_current(struct question *q, struct spg_selection *ret)
+{
+	const struct spg_service *service = q->gathering->call->service;
+	const struct spg_product *product =
+		spg_model_product(service->model, q->product);
+	struct spg_module_set *installed =
+		spg_sessions_installed(service->sessions, product->name);
+	int r;
+
+	spg_expected_finish(&q->expected);
+	r = spg_params_payload(q->gathering->params, product, &q->expected);
+	if (r < 0 || q->expected.n == 0)
+		return r;
+	spg_module_set_unref(q->installed);
+	q->installed = spg_module_set_ref(installed);
+	ret->current = calloc(installed ? installed->n + 1 : 1, sizeof(char *));
+	if (!ret->current)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; installed && i < installed->n; i++)
+		if (spg_expected_compare(&q->expected, installed->modules[i], NULL) ==
+			SPG_AS_EXPECTED)
+			ret->current[ret->n_current++] = installed->modules[i]->path;
+	return 0;
+}
+
 static int ask(struct gathering *g, struct question *q)
 {
 	struct spg_prover *prover = g->call->service->prover;
-	struct spg_selection selection = {NULL, 0};
+	struct spg_selection selection = {NULL, 0, NULL, 0};
 	bool selects = g->subject == SUBJECT_CHECK && g->names.names;
 	int r = 0;
 
@@ -342,6 +378,8 @@ static int ask(struct gathering *g, struct question *q)
 		return SPG_ERR_BUSY;
 	if (selects)
 		r = select_names(g, q, &selection);
+	if (r == 0 && selects)
+		r = select_current(q, &selection);
 	if (r == 0 && g->subject == SUBJECT_CHECK && g->wait_ns >= 0)
 		r = spg_prover_wait(prover, q->product, selects ? &selection : NULL,
 			g->wait_ns, on_proof, q);
@@ -349,6 +387,7 @@ static int ask(struct gathering *g, struct question *q)
 		r = spg_prover_ask(prover, q->product, selects ? &selection : NULL,
 			g->subject != SUBJECT_CHECK, on_proof, q);
 	free(selection.names);
+	free(selection.current);
 	if (r == 0) {
 		q->pending = true;
 		g->n_pending++;
@@ -400,6 +439,7 @@ static struct gathering *gather(struct spg_call *call, const json_t *params,
 		return NULL;
 	}
 	g->call = call;
+	g->params = params ? json_incref((json_t *)params) : NULL;
 	g->subject = subject;
 	g->all = json_is_true(json_object_get(params, "all"));
 	g->single = n_products == 1;
@@ -425,6 +465,10 @@ void spg_method_check(struct spg_call *call, const json_t *params)
 
 	if (!g)
 		return;
+	if (!spg_params_expect(call, params, product)) {
+		gathering_destroy(g);
+		return;
+	}
 	if (json_is_number(wait))
 		g->wait_ns = (int64_t)(json_number_value(wait) * SPG_NS_PER_S);
 	if (!g->single && g->names.names) {

@@ -16,7 +16,7 @@
 /* Rounds of draining before a storm of events is called one. */
 #define DRAINS_MAX        1000
 
-static void fail_history(struct spg_call *call, int err)
+void spg_call_fail_history(struct spg_call *call, int err)
 {
 	struct spg_store_status status;
 
@@ -49,7 +49,7 @@ static void on_page(void *user, int err, struct spg_store_page *page)
 	int r;
 
 	if (err < 0 || spg_call_is_abandoned(call)) {
-		fail_history(call, err);
+		spg_call_fail_history(call, err);
 		return;
 	}
 	events = json_array();
@@ -140,7 +140,7 @@ struct flush {
 
 static void flush_fail(struct flush *flush, int err)
 {
-	fail_history(flush->call, err);
+	spg_call_fail_history(flush->call, err);
 	free(flush);
 }
 

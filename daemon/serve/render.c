@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/rfc3339.h"
 #include "common/text.h"
+#include "daemon/serve/render_offer.h"
 #include "daemon/serve/render_parts.h"
 
 json_t *spg_render_done(json_t *value, int failed)
@@ -63,7 +64,7 @@ json_t *spg_render_lock_end(int64_t end)
 	return end == SPG_LOCK_EOF ? json_null() : json_integer(end);
 }
 
-static json_t *render_texts(char *const *texts, size_t n)
+json_t *spg_render_texts(char *const *texts, size_t n)
 {
 	json_t *out = json_array();
 	int r = 0;
@@ -203,7 +204,7 @@ static json_t *render_file_locks(const struct spg_observation *obs,
 
 static json_t *render_file(const struct spg_observation *obs,
 	const struct chains *chains, const struct spg_judged_file *file,
-	bool with_product)
+	const struct spg_offer *offer, bool with_product)
 {
 	bool replaced = file->seen != SPG_NO_FILE &&
 	                obs->files[file->seen].presence == SPG_REPLACED;
@@ -220,6 +221,8 @@ static json_t *render_file(const struct spg_observation *obs,
 	r |= json_object_set_new(out, "uses", render_file_uses(obs, chains, file));
 	r |= json_object_set_new(out, "locks", render_file_locks(obs, chains, file));
 	r |= json_object_set_new(out, "advice", spg_render_text(file->advice));
+	if (offer)
+		r |= spg_render_offer(out, file, offer);
 	return spg_render_done(out, r);
 }
 
@@ -266,7 +269,8 @@ static json_t *render_counts(const struct spg_verdict_counts *counts)
 		"unattributed", (json_int_t)counts->unattributed);
 }
 
-static json_t *render_checked_files(const struct spg_proof *proof, bool all)
+static json_t *render_checked_files(
+	const struct spg_proof *proof, const struct spg_offer *offer, bool all)
 {
 	const struct spg_verdict *verdict = proof->verdict;
 	json_t *out = json_array();
@@ -281,14 +285,16 @@ static json_t *render_checked_files(const struct spg_proof *proof, bool all)
 		const struct spg_judged_file *file = &verdict->files[i];
 
 		if (all || file->state != SPG_FILE_FREE)
-			r |= json_array_append_new(out,
-				render_file(proof->observation, &chains, file, false));
+			r |= json_array_append_new(
+				out, render_file(proof->observation, &chains, file,
+					     offer, false));
 	}
 	chains_finish(&chains);
 	return spg_render_done(out, r);
 }
 
-json_t *spg_render_check(const struct spg_proof *proof, const char *tier, bool all)
+json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
+	const struct spg_offer *offer, bool all)
 {
 	const struct spg_product *product = proof->observation->product;
 	const struct spg_verdict *verdict = proof->verdict;
@@ -304,11 +310,14 @@ json_t *spg_render_check(const struct spg_proof *proof, const char *tier, bool a
 		out, "generation", json_integer((json_int_t)proof->generation));
 	r |= json_object_set_new(out, "proof", render_proof(proof, tier));
 	r |= json_object_set_new(out, "counts", render_counts(&verdict->counts));
-	r |= json_object_set_new(out, "files", render_checked_files(proof, all));
+	r |= json_object_set_new(out, "files", render_checked_files(proof, offer, all));
 	r |= json_object_set_new(
-		out, "reasons", render_texts(verdict->reasons, verdict->n_reasons));
+		out, "reasons", spg_render_texts(verdict->reasons, verdict->n_reasons));
 	r |= json_object_set_new(
-		out, "next", render_texts(verdict->next, verdict->n_next));
+		out, "next", spg_render_texts(verdict->next, verdict->n_next));
+	if (offer)
+		r |= json_object_set_new(
+			out, "payload", spg_render_offers(verdict, offer));
 	return spg_render_done(out, r);
 }
 
@@ -363,7 +372,7 @@ int spg_render_files(json_t *out, const struct spg_proof *proof,
 		if ((all || is_in_use(&chains, file)) &&
 			spg_path_filter_has(filter, obs->product, file->path))
 			r |= json_array_append_new(
-				out, render_file(obs, &chains, file, true));
+				out, render_file(obs, &chains, file, NULL, true));
 	}
 	chains_finish(&chains);
 	return r ? SPG_ERR_NOMEM : 0;

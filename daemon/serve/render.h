@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 
+#include "daemon/install/expected.h"
 #include "daemon/model/event.h"
 #include "daemon/prover.h"
 #include "daemon/serve/service.h"
@@ -24,8 +25,16 @@ json_t *spg_render_text(const char *text);
 /** A moment; 0 gives null. */
 json_t *spg_render_time(int64_t ns);
 
-/** The answer to "check". @all: free files too. */
-json_t *spg_render_check(const struct spg_proof *proof, const char *tier, bool all);
+/* A service pack, and what is installed in its place. */
+struct spg_offer {
+	const struct spg_expected *expected;
+	const struct spg_module_set *installed; /* NULL: not known */
+};
+
+/** The answer to "check". @offer: what the product is asked about for, or NULL.
+ * @all: free files too. */
+json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
+	const struct spg_offer *offer, bool all);
 
 /* Which files "who" and "locks" are asked about: absolute paths (of a file, or
  * of a directory: everything below), or bare names in any directory; both

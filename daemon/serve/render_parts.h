@@ -23,5 +23,8 @@ json_t *spg_render_hows(unsigned how);
 /** Last byte of a lock; null: to the end of the file. */
 json_t *spg_render_lock_end(int64_t end);
 
+/** A list of texts, each escaped. */
+json_t *spg_render_texts(char *const *texts, size_t n);
+
 /** A row of coverage; @product NULL: without one. */
 json_t *spg_render_lack(const struct spg_lack *lack, const char *product);

@@ -11,6 +11,9 @@
 
 #include "common/buf.h"
 #include "common/kind.h"
+#include "daemon/install/catalog.h"
+#include "daemon/install/sessions.h"
+#include "daemon/install/sidestep.h"
 #include "daemon/model/model.h"
 #include "daemon/prover.h"
 #include "daemon/store/store.h"
@@ -21,6 +24,9 @@ struct spg_service {
 	struct spg_model *model;
 	struct spg_prover *prover;
 	struct spg_store *store;
+	struct spg_catalog *catalog;
+	struct spg_sessions *sessions;
+	struct spg_sidesteps *sidesteps;
 	struct spg_watch *watch;
 	const char *socket_path;
 	const char *database_path;

@@ -196,8 +196,8 @@ static void copy_sha256(char *ret, sqlite3_stmt *s, int column)
 {
 	const char *text = text_of(s, column);
 
-	if (text && strlen(text) == SPG_SHA256_TEXT - 1)
-		memcpy(ret, text, SPG_SHA256_TEXT);
+	if (text && strlen(text) == SPG_SHA256_TEXT_BYTES - 1)
+		memcpy(ret, text, SPG_SHA256_TEXT_BYTES);
 }
 
 /* Step @s through its rows; @row may fail. */

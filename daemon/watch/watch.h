@@ -138,6 +138,10 @@ struct spg_watch_ops {
 	 * ended already (no callback comes); or a negative spg_err. */
 	int (*watch_exit)(struct spg_watch *watch, struct spg_process *process);
 
+	/* The process that has @pid now: a record with a reference for the caller;
+	 * NULL when there is none, or no memory. NULL: no process is ever known. */
+	struct spg_process *(*process)(struct spg_watch *watch, int32_t pid);
+
 	/* For status: never blocks. @ret is the backend's until the next call. */
 	size_t (*mechanisms)(struct spg_watch *watch, const struct spg_mechanism **ret);
 	size_t (*directories)(struct spg_watch *watch,

@@ -10,7 +10,7 @@ import sys
 
 from support import Product, RpcError, SystemTest, main, private_mounts
 
-FILE = b"MZ a library\n" * 400
+FILE = b"A library\n" * 400
 
 # Serves one regular file, itself the root of a FUSE filesystem, mounted at argv[1].
 FUSE_FILE = r"""

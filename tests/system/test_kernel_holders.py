@@ -36,7 +36,7 @@ class KernelHoldersTest(SystemTest):
     def begin(self, state):
         """A product's file and its directory, fit for @state."""
         if state != "swap":
-            return self.file("Mdbperf.dll", content=b"MZ library\n\0\0\0\0\0" * 4096), self.bin
+            return self.file("Mdbperf.dll", content=b"A library\n\0\0\0\0\0" * 4096), self.bin
         directory = self.loop_image("ext4", 32)
         path = self.file("Mdbperf.dll", directory, content=b"\0" * (1 << 20))
         os.chmod(path, 0o600)

@@ -40,7 +40,7 @@ class UsesTest(SystemTest):
             with open(LIBRARY, "rb") as f:
                 path = self.file("Mdbperf.dll", content=f.read())
         else:
-            path = self.file("Mdbperf.dll", content=b"MZ library\n\0\0\0\0\0" * 4096)
+            path = self.file("Mdbperf.dll", content=b"A library\n\0\0\0\0\0" * 4096)
         args = [self.directory("elsewhere")] if state == "namespaces" else []
         return path, lambda: self.hold(state, path, *args)
 

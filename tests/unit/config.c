@@ -232,15 +232,18 @@ static const struct {
 	{P, {"[daemon]\nsocket = /run/spguard/spguard.sock\ngroup = spguard\n"
 	     "admin-group = \ndatabase = /var/lib/spguard/spguard.db\n"
 	     "retain = 7776000s\nretain-size = 1073741824\nlock-poll = 250ms\n"
-	     "debounce = 50ms\nsurvey-deadline = 10s\nlog-level = info\n",
+	     "debounce = 50ms\ninstall-quiet = 10s\nsurvey-deadline = 10s\nlog-level = "
+	     "info\n",
 		    "[product a]\ntitle = a\ndirectory = /tmp\nrecursive = no\n"
 		    "ignore-case = no\nfiles = *\n"}},
 	{"[daemon]\nsocket = //run/./x//s.sock\ngroup =\nadmin-group = ops\n"
 	 "database=/d.db\nretain = 0\nretain-size = 0\nlock-poll = 10ms\n"
-	 "debounce = 1ms\nsurvey-deadline = 1m30s\nlog-level = debug\n" P,
+	 "debounce = 1ms\ninstall-quiet = 10s\nsurvey-deadline = 1m30s\nlog-level = "
+	 "debug\n" P,
 		{"socket = /run/x/s.sock\ngroup = \nadmin-group = ops\n"
 		 "database = /d.db\nretain = 0\nretain-size = 0\nlock-poll = 10ms\n"
-		 "debounce = 1ms\nsurvey-deadline = 90s\nlog-level = debug\n"}},
+		 "debounce = 1ms\ninstall-quiet = 10s\nsurvey-deadline = "
+		 "90s\nlog-level = debug\n"}},
 	{P "directory = /srv/b//\ntitle = The A, with \"quotes\"\nrecursive = YES\n"
 	   "ignore-case = on\nfiles = a.dll, B*.exe\tc.dll\nsetup-stops = s.exe\n",
 		{"title = The A, with \"quotes\"\ndirectory = /tmp\n"

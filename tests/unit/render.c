@@ -172,11 +172,11 @@ START_TEST(check_answer)
 	json_t *answer, *all;
 
 	scene_init(&s, true);
-	answer = spg_render_check(&s.proof, "procfs", false);
+	answer = spg_render_check(&s.proof, "procfs", NULL, false);
 	check_text(json_incref(json_object_get(answer, "files")),
 		"[" FILE_BLOCKED("") "," FILE_SETUP "," FILE_HIDDEN "," FILE_BAD
 				     "," FILE_ABSENT "]");
-	all = spg_render_check(&s.proof, "procfs", true);
+	all = spg_render_check(&s.proof, "procfs", NULL, true);
 	check_text(json_incref(json_object_get(all, "files")),
 		"[" FILE_BLOCKED("") "," FILE_FREE "," FILE_SETUP "," FILE_HIDDEN
 				     "," FILE_BAD "," FILE_ABSENT "]");
@@ -378,7 +378,7 @@ START_TEST(memory_runs_out)
 	json_set_alloc_funcs(failing_malloc, free);
 	for (long n = 0; !answer; n++, n_failed++) {
 		allocations_left = n;
-		answer = spg_render_check(&s.proof, "procfs", true);
+		answer = spg_render_check(&s.proof, "procfs", NULL, true);
 	}
 	json_decref(answer);
 	ck_assert_int_gt(n_failed, 200);

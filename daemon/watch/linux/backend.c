@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -22,6 +24,7 @@
 #include "daemon/watch/linux/events.h"
 #include "daemon/watch/linux/ladder.h"
 #include "daemon/watch/linux/lock_events.h"
+#include "daemon/watch/linux/processes.h"
 #include "daemon/watch/linux/recheck.h"
 #include "daemon/watch/linux/survey.h"
 #include "daemon/watch/watch.h"
@@ -263,6 +266,8 @@ static int confine(struct spg_watch *watch)
 		CAP_CHECKPOINT_RESTORE, /* /proc/PID/map_files */
 		CAP_DAC_READ_SEARCH,    /* directories, and files by handle */
 		CAP_LEASE,              /* leases on other people's files */
+		CAP_DAC_OVERRIDE,       /* steps aside in other people's directories */
+		CAP_FOWNER,             /* the same, where they are sticky */
 	};
 
 	(void)watch;
@@ -294,6 +299,19 @@ static int watch_exit(struct spg_watch *watch, struct spg_process *process)
 
 	return spg_processes_watch_exit(
 		b->processes, process, watch->listener.on_exit, watch->listener.user);
+}
+
+static struct spg_process *process(struct spg_watch *watch, int32_t pid)
+{
+	struct spg_processes *processes = backend_of(watch)->processes;
+	struct spg_process *found;
+	int pidfd = processes ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+	if (pidfd < 0)
+		return NULL;
+	found = spg_processes_resolve(processes, pid, pidfd, false);
+	close(pidfd);
+	return found;
 }
 
 static size_t mechanisms(struct spg_watch *watch, const struct spg_mechanism **ret)
@@ -392,6 +410,7 @@ static const struct spg_watch_ops ops = {
 	.confine = confine,
 	.survey_place = survey_place,
 	.watch_exit = watch_exit,
+	.process = process,
 	.mechanisms = mechanisms,
 	.directories = directories,
 	.stop = stop,

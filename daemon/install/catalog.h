@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What the installed files are: version, digest, imports and exports of each.
+ *
+ * Files are read as a chore of the surveyor's thread, one a step, so that no survey
+ * ever finds the daemon among their users. A file whose inode, size and times are
+ * those of last time is not read again. Loop thread, but for what it says.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/install/module.h"
+#include "daemon/model/model.h"
+#include "daemon/prover.h"
+
+/* Bytes that the cache may keep; what does not fit is read each time. */
+#define SPG_CATALOG_BYTES_MAX (64U << 20)
+
+struct spg_catalog;
+
+/** @prover is borrowed and must outlive it. NULL: out of memory. */
+struct spg_catalog *spg_catalog_create(struct spg_prover *prover);
+
+/** After the prover has stopped without a hang. Takes NULL. */
+void spg_catalog_destroy(struct spg_catalog *catalog);
+
+/** @err 0 and @set, which is borrowed; SPG_ERR_BUSY: the daemon stops. */
+typedef void spg_catalog_done(void *user, int err, struct spg_module_set *set);
+
+/**
+ * Read the @n files at @paths, which are copied. What is not there is left out; what
+ * cannot be read is in the set with its reason. @done comes once, never from within
+ * the call, unless spg_catalog_forget() is called with the same @user. Returns 0 or
+ * SPG_ERR_NOMEM.
+ */
+int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size_t n,
+	spg_catalog_done *done, void *user);
+
+/** As spg_catalog_read(), of all files of product @index of @model. */
+int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model *model,
+	size_t index, spg_catalog_done *done, void *user);
+
+/** How far the reading that @user asked for is; false: there is none. */
+bool spg_catalog_progress(const struct spg_catalog *catalog, const void *user,
+	size_t *ret_done, size_t *ret_total);
+
+/** No callback comes with @user. */
+void spg_catalog_forget(struct spg_catalog *catalog, const void *user);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What one installed file is, and what all of a product are. Plain data; a module is
+ * immutable once it is read, and so is a set; any thread may read them.
+ */
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/identity.h"
+#include "common/pe.h"
+
+/* One file as it was read: immutable, shared between threads. */
+struct spg_module {
+	atomic_uint refs;
+	char *path;
+	struct spg_file_id id;
+	uint64_t size;
+	int64_t mtime_ns, ctime_ns;
+	struct spg_pe *pe; /* NULL: no PE file, or damaged */
+	int err;   /* 0; SPG_ERR_CORRUPT: a PE file whose headers are damaged; or
+	                      why it could not be read, and then there is no digest */
+	char *why; /* then: in words; else NULL */
+	char sha256[SPG_SHA256_TEXT_BYTES];
+	char version[SPG_PE_VERSION_TEXT_BYTES]; /* "": has none */
+};
+
+/* The files of a product at one time, by path in byte order. */
+struct spg_module_set {
+	atomic_uint refs;
+	struct spg_module **modules;
+	size_t n, size;
+	size_t n_read; /* that were not known from last time */
+};
+
+struct spg_module_set *spg_module_set_ref(struct spg_module_set *set);
+
+/** Takes NULL. */
+void spg_module_set_unref(struct spg_module_set *set);
+
+/** The file at @path, or NULL. @set may be NULL. */
+const struct spg_module *spg_module_set_find(
+	const struct spg_module_set *set, const char *path);
+
+/** A new one with one reference, about nothing yet. NULL: out of memory. */
+struct spg_module *spg_module_create(const char *path);
+
+struct spg_module *spg_module_ref(struct spg_module *module);
+
+/** Takes NULL. */
+void spg_module_unref(struct spg_module *module);
+
+/** An empty set with one reference. NULL: out of memory. */
+struct spg_module_set *spg_module_set_create(void);
+
+/** The one at @path among @n modules sorted by path, and in *@ret_at (may be NULL)
+ * where it is or would be; NULL: it is not there. */
+struct spg_module *spg_module_find(
+	struct spg_module *const *modules, size_t n, const char *path, size_t *ret_at);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What came of an install: which files became what, which were left out though
+ * they should have been replaced, and whether the set fits together now. Pure.
+ *
+ * A file was left out when the payload is known and brings another one than is
+ * there; or, when no payload is known, when somebody held it meanwhile and most of
+ * its like (the files that had the same version before; where files have none, all
+ * those without) were replaced.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/install/expected.h"
+#include "daemon/install/module.h"
+#include "daemon/model/install.h"
+#include "daemon/model/product.h"
+
+struct spg_outcome_facts {
+	const struct spg_product *product;
+	struct spg_module_set *before; /* NULL: not known */
+	struct spg_module_set *after;
+	const struct spg_expected *expected; /* the payload; NULL: not known */
+	const struct spg_install *previous;  /* the last one, if it was mixed */
+};
+
+/**
+ * Fill in what became of the files, the outcome, and its reasons, next steps and
+ * findings. ->ended_ns has been set. Returns 0 or SPG_ERR_NOMEM.
+ */
+int spg_outcome_judge(
+	struct spg_install *install, const struct spg_outcome_facts *facts);

@@ -1,0 +1,694 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/sessions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "daemon/install/outcome.h"
+#include "daemon/install/waiters.h"
+#include "daemon/store/records.h"
+
+/* After the last event, once everybody who took part has ended. */
+#define HURRIED_NS   SPG_NS_PER_S
+#define ALIVE_MAX    (SPG_INSTALL_ACTORS_MAX + 1)
+/* A disk that does not answer: try again. */
+#define TRY_AGAIN_MS 5000
+
+enum phase {
+	PHASE_IDLE,
+	PHASE_RUNNING,  /* events come */
+	PHASE_SETTLING, /* quiet: the model is brought up to date */
+	PHASE_READING,  /* the files are read */
+};
+
+struct session {
+	struct session *next;
+	struct spg_sessions *sessions;
+	char *product;
+	enum phase phase;
+	uv_timer_t timer;
+	struct spg_install *install;         /* the one that runs */
+	struct spg_process *parent;          /* of the first who took part */
+	struct spg_proc_id alive[ALIVE_MAX]; /* of those who took part */
+	size_t n_alive;
+	bool hurried;
+	uint64_t n_events, n_events_settled; /* to see that more came */
+	int64_t event_mono_ns;               /* when the latest came */
+	struct spg_module_set *installed;    /* as last read; NULL: not yet */
+	struct spg_module_set *before;       /* as it was when the install began */
+	bool reading_installed;
+	struct spg_expected expected;
+	struct spg_install *unmended; /* the last one, when it was not clean */
+	bool loaded;
+	uint64_t counts[SPG_INSTALL_OUTCOMES];
+};
+
+struct spg_sessions {
+	struct spg_sessions_host host;
+	struct session *first;
+	int64_t last_install;
+	struct spg_waiters waiters;
+	bool stopping;
+	unsigned n_closing;
+	void (*on_stopped)(void *user);
+	void *stop_user;
+};
+
+static struct session *find(const struct spg_sessions *sessions, const char *product)
+{
+	for (struct session *s = sessions->first; s; s = s->next)
+		if (strcmp(s->product, product) == 0)
+			return s;
+	return NULL;
+}
+
+static int index_of(const struct session *s)
+{
+	return spg_model_find_product(s->sessions->host.model, s->product);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static struct session *add(struct spg_sessions *sessions, const char *product)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->product = strdup(product);
+	if (!s || !s->product || uv_timer_init(sessions->host.loop, &s->timer) < 0) {
+		if (s)
+			free(s->product);
+		free(s);
+		return NULL;
+	}
+	s->timer.data = s;
+	s->sessions = sessions;
+	s->next = sessions->first;
+	sessions->first = s;
+	return s;
+}
+
+/* ---- events out, standing ---- */
+
+static void record(struct session *s, enum spg_event_kind kind)
+{
+	struct spg_event *event =
+		spg_install_event(s->install, kind, spg_clock_wall_ns());
+
+	if (event)
+		s->sessions->host.record(s->sessions->host.record_user, event);
+	spg_event_unref(event);
+}
+
+static void tell_standing(struct session *s)
+{
+	s->sessions->host.on_standing(s->sessions->host.user, s->product);
+}
+
+static void on_written(void *user, int err)
+{
+	(void)user;
+	if (err < 0)
+		spg_error("an install is not recorded: %s", spg_err_text(err));
+}
+
+/* ---- who takes part ---- */
+
+static void watch_one(struct session *s, struct spg_process *process)
+{
+	const struct spg_watch_ops *ops = s->sessions->host.watch->ops;
+
+	if (!process || s->n_alive == ALIVE_MAX)
+		return;
+	for (size_t i = 0; i < s->n_alive; i++)
+		if (spg_proc_id_equal(s->alive[i], process->id))
+			return;
+	if (ops->watch_exit(s->sessions->host.watch, process) == 0)
+		s->alive[s->n_alive++] = process->id;
+}
+
+/* One who did it alone is named; of several children of one, their parent. */
+static void name_installer(struct session *s, struct spg_process *process)
+{
+	struct spg_install *install = s->install;
+	const struct spg_watch_ops *ops = s->sessions->host.watch->ops;
+
+	if (!process)
+		return;
+	if (!install->by) {
+		install->by = spg_process_ref(process);
+		if (process->ppid > 1 && ops->process)
+			s->parent =
+				ops->process(s->sessions->host.watch, process->ppid);
+		watch_one(s, s->parent);
+	} else if (s->parent && process->ppid == s->parent->id.pid &&
+		   !spg_proc_id_equal(install->by->id, process->id) &&
+		   !spg_proc_id_equal(install->by->id, s->parent->id)) {
+		spg_process_unref(install->by);
+		install->by = spg_process_ref(s->parent);
+	}
+	watch_one(s, process);
+}
+
+void spg_sessions_note_exit(struct spg_sessions *sessions, struct spg_proc_id id)
+{
+	for (struct session *s = sessions->first; s; s = s->next) {
+		for (size_t i = 0; i < s->n_alive; i++) {
+			if (!spg_proc_id_equal(s->alive[i], id))
+				continue;
+			s->alive[i] = s->alive[--s->n_alive];
+			if (s->n_alive == 0 && s->phase == PHASE_RUNNING)
+				on_timer(&s->timer);
+			break;
+		}
+	}
+}
+
+/* ---- the beginning ---- */
+
+static void note_known_use(
+	void *user, struct spg_file *file, struct spg_process *process, unsigned how)
+{
+	struct session *s = user;
+
+	(void)spg_install_note_use(s->install, file->path, process, how);
+}
+
+static bool begin(struct session *s, int64_t at_ns)
+{
+	struct spg_sessions *sessions = s->sessions;
+	int index = index_of(s);
+
+	if (index < 0)
+		return false;
+	s->install = spg_install_create(sessions->last_install + 1, s->product, at_ns);
+	if (!s->install)
+		return false;
+	sessions->last_install++;
+	s->phase = PHASE_RUNNING;
+	s->n_alive = 0;
+	s->hurried = false;
+	spg_module_set_unref(s->before);
+	s->before = spg_module_set_ref(s->installed);
+	spg_model_each_use(sessions->host.model, (size_t)index, note_known_use, s);
+	return true;
+}
+
+/* In the database, so that the next start knows of it should the daemon die. */
+static void announce_begin(struct session *s)
+{
+	struct spg_install *head = spg_install_copy_head(s->install);
+
+	record(s, SPG_EVENT_INSTALL_BEGIN);
+	if (head)
+		spg_store_put_install(s->sessions->host.store, head, on_written, NULL);
+	spg_install_unref(head);
+}
+
+static void note(struct session *s, const struct spg_event *event)
+{
+	int index = index_of(s);
+	bool first = s->phase == PHASE_IDLE;
+
+	if (index < 0 || (first && !begin(s, event->at_ns)))
+		return;
+	name_installer(s, event->process);
+	if (spg_install_note(s->install,
+		    spg_model_product(s->sessions->host.model, (size_t)index),
+		    event) < 0)
+		spg_error("a change in an install is not recorded: out of memory");
+	s->n_events++;
+	s->event_mono_ns = spg_clock_mono_ns();
+	if (first) {
+		announce_begin(s);
+		tell_standing(s);
+	}
+	if (!uv_is_active((uv_handle_t *)&s->timer))
+		uv_timer_start(&s->timer, on_timer,
+			(uint64_t)(s->sessions->host.quiet_ns / SPG_NS_PER_MS), 0);
+}
+
+static bool concerns(const struct spg_product *product, const struct spg_event *event)
+{
+	return spg_product_has_path(product, event->file->path) ||
+	       (event->kind == SPG_EVENT_RENAME && event->detail &&
+		       spg_product_has_path(product, event->detail));
+}
+
+void spg_sessions_note(struct spg_sessions *sessions, const struct spg_event *event)
+{
+	if (!(event->kinds & SPG_INSTALL_KINDS) || !event->file || sessions->stopping)
+		return;
+	for (struct session *s = sessions->first; s; s = s->next) {
+		int index = index_of(s);
+
+		if (index >= 0 &&
+			concerns(spg_model_product(sessions->host.model, (size_t)index),
+				event))
+			note(s, event);
+	}
+}
+
+void spg_sessions_note_use(struct spg_sessions *sessions, const struct spg_event *event)
+{
+	unsigned how = event->how;
+
+	if (event->kind == SPG_EVENT_LOCK)
+		how = SPG_USE_LOCKED;
+	else if (event->kind != SPG_EVENT_USE_BEGIN)
+		return;
+	for (struct session *s = sessions->first; s; s = s->next) {
+		if (s->phase == PHASE_IDLE || !event->file)
+			continue;
+		if (event->product && strcmp(event->product, s->product) != 0)
+			continue;
+		(void)spg_install_note_use(
+			s->install, event->file->path, event->process, how);
+	}
+}
+
+/* ---- the end ---- */
+
+static void go_on(struct session *s, uint64_t delay_ms)
+{
+	s->phase = PHASE_RUNNING;
+	uv_timer_start(&s->timer, on_timer, delay_ms, 0);
+}
+
+static void end_install(struct session *s)
+{
+	struct spg_install *install = s->install;
+	struct spg_sessions *sessions = s->sessions;
+
+	s->counts[install->outcome]++;
+	spg_notice("install %lld of %s: %s%s%s", (long long)install->id, s->product,
+		spg_install_outcome_name(install->outcome),
+		install->reasons.n > 0 ? "; " : "",
+		install->reasons.n > 0 ? install->reasons.items[0] : "");
+	spg_store_put_install(sessions->host.store, install, on_written, NULL);
+	record(s, SPG_EVENT_INSTALL_END);
+	spg_install_unref(s->unmended);
+	s->unmended =
+		install->outcome == SPG_INSTALL_CLEAN ? NULL : spg_install_ref(install);
+	if (install->outcome == SPG_INSTALL_CLEAN)
+		spg_expected_finish(&s->expected);
+	spg_install_unref(install);
+	s->install = NULL;
+	spg_process_unref(s->parent);
+	s->parent = NULL;
+	spg_module_set_unref(s->before);
+	s->before = NULL;
+	s->phase = PHASE_IDLE;
+	uv_timer_stop(&s->timer);
+	tell_standing(s);
+	spg_waiters_wake(&sessions->waiters);
+}
+
+/* The payload that a client described is the one only when its files came. */
+static bool is_of_the_payload(const struct session *s)
+{
+	size_t n;
+
+	for (size_t i = 0; s->expected.n > 0 && i < s->install->n_files; i++)
+		if (spg_expected_find(&s->expected, s->install->files[i].path, &n))
+			return true;
+	return false;
+}
+
+static void judge(struct session *s, struct spg_module_set *set)
+{
+	const struct spg_outcome_facts facts = {
+		.product =
+			spg_model_product(s->sessions->host.model, (size_t)index_of(s)),
+		.before = s->before,
+		.after = set,
+		.expected = is_of_the_payload(s) ? &s->expected : NULL,
+		.previous = s->unmended};
+
+	s->install->ended_ns = s->install->last_ns;
+	if (spg_outcome_judge(s->install, &facts) < 0) {
+		spg_error("an install could not be judged: out of memory");
+		s->install->outcome = SPG_INSTALL_UNKNOWN;
+	}
+	end_install(s);
+}
+
+static void on_read(void *user, int err, struct spg_module_set *set)
+{
+	struct session *s = user;
+
+	if (s->sessions->stopping || s->phase != PHASE_READING)
+		return;
+	if (err < 0 || index_of(s) < 0) {
+		go_on(s, TRY_AGAIN_MS);
+		return;
+	}
+	if (s->n_events != s->n_events_settled) {
+		go_on(s, 0); /* it was a pause, not the end */
+		return;
+	}
+	judge(s, set);
+	spg_module_set_unref(s->installed);
+	s->installed = spg_module_set_ref(set);
+}
+
+static void on_settled(void *user, int err)
+{
+	struct session *s = user;
+	int index = index_of(s);
+
+	if (s->sessions->stopping || s->phase != PHASE_SETTLING)
+		return;
+	if (err == SPG_ERR_BUSY || index < 0) {
+		go_on(s, TRY_AGAIN_MS);
+		return;
+	}
+	s->phase = PHASE_READING;
+	if (spg_catalog_read_product(s->sessions->host.catalog, s->sessions->host.model,
+		    (size_t)index, on_read, s) < 0)
+		go_on(s, TRY_AGAIN_MS);
+}
+
+/* How long it still has to be quiet. */
+static int64_t left_ns(const struct session *s)
+{
+	int64_t quiet_ns = s->sessions->host.quiet_ns;
+
+	if ((s->n_alive == 0 || s->hurried) && quiet_ns > HURRIED_NS)
+		quiet_ns = HURRIED_NS;
+	return s->event_mono_ns + quiet_ns - spg_clock_mono_ns();
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct session *s = timer->data;
+	int64_t wait_ns = left_ns(s);
+
+	if (s->phase != PHASE_RUNNING || s->sessions->stopping)
+		return;
+	if (wait_ns > 0) {
+		go_on(s, (uint64_t)(wait_ns / SPG_NS_PER_MS) + 1);
+		return;
+	}
+	s->phase = PHASE_SETTLING;
+	s->n_events_settled = s->n_events;
+	if (spg_prover_settle(s->sessions->host.prover, on_settled, s) < 0)
+		go_on(s, TRY_AGAIN_MS);
+}
+
+void spg_sessions_hurry(struct spg_sessions *sessions, const char *product)
+{
+	for (struct session *s = sessions->first; s; s = s->next) {
+		if (product && strcmp(product, s->product) != 0)
+			continue;
+		s->hurried = true;
+		if (s->phase == PHASE_RUNNING)
+			on_timer(&s->timer);
+	}
+}
+
+/* ---- what is known at the start ---- */
+
+static void on_installed(void *user, int err, struct spg_module_set *set)
+{
+	struct session *s = user;
+
+	s->reading_installed = false;
+	/* Read while an install ran, it is neither what was nor what will be. */
+	if (err < 0 || s->phase != PHASE_IDLE)
+		return;
+	spg_module_set_unref(s->installed);
+	s->installed = spg_module_set_ref(set);
+}
+
+static void read_installed(struct session *s)
+{
+	int index = index_of(s);
+
+	if (index < 0 || s->reading_installed || s->phase != PHASE_IDLE)
+		return;
+	if (spg_catalog_read_product(s->sessions->host.catalog, s->sessions->host.model,
+		    (size_t)index, on_installed, s) == 0)
+		s->reading_installed = true;
+}
+
+void spg_sessions_distrust(struct spg_sessions *sessions)
+{
+	for (struct session *s = sessions->first; s; s = s->next) {
+		spg_module_set_unref(s->installed);
+		s->installed = NULL;
+		read_installed(s);
+	}
+}
+
+/* The daemon ended while it ran: what there is now is judged by itself. */
+static void take_up(struct session *s, struct spg_install *install)
+{
+	s->install = spg_install_ref(install);
+	s->phase = PHASE_RUNNING;
+	s->n_events++;
+	s->event_mono_ns = spg_clock_mono_ns();
+	uv_timer_start(&s->timer, on_timer,
+		(uint64_t)(s->sessions->host.quiet_ns / SPG_NS_PER_MS), 0);
+}
+
+static void on_loaded(
+	void *user, int err, struct spg_install *const *installs, size_t n)
+{
+	struct session *s = user;
+
+	if (s->sessions->stopping)
+		return;
+	if (err < 0)
+		spg_error("what the last install of %s left is not known: %s",
+			s->product, spg_err_text(err));
+	if (err < 0 || n == 0 || s->phase != PHASE_IDLE || s->unmended)
+		return;
+	if (installs[0]->outcome == SPG_INSTALL_RUNNING)
+		take_up(s, installs[0]);
+	else if (installs[0]->outcome != SPG_INSTALL_CLEAN)
+		s->unmended = spg_install_ref(installs[0]);
+	tell_standing(s);
+}
+
+void spg_sessions_begin(struct spg_sessions *sessions)
+{
+	const struct spg_model *model = sessions->host.model;
+
+	for (size_t i = 0; i < spg_model_n_products(model); i++) {
+		const char *name = spg_model_product(model, i)->name;
+		struct session *s = find(sessions, name);
+
+		if (!s)
+			s = add(sessions, name);
+		if (!s) {
+			spg_error("installs of %s go unseen: out of memory", name);
+			continue;
+		}
+		if (!s->loaded) {
+			s->loaded = true;
+			spg_store_get_installs(sessions->host.store,
+				&(struct spg_store_install_query){
+					.product = name, .limit = 1, .whole = true},
+				on_loaded, s);
+		}
+		read_installed(s);
+	}
+}
+
+/* ---- asked from outside ---- */
+
+const struct spg_install *spg_sessions_running(
+	const struct spg_sessions *sessions, const char *product)
+{
+	const struct session *s = find(sessions, product);
+
+	return s ? s->install : NULL;
+}
+
+const struct spg_install *spg_sessions_unmended(
+	const struct spg_sessions *sessions, const char *product)
+{
+	const struct session *s = find(sessions, product);
+
+	return s ? s->unmended : NULL;
+}
+
+struct spg_module_set *spg_sessions_installed(
+	const struct spg_sessions *sessions, const char *product)
+{
+	const struct session *s = find(sessions, product);
+
+	return s ? s->installed : NULL;
+}
+
+uint64_t spg_sessions_count(const struct spg_sessions *sessions, const char *product,
+	enum spg_install_outcome outcome)
+{
+	const struct session *s = find(sessions, product);
+
+	return s ? s->counts[outcome] : 0;
+}
+
+void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
+	struct spg_expected *expected)
+{
+	struct session *s = find(sessions, product);
+
+	if (!s) {
+		spg_expected_finish(expected);
+		return;
+	}
+	spg_expected_finish(&s->expected);
+	s->expected = *expected;
+	*expected = (struct spg_expected)SPG_EXPECTED_NULL;
+}
+
+const struct spg_expected *spg_sessions_expected(
+	const struct spg_sessions *sessions, const char *product)
+{
+	const struct session *s = find(sessions, product);
+
+	return s && s->expected.n > 0 ? &s->expected : NULL;
+}
+
+void spg_sessions_mended(struct spg_sessions *sessions, const char *product)
+{
+	struct session *s = find(sessions, product);
+
+	if (!s || !s->unmended)
+		return;
+	spg_install_unref(s->unmended);
+	s->unmended = NULL;
+	tell_standing(s);
+}
+
+static bool is_running(void *user, const char *product)
+{
+	const struct spg_sessions *sessions = user;
+
+	for (const struct session *s = sessions->first; s; s = s->next)
+		if (s->install && (!product || strcmp(product, s->product) == 0))
+			return true;
+	return false;
+}
+
+int spg_sessions_wait(struct spg_sessions *sessions, const char *product,
+	int64_t wait_ns, void (*done)(void *user, bool running), void *user)
+{
+	return spg_waiters_add(&sessions->waiters, product, wait_ns, done, user);
+}
+
+void spg_sessions_forget(struct spg_sessions *sessions, const void *user)
+{
+	spg_waiters_forget(&sessions->waiters, user);
+}
+
+int spg_sessions_add_standing(const struct spg_sessions *sessions, const char *product,
+	struct spg_standing *standing)
+{
+	const struct session *s = find(sessions, product);
+	int r = 0;
+
+	if (s && s->install) {
+		standing->installing = spg_install_describe_running(s->install);
+		r = standing->installing ? 0 : SPG_ERR_NOMEM;
+	}
+	if (!s || !s->unmended)
+		return r;
+	for (size_t i = 0; r == 0 && i < s->unmended->reasons.n; i++)
+		r = spg_texts_add(&standing->mixed, s->unmended->reasons.items[i]);
+	for (size_t i = 0; r == 0 && i < s->unmended->next.n; i++)
+		r = spg_texts_add(&standing->next, s->unmended->next.items[i]);
+	/* Judged without words, for want of memory. */
+	if (r == 0 && standing->mixed.n == 0)
+		r = spg_texts_add(
+			&standing->mixed, "the last install could not be verified");
+	return r;
+}
+
+void spg_sessions_configure(struct spg_sessions *sessions, int64_t quiet_ns)
+{
+	sessions->host.quiet_ns = quiet_ns;
+}
+
+/* ---- life ---- */
+
+struct spg_sessions *spg_sessions_create(const struct spg_sessions_host *host)
+{
+	struct spg_sessions *sessions = calloc(1, sizeof(*sessions));
+
+	if (!sessions)
+		return NULL;
+	sessions->host = *host;
+	sessions->last_install = host->last_install;
+	sessions->waiters.is_running = is_running;
+	sessions->waiters.user = sessions;
+	if (spg_waiters_init(&sessions->waiters, host->loop) == 0)
+		return sessions;
+	free(sessions);
+	return NULL;
+}
+
+static void on_closed(struct spg_sessions *sessions)
+{
+	if (--sessions->n_closing == 0)
+		sessions->on_stopped(sessions->stop_user);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	on_closed(((struct session *)handle->data)->sessions);
+}
+
+static void on_waiters_closed(uv_handle_t *handle)
+{
+	struct spg_waiters *waiters = handle->data;
+
+	on_closed(waiters->user);
+}
+
+void spg_sessions_stop(
+	struct spg_sessions *sessions, void (*on_stopped)(void *user), void *user)
+{
+	if (!sessions) {
+		on_stopped(user);
+		return;
+	}
+	sessions->stopping = true;
+	sessions->on_stopped = on_stopped;
+	sessions->stop_user = user;
+	sessions->n_closing = 1;
+	for (struct session *s = sessions->first; s; s = s->next) {
+		sessions->n_closing++;
+		uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+	}
+	spg_waiters_close(&sessions->waiters, on_waiters_closed);
+}
+
+static void destroy(struct session *s)
+{
+	spg_install_unref(s->install);
+	spg_install_unref(s->unmended);
+	spg_process_unref(s->parent);
+	spg_module_set_unref(s->installed);
+	spg_module_set_unref(s->before);
+	spg_expected_finish(&s->expected);
+	free(s->product);
+	free(s);
+}
+
+void spg_sessions_destroy(struct spg_sessions *sessions)
+{
+	struct session *next;
+
+	for (struct session *s = sessions ? sessions->first : NULL; s; s = next) {
+		next = s->next;
+		destroy(s);
+	}
+	free(sessions);
+}

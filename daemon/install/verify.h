@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Verify: does what is installed of a product fit together, and is it what a
+ * service pack brings? Reads through the catalog, judges with fit.h. Loop thread;
+ * the judging takes tens of milliseconds for 2,000 modules.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/texts.h"
+#include "daemon/install/expected.h"
+#include "daemon/install/fit.h"
+#include "daemon/install/module.h"
+#include "daemon/model/product.h"
+
+enum spg_verify_verdict {
+	SPG_VERIFY_FITS,
+	SPG_VERIFY_UNKNOWN, /* something could not be looked at, or nothing is there */
+	SPG_VERIFY_MIXED,
+};
+
+/* "fits", "unknown", "mixed". */
+const char *spg_verify_verdict_name(enum spg_verify_verdict verdict);
+
+struct spg_verification {
+	enum spg_verify_verdict verdict;
+	struct spg_module_set *set;     /* a reference */
+	struct spg_fit_module *modules; /* of @set, in the product's order */
+	size_t n_modules;
+	struct spg_fit fit;
+};
+
+/**
+ * Judge @set. @expected: the service pack's files, or NULL. @ret is for
+ * spg_verification_finish(). Returns 0 or SPG_ERR_NOMEM.
+ */
+int spg_verify(struct spg_verification *ret, const struct spg_product *product,
+	struct spg_module_set *set, const struct spg_expected *expected);
+
+/** Idempotent. */
+void spg_verification_finish(struct spg_verification *verification);

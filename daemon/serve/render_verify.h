@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What verify found as JSON. As in render.h: a new reference, NULL when memory is
+ * short.
+ */
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "daemon/install/verify.h"
+
+json_t *spg_render_verification(const struct spg_product *product,
+	const struct spg_verification *verification, int64_t took_ns);

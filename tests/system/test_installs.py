@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Installs are recognised by what happens to the files, and judged when all is
+quiet: who did it, what became what, what was left out and who held it."""
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+
+from support import FAIL_AFTER, RpcError, ATTENTION, BLOCKED, SAFE, Product, SystemTest, main
+
+OLD, NEW = b"old version\n", b"new version\n"
+
+# A setup that goes on when a file cannot be replaced, as the article's did.
+SETUP = """
+import os, sys
+payload, target, *skip = sys.argv[1:]
+for name in sorted(os.listdir(payload)):
+    if name in skip:
+        continue
+    with open(os.path.join(payload, name), "rb") as f:
+        content = f.read()
+    with open(os.path.join(target, name + ".tmp"), "wb") as f:
+        f.write(content)
+    os.rename(os.path.join(target, name + ".tmp"), os.path.join(target, name))
+"""
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+class InstallsTest(SystemTest):
+    NAMES = [f"Part{i:02}.dll" for i in range(12)]
+
+    def setUp(self):
+        super().setUp()
+        self.payload = self.directory("payload")
+        for name in self.NAMES:
+            self.file(name, content=OLD + name.encode())
+            self.file(name, self.payload, NEW + name.encode())
+
+    def daemon(self, *products, **options):
+        # Longer than a setup pauses between two files.
+        options.setdefault("daemon_keys", {"install-quiet": "1s"})
+        return super().daemon(*products, **options)
+
+    def setup(self, *skip, payload=None):
+        """Run it to its end; its pid."""
+        process = subprocess.Popen([sys.executable, "-c", SETUP, payload or self.payload,
+                                    self.bin, *skip])
+        self.assertEqual(process.wait(FAIL_AFTER), 0)
+        return process.pid
+
+    def installs(self, daemon, **params):
+        return self.rpc(daemon).call("installs", wait=FAIL_AFTER, **params)["installs"]
+
+    def newest(self, daemon):
+        """The newest install, with its files, when none runs."""
+        newest = self.installs(daemon, limit=1)[0]
+        return self.installs(daemon, id=newest["id"])[0]
+
+    def described(self, content):
+        return [{"name": name, "sha256": sha256(content + name.encode())}
+                for name in self.NAMES]
+
+    def test_one_of_twelve_is_skipped(self):
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")  # what is there before is read
+        holder = self.hold("mapped", os.path.join(self.bin, "Part07.dll"),
+                           program=self.program("perfmon"))
+        pid = self.setup("Part07.dll")
+        # Nobody asked: it is in the log, in the history, and in the verdict.
+        daemon.log.wait_for(lambda line: "install 1 of app: mixed" in line, "the outcome")
+        install = self.newest(daemon)
+        self.assertEqual(install["outcome"], "mixed", install)
+        self.assertEqual((install["changed"], install["skipped"]), (11, 1))
+        self.assertEqual(install["by"]["pid"], pid)
+        self.assertIn("python", install["by"]["name"])
+        files = {os.path.basename(f["path"]): f for f in install["files"]}
+        self.assertEqual(sorted(files), self.NAMES)
+        for name, file in files.items():
+            skipped = name == "Part07.dll"
+            self.assertEqual(file["change"], "skipped" if skipped else "replaced")
+            self.assertEqual(file["from_sha256"], sha256(OLD + name.encode()))
+            self.assertEqual(file["to_sha256"],
+                             sha256((OLD if skipped else NEW) + name.encode()))
+        who = files["Part07.dll"]["holders"]
+        self.assertEqual([(w["pid"], w["name"]) for w in who], [(holder.pid, "perfmon")])
+        self.assertIn("mapped", who[0]["how"])
+        self.assertEqual(install["reasons"], [
+            f"Part07.dll was not replaced: perfmon (pid {holder.pid}) had it mapped"])
+        self.assertIn("run the service pack again, until it finishes clean: "
+                      "spguard installs", install["next"])
+        # While it is held it blocks; then the mixed set is left.
+        answer = daemon.check()
+        self.assertEqual(answer["exit"], BLOCKED)
+        self.assertTrue(any("was not replaced" in r for r in answer["reasons"]), answer)
+        holder.kill()
+        answer = daemon.check()
+        self.assertEqual((answer["exit"], answer["verdict"]), (ATTENTION, "attention"))
+        self.assertIn("Part07.dll was not replaced", answer["reasons"][0])
+        kinds = [e["kind"] for e in daemon.log_events("--kind", "install-begin,install-end")]
+        self.assertEqual(kinds, ["install-begin", "install-end"])
+        # The daemon's end changes nothing about that.
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()
+        self.assertEqual(daemon.check()["exit"], ATTENTION)
+        # Run again, it finishes clean.
+        self.setup()
+        install = self.newest(daemon)
+        self.assertEqual((install["id"], install["outcome"]), (2, "clean"), install)
+        self.assertEqual(install["follows"], 1)
+        self.assertIn("mended install 1", install["reasons"][0])
+        self.assertEqual(daemon.check()["exit"], SAFE)
+        database = sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True)
+        self.addCleanup(database.close)
+        self.assertEqual(database.execute(
+            "SELECT id, outcome, follows FROM install_history ORDER BY id").fetchall(),
+            [(1, "mixed", None), (2, "clean", 1)])
+        self.assertEqual(database.execute(
+            "SELECT holders FROM install_changes WHERE change = 'skipped'").fetchall(),
+            [(f"perfmon ({holder.pid})",)])
+
+    def test_the_payload_tells_what_is_left_out(self):
+        """Known from a check, and nobody held the file."""
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        self.rpc(daemon).call("check", product="app", payload=self.described(NEW))
+        self.setup("Part03.dll", "Part04.dll")
+        install = self.newest(daemon)
+        self.assertEqual(install["outcome"], "mixed", install)
+        self.assertEqual([os.path.basename(f["path"]) for f in install["files"]
+                          if f["change"] == "skipped"], ["Part03.dll", "Part04.dll"])
+        self.assertEqual(install["reasons"][0],
+                         "Part03.dll was not replaced: it is not the service pack's")
+
+    def test_what_is_there_already_does_not_block(self):
+        daemon = self.daemon()
+        rpc = self.rpc(daemon)
+        rpc.call("verify")
+        payload = self.described(NEW)
+        self.file("Part07.dll", content=NEW + b"Part07.dll")
+        self.installs(daemon)
+        holder = self.hold("mapped", os.path.join(self.bin, "Part07.dll"))
+        answer = rpc.call("check", product="app", payload=payload)
+        self.assertEqual(answer["verdict"], "safe", answer)
+        self.assertEqual([(f["state"], f["offer"]) for f in answer["files"]],
+                         [("current", "same")])
+        self.assertEqual(answer["payload"], {"new": 0, "update": 0, "same": 1, "older": 0,
+                                             "different": 11, "unknown": 0})
+        # Another one of that name would be in the way.
+        payload[7]["sha256"] = sha256(b"another")
+        self.assertEqual(rpc.call("check", product="app", payload=payload)["verdict"],
+                         "blocked")
+        # So would one that is being written to.
+        holder.kill()
+        self.hold("write", os.path.join(self.bin, "Part07.dll"))
+        self.assertEqual(rpc.call("check", product="app",
+                                  payload=self.described(NEW))["verdict"], "blocked")
+
+    def test_a_hotfix_is_clean(self):
+        """Two files of twelve, while somebody uses a third one."""
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        holder = self.hold("mapped", os.path.join(self.bin, "Part07.dll"))
+        self.setup(*self.NAMES[2:])
+        install = self.newest(daemon)
+        self.assertEqual((install["outcome"], install["changed"]), ("clean", 2), install)
+        holder.kill()
+        self.assertEqual(daemon.check()["exit"], SAFE)
+
+    def test_it_blocks_while_it_runs(self):
+        daemon = self.daemon(daemon_keys={"install-quiet": "1h"})
+        self.rpc(daemon).call("verify")
+        with open(os.path.join(self.bin, "Part00.dll"), "ab") as f:
+            f.write(b"more")
+        daemon.run("flush")
+        code, answer = daemon.json("check")
+        self.assertEqual(code, BLOCKED, answer)
+        self.assertIn("an install is running: number 1", answer["reasons"][0])
+        install, = self.rpc(daemon).call("installs", id=1)["installs"]
+        self.assertEqual((install["outcome"], install["ended"]), ("running", None))
+        # A daemon that dies meanwhile takes it up again.
+        daemon.kill()
+        daemon.keys["install-quiet"] = "1ms"
+        daemon.write_config()
+        daemon.start()
+        install = self.newest(daemon)
+        self.assertEqual((install["id"], install["outcome"]), (1, "clean"), install)
+        self.assertEqual(daemon.check()["exit"], SAFE)
+
+    def test_created_modified_deleted(self):
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        self.file("New.dll")
+        os.unlink(os.path.join(self.bin, "Part00.dll"))
+        with open(os.path.join(self.bin, "Part01.dll"), "r+b") as f:
+            f.write(b"OLD")
+        self.file("Comes and goes.dll")
+        os.unlink(os.path.join(self.bin, "Comes and goes.dll"))
+        changes = {}
+        for row in self.installs(daemon):
+            for file in self.installs(daemon, id=row["id"])[0]["files"]:
+                changes[os.path.basename(file["path"])] = file["change"]
+        changes.pop("Comes and goes.dll", None)  # one look may have fallen in between
+        self.assertEqual(changes, {"New.dll": "created", "Part00.dll": "deleted",
+                                   "Part01.dll": "modified"})
+
+    def test_parameters(self):
+        rpc = self.rpc(self.daemon(Product("app", self.bin), Product("other", self.scratch)))
+        for code, method, params in (-32602, "installs", {"id": 0}), \
+                (-32602, "installs", {"id": 99}), (-32002, "installs", {"product": "none"}), \
+                (-32602, "verify", {"payload": [{"version": "1"}]}):
+            with self.assertRaises(RpcError) as caught:
+                rpc.call(method, **params)
+            self.assertEqual(caught.exception.code, code)
+        self.assertEqual(rpc.call("installs", product="other"), {"installs": []})
+
+
+if __name__ == "__main__":
+    main()
