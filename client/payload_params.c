@@ -125,8 +125,8 @@ static int set_names(json_t *params, const struct spg_payload *payload)
 	return json_object_set_new(params, "names", names) | r;
 }
 
-/* 0; SPG_TOO_LARGE; negative: no memory. */
-#define SPG_TOO_LARGE 1
+/* 0; TOO_LARGE; negative: no memory. */
+#define TOO_LARGE 1
 
 static int measure(const struct spg_payload_options *options, const json_t *params,
 	size_t *ret_bytes)
@@ -134,7 +134,7 @@ static int measure(const struct spg_payload_options *options, const json_t *para
 	*ret_bytes = spg_connection_request_bytes(options->method, params);
 	if (*ret_bytes == 0)
 		return -1;
-	return *ret_bytes > SPG_MESSAGE_MAX ? SPG_TOO_LARGE : 0;
+	return *ret_bytes > SPG_MESSAGE_MAX ? TOO_LARGE : 0;
 }
 
 /* As much of the files as fits. */
@@ -142,9 +142,9 @@ static int fit_files(const struct spg_payload_options *options, json_t *params,
 	const struct spg_payload *payload, size_t *ret_bytes)
 {
 	enum detail last = options->names_suffice ? NAMES_ONLY : NO_DIGEST_WITH_VERSION;
-	int r = SPG_TOO_LARGE;
+	int r = TOO_LARGE;
 
-	for (enum detail detail = EVERYTHING; r == SPG_TOO_LARGE && detail <= last;
+	for (enum detail detail = EVERYTHING; r == TOO_LARGE && detail <= last;
 		detail++) {
 		r = set_files(params, payload, detail);
 		if (r == 0)
@@ -172,7 +172,7 @@ static int add(const struct spg_payload_options *options, json_t *params,
 		                    : measure(options, params, &bytes);
 	if (r < 0)
 		spg_complain(why, "out of memory");
-	if (r == SPG_TOO_LARGE) {
+	if (r == TOO_LARGE) {
 		spg_complain(why,
 			"the service pack has too many files for one question: "
 			"%zu names make %zu bytes, the daemon takes %d",
