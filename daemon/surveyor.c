@@ -99,7 +99,7 @@ static void find_place(struct spg_surveyor_thread *t, char *ret, size_t size)
 	uv_mutex_lock(&t->lock);
 	in_chore = t->at != NULL;
 	ret[0] = '\0';
-	if (in_chore)
+	if (in_chore && t->at->place)
 		t->at->place(t->at, ret, size);
 	uv_mutex_unlock(&t->lock);
 	if (!in_chore)

@@ -33,6 +33,7 @@ struct action {
 	bool dry_run;
 	bool named; /* APPLY: the new names are chosen */
 	uint32_t uid;
+	int64_t id; /* of the step asked about; 0: all */
 	struct step *steps;
 	size_t n_steps, size_steps;
 	size_t at; /* the step in hand */
@@ -51,6 +52,8 @@ struct spg_sidesteps {
 	size_t n, size;
 	struct action *actions;
 	bool loaded;
+	struct action
+		*repair; /* puts right what a crash left; nothing else is done before */
 };
 
 static void advance(struct action *action);
@@ -144,6 +147,8 @@ static void conclude(struct action *action)
 	while (*link != action)
 		link = &(*link)->next;
 	*link = action->next;
+	if (action->sidesteps->repair == action)
+		action->sidesteps->repair = NULL;
 	for (size_t i = 0; records && i < action->n_steps; i++)
 		records[i] = action->steps[i].record;
 	if (action->done && !records)
@@ -216,13 +221,6 @@ static bool do_disk(struct spg_chore *chore)
 	return false;
 }
 
-static void disk_place(struct spg_chore *chore, char *ret, size_t size)
-{
-	(void)chore;
-	(void)size;
-	ret[0] = '\0';
-}
-
 static enum spg_sidestep_state state_after(const struct action *action)
 {
 	static const enum spg_sidestep_state done[] = {
@@ -271,7 +269,9 @@ static void on_disk_done(struct spg_chore *chore, bool complete)
 static void start_disk(struct action *action)
 {
 	action->chore = (struct spg_chore){
-		.step = do_disk, .done = on_disk_done, .place = disk_place};
+		.step = do_disk,
+		.done = on_disk_done,
+	};
 	spg_prover_add_chore(action->sidesteps->host.prover, &action->chore);
 }
 
@@ -474,12 +474,10 @@ static int add_journal(struct action *action, int64_t id)
 	return r == 0 && id && action->n_steps == 0 ? SPG_ERR_NOT_FOUND : r;
 }
 
-static int fill(struct action *action, const struct spg_sidestep_request *request)
+static int add_paths(struct action *action, const struct spg_sidestep_request *request)
 {
 	int r = 0;
 
-	if (request->verb != SPG_SIDESTEP_APPLY)
-		return add_journal(action, request->id);
 	for (size_t i = 0; r == 0 && i < request->n_paths; i++)
 		r = add_named(action, request->paths[i], request->product);
 	return r;
@@ -503,9 +501,16 @@ static struct action *new_action(
 static void on_turn(void *user, int err, const struct spg_sidestep *rows, size_t n)
 {
 	struct action *action = user;
+	struct spg_sidesteps *sidesteps = action->sidesteps;
 
 	(void)rows;
 	(void)n;
+	if (err == 0 && sidesteps->repair) {
+		spg_store_get_sidesteps(sidesteps->host.store, 1, on_turn, action);
+		return;
+	}
+	if (action->verb != SPG_SIDESTEP_APPLY && action->err == 0)
+		action->err = add_journal(action, action->id);
 	if (err < 0 && action->err == 0)
 		action->err = err;
 	action->named = action->verb != SPG_SIDESTEP_APPLY;
@@ -529,7 +534,9 @@ int spg_sidesteps_ask(struct spg_sidesteps *sidesteps,
 	action->uid = request->uid;
 	action->done = done;
 	action->user = user;
-	action->err = fill(action, request);
+	action->id = request->id;
+	if (request->verb == SPG_SIDESTEP_APPLY)
+		action->err = add_paths(action, request);
 	spg_store_get_sidesteps(sidesteps->host.store, 1, on_turn, action);
 	return 0;
 }
@@ -550,6 +557,7 @@ static struct action *new_repair(struct spg_sidesteps *sidesteps)
 
 	if (action)
 		action->named = true;
+	sidesteps->repair = action;
 	return action;
 }
 

@@ -71,7 +71,7 @@ class CheckTest(SystemTest):
 
     def test_payload(self):
         payload = self.directory("payload")
-        self.file("other.DLL", payload)
+        self.file("other.DLL", payload, content=b"a newer one\n")
         self.file("Brandnew.dll", payload)
         daemon = self.daemon()
         self.hold("read", self.dll)
@@ -81,7 +81,7 @@ class CheckTest(SystemTest):
         self.assert_verdict(answer, "safe")
         self.assertEqual([(os.path.basename(f["path"]), f["state"]) for f in answer["files"]],
                          [("Brandnew.dll", "new")], self.show(answer))
-        self.file("mdbperf.dll", payload)
+        self.file("mdbperf.dll", payload, content=b"a newer one\n")
         self.assert_verdict(daemon.check("--payload", payload), "blocked")
 
     def test_payload_outside_the_patterns(self):
@@ -161,7 +161,7 @@ class CheckTest(SystemTest):
         other = self.directory("other")
         self.file("Gwperf.dll", other)
         payload = self.directory("payload")
-        self.file("mdbperf.dll", payload)
+        self.file("mdbperf.dll", payload, content=b"a newer one\n")
         daemon = self.daemon(Product("app", self.bin, ignore_case=True),
                              Product("other", other))
         answer = daemon.check("--payload", payload)

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Steps aside: a held file gets another name so that setup can write a new one.
+Never over a file, never where it would harm, and put right after a crash."""
+import os
+import signal
+import sqlite3
+
+from support import ATTENTION, BLOCKED, SAFE, RpcError, SystemTest, main
+
+PLANNED, RENAMED = 0, 1  # common/kind.h, enum spg_sidestep_state
+
+
+class SidestepTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.dll = self.file("Mdbperf.dll", content=b"old\n")
+        self.old = os.path.join(self.bin, "Mdbperf.old")
+        self.file("Other.dll")
+
+    def held(self, state="mapped"):
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        return daemon, self.hold(state, self.dll), self.rpc(daemon)
+
+    def apply(self, rpc, *paths, **params):
+        return rpc.call("sidestep.apply", paths=list(paths or (self.dll,)),
+                        **params)["sidesteps"]
+
+    def write_new(self, daemon):
+        """As setup does; returns when the daemon has judged it."""
+        self.file("Mdbperf.dll", content=b"new\n")
+        daemon.run("flush")
+        self.rpc(daemon).call("installs", wait=60)
+
+    def read(self, path):
+        with open(path, "rb") as f:
+            return f.read()
+
+    def test_from_beginning_to_end(self):
+        daemon, holder, rpc = self.held()
+        os.chmod(self.dll, 0o640)
+        os.chown(self.dll, 1234, 4321)
+        before = os.stat(self.dll)
+        step, = self.apply(rpc, dry_run=True)
+        self.assertEqual((step["state"], step["old_path"], step["id"]),
+                         ("planned", self.old, None), step)
+        self.assertEqual(self.read(self.dll), b"old\n")
+        step, = self.apply(rpc, "Mdbperf.dll")
+        self.assertEqual((step["state"], step["path"], step["id"]), ("renamed", self.dll, 1))
+        after = os.stat(self.old)
+        for field in "st_ino", "st_mode", "st_uid", "st_gid", "st_mtime_ns":
+            self.assertEqual(getattr(after, field), getattr(before, field))
+        self.assertFalse(os.path.exists(self.dll))
+        answer = daemon.check()
+        self.assertEqual(answer["exit"], ATTENTION, answer)
+        self.assertIn("Mdbperf.dll is renamed to Mdbperf.old, and setup has not written a "
+                      "new one yet", answer["reasons"])
+        self.assertEqual([f["state"] for f in answer["files"]], ["sidestepped"])
+        # Setup writes a new one: the old one runs on, and does not block.
+        self.write_new(daemon)
+        answer = daemon.check()
+        self.assertEqual(answer["exit"], ATTENTION, answer)
+        self.assertEqual(answer["reasons"], [
+            f"an old version of Mdbperf.dll is mapped by holder (pid {holder.pid})"])
+        step, = rpc.call("sidestep.list")["sidesteps"]
+        self.assertEqual(step["state"], "finished")
+        # Nothing is taken back, or removed, that is in use.
+        step, = rpc.call("sidestep.undo", id=1)["sidesteps"]
+        self.assertEqual(step["state"], "finished")
+        self.assertIn("would bring the old version again", step["text"])
+        step, = rpc.call("sidestep.clean")["sidesteps"]
+        self.assertIn(f"still used by holder (pid {holder.pid})", step["text"])
+        self.assertTrue(os.path.exists(self.old))
+        holder.kill()
+        self.assertEqual(daemon.check()["exit"], SAFE)
+        step, = rpc.call("sidestep.clean")["sidesteps"]
+        self.assertEqual(step["state"], "cleaned", step)
+        self.assertFalse(os.path.exists(self.old))
+        self.assertEqual(self.read(self.dll), b"new\n")
+        self.assertEqual(rpc.call("sidestep.list"), {"sidesteps": [], "next": []})
+        kinds = [e["detail"].split(":")[0] for e in daemon.log_events("--kind", "sidestep")]
+        self.assertEqual(kinds, ["sidestep 1 renamed", "sidestep 1 finished",
+                                 "sidestep 1 cleaned"])
+
+    def test_undo(self):
+        daemon, holder, rpc = self.held()
+        self.apply(rpc)
+        step, = rpc.call("sidestep.undo", id=1)["sidesteps"]
+        self.assertEqual(step["state"], "undone", step)
+        self.assertEqual(self.read(self.dll), b"old\n")
+        self.assertFalse(os.path.exists(self.old))
+        self.assertEqual(daemon.check()["exit"], BLOCKED)
+        holder.kill()
+        self.assertEqual(daemon.check()["exit"], SAFE)
+        with self.assertRaises(RpcError):
+            rpc.call("sidestep.undo", id=1)
+
+    def test_never_over_a_file(self):
+        daemon, _holder, rpc = self.held()
+        for name in "Mdbperf.old", "Mdbperf.old2":
+            self.file(name, content=b"precious\n")
+        step, = self.apply(rpc)
+        self.assertEqual((step["state"], step["old_path"]), ("renamed", self.old + "3"))
+        self.assertEqual(self.read(self.old), b"precious\n")
+        # Nor back over one, even one that the daemon has not seen come.
+        self.file("Mdbperf.dll", content=b"new\n")
+        step, = rpc.call("sidestep.undo", id=1)["sidesteps"]
+        self.assertNotEqual(step["state"], "undone", step)
+        self.assertEqual(self.read(self.dll), b"new\n")
+
+    def assert_refused(self, steps, why):
+        for step in steps:
+            self.assertEqual(step["state"], "refused", step)
+            self.assertIn(why, step["text"])
+        self.assertFalse(os.path.exists(self.old))
+
+    def test_refused_when_nobody_holds_it(self):
+        rpc = self.rpc(self.daemon())
+        self.assert_refused(self.apply(rpc), "nobody holds it")
+
+    def test_refused_when_the_payload_has_none(self):
+        _daemon, _holder, rpc = self.held()
+        self.assert_refused(self.apply(rpc, payload=[{"name": "other.dll"}]),
+                            "the service pack brings no new one")
+        step, = self.apply(rpc, payload=[{"name": "MDBPERF.DLL"}])
+        self.assertEqual(step["state"], "renamed", step)
+
+    def test_what_is_no_file_of_a_product(self):
+        rpc = self.rpc(self.daemon())
+        for paths in (["none.dll"], ["/etc/passwd"], []):
+            with self.assertRaises(RpcError) as caught:
+                rpc.call("sidestep.apply", paths=paths)
+            self.assertEqual(caught.exception.code, -32602)
+
+    def test_a_symbolic_link(self):
+        target = self.file("target", self.scratch)
+        link = os.path.join(self.bin, "Link.dll")
+        os.symlink(target, link)
+        daemon = self.daemon()
+        self.hold("mapped", target)
+        answer = daemon.check()
+        steps = self.apply(self.rpc(daemon), link)
+        self.assertIn(steps[0]["state"], ("failed", "refused"), (steps, answer))
+        self.assertTrue(os.path.islink(link))
+
+    def crash(self, state, prepare):
+        """The journal as a daemon left it that died at a step."""
+        daemon = self.daemon()
+        identity = os.stat(self.dll)
+        self.assertEqual(daemon.stop(), 0)
+        prepare()
+        with sqlite3.connect(daemon.database) as database:
+            database.execute(
+                "INSERT INTO sidesteps VALUES(1, 'app', ?, ?, ?, ?, ?, 1, 1, 0, NULL)",
+                (self.dll, self.old, identity.st_dev, identity.st_ino, state))
+        database.close()
+        daemon.start()
+        daemon.run("flush")
+        return daemon
+
+    def list(self, daemon):
+        return self.rpc(daemon).call("sidestep.list")["sidesteps"]
+
+    def journal(self, daemon):
+        daemon.stop()
+        with sqlite3.connect(daemon.database) as database:
+            rows = database.execute("SELECT state FROM sidestep_journal").fetchall()
+        database.close()
+        return rows
+
+    def test_crash_before_the_rename(self):
+        daemon = self.crash(PLANNED, lambda: None)
+        self.assertEqual(daemon.check()["exit"], SAFE)
+        self.assertEqual(self.list(daemon), [])
+        self.assertEqual(self.journal(daemon), [("failed",)])
+
+    def test_crash_after_the_rename(self):
+        daemon = self.crash(PLANNED, lambda: os.rename(self.dll, self.old))
+        self.assertEqual(daemon.check()["exit"], ATTENTION)
+        self.assertEqual([s["state"] for s in self.list(daemon)], ["renamed"])
+        step, = self.rpc(daemon).call("sidestep.undo", id=1)["sidesteps"]
+        self.assertEqual(step["state"], "undone")
+        self.assertEqual(self.read(self.dll), b"old\n")
+
+    def test_crash_between_link_and_unlink(self):
+        daemon = self.crash(PLANNED, lambda: os.link(self.dll, self.old))
+        self.assertEqual(daemon.check()["exit"], SAFE)
+        self.assertEqual(self.read(self.dll), b"old\n")
+        self.assertFalse(os.path.exists(self.old))
+        self.assertEqual(self.journal(daemon), [("failed",)])
+
+    def test_crash_when_it_was_done(self):
+        daemon = self.crash(RENAMED, lambda: os.rename(self.dll, self.old))
+        self.assertEqual(daemon.check()["exit"], ATTENTION)
+        self.assertEqual([s["state"] for s in self.list(daemon)], ["renamed"])
+
+    def test_killed_while_it_works(self):
+        """At whatever step the daemon dies, the file has one of its two names, and
+        the next daemon knows which."""
+        daemon = self.daemon()
+        for _ in range(6):
+            holder = self.hold("mapped", self.dll)
+            rpc = self.rpc(daemon)
+            rpc.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"sidestep.apply",'
+                         b'"params":{"paths":["Mdbperf.dll"]}}\n')
+            daemon.signal(signal.SIGKILL)
+            daemon.process.wait(60)
+            daemon.start()
+            daemon.run("flush")
+            steps = self.list(daemon)
+            names = sorted(n for n in os.listdir(self.bin) if n.startswith("Mdbperf"))
+            self.assertEqual(len(names), 1, names)
+            self.assertEqual(self.read(os.path.join(self.bin, names[0])), b"old\n")
+            if names == ["Mdbperf.dll"]:
+                self.assertEqual(steps, [])
+            else:
+                self.assertEqual([s["state"] for s in steps], ["renamed"])
+                done = self.rpc(daemon).call("sidestep.undo", id=steps[0]["id"])
+                self.assertEqual(done["sidesteps"][0]["state"], "undone")
+            holder.kill()
+            self.assertEqual(daemon.check()["exit"], SAFE)
+
+
+if __name__ == "__main__":
+    main()
