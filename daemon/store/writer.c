@@ -430,8 +430,12 @@ static int try_job(struct spg_store *store, const struct spg_job *job)
 	struct spg_db *db = &store->db;
 	int r;
 
-	if (!job->writes)
-		return job->run(db, job->data);
+	if (!job->writes) {
+		while ((r = job->run(db, job->data)) == SPG_JOB_MORE)
+			if ((r = keep_up(store)) < 0)
+				break;
+		return r;
+	}
 	r = spg_db_begin(db, true);
 	if (r == 0)
 		r = job->run(db, job->data);
@@ -450,14 +454,18 @@ static bool is_of_the_database(int err)
 
 static int serve_job(struct spg_store *store, const struct spg_job *job)
 {
+	uint64_t ino;
 	int r;
 
 	if (store->stopped)
 		try_resume(store);
 	if (store->stopped || !store->db.sql)
 		return store->stop_err;
+	ino = store->db.ino;
 	r = try_job(store, job);
-	if (r < 0 && is_of_the_database(r) && handle_failure(store, r) == 0)
+	/* One that was begun anew while a long job ran is not at fault. */
+	if (r < 0 && is_of_the_database(r) && store->db.sql && store->db.ino == ino &&
+		handle_failure(store, r) == 0)
 		r = try_job(store, job); /* in a database begun anew */
 	return r;
 }

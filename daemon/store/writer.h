@@ -52,7 +52,9 @@ void spg_loss_finish(struct spg_loss *loss);
 /* Work on the database that is neither an event nor a question about events: the
  * records of records.h. */
 struct spg_job {
-	/* Writer's thread. Returns 0, or a negative spg_err with db->why. */
+	/* Writer's thread. Returns 0, or a negative spg_err with db->why; one that
+	 * only reads also SPG_JOB_MORE, no statement active, to be called again when
+	 * the events that came meanwhile are written. */
 	int (*run)(struct spg_db *db, void *data);
 	/* It writes: in a transaction of its own, on disk when it is done. */
 	bool writes;
@@ -61,6 +63,8 @@ struct spg_job {
 	void (*release)(void *data);
 	void *data;
 };
+
+#define SPG_JOB_MORE 1
 
 enum spg_command_kind { SPG_COMMAND_FLUSH, SPG_COMMAND_QUERY, SPG_COMMAND_JOB };
 
