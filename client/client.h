@@ -129,6 +129,7 @@ extern const struct spg_command spg_command_who;
 extern const struct spg_command spg_command_locks;
 extern const struct spg_command spg_command_watch;
 extern const struct spg_command spg_command_log;
+extern const struct spg_command spg_command_windows;
 extern const struct spg_command spg_command_status;
 extern const struct spg_command spg_command_doctor;
 extern const struct spg_command spg_command_flush;

@@ -15,6 +15,7 @@ static const struct spg_command *const commands[] = {
 	&spg_command_locks,
 	&spg_command_watch,
 	&spg_command_log,
+	&spg_command_windows,
 	&spg_command_status,
 	&spg_command_doctor,
 	&spg_command_flush,

@@ -9,12 +9,16 @@
 #include "daemon/serve/session.h"
 
 /* Longest wait: a month. */
-#define WAIT_MAX_S 2592000
+#define WAIT_MAX_S   2592000
 
 /* Each path asked about is compared with each file. */
-#define PATHS_MAX  256
+#define PATHS_MAX    256
 
-#define NAMES_MAX  100000
+#define NAMES_MAX    100000
+
+/* Longest window: a week, since windows are told by weekday. */
+#define WINDOW_MAX_S 604800
+#define DAYS_MAX     366
 
 static const struct spg_param check_params[] = {
 	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
@@ -98,6 +102,17 @@ static const struct spg_param unsubscribe_params[] = {
 		"number that subscribe gave"},
 };
 
+static const struct spg_param windows_params[] = {
+	{"product", SPG_PARAM_TEXT, false, 0, 0,
+		"name of a product; needed when there are several"},
+	{"for", SPG_PARAM_NUMBER, false, 1, WINDOW_MAX_S,
+		"how long the files have to be free, in seconds; 1800 without it"},
+	{"days", SPG_PARAM_INTEGER, false, 1, DAYS_MAX,
+		"how far to look back; 14 without it"},
+	{"utc", SPG_PARAM_BOOL, false, 0, 0,
+		"days and hours of UTC, not of the server's local time"},
+};
+
 #define PARAMS(array) array, sizeof(array) / sizeof((array)[0])
 
 static const struct spg_method methods[] = {
@@ -136,6 +151,11 @@ static const struct spg_method methods[] = {
 		"Be told of events and verdicts on this connection.", "subscription"},
 	{"unsubscribe", spg_method_unsubscribe, PARAMS(unsubscribe_params), false,
 		"End a subscription of this connection.", "an empty object"},
+	{"windows", spg_method_windows, PARAMS(windows_params), false,
+		"When in the week the files were free for so long, how often, and who "
+		"broke it.",
+		"slots: for each weekday and hour of how many windows were free; best; "
+		"unseen_s"},
 	{"flush", spg_method_flush, NULL, 0, false,
 		"Answer when every event before now is in the database.",
 		"flushed, last_id"},
@@ -484,27 +504,43 @@ bool spg_params_kinds(struct spg_call *call, const json_t *params, uint32_t *ret
 	return true;
 }
 
+static void list_products(const struct spg_model *model, struct spg_buf *out)
+{
+	size_t n = spg_model_n_products(model);
+
+	spg_buf_puts(out, n ? "the products are: "
+			    : "there is none: add a [product NAME] to the "
+			      "configuration");
+	for (size_t i = 0; i < n; i++)
+		spg_buf_printf(
+			out, "%s%s", i ? ", " : "", spg_model_product(model, i)->name);
+}
+
 bool spg_params_product(struct spg_call *call, const json_t *params, int *ret)
 {
 	const struct spg_model *model = call->service->model;
 	const char *name = spg_params_text(params, "product");
 	struct spg_buf quoted = SPG_BUF_NULL, known = SPG_BUF_NULL;
-	size_t n = spg_model_n_products(model);
 
 	*ret = name ? spg_model_find_product(model, name) : -1;
 	if (!name || *ret >= 0)
 		return true;
-	spg_buf_puts(&known, n ? "the products are: "
-			       : "there is none: add a [product NAME] to the "
-				 "configuration");
-	for (size_t i = 0; i < n; i++)
-		spg_buf_printf(&known, "%s%s", i ? ", " : "",
-			spg_model_product(model, i)->name);
+	list_products(model, &known);
 	spg_call_fail(call, SPG_RPC_NO_PRODUCT, spg_buf_text(&known),
 		"there is no product \"%s\"", quotable(&quoted, name));
 	spg_buf_finish(&quoted);
 	spg_buf_finish(&known);
 	return false;
+}
+
+void spg_call_fail_which_product(struct spg_call *call)
+{
+	struct spg_buf known = SPG_BUF_NULL;
+
+	list_products(call->service->model, &known);
+	spg_call_fail(call, SPG_RPC_BAD_PARAMS, spg_buf_text(&known),
+		"this is about one product: name it");
+	spg_buf_finish(&known);
 }
 
 void spg_name_list_finish(struct spg_name_list *list)

@@ -83,6 +83,9 @@ void spg_name_list_finish(struct spg_name_list *list);
  * the call. */
 void spg_call_fail_history(struct spg_call *call, int err);
 
+/** End @call, which is about one product and names none. */
+void spg_call_fail_which_product(struct spg_call *call);
+
 /* The handlers. */
 void spg_method_hello(struct spg_call *call, const json_t *params);
 void spg_method_status(struct spg_call *call, const json_t *params);
@@ -101,3 +104,4 @@ void spg_method_sidestep_apply(struct spg_call *call, const json_t *params);
 void spg_method_sidestep_undo(struct spg_call *call, const json_t *params);
 void spg_method_sidestep_list(struct spg_call *call, const json_t *params);
 void spg_method_sidestep_clean(struct spg_call *call, const json_t *params);
+void spg_method_windows(struct spg_call *call, const json_t *params);

@@ -16,7 +16,7 @@ from fake_daemon import FakeDaemon
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("SPGUARD_BUILD", os.path.join(ROOT, "build")))
 CLIENT = os.path.join(BUILD, "client", "spguard")
-COMMANDS = ["check", "who", "locks", "watch", "log", "status", "doctor", "flush", "reload"]
+COMMANDS = ["check", "who", "locks", "watch", "log", "windows", "status", "doctor", "flush", "reload"]
 ASKING = [c for c in COMMANDS if c != "watch"]
 HANG = 60  # seconds after which a client is taken to hang; no test waits for it
 

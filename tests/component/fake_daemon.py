@@ -180,6 +180,32 @@ SCENARIOS = {
     "sick": {"status": SICK},
 }
 
+
+
+def count(n, of=2, unseen=0, *breakers):
+    return {"free": n, "of": of, "unseen": unseen,
+            "breakers": [{"name": name, "unit": None, "times": times}
+                         for name, times in breakers]}
+
+
+def windows(slot=lambda day, hour: count(0), best=(), **more):
+    """@slot(day, hour) tells of each hour of the week."""
+    return {"product": "exchange55", "title": "Microsoft Exchange Server 5.5", "for": 1800.0,
+            "days": 14, "since": "2026-11-08T12:30:00Z", "until": "2026-11-22T13:00:00Z",
+            "zone": "CET", "unseen_s": 0.0, "best": list(best),
+            "slots": [dict(slot(day, hour), day=day, hour=hour)
+                      for day in range(7) for hour in range(24)], **more}
+
+
+WINDOWS = windows(
+    lambda day, hour: count(2) if day == 6 and 2 <= hour < 5 else
+    count(1, 2, 1) if day == 5 else count(0, 2, 2) if day == 0 else
+    count(0, 2, 0, ("perfmon", 2), (None, 1)),
+    [dict(count(2), day=6, **{"from": "02:00"}, to_day=6, to="04:30", length=9000),
+     dict(count(1, 2, 1, ("backup", 1)), day=5, **{"from": "22:00"}, to_day=6, to="02:00",
+          length=14400)],
+    unseen_s=86400.0)
+
 DEFAULT = {
     "hello": HELLO, "check": BLOCKED, "status": STATUS, "log": LOG,
     "who": {"at": AT, "files": [dict(f, product="exchange55") for f in BUSY["files"]
@@ -189,6 +215,7 @@ DEFAULT = {
              unit="msexchangeis.service"),
         dict(lock("backup", 4100, "waiting", 100, 199), path=MDBPERF, product="exchange55",
              user="root", unit=None)]},
+    "windows": WINDOWS,
     "flush": {"flushed": True, "last_id": 4711},
     "reload": {"reloaded": True, "products": ["exchange55", "other"]},
     "subscribe": Then({"subscription": 1}, [

@@ -482,6 +482,7 @@ class Commands(unittest.TestCase):
                            {"files": [1, None, [], {}], "locks": [1, {}], "coverage": [0, {}],
                             "events": [1, {}, {"kind": 7, "at": "x", "gap": 1}], "more": True,
                             "products": [1, {"name": "x", "directories": [1, {}]}],
+                            "best": [1, {"breakers": [1]}], "slots": [{}] * 168, "for": "x",
                             "mechanisms": [1, {}, {"name": "lock"}], "store": 3, "gaps": 4}):
                 done = ask({method: result}, command)
                 self.assertIn(done.code, (0, 1, 3), (command, result, done.err))
@@ -504,7 +505,8 @@ class Commands(unittest.TestCase):
     def test_every_option_in_the_help_works(self):
         sample = {"--socket": None, "--timeout": "5s", "--product": "p", "--payload": None,
                   "--files": "-", "--since": "-2h", "--until": "now", "--kind": "open",
-                  "--process": "1", "--limit": "1", "--before": "1", "--wait": None}
+                  "--process": "1", "--limit": "1", "--before": "1", "--wait": None,
+                  "--for": "2h", "--days": "7"}
         for command in ASKING:
             for option in self.options_of(command):
                 if option in ("--socket", "--help", "--payload"):
@@ -532,7 +534,7 @@ class Commands(unittest.TestCase):
             done = run(*args)
             self.assertEqual(done.code, 3)
             self.assertIn("spguard --help", done.err)
-        for command in "flush", "reload", "status", "doctor", "watch":
+        for command in "flush", "reload", "status", "doctor", "watch", "windows":
             self.assertEqual(run(command, "stray").code, 2)
 
 

@@ -60,8 +60,8 @@ static const struct {
 			       "\"message\":\"batches are not supported\"}}"},
 	{"{\"jsonrpc\":\"2.0\",\"id\":1}", "{\"id\":1,\"error\":{\"code\":-32600}}"},
 	{ASK_WITH("hello", "[]"), "{\"id\":1,\"error\":{\"code\":-32602}}"},
-	{ASK("windows"), FAILS(-32601, "there is no method \\\"windows\\\"",
-				 "rpc.discover lists the methods")},
+	{ASK("nonsense"), FAILS(-32601, "there is no method \\\"nonsense\\\"",
+				  "rpc.discover lists the methods")},
 	{ASK("a\\u001bb"), FAILS_WITH(-32601, "there is no method \\\"a\\\\x1bb\\\"")},
 	/* Parameters. */
 	{ASK_WITH("hello", "{\"x\":1}"),
@@ -166,6 +166,21 @@ static const struct {
 	{ASK("log"), GIVES("{\"events\":[{\"id\":7,\"kind\":\"gap\",\"path\":null,"
 			   "\"gap\":{\"reason\":\"overflow\"}}],\"more\":true}")},
 	{ASK("flush"), GIVES("{\"flushed\":true,\"last_id\":41}")},
+	{ASK_WITH("windows", "{\"product\":\"tools\",\"utc\":true,\"for\":5400,"
+			     "\"days\":7}"),
+		GIVES("{\"product\":\"tools\",\"for\":5400.0,"
+		      "\"days\":7,\"zone\":\"UTC\",\"unseen_s\":86400.0}")},
+	{ASK("windows"), FAILS(-32602, "this is about one product: name it",
+				 "the products are: exchange55, tools")},
+	{ASK_WITH("windows", "{\"product\":\"x\"}"),
+		FAILS(-32002, "there is no product \\\"x\\\"",
+			"the products are: exchange55, tools")},
+	{ASK_WITH("windows", "{\"product\":\"tools\",\"for\":0.5}"),
+		FAILS_WITH(-32602, "parameter \\\"for\\\" must be a number from 1 to "
+				   "604800")},
+	{ASK_WITH("windows", "{\"product\":\"tools\",\"days\":367}"),
+		FAILS_WITH(-32602, "parameter \\\"days\\\" must be a whole number "
+				   "from 1 to 366")},
 	/* the rest */
 	{ASK("status"),
 		GIVES("{\"tier\":\"scripted\",\"config\":null,\"sessions\":1,"
@@ -421,6 +436,72 @@ START_TEST(flush_goes_all_the_way)
 }
 END_TEST
 
+static json_int_t get(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	ck_assert(json_is_integer(value));
+	return json_integer_value(value);
+}
+
+/* What the fake history has: perfmon in the last hour, a first day unseen. */
+START_TEST(windows)
+{
+	struct world world;
+	struct client client;
+	json_t *answer, *result, *row;
+	json_int_t of = 0, n_free = 0, n_unseen = 0, n_broken = 0;
+	size_t i;
+
+	world_init(&world);
+	world.fake->n_products = 1;
+	world_start(&world);
+	client_connect(&client, &world);
+	client_send(&client, ASK("windows") "\n");
+	answer = client_json(&client);
+	check_matches(answer, GIVES("{\"product\":\"exchange55\",\"for\":1800.0,"
+				    "\"days\":14,\"unseen_s\":86400.0}"));
+	result = json_object_get(answer, "result");
+	ck_assert_uint_eq(json_array_size(json_object_get(result, "slots")), 168);
+	json_array_foreach (json_object_get(result, "slots"), i, row) {
+		json_t *breakers = json_object_get(row, "breakers");
+
+		ck_assert_int_eq(get(row, "day"), (json_int_t)i / 24);
+		ck_assert_int_eq(get(row, "hour"), (json_int_t)i % 24);
+		of += get(row, "of");
+		n_free += get(row, "free");
+		n_unseen += get(row, "unseen");
+		n_broken += get(row, "of") - get(row, "free") - get(row, "unseen");
+		if (json_array_size(breakers) > 0)
+			check_matches(breakers, "[{\"name\":\"perf\\\\x0amon\","
+						"\"unit\":\"perfmon.service\","
+						"\"times\":1}]");
+	}
+	/* But for clocks that change. */
+	ck_assert_int_ge(of, 14 * 24 - 1);
+	ck_assert_int_ge(n_unseen, 24);
+	ck_assert_int_ge(n_broken, 1);
+	ck_assert_int_ge(n_free, 14 * 24 - 1 - 24 - 3);
+	row = json_array_get(json_object_get(result, "best"), 0);
+	ck_assert_int_eq(get(row, "free"), 2);
+	ck_assert_int_ge(get(row, "length"), 1800);
+	ck_assert_ptr_nonnull(json_object_get(row, "to_day"));
+	json_decref(answer);
+	world.fake->store_result = SPG_ERR_FULL;
+	client_expect(&client, ASK("windows"),
+		FAILS_WITH(-32603, "history is stopped: the disk is full"));
+	/* Who has gone gets no answer, and nothing is left of his question. */
+	world.fake->store_result = 0;
+	world.fake->hold_store = true;
+	client_send(&client, ASK("windows") "\n");
+	world_spin(&world);
+	client_close(&client);
+	world_spin(&world);
+	fake_release(&world);
+	world_finish(&world);
+}
+END_TEST
+
 /* rpc.discover tells the truth: each method is there, each parameter has the
  * type it says. */
 START_TEST(discovery_agrees)
@@ -437,7 +518,7 @@ START_TEST(discovery_agrees)
 	answer = client_json(&client);
 	check_matches(answer, GIVES("{\"openrpc\":\"1.2.6\"}"));
 	methods = json_object_get(json_object_get(answer, "result"), "methods");
-	ck_assert_uint_eq(json_array_size(methods), 17);
+	ck_assert_uint_eq(json_array_size(methods), 18);
 	json_array_foreach (methods, i, method) {
 		const char *name = json_string_value(json_object_get(method, "name"));
 
@@ -461,7 +542,7 @@ START_TEST(discovery_agrees)
 			n_params++;
 		}
 	}
-	ck_assert_uint_eq(n_params, 36);
+	ck_assert_uint_eq(n_params, 40);
 	json_decref(answer);
 	client_close(&client);
 	world_finish(&world);
@@ -476,6 +557,7 @@ int main(void)
 	tcase_add_test(tc, split_anywhere);
 	tcase_add_test(tc, notifications_are_not_answered);
 	tcase_add_test(tc, admin_methods);
+	tcase_add_test(tc, windows);
 	tcase_add_test(tc, no_products);
 	tcase_add_test(tc, prover_fails);
 	tcase_add_test(tc, what_the_prover_is_asked);

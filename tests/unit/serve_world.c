@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "daemon/store/intervals.h"
 
 /* The fakes: one idle handle answers for prover and store. */
 
-enum { ASK_PROOF, ASK_SETTLE, ASK_QUERY, ASK_FLUSH };
+enum { ASK_PROOF, ASK_SETTLE, ASK_QUERY, ASK_INTERVALS, ASK_FLUSH };
 
 struct ask {
 	int what;
@@ -23,7 +24,9 @@ struct ask {
 		spg_prover_done *proof;
 		void (*err)(void *user, int err);
 		void (*page)(void *user, int err, struct spg_store_page *page);
+		void (*intervals)(void *user, int err, void *data);
 	} done;
+	struct spg_store_intervals_question question; /* without its product */
 	void *user;
 };
 
@@ -128,6 +131,29 @@ static void answer_query(const struct ask *ask)
 	spg_event_list_finish(&page.events);
 }
 
+/* Somebody for the last hour, somebody whom setup stops for ever; the first day
+ * unseen. */
+static void answer_intervals(const struct ask *ask)
+{
+	const struct spg_store_intervals_question *q = &ask->question;
+	const int64_t hour_ns = INT64_C(3600000000000);
+	struct spg_store_interval by[] = {
+		{q->until_ns - hour_ns, q->until_ns, "perf\nmon", "/usr/bin/perfmon",
+			"perfmon.service", true, false},
+		{0, q->until_ns, "dsamain.exe", NULL, NULL, true, false},
+	};
+	int r = queue.world->fake->store_result;
+
+	for (size_t i = 0; r == 0 && i < 2; i++)
+		r = q->on_interval(q->data, &by[i]);
+	if (r == 0)
+		r = q->on_unseen(q->data, q->since_ns, q->since_ns + 24 * hour_ns);
+	if (r == 0)
+		r = q->on_end(q->data);
+	ask->done.intervals(ask->user, r, q->data);
+	q->release(q->data);
+}
+
 static void on_idle(uv_idle_t *idle)
 {
 	struct ask ask;
@@ -151,6 +177,9 @@ static void on_idle(uv_idle_t *idle)
 		break;
 	case ASK_QUERY:
 		answer_query(&ask);
+		break;
+	case ASK_INTERVALS:
+		answer_intervals(&ask);
 		break;
 	default:
 		queue.world->fake->n_flushed++;
@@ -240,6 +269,17 @@ void spg_store_query(struct spg_store *store, const struct spg_store_query *quer
 		query->product ? query->product : "-", (long long)query->before_id,
 		query->limit);
 	push((struct ask){.what = ASK_QUERY, .done.page = done, .user = user});
+}
+
+void spg_store_read_intervals(struct spg_store *store,
+	const struct spg_store_intervals_question *question,
+	void (*done)(void *user, int err, void *data), void *user)
+{
+	(void)store;
+	push((struct ask){.what = ASK_INTERVALS,
+		.done.intervals = done,
+		.question = *question,
+		.user = user});
 }
 
 void spg_store_flush(
@@ -376,6 +416,7 @@ void world_init(struct world *world)
 		spg_product_add_directory(
 			product, i ? "/srv/tools" : "/srv/bin", "t:1");
 		spg_product_add_pattern(product, "*.dll");
+		spg_product_add_setup_stop(product, "dsamain.exe");
 		product->ignore_case = true;
 		world->fake->products[i] = product;
 	}
@@ -541,7 +582,8 @@ void check_matches(const json_t *value, const char *pattern)
 	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
 
 	ck_assert_msg(expected != NULL, "bad pattern: %s", pattern);
-	ck_assert_msg(matches(value, expected), "got %s\nnot %s",
+	/* Check ends the program at a message of more than 4 KiB. */
+	ck_assert_msg(matches(value, expected), "got %.1500s\nnot %.1500s",
 		text ? text : "(the end)", pattern);
 	free(text);
 	json_decref(expected);
