@@ -169,6 +169,8 @@ static int set_products(struct daemon *d)
 			d->watch, d->config->products, d->config->n_products);
 	on_changes(d, &changes);
 	spg_event_list_finish(&changes);
+	if (r == 0)
+		spg_installs_set_products(&d->installs);
 	return r;
 }
 
@@ -527,7 +529,7 @@ static void record_downtime(struct daemon *d, const struct spg_store_origin *ori
  */
 static int start(struct daemon *d)
 {
-	struct spg_store_origin origin = {0};
+	struct spg_store_origin origin = {.records = NULL};
 	int r;
 
 	raise_descriptor_limit();
@@ -547,6 +549,7 @@ static int start(struct daemon *d)
 	if (d->watch->lock_events)
 		spg_model_expect_lock_events(d->model);
 	r = start_prover(d, &origin);
+	spg_store_records_destroy(origin.records);
 	if (r == 0)
 		r = init_handles(d);
 	if (r < 0)

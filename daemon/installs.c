@@ -44,6 +44,7 @@ int spg_installs_init(struct spg_installs *installs,
 			.record_user = host->user,
 			.on_standing = on_standing,
 			.user = installs,
+			.records = origin->records,
 			.last_install = origin->last_install,
 			.quiet_ns = config->install_quiet_ns});
 	if (!installs->sessions)
@@ -57,8 +58,17 @@ int spg_installs_init(struct spg_installs *installs,
 			.record_user = host->user,
 			.on_standing = on_standing,
 			.user = installs,
+			.records = origin->records,
 			.last_sidestep = origin->last_sidestep});
 	return installs->sidesteps ? 0 : SPG_ERR_NOMEM;
+}
+
+void spg_installs_set_products(struct spg_installs *installs)
+{
+	const struct spg_model *model = installs->host.model;
+
+	for (size_t i = 0; installs->sessions && i < spg_model_n_products(model); i++)
+		on_standing(installs, spg_model_product(model, i)->name);
 }
 
 void spg_installs_begin(struct spg_installs *installs)

@@ -41,7 +41,10 @@ int spg_installs_init(struct spg_installs *installs,
 	const struct spg_installs_host *host, const struct spg_store_origin *origin,
 	const struct spg_config *config);
 
-/** After the first census, and after a reload. */
+/** The model has other products: what is known of them counts from now on. */
+void spg_installs_set_products(struct spg_installs *installs);
+
+/** After the first census, and after that of a reload. */
 void spg_installs_begin(struct spg_installs *installs);
 
 void spg_installs_configure(

@@ -9,62 +9,14 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "daemon/install/outcome.h"
-#include "daemon/install/waiters.h"
+#include "daemon/install/session.h"
 #include "daemon/store/records.h"
 
 /* After the last event, once everybody who took part has ended. */
-#define HURRIED_NS   SPG_NS_PER_S
-#define ALIVE_MAX    (SPG_INSTALL_ACTORS_MAX + 1)
+#define HURRIED_NS            SPG_NS_PER_S
+#define SPG_SESSION_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
 /* A disk that does not answer: try again. */
-#define TRY_AGAIN_MS 5000
-
-enum phase {
-	PHASE_IDLE,
-	PHASE_RUNNING,  /* events come */
-	PHASE_SETTLING, /* quiet: the model is brought up to date */
-	PHASE_READING,  /* the files are read */
-};
-
-struct session {
-	struct session *next;
-	struct spg_sessions *sessions;
-	char *product;
-	enum phase phase;
-	uv_timer_t timer;
-	struct spg_install *install;         /* the one that runs */
-	struct spg_process *parent;          /* of the first who took part */
-	struct spg_proc_id alive[ALIVE_MAX]; /* of those who took part */
-	size_t n_alive;
-	bool hurried;
-	uint64_t n_events, n_events_settled; /* to see that more came */
-	int64_t event_mono_ns;               /* when the latest came */
-	struct spg_module_set *installed;    /* as last read; NULL: not yet */
-	struct spg_module_set *before;       /* as it was when the install began */
-	bool reading_installed;
-	struct spg_expected expected;
-	struct spg_install *unmended; /* the last one, when it was not clean */
-	bool loaded;
-	uint64_t counts[SPG_INSTALL_OUTCOMES];
-};
-
-struct spg_sessions {
-	struct spg_sessions_host host;
-	struct session *first;
-	int64_t last_install;
-	struct spg_waiters waiters;
-	bool stopping;
-	unsigned n_closing;
-	void (*on_stopped)(void *user);
-	void *stop_user;
-};
-
-static struct session *find(const struct spg_sessions *sessions, const char *product)
-{
-	for (struct session *s = sessions->first; s; s = s->next)
-		if (strcmp(s->product, product) == 0)
-			return s;
-	return NULL;
-}
+#define TRY_AGAIN_MS          5000
 
 static int index_of(const struct session *s)
 {
@@ -104,16 +56,16 @@ static void record(struct session *s, enum spg_event_kind kind)
 	spg_event_unref(event);
 }
 
-static void tell_standing(struct session *s)
-{
-	s->sessions->host.on_standing(s->sessions->host.user, s->product);
-}
-
 static void on_written(void *user, int err)
 {
 	(void)user;
 	if (err < 0)
 		spg_error("an install is not recorded: %s", spg_err_text(err));
+}
+
+void spg_session_put(struct session *s, struct spg_install *install)
+{
+	spg_store_put_install(s->sessions->host.store, install, on_written, NULL);
 }
 
 /* ---- who takes part ---- */
@@ -122,7 +74,7 @@ static void watch_one(struct session *s, struct spg_process *process)
 {
 	const struct spg_watch_ops *ops = s->sessions->host.watch->ops;
 
-	if (!process || s->n_alive == ALIVE_MAX)
+	if (!process || s->n_alive == SPG_SESSION_ALIVE_MAX)
 		return;
 	for (size_t i = 0; i < s->n_alive; i++)
 		if (spg_proc_id_equal(s->alive[i], process->id))
@@ -225,7 +177,7 @@ static void note(struct session *s, const struct spg_event *event)
 	s->event_mono_ns = spg_clock_mono_ns();
 	if (first) {
 		announce_begin(s);
-		tell_standing(s);
+		spg_session_tell_standing(s);
 	}
 	if (!uv_is_active((uv_handle_t *)&s->timer))
 		uv_timer_start(&s->timer, on_timer,
@@ -289,7 +241,7 @@ static void end_install(struct session *s)
 		spg_install_outcome_name(install->outcome),
 		install->reasons.n > 0 ? "; " : "",
 		install->reasons.n > 0 ? install->reasons.items[0] : "");
-	spg_store_put_install(sessions->host.store, install, on_written, NULL);
+	spg_session_put(s, install);
 	record(s, SPG_EVENT_INSTALL_END);
 	spg_install_unref(s->unmended);
 	s->unmended =
@@ -304,7 +256,7 @@ static void end_install(struct session *s)
 	s->before = NULL;
 	s->phase = PHASE_IDLE;
 	uv_timer_stop(&s->timer);
-	tell_standing(s);
+	spg_session_tell_standing(s);
 	spg_waiters_wake(&sessions->waiters);
 }
 
@@ -456,23 +408,22 @@ static void take_up(struct session *s, struct spg_install *install)
 		(uint64_t)(s->sessions->host.quiet_ns / SPG_NS_PER_MS), 0);
 }
 
-static void on_loaded(
-	void *user, int err, struct spg_install *const *installs, size_t n)
+/* What the latest install of each product left. */
+static int take_records(
+	struct spg_sessions *sessions, const struct spg_store_records *records)
 {
-	struct session *s = user;
+	for (size_t i = 0; records && i < records->n_installs; i++) {
+		struct spg_install *install = records->installs[i];
+		struct session *s = add(sessions, install->product);
 
-	if (s->sessions->stopping)
-		return;
-	if (err < 0)
-		spg_error("what the last install of %s left is not known: %s",
-			s->product, spg_err_text(err));
-	if (err < 0 || n == 0 || s->phase != PHASE_IDLE || s->unmended)
-		return;
-	if (installs[0]->outcome == SPG_INSTALL_RUNNING)
-		take_up(s, installs[0]);
-	else if (installs[0]->outcome != SPG_INSTALL_CLEAN)
-		s->unmended = spg_install_ref(installs[0]);
-	tell_standing(s);
+		if (!s)
+			return SPG_ERR_NOMEM;
+		if (install->outcome == SPG_INSTALL_RUNNING)
+			take_up(s, install);
+		else if (install->outcome != SPG_INSTALL_CLEAN)
+			s->unmended = spg_install_ref(install);
+	}
+	return 0;
 }
 
 void spg_sessions_begin(struct spg_sessions *sessions)
@@ -481,7 +432,7 @@ void spg_sessions_begin(struct spg_sessions *sessions)
 
 	for (size_t i = 0; i < spg_model_n_products(model); i++) {
 		const char *name = spg_model_product(model, i)->name;
-		struct session *s = find(sessions, name);
+		struct session *s = spg_session_find(sessions, name);
 
 		if (!s)
 			s = add(sessions, name);
@@ -489,131 +440,8 @@ void spg_sessions_begin(struct spg_sessions *sessions)
 			spg_error("installs of %s go unseen: out of memory", name);
 			continue;
 		}
-		if (!s->loaded) {
-			s->loaded = true;
-			spg_store_get_installs(sessions->host.store,
-				&(struct spg_store_install_query){
-					.product = name, .limit = 1, .whole = true},
-				on_loaded, s);
-		}
 		read_installed(s);
 	}
-}
-
-/* ---- asked from outside ---- */
-
-const struct spg_install *spg_sessions_running(
-	const struct spg_sessions *sessions, const char *product)
-{
-	const struct session *s = find(sessions, product);
-
-	return s ? s->install : NULL;
-}
-
-const struct spg_install *spg_sessions_unmended(
-	const struct spg_sessions *sessions, const char *product)
-{
-	const struct session *s = find(sessions, product);
-
-	return s ? s->unmended : NULL;
-}
-
-struct spg_module_set *spg_sessions_installed(
-	const struct spg_sessions *sessions, const char *product)
-{
-	const struct session *s = find(sessions, product);
-
-	return s ? s->installed : NULL;
-}
-
-uint64_t spg_sessions_count(const struct spg_sessions *sessions, const char *product,
-	enum spg_install_outcome outcome)
-{
-	const struct session *s = find(sessions, product);
-
-	return s ? s->counts[outcome] : 0;
-}
-
-void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
-	struct spg_expected *expected)
-{
-	struct session *s = find(sessions, product);
-
-	if (!s) {
-		spg_expected_finish(expected);
-		return;
-	}
-	spg_expected_finish(&s->expected);
-	s->expected = *expected;
-	*expected = (struct spg_expected)SPG_EXPECTED_NULL;
-}
-
-const struct spg_expected *spg_sessions_expected(
-	const struct spg_sessions *sessions, const char *product)
-{
-	const struct session *s = find(sessions, product);
-
-	return s && s->expected.n > 0 ? &s->expected : NULL;
-}
-
-void spg_sessions_mended(struct spg_sessions *sessions, const char *product)
-{
-	struct session *s = find(sessions, product);
-
-	if (!s || !s->unmended)
-		return;
-	spg_install_unref(s->unmended);
-	s->unmended = NULL;
-	tell_standing(s);
-}
-
-static bool is_running(void *user, const char *product)
-{
-	const struct spg_sessions *sessions = user;
-
-	for (const struct session *s = sessions->first; s; s = s->next)
-		if (s->install && (!product || strcmp(product, s->product) == 0))
-			return true;
-	return false;
-}
-
-int spg_sessions_wait(struct spg_sessions *sessions, const char *product,
-	int64_t wait_ns, void (*done)(void *user, bool running), void *user)
-{
-	return spg_waiters_add(&sessions->waiters, product, wait_ns, done, user);
-}
-
-void spg_sessions_forget(struct spg_sessions *sessions, const void *user)
-{
-	spg_waiters_forget(&sessions->waiters, user);
-}
-
-int spg_sessions_add_standing(const struct spg_sessions *sessions, const char *product,
-	struct spg_standing *standing)
-{
-	const struct session *s = find(sessions, product);
-	int r = 0;
-
-	if (s && s->install) {
-		standing->installing = spg_install_describe_running(s->install);
-		r = standing->installing ? 0 : SPG_ERR_NOMEM;
-	}
-	if (!s || !s->unmended)
-		return r;
-	for (size_t i = 0; r == 0 && i < s->unmended->reasons.n; i++)
-		r = spg_texts_add(&standing->mixed, s->unmended->reasons.items[i]);
-	for (size_t i = 0; r == 0 && i < s->unmended->next.n; i++)
-		r = spg_texts_add(&standing->next, s->unmended->next.items[i]);
-	/* Judged without words, for want of memory. */
-	if (r == 0 && standing->mixed.n == 0)
-		r = spg_texts_add(
-			&standing->mixed, "the last install could not be verified");
-	return r;
-}
-
-void spg_sessions_configure(struct spg_sessions *sessions, int64_t quiet_ns)
-{
-	sessions->host.quiet_ns = quiet_ns;
 }
 
 /* ---- life ---- */
@@ -626,12 +454,16 @@ struct spg_sessions *spg_sessions_create(const struct spg_sessions_host *host)
 		return NULL;
 	sessions->host = *host;
 	sessions->last_install = host->last_install;
-	sessions->waiters.is_running = is_running;
+	sessions->waiters.is_running = spg_session_is_running;
 	sessions->waiters.user = sessions;
-	if (spg_waiters_init(&sessions->waiters, host->loop) == 0)
-		return sessions;
-	free(sessions);
-	return NULL;
+	if (spg_waiters_init(&sessions->waiters, host->loop) < 0) {
+		free(sessions);
+		return NULL;
+	}
+	if (take_records(sessions, host->records) < 0)
+		spg_error("what the last installs left is not known: out of memory");
+	sessions->host.records = NULL;
+	return sessions;
 }
 
 static void on_closed(struct spg_sessions *sessions)

@@ -22,7 +22,7 @@
 #include "daemon/model/install.h"
 #include "daemon/model/model.h"
 #include "daemon/prover.h"
-#include "daemon/store/store.h"
+#include "daemon/store/records.h"
 #include "daemon/watch/watch.h"
 
 struct spg_sessions;
@@ -42,15 +42,16 @@ struct spg_sessions_host {
 	 * spg_sessions_add_standing() and what others add. */
 	void (*on_standing)(void *user, const char *product);
 	void *user;
-	int64_t last_install; /* the highest number used before */
+	const struct spg_store_records *records; /* read while it is created */
+	int64_t last_install;                    /* the highest number used before */
 	int64_t quiet_ns;
 };
 
 /** NULL: out of memory. */
 struct spg_sessions *spg_sessions_create(const struct spg_sessions_host *host);
 
-/** Take up what the database knows and read what is installed: after the first
- * census, and after each change of products. */
+/** Read what is installed: after the first census, and after each change of
+ * products. */
 void spg_sessions_begin(struct spg_sessions *sessions);
 
 void spg_sessions_configure(struct spg_sessions *sessions, int64_t quiet_ns);
@@ -91,9 +92,10 @@ const struct spg_install *spg_sessions_unmended(
 /** Who started the install of @product (NULL: of all) says that it has ended. */
 void spg_sessions_hurry(struct spg_sessions *sessions, const char *product);
 
-/** A proof that what is there is the payload's and fits together: what was mixed is
- * mended. */
-void spg_sessions_mended(struct spg_sessions *sessions, const char *product);
+/** A proof that all of @set that @expected has is the payload's and fits together:
+ * what was mixed is mended, if that is about every file that was left out. */
+void spg_sessions_mended(struct spg_sessions *sessions, const char *product,
+	const struct spg_expected *expected, const struct spg_module_set *set);
 
 /** @done when no install of @product (NULL: any) runs, or after @wait_ns; @running:
  * one still does. Once, never from within the call. Returns 0 or SPG_ERR_NOMEM. */

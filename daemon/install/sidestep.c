@@ -14,9 +14,6 @@
 #include "daemon/store/records.h"
 #include "daemon/surveyor.h"
 
-/* So many are read from the journal at the start. */
-#define JOURNAL_MAX 10000
-
 /* What is done to one file; the steps of an action are done one after the other. */
 struct step {
 	struct spg_sidestep record; /* ->state REFUSED: nothing is to be done */
@@ -51,7 +48,7 @@ struct spg_sidesteps {
 	struct spg_sidestep *journal; /* those that are not over */
 	size_t n, size;
 	struct action *actions;
-	bool loaded;
+	bool begun;
 	struct action
 		*repair; /* puts right what a crash left; nothing else is done before */
 };
@@ -561,44 +558,36 @@ static struct action *new_repair(struct spg_sidesteps *sidesteps)
 	return action;
 }
 
-static void on_loaded(void *user, int err, const struct spg_sidestep *rows, size_t n)
+static void take_records(
+	struct spg_sidesteps *sidesteps, const struct spg_store_records *records)
 {
-	struct spg_sidesteps *sidesteps = user;
-	struct action *action = NULL;
-
-	if (err < 0) {
-		spg_error("the journal of steps aside could not be read: %s",
-			spg_err_text(err));
-		sidesteps->loaded = false;
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (remember(sidesteps, &rows[i]) < 0)
+	for (size_t i = 0; records && i < records->n_sidesteps; i++)
+		if (remember(sidesteps, &records->sidesteps[i]) < 0)
 			spg_error("a step aside is not remembered: out of memory");
-		if (rows[i].state != SPG_SIDESTEP_PLANNED)
-			continue;
-		spg_notice("step aside %lld was planned when the daemon ended: "
-			   "finding out what became of it",
-			(long long)rows[i].id);
-		if (!action)
-			action = new_repair(sidesteps);
-		if (!action || add_known(action, &rows[i]) < 0)
-			continue;
-		action->steps[action->n_steps - 1].may = true;
-	}
-	for (size_t i = 0; i < sidesteps->n; i++)
-		tell_standing(sidesteps, sidesteps->journal[i].product);
-	if (action)
-		advance(action);
 }
 
 void spg_sidesteps_begin(struct spg_sidesteps *sidesteps)
 {
-	if (sidesteps->loaded)
+	struct action *action = NULL;
+
+	if (sidesteps->begun)
 		return;
-	sidesteps->loaded = true;
-	spg_store_get_sidesteps(
-		sidesteps->host.store, JOURNAL_MAX, on_loaded, sidesteps);
+	sidesteps->begun = true;
+	for (size_t i = 0; i < sidesteps->n; i++) {
+		const struct spg_sidestep *record = &sidesteps->journal[i];
+
+		if (record->state != SPG_SIDESTEP_PLANNED)
+			continue;
+		spg_notice("step aside %lld was planned when the daemon ended: "
+			   "finding out what became of it",
+			(long long)record->id);
+		if (!action)
+			action = new_repair(sidesteps);
+		if (action && add_known(action, record) == 0)
+			action->steps[action->n_steps - 1].may = true;
+	}
+	if (action)
+		advance(action);
 }
 
 /* ---- what is left ---- */
@@ -677,6 +666,8 @@ struct spg_sidesteps *spg_sidesteps_create(const struct spg_sidesteps_host *host
 		return NULL;
 	sidesteps->host = *host;
 	sidesteps->last = host->last_sidestep;
+	take_records(sidesteps, host->records);
+	sidesteps->host.records = NULL;
 	return sidesteps;
 }
 

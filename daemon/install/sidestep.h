@@ -21,7 +21,7 @@
 #include "daemon/model/model.h"
 #include "daemon/model/sidestep.h"
 #include "daemon/prover.h"
-#include "daemon/store/store.h"
+#include "daemon/store/records.h"
 
 struct spg_sidesteps;
 
@@ -37,14 +37,15 @@ struct spg_sidesteps_host {
 	/* See struct spg_sessions_host. */
 	void (*on_standing)(void *user, const char *product);
 	void *user;
-	int64_t last_sidestep; /* the highest number used before */
+	const struct spg_store_records *records; /* read while it is created */
+	int64_t last_sidestep;                   /* the highest number used before */
 };
 
 /** NULL: out of memory. */
 struct spg_sidesteps *spg_sidesteps_create(const struct spg_sidesteps_host *host);
 
-/** Read the journal and put right what a crash left: after the first census. Doing
- * it again changes nothing. */
+/** Put right what a crash left: after the first census. Doing it again changes
+ * nothing. */
 void spg_sidesteps_begin(struct spg_sidesteps *sidesteps);
 
 /** An install has ended: steps whose new file is there are finished. */

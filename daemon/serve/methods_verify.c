@@ -105,6 +105,7 @@ static void next_product(struct verifying *v);
 /* What an administrator verified against the service pack, and found to be it, is
  * no mixed install any more. */
 static void note_mended(struct verifying *v, const struct spg_product *product,
+	const struct spg_expected *expected,
 	const struct spg_verification *verification)
 {
 	const struct spg_service *service = v->call->service;
@@ -115,7 +116,8 @@ static void note_mended(struct verifying *v, const struct spg_product *product,
 		verification->fit.n_same == verification->fit.n_payload &&
 		service->is_admin(
 			service->user, session->uid, session->gid, session->pid))
-		spg_sessions_mended(service->sessions, product->name);
+		spg_sessions_mended(
+			service->sessions, product->name, expected, verification->set);
 }
 
 static int judge(struct verifying *v, struct spg_module_set *set)
@@ -126,15 +128,16 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 	struct spg_verification verification;
 	int r = spg_params_payload(v->params, product, &expected);
 
-	if (r == 0) {
-		r = spg_verify(&verification, product, set, &expected);
-		spg_expected_finish(&expected);
-	}
+	if (r < 0)
+		return r;
+	r = spg_verify(&verification, product, set, &expected);
+	if (r == 0)
+		note_mended(v, product, &expected, &verification);
+	spg_expected_finish(&expected);
 	if (r < 0)
 		return r;
 	if (verification.verdict > v->worst)
 		v->worst = verification.verdict;
-	note_mended(v, product, &verification);
 	if (json_array_append_new(
 		    v->answers, spg_render_verification(product, &verification,
 					spg_clock_mono_ns() - v->began_ns)) < 0)

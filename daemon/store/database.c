@@ -192,6 +192,10 @@ static const char *const sql_text[SPG_SQL_N] = {
 		" process, exe, cmdline, user FROM installs WHERE (?1 IS NULL OR"
 		" id = ?1) AND (?2 IS NULL OR product = ?2)"
 		" ORDER BY id DESC LIMIT ?3",
+	[SPG_SQL_INSTALLS_LATEST] =
+		"SELECT id, product, began, ended, outcome, last, follows, pid, start,"
+		" process, exe, cmdline, user FROM installs WHERE id IN"
+		" (SELECT max(id) FROM installs GROUP BY product)",
 	[SPG_SQL_INSTALL_FILES] =
 		"SELECT path, change, from_version, to_version, from_sha256, to_sha256"
 		" FROM install_files WHERE install = ?1",

@@ -108,6 +108,7 @@ enum spg_sql {
 	SPG_SQL_INSTALL_HOLDERS_CLEAR,
 	SPG_SQL_INSTALL_NOTES_CLEAR,
 	SPG_SQL_INSTALLS,
+	SPG_SQL_INSTALLS_LATEST,
 	SPG_SQL_INSTALL_FILES,
 	SPG_SQL_INSTALL_HOLDERS,
 	SPG_SQL_INSTALL_NOTES,
@@ -260,6 +261,12 @@ bool spg_db_is_in_place(const struct spg_db *db);
 
 /** Close everything, release the lock file. Takes a zeroed one. */
 void spg_db_finish(struct spg_db *db);
+
+/* ---- records.c ---- */
+
+/** All of struct spg_store_records; *@ret is the caller's. Returns 0 or a negative
+ * spg_err. */
+int spg_db_load_records(struct spg_db *db, struct spg_store_records **ret);
 
 /* ---- schema.c ---- */
 

@@ -8,6 +8,9 @@
 #include "common/err.h"
 #include "daemon/store/writer.h"
 
+/* So many steps aside are looked at. */
+#define JOURNAL_MAX INT64_C(10000)
+
 /* Which list of words a note belongs to. */
 enum role { ROLE_REASON, ROLE_NEXT, ROLE_FINDING, ROLES };
 
@@ -21,10 +24,7 @@ struct get {
 	struct spg_store_install_query query;
 	char *product;
 	size_t limit;
-	struct spg_install **installs;
-	size_t n_installs, size_installs;
-	struct spg_sidestep *sidesteps;
-	size_t n_sidesteps, size_sidesteps;
+	struct spg_store_records found;
 	spg_store_on_installs *on_installs;
 	spg_store_on_sidesteps *on_sidesteps;
 };
@@ -292,18 +292,18 @@ static int fill_install(struct spg_db *db, struct spg_install *install)
 
 static int install_row(void *user, sqlite3_stmt *s)
 {
-	struct get *get = user;
+	struct spg_store_records *found = user;
 	struct spg_install *install;
 	const char *product = text_of(s, 1);
 
-	if (spg_array_reserve(&get->installs, get->n_installs, &get->size_installs,
-		    sizeof(struct spg_install *)) < 0)
+	if (spg_array_reserve(&found->installs, found->n_installs,
+		    &found->size_installs, sizeof(struct spg_install *)) < 0)
 		return SPG_ERR_NOMEM;
 	install = spg_install_create(sqlite3_column_int64(s, 0), product ? product : "",
 		sqlite3_column_int64(s, 2));
 	if (!install)
 		return SPG_ERR_NOMEM;
-	get->installs[get->n_installs++] = install;
+	found->installs[found->n_installs++] = install;
 	install->ended_ns = sqlite3_column_int64(s, 3);
 	install->outcome = (enum spg_install_outcome)sqlite3_column_int(s, 4);
 	install->last_ns = sqlite3_column_int64(s, 5);
@@ -328,21 +328,21 @@ static int get_installs(struct spg_db *db, void *data)
 		get->product, (int64_t)get->query.limit);
 
 	if (s)
-		r = each_row(db, s, install_row, get);
-	for (size_t i = 0; r == 0 && get->query.whole && i < get->n_installs; i++)
-		r = fill_install(db, get->installs[i]);
+		r = each_row(db, s, install_row, &get->found);
+	for (size_t i = 0; r == 0 && get->query.whole && i < get->found.n_installs; i++)
+		r = fill_install(db, get->found.installs[i]);
 	return r;
 }
 
 static int sidestep_row(void *user, sqlite3_stmt *s)
 {
-	struct get *get = user;
+	struct spg_store_records *found = user;
 	struct spg_sidestep *row;
 
-	if (spg_array_reserve(&get->sidesteps, get->n_sidesteps, &get->size_sidesteps,
-		    sizeof(*get->sidesteps)) < 0)
+	if (spg_array_reserve(&found->sidesteps, found->n_sidesteps,
+		    &found->size_sidesteps, sizeof(*found->sidesteps)) < 0)
 		return SPG_ERR_NOMEM;
-	row = &get->sidesteps[get->n_sidesteps++];
+	row = &found->sidesteps[found->n_sidesteps++];
 	*row = (struct spg_sidestep){
 		.id = sqlite3_column_int64(s, 0),
 		.product = copy_of(s, 1),
@@ -366,7 +366,7 @@ static int get_sidesteps(struct spg_db *db, void *data)
 	sqlite3_stmt *s =
 		spg_db_bind(db, SPG_SQL_SIDESTEPS, &r, "i", (int64_t)get->limit);
 
-	return s ? each_row(db, s, sidestep_row, get) : r;
+	return s ? each_row(db, s, sidestep_row, &get->found) : r;
 }
 
 static void get_done(void *user, int err, void *data)
@@ -374,23 +374,60 @@ static void get_done(void *user, int err, void *data)
 	const struct get *get = data;
 
 	if (get->on_installs)
-		get->on_installs(
-			user, err, get->installs, err < 0 ? 0 : get->n_installs);
+		get->on_installs(user, err, get->found.installs,
+			err < 0 ? 0 : get->found.n_installs);
 	else
-		get->on_sidesteps(
-			user, err, get->sidesteps, err < 0 ? 0 : get->n_sidesteps);
+		get->on_sidesteps(user, err, get->found.sidesteps,
+			err < 0 ? 0 : get->found.n_sidesteps);
+}
+
+static void finish_records(struct spg_store_records *records)
+{
+	for (size_t i = 0; i < records->n_installs; i++)
+		spg_install_unref(records->installs[i]);
+	for (size_t i = 0; i < records->n_sidesteps; i++)
+		spg_sidestep_finish(&records->sidesteps[i]);
+	free(records->installs);
+	free(records->sidesteps);
+}
+
+void spg_store_records_destroy(struct spg_store_records *records)
+{
+	if (records)
+		finish_records(records);
+	free(records);
+}
+
+static int load_records(struct spg_db *db, struct spg_store_records *records)
+{
+	int r = 0;
+	sqlite3_stmt *s = spg_db_bind(db, SPG_SQL_INSTALLS_LATEST, &r, "");
+
+	if (s)
+		r = each_row(db, s, install_row, records);
+	for (size_t i = 0; r == 0 && i < records->n_installs; i++)
+		r = fill_install(db, records->installs[i]);
+	s = r == 0 ? spg_db_bind(db, SPG_SQL_SIDESTEPS, &r, "i", JOURNAL_MAX) : NULL;
+	return s ? each_row(db, s, sidestep_row, records) : r;
+}
+
+int spg_db_load_records(struct spg_db *db, struct spg_store_records **ret)
+{
+	struct spg_store_records *records = calloc(1, sizeof(*records));
+	int r = records ? load_records(db, records) : SPG_ERR_NOMEM;
+
+	if (r < 0)
+		spg_store_records_destroy(records);
+	else
+		*ret = records;
+	return r;
 }
 
 static void get_release(void *data)
 {
 	struct get *get = data;
 
-	for (size_t i = 0; i < get->n_installs; i++)
-		spg_install_unref(get->installs[i]);
-	for (size_t i = 0; i < get->n_sidesteps; i++)
-		spg_sidestep_finish(&get->sidesteps[i]);
-	free(get->installs);
-	free(get->sidesteps);
+	finish_records(&get->found);
 	free(get->product);
 	free(get);
 }

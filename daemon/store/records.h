@@ -15,6 +15,17 @@
 #include "daemon/model/sidestep.h"
 #include "daemon/store/store.h"
 
+/* What was so when the database was opened. */
+struct spg_store_records {
+	struct spg_install **installs; /* the latest of each product */
+	size_t n_installs, size_installs;
+	struct spg_sidestep *sidesteps; /* all that the journal has, oldest first */
+	size_t n_sidesteps, size_sidesteps;
+};
+
+/** Takes NULL. */
+void spg_store_records_destroy(struct spg_store_records *records);
+
 /** Write @install, of which the store takes a reference, instead of what it has
  * under its number. It must not change any more. @done may be NULL. */
 void spg_store_put_install(struct spg_store *store, struct spg_install *install,

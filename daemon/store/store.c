@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "daemon/store/records.h"
 #include "daemon/store/writer.h"
 
 static void destroy(struct spg_store *store)
@@ -129,6 +130,8 @@ static int open_database(struct spg_store *store, struct spg_store_origin *origi
 		r = spg_writer_record_break(store);
 		origin->last_event_id = store->db.now.last_id;
 	}
+	if (r == 0)
+		r = spg_db_load_records(&store->db, &origin->records);
 	if (r < 0)
 		spg_error("database %s: %s", store->db.path, store->db.why);
 	/* Set aside, and damaged again: the disk is at fault. */
@@ -181,6 +184,7 @@ int spg_store_start(struct spg_store **ret, uv_loop_t *loop,
 	store->status.bytes = spg_db_bytes(&store->db);
 	r = start_thread(store);
 	if (r < 0) {
+		spg_store_records_destroy(origin.records);
 		spg_error(
 			"cannot start the thread of the history: %s", spg_err_text(r));
 		if (r != SPG_ERR_LIMIT)

@@ -26,6 +26,7 @@
 #include "daemon/model/event.h"
 
 struct spg_store;
+struct spg_store_records;
 
 struct spg_store_config {
 	const char *path;      /* database file; its directory exists */
@@ -43,6 +44,7 @@ struct spg_store_config {
 struct spg_store_origin {
 	int64_t last_event_id; /* 0: none; the next event gets this plus one */
 	int64_t last_interval; /* 0: none */
+	struct spg_store_records *records;   /* see records.h */
 	int64_t last_install, last_sidestep; /* 0: none */
 	int64_t last_alive_ns; /* UTC; when the previous daemon last wrote; 0: new */
 	bool clean_stop;       /* it stopped cleanly */
@@ -55,7 +57,8 @@ struct spg_store_origin {
  * the thread. Intervals that the previous daemon left open are closed at its
  * last sign of life. Blocks until the database is usable; before the loop runs.
  *
- * Returns 0 and fills @ret and @ret_origin; SPG_ERR_DENIED, SPG_ERR_BUSY (a
+ * Returns 0 and fills @ret and @ret_origin, whose records the caller releases with
+ * spg_store_records_destroy(); SPG_ERR_DENIED, SPG_ERR_BUSY (a
  * daemon that runs has this database: a lock file beside it), SPG_ERR_FULL,
  * SPG_ERR_UNSUPPORTED (made by a newer spguard), SPG_ERR_IO, SPG_ERR_NOMEM:
  * logged, with what to do.

@@ -60,9 +60,10 @@ void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
 	spg_expected_finish(expected);
 }
 
-void spg_sessions_mended(struct spg_sessions *sessions, const char *product)
+void spg_sessions_mended(struct spg_sessions *sessions, const char *product,
+	const struct spg_expected *expected, const struct spg_module_set *set)
 {
-	(void)sessions, (void)product;
+	(void)sessions, (void)product, (void)expected, (void)set;
 }
 
 void spg_sessions_hurry(struct spg_sessions *sessions, const char *product)
