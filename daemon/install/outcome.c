@@ -283,7 +283,12 @@ static int explain_left_out(struct judging *j, const struct spg_install_file *fi
 		spg_buf_puts(&buf, ": ");
 		put_holders(&buf, file);
 	}
-	if (expected && expected->version && file->to_version)
+	if (expected && expected->version && file->to_version &&
+		strcmp(expected->version, file->to_version) == 0)
+		spg_buf_printf(&buf,
+			"%s it is %s, as the service pack's, but with another content",
+			file->n_holders > 0 ? ";" : ":", file->to_version);
+	else if (expected && expected->version && file->to_version)
 		spg_buf_printf(&buf, "%s it is %s, the service pack has %s",
 			file->n_holders > 0 ? ";" : ":", file->to_version,
 			expected->version);

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/* What came of an install: what was left out, and in which words. */
+#include "daemon/install/outcome.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "tests/support/suite.h"
+#include "tests/unit/model_help.h"
+
+/*
+ * Files are words "NAME@VERSION=CONTENT", the version may be missing. One that is
+ * changed has another inode too, unless NAME begins with '+'. @touched: what happened,
+ * "NAME:kinds" with m, c, d, r; @held: "NAME:who".
+ */
+static const struct {
+	const char *before, *after, *touched, *held;
+	const char *expected; /* the payload; NULL: not known */
+	const char *left;     /* left out by the install before: "NAME=CONTENT" */
+	const char *outcome;  /* and the files: "NAME change", then "? reason" */
+} rows[] = {
+	/* All replaced. */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@2.0=y", "a.dll:r b.dll:r", "",
+		.outcome = "clean: a.dll replaced, b.dll replaced\n"
+			   "? it finished clean: what is there fits together\n"},
+	/* One held, its like replaced. */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
+		"b.dll:perfmon",
+		.outcome =
+			"mixed: a.dll replaced, b.dll skipped\n"
+			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"},
+	/* Without versions, when it is half of them at least. */
+	{"a.dll=x b.dll=x", "a.dll=y b.dll=x", "a.dll:m", "b.dll:perfmon",
+		.outcome =
+			"mixed: a.dll replaced, b.dll skipped\n"
+			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"},
+	{"a.dll=x b.dll=x c.dll=x", "a.dll=y b.dll=x c.dll=x", "a.dll:m",
+		"b.dll:perfmon",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: what is there fits together\n"},
+	/* Of another version than those replaced: none of its like. */
+	{"a.dll@1.0=x b.dll@7.0=x", "a.dll@2.0=y b.dll@7.0=x", "a.dll:r",
+		"b.dll:perfmon",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: what is there fits together\n"},
+	/* Not held: nobody knows that it should have been replaced... */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r", "",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: what is there fits together\n"},
+	/* ... unless the payload is known. */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r", "",
+		.expected = "A.DLL@2.0=y B.dll@2.0=y",
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced: it is 1.0, the service pack has "
+			   "2.0\n"},
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
+		"b.dll:perfmon", .expected = "a.dll@2.0=y b.dll@2.0=y",
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced: perfmon (pid 2113) had it "
+			   "mapped; it "
+			   "is 1.0, the service pack has 2.0\n"},
+	/* Held, and not in the payload: no business of it. */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
+		"b.dll:perfmon", .expected = "a.dll@2.0=y",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: what is there fits together\n"},
+	/* Written to, and yet not what the payload brings: cut short. */
+	{"a.dll@1.0=x", "a.dll@2.0=cut", "a.dll:m", "", .expected = "a.dll@2.0=y",
+		.outcome = "mixed: a.dll skipped\n"
+			   "? a.dll was not replaced: it is 2.0, as the service "
+			   "pack's, but "
+			   "with another content\n"},
+	/* Any variant of a name will do; newer than the payload's will too. */
+	{"a.dll@1.0=x", "a.dll@2.0=z", "a.dll:r", "",
+		.expected = "a.dll@2.0=y a.dll@2.0=z",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: what is there fits together\n"},
+	{"a.dll@1.0=x b.dll@9.0=x", "a.dll@2.0=y b.dll@9.0=x", "a.dll:r", "",
+		.expected = "a.dll@2.0=y b.dll@2.0=y",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: what is there fits together\n"},
+	/* The installer's own processes do not hold anything in its way. */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r", "b.dll:store",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: what is there fits together\n"},
+	/* What the run before left is still left, held or not, until it is replaced. */
+	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=z b.dll@1.0=x", "a.dll:r", "",
+		.left = "b.dll=x",
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, as in the install before\n"},
+	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=y b.dll@2.0=y", "b.dll:r", "",
+		.left = "b.dll=x",
+		.outcome = "clean: b.dll replaced\n"
+			   "? it finished clean, and mended install 3: what is "
+			   "there fits "
+			   "together\n"},
+	/* Created, deleted, modified, and what only came and went. */
+	{"a.dll=x b.dll=x +c.dll=x", "d.dll=y b.dll=x c.dll=y",
+		"a.dll:d d.dll:c +c.dll:m e.dll:cd", "",
+		.outcome = "clean: a.dll deleted, c.dll modified, d.dll created\n"
+			   "? it finished clean: what is there fits together\n"},
+	/* Renamed away and back. */
+	{"+a.dll=x b.dll=x", "+a.dll=x b.dll=y", "a.dll:r b.dll:m", "a.dll:perfmon",
+		.outcome = "mixed: a.dll skipped, b.dll replaced\n"
+			   "? a.dll was not replaced: perfmon (pid 2113) had "
+			   "it mapped\n"},
+	/* Nothing is known of before: only what happened. */
+	{NULL, "a.dll=y b.dll=y c.dll=y", "a.dll:r b.dll:m c.dll:c", "",
+		.outcome = "clean: a.dll replaced, b.dll modified, c.dll created\n"
+			   "? it finished clean: what is there fits together\n"},
+	/* Not readable: nobody knows. */
+	{"a.dll=x", "a.dll=!", "a.dll:r", "",
+		.outcome = "unknown: a.dll replaced\n? could not read a.dll: "
+			   "no\n"},
+};
+
+static uint64_t sum_of(const char *text)
+{
+	uint64_t sum = 1;
+
+	for (; *text; text++)
+		sum = sum * 31 + (unsigned char)*text;
+	return sum;
+}
+
+/* Take "NAME@VERSION=CONTENT" apart, in place. */
+static void take_apart(char *word, char **name, char **version, char **content)
+{
+	*name = *word == '+' ? word + 1 : word;
+	*content = strchr(word, '=');
+	*(*content)++ = '\0';
+	*version = strchr(word, '@');
+	if (*version)
+		*(*version)++ = '\0';
+}
+
+static void digest(const char *content, char *ret)
+{
+	snprintf(ret, SPG_SHA256_TEXT_BYTES, "%064llx",
+		(unsigned long long)sum_of(content));
+}
+
+static struct spg_module *make_module(char *word)
+{
+	bool same_inode = *word == '+';
+	char *name, *version, *content, path[64];
+	struct spg_module *module;
+
+	take_apart(word, &name, &version, &content);
+	snprintf(path, sizeof(path), HELP_DIR "/%s", name);
+	module = spg_module_create(path);
+	ck_assert_ptr_nonnull(module);
+	module->id.ino = sum_of(name) + (same_inode ? 0 : sum_of(content));
+	/* A modified file of the table's rows has the inode of its '+' twin. */
+	if (strcmp(name, "c.dll") == 0)
+		module->id.ino = 5;
+	if (version)
+		snprintf(module->version, sizeof(module->version), "%s", version);
+	if (strcmp(content, "!") == 0) {
+		module->err = SPG_ERR_DENIED;
+		module->why = strdup("no");
+	} else {
+		digest(content, module->sha256);
+	}
+	return module;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp((*(struct spg_module *const *)a)->path,
+		(*(struct spg_module *const *)b)->path);
+}
+
+static struct spg_module_set *make_set(const char *text)
+{
+	struct spg_module_set *set = spg_module_set_create();
+	char *copy = strdup(text), *rest = copy, *word;
+
+	set->modules = calloc(16, sizeof(*set->modules));
+	while ((word = strsep(&rest, " ")))
+		set->modules[set->n++] = make_module(word);
+	qsort(set->modules, set->n, sizeof(*set->modules), by_path);
+	free(copy);
+	return set;
+}
+
+static struct spg_expected make_expected(const char *text)
+{
+	struct spg_expected expected = SPG_EXPECTED_NULL;
+	char *copy = strdup(text), *rest = copy, *word;
+
+	while ((word = strsep(&rest, " "))) {
+		char *name, *version, *content, sha256[SPG_SHA256_TEXT_BYTES];
+
+		take_apart(word, &name, &version, &content);
+		digest(content, sha256);
+		ck_assert_int_eq(spg_expected_add(&expected, name, version, sha256), 0);
+	}
+	spg_expected_sort(&expected, true);
+	free(copy);
+	return expected;
+}
+
+static void touch(struct spg_install *install, const struct spg_product *product,
+	const char *word, struct spg_process *by)
+{
+	static const struct {
+		char letter;
+		enum spg_event_kind kind;
+	} kinds[] = {{'m', SPG_EVENT_MODIFY}, {'c', SPG_EVENT_CREATE},
+		{'d', SPG_EVENT_DELETE}, {'r', SPG_EVENT_RENAME}};
+	char path[64];
+	struct spg_file *file;
+
+	snprintf(path, sizeof(path), HELP_DIR "/%.*s",
+		(int)strcspn(word + (*word == '+'), ":"), word + (*word == '+'));
+	file = spg_file_create(path, (struct spg_file_id){1, 1});
+	for (size_t i = 0; i < 4; i++) {
+		struct spg_event *event;
+
+		if (!strchr(strchr(word, ':'), kinds[i].letter))
+			continue;
+		event = spg_event_create(kinds[i].kind, 100, file, by);
+		ck_assert_int_eq(spg_install_note(install, product, event), 0);
+		spg_event_unref(event);
+	}
+	spg_file_unref(file);
+}
+
+static struct spg_install *make_install(
+	const struct spg_product *product, const char *touched, const char *held)
+{
+	struct spg_install *install = spg_install_create(4, product->name, 50);
+	struct spg_process *setup = help_process("store");
+	char *copy = strdup(touched), *rest = copy, *word;
+
+	while ((word = strsep(&rest, " ")))
+		touch(install, product, word, setup);
+	free(copy);
+	if (*held) {
+		struct spg_process *who = help_process(strchr(held, ':') + 1);
+		char path[64];
+
+		snprintf(path, sizeof(path), HELP_DIR "/%.*s", (int)strcspn(held, ":"),
+			held);
+		ck_assert_int_eq(
+			spg_install_note_use(install, path, who, SPG_USE_MAPPED), 0);
+		spg_process_unref(who);
+	}
+	spg_process_unref(setup);
+	return install;
+}
+
+static struct spg_install *make_previous(const char *left)
+{
+	struct spg_install *install = spg_install_create(3, "exchange", 10);
+	char *copy = strdup(left), *name, *version, *content, path[64];
+	struct spg_install_file *file;
+
+	take_apart(copy, &name, &version, &content);
+	snprintf(path, sizeof(path), HELP_DIR "/%s", name);
+	file = spg_install_add_file(install, path);
+	file->change = SPG_CHANGE_SKIPPED;
+	digest(content, file->to_sha256);
+	install->outcome = SPG_INSTALL_MIXED;
+	free(copy);
+	return install;
+}
+
+static char *describe(const struct spg_install *install)
+{
+	struct spg_buf out = SPG_BUF_NULL;
+
+	spg_buf_printf(&out, "%s: ", spg_install_outcome_name(install->outcome));
+	for (size_t i = 0; i < install->n_files; i++)
+		spg_buf_printf(&out, "%s%s %s", i ? ", " : "",
+			spg_path_base(install->files[i].path),
+			spg_install_change_name(install->files[i].change));
+	spg_buf_puts(&out, "\n");
+	for (size_t i = 0; i < install->reasons.n; i++)
+		spg_buf_printf(&out, "? %s\n", install->reasons.items[i]);
+	return spg_buf_take(&out);
+}
+
+START_TEST(judge)
+{
+	struct spg_product *product = help_product();
+	struct spg_install *install =
+		make_install(product, rows[_i].touched, rows[_i].held);
+	struct spg_install *previous =
+		rows[_i].left ? make_previous(rows[_i].left) : NULL;
+	struct spg_expected expected = SPG_EXPECTED_NULL;
+	struct spg_outcome_facts facts = {.product = product, .previous = previous};
+	char *text;
+
+	if (rows[_i].expected) {
+		expected = make_expected(rows[_i].expected);
+		facts.expected = &expected;
+	}
+	facts.before = rows[_i].before ? make_set(rows[_i].before) : NULL;
+	facts.after = make_set(rows[_i].after);
+	ck_assert_int_eq(spg_outcome_judge(install, &facts), 0);
+	text = describe(install);
+	ck_assert_str_eq(text, rows[_i].outcome);
+	/* Who has to do something is told what. */
+	ck_assert_int_eq(install->next.n > 0, install->outcome != SPG_INSTALL_CLEAN);
+	free(text);
+	spg_expected_finish(&expected);
+	spg_module_set_unref(facts.before);
+	spg_module_set_unref(facts.after);
+	spg_install_unref(previous);
+	spg_install_unref(install);
+	spg_product_unref(product);
+}
+END_TEST
+
+static const struct {
+	const char *a, *b;
+	int order;
+} versions[] = {
+	{"5.5.2448.0", "5.5.2650.24", -1},
+	{"5.5.2650.24", "5.5.2448.0", 1},
+	{"5.5.2448.0", "5.5.2448.0", 0},
+	{"10.0.0.0", "9.9.9.9", 1},
+	{"1.0", "1.0.0.1", 0},
+	{"", "1.0", 0},
+	{NULL, "1.0", 0},
+	{"one", "two", 0},
+};
+
+START_TEST(compare_versions)
+{
+	ck_assert_int_eq(spg_version_compare(versions[_i].a, versions[_i].b),
+		versions[_i].order);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tc = tcase_create("outcome");
+
+	spg_add_rows(tc, judge, rows);
+	spg_add_rows(tc, compare_versions, versions);
+	return spg_run_suite("outcome", tc);
+}
