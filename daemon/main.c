@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "daemon/watch/watch.h"
 
 static const char help[] =
 	"usage: spguardd [OPTION...]\n"
@@ -136,8 +137,10 @@ int main(int argc, char **argv)
 {
 	struct options options = {.config = SPG_CONFIG_DEFAULT_PATH};
 	struct spg_config *config = NULL;
-	int status = parse_options(argc, argv, &options);
+	int status = spg_watch_helper(argc, argv);
 
+	if (status < 0)
+		status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;
 	spg_log_init("spguardd", SPG_LOG_INFO);

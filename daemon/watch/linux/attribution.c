@@ -338,7 +338,7 @@ int spg_attribution_run(struct spg_attribution *a)
 	while (r == 0 && (entry = readdir(proc))) {
 		int32_t pid = atoi(entry->d_name);
 
-		if (pid <= 0 || pid == self)
+		if (pid <= 0 || pid == self || spg_selves_has(a->selves, pid))
 			continue;
 		r = look_into(a, pid);
 		if (a->cancel && atomic_load_explicit(a->cancel, memory_order_relaxed))

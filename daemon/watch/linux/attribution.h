@@ -16,6 +16,7 @@
 #include "daemon/model/observation.h"
 #include "daemon/watch/linux/mounts.h"
 #include "daemon/watch/linux/proc.h"
+#include "daemon/watch/linux/selves.h"
 #include "daemon/watch/linux/targets.h"
 
 struct spg_lost;
@@ -31,6 +32,7 @@ struct spg_attribution {
 	struct spg_observation *obs; /* uses are appended */
 	struct spg_targets *targets;
 	const struct spg_proc_reader *reader;
+	struct spg_selves *selves; /* never found, as this process; or NULL */
 	const atomic_bool *cancel; /* or NULL */
 	/* Find files of the product that lost their names while in use, by what
 	 * /proc still shows of them, and append them to the observation; or NULL. */

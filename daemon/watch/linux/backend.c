@@ -22,6 +22,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "daemon/watch/linux/events.h"
+#include "daemon/watch/linux/guard_host.h"
 #include "daemon/watch/linux/ladder.h"
 #include "daemon/watch/linux/lock_events.h"
 #include "daemon/watch/linux/processes.h"
@@ -46,6 +47,8 @@ struct backend {
 	struct spg_ladder ladder;
 	struct spg_trace_files *trace_files; /* NULL, both: no lock events */
 	struct spg_lock_events *lock_events;
+	struct spg_guards guards;
+	struct spg_selves selves;
 	struct spg_mechanism mechanisms[ROWS_MAX]; /* file events, then the ladder's */
 	size_t n_mechanisms;
 	pthread_mutex_t place_lock;
@@ -145,6 +148,9 @@ static int start(struct spg_watch *watch)
 	b->users = spg_users_create();
 	if (!b->users)
 		return SPG_ERR_NOMEM;
+	b->guards = (struct spg_guards){
+		.loop = watch->loop, .users = b->users, .selves = &b->selves};
+	b->surveyor.selves = &b->selves;
 	b->surveyor.mounts = spg_mounts_create();
 	if (!b->surveyor.mounts)
 		return SPG_ERR_UNSUPPORTED;
@@ -347,6 +353,48 @@ static size_t directories(struct spg_watch *watch, const struct spg_product *pro
 	return product->n_directories;
 }
 
+static int guard_begin(struct spg_watch *watch, const struct spg_guard_request *request,
+	const struct spg_guard_listener *listener, struct spg_guard **ret)
+{
+	return spg_guards_begin(&backend_of(watch)->guards, request, listener, ret);
+}
+
+static void guard_renew(
+	struct spg_watch *watch, struct spg_guard *guard, int64_t duration_ns)
+{
+	(void)watch;
+	spg_guard_renew(guard, duration_ns);
+}
+
+static void guard_end(struct spg_watch *watch, struct spg_guard *guard)
+{
+	(void)watch;
+	spg_guard_end(guard);
+}
+
+static int guard_knows(struct spg_watch *watch, struct spg_guard *guard,
+	const struct spg_process *process)
+{
+	(void)watch;
+	return spg_guard_knows(guard, process);
+}
+
+static void guard_walk(struct spg_watch *watch, const struct spg_product *product)
+{
+	spg_guards_walk(&backend_of(watch)->guards, product);
+}
+
+static struct spg_process *describe(struct spg_watch *watch, int32_t pid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct spg_process *process =
+		spg_processes_resolve(backend_of(watch)->processes, pid, pidfd, false);
+
+	if (pidfd >= 0)
+		close(pidfd);
+	return process;
+}
+
 static void on_processes_closed(void *user)
 {
 	struct backend *b = user;
@@ -374,13 +422,20 @@ static void on_events_closed(void *user)
 	spg_lock_events_stop(b->lock_events, on_lock_events_closed, b);
 }
 
+static void on_guards_stopped(void *user)
+{
+	struct backend *b = user;
+
+	spg_events_stop(b->events, on_events_closed, b);
+}
+
 static void stop(struct spg_watch *watch, void (*on_stopped)(void *user), void *user)
 {
 	struct backend *b = backend_of(watch);
 
 	b->on_stopped = on_stopped;
 	b->user = user;
-	spg_events_stop(b->events, on_events_closed, b);
+	spg_guards_stop(&b->guards, on_guards_stopped, b);
 }
 
 static void destroy(struct spg_watch *watch)
@@ -413,6 +468,12 @@ static const struct spg_watch_ops ops = {
 	.process = process,
 	.mechanisms = mechanisms,
 	.directories = directories,
+	.guard_begin = guard_begin,
+	.guard_renew = guard_renew,
+	.guard_end = guard_end,
+	.guard_knows = guard_knows,
+	.guard_walk = guard_walk,
+	.describe = describe,
 	.stop = stop,
 	.destroy = destroy,
 };

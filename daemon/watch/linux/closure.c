@@ -33,10 +33,12 @@ static int order_by_memory(const void *va, const void *vb)
 /* What the search found of one inode, in the terms of its counters. */
 struct found {
 	int32_t readers, writers, executing;
+	int32_t ours; /* of the readers: guards, see selves.h */
 };
 
 /* Count @inode's distinct open files among the hits, sorted by file. */
-static struct found count_files(const struct spg_counted_files *c, uint64_t inode)
+static struct found count_files(
+	const struct spg_counted_files *c, uint64_t inode, struct spg_selves *selves)
 {
 	struct spg_bpf_hit key = {.inode = inode};
 	struct found found = {0};
@@ -57,6 +59,9 @@ static struct found count_files(const struct spg_counted_files *c, uint64_t inod
 			found.writers++;
 		else if (c->hits[i].mode & 1)
 			found.readers++;
+		if ((c->hits[i].mode & 3) == 1 &&
+			spg_selves_has(selves, c->hits[i].tgid))
+			found.ours++;
 	}
 	return found;
 }
@@ -97,11 +102,64 @@ static enum balance weigh(const struct spg_counted *inode, const struct found *f
 	return EVEN;
 }
 
+/* Nobody but a guard uses it, and that for a moment. */
+static bool is_ours_alone(const struct spg_counted *inode, const struct found *found)
+{
+	const uint32_t others = SPG_INODE_MAPPED | SPG_INODE_FLOCK | SPG_INODE_POSIX |
+	                        SPG_INODE_LEASE | SPG_INODE_CUT;
+
+	return inode->used && found->ours > 0 && found->ours == found->readers &&
+	       inode->writers == 0 && !(inode->flags & others);
+}
+
+/* Files are free that are used by guards alone. */
+static void free_what_is_ours(struct spg_survey *s)
+{
+	const struct spg_counted_files *c = s->counted;
+
+	for (size_t i = 0; i < c->n_inodes; i++) {
+		bool used = false;
+
+		for (size_t k = 0; k < c->n_inodes; k++)
+			used = used || (c->inodes[k].file == c->inodes[i].file &&
+					       c->inodes[k].used);
+		if (!used && s->obs->files[c->inodes[i].file].census == SPG_CENSUS_BUSY)
+			s->obs->files[c->inodes[i].file].census = SPG_CENSUS_FREE;
+	}
+}
+
+/* Do the counters change under a guard's hands? */
+static void note_churn(struct spg_survey *s)
+{
+	struct spg_counted_files *c = s->counted;
+	int64_t readers = 0;
+
+	if (!spg_selves_any(s->surveyor->selves))
+		return;
+	for (size_t i = 0; i < c->n_inodes; i++)
+		readers += c->inodes[i].readers;
+	c->churns = c->churns || (c->censuses++ > 0 && readers != c->readers);
+	c->readers = readers;
+}
+
+/* It did not add up, and that for the last time. */
+static int give_up_on(struct spg_survey *s, size_t index, enum balance balance)
+{
+	struct spg_seen_file *seen = &s->obs->files[index];
+
+	if (!s->counted->churns) {
+		seen->unattributed = seen->unattributed || balance == HIDDEN;
+		return 0;
+	}
+	return spg_survey_leave_to_guard(s, index);
+}
+
 int spg_close_census(struct spg_survey *s, bool final)
 {
 	struct spg_counted_files *c = s->counted;
 	struct spg_bpf_hit *executing = calloc(c->n_hits + 1, sizeof(*executing));
 	int r, open_ends = 0;
+	bool ours = false;
 
 	if (!executing)
 		return SPG_ERR_NOMEM;
@@ -110,22 +168,31 @@ int spg_close_census(struct spg_survey *s, bool final)
 		qsort(executing, c->n_hits, sizeof(*executing), order_by_memory);
 		qsort(c->hits, c->n_hits, sizeof(*c->hits), order_by_file);
 	}
+	note_churn(s);
 	r = spg_counted_take_census(s, 0);
+	note_churn(s);
 	for (size_t i = 0; r == 0 && i < c->n_inodes; i++) {
-		const struct spg_counted *inode = &c->inodes[i];
-		struct found found = count_files(c, inode->inode);
+		struct spg_counted *inode = &c->inodes[i];
+		struct found found = count_files(c, inode->inode, s->surveyor->selves);
 		enum balance balance;
 
 		found.executing = inode->writers < 0 ? count_executing(executing,
 							       c->n_hits, inode->inode)
 		                                     : 0;
+		c->churns = c->churns || found.ours > 0;
 		balance = weigh(inode, &found);
 		if (balance != EVEN)
 			open_ends = 1;
-		if (final && balance == HIDDEN)
-			s->obs->files[inode->file].unattributed = true;
+		else if (is_ours_alone(inode, &found)) {
+			inode->used = false;
+			ours = true;
+		}
+		if (final && balance != EVEN)
+			r = give_up_on(s, inode->file, balance);
 	}
 	free(executing);
+	if (r == 0 && ours)
+		free_what_is_ours(s);
 	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++)
 		if (s->obs->files[i].census == SPG_CENSUS_FREE ||
 			s->obs->files[i].presence == SPG_GONE)

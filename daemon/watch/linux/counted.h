@@ -39,8 +39,13 @@ struct spg_counted_files {
 	struct spg_bpf_hit *hits;
 	size_t n_hits, size_hits;
 	bool found_lost; /* the search found files that nobody knew */
-	bool told_limit; /* a lack says that not all locks are told of */
-	bool told_lost;  /* a lack says that not all of them could be seen */
+	/* Openers that wait for a guard are counted and have no descriptor: the
+	 * counters change while they come and go, or the guard is found with files. */
+	bool churns;
+	int64_t readers;   /* of all inodes, at the last census */
+	unsigned censuses; /* while there was a guard */
+	bool told_limit;   /* a lack says that not all locks are told of */
+	bool told_lost;    /* a lack says that not all of them could be seen */
 };
 
 /** Make s->counted, if it is not there. Returns 0 or SPG_ERR_NOMEM. */

@@ -85,6 +85,20 @@ int spg_survey_take_census(
 	return lack_probe(s, index, result->errnum);
 }
 
+int spg_survey_leave_to_guard(struct spg_survey *s, size_t index)
+{
+	struct spg_seen_file *seen = &s->obs->files[index];
+
+	if (seen->census == SPG_CENSUS_UNKNOWN)
+		return 0;
+	seen->census = SPG_CENSUS_UNKNOWN;
+	return spg_observation_add_lack(s->obs, index, true, "a file",
+		"check again when the hold has ended, or fewer processes try to open "
+		"it",
+		"%s: those whose open is about to be refused cannot be told from users",
+		seen->file->path);
+}
+
 static bool in_paths(const struct spg_survey_scope *scope, const char *path)
 {
 	for (size_t i = 0; i < scope->n_paths; i++)

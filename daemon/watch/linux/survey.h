@@ -8,6 +8,7 @@
 #include "daemon/watch/linux/marks.h"
 #include "daemon/watch/linux/mounts.h"
 #include "daemon/watch/linux/proc.h"
+#include "daemon/watch/linux/selves.h"
 #include "daemon/watch/linux/suspects.h"
 #include "daemon/watch/linux/trace_files.h"
 #include "daemon/watch/linux/walk.h"
@@ -22,6 +23,7 @@ struct spg_surveyor {
 	struct spg_trace_files *trace_files; /* NULL: no lock events */
 	struct spg_look *look; /* NULL: asks by lease and /proc instead of BPF */
 	struct spg_rechecks *rechecks; /* NULL: no instant surveys */
+	struct spg_selves *selves;     /* or NULL */
 	struct spg_proc_reader reader;
 	spg_walk_progress *progress; /* or NULL */
 	void *user;

@@ -184,8 +184,12 @@ static int add_process(struct spg_survey *s, size_t first, size_t end)
 	struct spg_counted_files *c = s->counted;
 	int32_t pid = c->hits[first].tgid;
 	struct spg_process *process = NULL;
-	int proc_fd = spg_proc_open(pid), r;
+	int proc_fd, r;
 
+	/* A guard answers for the file: counted, but no use. */
+	if (spg_selves_has(s->surveyor->selves, pid))
+		return 0;
+	proc_fd = spg_proc_open(pid);
 	if (proc_fd < 0)
 		return 1;
 	r = spg_proc_read(&s->surveyor->reader, proc_fd, pid, 0, &process);
@@ -253,6 +257,7 @@ static int look(struct spg_survey *s, unsigned try)
 	s->attribution.obs = s->obs;
 	s->attribution.targets = s->targets;
 	s->attribution.reader = &s->surveyor->reader;
+	s->attribution.selves = s->surveyor->selves;
 	s->attribution.cancel = s->request->cancel;
 	s->attribution.find_lost = spg_survey_must_find_lost(s) ? &s->lost : NULL;
 	s->attribution.on_lost = on_lost;

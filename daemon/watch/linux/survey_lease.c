@@ -6,12 +6,17 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/err.h"
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/hidden.h"
 #include "daemon/watch/linux/locks.h"
 #include "daemon/watch/linux/survey_state.h"
+
+/* Probes of a file that a guard may be answering for, and the time between. */
+#define GUARD_TRIES     20
+#define GUARD_MOMENT_NS 200000
 
 /* Ask the kernel about one file, and take over the answer. */
 static int probe(struct spg_survey *s, size_t index)
@@ -53,6 +58,7 @@ static int search(struct spg_survey *s)
 	*a = (struct spg_attribution){.obs = s->obs,
 		.targets = s->targets,
 		.reader = &s->surveyor->reader,
+		.selves = s->surveyor->selves,
 		.cancel = s->request->cancel,
 		.find_lost = spg_survey_must_find_lost(s) ? &s->lost : NULL};
 	r = spg_attribution_run(a);
@@ -69,6 +75,22 @@ static bool is_lacking(const struct spg_survey *s, size_t index)
 		if (s->obs->lacks[i].file == index)
 			return true;
 	return s->attribution.n_failed > 0;
+}
+
+/* A guard has a file open for the moment in which it answers for it. */
+static int probe_past_guards(struct spg_survey *s, size_t index)
+{
+	const struct timespec moment = {.tv_nsec = GUARD_MOMENT_NS};
+	int r = probe(s, index);
+
+	for (int i = 0; r == 0 && i < GUARD_TRIES &&
+			s->obs->files[index].census == SPG_CENSUS_BUSY &&
+			spg_selves_any(s->surveyor->selves);
+		i++) {
+		(void)nanosleep(&moment, NULL);
+		r = probe(s, index);
+	}
+	return r;
 }
 
 /*
@@ -92,12 +114,15 @@ static int close_census(struct spg_survey *s, bool final)
 		}
 		if ((seen->census == SPG_CENSUS_BUSY && counts[i] == 0) ||
 			(seen->census == SPG_CENSUS_FREE && counts[i] > 0))
-			r = probe(s, i);
+			r = probe_past_guards(s, i);
 		if (seen->census == SPG_CENSUS_FREE || seen->presence == SPG_GONE) {
 			spg_survey_forget_uses(s, i);
 		} else if (seen->census == SPG_CENSUS_BUSY && counts[i] == 0) {
-			seen->unattributed = final;
 			open_ends = 1;
+			if (final && spg_selves_any(s->surveyor->selves))
+				r = spg_survey_leave_to_guard(s, i);
+			else
+				seen->unattributed = final;
 		} else if (final && seen->presence == SPG_REPLACED && counts[i] == 0 &&
 			   seen->census == SPG_CENSUS_UNKNOWN && !is_lacking(s, i)) {
 			/* No handle to ask by, and nobody shows it. */

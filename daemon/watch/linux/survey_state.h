@@ -61,6 +61,10 @@ bool spg_survey_must_find_lost(const struct spg_survey *s);
 int spg_survey_take_census(
 	struct spg_survey *s, size_t index, const struct spg_census_result *result);
 
+/** File @index is in use, or so it seems: a guard is at work, and those whose open it
+ * is about to refuse look like users. It is unknown then, and a lack says why. */
+int spg_survey_leave_to_guard(struct spg_survey *s, size_t index);
+
 /** Forget the uses found so far. */
 void spg_survey_drop_uses(struct spg_survey *s);
 
