@@ -31,7 +31,7 @@ static const char help[] =
 	"      --kind K,...  only these: open, close, exec, modify, create, delete,\n"
 	"                    rename, lock, unlock, lock-wait, lock-fail, use-begin,\n"
 	"                    use-end, gap, verdict, install-begin, install-end,\n"
-	"                    hold-begin, hold-end, sidestep\n"
+	"                    hold-begin, hold-end, hold-refuse, sidestep\n"
 	"      --process P   only what this process did: its name or its number\n"
 	"  -p, --product P   only files of this product\n"
 	"  -n, --limit N     the newest N events (200; at most 10000)\n"

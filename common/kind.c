@@ -25,6 +25,7 @@ static const char *const event_kinds[SPG_EVENT_KINDS] = {
 	[SPG_EVENT_HOLD_BEGIN] = "hold-begin",
 	[SPG_EVENT_HOLD_END] = "hold-end",
 	[SPG_EVENT_SIDESTEP] = "sidestep",
+	[SPG_EVENT_HOLD_REFUSE] = "hold-refuse",
 };
 
 static const char *const use_hows[SPG_USE_HOWS] = {

@@ -30,6 +30,7 @@ enum spg_event_kind {
 	SPG_EVENT_HOLD_BEGIN,
 	SPG_EVENT_HOLD_END,
 	SPG_EVENT_SIDESTEP,
+	SPG_EVENT_HOLD_REFUSE,
 	SPG_EVENT_KINDS /* how many */
 };
 

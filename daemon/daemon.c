@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "daemon/access.h"
 #include "daemon/history.h"
+#include "daemon/install/hold.h"
 #include "daemon/installs.h"
 #include "daemon/model/model.h"
 #include "daemon/notify.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct spg_history *history;
 	struct spg_installs installs;
 	struct spg_server *server;
+	struct spg_holds *holds;
 	struct spg_service service;
 	uv_signal_t on_hup, on_term, on_int;
 	uv_timer_t watchdog;
@@ -65,6 +67,7 @@ static void on_event(void *user, struct spg_event *event)
 		return;
 	spg_history_record(d->history, event);
 	spg_installs_note(&d->installs, event);
+	spg_holds_note_event(d->holds, event);
 	spg_prover_kick(d->prover, false);
 }
 
@@ -123,6 +126,8 @@ static void on_layout(void *user, const struct spg_product *product)
 
 	if (d->stopping)
 		return;
+	if (d->watch->ops->guard_walk)
+		d->watch->ops->guard_walk(d->watch, product);
 	spg_model_distrust(d->model, index >= 0 ? (size_t)index : SPG_NO_FILE);
 	spg_prover_kick(d->prover, false);
 }
@@ -338,6 +343,8 @@ static void stop(struct daemon *d)
 	uv_close((uv_handle_t *)&d->on_term, NULL);
 	uv_close((uv_handle_t *)&d->on_int, NULL);
 	uv_close((uv_handle_t *)&d->watchdog, NULL);
+	/* With its sessions the server ends their holds; the watch waits for them. */
+	spg_holds_stop(d->holds);
 	spg_server_stop(d->server, on_server_closed, d);
 }
 
@@ -490,6 +497,7 @@ static int start_prover(struct daemon *d, const struct spg_store_origin *origin)
 	d->service.catalog = d->installs.catalog;
 	d->service.sessions = d->installs.sessions;
 	d->service.sidesteps = d->installs.sidesteps;
+	d->service.holds = d->holds;
 	spg_history_set_service(d->history, &d->service);
 	spg_history_set_server(d->history, d->server);
 	return 0;
@@ -522,6 +530,22 @@ static void record_downtime(struct daemon *d, const struct spg_store_origin *ori
 				   : "spguardd ended without a clean stop");
 }
 
+static void record_of_hold(void *user, struct spg_event *event)
+{
+	const struct daemon *d = user;
+
+	spg_history_record(d->history, event);
+}
+
+static int make_holds(struct daemon *d)
+{
+	const struct spg_hold_host host = {
+		.watch = d->watch, .record = record_of_hold, .user = d};
+
+	d->holds = spg_holds_create(&host);
+	return d->holds ? 0 : SPG_ERR_NOMEM;
+}
+
 /*
  * In this order: what needs privileges first, with one thread only, since the
  * self-test forks and privileges are given up by a thread for itself and those
@@ -548,7 +572,9 @@ static int start(struct daemon *d)
 		return SPG_ERR_NOMEM;
 	if (d->watch->lock_events)
 		spg_model_expect_lock_events(d->model);
-	r = start_prover(d, &origin);
+	r = make_holds(d);
+	if (r == 0)
+		r = start_prover(d, &origin);
 	spg_store_records_destroy(origin.records);
 	if (r == 0)
 		r = init_handles(d);
@@ -599,6 +625,7 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 	if (uv_loop_close(&d.loop) < 0)
 		spg_error("the loop still had handles at the end: a bug of spguard");
 	spg_installs_finish(&d.installs);
+	spg_holds_destroy(d.holds);
 	spg_history_destroy(d.history);
 	spg_model_destroy(d.model);
 	spg_access_finish(&d.access);

@@ -20,6 +20,8 @@
 #define WINDOW_MAX_S 604800
 #define DAYS_MAX     366
 
+#define HOLD_MAX_S   14400
+
 static const struct spg_param check_params[] = {
 	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
 	{"names", SPG_PARAM_TEXTS, false, 0, NAMES_MAX,
@@ -92,6 +94,24 @@ static const struct spg_param sidestep_clean_params[] = {
 		"number that sidestep.list gives; without it, all"},
 };
 
+static const struct spg_param hold_begin_params[] = {
+	{"product", SPG_PARAM_TEXT, false, 0, 0,
+		"name of a product; needed when there are several"},
+	{"for", SPG_PARAM_NUMBER, true, 0, HOLD_MAX_S, "seconds, at most four hours"},
+	{"pids", SPG_PARAM_INTEGERS, false, 0, 15,
+		"processes that count as the installer, besides the client; whoever "
+		"they start does as well"},
+};
+
+static const struct spg_param hold_renew_params[] = {
+	{"hold", SPG_PARAM_INTEGER, true, 1, 9e15, "number that hold.begin gave"},
+	{"for", SPG_PARAM_NUMBER, true, 0, HOLD_MAX_S, "seconds from now"},
+};
+
+static const struct spg_param hold_end_params[] = {
+	{"hold", SPG_PARAM_INTEGER, true, 1, 9e15, "number that hold.begin gave"},
+};
+
 static const struct spg_param subscribe_params[] = {
 	{"product", SPG_PARAM_TEXT, false, 0, 0, "name of a product; without it, all"},
 	{"kinds", SPG_PARAM_TEXTS, false, 0, 64, "kinds of event; without it, all"},
@@ -159,6 +179,15 @@ static const struct spg_method methods[] = {
 	{"flush", spg_method_flush, NULL, 0, false,
 		"Answer when every event before now is in the database.",
 		"flushed, last_id"},
+	{"hold.begin", spg_method_hold_begin, PARAMS(hold_begin_params), true,
+		"Refuse new opens of a product's files to all but the installer, until "
+		"the time is over or this connection ends.",
+		"hold, product, until, files, directories"},
+	{"hold.renew", spg_method_hold_renew, PARAMS(hold_renew_params), true,
+		"Let a hold last longer.", "hold, until"},
+	{"hold.end", spg_method_hold_end, PARAMS(hold_end_params), true,
+		"End a hold, and report about it.",
+		"hold, product, ended, cause, text, refused, untold, who, not_stopped"},
 	{"reload", spg_method_reload, NULL, 0, true, "Read the configuration again.",
 		"reloaded, products"},
 	{"rpc.discover", spg_method_discover, NULL, 0, false, "Describe the methods.",
@@ -176,6 +205,7 @@ static const struct {
 	[SPG_PARAM_NUMBER] = {"a number", "number"},
 	[SPG_PARAM_TEXTS] = {"a list of texts", "array"},
 	[SPG_PARAM_FILES] = {"a list of files", "array"},
+	[SPG_PARAM_INTEGERS] = {"a list of whole numbers", "array"},
 };
 
 static const struct spg_method *find_method(const char *name)
@@ -254,8 +284,22 @@ static bool has_type(const struct spg_param *param, const json_t *value)
 				return false;
 		}
 		return true;
+	case SPG_PARAM_INTEGERS:
+		if (!json_is_array(value))
+			return false;
+		for (size_t i = 0; i < json_array_size(value); i++) {
+			if (!json_is_integer(json_array_get(value, i)))
+				return false;
+		}
+		return true;
 	}
 	return false;
+}
+
+static bool is_list(const struct spg_param *param)
+{
+	return param->type == SPG_PARAM_TEXTS || param->type == SPG_PARAM_FILES ||
+	       param->type == SPG_PARAM_INTEGERS;
 }
 
 static bool is_in_range(const struct spg_param *param, const json_t *value)
@@ -282,11 +326,14 @@ static bool check_param(
 			types[param->type].words, param->min, param->max);
 		return false;
 	}
-	if (json_is_array(value) && param->max > 0 &&
+	if (is_list(param) && param->max > 0 &&
 		(double)json_array_size(value) > param->max) {
 		spg_call_fail(call, SPG_RPC_TOO_LARGE, "ask in several requests",
 			"parameter \"%s\" may have %.0f %s at most", param->name,
-			param->max, param->type == SPG_PARAM_FILES ? "files" : "texts");
+			param->max,
+			param->type == SPG_PARAM_FILES   ? "files"
+			: param->type == SPG_PARAM_TEXTS ? "texts"
+							 : "numbers");
 		return false;
 	}
 	return true;
@@ -402,18 +449,23 @@ void spg_methods_dispatch(
 
 /* rpc.discover */
 
+/* Of a list. */
+static json_t *describe_element(const struct spg_param *param)
+{
+	if (param->type == SPG_PARAM_FILES)
+		return json_pack("{s:s, s:[s]}", "type", "object", "required", "name");
+	if (param->type == SPG_PARAM_INTEGERS)
+		return json_pack("{s:s}", "type", "integer");
+	return json_pack("{s:s, s:i}", "type", "string", "minLength", 1);
+}
+
 static json_t *describe_schema(const struct spg_param *param)
 {
 	json_t *out = json_pack("{s:s}", "type", types[param->type].schema);
 	int r = 0;
 
-	if (param->type == SPG_PARAM_TEXTS || param->type == SPG_PARAM_FILES) {
-		r |= json_object_set_new(out, "items",
-			param->type == SPG_PARAM_FILES
-				? json_pack("{s:s, s:[s]}", "type", "object",
-					  "required", "name")
-				: json_pack("{s:s, s:i}", "type", "string", "minLength",
-					  1));
+	if (is_list(param)) {
+		r |= json_object_set_new(out, "items", describe_element(param));
 		if (param->max > 0)
 			r |= json_object_set_new(
 				out, "maxItems", json_integer((json_int_t)param->max));

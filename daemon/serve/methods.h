@@ -21,9 +21,10 @@ enum spg_param_type {
 	SPG_PARAM_BOOL,
 	SPG_PARAM_INTEGER,
 	SPG_PARAM_NUMBER,
-	SPG_PARAM_TEXTS, /* a list of texts, none of them empty */
-	SPG_PARAM_FILES, /* a list of objects {name, version, sha256, size}, all but
+	SPG_PARAM_TEXTS,    /* a list of texts, none of them empty */
+	SPG_PARAM_FILES,    /* a list of objects {name, version, sha256, size}, all but
 	                    the name may be missing or null */
+	SPG_PARAM_INTEGERS, /* a list of whole numbers */
 };
 
 struct spg_param {
@@ -31,7 +32,7 @@ struct spg_param {
 	enum spg_param_type type;
 	bool required;
 	double min, max; /* numbers: both allowed; both 0: any.
-	                    TEXTS, FILES: @max of them at most; 0: any number */
+	                    lists: @max elements at most; 0: any number */
 	const char *summary;
 };
 
@@ -105,3 +106,6 @@ void spg_method_sidestep_undo(struct spg_call *call, const json_t *params);
 void spg_method_sidestep_list(struct spg_call *call, const json_t *params);
 void spg_method_sidestep_clean(struct spg_call *call, const json_t *params);
 void spg_method_windows(struct spg_call *call, const json_t *params);
+void spg_method_hold_begin(struct spg_call *call, const json_t *params);
+void spg_method_hold_renew(struct spg_call *call, const json_t *params);
+void spg_method_hold_end(struct spg_call *call, const json_t *params);

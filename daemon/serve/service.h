@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/kind.h"
 #include "daemon/install/catalog.h"
+#include "daemon/install/hold.h"
 #include "daemon/install/sessions.h"
 #include "daemon/install/sidestep.h"
 #include "daemon/model/model.h"
@@ -28,6 +29,7 @@ struct spg_service {
 	struct spg_sessions *sessions;
 	struct spg_sidesteps *sidesteps;
 	struct spg_watch *watch;
+	struct spg_holds *holds; /* NULL: there are none here */
 	const char *socket_path;
 	const char *database_path;
 	const char *config_path;            /* "" for the built-in defaults */

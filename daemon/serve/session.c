@@ -58,6 +58,7 @@ void spg_session_close(struct spg_session *session)
 		return;
 	session->closing = session->doomed = true;
 	spg_call_abandon_all(&session->calls);
+	spg_holds_drop_owner(session->host->service->holds, session);
 	spg_subscriber_finish(&session->subscriber);
 	if (session->account)
 		leave_host(session);
@@ -421,6 +422,7 @@ void spg_session_sweep(struct spg_session *session, uint64_t now_ms)
 		return;
 	}
 	if (session->calls || session->subscriber.n ||
+		spg_holds_has_owner(session->host->service->holds, session) ||
 		now_ms - session->active_ms < limits->idle_ms)
 		return;
 	/* One that does not even take its answers gets no more words. */

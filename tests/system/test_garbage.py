@@ -122,7 +122,8 @@ class GarbageTest(SystemTest):
         document = self.neighbour.call("rpc.discover")
         names = {method["name"] for method in document["methods"]}
         self.assertLessEqual({"hello", "check", "who", "locks", "log", "status", "subscribe",
-                              "unsubscribe", "flush", "reload", "rpc.discover"}, names)
+                              "unsubscribe", "flush", "reload", "rpc.discover",
+                              "hold.begin", "hold.renew", "hold.end"}, names)
 
 
 def add(name, data, code):
