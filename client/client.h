@@ -132,5 +132,6 @@ extern const struct spg_command spg_command_log;
 extern const struct spg_command spg_command_windows;
 extern const struct spg_command spg_command_status;
 extern const struct spg_command spg_command_doctor;
+extern const struct spg_command spg_command_hold;
 extern const struct spg_command spg_command_flush;
 extern const struct spg_command spg_command_reload;
