@@ -133,5 +133,6 @@ extern const struct spg_command spg_command_windows;
 extern const struct spg_command spg_command_status;
 extern const struct spg_command spg_command_doctor;
 extern const struct spg_command spg_command_hold;
+extern const struct spg_command spg_command_run;
 extern const struct spg_command spg_command_flush;
 extern const struct spg_command spg_command_reload;

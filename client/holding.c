@@ -18,8 +18,7 @@
 #include "common/text.h"
 #include "common/time_text.h"
 
-/* A line on stderr, made of ours and of other people's text. */
-static void say(const char *first, const char *foreign, const char *last)
+void spg_holding_say(const char *first, const char *foreign, const char *last)
 {
 	struct spg_buf line = SPG_BUF_NULL;
 
@@ -107,7 +106,7 @@ bool spg_holding_agree(struct spg_holding *holding, bool yes, int *ret_exit)
 	if (fgets(answer, sizeof(answer), stdin) &&
 		(strcasecmp(answer, "y\n") == 0 || strcasecmp(answer, "yes\n") == 0))
 		return true;
-	say("nothing was held, and nothing was run", "", "");
+	spg_holding_say("nothing was held, and nothing was run", "", "");
 	return false;
 }
 
@@ -125,7 +124,7 @@ static void tell_begun(const struct spg_holding *holding)
 	spg_buf_puts(&line, product ? product : "?");
 	spg_buf_printf(&line,
 		" are held for %s at most: new opens are refused to others", length);
-	say("", spg_buf_text(&line), "");
+	spg_holding_say("", spg_buf_text(&line), "");
 	spg_buf_finish(&line);
 }
 
@@ -135,8 +134,8 @@ bool spg_holding_begin(struct spg_holding *holding)
 
 	/* Before the daemon asks whose children are whose. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		say("what the command leaves behind may be refused: ", strerror(errno),
-			"");
+		spg_holding_say("what the command leaves behind may be refused: ",
+			strerror(errno), "");
 	/* Before it begins, so that its end is not missed. */
 	result = spg_client_ask(holding->client, "subscribe",
 		json_pack("{s:[s]}", "kinds", "hold-end"), 0);
@@ -190,7 +189,7 @@ static pid_t start(char **argv, const sigset_t *mask)
 	pid_t child;
 
 	if (pipe2(report, O_CLOEXEC) < 0) {
-		say("cannot run the command: ", strerror(errno), "");
+		spg_holding_say("cannot run the command: ", strerror(errno), "");
 		return -1;
 	}
 	fflush(NULL);
@@ -199,9 +198,9 @@ static pid_t start(char **argv, const sigset_t *mask)
 		execute(argv, mask, report[1]);
 	close(report[1]);
 	if (child < 0)
-		say("cannot run the command: ", strerror(errno), "");
+		spg_holding_say("cannot run the command: ", strerror(errno), "");
 	else if (read(report[0], &errnum, sizeof(errnum)) == sizeof(errnum))
-		say("cannot run ", argv[0],
+		spg_holding_say("cannot run ", argv[0],
 			errnum == ENOENT ? ": there is no such command"
 					 : ": it cannot be executed");
 	close(report[0]);
@@ -254,8 +253,8 @@ static void take_notice(struct spg_holding *holding, const json_t *message)
 		strcmp(product, ours) != 0 || holding->over)
 		return;
 	holding->over = true;
-	say("the hold is over, the command goes on without it: ", detail ? detail : "?",
-		"");
+	spg_holding_say("the hold is over, the command goes on without it: ",
+		detail ? detail : "?", "");
 }
 
 /* Wait for the child, and listen to the daemon meanwhile. */
@@ -281,8 +280,9 @@ static int attend(struct spg_holding *holding, pid_t child, int signals)
 		if (r < 0) {
 			connected = false;
 			if (!holding->over)
-				say("the hold is over, the command goes on without "
-				    "it: ",
+				spg_holding_say(
+					"the hold is over, the command goes on without "
+					"it: ",
 					spg_buf_text(&why.why), "");
 			holding->over = true;
 			spg_connection_close(connection);
@@ -304,7 +304,7 @@ int spg_holding_run(struct spg_holding *holding, char **argv)
 	(void)sigprocmask(SIG_BLOCK, &set, &before);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0) {
-		say("cannot wait for a command: ", strerror(errno), "");
+		spg_holding_say("cannot wait for a command: ", strerror(errno), "");
 	} else {
 		child = start(argv, &before);
 		if (child > 0)
@@ -321,7 +321,8 @@ json_t *spg_holding_end(struct spg_holding *holding)
 {
 	/* With the connection the hold has gone. */
 	if (holding->client->connection.fd < 0) {
-		say("there is no report: the connection to the daemon was lost", "",
+		spg_holding_say(
+			"there is no report: the connection to the daemon was lost", "",
 			"");
 		return NULL;
 	}
@@ -346,7 +347,7 @@ static void tell_refused(const json_t *row)
 		spg_buf_puts(&line, ", to execute it");
 	if (times > 1)
 		spg_buf_printf(&line, ", %lld times", (long long)times);
-	say("  refused: ", spg_buf_text(&line), "");
+	spg_holding_say("  refused: ", spg_buf_text(&line), "");
 	spg_buf_finish(&line);
 }
 
@@ -366,13 +367,13 @@ void spg_holding_tell(const struct spg_holding *holding, const json_t *report)
 	spg_buf_puts(&line, ": ");
 	spg_output_count(&line, refused);
 	spg_buf_puts(&line, refused == 1 ? " open was refused" : " opens were refused");
-	say("", spg_buf_text(&line), "");
+	spg_holding_say("", spg_buf_text(&line), "");
 	spg_buf_finish(&line);
 	json_array_foreach (spg_json_list(report, "who"), i, row)
 		tell_refused(row);
 	json_array_foreach (not_stopped, i, row)
 		if (json_is_string(row))
-			say("  not stopped: ", json_string_value(row), "");
+			spg_holding_say("  not stopped: ", json_string_value(row), "");
 }
 
 void spg_holding_finish(struct spg_holding *holding)

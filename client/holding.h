@@ -34,6 +34,9 @@ struct spg_holding {
 		.client = NULL                                                         \
 	}
 
+/** A line on stderr: @first and @last are ours, @foreign is escaped. */
+void spg_holding_say(const char *first, const char *foreign, const char *last);
+
 /** Read the number of a process into the list; false: it is none. */
 bool spg_holding_allow(struct spg_holding *holding, const char *text);
 

@@ -19,6 +19,7 @@ static const struct spg_command *const commands[] = {
 	&spg_command_status,
 	&spg_command_doctor,
 	&spg_command_hold,
+	&spg_command_run,
 	&spg_command_flush,
 	&spg_command_reload,
 };
