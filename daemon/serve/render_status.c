@@ -38,6 +38,33 @@ static json_t *render_directories(
 	return spg_render_done(out, r);
 }
 
+static json_t *id_of(const struct spg_install *install)
+{
+	return install ? json_integer(install->id) : json_null();
+}
+
+/* What runs, what the last one left, and how many ended how since the start. */
+static json_t *render_installs(
+	const struct spg_service *service, const struct spg_product *product)
+{
+	const struct spg_sessions *sessions = service->sessions;
+	json_t *out = json_object(), *ended = json_object();
+	int r = 0;
+
+	for (int i = 0; i < SPG_INSTALL_OUTCOMES; i++)
+		if (i != SPG_INSTALL_RUNNING)
+			r |= json_object_set_new(ended,
+				spg_install_outcome_name((enum spg_install_outcome)i),
+				json_integer((json_int_t)spg_sessions_count(sessions,
+					product->name, (enum spg_install_outcome)i)));
+	r |= json_object_set_new(
+		out, "running", id_of(spg_sessions_running(sessions, product->name)));
+	r |= json_object_set_new(
+		out, "unmended", id_of(spg_sessions_unmended(sessions, product->name)));
+	r |= json_object_set_new(out, "ended", ended);
+	return spg_render_done(out, r);
+}
+
 static json_t *render_product(const struct spg_service *service, size_t index)
 {
 	const struct spg_product *product = spg_model_product(service->model, index);
@@ -60,6 +87,7 @@ static json_t *render_product(const struct spg_service *service, size_t index)
 	r |= json_object_set_new(out, "locks", json_integer((json_int_t)s.n_locks));
 	r |= json_object_set_new(
 		out, "blocked", json_integer((json_int_t)s.counts.blocked));
+	r |= json_object_set_new(out, "installs", render_installs(service, product));
 	r |= json_object_set_new(
 		out, "directories", render_directories(service, product));
 	return spg_render_done(out, r);

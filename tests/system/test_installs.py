@@ -107,6 +107,8 @@ class InstallsTest(SystemTest):
         self.assertEqual(daemon.stop(), 0)
         daemon.start()
         self.assertEqual(daemon.check()["exit"], ATTENTION)
+        self.assertEqual(daemon.status()["products"][0]["installs"], {
+            "running": None, "unmended": 1, "ended": {"clean": 0, "mixed": 0, "unknown": 0}})
         # Run again, it finishes clean.
         self.setup()
         install = self.newest(daemon)
@@ -114,6 +116,9 @@ class InstallsTest(SystemTest):
         self.assertEqual(install["follows"], 1)
         self.assertIn("mended install 1", install["reasons"][0])
         self.assertEqual(daemon.check()["exit"], SAFE)
+        self.assertEqual(daemon.status()["products"][0]["installs"], {
+            "running": None, "unmended": None,
+            "ended": {"clean": 1, "mixed": 0, "unknown": 0}})
         database = sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True)
         self.addCleanup(database.close)
         self.assertEqual(database.execute(

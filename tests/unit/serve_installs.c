@@ -46,6 +46,20 @@ const struct spg_install *spg_sessions_running(
 	return NULL;
 }
 
+const struct spg_install *spg_sessions_unmended(
+	const struct spg_sessions *sessions, const char *product)
+{
+	(void)sessions, (void)product;
+	return NULL;
+}
+
+uint64_t spg_sessions_count(const struct spg_sessions *sessions, const char *product,
+	enum spg_install_outcome outcome)
+{
+	(void)sessions, (void)product;
+	return (uint64_t)outcome;
+}
+
 struct spg_module_set *spg_sessions_installed(
 	const struct spg_sessions *sessions, const char *product)
 {
