@@ -376,6 +376,13 @@ void spg_holding_tell(const struct spg_holding *holding, const json_t *report)
 			spg_holding_say("  not stopped: ", json_string_value(row), "");
 }
 
+void spg_holding_renew(struct spg_holding *holding)
+{
+	json_decref(holding->begun);
+	holding->begun = NULL;
+	holding->over = false;
+}
+
 void spg_holding_finish(struct spg_holding *holding)
 {
 	json_decref(holding->begun);

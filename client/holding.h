@@ -65,5 +65,8 @@ json_t *spg_holding_end(struct spg_holding *holding);
 /** Say who was refused, and what was not stopped. */
 void spg_holding_tell(const struct spg_holding *holding, const json_t *report);
 
+/** After spg_holding_end(): ready to begin another, in the same way. */
+void spg_holding_renew(struct spg_holding *holding);
+
 /** Idempotent; takes SPG_HOLDING_NULL. */
 void spg_holding_finish(struct spg_holding *holding);

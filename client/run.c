@@ -3,11 +3,14 @@
  * spguard run: check, hold, run, wait for quiet, verify.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/client.h"
 #include "client/holding.h"
 #include "client/payload_params.h"
+#include "client/run_again.h"
+#include "client/start_types.h"
 #include "common/clock.h"
 
 #define FOR_DEFAULT_NS (60 * 60 * SPG_NS_PER_S)
@@ -19,11 +22,15 @@
 #define EXIT_MIXED     2
 #define EXIT_UNTOLD    3
 
+/* A setup that never finishes clean is not run for ever. */
+#define RUNS_MAX       10
+
 static const char help[] =
 	"spguard run: apply a service pack: check, hold, run, verify\n"
 	"\n"
 	"Usage: spguard run [--payload DIR | --files LIST] [--for TIME]\n"
 	"                   [--product P] [--allow PID]... [--yes]\n"
+	"                   [--retry[=wait|sidestep]]\n"
 	"                   -- COMMAND [ARGUMENT...]\n"
 	"\n"
 	"      --payload DIR  the folder of the service pack\n"
@@ -31,6 +38,11 @@ static const char help[] =
 	"      --for TIME     the hold lasts so long at most (1h)\n"
 	"  -p, --product P    this product; needed when there are several\n"
 	"      --allow PID    this process counts as the installer too; may repeat\n"
+	"      --retry[=HOW]  when files were left out, name who held them, and run\n"
+	"                     COMMAND again until it finishes clean: after asking "
+	"what\n"
+	"                     to do (a terminal), wait until they let go, or sidestep\n"
+	"                     (spguard sidestep --help)\n"
 	"  -y, --yes          do not ask; needed without a terminal\n"
 	"      --json         at the end what each step answered, as JSON, on stderr\n"
 	"      --utc --no-color --socket PATH --timeout TIME -h\n"
@@ -63,6 +75,7 @@ static const struct option long_options[] = {
 	{"product", required_argument, NULL, 'p'},
 	{"allow", required_argument, NULL, 'a'},
 	{"yes", no_argument, NULL, 'y'},
+	{"retry", optional_argument, NULL, 'r'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -71,6 +84,10 @@ struct course {
 	struct spg_holding holding;
 	const char *payload, *files;
 	bool yes;
+	enum spg_retry retry;
+	bool mixed; /* the install that was just run */
+	struct spg_start_types start_types;
+	bool has_start_types;
 	json_t *told; /* what each step answered */
 };
 
@@ -90,8 +107,15 @@ static bool read_options(struct course *course, int argc, char **argv, int *ret_
 			holding->product = optarg;
 		else if (option == 'y')
 			course->yes = true;
-		else if (option == 'f' && !spg_client_duration(client, "for", optarg,
-						  &holding->for_ns, ret_exit))
+		else if (option == 'r' && !optarg)
+			course->retry = SPG_RETRY_ASK;
+		else if (option == 'r' && !spg_retry_parse(optarg, &course->retry)) {
+			*ret_exit = spg_client_usage(client,
+				"--retry takes ask, wait or sidestep, not '%s'",
+				optarg);
+			return false;
+		} else if (option == 'f' && !spg_client_duration(client, "for", optarg,
+						    &holding->for_ns, ret_exit))
 			return false;
 		else if (option == 'a' && !spg_holding_allow(holding, optarg)) {
 			*ret_exit = spg_client_usage(client,
@@ -209,6 +233,7 @@ static void wait_for_quiet(struct course *course)
 	/* The newest may be of last year: then nothing was installed now. */
 	if (spg_json_time(install, "began") >= course->client->out.now_ns) {
 		spg_holding_say("install: ", outcome ? outcome : "unknown", "");
+		course->mixed = outcome && strcmp(outcome, "mixed") == 0;
 		say_all("  ", spg_json_list(install, "reasons"));
 	} else if (result) {
 		spg_holding_say("install: no file of the product was changed", "", "");
@@ -267,11 +292,32 @@ static void end_hold(struct course *course)
 	json_decref(report);
 }
 
+/* What the setup did to how services are started, which nobody else tells. */
+static void tell_start_types(struct course *course)
+{
+	struct spg_start_types now = SPG_START_TYPES_NULL;
+	struct spg_texts changes = SPG_TEXTS_NULL;
+	json_t *told = json_array();
+
+	if (course->has_start_types && spg_start_types_read(&now))
+		spg_start_types_compare(&course->start_types, &now, &changes);
+	for (size_t i = 0; i < changes.n; i++) {
+		spg_holding_say("service: ", changes.items[i], "");
+		json_array_append_new(told, json_string(changes.items[i]));
+	}
+	keep(course, "services", told);
+	json_decref(told);
+	spg_texts_finish(&changes);
+	spg_start_types_finish(&now);
+}
+
 /* Once it holds. */
 static int apply(struct course *course, char **argv)
 {
 	char text[16];
 	int code = check(course, "check_held"), fit;
+
+	course->mixed = false;
 
 	if (code != 0) {
 		end_hold(course);
@@ -282,8 +328,43 @@ static int apply(struct course *course, char **argv)
 	spg_holding_say("the command has ended with exit code ", text, "");
 	wait_for_quiet(course);
 	end_hold(course);
+	tell_start_types(course);
 	fit = verify(course);
+	course->mixed = course->mixed || fit == EXIT_MIXED;
+	/* Verified without a service pack, what was left out may fit all the same. */
+	if (fit == 0 && course->mixed)
+		fit = EXIT_MIXED;
 	return code != 0 ? code : fit;
+}
+
+/* The hold, and everything within it. */
+static int hold_and_apply(struct course *course, char **argv)
+{
+	if (!spg_holding_begin(&course->holding))
+		return SPG_EXIT_NOT_HELD;
+	return apply(course, argv);
+}
+
+/* After a mixed install: again, until it finishes clean or nobody wants to. */
+static int run_again(struct course *course, char **argv, int code)
+{
+	for (int i = 1; i < RUNS_MAX && course->mixed; i++) {
+		const char *product = spg_json_text(course->holding.begun, "product");
+		char *name = product ? strdup(product) : NULL;
+		json_t *payload = make_params(course, "check");
+		bool ready = name && payload &&
+		             spg_retry_prepare(course->client, course->retry, name,
+				     payload, course->holding.for_ns);
+
+		json_decref(payload);
+		free(name);
+		if (!ready)
+			break;
+		spg_holding_say("running it again", "", "");
+		spg_holding_renew(&course->holding);
+		code = hold_and_apply(course, argv);
+	}
+	return code;
 }
 
 /* The steps up to the hold, and then the others. */
@@ -293,9 +374,9 @@ static int go_through(struct course *course, char **argv)
 
 	if (code != 0 || !spg_holding_agree(&course->holding, course->yes, &code))
 		return code;
-	if (!spg_holding_begin(&course->holding))
-		return SPG_EXIT_NOT_HELD;
-	return apply(course, argv);
+	course->has_start_types = spg_start_types_read(&course->start_types);
+	code = hold_and_apply(course, argv);
+	return course->retry == SPG_RETRY_NEVER ? code : run_again(course, argv, code);
 }
 
 static int run(struct spg_client *client, int argc, char **argv)
@@ -315,6 +396,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		}
 	}
 	spg_holding_finish(&course.holding);
+	spg_start_types_finish(&course.start_types);
 	json_decref(course.told);
 	return code;
 }

@@ -5,7 +5,7 @@ decides, and nothing is run that should not be."""
 import json
 import os
 
-from support import Product, SystemTest, main
+from support import FAIL_AFTER, HOLDER, LineReader, Product, SystemTest, main
 
 
 class RunTest(SystemTest):
@@ -56,10 +56,87 @@ class RunTest(SystemTest):
         self.assertIn("verify: mixed", err)
         self.assertIn("b.dat", err)
 
+    # A setup that leaves b.dat the first time, and starts somebody who holds it.
+    LEAVES = """
+        cd {pack}
+        if [ ! -e {mark} ]; then
+            touch {mark}
+            cp a.dat {bin}
+            {holder} mapped {bin}/b.dat < {fifo} > {ready} 2>/dev/null &
+            read line < {ready}
+            exit 0
+        fi
+        for name in a.dat b.dat; do cp $name {bin}/$name.tmp; mv {bin}/$name.tmp {bin}/$name; done
+    """
+
+    def leaving(self):
+        """The command, and what lets the holder go."""
+        for name in "fifo", "ready":
+            os.mkfifo(self.path(name))
+        stdin = os.open(self.path("fifo"), os.O_RDWR)
+        self.addCleanup(os.close, stdin)
+        script = self.LEAVES.format(pack=self.pack, bin=self.bin, mark=self.mark,
+                                    holder=HOLDER, fifo=self.path("fifo"),
+                                    ready=self.path("ready"))
+        return ["sh", "-c", script], lambda: os.write(stdin, b"release\nquit\n")
+
+    def test_retry_with_a_step_aside(self):
+        command, release = self.leaving()
+        self.addCleanup(release)
+        code, _, err = self.apply(*command, options=["--retry=sidestep"])
+        self.assertEqual(code, 0, err)
+        for line in ("install: mixed", "b.dat was not replaced", "these files are in the way:",
+                     f"sidestep: renamed {self.old[1]}", "running it again", "install: clean"):
+            self.assertIn(line, err)
+        with open(self.old[1], "rb") as f:
+            self.assertEqual(f.read(), b"new")
+        release()
+
+    def test_retry_when_they_let_go(self):
+        command, release = self.leaving()
+        client = self.app.spawn_client("run", "--yes", "--retry=wait", "--payload", self.pack,
+                                       "--", *command)
+        lines = LineReader(client.stderr)
+        lines.wait_for(lambda line: "waiting until the files are free" in line, "the wait")
+        release()
+        self.assertEqual(client.wait(FAIL_AFTER), 0, lines.lines)
+        lines.join(FAIL_AFTER)
+        client.stdout.close()
+        client.stderr.close()
+        self.assertIn("install: clean", "\n".join(lines.lines))
+
+    def test_no_retry_without_a_terminal(self):
+        command, release = self.leaving()
+        self.addCleanup(release)
+        code, _, err = self.apply(*command, options=["--retry"])
+        self.assertEqual(code, 2, err)
+        self.assertNotIn("running it again", err)
+
+    def test_what_it_did_to_the_services(self):
+        """systemctl's words about unit files, before and after."""
+        programs = self.directory("programs")
+        with open(os.path.join(programs, "systemctl"), "w", encoding="utf-8") as f:
+            f.write(f"#!/bin/sh\ncat {self.path('units')}\n")
+        os.chmod(os.path.join(programs, "systemctl"), 0o755)
+        with open(self.path("units"), "w", encoding="utf-8") as f:
+            f.write("a.service enabled enabled\nmta.service  enabled -\nz.service static -\n")
+        change = (f"sed -i 's/mta.service  enabled/mta.service disabled/; /^z/d' "
+                  f"{self.path('units')}; echo new.service masked >> {self.path('units')}; "
+                  f"cp {self.pack}/* {self.bin}")
+        code, _, err = self.app.run(
+            "run", "--yes", "--", "sh", "-c", change,
+            env={**os.environ, "PATH": programs + ":" + os.environ["PATH"]})
+        self.assertEqual(code, 0, err)
+        self.assertEqual([line.split("service: ", 1)[1] for line in err.splitlines()
+                          if "service: " in line],
+                         ["mta.service was enabled, is disabled", "new.service is new: masked",
+                          "z.service was static, and is gone"])
+
     def test_usage_and_no_command(self):
         for args in (["--", "touch", self.mark], ["--yes", "touch", self.mark], ["--yes"],
                      ["--yes", "--allow", "0", "--", "touch", self.mark],
                      ["--yes", "--for", "5h", "--", "touch", self.mark],
+                     ["--yes", "--retry=often", "--", "touch", self.mark],
                      ["--yes", "--payload", "/nowhere", "--", "touch", self.mark]):
             code, out, err = self.app.run("run", *args)
             self.assertEqual((code, out), (125, ""), err)
