@@ -3,16 +3,14 @@
 #include "common/message.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
 #include "common/rfc3339.h"
+#include "tests/support/corpus.h"
 #include "tests/support/suite.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define HEAD "{\"jsonrpc\":\"2.0\",\"id\":1,"
 
@@ -145,30 +143,7 @@ END_TEST
 
 START_TEST(corpus)
 {
-	DIR *dir = opendir(SPG_CORPUS_MESSAGE);
-	struct dirent *entry;
-	int n_files = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while ((entry = readdir(dir))) {
-		static uint8_t data[65536];
-		char path[4096];
-		FILE *file;
-		size_t n;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(
-			path, sizeof(path), "%s/%s", SPG_CORPUS_MESSAGE, entry->d_name);
-		file = fopen(path, "rb");
-		ck_assert_ptr_nonnull(file);
-		n = fread(data, 1, sizeof(data), file);
-		fclose(file);
-		ck_assert_int_eq(LLVMFuzzerTestOneInput(data, n), 0);
-		n_files++;
-	}
-	closedir(dir);
-	ck_assert_int_gt(n_files, 20);
+	spg_replay_corpus(SPG_CORPUS_MESSAGE, 21);
 }
 END_TEST
 

@@ -3,7 +3,6 @@
 #include "common/pe.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +10,9 @@
 
 #include "common/err.h"
 #include "common/pe_file.h"
+#include "tests/support/corpus.h"
 #include "tests/support/pe_make.h"
 #include "tests/support/suite.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const mdbperf_symbols[] = {
 	"EcPerfOpen", "#12", "EcPerfOpenEx", NULL};
@@ -561,29 +559,7 @@ END_TEST
 
 START_TEST(corpus)
 {
-	DIR *dir = opendir(SPG_CORPUS_PE);
-	struct dirent *entry;
-	int n_files = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while ((entry = readdir(dir))) {
-		static uint8_t data[65536];
-		char path[4096];
-		FILE *file;
-		size_t n;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", SPG_CORPUS_PE, entry->d_name);
-		file = fopen(path, "rb");
-		ck_assert_ptr_nonnull(file);
-		n = fread(data, 1, sizeof(data), file);
-		fclose(file);
-		ck_assert_int_eq(LLVMFuzzerTestOneInput(data, n), 0);
-		n_files++;
-	}
-	closedir(dir);
-	ck_assert_int_gt(n_files, 15);
+	spg_replay_corpus(SPG_CORPUS_PE, 16);
 }
 END_TEST
 
