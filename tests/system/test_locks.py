@@ -42,6 +42,8 @@ class LocksTest(SystemTest):
     def run_row(self, state, args, expected, end):
         path = self.file("Edbbcli.dll")
         daemon = self.daemon()
+        # What is installed has been read: nobody gets a lease on an open file.
+        self.rpc(daemon).call("verify")
         holder = self.hold(state, path, *args)
         self.locked(daemon, path, holder, expected)
         if end == "released":
