@@ -296,7 +296,7 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 	if (s->sessions->stopping || s->phase != PHASE_READING)
 		return;
 	if (err < 0 || index_of(s) < 0) {
-		go_on(s, TRY_AGAIN_MS);
+		go_on(s, err < 0 ? TRY_AGAIN_MS : 0);
 		return;
 	}
 	if (s->n_events != s->n_events_settled) {
@@ -308,6 +308,16 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 	s->installed = spg_module_set_ref(set);
 }
 
+/* The product has gone from the configuration: nobody looks at its files. */
+static void give_up(struct session *s)
+{
+	s->install->ended_ns = s->install->last_ns;
+	s->install->outcome = SPG_INSTALL_UNKNOWN;
+	(void)spg_texts_add(&s->install->reasons,
+		"the product was taken out of the configuration while it ran");
+	end_install(s);
+}
+
 static void on_settled(void *user, int err)
 {
 	struct session *s = user;
@@ -315,7 +325,11 @@ static void on_settled(void *user, int err)
 
 	if (s->sessions->stopping || s->phase != PHASE_SETTLING)
 		return;
-	if (err == SPG_ERR_BUSY || index < 0) {
+	if (index < 0) {
+		give_up(s);
+		return;
+	}
+	if (err == SPG_ERR_BUSY) {
 		go_on(s, TRY_AGAIN_MS);
 		return;
 	}

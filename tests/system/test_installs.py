@@ -196,6 +196,19 @@ class InstallsTest(SystemTest):
         self.assertEqual((install["id"], install["outcome"]), (1, "clean"), install)
         self.assertEqual(daemon.check()["exit"], SAFE)
 
+    def test_the_product_goes_in_a_reload(self):
+        daemon = self.daemon(Product("app", self.bin), Product("other", self.scratch))
+        self.rpc(daemon).call("verify")
+        with open(os.path.join(self.bin, "Part00.dll"), "ab") as f:
+            f.write(b"more")
+        daemon.run("flush")
+        daemon.products = daemon.products[1:]
+        daemon.write_config()
+        self.assertEqual(daemon.run("reload")[0], 0)
+        install, = self.installs(daemon)
+        self.assertEqual(install["outcome"], "unknown")
+        self.assertIn("taken out of the configuration", install["reasons"][0])
+
     def test_created_modified_deleted(self):
         daemon = self.daemon()
         self.rpc(daemon).call("verify")
