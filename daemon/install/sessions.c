@@ -97,6 +97,10 @@ static void name_installer(struct session *s, struct spg_process *process)
 			s->parent =
 				ops->process(s->sessions->host.watch, process->ppid);
 		watch_one(s, s->parent);
+	} else if (!install->by->name && process->name) {
+		/* The first had ended before anybody could see its name. */
+		spg_process_unref(install->by);
+		install->by = spg_process_ref(process);
 	} else if (s->parent && process->ppid == s->parent->id.pid &&
 		   !spg_proc_id_equal(install->by->id, process->id) &&
 		   !spg_proc_id_equal(install->by->id, s->parent->id)) {
