@@ -161,7 +161,7 @@ static json_t *make_params(
 	if (err == 0 && options->product)
 		err = json_object_set_new(
 			params, "product", json_string(options->product));
-	if (err == 0 && options->all)
+	if (err == 0 && (options->all || options->detailed))
 		err = json_object_set_new(params, "all", json_true());
 	if (err < 0)
 		spg_complain(why, "the name of the product is no valid UTF-8");
@@ -207,10 +207,7 @@ static json_t *ask(struct spg_client *client, const struct spg_check_options *op
 		announce_wait(options, result);
 		json_decref(result);
 	}
-	json_object_set_new(params, "wait",
-		options->wait_ns % SPG_NS_PER_S
-			? json_real((double)options->wait_ns / (double)SPG_NS_PER_S)
-			: json_integer(options->wait_ns / SPG_NS_PER_S));
+	spg_client_set_seconds(params, "wait", options->wait_ns);
 	return spg_client_ask(client, "check", params, options->wait_ns);
 }
 
@@ -223,6 +220,8 @@ static int run(struct spg_client *client, int argc, char **argv)
 
 	if (!read_options(client, argc, argv, &options, &code))
 		return code;
+	/* A person is told which free files the service pack would set back. */
+	options.detailed = options.payload && !client->json && !options.quiet;
 	params = make_params(&options, &why);
 	if (!params) {
 		spg_client_failed(client, &why);

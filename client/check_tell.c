@@ -23,6 +23,71 @@ static int64_t count_state(const json_t *answer, const char *state)
 	return n;
 }
 
+static bool begins_with(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* What a reason is about, besides users of files. Its words are the daemon's. */
+enum about { ABOUT_USE, ABOUT_INSTALLING, ABOUT_UNREAD, ABOUT_ASIDE, ABOUT_MIXED };
+
+static enum about about_what(const char *reason)
+{
+	const char *pid = strstr(reason, " (pid ");
+
+	if (begins_with(reason, "an install is running"))
+		return ABOUT_INSTALLING;
+	if (begins_with(reason, "could not read ") ||
+		begins_with(reason, "the last install could not be verified"))
+		return ABOUT_UNREAD;
+	if (strstr(reason, " is renamed to "))
+		return ABOUT_ASIDE;
+	/* "x.dll is mapped by perfmon (pid 2113)" */
+	if (pid && pid[strcspn(pid, ")")] == ')' && !pid[strcspn(pid, ")") + 1] &&
+		strstr(reason, " by "))
+		return ABOUT_USE;
+	return ABOUT_MIXED;
+}
+
+static bool has_reason(const json_t *answer, enum about about)
+{
+	size_t i;
+	json_t *reason;
+
+	json_array_foreach (spg_json_list(answer, "reasons"), i, reason)
+		if (json_is_string(reason) &&
+			about_what(json_string_value(reason)) == about)
+			return true;
+	return false;
+}
+
+static bool is_installing(const json_t *answer)
+{
+	return has_reason(answer, ABOUT_INSTALLING);
+}
+
+/* Nobody holds anything, and yet: what it is about. */
+static void put_attention(struct spg_buf *line, const json_t *answer)
+{
+	bool mixed = has_reason(answer, ABOUT_MIXED);
+	bool unread = !mixed && has_reason(answer, ABOUT_UNREAD);
+	bool missing = has_reason(answer, ABOUT_ASIDE);
+	bool aside = missing || count_state(answer, "sidestepped") > 0;
+
+	if (mixed)
+		spg_buf_puts(line, "the last install left a mixed set");
+	else if (unread)
+		spg_buf_puts(line, "the last install could not be verified");
+	if ((mixed || unread) && aside)
+		spg_buf_puts(line, ", and ");
+	if (missing)
+		spg_buf_puts(line, "a step aside is not finished");
+	else if (aside)
+		spg_buf_puts(line, "an old version that was stepped aside still runs");
+	if (!mixed && !unread && !aside)
+		spg_buf_puts(line, "nobody holds a file, but read this first");
+}
+
 static void tell_headline(struct spg_output *out, const json_t *answer)
 {
 	const json_t *counts = json_object_get(answer, "counts");
@@ -41,6 +106,8 @@ static void tell_headline(struct spg_output *out, const json_t *answer)
 		spg_buf_puts(&line, "none of the ");
 		spg_output_count(&line, files);
 		spg_buf_puts(&line, " files is in the way");
+	} else if (strcmp(verdict, "blocked") == 0 && is_installing(answer)) {
+		spg_buf_puts(&line, "an install is running");
 	} else if (strcmp(verdict, "blocked") == 0) {
 		spg_output_count(&line, blocked);
 		spg_buf_puts(&line, " of ");
@@ -49,7 +116,7 @@ static void tell_headline(struct spg_output *out, const json_t *answer)
 		spg_buf_puts(
 			&line, blocked == 1 ? " is in the way" : " are in the way");
 	} else if (strcmp(verdict, "attention") == 0) {
-		spg_buf_puts(&line, "nobody holds a file, but read this first");
+		put_attention(&line, answer);
 	} else {
 		spg_buf_puts(&line, "its files could not be proved free");
 	}
@@ -174,6 +241,15 @@ static bool coverage_says(const json_t *coverage, const char *text)
 	return false;
 }
 
+/* "and 12 more reasons": of those that the table of files has. */
+static bool is_count(const char *reason)
+{
+	size_t digits =
+		begins_with(reason, "and ") ? strspn(reason + 4, "0123456789") : 0;
+
+	return digits > 0 && strcmp(reason + 4 + digits, " more reasons") == 0;
+}
+
 /* Why it is not safe, as far as the table of files does not tell it. */
 static void tell_reasons(struct spg_output *out, const json_t *answer)
 {
@@ -191,7 +267,7 @@ static void tell_reasons(struct spg_output *out, const json_t *answer)
 		if (!text || coverage_says(coverage, text))
 			continue;
 		/* Users are in the table; what no process shows has its clue here. */
-		if (blocked && !strstr(text, "no process shows"))
+		if (about_what(text) == ABOUT_USE || (blocked && is_count(text)))
 			continue;
 		if (!headed)
 			spg_output_raw(out, "\nWhy:\n");
@@ -203,25 +279,6 @@ static void tell_reasons(struct spg_output *out, const json_t *answer)
 			? "Could not be looked at:"
 			: "Could not be looked at (the verdict holds):",
 		coverage);
-}
-
-/* Commands are not wrapped, so that they can be copied. */
-static bool is_command(const char *text)
-{
-	static const char *const programs[] = {"systemctl ", "kill ", "spguard ",
-		"mount ", "umount ", "loginctl ", "sysctl ", "usermod ", "/"};
-
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
-		if (strncmp(text, programs[i], strlen(programs[i])) == 0)
-			return true;
-	return false;
-}
-
-static void tell_command(struct spg_output *out, const char *text)
-{
-	spg_output_raw(out, "  ");
-	spg_output_text(out, SPG_STYLE_STRONG, text);
-	spg_output_raw(out, "\n");
 }
 
 /* The advice for files, each once, with the names of its files. */
@@ -282,7 +339,7 @@ static void tell_again(struct spg_output *out, const struct spg_check_options *o
 		spg_buf_puts(&line, " --wait   # asks again until it is safe");
 	else
 		spg_buf_puts(&line, "   # asks again");
-	tell_command(out, spg_buf_text(&line));
+	spg_describe_step(out, spg_buf_text(&line));
 	spg_buf_finish(&line);
 }
 
@@ -305,10 +362,7 @@ static void tell_next(struct spg_output *out, const struct spg_check_options *op
 		if (!text || coverage_says(coverage, text))
 			continue;
 		asks_again = asks_again || strncmp(text, "spguard check", 13) == 0;
-		if (is_command(text))
-			tell_command(out, text);
-		else
-			spg_output_wrap(out, "  ", 2, text);
+		spg_describe_step(out, text);
 	}
 	tell_advice(out, answer, next);
 	if (spg_coverage_blinds(coverage) &&
@@ -317,6 +371,145 @@ static void tell_next(struct spg_output *out, const struct spg_check_options *op
 			"Mend what could not be looked at (the remedies above).");
 	if (!asks_again)
 		tell_again(out, options, answer);
+}
+
+/* ---- the service pack ---- */
+
+static const struct {
+	const char *key, *one, *many;
+} offers[] = {
+	{"update", "update", "updates"},
+	{"same", "already installed", "already installed"},
+	{"new", "new", "new"},
+	{"different", "with another content", "with another content"},
+	{"unknown", "that cannot be compared", "that cannot be compared"},
+	{"older", "older", "older"},
+};
+
+#define N_OFFERS (sizeof(offers) / sizeof(offers[0]))
+
+/* Counts are the peer's numbers: keep them small enough to be added. */
+static int64_t count_offer(const json_t *payload, const char *key)
+{
+	int64_t n = spg_json_number(payload, key);
+
+	return n > 0 && n < INT32_MAX ? n : 0;
+}
+
+static bool has_offer(const json_t *file, const char *key)
+{
+	const char *offer = spg_json_text(file, "offer");
+
+	return offer && strcmp(offer, key) == 0;
+}
+
+/* " 5.5.2650.24 -> 5.5.2448.0", as far as they are known. */
+static void put_versions(struct spg_buf *line, const json_t *file)
+{
+	const char *from = spg_json_text(file, "installed_version");
+	const char *to = spg_json_text(file, "offered_version");
+
+	if (from || to)
+		spg_buf_printf(line, " %s -> %s", from ? from : "?", to ? to : "?");
+}
+
+/* A step back is easily overlooked: those files by name. */
+static void tell_steps_back(struct spg_output *out, const json_t *answer)
+{
+	int64_t n = count_offer(json_object_get(answer, "payload"), "older");
+	struct spg_buf line = SPG_BUF_NULL;
+	int64_t shown = 0;
+	size_t i;
+	json_t *file;
+
+	if (n == 0)
+		return;
+	spg_output_count(&line, n);
+	spg_buf_puts(&line, " older than what is installed:");
+	json_array_foreach (spg_json_list(answer, "files"), i, file) {
+		const char *path = spg_json_text(file, "path");
+
+		if (!path || !has_offer(file, "older"))
+			continue;
+		if (shown == NAMES_SHOWN_MAX) {
+			spg_buf_puts(&line, ", ...");
+			break;
+		}
+		spg_buf_printf(&line, "%s %s", shown++ ? "," : "", spg_path_base(path));
+		put_versions(&line, file);
+	}
+	spg_output_marked(
+		out, SPG_STYLE_CARE, "Caution: ", 9, NULL, spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+}
+
+static void tell_payload(struct spg_output *out, const json_t *answer)
+{
+	const json_t *payload = json_object_get(answer, "payload");
+	struct spg_buf line = SPG_BUF_NULL;
+	int64_t total = 0;
+	bool first = true;
+
+	for (size_t i = 0; i < N_OFFERS; i++)
+		total += count_offer(payload, offers[i].key);
+	if (total == 0)
+		return;
+	spg_buf_puts(&line, "Service pack: ");
+	spg_describe_count(&line, total, "file");
+	for (size_t i = 0; i < N_OFFERS; i++) {
+		int64_t n = count_offer(payload, offers[i].key);
+
+		if (n == 0)
+			continue;
+		spg_buf_puts(&line, first ? ": " : ", ");
+		first = false;
+		spg_output_count(&line, n);
+		spg_buf_printf(&line, " %s", n == 1 ? offers[i].one : offers[i].many);
+	}
+	spg_output_wrap(out, NULL, 0, spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+	tell_steps_back(out, answer);
+}
+
+static const struct spg_table_column offer_columns[] = {
+	{"FILE", false, SPG_TABLE_MIDDLE, 14},
+	{"IS", false, SPG_TABLE_KEEP, 0},
+	{"INSTALLED", false, SPG_TABLE_END, 9},
+	{"SERVICE PACK", false, SPG_TABLE_END, 9},
+};
+
+/* Every file with its versions. */
+static void tell_offers(struct spg_output *out, const json_t *answer)
+{
+	struct spg_file_table table;
+	size_t i;
+	json_t *file;
+
+	if (!json_is_object(json_object_get(answer, "payload")))
+		return;
+	spg_file_table_init(&table, out, offer_columns,
+		sizeof(offer_columns) / sizeof(offer_columns[0]));
+	json_array_foreach (spg_json_list(answer, "files"), i, file) {
+		const char *path = spg_json_text(file, "path");
+		const char *offer = spg_json_text(file, "offer");
+		const char *from = spg_json_text(file, "installed_version");
+		const char *to = spg_json_text(file, "offered_version");
+
+		if (out->terminal && i >= FILES_SHOWN_MAX)
+			break;
+		spg_file_table_add_path(&table, path ? path : "?");
+		spg_table_add(&table.table,
+			has_offer(file, "older") ? SPG_STYLE_CARE : NULL,
+			offer ? offer : "?");
+		spg_table_add(&table.table, NULL, from ? from : "-");
+		spg_table_add(&table.table, NULL, to ? to : "-");
+	}
+	spg_output_raw(out, "\n");
+	spg_file_table_print(&table, out);
 }
 
 static void tell_proof(struct spg_output *out, const json_t *answer)
@@ -348,6 +541,8 @@ static void tell_answer(struct spg_output *out, const struct spg_check_options *
 
 	tell_headline(out, answer);
 	tell_files(out, answer, options->all);
+	if (options->all)
+		tell_offers(out, answer);
 	tell_reasons(out, answer);
 	tell_next(out, options, answer);
 	if (!safe)
@@ -356,6 +551,7 @@ static void tell_answer(struct spg_output *out, const struct spg_check_options *
 		tell_names(out, answer, "missing", "product", "");
 		tell_names(out, answer, "new", "service pack", " yet");
 	}
+	tell_payload(out, answer);
 	tell_proof(out, answer);
 }
 

@@ -15,6 +15,7 @@
 struct spg_check_options {
 	const char *product, *payload, *files; /* NULL: not given */
 	bool wait, all, quiet;
+	bool detailed; /* the answer lists free files for what is said about them */
 	int64_t wait_ns;
 };
 

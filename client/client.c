@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/text.h"
 #include "common/time_text.h"
 
@@ -64,6 +65,38 @@ bool spg_client_duration(const struct spg_client *client, const char *name,
 	*ret_exit = spg_client_usage(client,
 		"--%s takes a time such as 90s, 30m, 2h or 1d, not '%s'", name, text);
 	return false;
+}
+
+bool spg_client_number(const struct spg_client *client, const char *name,
+	const char *text, int64_t max, int64_t *ret, int *ret_exit)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoll(text, &end, 10);
+	if (!errno && end != text && !*end && *ret >= 1 && *ret <= max)
+		return true;
+	*ret_exit =
+		spg_client_usage(client, "%s takes a number from 1 to %lld, not '%s'",
+			name, (long long)max, text);
+	return false;
+}
+
+bool spg_client_set_text(const struct spg_client *client, json_t *params,
+	const char *key, const char *text, int *ret_exit)
+{
+	if (!text || json_object_set_new(params, key, json_string(text)) == 0)
+		return true;
+	*ret_exit = spg_client_usage(
+		client, "'%s' is not valid UTF-8, so it cannot be asked about", text);
+	return false;
+}
+
+void spg_client_set_seconds(json_t *params, const char *key, int64_t ns)
+{
+	json_object_set_new(params, key,
+		ns % SPG_NS_PER_S ? json_real((double)ns / (double)SPG_NS_PER_S)
+				  : json_integer(ns / SPG_NS_PER_S));
 }
 
 bool spg_client_no_operands(

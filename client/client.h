@@ -32,6 +32,9 @@ enum spg_exit {
 	SPG_EXIT_ATTENTION = 1,
 	SPG_EXIT_BLOCKED = 2,
 	SPG_EXIT_UNKNOWN = 3,
+	/* verify, which has SPG_EXIT_UNKNOWN too. */
+	SPG_EXIT_FITS = 0,
+	SPG_EXIT_MIXED = 2,
 };
 
 struct spg_client;
@@ -83,6 +86,19 @@ bool spg_client_no_operands(
 bool spg_client_duration(const struct spg_client *client, const char *name,
 	const char *text, int64_t *ret_ns, int *ret_exit);
 
+/** Read the number N, 1..@max, for @name, such as "--limit"; else complains, and
+ * *@ret_exit is set. */
+bool spg_client_number(const struct spg_client *client, const char *name,
+	const char *text, int64_t max, int64_t *ret, int *ret_exit);
+
+/** Put @text from the command line (NULL: nothing) as @key into @params; what is no
+ * UTF-8 cannot be asked about: complains, and *@ret_exit is set. */
+bool spg_client_set_text(const struct spg_client *client, json_t *params,
+	const char *key, const char *text, int *ret_exit);
+
+/** Put a duration in seconds as @key into @params. */
+void spg_client_set_seconds(json_t *params, const char *key, int64_t ns);
+
 /**
  * Ask the daemon, connecting first if need be. @params are taken over.
  *
@@ -129,6 +145,9 @@ extern const struct spg_command spg_command_who;
 extern const struct spg_command spg_command_locks;
 extern const struct spg_command spg_command_watch;
 extern const struct spg_command spg_command_log;
+extern const struct spg_command spg_command_installs;
+extern const struct spg_command spg_command_verify;
+extern const struct spg_command spg_command_sidestep;
 extern const struct spg_command spg_command_windows;
 extern const struct spg_command spg_command_status;
 extern const struct spg_command spg_command_doctor;

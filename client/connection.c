@@ -492,9 +492,22 @@ static int keep_early(
 	                                                             : 0;
 }
 
+static int64_t deadline_after(int64_t timeout_ns)
+{
+	int64_t now = spg_clock_mono_ns();
+
+	return timeout_ns > INT64_MAX / 2 - now ? NO_DEADLINE : now + timeout_ns;
+}
+
+static bool is_taken(struct spg_connection *connection, const json_t *message)
+{
+	return connection->on_notification &&
+	       connection->on_notification(connection->notification_user, message);
+}
+
 /* Wait for the answer to @id. */
-static int await(struct spg_connection *connection, int64_t id, int64_t deadline,
-	json_t **ret, struct spg_complaint *why)
+static int await(struct spg_connection *connection, int64_t id, int64_t timeout_ns,
+	int64_t deadline, json_t **ret, struct spg_complaint *why)
 {
 	json_t *message = NULL, *result, *error, *answered;
 	int err;
@@ -505,6 +518,11 @@ static int await(struct spg_connection *connection, int64_t id, int64_t deadline
 			return err;
 		if (!json_object_get(message, "method"))
 			break;
+		if (is_taken(connection, message)) {
+			json_decref(message);
+			deadline = deadline_after(timeout_ns);
+			continue;
+		}
 		err = keep_early(connection, message, why);
 		if (err < 0)
 			return err;
@@ -532,12 +550,12 @@ int spg_connection_call(struct spg_connection *connection, const char *method,
 {
 	struct spg_buf line = SPG_BUF_NULL;
 	int64_t id = ++connection->last_id;
-	int64_t now = spg_clock_mono_ns(), deadline;
+	int64_t deadline;
 	int err;
 
 	if (timeout_ns < 0)
 		timeout_ns = 0;
-	deadline = timeout_ns > INT64_MAX / 2 - now ? NO_DEADLINE : now + timeout_ns;
+	deadline = deadline_after(timeout_ns);
 	params = request_params(params);
 	if (spg_message_add_request(&line, id, method, params) < 0) {
 		err = fail_nomem(why);
@@ -553,7 +571,7 @@ int spg_connection_call(struct spg_connection *connection, const char *method,
 	spg_buf_finish(&line);
 	if (err < 0)
 		return err;
-	return await(connection, id, deadline, ret, why);
+	return await(connection, id, timeout_ns, deadline, ret, why);
 }
 
 int spg_connection_next(struct spg_connection *connection, int wake_fd, json_t **ret,

@@ -10,6 +10,7 @@
  *
  * Errors are put into a complaint, with advice, and returned as a spg_err.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -32,6 +33,11 @@ struct spg_connection {
 	size_t taken;      /* bytes at the start of @in that were taken */
 	size_t scanned;    /* bytes of @in known to hold no line break */
 	int64_t last_id;
+	/* For each notification that comes before an answer; true: it is done with,
+	 * and the time-out begins anew, since the daemon is at work. False, or no
+	 * function: it is kept in @early. The message is borrowed. */
+	bool (*on_notification)(void *user, const json_t *message);
+	void *notification_user;
 	json_t *early;   /* notifications that came before an answer */
 	int refusal;     /* code of the last SPG_CALL_REFUSED */
 	json_t *welcome; /* the answer to hello */
@@ -58,7 +64,8 @@ int spg_connection_open(struct spg_connection *connection, const char *path,
 void spg_connection_close(struct spg_connection *connection);
 
 /**
- * Ask and wait for the answer.
+ * Ask and wait for the answer; @timeout_ns at most, from the question or from the
+ * last notification that on_notification took.
  *
  * @params  taken over, also on failure; NULL: none
  * @ret     the result, a reference for the caller; untouched on failure

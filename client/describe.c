@@ -69,11 +69,16 @@ void spg_describe_range(struct spg_buf *buf, const json_t *lock)
 
 const char *spg_describe_verdict_style(const char *verdict)
 {
-	if (!verdict)
-		return SPG_STYLE_CARE;
-	if (strcmp(verdict, "safe") == 0)
-		return SPG_STYLE_GOOD;
-	return strcmp(verdict, "blocked") == 0 ? SPG_STYLE_BAD : SPG_STYLE_CARE;
+	static const char *const good[] = {"safe", "fits", "clean", "done", "possible"};
+	static const char *const bad[] = {"blocked", "mixed", "refused", "failed"};
+
+	for (size_t i = 0; verdict && i < sizeof(good) / sizeof(good[0]); i++)
+		if (strcmp(verdict, good[i]) == 0)
+			return SPG_STYLE_GOOD;
+	for (size_t i = 0; verdict && i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (strcmp(verdict, bad[i]) == 0)
+			return SPG_STYLE_BAD;
+	return SPG_STYLE_CARE;
 }
 
 void spg_describe_verdict(struct spg_output *out, const char *prefix,
@@ -95,6 +100,48 @@ void spg_describe_verdict(struct spg_output *out, const char *prefix,
 	spg_buf_finish(&clean);
 }
 
+/* ---- what to do ---- */
+
+static bool is_command(const char *text)
+{
+	static const char *const programs[] = {"systemctl ", "kill ", "spguard ",
+		"mount ", "umount ", "loginctl ", "sysctl ", "usermod ", "/"};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (strncmp(text, programs[i], strlen(programs[i])) == 0)
+			return true;
+	return false;
+}
+
+void spg_describe_step(struct spg_output *out, const char *text)
+{
+	if (!is_command(text)) {
+		spg_output_wrap(out, "  ", 2, text);
+		return;
+	}
+	spg_output_raw(out, "  ");
+	spg_output_text(out, SPG_STYLE_STRONG, text);
+	spg_output_raw(out, "\n");
+}
+
+void spg_describe_next(struct spg_output *out, const json_t *next)
+{
+	size_t i;
+	json_t *step;
+
+	if (json_array_size(next) > 0)
+		spg_output_raw(out, "\nWhat to do:\n");
+	json_array_foreach (next, i, step)
+		if (json_is_string(step))
+			spg_describe_step(out, json_string_value(step));
+}
+
+void spg_describe_count(struct spg_buf *buf, int64_t n, const char *one)
+{
+	spg_output_count(buf, n);
+	spg_buf_printf(buf, " %s%s", one, n == 1 ? "" : "s");
+}
+
 /* ---- tables of files ---- */
 
 static const struct spg_table_column use_columns[] = {
@@ -114,22 +161,26 @@ static const struct spg_table_column lock_columns[] = {
 	{"SINCE", false, SPG_TABLE_KEEP, 0},
 };
 
-void spg_use_table_init(struct spg_file_table *table, const struct spg_output *out)
+void spg_file_table_init(struct spg_file_table *table, const struct spg_output *out,
+	const struct spg_table_column *columns, size_t n_columns)
 {
 	*table = (struct spg_file_table){.out = out};
-	spg_table_init(&table->table, use_columns,
-		sizeof(use_columns) / sizeof(use_columns[0]));
+	spg_table_init(&table->table, columns, n_columns);
+}
+
+void spg_use_table_init(struct spg_file_table *table, const struct spg_output *out)
+{
+	spg_file_table_init(
+		table, out, use_columns, sizeof(use_columns) / sizeof(use_columns[0]));
 }
 
 void spg_lock_table_init(struct spg_file_table *table, const struct spg_output *out)
 {
-	*table = (struct spg_file_table){.out = out};
-	spg_table_init(&table->table, lock_columns,
+	spg_file_table_init(table, out, lock_columns,
 		sizeof(lock_columns) / sizeof(lock_columns[0]));
 }
 
-/* The first cell of a row about @path, and a heading when its folder is new. */
-static void add_file_cell(struct spg_file_table *table, const char *path)
+void spg_file_table_add_path(struct spg_file_table *table, const char *path)
 {
 	struct spg_buf cell = SPG_BUF_NULL;
 	const char *base = spg_path_base(path);
@@ -161,21 +212,43 @@ static void add_text(
 	spg_buf_clear(cell);
 }
 
-static void add_use(struct spg_file_table *table, const json_t *use)
+/* A use that is in nobody's way has a mark, which a footnote explains. */
+static enum spg_file_mark mark_of(const json_t *use, const char *state)
 {
 	const char *class = spg_json_text(use, "class");
-	bool stops = class && strcmp(class, "setup-stops") == 0;
+
+	if (state && strcmp(state, "sidestepped") == 0)
+		return SPG_MARK_ASIDE;
+	if (state && strcmp(state, "current") == 0)
+		return SPG_MARK_CURRENT;
+	return class && strcmp(class, "setup-stops") == 0 ? SPG_MARK_STOPPED
+	                                                  : SPG_MARK_NONE;
+}
+
+static const struct {
+	const char *mark, *footnote;
+} marks[SPG_FILE_MARKS] = {
+	[SPG_MARK_STOPPED] = {" *", "* setup ends this program by itself"},
+	[SPG_MARK_CURRENT] = {" +", "+ it is what the service pack brings: not in the "
+				    "way"},
+	[SPG_MARK_ASIDE] = {" ~", "~ an old version, stepped aside: not in the way"},
+};
+
+static void add_use(struct spg_file_table *table, const json_t *use, const char *state)
+{
+	enum spg_file_mark mark = mark_of(use, state);
+	const char *class = spg_json_text(use, "class");
 	bool self = class && strcmp(class, "self") == 0;
 	struct spg_buf cell = SPG_BUF_NULL;
 
 	spg_describe_list(&cell, spg_json_list(use, "how"), ", ");
 	if (!cell.len) /* a holder that no process shows */
 		spg_buf_puts(&cell, "in use");
-	add_text(table, stops || self ? NULL : SPG_STYLE_HOW, &cell);
+	add_text(table, mark || self ? NULL : SPG_STYLE_HOW, &cell);
 	spg_describe_who(&cell, use);
-	if (stops)
-		spg_buf_puts(&cell, " *");
-	table->setup_stops = table->setup_stops || stops;
+	if (mark)
+		spg_buf_puts(&cell, marks[mark].mark);
+	table->marked[mark] = true;
 	add_text(table, NULL, &cell);
 	spg_describe_service(&cell, use);
 	add_text(table, NULL, &cell);
@@ -193,11 +266,11 @@ void spg_use_table_add(struct spg_file_table *table, const json_t *file)
 	size_t i;
 	json_t *use;
 
-	add_file_cell(table, path ? path : "?");
+	spg_file_table_add_path(table, path ? path : "?");
 	json_array_foreach (uses, i, use) {
 		if (i > 0)
 			spg_table_add(&table->table, NULL, "");
-		add_use(table, use);
+		add_use(table, use, state);
 	}
 	if (json_array_size(uses) > 0)
 		return;
@@ -223,7 +296,7 @@ void spg_lock_table_add(
 
 	if (!path)
 		path = spg_json_text(lock, "path");
-	add_file_cell(table, path ? path : "?");
+	spg_file_table_add_path(table, path ? path : "?");
 	spg_buf_printf(&cell, "%s %s", kind ? kind : "?", mode ? mode : "?");
 	add_text(table, NULL, &cell);
 	spg_describe_range(&cell, lock);
@@ -241,11 +314,12 @@ void spg_lock_table_add(
 void spg_file_table_print(struct spg_file_table *table, struct spg_output *out)
 {
 	spg_output_table(out, &table->table, 0);
-	if (table->setup_stops)
-		spg_output_text(
-			out, SPG_STYLE_WEAK, "* setup ends this program by itself");
-	if (table->setup_stops)
+	for (int mark = SPG_MARK_NONE + 1; mark < SPG_FILE_MARKS; mark++) {
+		if (!table->marked[mark])
+			continue;
+		spg_output_text(out, SPG_STYLE_WEAK, marks[mark].footnote);
 		spg_output_raw(out, "\n");
+	}
 	spg_buf_finish(&table->folder);
 }
 
@@ -361,6 +435,53 @@ static void describe_gap(
 	spg_buf_puts(detail, " --");
 }
 
+/* What lasts and is about many files stands out as a line of its own:
+ * "-- 13:00:00.123, exchange55: install 3 begins; by setup.exe (2113) --" */
+static const struct {
+	const char *kind, *before, *behind;
+} stretches[] = {
+	{"install-begin", "", " begins"},
+	{"install-end", "", ""},
+	{"hold-begin", "a hold begins: ", ""},
+	{"hold-end", "a hold ends: ", ""},
+};
+
+#define N_STRETCHES (sizeof(stretches) / sizeof(stretches[0]))
+
+static size_t find_stretch(const char *kind)
+{
+	size_t i = 0;
+
+	while (i < N_STRETCHES && strcmp(kind, stretches[i].kind) != 0)
+		i++;
+	return i;
+}
+
+static void describe_stretch(const struct spg_output *out, const json_t *event,
+	size_t which, struct spg_event_text *ret)
+{
+	const char *product = spg_json_text(event, "product");
+	const char *words = spg_json_text(event, "detail");
+	struct spg_buf *detail = &ret->detail;
+
+	ret->is_mark = true;
+	ret->style = SPG_STYLE_STRONG;
+	if (words && strcmp(stretches[which].kind, "install-end") == 0)
+		ret->style = strstr(words, ": clean")   ? SPG_STYLE_GOOD
+		             : strstr(words, ": mixed") ? SPG_STYLE_BAD
+		                                        : SPG_STYLE_CARE;
+	spg_buf_puts(detail, "-- ");
+	spg_output_time(out, detail, spg_json_text(event, "at"), true);
+	spg_buf_printf(detail, ", %s: %s%s%s", product ? product : "?",
+		stretches[which].before, words ? words : "?", stretches[which].behind);
+	if (spg_json_text(event, "name") ||
+		json_is_integer(json_object_get(event, "pid"))) {
+		spg_buf_puts(detail, "; by ");
+		spg_describe_who(detail, event);
+	}
+	spg_buf_puts(detail, " --");
+}
+
 /* How long a use or lock that has ended lasted. */
 static void describe_length(
 	const struct spg_output *out, const json_t *event, struct spg_buf *detail)
@@ -395,6 +516,9 @@ static void describe_detail(const struct spg_output *out, const json_t *event,
 		describe_length(out, event, detail);
 	if (words && *words && strcmp(kind, "rename") == 0)
 		spg_buf_printf(detail, "to %s", words);
+	else if (words && strcmp(kind, "sidestep") == 0 &&
+		 strncmp(words, "sidestep ", 9) == 0) /* said by the kind */
+		spg_buf_printf(detail, "number %s", words + 9);
 	else if (words && *words)
 		spg_buf_printf(detail, "%s%s", detail->len ? ": " : "", words);
 	if (json_array_size(spg_json_list(event, "coalesced")) > 1)
@@ -429,6 +553,10 @@ void spg_describe_event(
 		ret->is_mark = true;
 		ret->style = SPG_STYLE_CARE;
 		describe_gap(out, event, &ret->detail);
+		return;
+	}
+	if (find_stretch(kind) < N_STRETCHES) {
+		describe_stretch(out, event, find_stretch(kind), ret);
 		return;
 	}
 	ret->style = style_of_kind(event, kind);

@@ -32,17 +32,44 @@ void spg_describe_range(struct spg_buf *buf, const json_t *lock);
 void spg_describe_verdict(struct spg_output *out, const char *prefix,
 	const char *verdict, const char *text);
 
-/** The colour of a verdict. */
+/** The colour of a verdict, or of the outcome of an install. */
 const char *spg_describe_verdict_style(const char *verdict);
 
+/** Append what to do: a command on a line of its own, not wrapped, so that it can be
+ * copied; else an indented paragraph. */
+void spg_describe_step(struct spg_output *out, const char *text);
+
+/** Append "What to do:" and the steps in @next, if there are any. */
+void spg_describe_next(struct spg_output *out, const json_t *next);
+
+/** "3 files", "1 file": @one is the singular, whose plural has an s. */
+void spg_describe_count(struct spg_buf *buf, int64_t n, const char *one);
+
 /* ---- tables of files: one heading for each folder ---- */
+
+/* Why a use is in nobody's way. */
+enum spg_file_mark {
+	SPG_MARK_NONE,
+	SPG_MARK_STOPPED, /* setup ends the program */
+	SPG_MARK_CURRENT, /* the file is the service pack's already */
+	SPG_MARK_ASIDE,   /* it was renamed aside */
+	SPG_FILE_MARKS
+};
 
 struct spg_file_table {
 	struct spg_table table;
 	const struct spg_output *out;
-	struct spg_buf folder; /* of the heading above the last row */
-	bool setup_stops;      /* some row is marked: see the footnote */
+	struct spg_buf folder;       /* of the heading above the last row */
+	bool marked[SPG_FILE_MARKS]; /* some row is: see the footnote */
 };
+
+/** An empty table with @columns (borrowed, the first is the file). */
+void spg_file_table_init(struct spg_file_table *table, const struct spg_output *out,
+	const struct spg_table_column *columns, size_t n_columns);
+
+/** Begin a row about @path: the file's cell, and a heading above it when its folder
+ * is another one than that of the row before. */
+void spg_file_table_add_path(struct spg_file_table *table, const char *path);
 
 /** A table of uses: file, how, who, service or user, since. */
 void spg_use_table_init(struct spg_file_table *table, const struct spg_output *out);
@@ -80,7 +107,7 @@ void spg_describe_coverage(
 struct spg_event_text {
 	struct spg_buf time, kind, file, who, detail;
 	const char *style; /* of the kind */
-	bool is_mark;      /* a gap or dropped events: @detail is the whole line */
+	bool is_mark;      /* a gap, an install, a hold: @detail is the whole line */
 };
 
 /** Fill in @ret, to be released with spg_event_text_finish(). */

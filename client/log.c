@@ -2,8 +2,6 @@
 /*
  * spguard log: what happened, and who did it.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "client/client.h"
@@ -68,21 +66,6 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-static bool read_number(const struct spg_client *client, const char *name, int64_t max,
-	int64_t *ret, int *ret_exit)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoll(optarg, &end, 10);
-	if (!errno && end != optarg && !*end && *ret >= 1 && *ret <= max)
-		return true;
-	*ret_exit =
-		spg_client_usage(client, "--%s takes a number from 1 to %lld, not '%s'",
-			name, (long long)max, optarg);
-	return false;
-}
-
 static bool read_options(struct spg_client *client, int argc, char **argv,
 	struct log_options *ret, int *ret_exit)
 {
@@ -107,13 +90,13 @@ static bool read_options(struct spg_client *client, int argc, char **argv,
 			ret->product = optarg;
 			break;
 		case 'n':
-			if (!read_number(
-				    client, "limit", LIMIT_MAX, &ret->limit, ret_exit))
+			if (!spg_client_number(client, "--limit", optarg, LIMIT_MAX,
+				    &ret->limit, ret_exit))
 				return false;
 			break;
 		case 'b':
-			if (!read_number(client, "before", INT64_MAX, &ret->before,
-				    ret_exit))
+			if (!spg_client_number(client, "--before", optarg, INT64_MAX,
+				    &ret->before, ret_exit))
 				return false;
 			break;
 		}

@@ -4,40 +4,20 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/connection.h"
-#include "common/clock.h"
+#include "client/progress.h"
 #include "common/message.h"
 #include "common/payload.h"
 
-#define QUIET_NS  SPG_NS_PER_S /* before the first word about progress */
-#define REPEAT_NS (SPG_NS_PER_S / 5)
-
-/* ---- progress ---- */
-
-struct progress {
-	int64_t next_ns;
-	bool shown;
-};
-
 static void on_progress(void *user, size_t n_files, uint64_t n_bytes)
 {
-	struct progress *progress = user;
-	int64_t now_ns = spg_clock_mono_ns();
+	char text[SPG_PROGRESS_BYTES];
 
-	if (now_ns < progress->next_ns)
-		return;
-	progress->next_ns = now_ns + REPEAT_NS;
-	progress->shown = true;
-	fprintf(stderr, "\rreading the service pack: %zu files, %" PRIu64 " MB ",
-		n_files, n_bytes / 1000000);
-}
-
-static void end_progress(const struct progress *progress)
-{
-	if (progress->shown)
-		fprintf(stderr, "\r%*s\r", 60, "");
+	snprintf(text, sizeof(text),
+		"reading the service pack: %zu files, %" PRIu64 " MB", n_files,
+		n_bytes / 1000000);
+	spg_progress_tell(user, text);
 }
 
 /* ---- reading ---- */
@@ -45,19 +25,18 @@ static void end_progress(const struct progress *progress)
 static int read_payload(const struct spg_payload_options *options,
 	struct spg_payload *payload, struct spg_complaint *why)
 {
-	struct progress progress = {spg_clock_mono_ns() + QUIET_NS, false};
+	struct spg_progress progress;
 	struct spg_payload_progress on = {on_progress, &progress};
-	bool watched = !options->quiet && isatty(STDERR_FILENO);
 	struct spg_buf error = SPG_BUF_NULL;
 	char *hint;
 	int err;
 
+	spg_progress_begin(&progress, options->quiet);
 	if (options->folder)
-		err = spg_payload_read_files(
-			payload, options->folder, watched ? &on : NULL, &error);
+		err = spg_payload_read_files(payload, options->folder, &on, &error);
 	else
 		err = spg_payload_read_list(payload, options->list, &error);
-	end_progress(&progress);
+	spg_progress_end(&progress);
 	if (err < 0) {
 		hint = error.data ? strchr(error.data, '\n') : NULL;
 		if (hint)
@@ -125,6 +104,18 @@ static int set_names(json_t *params, const struct spg_payload *payload)
 	return json_object_set_new(params, "names", names) | r;
 }
 
+/* The names of a list, for methods that take nothing but files. */
+static int set_names_as_files(json_t *params, const struct spg_payload *payload)
+{
+	json_t *files = json_array();
+	int r = files ? 0 : -1;
+
+	for (size_t i = 0; r == 0 && i < payload->n; i++)
+		r = json_array_append_new(
+			files, json_pack("{s:s}", "name", payload->names[i]));
+	return json_object_set_new(params, "payload", files) | r;
+}
+
 /* 0; TOO_LARGE; negative: no memory. */
 #define TOO_LARGE 1
 
@@ -163,13 +154,14 @@ static int add(const struct spg_payload_options *options, json_t *params,
 	size_t bytes = 0;
 	int r = 0;
 
-	/* "names_suffice" goes from this condition when the daemon's check takes
-	 * all it needs from "payload". */
-	if (options->list || options->names_suffice)
-		r = set_names(params, payload);
-	if (r == 0)
-		r = options->folder ? fit_files(options, params, payload, &bytes)
-		                    : measure(options, params, &bytes);
+	if (options->folder) {
+		r = fit_files(options, params, payload, &bytes);
+	} else {
+		r = options->names_suffice ? set_names(params, payload)
+		                           : set_names_as_files(params, payload);
+		if (r == 0)
+			r = measure(options, params, &bytes);
+	}
 	if (r < 0)
 		spg_complain(why, "out of memory");
 	if (r == TOO_LARGE) {

@@ -7,7 +7,8 @@
  *   --payload  "payload": [{"name", "version", "sha256", "size"}], version and
  *              sha256 left out where there is none; a name with several contents
  *              (i386/, alpha/) comes once for each
- *   --files    "names": ["x.dll", "/srv/bin/y.dll"]
+ *   --files    "names": ["x.dll", "/srv/bin/y.dll"] with @names_suffice, else
+ *              "payload": [{"name"}]
  *
  * A request has a longest size. When the files with all that is known of them do
  * not fit, the digests of those that have a version are left out; with

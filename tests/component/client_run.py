@@ -16,8 +16,12 @@ from fake_daemon import FakeDaemon
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("SPGUARD_BUILD", os.path.join(ROOT, "build")))
 CLIENT = os.path.join(BUILD, "client", "spguard")
-COMMANDS = ["check", "who", "locks", "watch", "log", "windows", "status", "doctor", "flush", "reload"]
-ASKING = [c for c in COMMANDS if c != "watch"]
+COMMANDS = ["check", "who", "locks", "watch", "log", "windows", "installs", "verify", "sidestep",
+            "status", "doctor", "flush", "reload"]
+# Those that ask once when they are called without anything.
+ASKING = [c for c in COMMANDS if c not in ("watch", "sidestep")]
+# Their exit code is a verdict, so that every failure is 3.
+JUDGING = ["check", "verify"]
 HANG = 60  # seconds after which a client is taken to hang; no test waits for it
 
 ENV = {"LC_ALL": "C.UTF-8", "TZ": "CET-1", "PATH": os.environ.get("PATH", "")}
@@ -48,14 +52,27 @@ def ask(answers, *args, **more):
         return done
 
 
-def on_terminal(path, *args, columns=80, env=None):
-    """Run the client with a terminal of @columns as its standard output."""
+def on_terminal(path, *args, columns=80, env=None, input=None):
+    """Run the client with a terminal of @columns as its standard output; with @input,
+    typed in advance, as its standard input too."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    if input is not None:
+        os.write(master, input)
     child = subprocess.Popen([CLIENT, "--socket", path, *args], stdout=slave,
-                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                             stdin=subprocess.DEVNULL if input is None else slave,
+                             stderr=subprocess.PIPE,
                              env={**ENV, "TERM": "xterm", **(env or {})})
     os.close(slave)
+    out = read_to_the_end(master)
+    err = child.stderr.read().decode()
+    child.stderr.close()
+    return Done(child.wait(HANG), out.decode().replace("\r\n", "\n"), err)
+
+
+def read_to_the_end(master):
+    """What is written to the other end of a pty until nobody has that any more;
+    closes @master."""
     out = b""
     while True:
         try:
@@ -66,9 +83,7 @@ def on_terminal(path, *args, columns=80, env=None):
             break
         out += chunk
     os.close(master)
-    err = child.stderr.read().decode()
-    child.stderr.close()
-    return Done(child.wait(HANG), out.decode().replace("\r\n", "\n"), err)
+    return out
 
 
 def columns_of(line):

@@ -32,6 +32,13 @@ class Act:
         self.raw, self.close = raw, close
 
 
+class Telling:
+    """A result, and before it notifications, each sent as @notifications yields it."""
+
+    def __init__(self, notifications, result):
+        self.notifications_before, self.result = notifications, result
+
+
 class Then:
     """A result, then notifications, then perhaps the end."""
 
@@ -173,6 +180,73 @@ SICK["store"].update(stopped=True, why="no space left on the device", dropped=17
 SICK["coverage"] = [LACK]
 SICK["gaps"] = {"overflow": 2, "store": 1}
 
+
+
+def install(id=3, outcome="mixed", changed=11, skipped=1, reasons=(), next=(), **more):
+    return dict({"id": id, "product": "exchange55", "began": "2026-11-22T13:00:00Z",
+                 "ended": None if outcome == "running" else "2026-11-22T13:02:11Z",
+                 "outcome": outcome, "follows": None,
+                 "by": {"pid": 4711, "name": "setup.exe", "user": "root",
+                        "cmdline": "/mnt/sp4/setup.exe /q"},
+                 "changed": changed, "skipped": skipped, "reasons": list(reasons),
+                 "next": list(next)}, **more)
+
+
+def install_file(path, change, from_version=None, to_version=None, from_sha256=None,
+                 to_sha256=None, holders=()):
+    return {"path": path, "change": change, "from_version": from_version,
+            "to_version": to_version, "from_sha256": from_sha256, "to_sha256": to_sha256,
+            "holders": list(holders)}
+
+
+WHY_MIXED = "Mdbperf.dll was not replaced: perfmon (pid 2113) had it mapped"
+MIXED_INSTALL = install(
+    reasons=[WHY_MIXED], next=["spguard sidestep " + MDBPERF + "   # or stop who holds it",
+                               "run the service pack again, until it finishes clean: spguard "
+                               "installs"],
+    files=[install_file("/srv/exchsrvr/bin/store.exe", "replaced", "5.5.2448.0",
+                        "5.5.2650.24", "a" * 64, "b" * 64),
+           install_file(MDBPERF, "skipped", "5.5.2448.0", "5.5.2448.0", "c" * 64, "c" * 64,
+                        [{"pid": 2113, "name": "perfmon", "how": ["mapped"],
+                          "unit": "perfmon.service"}]),
+           install_file("/srv/exchsrvr/bin/readme.exe", "created", None, None, None, "d" * 64),
+           install_file("/srv/winnt/system32/Edbbcli.dll", "modified", "5.5", "5.5",
+                        "e" * 64, "f" * 64)],
+    findings=[])
+
+
+def finding(text, path=MDBPERF, kind="missing-export"):
+    return {"kind": kind, "path": path, "name": os.path.basename(path), "version": None,
+            "needs": None, "from": None, "from_version": None, "text": text}
+
+
+def verification(verdict="fits", findings=(), modules=19, product="exchange55",
+                 title="Microsoft Exchange Server 5.5", **more):
+    return dict({"product": product, "title": title, "verdict": verdict, "at": AT,
+                 "took_us": 31000, "modules": modules, "checked": modules, "read": 2,
+                 "findings": list(findings), "more_findings": 0, "versions": [],
+                 "payload": None, "coverage": [], "next": []}, **more)
+
+
+VERIFIED_MIXED = verification(
+    "mixed", [finding("dsamain.exe needs EcPerfOpenEx, which mdbperf.dll 5.5.2448.0 does not "
+                      "export", "/srv/exchsrvr/bin/dsamain.exe"),
+              finding("Edbbcli.dll is 5.5.2448.0, the service pack has 5.5.2650.24",
+                      "/srv/winnt/system32/Edbbcli.dll", "older")],
+    versions=[{"company": "Microsoft Corporation", "product": "Exchange", "versions": [
+        {"version": "5.5.2448.0", "modules": 2}, {"version": "5.5.2650.24", "modules": 16},
+        {"version": None, "modules": 1}]},
+        {"company": None, "product": None, "versions": [{"version": None, "modules": 1}]}],
+    next=["spguard check   # free the files that are in the way",
+          "run the service pack again, then: spguard verify"])
+
+
+def sidestep(path=MDBPERF, state="planned", id=None, text=None):
+    return {"id": id, "product": "exchange55", "path": path,
+            "old_path": os.path.splitext(path)[0] + ".old", "state": state, "at": AT,
+            "changed": AT, "text": text}
+
+
 SCENARIOS = {
     "blocked": {"check": BLOCKED}, "busy": {"check": BUSY}, "unknown": {"check": UNKNOWN},
     "attention": {"check": ATTENTION}, "safe": {"check": SAFE},
@@ -215,6 +289,9 @@ DEFAULT = {
              unit="msexchangeis.service"),
         dict(lock("backup", 4100, "waiting", 100, 199), path=MDBPERF, product="exchange55",
              user="root", unit=None)]},
+    "installs": {"installs": [install(4, "running", 3, 0), install(),
+                              install(2, "clean", 12, 0, follows=1, by=None)]},
+    "verify": {"verdict": "mixed", "products": [VERIFIED_MIXED]},
     "windows": WINDOWS,
     "flush": {"flushed": True, "last_id": 4711},
     "reload": {"reloaded": True, "products": ["exchange55", "other"]},
@@ -291,6 +368,9 @@ class FakeDaemon:
                                 Error(-32601, "no such method", "rpc.discover lists them"))
         if callable(said):
             said = said(request.get("params") or {})
+        for method, params in getattr(said, "notifications_before", []):
+            session.sendall(json.dumps(
+                {"jsonrpc": "2.0", "method": method, "params": params}).encode() + b"\n")
         reply = {"jsonrpc": "2.0", "id": request["id"]}
         if isinstance(said, Act):
             session.sendall(said.raw)
@@ -300,7 +380,7 @@ class FakeDaemon:
             if said.hint:
                 reply["error"]["data"] = {"hint": said.hint}
         else:
-            reply["result"] = said.result if isinstance(said, Then) else said
+            reply["result"] = said.result if isinstance(said, (Then, Telling)) else said
         session.sendall(json.dumps(reply).encode() + b"\n")
         for method, params in getattr(said, "notifications", []):
             session.sendall(json.dumps(

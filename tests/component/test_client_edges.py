@@ -18,7 +18,8 @@ import unicodedata
 import unittest
 
 import fake_daemon as fake
-from client_run import ASKING, CLIENT, COMMANDS, ENV, HANG, Done, ask, columns_of, on_terminal, run
+from client_run import (ASKING, CLIENT, ENV, HANG, JUDGING, Done, ask, columns_of, on_terminal,
+                        run)
 from fake_daemon import Act, Error, FakeDaemon, Then, answer, event, file, lock, use
 
 
@@ -92,13 +93,13 @@ class Connection(unittest.TestCase):
     """No daemon, a wrong one, one that breaks off."""
 
     def assert_no_answer(self, done, says, command):
-        self.assertEqual(done.code, 3 if command == "check" else 1, done.err)
+        self.assertEqual(done.code, 3 if command in JUDGING else 1, done.err)
         if command != "doctor":
             self.assertEqual(done.out, "")
             self.assertIn(says, done.err)
 
     def test_no_socket(self):
-        for command in COMMANDS:
+        for command in [*ASKING, "watch"]:
             done = run("--socket", "/nowhere/s", command)
             self.assert_no_answer(done, "no daemon: there is no socket /nowhere/s", command)
             if command != "doctor":
@@ -322,6 +323,8 @@ class Terminal(unittest.TestCase):
                 [dict(fake.count(1, 2, 0, (HOSTILE, 1)), day=1, **{"from": HOSTILE}, to=HOSTILE,
                       to_day=2)], title=HOSTILE, zone=HOSTILE),
             "flush": Error(-32603, HOSTILE, HOSTILE),
+            "installs": Error(-32603, HOSTILE, HOSTILE),  # their answers: test_client_installs
+            "verify": Error(-32603, HOSTILE, HOSTILE),
             "subscribe": Then({}, []),
         }
         with FakeDaemon(answers) as daemon:

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spguard installs: what was installed, by whom, and what came of it.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "client/describe.h"
+#include "common/clock.h"
+#include "common/text.h"
+#include "common/time_text.h"
+
+#define LIMIT_MAX       1000
+#define WAIT_DEFAULT_NS (24 * 3600 * SPG_NS_PER_S)
+#define LABEL_WIDTH     9
+#define DIGEST_FIGURES  12
+#define FILES_SHOWN_MAX 100 /* on a terminal */
+
+static const char help[] =
+	"spguard installs: what was installed, by whom, and what came of it\n"
+	"\n"
+	"Usage: spguard installs [--product P] [--limit N] [--wait[=TIME]] [ID]\n"
+	"\n"
+	"  ID                the install with this number: its files, what was left "
+	"out,\n"
+	"                    who held that, and what to do; without it, a list, "
+	"newest\n"
+	"                    first\n"
+	"  -p, --product P   only of this product\n"
+	"  -n, --limit N     the newest N (20; at most 1000)\n"
+	"      --wait[=TIME] answer when no install runs any more, or TIME is over "
+	"(24h)\n"
+	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
+	"                    as for every command: spguard --help\n"
+	"\n"
+	"An install is everything that is done to a product's files, from the first\n"
+	"change until nothing has happened for a while. Its outcome:\n"
+	"  clean    what is there fits together, and nothing was left out\n"
+	"  mixed    files were left out, or what is there does not fit together\n"
+	"  unknown  what is there could not be read\n"
+	"  running  it has not ended yet\n"
+	"\n"
+	"Exit code: 0, 1 when there is no answer, 2 for bad usage.\n"
+	"\n"
+	"Examples:\n"
+	"  spguard installs\n"
+	"  spguard installs 3\n"
+	"  /mnt/sp4/setup; spguard installs --wait=10m --limit 1\n"
+	"  spguard installs --json | jq '.installs[] | select(.outcome == "
+	"\"mixed\")'\n";
+
+struct installs_options {
+	const char *product;
+	int64_t id, limit; /* 0: not given */
+	bool wait;
+	int64_t wait_ns;
+};
+
+static const char *outcome_of(const json_t *install)
+{
+	const char *outcome = spg_json_text(install, "outcome");
+
+	return outcome ? outcome : "unknown";
+}
+
+static bool is_outcome(const json_t *install, const char *outcome)
+{
+	return strcmp(outcome_of(install), outcome) == 0;
+}
+
+/* ---- the list ---- */
+
+/* The widest time, and ids of four figures, fit 60 columns. */
+static const struct spg_table_column list_columns[] = {
+	{"ID", true, SPG_TABLE_KEEP, 0},
+	{"BEGAN", false, SPG_TABLE_KEEP, 0},
+	{"PRODUCT", false, SPG_TABLE_END, 5},
+	{"BY", false, SPG_TABLE_MIDDLE, 5},
+	{"CHANGED", true, SPG_TABLE_KEEP, 0},
+	{"SKIPPED", true, SPG_TABLE_KEEP, 0},
+	{"OUTCOME", false, SPG_TABLE_KEEP, 0},
+};
+
+static void add_cell(struct spg_table *table, const char *style, struct spg_buf *cell)
+{
+	spg_table_add(table, style, spg_buf_text(cell));
+	if (cell->failed)
+		table->failed = true;
+	spg_buf_clear(cell);
+}
+
+static void add_install(
+	struct spg_table *table, const struct spg_output *out, const json_t *install)
+{
+	const json_t *by = json_object_get(install, "by");
+	int64_t skipped = spg_json_number(install, "skipped");
+	struct spg_buf cell = SPG_BUF_NULL;
+
+	spg_buf_printf(&cell, "%lld", (long long)spg_json_number(install, "id"));
+	add_cell(table, SPG_STYLE_STRONG, &cell);
+	spg_output_time(out, &cell, spg_json_text(install, "began"), false);
+	add_cell(table, NULL, &cell);
+	spg_table_add(table, NULL, spg_json_text(install, "product"));
+	if (json_is_object(by))
+		spg_describe_who(&cell, by);
+	else
+		spg_buf_puts(&cell, "not known");
+	add_cell(table, NULL, &cell);
+	spg_output_count(&cell, spg_json_number(install, "changed"));
+	add_cell(table, NULL, &cell);
+	spg_output_count(&cell, skipped);
+	add_cell(table, skipped > 0 ? SPG_STYLE_HOW : NULL, &cell);
+	spg_table_add(table, spg_describe_verdict_style(outcome_of(install)),
+		outcome_of(install));
+	spg_buf_finish(&cell);
+}
+
+/* Of each product's newest install, when that is not clean: where to go on. */
+static void tell_unmended(struct spg_output *out, const json_t *installs)
+{
+	json_t *next = json_array(), *seen = json_object(), *install;
+	size_t i;
+
+	json_array_foreach (installs, i, install) {
+		const char *product = spg_json_text(install, "product");
+		struct spg_buf line = SPG_BUF_NULL;
+
+		if (!product || json_object_get(seen, product))
+			continue;
+		json_object_set_new(seen, product, json_true());
+		if (is_outcome(install, "clean"))
+			continue;
+		spg_buf_printf(&line, "spguard installs %lld   # ",
+			(long long)spg_json_number(install, "id"));
+		spg_buf_puts(&line, is_outcome(install, "running")
+					    ? "what it has done so far"
+					    : "what is wrong, and what to do");
+		json_array_append_new(next, json_string(spg_buf_text(&line)));
+		spg_buf_finish(&line);
+	}
+	spg_describe_next(out, next);
+	json_decref(next);
+	json_decref(seen);
+}
+
+static void tell_list(struct spg_output *out, const json_t *installs)
+{
+	struct spg_table table;
+	size_t i;
+	json_t *install;
+
+	if (json_array_size(installs) == 0) {
+		spg_output_raw(out, "No install was seen.\n");
+		return;
+	}
+	spg_table_init(
+		&table, list_columns, sizeof(list_columns) / sizeof(list_columns[0]));
+	json_array_foreach (installs, i, install)
+		add_install(&table, out, install);
+	spg_output_table(out, &table, 0);
+	tell_unmended(out, installs);
+}
+
+/* ---- one of them ---- */
+
+static void tell_headline(struct spg_output *out, const json_t *install)
+{
+	int64_t changed = spg_json_number(install, "changed");
+	int64_t skipped = spg_json_number(install, "skipped");
+	int64_t faults = (int64_t)json_array_size(spg_json_list(install, "findings"));
+	const char *product = spg_json_text(install, "product");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	spg_buf_printf(&line,
+		"install %lld of %s: ", (long long)spg_json_number(install, "id"),
+		product ? product : "?");
+	spg_describe_count(&line, changed, "file");
+	spg_buf_puts(&line, " changed");
+	if (is_outcome(install, "running"))
+		spg_buf_puts(&line, " so far");
+	else if (is_outcome(install, "clean"))
+		spg_buf_puts(&line, ", and what is there fits together");
+	if (skipped > 0) {
+		spg_buf_puts(&line, ", ");
+		spg_output_count(&line, skipped);
+		spg_buf_puts(&line, " left out");
+	}
+	if (faults > 0) {
+		spg_buf_puts(&line, ", ");
+		spg_describe_count(&line, faults, "thing");
+		spg_buf_puts(&line, faults == 1 ? " does not fit" : " do not fit");
+	}
+	if (is_outcome(install, "unknown"))
+		spg_buf_puts(&line, ", and not everything could be read");
+	spg_describe_verdict(out, "", outcome_of(install), spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+}
+
+static void tell_line(struct spg_output *out, const char *label, struct spg_buf *text)
+{
+	spg_output_wrap(out, label, LABEL_WIDTH, spg_buf_text(text));
+	if (text->failed)
+		out->text.failed = true;
+	spg_buf_finish(text);
+}
+
+static void tell_by(struct spg_output *out, const json_t *install)
+{
+	const json_t *by = json_object_get(install, "by");
+	const char *user = spg_json_text(by, "user");
+	const char *cmdline = spg_json_text(by, "cmdline");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	if (json_is_object(by))
+		spg_describe_who(&line, by);
+	else
+		spg_buf_puts(&line, "not known");
+	if (user)
+		spg_buf_printf(&line, ", user %s", user);
+	if (cmdline && *cmdline)
+		spg_buf_printf(&line, ": %s", cmdline);
+	tell_line(out, "by", &line);
+}
+
+static void tell_times(struct spg_output *out, const json_t *install)
+{
+	int64_t began = spg_json_time(install, "began");
+	int64_t ended = spg_json_time(install, "ended");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	spg_output_time(out, &line, spg_json_text(install, "began"), false);
+	if (ended) {
+		spg_buf_puts(&line, " until ");
+		spg_output_time(out, &line, spg_json_text(install, "ended"), false);
+	}
+	if (began && ended >= began) {
+		spg_buf_puts(&line, " (");
+		spg_output_duration(out, &line, ended - began);
+		spg_buf_putc(&line, ')');
+	}
+	tell_line(out, "from", &line);
+}
+
+/* That a clean one is clean its headline says. */
+static void tell_reasons(struct spg_output *out, const json_t *install)
+{
+	const json_t *reasons = spg_json_list(install, "reasons");
+	size_t i;
+	json_t *reason;
+
+	if (is_outcome(install, "clean"))
+		return;
+	if (json_array_size(reasons) > 0)
+		spg_output_raw(out, "\nWhy:\n");
+	json_array_foreach (reasons, i, reason)
+		if (json_is_string(reason))
+			spg_output_wrap(out, "  -", 4, json_string_value(reason));
+}
+
+static const struct spg_table_column file_columns[] = {
+	{"FILE", false, SPG_TABLE_MIDDLE, 14},
+	{"WHAT", false, SPG_TABLE_KEEP, 0},
+	{"FROM", false, SPG_TABLE_END, 8},
+	{"TO", false, SPG_TABLE_END, 8},
+};
+
+static bool is_skipped(const json_t *file)
+{
+	const char *change = spg_json_text(file, "change");
+
+	return change && strcmp(change, "skipped") == 0;
+}
+
+/* The version, or the digest's first figures where versions do not tell. */
+static void put_content(
+	struct spg_buf *cell, const char *version, const char *sha256, bool alike)
+{
+	if (version && !(alike && sha256))
+		spg_buf_puts(cell, version);
+	else if (sha256)
+		spg_buf_printf(cell, "%.*s", DIGEST_FIGURES, sha256);
+	else
+		spg_buf_puts(cell, "-");
+}
+
+static void add_contents(struct spg_table *table, const json_t *file)
+{
+	const char *from = spg_json_text(file, "from_version");
+	const char *to = spg_json_text(file, "to_version");
+	const char *was = spg_json_text(file, "from_sha256");
+	const char *is = spg_json_text(file, "to_sha256");
+	bool alike = from && to && strcmp(from, to) == 0 && was && is &&
+	             strcmp(was, is) != 0;
+	struct spg_buf cell = SPG_BUF_NULL;
+
+	put_content(&cell, from, was, alike);
+	add_cell(table, NULL, &cell);
+	if (is_skipped(file))
+		spg_buf_puts(&cell, "as it was");
+	else
+		put_content(&cell, to, is, alike);
+	add_cell(table, NULL, &cell);
+	spg_buf_finish(&cell);
+}
+
+static void add_holder(struct spg_table *table, const json_t *holder)
+{
+	const char *unit = spg_json_text(holder, "unit");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	spg_buf_puts(&line, "    held by ");
+	spg_describe_who(&line, holder);
+	if (unit)
+		spg_buf_printf(&line, ", %s", unit);
+	spg_buf_puts(&line, ": ");
+	spg_describe_list(&line, spg_json_list(holder, "how"), ", ");
+	spg_table_add_span(table, NULL, spg_buf_text(&line));
+	if (line.failed)
+		table->failed = true;
+	spg_buf_finish(&line);
+}
+
+static void add_file(struct spg_file_table *table, const json_t *file)
+{
+	const char *path = spg_json_text(file, "path");
+	const char *change = spg_json_text(file, "change");
+	size_t i;
+	json_t *holder;
+
+	spg_file_table_add_path(table, path ? path : "?");
+	spg_table_add(&table->table, is_skipped(file) ? SPG_STYLE_HOW : NULL,
+		change ? change : "?");
+	add_contents(&table->table, file);
+	json_array_foreach (spg_json_list(file, "holders"), i, holder)
+		add_holder(&table->table, holder);
+}
+
+/* First those that were left out: they are what it is about. */
+static void tell_files(struct spg_output *out, const json_t *install)
+{
+	const json_t *files = spg_json_list(install, "files");
+	struct spg_file_table table;
+	size_t shown = 0, hidden = 0, i;
+	json_t *file;
+
+	spg_file_table_init(&table, out, file_columns,
+		sizeof(file_columns) / sizeof(file_columns[0]));
+	for (int skipped = 1; skipped >= 0; skipped--) {
+		json_array_foreach (files, i, file) {
+			if (is_skipped(file) != (skipped != 0))
+				continue;
+			if (out->terminal && shown >= FILES_SHOWN_MAX) {
+				hidden++;
+				continue;
+			}
+			shown++;
+			add_file(&table, file);
+		}
+	}
+	if (shown)
+		spg_output_raw(out, "\n");
+	spg_file_table_print(&table, out);
+	if (hidden)
+		spg_output_raw(out,
+			"... and %zu more files; all of them: spguard installs --json "
+			"%lld\n",
+			hidden, (long long)spg_json_number(install, "id"));
+}
+
+static void tell_one(struct spg_output *out, const json_t *install)
+{
+	int64_t follows = spg_json_number(install, "follows");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	tell_headline(out, install);
+	spg_output_raw(out, "\n");
+	tell_by(out, install);
+	tell_times(out, install);
+	if (follows > 0) {
+		spg_buf_printf(
+			&line, "install %lld, which was not clean", (long long)follows);
+		spg_buf_puts(&line,
+			is_outcome(install, "clean") ? ": this one mended it" : "");
+		tell_line(out, "follows", &line);
+	}
+	tell_reasons(out, install);
+	tell_files(out, install);
+	spg_describe_next(out, spg_json_list(install, "next"));
+}
+
+/* ---- the question ---- */
+
+static const struct option long_options[] = {
+	{"product", required_argument, NULL, 'p'},
+	{"limit", required_argument, NULL, 'n'},
+	{"wait", optional_argument, NULL, 'w'},
+	{NULL, 0, NULL, 0},
+};
+
+/* False: exit with *@ret_exit. */
+static bool read_options(struct spg_client *client, int argc, char **argv,
+	struct installs_options *ret, int *ret_exit)
+{
+	int option;
+
+	while ((option = spg_client_options(
+			client, argc, argv, long_options, "p:n:", ret_exit)) > 0) {
+		if (option == 'p') {
+			ret->product = optarg;
+		} else if (option == 'n') {
+			if (!spg_client_number(client, "--limit", optarg, LIMIT_MAX,
+				    &ret->limit, ret_exit))
+				return false;
+		} else {
+			ret->wait = true;
+			if (optarg && !spg_client_duration(client, "wait", optarg,
+					      &ret->wait_ns, ret_exit))
+				return false;
+		}
+	}
+	if (option == SPG_OPTIONS_EXIT)
+		return false;
+	if (ret->wait && optind < argc &&
+		spg_duration_parse(argv[optind], &ret->wait_ns) == 0) {
+		*ret_exit = spg_client_usage(
+			client, "write --wait=%s, with an equals sign", argv[optind]);
+		return false;
+	}
+	if (optind < argc && !spg_client_number(client, "ID", argv[optind++], INT64_MAX,
+				     &ret->id, ret_exit))
+		return false;
+	return spg_client_no_operands(client, argc, argv, ret_exit);
+}
+
+/* Somebody looks on: before the silence, say what is waited for. */
+static bool announce_wait(
+	struct spg_client *client, const struct installs_options *options)
+{
+	json_t *params = json_object(), *result, *install;
+	char limit[SPG_TIME_TEXT_BYTES];
+	bool runs = false;
+	size_t i;
+
+	if (options->product)
+		json_object_set_new(params, "product", json_string(options->product));
+	result = spg_client_ask(client, "installs", params, 0);
+	if (!result)
+		return false;
+	json_array_foreach (spg_json_list(result, "installs"), i, install)
+		runs = runs || is_outcome(install, "running");
+	json_decref(result);
+	spg_duration_format(options->wait_ns, limit);
+	if (runs)
+		fprintf(stderr,
+			"spguard: an install is running; waiting at most %s for its "
+			"end (Ctrl-C ends)\n",
+			limit);
+	return true;
+}
+
+static json_t *ask(struct spg_client *client, const struct installs_options *options,
+	int *ret_exit)
+{
+	json_t *params = json_object();
+
+	*ret_exit = client->command->exit_failed;
+	if (!spg_client_set_text(
+		    client, params, "product", options->product, ret_exit) ||
+		(options->wait && isatty(STDERR_FILENO) &&
+			!announce_wait(client, options))) {
+		json_decref(params);
+		return NULL;
+	}
+	if (options->id)
+		json_object_set_new(params, "id", json_integer(options->id));
+	if (options->limit)
+		json_object_set_new(params, "limit", json_integer(options->limit));
+	if (options->wait)
+		spg_client_set_seconds(params, "wait", options->wait_ns);
+	return spg_client_ask(
+		client, "installs", params, options->wait ? options->wait_ns : 0);
+}
+
+static int run(struct spg_client *client, int argc, char **argv)
+{
+	struct installs_options options = {.wait_ns = WAIT_DEFAULT_NS};
+	const json_t *installs;
+	json_t *result;
+	int code;
+
+	if (!read_options(client, argc, argv, &options, &code))
+		return code;
+	result = ask(client, &options, &code);
+	if (!result)
+		return code;
+	installs = spg_json_list(result, "installs");
+	if (client->json) {
+		code = spg_client_pass(client, result, SPG_EXIT_OK);
+	} else {
+		if (options.id && json_array_size(installs) > 0)
+			tell_one(&client->out, json_array_get(installs, 0));
+		else
+			tell_list(&client->out, installs);
+		code = spg_client_finish(client, SPG_EXIT_OK);
+	}
+	json_decref(result);
+	return code;
+}
+
+const struct spg_command spg_command_installs = {
+	.name = "installs",
+	.summary = "what was installed, by whom, and what came of it",
+	.help = help,
+	.run = run,
+	.exit_usage = SPG_EXIT_USAGE,
+	.exit_failed = SPG_EXIT_FAILED,
+};

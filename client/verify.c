@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spguard verify: do the installed files fit together?
+ */
+#include <string.h>
+
+#include "client/client.h"
+#include "client/describe.h"
+#include "client/payload_params.h"
+#include "client/progress.h"
+#include "common/text.h"
+
+static const char help[] =
+	"spguard verify: do the installed files fit together, and are they the "
+	"service\n"
+	"pack's?\n"
+	"\n"
+	"Usage: spguard verify [--product P] [--payload DIR | --files LIST]\n"
+	"\n"
+	"  -p, --product P   about this product; without it about all of them, and\n"
+	"                    the exit code is that of the worst\n"
+	"      --payload DIR compare with the files that the service pack in DIR "
+	"brings,\n"
+	"                    by their versions and contents\n"
+	"      --files LIST  look whether the files named in LIST are there, one a "
+	"line\n"
+	"                    (- reads standard input; lines that begin with # are\n"
+	"                    skipped)\n"
+	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
+	"                    as for every command: spguard --help\n"
+	"\n"
+	"Every file of the product is read, unless it is as it was when it was last\n"
+	"read. What a program or library imports from another one of the product has "
+	"to\n"
+	"be exported by that one.\n"
+	"\n"
+	"Exit code: 0 they fit, 2 they are mixed, 3 it could not be told, and also "
+	"when\n"
+	"there is no daemon or the command line is wrong.\n"
+	"\n"
+	"Examples:\n"
+	"  spguard verify\n"
+	"  spguard verify --product exchange55 --payload /mnt/sp4\n"
+	"  spguard verify --json | jq -r '.products[].findings[].text'\n";
+
+#define FINDINGS_SHOWN_MAX 100 /* on a terminal */
+
+/* From best to worst. */
+static const struct {
+	const char *name;
+	int code;
+} ranks[] = {
+	{"fits", SPG_EXIT_FITS},
+	{"unknown", SPG_EXIT_UNKNOWN},
+	{"mixed", SPG_EXIT_MIXED},
+};
+
+#define N_RANKS (sizeof(ranks) / sizeof(ranks[0]))
+
+static int rank_of(const json_t *answer)
+{
+	const char *verdict = spg_json_text(answer, "verdict");
+
+	for (size_t i = 0; verdict && i < N_RANKS; i++)
+		if (strcmp(verdict, ranks[i].name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* The worst of all products and what the result says itself; -1: it is no answer. */
+static int worst_rank(const json_t *result)
+{
+	const json_t *products = spg_json_list(result, "products");
+	int worst = rank_of(result);
+	size_t i;
+	json_t *answer;
+
+	if (json_array_size(products) == 0)
+		return -1;
+	json_array_foreach (products, i, answer) {
+		int rank = rank_of(answer);
+
+		if (rank < 0 || worst < 0)
+			return -1;
+		if (rank > worst)
+			worst = rank;
+	}
+	return worst;
+}
+
+/* ---- telling ---- */
+
+static void put_fits(struct spg_buf *line, const json_t *answer)
+{
+	const json_t *checked = json_object_get(answer, "checked");
+	int64_t modules = spg_json_number(answer, "modules");
+
+	if (!json_is_integer(checked) || json_integer_value(checked) > 0) {
+		spg_describe_count(line, modules, "module");
+		spg_buf_puts(line,
+			modules == 1 ? ", and nothing is amiss" : " fit together");
+	} else if (json_is_object(json_object_get(answer, "payload"))) {
+		spg_buf_puts(line, "nothing differs from the service pack");
+	} else {
+		/* Not "they fit": nobody looked. */
+		spg_describe_count(line, modules, "file");
+		spg_buf_puts(line, modules == 1 ? ", which is no Windows module"
+						: ", none a Windows module");
+		spg_buf_puts(line, ": only --payload can tell more");
+	}
+}
+
+static void tell_headline(struct spg_output *out, const json_t *answer)
+{
+	const char *verdict = spg_json_text(answer, "verdict");
+	const char *title = spg_json_text(answer, "title");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	if (!title)
+		title = spg_json_text(answer, "product");
+	spg_buf_printf(&line, "%s: ", title ? title : "product without a name");
+	if (strcmp(verdict, "mixed") == 0) {
+		spg_describe_count(&line,
+			(int64_t)json_array_size(spg_json_list(answer, "findings")) +
+				spg_json_number(answer, "more_findings"),
+			"finding");
+	} else if (strcmp(verdict, "fits") == 0) {
+		put_fits(&line, answer);
+	} else if (spg_json_number(answer, "modules") == 0) {
+		spg_buf_puts(&line, "no file of it was found");
+	} else {
+		spg_buf_puts(&line, "not every file could be looked at");
+	}
+	spg_describe_verdict(out, "", verdict, spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+}
+
+/* A heading when @path is in another directory than @last, which may be NULL. */
+static void tell_folder(struct spg_output *out, const char *last, const char *path)
+{
+	size_t len = (size_t)(spg_path_base(path) - path);
+	struct spg_buf folder = SPG_BUF_NULL;
+
+	if (len == 0 || (last && (size_t)(spg_path_base(last) - last) == len &&
+				strncmp(last, path, len) == 0))
+		return;
+	spg_buf_add(&folder, path, len > 1 ? len - 1 : len);
+	spg_output_text(out, SPG_STYLE_PLACE, spg_buf_text(&folder));
+	spg_output_raw(out, "\n");
+	spg_buf_finish(&folder);
+}
+
+static void tell_findings(struct spg_output *out, const json_t *answer)
+{
+	const json_t *findings = spg_json_list(answer, "findings");
+	int64_t more = spg_json_number(answer, "more_findings");
+	const char *last = NULL;
+	size_t i;
+	json_t *finding;
+
+	if (json_array_size(findings) > 0)
+		spg_output_raw(out, "\n");
+	json_array_foreach (findings, i, finding) {
+		const char *path = spg_json_text(finding, "path");
+		const char *text = spg_json_text(finding, "text");
+
+		if (out->terminal && i >= FINDINGS_SHOWN_MAX) {
+			more += (int64_t)(json_array_size(findings) - i);
+			break;
+		}
+		if (path)
+			tell_folder(out, last, path);
+		last = path;
+		spg_output_wrap(out, "  -", 4, text ? text : path ? path : "?");
+	}
+	if (more > 0)
+		spg_output_raw(out,
+			"... and %lld more; most of them: spguard verify --json\n",
+			(long long)more);
+}
+
+static void tell_group(struct spg_output *out, const json_t *group)
+{
+	const json_t *versions = spg_json_list(group, "versions");
+	const char *company = spg_json_text(group, "company");
+	const char *product = spg_json_text(group, "product");
+	struct spg_buf line = SPG_BUF_NULL;
+	size_t i;
+	json_t *version;
+
+	spg_buf_puts(&line, product ? product : company ? company : "no product named");
+	if (product && company)
+		spg_buf_printf(&line, " (%s)", company);
+	json_array_foreach (versions, i, version) {
+		const char *text = spg_json_text(version, "version");
+		int64_t n = spg_json_number(version, "modules");
+
+		spg_buf_printf(&line, "%s %s (", i ? "," : ":", text ? text : "none");
+		if (i == 0)
+			spg_describe_count(&line, n, "module");
+		else
+			spg_output_count(&line, n);
+		spg_buf_putc(&line, ')');
+	}
+	spg_output_wrap(out, "  ", 2, spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+}
+
+/* Where a vendor's modules have several versions: no fault in itself. */
+static void tell_versions(struct spg_output *out, const json_t *answer)
+{
+	bool headed = false;
+	size_t i;
+	json_t *group;
+
+	json_array_foreach (spg_json_list(answer, "versions"), i, group) {
+		if (json_array_size(spg_json_list(group, "versions")) < 2)
+			continue;
+		if (!headed)
+			spg_output_raw(out, "\nSeveral versions:\n");
+		headed = true;
+		tell_group(out, group);
+	}
+}
+
+static void put_part(struct spg_buf *line, int64_t n, const char *words)
+{
+	if (n <= 0)
+		return;
+	spg_buf_puts(line, line->len ? ", " : "");
+	spg_output_count(line, n);
+	spg_buf_printf(line, " %s", words);
+}
+
+static void tell_payload(struct spg_output *out, const json_t *answer)
+{
+	const json_t *payload = json_object_get(answer, "payload");
+	int64_t files = spg_json_number(payload, "files");
+	int64_t same = spg_json_number(payload, "same");
+	int64_t different = spg_json_number(payload, "different");
+	int64_t missing = spg_json_number(payload, "missing");
+	struct spg_buf line = SPG_BUF_NULL, parts = SPG_BUF_NULL;
+
+	if (!json_is_object(payload))
+		return;
+	put_part(&parts, same, "installed");
+	put_part(&parts, different, "installed but different");
+	put_part(&parts, missing, "not installed");
+	/* Less than nothing is left of odd numbers. */
+	if (same >= 0 && same <= files && different >= 0 && different <= files &&
+		missing >= 0 && missing <= files)
+		put_part(&parts, files - same - different - missing,
+			"of which only the name is known");
+	spg_buf_puts(&line, "Service pack: ");
+	spg_describe_count(&line, files, "file");
+	if (parts.len)
+		spg_buf_printf(&line, ": %s", spg_buf_text(&parts));
+	spg_output_raw(out, "\n");
+	spg_output_wrap(out, NULL, 0, spg_buf_text(&line));
+	if (line.failed || parts.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+	spg_buf_finish(&parts);
+}
+
+static void tell_proof(struct spg_output *out, const json_t *answer)
+{
+	int64_t modules = spg_json_number(answer, "modules");
+	int64_t read = spg_json_number(answer, "read");
+	int64_t took_us = spg_json_number(answer, "took_us");
+	const json_t *checked = json_object_get(answer, "checked");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	if (took_us < 0 || took_us > INT64_MAX / 1000)
+		took_us = 0;
+	spg_buf_puts(&line, "verified ");
+	spg_output_time(out, &line, spg_json_text(answer, "at"), true);
+	spg_buf_puts(&line, ", ");
+	spg_describe_count(&line, modules, "module");
+	spg_buf_puts(&line, " (");
+	spg_output_count(&line, read);
+	spg_buf_puts(&line, " read anew) in ");
+	spg_output_duration(out, &line, took_us * 1000);
+	if (json_is_integer(checked) && json_integer_value(checked) < modules) {
+		spg_buf_puts(&line, "; entry points of ");
+		spg_output_count(&line, json_integer_value(checked));
+		spg_buf_puts(&line, ", the others are no Windows modules or damaged");
+	}
+	spg_output_marked(out, NULL, "", 0, SPG_STYLE_WEAK, spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+}
+
+static void tell_answer(struct spg_output *out, const json_t *answer)
+{
+	tell_headline(out, answer);
+	tell_findings(out, answer);
+	spg_describe_coverage(
+		out, "Could not be looked at:", spg_json_list(answer, "coverage"));
+	tell_versions(out, answer);
+	tell_payload(out, answer);
+	spg_describe_next(out, spg_json_list(answer, "next"));
+	if (rank_of(answer) > 0)
+		spg_output_raw(out, "\n");
+	tell_proof(out, answer);
+}
+
+static void tell(struct spg_output *out, const json_t *result, int worst)
+{
+	const json_t *products = spg_json_list(result, "products");
+	struct spg_buf line = SPG_BUF_NULL;
+	size_t i;
+	json_t *answer;
+
+	json_array_foreach (products, i, answer) {
+		tell_answer(out, answer);
+		if (json_array_size(products) > 1)
+			spg_output_raw(out, "\n");
+	}
+	if (json_array_size(products) > 1) {
+		spg_buf_printf(
+			&line, "all %zu products together", json_array_size(products));
+		spg_describe_verdict(out, "", ranks[worst].name, spg_buf_text(&line));
+		spg_buf_finish(&line);
+	}
+}
+
+/* ---- asking ---- */
+
+static bool on_notification(void *user, const json_t *message)
+{
+	const char *method = spg_json_text(message, "method");
+	const json_t *params = json_object_get(message, "params");
+	const char *product = spg_json_text(params, "product");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	if (!method || strcmp(method, "progress") != 0)
+		return false;
+	spg_buf_puts(&line, "reading what is installed: ");
+	spg_output_count(&line, spg_json_number(params, "done"));
+	spg_buf_puts(&line, " of ");
+	spg_describe_count(&line, spg_json_number(params, "total"), "file");
+	if (product)
+		spg_buf_printf(&line, " of %s", product);
+	spg_progress_tell(user, spg_buf_text(&line));
+	spg_buf_finish(&line);
+	return true;
+}
+
+/* Takes over @params. */
+static json_t *ask(struct spg_client *client, json_t *params)
+{
+	struct spg_connection *connection = &client->connection;
+	struct spg_complaint why = SPG_COMPLAINT_NULL;
+	struct spg_progress progress;
+	json_t *result;
+
+	/* Without a terminal as well: as long as the daemon tells how far it is,
+	 * it has not stopped, and reading may take longer than the time-out. */
+	json_object_set_new(params, "progress", json_true());
+	spg_progress_begin(&progress, false);
+	connection->on_notification = on_notification;
+	connection->notification_user = &progress;
+	result = spg_client_try(client, "verify", params, 0, &why);
+	connection->on_notification = NULL;
+	spg_progress_end(&progress);
+	if (!result)
+		spg_client_failed(client, &why);
+	spg_complaint_finish(&why);
+	return result;
+}
+
+static const struct option long_options[] = {
+	{"product", required_argument, NULL, 'p'},
+	{"payload", required_argument, NULL, 'd'},
+	{"files", required_argument, NULL, 'f'},
+	{NULL, 0, NULL, 0},
+};
+
+/* The question; NULL with *@ret_exit. */
+static json_t *make_params(
+	struct spg_client *client, int argc, char **argv, int *ret_exit)
+{
+	struct spg_payload_options payload = {.method = "verify"};
+	struct spg_complaint why = SPG_COMPLAINT_NULL;
+	const char *product = NULL;
+	json_t *params = NULL;
+	int option;
+
+	while ((option = spg_client_options(
+			client, argc, argv, long_options, "p:", ret_exit)) > 0) {
+		if (option == 'p')
+			product = optarg;
+		else if (option == 'd')
+			payload.folder = optarg;
+		else
+			payload.list = optarg;
+	}
+	if (option == SPG_OPTIONS_EXIT)
+		return NULL;
+	if (payload.folder && payload.list) {
+		*ret_exit = spg_client_usage(client,
+			"--payload and --files exclude each other: give one of them");
+		return NULL;
+	}
+	if (!spg_client_no_operands(client, argc, argv, ret_exit))
+		return NULL;
+	params = json_object();
+	if (!spg_client_set_text(client, params, "product", product, ret_exit)) {
+		json_decref(params);
+		return NULL;
+	}
+	if (spg_payload_params_add(&payload, params, &why))
+		return params;
+	*ret_exit = spg_client_failed(client, &why);
+	spg_complaint_finish(&why);
+	json_decref(params);
+	return NULL;
+}
+
+static int run(struct spg_client *client, int argc, char **argv)
+{
+	int code = SPG_EXIT_UNKNOWN, worst;
+	json_t *params = make_params(client, argc, argv, &code), *result;
+
+	if (!params)
+		return code;
+	result = ask(client, params);
+	if (!result)
+		return SPG_EXIT_UNKNOWN;
+	worst = worst_rank(result);
+	if (worst < 0) {
+		struct spg_complaint why = SPG_COMPLAINT_NULL;
+
+		spg_complain(&why, "the daemon's answer has no verdict");
+		spg_complaint_hint(&why, "Do client and daemon belong together? "
+					 "spguard --version, spguardd --version");
+		code = spg_client_failed(client, &why);
+		spg_complaint_finish(&why);
+	} else if (client->json) {
+		code = spg_client_pass(client, result, ranks[worst].code);
+	} else {
+		tell(&client->out, result, worst);
+		code = spg_client_finish(client, ranks[worst].code);
+	}
+	json_decref(result);
+	return code;
+}
+
+const struct spg_command spg_command_verify = {
+	.name = "verify",
+	.summary = "do the installed files fit together, are they the service pack's",
+	.help = help,
+	.run = run,
+	.exit_usage = SPG_EXIT_UNKNOWN,
+	.exit_failed = SPG_EXIT_UNKNOWN,
+};
