@@ -13,9 +13,9 @@
 #include "client/kinds.h"
 #include "common/err.h"
 
-#define KIND_WIDTH  9
+#define KIND_WIDTH  11
 #define WHO_WIDTH   18
-#define WHO_LEAST   8
+#define WHO_LEAST   6
 #define FILE_WIDTH  14 /* at least */
 
 #define NOT_WRAPPED (1U << 30)

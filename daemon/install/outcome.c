@@ -11,6 +11,7 @@
 
 /* More of a kind than these are counted in the words. */
 #define WORDS_MAX 50
+#define SIDESTEP  "spguard sidestep "
 
 struct judging {
 	struct spg_install *install;
@@ -278,17 +279,16 @@ static int explain_left_out(struct judging *j, const struct spg_install_file *fi
 	if (j->facts->expected && module)
 		(void)spg_expected_compare(j->facts->expected, module, &expected);
 	put_base(&buf, file->path);
+	if (module && !is_untouched(j, module)) {
+		spg_buf_puts(&buf, " was changed, but is not the service pack's");
+		return say(&j->install->reasons, &buf);
+	}
 	spg_buf_puts(&buf, " was not replaced");
 	if (file->n_holders > 0) {
 		spg_buf_puts(&buf, ": ");
 		put_holders(&buf, file);
 	}
-	if (expected && expected->version && file->to_version &&
-		strcmp(expected->version, file->to_version) == 0)
-		spg_buf_printf(&buf,
-			"%s it is %s, as the service pack's, but with another content",
-			file->n_holders > 0 ? ";" : ":", file->to_version);
-	else if (expected && expected->version && file->to_version)
+	if (expected && expected->version && file->to_version)
 		spg_buf_printf(&buf, "%s it is %s, the service pack has %s",
 			file->n_holders > 0 ? ";" : ":", file->to_version,
 			expected->version);
@@ -298,13 +298,18 @@ static int explain_left_out(struct judging *j, const struct spg_install_file *fi
 	return say(&j->install->reasons, &buf);
 }
 
+bool spg_outcome_is_for_held(const char *step)
+{
+	return strncmp(step, SIDESTEP, strlen(SIDESTEP)) == 0;
+}
+
 static int advise_left_out(struct judging *j, const struct spg_install_file *file)
 {
 	struct spg_buf buf = SPG_BUF_NULL;
 
 	if (file->n_holders == 0)
 		return 0;
-	spg_buf_puts(&buf, "spguard sidestep ");
+	spg_buf_puts(&buf, SIDESTEP);
 	spg_text_shell_quote(&buf, file->path);
 	spg_buf_puts(&buf, "   # or stop who holds it: spguard who ");
 	spg_text_shell_quote(&buf, spg_path_base(file->path));

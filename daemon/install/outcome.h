@@ -25,6 +25,9 @@ struct spg_outcome_facts {
 	const struct spg_install *previous;  /* the last one, if it was mixed */
 };
 
+/** True for a step of ->next that is about a file somebody holds. */
+bool spg_outcome_is_for_held(const char *step);
+
 /**
  * Fill in what became of the files, the outcome, and its reasons, next steps and
  * findings. ->ended_ns has been set. Returns 0 or SPG_ERR_NOMEM.

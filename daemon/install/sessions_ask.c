@@ -4,6 +4,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "daemon/install/outcome.h"
 #include "daemon/install/session.h"
 
 struct session *spg_session_find(
@@ -159,7 +160,10 @@ int spg_sessions_add_standing(const struct spg_sessions *sessions, const char *p
 	for (size_t i = 0; r == 0 && i < s->unmended->reasons.n; i++)
 		r = spg_texts_add(&standing->mixed, s->unmended->reasons.items[i]);
 	for (size_t i = 0; r == 0 && i < s->unmended->next.n; i++)
-		r = spg_texts_add(&standing->next, s->unmended->next.items[i]);
+		r = spg_texts_add(spg_outcome_is_for_held(s->unmended->next.items[i])
+					  ? &standing->held
+					  : &standing->next,
+			s->unmended->next.items[i]);
 	/* Judged without words, for want of memory. */
 	if (r == 0 && standing->mixed.n == 0)
 		r = spg_texts_add(

@@ -273,15 +273,16 @@ struct spg_event *spg_install_event(
 {
 	struct spg_event *event = spg_event_create(kind, at_ns, NULL, install->by);
 	size_t skipped = spg_install_count(install, SPG_CHANGE_SKIPPED);
+	size_t changed = install->n_files + install->n_more - skipped;
 	struct spg_buf detail = SPG_BUF_NULL;
 
 	if (!event)
 		return NULL;
 	spg_buf_printf(&detail, "install %lld", (long long)install->id);
 	if (kind == SPG_EVENT_INSTALL_END)
-		spg_buf_printf(&detail, ": %s, %zu files changed, %zu skipped",
-			spg_install_outcome_name(install->outcome),
-			install->n_files + install->n_more - skipped, skipped);
+		spg_buf_printf(&detail, ": %s, %zu file%s changed, %zu skipped",
+			spg_install_outcome_name(install->outcome), changed,
+			changed == 1 ? "" : "s", skipped);
 	event->product = strdup(install->product);
 	event->detail = spg_buf_take(&detail);
 	event->durable = true;

@@ -24,6 +24,7 @@ struct spg_standing {
 	char *installing;       /* which install runs, in words; NULL: none */
 	struct spg_texts mixed; /* why the set is mixed, in words */
 	struct spg_texts next;  /* what to do about that */
+	struct spg_texts held;  /* ... and while somebody holds a file */
 	struct spg_stepped_aside *aside;
 	size_t n_aside, size_aside;
 };

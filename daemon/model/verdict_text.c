@@ -338,6 +338,11 @@ static int explain_mixed(const struct spg_standing *standing, struct spg_verdict
 		spg_buf_puts(&buf, standing->mixed.items[i]);
 		r = add_line(reasons_of(v), &buf);
 	}
+	for (size_t i = 0; r == 0 && v->counts.blocked > 0 && i < standing->held.n;
+		i++) {
+		spg_buf_puts(&buf, standing->held.items[i]);
+		r = add_line(next_of(v), &buf);
+	}
 	for (size_t i = 0; r == 0 && i < standing->next.n; i++) {
 		spg_buf_puts(&buf, standing->next.items[i]);
 		r = add_line(next_of(v), &buf);

@@ -317,7 +317,7 @@ json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
 		out, "next", spg_render_texts(verdict->next, verdict->n_next));
 	if (offer)
 		r |= json_object_set_new(
-			out, "payload", spg_render_offers(verdict, offer));
+			out, "payload", spg_render_offers(proof, offer));
 	return spg_render_done(out, r);
 }
 

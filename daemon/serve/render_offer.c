@@ -55,9 +55,17 @@ int spg_render_offer(
 	return r;
 }
 
-json_t *spg_render_offers(
-	const struct spg_verdict *verdict, const struct spg_offer *offer)
+/* An old version that runs on: its name counts once, as what is there now. */
+static bool is_old_version(
+	const struct spg_observation *obs, const struct spg_judged_file *file)
 {
+	return file->seen != SPG_NO_FILE &&
+	       obs->files[file->seen].presence == SPG_REPLACED;
+}
+
+json_t *spg_render_offers(const struct spg_proof *proof, const struct spg_offer *offer)
+{
+	const struct spg_verdict *verdict = proof->verdict;
 	const struct spg_expected_file *expected;
 	const struct spg_module *module;
 	json_int_t counts[OFFERS] = {0};
@@ -65,7 +73,9 @@ json_t *spg_render_offers(
 	int r = 0;
 
 	for (size_t i = 0; i < verdict->n_files; i++)
-		counts[offer_of(&verdict->files[i], offer, &module, &expected)]++;
+		if (!is_old_version(proof->observation, &verdict->files[i]))
+			counts[offer_of(
+				&verdict->files[i], offer, &module, &expected)]++;
 	for (int i = 0; i < OFFERS; i++)
 		r |= json_object_set_new(out, names[i], json_integer(counts[i]));
 	return spg_render_done(out, r);

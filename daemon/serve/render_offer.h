@@ -21,5 +21,4 @@ int spg_render_offer(
 	json_t *out, const struct spg_judged_file *file, const struct spg_offer *offer);
 
 /** How many files there are of each kind. */
-json_t *spg_render_offers(
-	const struct spg_verdict *verdict, const struct spg_offer *offer);
+json_t *spg_render_offers(const struct spg_proof *proof, const struct spg_offer *offer);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Steps aside: a held file gets another name so that setup can write a new one.
 Never over a file, never where it would harm, and put right after a crash."""
+import hashlib
 import os
 import signal
 import sqlite3
@@ -57,6 +58,9 @@ class SidestepTest(SystemTest):
         self.assertIn("Mdbperf.dll is renamed to Mdbperf.old, and setup has not written a "
                       "new one yet", answer["reasons"])
         self.assertEqual([f["state"] for f in answer["files"]], ["sidestepped"])
+        offered = rpc.call("check", product="app", payload=[
+            {"name": "Mdbperf.dll", "sha256": hashlib.sha256(b"new\n").hexdigest()}])["payload"]
+        self.assertEqual((offered["new"], sum(offered.values())), (1, 1), offered)
         # Setup writes a new one: the old one runs on, and does not block.
         self.write_new(daemon)
         answer = daemon.check()
