@@ -105,6 +105,12 @@ static int explain_use(const struct spg_observation *obs,
 	return add_line(reasons_of(v), &buf);
 }
 
+/* Under Wine one process opens the files of all programs: its end is theirs. */
+static bool is_wineserver(const struct spg_process *process)
+{
+	return process->name && strncmp(process->name, "wineserver", 10) == 0;
+}
+
 /* How to make @process let go of its files. */
 static int advise_stop(const struct spg_process *process, struct spg_verdict *v)
 {
@@ -119,6 +125,10 @@ static int advise_stop(const struct spg_process *process, struct spg_verdict *v)
 			spg_buf_puts(&buf, ")");
 		}
 		spg_buf_puts(&buf, ": restart the machine, then check again");
+	} else if (!process->unit && is_wineserver(process)) {
+		spg_buf_puts(&buf, "close the Windows program that uses it: ");
+		put_process(&buf, process);
+		spg_buf_puts(&buf, " has it open for one");
 	} else if (process->unit) {
 		spg_buf_puts(&buf, "systemctl ");
 		if (process->unit_user) {

@@ -33,11 +33,12 @@ static const struct spg_process_info people[] = {
 	/* The same pid later. */
 	{.id = {2113, 9000}, .started_ns = 500, .name = "perfmon2"},
 	{.id = {2404, 85}, .name = "young", .started_ns = 250},
+	{.id = {2405, 86}, .name = "wineserver64"},
 };
 
 /* How the rows are called in texts. */
 static const char *const names[] = {"perfmon", "scanner", "store", "dsamain", "init",
-	"refuser", "indexer", "odd", "evil", "nameless", "perfmon2", "young"};
+	"refuser", "indexer", "odd", "evil", "nameless", "perfmon2", "young", "wine"};
 
 #define N_PEOPLE (sizeof(people) / sizeof(people[0]))
 

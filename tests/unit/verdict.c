@@ -73,6 +73,12 @@ static const struct {
 		"? a.dll is open and locked by perfmon (pid 2113)\n"
 		"? a.dll is open and waited for by scanner (pid 2200)\n"
 		"! systemctl stop perfmon.service\n! kill 2200   # scanner\n"},
+	/* Wine's server has the file for a program, and would take all along. */
+	{"file a.dll busy; use a.dll wine open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by wineserver64 (pid 2405)\n"
+		"! close the Windows program that uses it: wineserver64 (pid 2405) has "
+		"it open for one\n"},
 	/* One process and many files: one step. */
 	{"file a.dll busy; file b.dll busy; use a.dll perfmon open; "
 	 "use b.dll perfmon mapped",
