@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "common/clock.h"
+#include "daemon/store/records.h"
 #include "daemon/store/store.h"
 
 #define N_FILES   100
@@ -232,6 +233,7 @@ int main(int argc, char **argv)
 	seconds_plain = run_plain(plain, b.n);
 	if (spg_store_start(&b.store, &b.loop, &config, &origin) < 0)
 		die("cannot start");
+	spg_store_records_destroy(origin.records);
 	seconds_ours = run_ours(&b);
 	spg_store_status(b.store, &status);
 	printf("plain SQLite %.0f rows/s, history %.0f rows/s: %.0f %%; %.1f bytes a "

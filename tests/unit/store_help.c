@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 
 #include "common/err.h"
+#include "daemon/store/records.h"
 
 void setup(struct fixture *f, const char *base)
 {
@@ -41,8 +42,11 @@ int try_start(struct fixture *f)
 {
 	int r = spg_store_start(&f->store, &f->loop, &f->config, &f->origin);
 
-	if (r == 0)
-		f->next_id = f->origin.last_event_id + 1;
+	if (r < 0)
+		return r;
+	f->next_id = f->origin.last_event_id + 1;
+	spg_store_records_destroy(f->origin.records);
+	f->origin.records = NULL;
 	return r;
 }
 
