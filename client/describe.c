@@ -219,8 +219,6 @@ static enum spg_file_mark mark_of(const json_t *use, const char *state)
 
 	if (state && strcmp(state, "sidestepped") == 0)
 		return SPG_MARK_ASIDE;
-	if (state && strcmp(state, "current") == 0)
-		return SPG_MARK_CURRENT;
 	return class && strcmp(class, "setup-stops") == 0 ? SPG_MARK_STOPPED
 	                                                  : SPG_MARK_NONE;
 }
@@ -229,8 +227,6 @@ static const struct {
 	const char *mark, *footnote;
 } marks[SPG_FILE_MARKS] = {
 	[SPG_MARK_STOPPED] = {" *", "* setup ends this program by itself"},
-	[SPG_MARK_CURRENT] = {" +", "+ it is what the service pack brings: not in the "
-				    "way"},
 	[SPG_MARK_ASIDE] = {" ~", "~ an old version, stepped aside: not in the way"},
 };
 

@@ -51,7 +51,6 @@ void spg_describe_count(struct spg_buf *buf, int64_t n, const char *one);
 enum spg_file_mark {
 	SPG_MARK_NONE,
 	SPG_MARK_STOPPED, /* setup ends the program */
-	SPG_MARK_CURRENT, /* the file is the service pack's already */
 	SPG_MARK_ASIDE,   /* it was renamed aside */
 	SPG_FILE_MARKS
 };

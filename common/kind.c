@@ -58,7 +58,6 @@ static const char *const file_states[SPG_FILE_STATES] = {
 	[SPG_FILE_MISSING] = "missing",
 	[SPG_FILE_NEW] = "new",
 	[SPG_FILE_UNKNOWN] = "unknown",
-	[SPG_FILE_CURRENT] = "current",
 	[SPG_FILE_SIDESTEPPED] = "sidestepped",
 };
 

@@ -77,7 +77,6 @@ enum spg_file_state {
 	SPG_FILE_MISSING,               /* named by the product, not there */
 	SPG_FILE_NEW,                   /* in the payload, not installed yet */
 	SPG_FILE_UNKNOWN,
-	SPG_FILE_CURRENT, /* is what the payload brings: skipping it harms nothing */
 	SPG_FILE_SIDESTEPPED, /* an old version, renamed aside, that is still in use */
 	SPG_FILE_STATES
 };

@@ -8,17 +8,11 @@
 #include "common/clock.h"
 #include "common/err.h"
 
-static void drop_names(char **names, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(names[i]);
-	free(names);
-}
-
 void spg_question_destroy(struct spg_question *question)
 {
-	drop_names(question->selection.names, question->selection.n_names);
-	drop_names(question->selection.current, question->selection.n_current);
+	for (size_t i = 0; i < question->selection.n_names; i++)
+		free(question->selection.names[i]);
+	free(question->selection.names);
 	free(question->product);
 	free(question);
 }
@@ -33,27 +27,18 @@ void spg_questions_take(
 	*at = question->next;
 }
 
-static int copy_names(char *const *from, size_t n, char ***to, size_t *ret_n)
-{
-	*to = calloc(n + 1, sizeof(char *));
-	if (!*to)
-		return SPG_ERR_NOMEM;
-	for (size_t i = 0; i < n; i++) {
-		(*to)[i] = strdup(from[i]);
-		if (!(*to)[i])
-			return SPG_ERR_NOMEM;
-		(*ret_n)++;
-	}
-	return 0;
-}
-
 static int copy_selection(const struct spg_selection *from, struct spg_selection *to)
 {
-	int r = copy_names(from->names, from->n_names, &to->names, &to->n_names);
-
-	return r == 0 ? copy_names(from->current, from->n_current, &to->current,
-				&to->n_current)
-	              : r;
+	to->names = calloc(from->n_names + 1, sizeof(char *));
+	if (!to->names)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < from->n_names; i++) {
+		to->names[i] = strdup(from->names[i]);
+		if (!to->names[i])
+			return SPG_ERR_NOMEM;
+		to->n_names++;
+	}
+	return 0;
 }
 
 int spg_questions_add(struct spg_questions *questions, const char *product,

@@ -155,9 +155,9 @@ static void do_chore(struct spg_surveyor_thread *t)
 	more = chore->step(chore);
 	uv_mutex_lock(&t->lock);
 	t->at = NULL;
+	/* Behind the others: a long one keeps nobody waiting. */
 	if (more) {
-		chore->next = t->chores;
-		t->chores = chore;
+		append(&t->chores, chore);
 		return;
 	}
 	append(&t->chores_done, chore);

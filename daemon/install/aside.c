@@ -15,10 +15,10 @@
 
 #define NAMES_MAX 1000
 
-char *spg_aside_choose_name(const char *path, int *ret_err)
+char *spg_aside_choose_name(const char *path, bool whole, int *ret_err)
 {
 	const char *base = spg_path_base(path), *dot = strrchr(base, '.');
-	int len = (int)(dot && dot != base ? dot - path : (long)strlen(path));
+	int len = (int)(!whole && dot && dot != base ? dot - path : (long)strlen(path));
 
 	for (int i = 1; i < NAMES_MAX; i++) {
 		char *name = NULL, number[16] = "";
@@ -33,6 +33,10 @@ char *spg_aside_choose_name(const char *path, int *ret_err)
 		if (lstat(name, &st) < 0 && errno == ENOENT)
 			return name;
 		free(name);
+		if (errno == ENAMETOOLONG) {
+			*ret_err = SPG_ERR_INVALID;
+			return NULL;
+		}
 	}
 	*ret_err = SPG_ERR_EXISTS;
 	return NULL;

@@ -8,14 +8,16 @@
  * directory. Where the filesystem has no RENAME_NOREPLACE (rename(2)), a second
  * link is made and the first removed, which does not replace anything either.
  */
+#include <stdbool.h>
+
 #include "common/identity.h"
 
 /**
- * The name to which the file at @path would go: "mdbperf.old" for "mdbperf.dll",
- * or, while that exists, "mdbperf.old2", "mdbperf.old3"... Returns a new text, NULL
+ * The name to which the file at @path would go: "mdbperf.old" for "mdbperf.dll" (with
+ * @whole "mdbperf.dll.old"), or, while that exists, "mdbperf.old2"... Returns a new text, NULL
  * with *@ret_err: SPG_ERR_NOMEM, or SPG_ERR_EXISTS when a thousand are taken.
  */
-char *spg_aside_choose_name(const char *path, int *ret_err);
+char *spg_aside_choose_name(const char *path, bool whole, int *ret_err);
 
 /**
  * Rename @from to @to if @from is the file @id, itself and no link to it.

@@ -108,6 +108,9 @@ static int read_open(struct spg_module *module, int fd)
 	key(module, &before);
 	if (!S_ISREG(before.st_mode))
 		return say_why(module, SPG_ERR_INVALID, "not a regular file");
+	if (module->size > SPG_CATALOG_FILE_MAX)
+		return say_why(module, SPG_ERR_LIMIT,
+			"larger than 1 GiB: too large to be read while others wait");
 	r = spg_digest_fd(fd, module->sha256, NULL, NULL, NULL);
 	if (r < 0 && r != SPG_ERR_NOMEM)
 		return say_why(module, r, spg_err_text(r));

@@ -14,6 +14,9 @@
 #include "daemon/model/model.h"
 #include "daemon/prover.h"
 
+/* Larger files are not read: a step would take seconds, and no survey runs meanwhile. */
+#define SPG_CATALOG_FILE_MAX  (UINT64_C(1) << 30)
+
 /* Bytes that the cache may keep; what does not fit is read each time. */
 #define SPG_CATALOG_BYTES_MAX (64U << 20)
 

@@ -148,12 +148,8 @@ static bool is_untouched(const struct judging *j, const struct spg_module *modul
 
 	if (!file)
 		return true;
-	if (file->kinds &
-		(SPG_EVENT_BIT(SPG_EVENT_MODIFY) | SPG_EVENT_BIT(SPG_EVENT_CREATE)))
-		return false;
-	/* Renamed away and back. */
+	/* Whatever happened to it: renamed away and back, or the same written again. */
 	return before && before->sha256[0] &&
-	       spg_file_id_equal(before->id, module->id) &&
 	       strcmp(before->sha256, module->sha256) == 0;
 }
 
@@ -162,17 +158,29 @@ static bool is_alike(const struct spg_module *a, const struct spg_module *b)
 	return strcmp(a->version, b->version) == 0;
 }
 
-/* Were most of those that were like @module before replaced by something else? */
+static size_t count_alike(
+	const struct spg_module_set *set, const struct spg_module *module)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		n += is_alike(set->modules[i], module);
+	return n;
+}
+
+/* Were most of those that were like @module before replaced by something else? Where
+ * each has a version of its own, all of them are alike. */
 static bool most_alike_were_replaced(
 	const struct judging *j, const struct spg_module *module)
 {
 	const struct spg_module_set *before = j->facts->before;
+	bool by_version = before && count_alike(before, module) > 1;
 	size_t n_alike = 0, n_replaced = 0;
 
 	for (size_t i = 0; before && i < before->n; i++) {
 		const struct spg_module *then = before->modules[i], *now;
 
-		if (!is_alike(then, module))
+		if (by_version && !is_alike(then, module))
 			continue;
 		now = spg_module_set_find(j->facts->after, then->path);
 		n_alike++;
@@ -216,9 +224,11 @@ static bool is_left_out(const struct judging *j, const struct spg_module *module
 		return false;
 	if (is == SPG_OLDER || is == SPG_DIFFERENT)
 		return true;
+	if (is_still_left(j, module))
+		return true;
 	if (!is_untouched(j, module))
 		return false;
-	if (is == SPG_NOT_KNOWN || is_still_left(j, module))
+	if (is == SPG_NOT_KNOWN)
 		return true;
 	return is == SPG_NOT_EXPECTED && !j->facts->expected &&
 	       was_held(j->install, module->path) &&

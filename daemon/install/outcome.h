@@ -6,8 +6,8 @@
  *
  * A file was left out when the payload is known and brings another one than is
  * there; or, when no payload is known, when somebody held it meanwhile and most of
- * its like (the files that had the same version before; where files have none, all
- * those without) were replaced.
+ * its like (the files that had the same version before, or none; all, where no other
+ * has) were replaced.
  */
 #include <stdbool.h>
 #include <stddef.h>

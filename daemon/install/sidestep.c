@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "daemon/install/aside.h"
+#include "daemon/install/sidestep_journal.h"
 #include "daemon/install/sidestep_judge.h"
 #include "daemon/store/records.h"
 #include "daemon/surveyor.h"
@@ -17,7 +18,7 @@
 /* What is done to one file; the steps of an action are done one after the other. */
 struct step {
 	struct spg_sidestep record; /* ->state REFUSED: nothing is to be done */
-	size_t product;             /* index, while the action judges */
+	bool unjudged;              /* its product is to be proved still */
 	bool may;                   /* judged, and nothing speaks against it */
 };
 
@@ -45,8 +46,7 @@ struct action {
 struct spg_sidesteps {
 	struct spg_sidesteps_host host;
 	int64_t last;
-	struct spg_sidestep *journal; /* those that are not over */
-	size_t n, size;
+	struct spg_sidestep_journal journal;
 	struct action *actions;
 	bool begun;
 	struct action
@@ -55,52 +55,6 @@ struct spg_sidesteps {
 
 static void advance(struct action *action);
 static void prove_next(struct action *action);
-
-/* ---- the journal in memory ---- */
-
-static bool is_over(enum spg_sidestep_state state)
-{
-	return state == SPG_SIDESTEP_UNDONE || state == SPG_SIDESTEP_CLEANED ||
-	       state == SPG_SIDESTEP_FAILED || state == SPG_SIDESTEP_REFUSED;
-}
-
-static struct spg_sidestep *find(const struct spg_sidesteps *sidesteps, int64_t id)
-{
-	for (size_t i = 0; i < sidesteps->n; i++)
-		if (sidesteps->journal[i].id == id)
-			return &sidesteps->journal[i];
-	return NULL;
-}
-
-/* Take over a copy of @record, or what it says now of one that is there. */
-static int remember(struct spg_sidesteps *sidesteps, const struct spg_sidestep *record)
-{
-	struct spg_sidestep *known = find(sidesteps, record->id), copy;
-	int r;
-
-	if (!known && is_over(record->state))
-		return 0;
-	r = spg_sidestep_copy(record, &copy);
-	if (r < 0)
-		return r;
-	if (known) {
-		spg_sidestep_finish(known);
-		*known = copy;
-		if (is_over(copy.state)) {
-			spg_sidestep_finish(known);
-			*known = sidesteps->journal[--sidesteps->n];
-		}
-		return 0;
-	}
-	r = spg_array_reserve(&sidesteps->journal, sidesteps->n, &sidesteps->size,
-		sizeof(*sidesteps->journal));
-	if (r < 0) {
-		spg_sidestep_finish(&copy);
-		return r;
-	}
-	sidesteps->journal[sidesteps->n++] = copy;
-	return 0;
-}
 
 static void tell_standing(const struct spg_sidesteps *sidesteps, const char *product)
 {
@@ -176,14 +130,31 @@ static void write_journal(struct action *action, enum spg_sidestep_state state)
 		action->sidesteps->host.store, record, on_journaled, action);
 }
 
+static bool is_chosen(const struct action *action, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(action->steps[i].record.old_path, name) == 0)
+			return true;
+	return false;
+}
+
+/* x.dll and x.exe would both become x.old: the second keeps its whole name. */
+static char *choose_name(struct action *action, size_t at)
+{
+	const char *path = action->steps[at].record.path;
+	char *name = spg_aside_choose_name(path, false, &action->disk_err);
+
+	if (name && is_chosen(action, at, name)) {
+		free(name);
+		name = spg_aside_choose_name(path, true, &action->disk_err);
+	}
+	return name;
+}
+
 static void choose_names(struct action *action)
 {
-	for (size_t i = 0; i < action->n_steps && action->disk_err == 0; i++) {
-		struct spg_sidestep *record = &action->steps[i].record;
-
-		record->old_path =
-			spg_aside_choose_name(record->path, &action->disk_err);
-	}
+	for (size_t i = 0; i < action->n_steps && action->disk_err == 0; i++)
+		action->steps[i].record.old_path = choose_name(action, i);
 }
 
 /* Surveyor's thread: the one thing that the step does to the disk. */
@@ -287,7 +258,7 @@ static void on_journaled(void *user, int err)
 		conclude(action);
 		return;
 	}
-	if (remember(sidesteps, &step->record) < 0)
+	if (spg_sidestep_journal_note(&sidesteps->journal, &step->record) < 0)
 		spg_error("a step aside is not remembered: out of memory");
 	if (step->may) {
 		start_disk(action);
@@ -326,9 +297,18 @@ static size_t next_unjudged(const struct action *action)
 {
 	size_t i = 0;
 
-	while (i < action->n_steps && action->steps[i].product == SPG_NO_FILE)
+	while (i < action->n_steps && !action->steps[i].unjudged)
 		i++;
 	return i;
+}
+
+/* What is over stays what it is; what was only planned is not begun. */
+static void refuse(struct step *step, const char *why)
+{
+	step->may = false;
+	if (step->record.state == SPG_SIDESTEP_PLANNED && step->record.id == 0)
+		step->record.state = SPG_SIDESTEP_REFUSED;
+	set_detail(step, why);
 }
 
 static void judge_step(
@@ -352,35 +332,55 @@ static void judge_step(
 	spg_buf_finish(&why);
 }
 
-static void on_proof(void *user, int err, const struct spg_proof *proof)
+/* The steps of the product in hand, which @proof is about; NULL: it has gone. */
+static void judge_steps(struct action *action, const struct spg_proof *proof)
 {
-	struct action *action = user;
-	size_t product = action->steps[next_unjudged(action)].product;
+	const char *product = action->steps[next_unjudged(action)].record.product;
 
 	for (size_t i = 0; i < action->n_steps; i++) {
 		struct step *step = &action->steps[i];
 
-		if (step->product != product)
+		if (!step->unjudged || strcmp(step->record.product, product) != 0)
 			continue;
-		step->product = SPG_NO_FILE;
-		if (err < 0)
-			action->err = err;
-		else
+		step->unjudged = false;
+		if (proof)
 			judge_step(action, step, proof);
+		else
+			refuse(step, "its product has gone in a reload of the "
+				     "configuration");
 	}
+}
+
+static void on_proof(void *user, int err, const struct spg_proof *proof)
+{
+	struct action *action = user;
+
+	if (err == SPG_ERR_NOT_FOUND)
+		proof = NULL;
+	else if (err < 0)
+		action->err = err;
+	judge_steps(action, err < 0 ? NULL : proof);
 	prove_next(action);
 }
 
 static void prove_next(struct action *action)
 {
 	size_t i = next_unjudged(action);
+	int index;
 
 	if (i == action->n_steps || action->err < 0) {
 		advance(action);
 		return;
 	}
-	if (spg_prover_ask(action->sidesteps->host.prover, action->steps[i].product,
-		    NULL, true, on_proof, action) < 0) {
+	index = spg_model_find_product(
+		action->sidesteps->host.model, action->steps[i].record.product);
+	if (index < 0) {
+		judge_steps(action, NULL);
+		prove_next(action);
+		return;
+	}
+	if (spg_prover_ask(action->sidesteps->host.prover, (size_t)index, NULL, true,
+		    on_proof, action) < 0) {
 		action->err = SPG_ERR_NOMEM;
 		conclude(action);
 	}
@@ -396,7 +396,7 @@ static struct step *add_step(struct action *action)
 		    sizeof(*action->steps)) < 0)
 		return NULL;
 	step = &action->steps[action->n_steps++];
-	*step = (struct step){.product = SPG_NO_FILE};
+	*step = (struct step){.unjudged = false};
 	return step;
 }
 
@@ -408,7 +408,7 @@ static int add_path(struct action *action, size_t product, const char *path)
 
 	if (!step)
 		return SPG_ERR_NOMEM;
-	step->product = product;
+	step->unjudged = true;
 	record->product = strdup(spg_model_product(model, product)->name);
 	record->path = strdup(path);
 	record->state = SPG_SIDESTEP_PLANNED;
@@ -450,13 +450,10 @@ static int add_named(struct action *action, const char *name, const char *of)
 static int add_known(struct action *action, const struct spg_sidestep *record)
 {
 	struct step *step = add_step(action);
-	int product =
-		spg_model_find_product(action->sidesteps->host.model, record->product);
 
 	if (!step)
 		return SPG_ERR_NOMEM;
-	if (product >= 0 && action->verb != SPG_SIDESTEP_LIST)
-		step->product = (size_t)product;
+	step->unjudged = action->verb != SPG_SIDESTEP_LIST;
 	return spg_sidestep_copy(record, &step->record);
 }
 
@@ -465,9 +462,9 @@ static int add_journal(struct action *action, int64_t id)
 	const struct spg_sidesteps *sidesteps = action->sidesteps;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < sidesteps->n; i++)
-		if (!id || sidesteps->journal[i].id == id)
-			r = add_known(action, &sidesteps->journal[i]);
+	for (size_t i = 0; r == 0 && i < sidesteps->journal.n; i++)
+		if (!id || sidesteps->journal.rows[i].id == id)
+			r = add_known(action, &sidesteps->journal.rows[i]);
 	return r == 0 && id && action->n_steps == 0 ? SPG_ERR_NOT_FOUND : r;
 }
 
@@ -562,7 +559,8 @@ static void take_records(
 	struct spg_sidesteps *sidesteps, const struct spg_store_records *records)
 {
 	for (size_t i = 0; records && i < records->n_sidesteps; i++)
-		if (remember(sidesteps, &records->sidesteps[i]) < 0)
+		if (spg_sidestep_journal_note(
+			    &sidesteps->journal, &records->sidesteps[i]) < 0)
 			spg_error("a step aside is not remembered: out of memory");
 }
 
@@ -573,8 +571,8 @@ void spg_sidesteps_begin(struct spg_sidesteps *sidesteps)
 	if (sidesteps->begun)
 		return;
 	sidesteps->begun = true;
-	for (size_t i = 0; i < sidesteps->n; i++) {
-		const struct spg_sidestep *record = &sidesteps->journal[i];
+	for (size_t i = 0; i < sidesteps->journal.n; i++) {
+		const struct spg_sidestep *record = &sidesteps->journal.rows[i];
 
 		if (record->state != SPG_SIDESTEP_PLANNED)
 			continue;
@@ -620,8 +618,8 @@ static void on_reviewed(void *user, int err)
 
 void spg_sidesteps_review(struct spg_sidesteps *sidesteps, const char *product)
 {
-	for (size_t i = 0; i < sidesteps->n; i++) {
-		struct spg_sidestep *record = &sidesteps->journal[i];
+	for (size_t i = 0; i < sidesteps->journal.n; i++) {
+		struct spg_sidestep *record = &sidesteps->journal.rows[i];
 
 		if (record->state != SPG_SIDESTEP_RENAMED ||
 			strcmp(record->product, product) != 0 ||
@@ -640,8 +638,8 @@ int spg_sidesteps_add_standing(const struct spg_sidesteps *sidesteps,
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < sidesteps->n; i++) {
-		const struct spg_sidestep *record = &sidesteps->journal[i];
+	for (size_t i = 0; r == 0 && i < sidesteps->journal.n; i++) {
+		const struct spg_sidestep *record = &sidesteps->journal.rows[i];
 		const struct spg_stepped_aside aside = {.id = record->file,
 			.path = record->path,
 			.old_path = record->old_path,
@@ -681,8 +679,6 @@ void spg_sidesteps_destroy(struct spg_sidesteps *sidesteps)
 		sidesteps->actions = action->next;
 		action_destroy(action);
 	}
-	for (size_t i = 0; i < sidesteps->n; i++)
-		spg_sidestep_finish(&sidesteps->journal[i]);
-	free(sidesteps->journal);
+	spg_sidestep_journal_finish(&sidesteps->journal);
 	free(sidesteps);
 }

@@ -41,14 +41,6 @@ static bool is_asked(const struct spg_product *product,
 	             : spg_product_has_name(product, spg_path_base(path));
 }
 
-/* What a judgement goes by, besides the observation. */
-struct judging {
-	const struct spg_name_set *asked; /* NULL: the product's own files */
-	struct spg_name_set current;
-	bool has_current;
-	const struct spg_standing *standing; /* NULL: nothing */
-};
-
 /* What is known of one file while it is judged. */
 struct tally {
 	unsigned how;     /* of every user */
@@ -140,24 +132,20 @@ static void count_file(struct spg_verdict_counts *counts,
 	counts->waiting += (how & SPG_USE_WAITING) != 0;
 }
 
-/* Held, and yet in nobody's way. */
+/* An old version that was stepped aside is held, and yet in nobody's way. */
 static enum spg_file_state excuse(const struct spg_seen_file *seen,
-	const struct judging *j, unsigned how, enum spg_file_state state)
+	const struct spg_standing *standing, enum spg_file_state state)
 {
 	if (state != SPG_FILE_BLOCKED && state != SPG_FILE_HELD_BY_SETUP_STOPPED)
 		return state;
-	if (seen->presence == SPG_REPLACED)
-		return spg_standing_find(j->standing, seen->file->id)
-		               ? SPG_FILE_SIDESTEPPED
-		               : state;
-	/* Who has it open for writing can make it something else. */
-	return j->has_current && !(how & SPG_USE_WRITE) &&
-	                       spg_name_set_has_path(&j->current, seen->file->path)
-	               ? SPG_FILE_CURRENT
+	return seen->presence == SPG_REPLACED &&
+	                       spg_standing_find(standing, seen->file->id)
+	               ? SPG_FILE_SIDESTEPPED
 	               : state;
 }
 
-static int judge_seen(const struct spg_observation *obs, const struct judging *j,
+static int judge_seen(const struct spg_observation *obs,
+	const struct spg_name_set *asked, const struct spg_standing *standing,
 	struct spg_verdict *v)
 {
 	struct tally *tallies = tally_files(obs);
@@ -170,11 +158,10 @@ static int judge_seen(const struct spg_observation *obs, const struct judging *j
 		const char *path = seen->file->path;
 		struct spg_judged_file file = {.path = path, .seen = i};
 
-		if (seen->presence == SPG_GONE ||
-			!is_asked(obs->product, j->asked, path))
+		if (seen->presence == SPG_GONE || !is_asked(obs->product, asked, path))
 			continue;
-		file.state = excuse(
-			seen, j, tallies[i].how, judge_state(obs, seen, &tallies[i]));
+		file.state =
+			excuse(seen, standing, judge_state(obs, seen, &tallies[i]));
 		file.unattributed = file.state == SPG_FILE_BLOCKED &&
 		                    (seen->unattributed || tallies[i].hidden_lock ||
 					    !tallies[i].blockers);
@@ -333,30 +320,20 @@ int spg_verdict_judge(const struct spg_observation *obs,
 {
 	struct spg_verdict v = SPG_VERDICT_NULL;
 	struct spg_name_set set = SPG_NAME_SET_NULL;
-	struct judging j = {
-		.asked = selection ? &set : NULL,
-		.current = SPG_NAME_SET_NULL,
-		.standing = standing,
-	};
+	const struct spg_name_set *asked = selection ? &set : NULL;
 	int r = 0;
 
 	if (selection)
 		r = spg_name_set_init(&set, selection->names, selection->n_names,
 			obs->product->ignore_case);
-	if (r == 0 && selection && selection->n_current > 0) {
-		j.has_current = true;
-		r = spg_name_set_init(&j.current, selection->current,
-			selection->n_current, obs->product->ignore_case);
-	}
 	if (r == 0)
-		r = judge_seen(obs, &j, &v);
+		r = judge_seen(obs, asked, standing, &v);
 	if (r == 0)
 		r = judge_absent(obs, selection, &v);
 	if (r == 0) {
-		v.kind = add_standing(standing, &v, conclude(obs, j.asked, &v));
-		r = spg_verdict_explain(obs, j.asked, standing, &v);
+		v.kind = add_standing(standing, &v, conclude(obs, asked, &v));
+		r = spg_verdict_explain(obs, asked, standing, &v);
 	}
-	spg_name_set_finish(&j.current);
 	spg_name_set_finish(&set);
 	if (r < 0) {
 		spg_verdict_finish(&v);

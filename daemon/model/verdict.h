@@ -17,9 +17,9 @@
  *   - then what installs have left (standing.h): while one runs, blocked; what
  *     would be safe is attention when the set is mixed or a file was stepped
  *     aside and the step is not finished. Else safe.
- * A file that already is what the payload brings does not block: setup has
- * nothing to do there. An old version that was stepped aside does not block
- * either: its name is free.
+ * An old version that was stepped aside does not block: its name is free. A held
+ * file that looks like what the payload brings does: it was read at another moment,
+ * and who holds it can change it.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,8 +31,6 @@
 struct spg_selection {
 	char **names; /* bare file names, or absolute paths */
 	size_t n_names;
-	char **current; /* of these: what is installed is what the payload brings */
-	size_t n_current;
 };
 
 struct spg_judged_file {

@@ -339,37 +339,25 @@ static int select_names(
 	return 0;
 }
 
-/* Which files of the payload are installed already. They were read when nothing had
- * happened to them since; while something happens to them, an install runs. */
-static int select_current(struct question *q, struct spg_selection *ret)
+/* What the payload would do, to be told with the answer; the verdict is not built on
+ * it, since the installed files were read at another moment. */
+static int take_offer(struct question *q)
 {
 	const struct spg_service *service = q->gathering->call->service;
 	const struct spg_product *product =
 		spg_model_product(service->model, q->product);
-	struct spg_module_set *installed =
-		spg_sessions_installed(service->sessions, product->name);
-	int r;
 
 	spg_expected_finish(&q->expected);
-	r = spg_params_payload(q->gathering->params, product, &q->expected);
-	if (r < 0 || q->expected.n == 0)
-		return r;
 	spg_module_set_unref(q->installed);
-	q->installed = spg_module_set_ref(installed);
-	ret->current = calloc(installed ? installed->n + 1 : 1, sizeof(char *));
-	if (!ret->current)
-		return SPG_ERR_NOMEM;
-	for (size_t i = 0; installed && i < installed->n; i++)
-		if (spg_expected_compare(&q->expected, installed->modules[i], NULL) ==
-			SPG_AS_EXPECTED)
-			ret->current[ret->n_current++] = installed->modules[i]->path;
-	return 0;
+	q->installed = spg_module_set_ref(
+		spg_sessions_installed(service->sessions, product->name));
+	return spg_params_payload(q->gathering->params, product, &q->expected);
 }
 
 static int ask(struct gathering *g, struct question *q)
 {
 	struct spg_prover *prover = g->call->service->prover;
-	struct spg_selection selection = {NULL, 0, NULL, 0};
+	struct spg_selection selection = {NULL, 0};
 	bool selects = g->subject == SUBJECT_CHECK && g->names.names;
 	int r = 0;
 
@@ -379,7 +367,7 @@ static int ask(struct gathering *g, struct question *q)
 	if (selects)
 		r = select_names(g, q, &selection);
 	if (r == 0 && selects)
-		r = select_current(q, &selection);
+		r = take_offer(q);
 	if (r == 0 && g->subject == SUBJECT_CHECK && g->wait_ns >= 0)
 		r = spg_prover_wait(prover, q->product, selects ? &selection : NULL,
 			g->wait_ns, on_proof, q);
@@ -387,7 +375,6 @@ static int ask(struct gathering *g, struct question *q)
 		r = spg_prover_ask(prover, q->product, selects ? &selection : NULL,
 			g->subject != SUBJECT_CHECK, on_proof, q);
 	free(selection.names);
-	free(selection.current);
 	if (r == 0) {
 		q->pending = true;
 		g->n_pending++;

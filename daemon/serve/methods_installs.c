@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "daemon/install/sessions.h"
 #include "daemon/serve/render_install.h"
+#include "daemon/serve/session.h"
 #include "daemon/store/records.h"
 
 #define LIMIT_DEFAULT 20
@@ -118,11 +119,21 @@ void spg_method_installs(struct spg_call *call, const json_t *params)
 	const json_t *wait = json_object_get(params, "wait");
 	json_int_t limit = json_integer_value(json_object_get(params, "limit"));
 	const char *product = spg_params_text(params, "product");
+	const struct spg_session *session = call->session;
+	bool ended = json_is_true(json_object_get(params, "ended"));
 	struct asked *asked;
 	int index;
 
 	if (!spg_params_product(call, params, &index))
 		return;
+	/* Who says so wrongly has an install judged before it is over. */
+	if (ended && !call->service->is_admin(call->service->user, session->uid,
+			     session->gid, session->pid)) {
+		spg_call_fail(call, SPG_RPC_DENIED,
+			"ask without \"ended\", as whoever did not start the installer",
+			"you may not say that an install has ended");
+		return;
+	}
 	asked = calloc(1, sizeof(*asked));
 	if (asked && product)
 		asked->product = strdup(product);
@@ -134,7 +145,7 @@ void spg_method_installs(struct spg_call *call, const json_t *params)
 	asked->call = call;
 	asked->id = json_integer_value(json_object_get(params, "id"));
 	asked->limit = limit > 0 ? (size_t)limit : LIMIT_DEFAULT;
-	if (json_is_true(json_object_get(params, "ended")))
+	if (ended)
 		spg_sessions_hurry(call->service->sessions, product);
 	if (json_is_number(wait))
 		wait_for_quiet(asked, json_number_value(wait));

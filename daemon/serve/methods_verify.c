@@ -19,8 +19,8 @@
 
 struct verifying {
 	struct spg_call *call;
-	json_t *params;   /* a reference */
-	size_t *products; /* indices */
+	json_t *params;  /* a reference */
+	char **products; /* names: a reload changes indices */
 	size_t n_products, at;
 	json_t *answers;
 	enum spg_verify_verdict worst;
@@ -41,6 +41,8 @@ static void destroy(struct verifying *v)
 {
 	json_decref(v->params);
 	json_decref(v->answers);
+	for (size_t i = 0; i < v->n_products; i++)
+		free(v->products[i]);
 	free(v->products);
 	v->progress.data = v;
 	uv_close((uv_handle_t *)&v->progress, on_progress_closed);
@@ -75,6 +77,12 @@ static void finish(struct verifying *v, int err)
 	destroy(v);
 }
 
+/* Where the product in hand is now; -1: a reload took it away. */
+static int index_now(const struct verifying *v)
+{
+	return spg_model_find_product(v->call->service->model, v->products[v->at]);
+}
+
 static void on_progress(uv_timer_t *timer)
 {
 	struct verifying *v = timer->data;
@@ -86,8 +94,7 @@ static void on_progress(uv_timer_t *timer)
 	if (!spg_catalog_progress(service->catalog, v, &done, &total))
 		return;
 	line = json_pack("{s:s, s:s, s:{s:s, s:I, s:I}}", "jsonrpc", "2.0", "method",
-		"progress", "params", "product",
-		spg_model_product(service->model, v->products[v->at])->name, "done",
+		"progress", "params", "product", v->products[v->at], "done",
 		(json_int_t)done, "total", (json_int_t)total);
 	text = line ? json_dumps(line, JSON_COMPACT) : NULL;
 	json_decref(line);
@@ -123,7 +130,7 @@ static void note_mended(struct verifying *v, const struct spg_product *product,
 static int judge(struct verifying *v, struct spg_module_set *set)
 {
 	struct spg_product *product =
-		spg_model_product(v->call->service->model, v->products[v->at]);
+		spg_model_product(v->call->service->model, (size_t)index_now(v));
 	struct spg_expected expected;
 	struct spg_verification verification;
 	int r = spg_params_payload(v->params, product, &expected);
@@ -152,10 +159,7 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 
 	uv_timer_stop(&v->progress);
 	/* A reload meanwhile may have taken the product away. */
-	if (err == 0 &&
-		v->products[v->at] >= spg_model_n_products(v->call->service->model))
-		err = SPG_ERR_BUSY;
-	if (err == 0)
+	if (err == 0 && index_now(v) >= 0)
 		err = judge(v, set);
 	if (err < 0) {
 		finish(v, err);
@@ -174,9 +178,13 @@ static void next_product(struct verifying *v)
 		return;
 	}
 	v->began_ns = spg_clock_mono_ns();
-	if (v->products[v->at] >= spg_model_n_products(service->model) ||
-		spg_catalog_read_product(service->catalog, service->model,
-			v->products[v->at], on_read, v) < 0) {
+	if (index_now(v) < 0) {
+		v->at++;
+		next_product(v);
+		return;
+	}
+	if (spg_catalog_read_product(service->catalog, service->model,
+		    (size_t)index_now(v), on_read, v) < 0) {
 		finish(v, SPG_ERR_NOMEM);
 		return;
 	}
@@ -219,8 +227,12 @@ static int choose_products(struct verifying *v, int product)
 		concerned = product >= 0 || expected.n == 0 ||
 		            spg_payload_concerns(model, i, &expected);
 		spg_expected_finish(&expected);
-		if (concerned)
-			v->products[v->n_products++] = i;
+		if (!concerned)
+			continue;
+		v->products[v->n_products] = strdup(spg_model_product(model, i)->name);
+		if (!v->products[v->n_products])
+			return SPG_ERR_NOMEM;
+		v->n_products++;
 	}
 	return 0;
 }

@@ -15,7 +15,10 @@
 #define MANY_ROWS ROWS_4 ", " ROWS_4 ", " ROWS_4 ", " ROWS_4
 
 /* So many installs are remembered. */
+/* ... besides the latest of each product, which its verdict is built on. */
 #define KEPT      "1000"
+#define LATEST    "(SELECT max(id) FROM installs GROUP BY product)"
+#define EXPIRED   " (install <= ?1 - " KEPT " AND install NOT IN " LATEST ")"
 
 /* Subjects of the events of one block on one side of a moment. */
 #define SUBJECTS_OF(condition)                                                         \
@@ -182,11 +185,11 @@ static const char *const sql_text[SPG_SQL_N] = {
 				       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SPG_SQL_INSTALL_NOTE_ADD] = "INSERT INTO install_notes VALUES(?1, ?2, ?3, ?4)",
 	[SPG_SQL_INSTALL_FILES_CLEAR] =
-		"DELETE FROM install_files WHERE install = ?1 OR install <= ?1 - " KEPT,
-	[SPG_SQL_INSTALL_HOLDERS_CLEAR] = "DELETE FROM install_holders WHERE install = "
-					  "?1 OR install <= ?1 - " KEPT,
+		"DELETE FROM install_files WHERE install = ?1 OR" EXPIRED,
+	[SPG_SQL_INSTALL_HOLDERS_CLEAR] =
+		"DELETE FROM install_holders WHERE install = ?1 OR" EXPIRED,
 	[SPG_SQL_INSTALL_NOTES_CLEAR] =
-		"DELETE FROM install_notes WHERE install = ?1 OR install <= ?1 - " KEPT,
+		"DELETE FROM install_notes WHERE install = ?1 OR" EXPIRED,
 	[SPG_SQL_INSTALLS] =
 		"SELECT id, product, began, ended, outcome, last, follows, pid, start,"
 		" process, exe, cmdline, user FROM installs WHERE (?1 IS NULL OR"
@@ -204,7 +207,8 @@ static const char *const sql_text[SPG_SQL_N] = {
 		" FROM install_holders WHERE install = ?1 ORDER BY rowid",
 	[SPG_SQL_INSTALL_NOTES] = "SELECT role, text FROM install_notes"
 				  " WHERE install = ?1 ORDER BY role, n",
-	[SPG_SQL_INSTALL_EXPIRE] = "DELETE FROM installs WHERE id <= ?1 - " KEPT,
+	[SPG_SQL_INSTALL_EXPIRE] =
+		"DELETE FROM installs WHERE id <= ?1 - " KEPT " AND id NOT IN " LATEST,
 	[SPG_SQL_INSTALL_LAST] = "SELECT max(id) FROM installs",
 	[SPG_SQL_SIDESTEP_PUT] =
 		"INSERT OR REPLACE INTO sidesteps"

@@ -43,9 +43,26 @@ static const struct {
 		"b.dll:perfmon",
 		.outcome = "clean: a.dll replaced\n"
 			   "? it finished clean: what is there fits together\n"},
-	/* Of another version than those replaced: none of its like. */
+	/* Each of its own version: all are alike. */
 	{"a.dll@1.0=x b.dll@7.0=x", "a.dll@2.0=y b.dll@7.0=x", "a.dll:r",
 		"b.dll:perfmon",
+		.outcome =
+			"mixed: a.dll replaced, b.dll skipped\n"
+			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"},
+	/* The same written again over a held one: it is what it was. */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r b.dll:mr",
+		"b.dll:perfmon",
+		.outcome =
+			"mixed: a.dll replaced, b.dll skipped\n"
+			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"},
+	/* ... which mends nothing that was left before. */
+	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "b.dll:cm", "",
+		.left = "b.dll=x",
+		.outcome = "mixed: b.dll skipped\n"
+			   "? b.dll was not replaced, as in the install before\n"},
+	/* Of another version than those replaced: none of its like. */
+	{"a.dll@1.0=x b.dll@7.0=x c.dll@7.0=x", "a.dll@2.0=y b.dll@7.0=x c.dll@7.0=x",
+		"a.dll:r", "b.dll:perfmon",
 		.outcome = "clean: a.dll replaced\n"
 			   "? it finished clean: what is there fits together\n"},
 	/* Not held: nobody knows that it should have been replaced... */

@@ -429,7 +429,6 @@ static const struct {
 	const char *aside; /* path of a file stepped aside */
 	bool other;        /* ... which is not the first one seen */
 	bool missing;
-	const char *current; /* path of one that is what the payload brings */
 	const char *expect;
 } standings[] = {
 	{"file a.dll free", .installing = "setup runs",
@@ -468,15 +467,6 @@ static const struct {
 		.expect = "blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
 			  "? an old version of a.dll is mapped by perfmon (pid 2113)\n"
 			  "! systemctl stop perfmon.service\n"},
-	/* Already what the payload brings. */
-	{"file a.dll busy; use a.dll perfmon mapped", .current = "/srv/bin/a.dll",
-		.expect = "safe files=1 mapped=1\n  a.dll current\n"},
-	{"file a.dll busy; use a.dll perfmon mapped", .current = "/srv/lib/a.dll",
-		.expect = "blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
-			  "? a.dll is mapped by perfmon (pid 2113)\n"
-			  "! systemctl stop perfmon.service\n"},
-	{"file a.dll unknown", .current = "/srv/bin/a.dll",
-		.expect = "unknown files=1\n  a.dll unknown\n"},
 };
 
 START_TEST(standing)
@@ -484,10 +474,6 @@ START_TEST(standing)
 	struct spg_product *product = help_product();
 	struct spg_verdict verdict = SPG_VERDICT_NULL;
 	struct spg_standing left = SPG_STANDING_NULL;
-	char *names[] = {"a.dll", "b.dll"};
-	char *current = (char *)standings[_i].current;
-	struct spg_selection selection = {
-		.names = names, .n_names = 1, .current = &current, .n_current = 1};
 	struct spg_observation *obs;
 	char *text;
 
@@ -508,9 +494,7 @@ START_TEST(standing)
 		aside.id.ino += standings[_i].other;
 		ck_assert_int_eq(spg_standing_add_aside(&left, &aside), 0);
 	}
-	ck_assert_int_eq(
-		spg_verdict_judge(obs, current ? &selection : NULL, &left, &verdict),
-		0);
+	ck_assert_int_eq(spg_verdict_judge(obs, NULL, &left, &verdict), 0);
 	text = help_verdict_text(&verdict);
 	ck_assert_str_eq(text, standings[_i].expect);
 	free(text);
