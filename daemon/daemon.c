@@ -115,7 +115,7 @@ static void on_gap(void *user, enum spg_gap_reason reason, int64_t since_ns,
 		return;
 	spg_history_gap(d->history, &gap, detail);
 	spg_model_distrust(d->model, SPG_NO_FILE);
-	spg_installs_distrust(&d->installs);
+	spg_installs_look(&d->installs, NULL);
 	spg_prover_kick(d->prover, true);
 }
 
@@ -129,6 +129,7 @@ static void on_layout(void *user, const struct spg_product *product)
 	if (d->watch->ops->guard_walk)
 		d->watch->ops->guard_walk(d->watch, product);
 	spg_model_distrust(d->model, index >= 0 ? (size_t)index : SPG_NO_FILE);
+	spg_installs_look(&d->installs, index >= 0 ? product : NULL);
 	spg_prover_kick(d->prover, false);
 }
 

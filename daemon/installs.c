@@ -96,10 +96,10 @@ void spg_installs_note_changes(
 		spg_sessions_note_use(installs->sessions, changes->events[i]);
 }
 
-void spg_installs_distrust(struct spg_installs *installs)
+void spg_installs_look(struct spg_installs *installs, const struct spg_product *product)
 {
 	if (installs->sessions)
-		spg_sessions_distrust(installs->sessions);
+		spg_sessions_look(installs->sessions, product ? product->name : NULL);
 }
 
 void spg_installs_note_exit(struct spg_installs *installs, struct spg_proc_id id)

@@ -57,8 +57,9 @@ void spg_installs_note(struct spg_installs *installs, const struct spg_event *ev
 void spg_installs_note_changes(
 	struct spg_installs *installs, const struct spg_event_list *changes);
 
-/** Events were lost. */
-void spg_installs_distrust(struct spg_installs *installs);
+/** Events were lost, or directories of @product (NULL: any) have changed. */
+void spg_installs_look(
+	struct spg_installs *installs, const struct spg_product *product);
 
 void spg_installs_note_exit(struct spg_installs *installs, struct spg_proc_id id);
 

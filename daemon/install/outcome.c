@@ -66,6 +66,39 @@ static enum spg_install_change change_of(const struct spg_install_file *file,
 	                                                     : SPG_CHANGE_MODIFIED;
 }
 
+static bool is_other(const struct spg_module *a, const struct spg_module *b)
+{
+	return a->sha256[0] && b->sha256[0] && strcmp(a->sha256, b->sha256) != 0;
+}
+
+static int add_unnoted(struct spg_install *install, const char *path)
+{
+	return spg_install_find(install, path) || spg_install_add_file(install, path) ||
+	                       install->n_files >= SPG_INSTALL_FILES_MAX
+	               ? 0
+	               : SPG_ERR_NOMEM;
+}
+
+/* What came without an event: a directory that was renamed into place, a store through
+ * a mapping, events that were lost. */
+static int find_unnoted(struct judging *j)
+{
+	struct spg_module_set *before = j->facts->before, *after = j->facts->after;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && before && i < after->n; i++) {
+		const struct spg_module *then =
+			spg_module_set_find(before, after->modules[i]->path);
+
+		if (!then || is_other(then, after->modules[i]))
+			r = add_unnoted(j->install, after->modules[i]->path);
+	}
+	for (size_t i = 0; r == 0 && before && i < before->n; i++)
+		if (!spg_module_set_find(after, before->modules[i]->path))
+			r = add_unnoted(j->install, before->modules[i]->path);
+	return r;
+}
+
 static int settle_files(struct judging *j)
 {
 	const struct spg_outcome_facts *facts = j->facts;
@@ -246,6 +279,28 @@ static int find_left_out(struct judging *j)
 	return r;
 }
 
+/* Left out before, and not there at all now: stepped aside, perhaps, and it may come
+ * back as it was. */
+static int find_missing(struct judging *j)
+{
+	const struct spg_install *previous = j->facts->previous;
+
+	for (size_t i = 0; previous && i < previous->n_files; i++) {
+		const struct spg_install_file *left = &previous->files[i];
+		struct spg_install_file *file;
+
+		if (left->change != SPG_CHANGE_SKIPPED ||
+			spg_module_set_find(j->facts->after, left->path))
+			continue;
+		file = spg_install_add_file(j->install, left->path);
+		if (!file)
+			return SPG_ERR_NOMEM;
+		file->change = SPG_CHANGE_SKIPPED;
+		memcpy(file->to_sha256, left->to_sha256, sizeof(file->to_sha256));
+	}
+	return 0;
+}
+
 /* ---- in words ---- */
 
 static void put_hows(struct spg_buf *buf, unsigned how)
@@ -398,6 +453,13 @@ static int explain_unread(struct judging *j)
 		spg_buf_printf(&buf, ": %s", module->why);
 		r = say(&j->install->reasons, &buf);
 	}
+	if (r == 0 && j->facts->past_lost && !j->facts->expected) {
+		j->unread = true;
+		spg_buf_puts(&buf,
+			"spguardd ended while it ran: what was there before, and "
+			"what was left out, is not known");
+		r = say(&j->install->reasons, &buf);
+	}
 	return r;
 }
 
@@ -434,7 +496,8 @@ static int explain(struct judging *j, bool mixed)
 				   "clean: spguard installs");
 		r = say(&install->next, &buf);
 	} else if (r == 0 && j->unread) {
-		spg_buf_puts(&buf, "spguard verify   # once it can be read");
+		spg_buf_puts(
+			&buf, "spguard verify --payload DIR   # shows what is what");
 		r = say(&install->next, &buf);
 	} else if (r == 0) {
 		r = explain_clean(j);
@@ -447,14 +510,18 @@ int spg_outcome_judge(
 {
 	struct judging j = {.install = install, .facts = facts};
 	bool mixed;
-	int r = settle_files(&j);
+	int r = find_unnoted(&j);
 
+	if (r == 0)
+		r = settle_files(&j);
 	if (r < 0)
 		return r;
 	spg_install_keep(install, has_come_to_stay, (void *)facts);
 	if (facts->previous)
 		install->follows = facts->previous->id;
 	r = find_left_out(&j);
+	if (r == 0)
+		r = find_missing(&j);
 	if (r == 0)
 		r = take_faults(&j);
 	if (r == 0)

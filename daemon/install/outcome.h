@@ -21,6 +21,7 @@ struct spg_outcome_facts {
 	const struct spg_product *product;
 	struct spg_module_set *before; /* NULL: not known */
 	struct spg_module_set *after;
+	bool past_lost; /* nobody saw it whole: the daemon ended while it ran */
 	const struct spg_expected *expected; /* the payload; NULL: not known */
 	const struct spg_install *previous;  /* the last one, if it was mixed */
 };

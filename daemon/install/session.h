@@ -35,7 +35,12 @@ struct session {
 	int64_t event_mono_ns;               /* when the latest came */
 	struct spg_module_set *installed;    /* as last read; NULL: not yet */
 	struct spg_module_set *before;       /* as it was when the install began */
-	bool reading_installed;
+	bool reading_installed, read_again;
+	bool looking;   /* waits for a survey, to read then */
+	bool past_lost; /* the install was taken up from the database */
+	/* Of the last install: another one by the same goes on with it. */
+	struct spg_module_set *last_before;
+	struct spg_proc_id last_by, last_parent;
 	struct spg_expected expected;
 	struct spg_install *unmended; /* the last one, when it was not clean */
 	uint64_t counts[SPG_INSTALL_OUTCOMES];

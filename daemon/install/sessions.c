@@ -13,6 +13,9 @@
 #include "daemon/store/records.h"
 
 /* After the last event, once everybody who took part has ended. */
+/* An install by the same process or its kin goes on with the last one for so many
+ * times `quiet_ns`: setup had paused. */
+#define PAUSES_MAX            10
 #define HURRIED_NS            SPG_NS_PER_S
 #define SPG_SESSION_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
 /* A disk that does not answer: try again. */
@@ -134,7 +137,18 @@ static void note_known_use(
 	(void)spg_install_note_use(s->install, file->path, process, how);
 }
 
-static bool begin(struct session *s, int64_t at_ns)
+static bool goes_on(const struct session *s, const struct spg_process *process)
+{
+	int64_t since_ns = spg_clock_mono_ns() - s->event_mono_ns;
+
+	return process && s->last_before && s->last_by.pid &&
+	       since_ns < PAUSES_MAX * s->sessions->host.quiet_ns &&
+	       (spg_proc_id_equal(process->id, s->last_by) ||
+		       process->ppid == s->last_by.pid ||
+		       (s->last_parent.pid && process->ppid == s->last_parent.pid));
+}
+
+static bool begin(struct session *s, const struct spg_process *process, int64_t at_ns)
 {
 	struct spg_sessions *sessions = s->sessions;
 	int index = index_of(s);
@@ -148,8 +162,10 @@ static bool begin(struct session *s, int64_t at_ns)
 	s->phase = PHASE_RUNNING;
 	s->n_alive = 0;
 	s->hurried = false;
+	s->past_lost = false;
 	spg_module_set_unref(s->before);
-	s->before = spg_module_set_ref(s->installed);
+	s->before =
+		spg_module_set_ref(goes_on(s, process) ? s->last_before : s->installed);
 	spg_model_each_use(sessions->host.model, (size_t)index, note_known_use, s);
 	return true;
 }
@@ -170,7 +186,7 @@ static void note(struct session *s, const struct spg_event *event)
 	int index = index_of(s);
 	bool first = s->phase == PHASE_IDLE;
 
-	if (index < 0 || (first && !begin(s, event->at_ns)))
+	if (index < 0 || (first && !begin(s, event->process, event->at_ns)))
 		return;
 	name_installer(s, event->process);
 	if (spg_install_note(s->install,
@@ -209,19 +225,29 @@ void spg_sessions_note(struct spg_sessions *sessions, const struct spg_event *ev
 	}
 }
 
+static void look(struct session *s);
+
 void spg_sessions_note_use(struct spg_sessions *sessions, const struct spg_event *event)
 {
 	unsigned how = event->how;
 
 	if (event->kind == SPG_EVENT_LOCK)
 		how = SPG_USE_LOCKED;
-	else if (event->kind != SPG_EVENT_USE_BEGIN)
+	else if (event->kind == SPG_EVENT_USE_END && !(how & SPG_USE_WRITE))
+		return;
+	else if (event->kind != SPG_EVENT_USE_BEGIN && event->kind != SPG_EVENT_USE_END)
 		return;
 	for (struct session *s = sessions->first; s; s = s->next) {
-		if (s->phase == PHASE_IDLE || !event->file)
+		if (!event->file)
 			continue;
 		if (event->product && strcmp(event->product, s->product) != 0)
 			continue;
+		if (s->phase == PHASE_IDLE) {
+			/* Through a mapping it may have written without an event. */
+			if (event->kind == SPG_EVENT_USE_END)
+				look(s);
+			continue;
+		}
 		(void)spg_install_note_use(
 			s->install, event->file->path, event->process, how);
 	}
@@ -252,11 +278,14 @@ static void end_install(struct session *s)
 		install->outcome == SPG_INSTALL_CLEAN ? NULL : spg_install_ref(install);
 	if (install->outcome == SPG_INSTALL_CLEAN)
 		spg_expected_finish(&s->expected);
+	s->last_by = install->by ? install->by->id : (struct spg_proc_id){0, 0};
+	s->last_parent = s->parent ? s->parent->id : (struct spg_proc_id){0, 0};
 	spg_install_unref(install);
 	s->install = NULL;
 	spg_process_unref(s->parent);
 	s->parent = NULL;
-	spg_module_set_unref(s->before);
+	spg_module_set_unref(s->last_before);
+	s->last_before = s->before;
 	s->before = NULL;
 	s->phase = PHASE_IDLE;
 	uv_timer_stop(&s->timer);
@@ -282,6 +311,7 @@ static void judge(struct session *s, struct spg_module_set *set)
 			spg_model_product(s->sessions->host.model, (size_t)index_of(s)),
 		.before = s->before,
 		.after = set,
+		.past_lost = s->past_lost,
 		.expected = is_of_the_payload(s) ? &s->expected : NULL,
 		.previous = s->unmended};
 
@@ -383,14 +413,49 @@ void spg_sessions_hurry(struct spg_sessions *sessions, const char *product)
 
 /* ---- what is known at the start ---- */
 
+static bool has_changed(
+	const struct spg_module_set *before, const struct spg_module_set *after)
+{
+	if (before->n != after->n)
+		return true;
+	for (size_t i = 0; i < after->n; i++) {
+		const struct spg_module *then = before->modules[i];
+		const struct spg_module *now = after->modules[i];
+
+		if (strcmp(then->path, now->path) != 0 ||
+			strcmp(then->sha256, now->sha256) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* An install that no event told, found by its result. */
+static void note_unseen(struct session *s, struct spg_module_set *set)
+{
+	if (index_of(s) < 0 || !begin(s, NULL, spg_clock_wall_ns()))
+		return;
+	(void)spg_texts_add(&s->install->reasons,
+		"found by what is there: no event told of it, or events were lost");
+	announce_begin(s);
+	judge(s, set);
+}
+
+static void read_installed(struct session *s);
+
 static void on_installed(void *user, int err, struct spg_module_set *set)
 {
 	struct session *s = user;
 
 	s->reading_installed = false;
 	/* Read while an install ran, it is neither what was nor what will be. */
-	if (err < 0 || s->phase != PHASE_IDLE)
+	if (err < 0 || s->phase != PHASE_IDLE || s->sessions->stopping)
 		return;
+	if (s->read_again) {
+		read_installed(s);
+		return;
+	}
+	if (s->installed && has_changed(s->installed, set))
+		note_unseen(s, set);
 	spg_module_set_unref(s->installed);
 	s->installed = spg_module_set_ref(set);
 }
@@ -399,6 +464,7 @@ static void read_installed(struct session *s)
 {
 	int index = index_of(s);
 
+	s->read_again = s->reading_installed;
 	if (index < 0 || s->reading_installed || s->phase != PHASE_IDLE)
 		return;
 	if (spg_catalog_read_product(s->sessions->host.catalog, s->sessions->host.model,
@@ -406,13 +472,28 @@ static void read_installed(struct session *s)
 		s->reading_installed = true;
 }
 
-void spg_sessions_distrust(struct spg_sessions *sessions)
+static void on_looked(void *user, int err)
 {
-	for (struct session *s = sessions->first; s; s = s->next) {
-		spg_module_set_unref(s->installed);
-		s->installed = NULL;
+	struct session *s = user;
+
+	s->looking = false;
+	if (err != SPG_ERR_BUSY && !s->sessions->stopping)
 		read_installed(s);
-	}
+}
+
+/* When the model knows which files there are. */
+static void look(struct session *s)
+{
+	if (s->looking || s->phase != PHASE_IDLE || s->sessions->stopping)
+		return;
+	s->looking = spg_prover_settle(s->sessions->host.prover, on_looked, s) == 0;
+}
+
+void spg_sessions_look(struct spg_sessions *sessions, const char *product)
+{
+	for (struct session *s = sessions->first; s; s = s->next)
+		if (!product || strcmp(product, s->product) == 0)
+			look(s);
 }
 
 /* The daemon ended while it ran: what there is now is judged by itself. */
@@ -420,6 +501,7 @@ static void take_up(struct session *s, struct spg_install *install)
 {
 	s->install = spg_install_ref(install);
 	s->phase = PHASE_RUNNING;
+	s->past_lost = true;
 	s->n_events++;
 	s->event_mono_ns = spg_clock_mono_ns();
 	uv_timer_start(&s->timer, on_timer,
@@ -527,6 +609,7 @@ static void destroy(struct session *s)
 	spg_process_unref(s->parent);
 	spg_module_set_unref(s->installed);
 	spg_module_set_unref(s->before);
+	spg_module_set_unref(s->last_before);
 	spg_expected_finish(&s->expected);
 	free(s->product);
 	free(s);

@@ -6,6 +6,10 @@
  * for a while; then the daemon looks at what is there, judges it by itself
  * (outcome.h), records it and lets the product's verdict know. Loop thread.
  *
+ * What no event told (a directory renamed into place, a store through a mapping, events
+ * that were lost) is found when something gives reason to look, by comparing what is
+ * there with what was.
+ *
  * One install a product at a time. It ends `quiet_ns` after its last event, and
  * sooner, a second after it, when everybody who took part has ended or whoever
  * started it says that it has.
@@ -59,8 +63,9 @@ void spg_sessions_configure(struct spg_sessions *sessions, int64_t quiet_ns);
 /** A file event of a product. */
 void spg_sessions_note(struct spg_sessions *sessions, const struct spg_event *event);
 
-/** Events were lost: what is installed is read again. */
-void spg_sessions_distrust(struct spg_sessions *sessions);
+/** Something may have happened to files of @product (NULL: any) that no event told:
+ * what is installed is read again, and what has changed is an install. */
+void spg_sessions_look(struct spg_sessions *sessions, const char *product);
 
 /** A use or a lock began. */
 void spg_sessions_note_use(

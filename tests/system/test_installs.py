@@ -185,7 +185,13 @@ class InstallsTest(SystemTest):
         daemon.write_config()
         daemon.start()
         install = self.newest(daemon)
-        self.assertEqual((install["id"], install["outcome"]), (1, "clean"), install)
+        self.assertEqual((install["id"], install["outcome"]), (1, "unknown"), install)
+        self.assertIn("spguardd ended while it ran", install["reasons"][0])
+        # Nobody knows what was left out; somebody who knows the payload can say.
+        self.assertEqual(daemon.check()["exit"], ATTENTION)
+        payload = self.described(OLD)
+        payload[0]["sha256"] = sha256(OLD + b"Part00.dllmore")
+        self.assertEqual(self.rpc(daemon).call("verify", payload=payload)["verdict"], "fits")
         self.assertEqual(daemon.check()["exit"], SAFE)
 
     def test_the_product_goes_in_a_reload(self):
@@ -200,6 +206,43 @@ class InstallsTest(SystemTest):
         install, = self.installs(daemon)
         self.assertEqual(install["outcome"], "unknown")
         self.assertIn("taken out of the configuration", install["reasons"][0])
+
+    def test_a_directory_renamed_into_place(self):
+        """No file of it was written where it is now."""
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        new = self.directory("new")
+        for name in self.NAMES:
+            self.file(name, new, (OLD if name == "Part07.dll" else NEW) + name.encode())
+        self.hold("mapped", os.path.join(self.bin, "Part07.dll"))
+        os.rename(self.bin, self.path("bin.old"))
+        os.rename(new, self.bin)
+        daemon.log.wait_for(lambda line: "install 1 of app: " in line, "the install")
+        install = self.newest(daemon)
+        self.assertEqual(install["changed"] + install["skipped"], 12 - (not install["skipped"]))
+        self.assertIn("found by what is there", install["reasons"][0])
+
+    def test_a_pause_longer_than_the_quiet(self):
+        """Three parts by one process: what was left out of all of it counts."""
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        self.hold("mapped", os.path.join(self.bin, "Part07.dll"))
+        script = SETUP.replace("for name in sorted(os.listdir(payload)):",
+                               "for i, name in enumerate(sorted(os.listdir(payload))):\n"
+                               "    if i in (4, 8):\n        print(i, flush=True); input()")
+        process = subprocess.Popen([sys.executable, "-c", script, self.payload, self.bin,
+                                    "Part07.dll"], text=True, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
+        for _ in range(2):
+            process.stdout.readline()
+            self.installs(daemon)  # this part is over
+            process.stdin.write("\n")
+            process.stdin.flush()
+        process.stdout.close()
+        process.stdin.close()
+        self.assertEqual(process.wait(FAIL_AFTER), 0)
+        install = self.newest(daemon)
+        self.assertEqual((install["id"], install["outcome"]), (3, "mixed"), install)
 
     def test_created_modified_deleted(self):
         daemon = self.daemon()
