@@ -207,6 +207,21 @@ class InstallsTest(SystemTest):
         self.assertEqual(install["outcome"], "unknown")
         self.assertIn("taken out of the configuration", install["reasons"][0])
 
+    def test_a_reload_during_verify(self):
+        daemon = self.daemon(Product("app", self.bin), Product("other", self.payload))
+        daemon.products = daemon.products[1:]
+        daemon.write_config()
+        rpc = self.rpc(daemon)
+        rpc.send_raw(b"".join(
+            b'{"jsonrpc":"2.0","id":%d,"method":"%s"}\n' % (i, method)
+            for i, method in enumerate((b"verify", b"reload", b"verify"))))
+        answers = {}
+        while len(answers) < 3:
+            message = rpc.read_message()
+            answers[message["id"]] = message["result"]
+        self.assertEqual([p["product"] for p in answers[2]["products"]], ["other"])
+        self.assertIn("other", [p["product"] for p in answers[0]["products"]])
+
     def test_a_directory_renamed_into_place(self):
         """No file of it was written where it is now."""
         daemon = self.daemon()

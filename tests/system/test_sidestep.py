@@ -7,7 +7,7 @@ import os
 import signal
 import sqlite3
 
-from support import ATTENTION, BLOCKED, SAFE, RpcError, SystemTest, main
+from support import ATTENTION, BLOCKED, SAFE, Product, RpcError, SystemTest, main
 
 PLANNED, RENAMED = 0, 1  # common/kind.h, enum spg_sidestep_state
 
@@ -99,6 +99,24 @@ class SidestepTest(SystemTest):
         self.assertEqual(daemon.check()["exit"], SAFE)
         with self.assertRaises(RpcError):
             rpc.call("sidestep.undo", id=1)
+
+    def test_two_files_that_want_one_name(self):
+        exe = self.file("Mdbperf.exe")
+        _daemon, _holder, rpc = self.held()
+        self.hold("mapped", exe)
+        steps = self.apply(rpc, self.dll, exe)
+        self.assertEqual([(s["state"], os.path.basename(s["old_path"])) for s in steps],
+                         [("renamed", "Mdbperf.old"), ("renamed", "Mdbperf.exe.old")])
+
+    def test_the_product_goes_in_a_reload(self):
+        daemon, _holder, rpc = self.held()
+        self.apply(rpc)
+        daemon.products = [Product("other", self.scratch)]
+        daemon.write_config()
+        self.assertEqual(daemon.run("reload")[0], 0)
+        step, = rpc.call("sidestep.undo", id=1)["sidesteps"]
+        self.assertEqual(step["state"], "renamed", step)
+        self.assertIn("has gone in a reload", step["text"])
 
     def test_never_over_a_file(self):
         daemon, _holder, rpc = self.held()
