@@ -422,11 +422,21 @@ static bool has_changed(
 		const struct spg_module *then = before->modules[i];
 		const struct spg_module *now = after->modules[i];
 
+		/* One that cannot be read may be what it was. */
 		if (strcmp(then->path, now->path) != 0 ||
-			strcmp(then->sha256, now->sha256) != 0)
+			(then->sha256[0] && now->sha256[0] &&
+				strcmp(then->sha256, now->sha256) != 0))
 			return true;
 	}
 	return false;
+}
+
+static bool is_whole(const struct spg_module_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (!set->modules[i]->sha256[0])
+			return false;
+	return true;
 }
 
 /* An install that no event told, found by its result. */
@@ -456,6 +466,9 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 	}
 	if (s->installed && has_changed(s->installed, set))
 		note_unseen(s, set);
+	/* What was known of a file that cannot be read now is still the last word. */
+	else if (s->installed && !is_whole(set))
+		return;
 	spg_module_set_unref(s->installed);
 	s->installed = spg_module_set_ref(set);
 }
