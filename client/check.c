@@ -9,6 +9,7 @@
 #include "client/check_tell.h"
 #include "client/client.h"
 #include "client/payload_params.h"
+#include "client/rank.h"
 #include "common/clock.h"
 #include "common/text.h"
 #include "common/time_text.h"
@@ -43,10 +44,7 @@ static const char help[] =
 	"  spguard check --product P --json | jq -r '.files[].path'\n";
 
 /* From best to worst. */
-static const struct {
-	const char *name;
-	int code;
-} ranks[] = {
+static const struct spg_rank ranks[] = {
 	{"safe", SPG_EXIT_SAFE},
 	{"attention", SPG_EXIT_ATTENTION},
 	{"unknown", SPG_EXIT_UNKNOWN},
@@ -55,34 +53,9 @@ static const struct {
 
 #define N_RANKS (sizeof(ranks) / sizeof(ranks[0]))
 
-/* Rank of an answer's verdict; -1 when it has none that is known. */
-static int rank_of(const json_t *answer)
-{
-	const char *verdict = spg_json_text(answer, "verdict");
-
-	for (size_t i = 0; verdict && i < N_RANKS; i++)
-		if (strcmp(verdict, ranks[i].name) == 0)
-			return (int)i;
-	return -1;
-}
-
-/* The worst of a result: of all its products and what it says itself. */
 static int worst_rank(const json_t *result)
 {
-	const json_t *products = spg_json_list(result, "products");
-	int worst = rank_of(result);
-	size_t i;
-	json_t *answer;
-
-	json_array_foreach (products, i, answer) {
-		int rank = rank_of(answer);
-
-		if (rank < 0 || worst < 0)
-			return -1;
-		if (rank > worst)
-			worst = rank;
-	}
-	return worst;
+	return spg_rank_worst(ranks, N_RANKS, result);
 }
 
 /* ---- the question ---- */

@@ -233,9 +233,10 @@ int spg_client_finish(struct spg_client *client, int code)
 }
 
 int spg_client_ask_and_tell(struct spg_client *client, const char *method,
-	json_t *params, void (*tell)(struct spg_output *out, const json_t *result))
+	json_t *params, int64_t more_ns,
+	void (*tell)(struct spg_output *out, const json_t *result))
 {
-	json_t *result = spg_client_ask(client, method, params, 0);
+	json_t *result = spg_client_ask(client, method, params, more_ns);
 	int code;
 
 	if (!result)

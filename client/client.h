@@ -123,10 +123,11 @@ int spg_client_finish(struct spg_client *client, int code);
 
 /**
  * Ask, and write the answer: as it is for --json, else with @tell. @params are
- * taken over. Returns the exit code.
+ * taken over; @more_ns as for spg_client_ask(). Returns the exit code.
  */
 int spg_client_ask_and_tell(struct spg_client *client, const char *method,
-	json_t *params, void (*tell)(struct spg_output *out, const json_t *result));
+	json_t *params, int64_t more_ns,
+	void (*tell)(struct spg_output *out, const json_t *result));
 
 /** @result as it is, for --json; returns as spg_client_finish(). */
 int spg_client_pass(struct spg_client *client, const json_t *result, int code);

@@ -38,7 +38,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 			SPG_OPTIONS_EXIT ||
 		!spg_client_no_operands(client, argc, argv, &code))
 		return code;
-	return spg_client_ask_and_tell(client, "flush", NULL, tell);
+	return spg_client_ask_and_tell(client, "flush", NULL, 0, tell);
 }
 
 const struct spg_command spg_command_flush = {

@@ -66,7 +66,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		goto out;
 	if (json_array_size(paths) > 0)
 		json_object_set(params, "paths", paths);
-	code = spg_client_ask_and_tell(client, "locks", json_incref(params), tell);
+	code = spg_client_ask_and_tell(client, "locks", json_incref(params), 0, tell);
 out:
 	json_decref(params);
 	json_decref(paths);

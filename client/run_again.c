@@ -171,8 +171,14 @@ bool spg_retry_prepare(struct spg_client *client, enum spg_retry how,
 		spg_holding_say("these files are in the way:", "", "");
 		tell_reasons(check);
 	}
+	if (how == SPG_RETRY_ASK && !isatty(STDIN_FILENO)) {
+		spg_holding_say("there is no terminal to ask at: say --retry=wait or "
+				"--retry=sidestep",
+			"", "");
+		how = SPG_RETRY_NEVER;
+	}
 	if (how == SPG_RETRY_ASK)
-		how = isatty(STDIN_FILENO) ? ask_person(held) : SPG_RETRY_NEVER;
+		how = ask_person(held);
 	if (how == SPG_RETRY_SIDESTEP && json_array_size(paths) > 0)
 		ready = sidestep(client, product, payload_params, paths);
 	else if (how != SPG_RETRY_NEVER)

@@ -8,6 +8,7 @@
 #include "client/describe.h"
 #include "client/payload_params.h"
 #include "client/progress.h"
+#include "client/rank.h"
 #include "common/text.h"
 
 static const char help[] =
@@ -46,10 +47,7 @@ static const char help[] =
 #define FINDINGS_SHOWN_MAX 100 /* on a terminal */
 
 /* From best to worst. */
-static const struct {
-	const char *name;
-	int code;
-} ranks[] = {
+static const struct spg_rank ranks[] = {
 	{"fits", SPG_EXIT_FITS},
 	{"unknown", SPG_EXIT_UNKNOWN},
 	{"mixed", SPG_EXIT_MIXED},
@@ -57,35 +55,12 @@ static const struct {
 
 #define N_RANKS (sizeof(ranks) / sizeof(ranks[0]))
 
-static int rank_of(const json_t *answer)
-{
-	const char *verdict = spg_json_text(answer, "verdict");
-
-	for (size_t i = 0; verdict && i < N_RANKS; i++)
-		if (strcmp(verdict, ranks[i].name) == 0)
-			return (int)i;
-	return -1;
-}
-
-/* The worst of all products and what the result says itself; -1: it is no answer. */
+/* -1: it is no answer. */
 static int worst_rank(const json_t *result)
 {
-	const json_t *products = spg_json_list(result, "products");
-	int worst = rank_of(result);
-	size_t i;
-	json_t *answer;
-
-	if (json_array_size(products) == 0)
+	if (json_array_size(spg_json_list(result, "products")) == 0)
 		return -1;
-	json_array_foreach (products, i, answer) {
-		int rank = rank_of(answer);
-
-		if (rank < 0 || worst < 0)
-			return -1;
-		if (rank > worst)
-			worst = rank;
-	}
-	return worst;
+	return spg_rank_worst(ranks, N_RANKS, result);
 }
 
 /* ---- telling ---- */
@@ -305,7 +280,7 @@ static void tell_answer(struct spg_output *out, const json_t *answer)
 	tell_versions(out, answer);
 	tell_payload(out, answer);
 	spg_describe_next(out, spg_json_list(answer, "next"));
-	if (rank_of(answer) > 0)
+	if (spg_rank_worst(ranks, N_RANKS, answer) > 0)
 		spg_output_raw(out, "\n");
 	tell_proof(out, answer);
 }

@@ -77,7 +77,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		json_object_set(params, "paths", paths);
 	if (all || json_array_size(paths) > 0)
 		json_object_set_new(params, "all", json_true());
-	code = spg_client_ask_and_tell(client, "who", json_incref(params), tell);
+	code = spg_client_ask_and_tell(client, "who", json_incref(params), 0, tell);
 out:
 	json_decref(params);
 	json_decref(paths);

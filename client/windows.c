@@ -384,7 +384,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 	int64_t for_ns = FOR_DEFAULT_NS, n_days = DAYS_DEFAULT;
 	int option, code = client->command->exit_failed;
 	const char *product = NULL;
-	json_t *params, *result;
+	json_t *params;
 
 	while ((option = spg_client_options(
 			client, argc, argv, long_options, "p:", &code)) > 0) {
@@ -402,17 +402,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		"days", (json_int_t)n_days, "utc", client->utc);
 	if (product)
 		json_object_set_new(params, "product", json_string(product));
-	result = spg_client_ask(client, "windows", params, MORE_NS);
-	if (!result)
-		return client->command->exit_failed;
-	if (client->json) {
-		code = spg_client_pass(client, result, SPG_EXIT_OK);
-	} else {
-		tell(&client->out, result);
-		code = spg_client_finish(client, SPG_EXIT_OK);
-	}
-	json_decref(result);
-	return code;
+	return spg_client_ask_and_tell(client, "windows", params, MORE_NS, tell);
 }
 
 const struct spg_command spg_command_windows = {

@@ -60,27 +60,28 @@ static int check(const char *path, struct spg_file_id id)
 }
 
 /* Where rename(2) cannot be told not to replace. */
-static int link_and_unlink(const char *from, const char *to)
+static int link_and_unlink(const char *from, const char *to, struct spg_file_id id)
 {
 	int errnum;
 
 	if (link(from, to) < 0)
 		return errno == EEXIST ? SPG_ERR_EXISTS : SPG_ERR_UNSUPPORTED;
-	if (unlink(from) == 0)
+	/* Setup may have put its file there already: that one stays. */
+	if (check(from, id) < 0 || unlink(from) == 0)
 		return 0;
 	errnum = errno;
 	unlink(to);
 	return spg_err_from_errno(errnum);
 }
 
-static int rename_anew(const char *from, const char *to)
+static int rename_anew(const char *from, const char *to, struct spg_file_id id)
 {
 	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno == EEXIST)
 		return SPG_ERR_EXISTS;
 	if (errno == EINVAL || errno == ENOSYS)
-		return link_and_unlink(from, to);
+		return link_and_unlink(from, to, id);
 	return spg_err_from_errno(errno);
 }
 
@@ -107,12 +108,12 @@ int spg_aside_rename(const char *from, const char *to, struct spg_file_id id)
 	int r = check(from, id);
 
 	if (r == 0)
-		r = rename_anew(from, to);
+		r = rename_anew(from, to, id);
 	if (r < 0)
 		return r;
 	/* Somebody put another file there in between: give it its name back. */
 	if (check(to, id) < 0) {
-		(void)rename_anew(to, from);
+		(void)rename_anew(to, from, id);
 		return SPG_ERR_BUSY;
 	}
 	sync_directory(to);

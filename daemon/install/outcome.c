@@ -453,6 +453,12 @@ static int explain_unread(struct judging *j)
 		spg_buf_printf(&buf, ": %s", module->why);
 		r = say(&j->install->reasons, &buf);
 	}
+	if (r == 0 && j->install->held_more && !j->facts->expected) {
+		j->unread = true;
+		spg_buf_puts(&buf, "so many files were held that some may have been "
+				   "left out unnoticed");
+		r = say(&j->install->reasons, &buf);
+	}
 	if (r == 0 && j->facts->past_lost && !j->facts->expected) {
 		j->unread = true;
 		spg_buf_puts(&buf,

@@ -11,7 +11,7 @@
 #include "daemon/install/sessions.h"
 #include "daemon/install/waiters.h"
 
-#define SPG_SESSION_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
+#define SPG_INSTALL_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
 
 enum phase {
 	PHASE_IDLE,
@@ -28,7 +28,7 @@ struct session {
 	uv_timer_t timer;
 	struct spg_install *install; /* the one that runs */
 	struct spg_process *parent;  /* of the first who took part */
-	struct spg_proc_id alive[SPG_SESSION_ALIVE_MAX]; /* of those who took part */
+	struct spg_proc_id alive[SPG_INSTALL_ALIVE_MAX]; /* of those who took part */
 	size_t n_alive;
 	bool hurried;
 	uint64_t n_events, n_events_settled; /* to see that more came */
@@ -58,13 +58,13 @@ struct spg_sessions {
 };
 
 /** The state of @product, or NULL. */
-struct session *spg_session_find(
+struct session *spg_install_session_find(
 	const struct spg_sessions *sessions, const char *product);
 
 /** For the waiters: @user is the sessions. */
-bool spg_session_is_running(void *user, const char *product);
+bool spg_install_session_is_running(void *user, const char *product);
 
-void spg_session_tell_standing(struct session *s);
+void spg_install_session_tell_standing(struct session *s);
 
 /** Write @install to the database; a failure is logged. */
-void spg_session_put(struct session *s, struct spg_install *install);
+void spg_install_session_put(struct session *s, struct spg_install *install);

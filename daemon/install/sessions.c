@@ -17,7 +17,7 @@
  * times `quiet_ns`: setup had paused. */
 #define PAUSES_MAX            10
 #define HURRIED_NS            SPG_NS_PER_S
-#define SPG_SESSION_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
+#define SPG_INSTALL_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
 /* A disk that does not answer: try again. */
 #define TRY_AGAIN_MS          5000
 
@@ -66,7 +66,7 @@ static void on_written(void *user, int err)
 		spg_error("an install is not recorded: %s", spg_err_text(err));
 }
 
-void spg_session_put(struct session *s, struct spg_install *install)
+void spg_install_session_put(struct session *s, struct spg_install *install)
 {
 	spg_store_put_install(s->sessions->host.store, install, on_written, NULL);
 }
@@ -77,7 +77,7 @@ static void watch_one(struct session *s, struct spg_process *process)
 {
 	const struct spg_watch_ops *ops = s->sessions->host.watch->ops;
 
-	if (!process || s->n_alive == SPG_SESSION_ALIVE_MAX)
+	if (!process || s->n_alive == SPG_INSTALL_ALIVE_MAX)
 		return;
 	for (size_t i = 0; i < s->n_alive; i++)
 		if (spg_proc_id_equal(s->alive[i], process->id))
@@ -197,7 +197,7 @@ static void note(struct session *s, const struct spg_event *event)
 	s->event_mono_ns = spg_clock_mono_ns();
 	if (first) {
 		announce_begin(s);
-		spg_session_tell_standing(s);
+		spg_install_session_tell_standing(s);
 	}
 	if (!uv_is_active((uv_handle_t *)&s->timer))
 		uv_timer_start(&s->timer, on_timer,
@@ -271,7 +271,7 @@ static void end_install(struct session *s)
 		spg_install_outcome_name(install->outcome),
 		install->reasons.n > 0 ? "; " : "",
 		install->reasons.n > 0 ? install->reasons.items[0] : "");
-	spg_session_put(s, install);
+	spg_install_session_put(s, install);
 	record(s, SPG_EVENT_INSTALL_END);
 	spg_install_unref(s->unmended);
 	s->unmended =
@@ -289,18 +289,29 @@ static void end_install(struct session *s)
 	s->before = NULL;
 	s->phase = PHASE_IDLE;
 	uv_timer_stop(&s->timer);
-	spg_session_tell_standing(s);
+	spg_install_session_tell_standing(s);
 	spg_waiters_wake(&sessions->waiters);
 }
 
 /* The payload that a client described is the one only when its files came. */
-static bool is_of_the_payload(const struct session *s)
+static bool is_of_the_payload(
+	const struct session *s, const struct spg_module_set *after)
 {
 	size_t n;
 
 	for (size_t i = 0; s->expected.n > 0 && i < s->install->n_files; i++)
 		if (spg_expected_find(&s->expected, s->install->files[i].path, &n))
 			return true;
+	/* What came without an event is no file of the install yet. */
+	for (size_t i = 0; s->expected.n > 0 && s->before && i < after->n; i++) {
+		const struct spg_module *now = after->modules[i];
+		const struct spg_module *then =
+			spg_module_set_find(s->before, now->path);
+
+		if ((!then || strcmp(then->sha256, now->sha256) != 0) &&
+			spg_expected_find(&s->expected, now->path, &n))
+			return true;
+	}
 	return false;
 }
 
@@ -312,7 +323,7 @@ static void judge(struct session *s, struct spg_module_set *set)
 		.before = s->before,
 		.after = set,
 		.past_lost = s->past_lost,
-		.expected = is_of_the_payload(s) ? &s->expected : NULL,
+		.expected = is_of_the_payload(s, set) ? &s->expected : NULL,
 		.previous = s->unmended};
 
 	s->install->ended_ns = s->install->last_ns;
@@ -545,7 +556,7 @@ void spg_sessions_begin(struct spg_sessions *sessions)
 
 	for (size_t i = 0; i < spg_model_n_products(model); i++) {
 		const char *name = spg_model_product(model, i)->name;
-		struct session *s = spg_session_find(sessions, name);
+		struct session *s = spg_install_session_find(sessions, name);
 
 		if (!s)
 			s = add(sessions, name);
@@ -567,7 +578,7 @@ struct spg_sessions *spg_sessions_create(const struct spg_sessions_host *host)
 		return NULL;
 	sessions->host = *host;
 	sessions->last_install = host->last_install;
-	sessions->waiters.is_running = spg_session_is_running;
+	sessions->waiters.is_running = spg_install_session_is_running;
 	sessions->waiters.user = sessions;
 	if (spg_waiters_init(&sessions->waiters, host->loop) < 0) {
 		free(sessions);

@@ -7,7 +7,7 @@
 #include "daemon/install/outcome.h"
 #include "daemon/install/session.h"
 
-struct session *spg_session_find(
+struct session *spg_install_session_find(
 	const struct spg_sessions *sessions, const char *product)
 {
 	for (struct session *s = sessions->first; s; s = s->next)
@@ -16,7 +16,7 @@ struct session *spg_session_find(
 	return NULL;
 }
 
-void spg_session_tell_standing(struct session *s)
+void spg_install_session_tell_standing(struct session *s)
 {
 	s->sessions->host.on_standing(s->sessions->host.user, s->product);
 }
@@ -24,7 +24,7 @@ void spg_session_tell_standing(struct session *s)
 const struct spg_install *spg_sessions_running(
 	const struct spg_sessions *sessions, const char *product)
 {
-	const struct session *s = spg_session_find(sessions, product);
+	const struct session *s = spg_install_session_find(sessions, product);
 
 	return s ? s->install : NULL;
 }
@@ -32,7 +32,7 @@ const struct spg_install *spg_sessions_running(
 const struct spg_install *spg_sessions_unmended(
 	const struct spg_sessions *sessions, const char *product)
 {
-	const struct session *s = spg_session_find(sessions, product);
+	const struct session *s = spg_install_session_find(sessions, product);
 
 	return s ? s->unmended : NULL;
 }
@@ -40,7 +40,7 @@ const struct spg_install *spg_sessions_unmended(
 struct spg_module_set *spg_sessions_installed(
 	const struct spg_sessions *sessions, const char *product)
 {
-	const struct session *s = spg_session_find(sessions, product);
+	const struct session *s = spg_install_session_find(sessions, product);
 
 	return s ? s->installed : NULL;
 }
@@ -48,7 +48,7 @@ struct spg_module_set *spg_sessions_installed(
 uint64_t spg_sessions_count(const struct spg_sessions *sessions, const char *product,
 	enum spg_install_outcome outcome)
 {
-	const struct session *s = spg_session_find(sessions, product);
+	const struct session *s = spg_install_session_find(sessions, product);
 
 	return s ? s->counts[outcome] : 0;
 }
@@ -56,7 +56,7 @@ uint64_t spg_sessions_count(const struct spg_sessions *sessions, const char *pro
 void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
 	struct spg_expected *expected)
 {
-	struct session *s = spg_session_find(sessions, product);
+	struct session *s = spg_install_session_find(sessions, product);
 
 	if (!s) {
 		spg_expected_finish(expected);
@@ -70,7 +70,7 @@ void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
 const struct spg_expected *spg_sessions_expected(
 	const struct spg_sessions *sessions, const char *product)
 {
-	const struct session *s = spg_session_find(sessions, product);
+	const struct session *s = spg_install_session_find(sessions, product);
 
 	return s && s->expected.n > 0 ? &s->expected : NULL;
 }
@@ -92,7 +92,7 @@ static void record_mended(struct session *s)
 	install->ended_ns = install->began_ns;
 	install->follows = s->unmended->id;
 	install->outcome = SPG_INSTALL_CLEAN;
-	spg_session_put(s, install);
+	spg_install_session_put(s, install);
 	spg_install_unref(install);
 }
 
@@ -114,17 +114,17 @@ static bool covers_what_was_left(const struct spg_install *unmended,
 void spg_sessions_mended(struct spg_sessions *sessions, const char *product,
 	const struct spg_expected *expected, const struct spg_module_set *set)
 {
-	struct session *s = spg_session_find(sessions, product);
+	struct session *s = spg_install_session_find(sessions, product);
 
 	if (!s || !s->unmended || !covers_what_was_left(s->unmended, expected, set))
 		return;
 	record_mended(s);
 	spg_install_unref(s->unmended);
 	s->unmended = NULL;
-	spg_session_tell_standing(s);
+	spg_install_session_tell_standing(s);
 }
 
-bool spg_session_is_running(void *user, const char *product)
+bool spg_install_session_is_running(void *user, const char *product)
 {
 	const struct spg_sessions *sessions = user;
 
@@ -148,7 +148,7 @@ void spg_sessions_forget(struct spg_sessions *sessions, const void *user)
 int spg_sessions_add_standing(const struct spg_sessions *sessions, const char *product,
 	struct spg_standing *standing)
 {
-	const struct session *s = spg_session_find(sessions, product);
+	const struct session *s = spg_install_session_find(sessions, product);
 	int r = 0;
 
 	if (s && s->install) {

@@ -190,8 +190,10 @@ int spg_install_note_use(struct spg_install *install, const char *path,
 			return 0;
 		}
 	}
-	if (install->n_held >= SPG_INSTALL_HELD_MAX)
+	if (install->n_held >= SPG_INSTALL_HELD_MAX) {
+		install->held_more = true;
 		return 0;
+	}
 	held.path = strdup(path);
 	if (!held.path || spg_array_reserve(&install->held, install->n_held,
 				  &install->size_held, sizeof(*install->held)) < 0) {

@@ -66,6 +66,7 @@ struct spg_install {
 	size_t n_more; /* beyond SPG_INSTALL_FILES_MAX */
 	struct spg_install_held *held;
 	size_t n_held, size_held;
+	bool held_more;                           /* than SPG_INSTALL_HELD_MAX */
 	struct spg_texts reasons, next, findings; /* once it is judged, in words */
 };
 

@@ -111,6 +111,7 @@ class RunTest(SystemTest):
         code, _, err = self.apply(*command, options=["--retry"])
         self.assertEqual(code, 2, err)
         self.assertNotIn("running it again", err)
+        self.assertIn("say --retry=wait or --retry=sidestep", err)
 
     def test_what_it_did_to_the_services(self):
         """systemctl's words about unit files, before and after."""
