@@ -140,6 +140,18 @@ static void describe_length(const struct spg_output *out, struct spg_buf *buf, d
 		spg_output_duration(out, buf, (int64_t)(s * SPG_NS_PER_S));
 }
 
+/* Nothing can be said of any hour: it was not watched through a week yet. */
+static bool is_unseen(const json_t *slots)
+{
+	size_t i;
+	json_t *slot;
+
+	json_array_foreach (slots, i, slot)
+		if (spg_json_number(slot, "of") > spg_json_number(slot, "unseen"))
+			return false;
+	return true;
+}
+
 static void tell_heading(struct spg_output *out, const json_t *result)
 {
 	const json_t *best = json_array_get(spg_json_list(result, "best"), 0);
@@ -152,7 +164,12 @@ static void tell_heading(struct spg_output *out, const json_t *result)
 	describe_length(
 		out, &length, json_number_value(json_object_get(result, "for")));
 	spg_buf_printf(&line, "%s: ", title ? title : "?");
-	if (!best) {
+	if (!best && is_unseen(spg_json_list(result, "slots"))) {
+		spg_buf_printf(&line,
+			"not watched for long enough to say when it is "
+			"free for %s",
+			spg_buf_text(&length));
+	} else if (!best) {
 		spg_buf_printf(&line, "in the last %lld days never free for %s",
 			(long long)spg_json_number(result, "days"),
 			spg_buf_text(&length));
@@ -349,7 +366,7 @@ static void tell(struct spg_output *out, const json_t *result)
 
 	tell_heading(out, result);
 	tell_best(out, best);
-	if (json_array_size(best) == 0)
+	if (json_array_size(best) == 0 && !is_unseen(slots))
 		tell_worst(out, slots);
 	tell_map(out, slots);
 	tell_notes(out, result);

@@ -172,7 +172,7 @@ class WindowsTest(SystemTest):
         self.assertGreater(answer["unseen_s"], 27.9 * 86400)
         code, out, err = daemon.run("windows")
         self.assertEqual((code, err), (0, ""))
-        self.assertIn("never free", out)
+        self.assertIn("not watched for long enough", out)
         self.assertIn("Nobody watched", out)
 
     def test_which_product(self):
