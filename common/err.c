@@ -72,3 +72,8 @@ int spg_err_from_errno(int errnum)
 		return SPG_ERR_IO;
 	}
 }
+
+bool spg_errno_is_shortage(int errnum)
+{
+	return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM;
+}

@@ -12,6 +12,7 @@
  * Codes of errno, libuv and SQLite are translated once, at the edge where
  * they arise. Thread-safe: pure functions.
  */
+#include <stdbool.h>
 
 enum spg_err {
 	SPG_ERR_NOMEM = -1,       /* out of memory */
@@ -33,3 +34,7 @@ const char *spg_err_text(int err);
 
 /** The spg_err for a value of errno (0 gives 0). */
 int spg_err_from_errno(int errnum);
+
+/** True for an errno that says nothing of what was asked about, only that
+ * descriptors or memory are short: the same call may succeed later. */
+bool spg_errno_is_shortage(int errnum);

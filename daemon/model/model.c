@@ -521,7 +521,11 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 		while (changes->n > n_before)
 			spg_event_unref(changes->events[--changes->n]);
 		spg_model_distrust(model, (size_t)index);
-	} else if (t.lock_events && t.keep_locks) {
+		return r;
+	}
+	if (obs->search_failed)
+		entry->attribute = true;
+	if (t.lock_events && t.keep_locks) {
 		/* What it says of locks is stale already: look again. */
 		entry->dirty_all = true;
 	} else if (obs->depth == SPG_SURVEY_FILES && changes->n > n_before) {

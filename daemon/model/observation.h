@@ -82,6 +82,7 @@ struct spg_observation {
 	int64_t looked_ns;          /* when what it says was so, UTC */
 	int64_t took_ns;            /* monotonic duration */
 	bool attributed;            /* holders were searched for */
+	bool search_failed;         /* but not everywhere: search again next time */
 	/* The census counted users: a file that is not `unattributed` has no
 	 * others than its uses. False: it said only whether there are any. */
 	bool counted;

@@ -338,6 +338,12 @@ class FalseSafeTest(SystemTest):
         daemon.run("flush")
         self.never_safe(daemon)
 
+    def never_safe_or_refused(self, connection):
+        try:
+            self.assert_never_safe(connection.call("check"))
+        except RpcError:
+            pass  # no answer is not a wrong one
+
     def test_no_descriptors_left_to_search_with(self):
         for spare in range(8):
             with self.subTest(spare=spare):
@@ -353,13 +359,37 @@ class FalseSafeTest(SystemTest):
                 subprocess.run(["prlimit", "--pid", str(daemon.process.pid), limit],
                                check=True)
                 try:
-                    self.assert_never_safe(connection.call("check"))
-                except RpcError:
-                    pass  # no answer is not a wrong one
+                    # What the first could not look at, the next ones must ask again.
+                    for _ in range(3):
+                        self.never_safe_or_refused(connection)
                 finally:
                     os.close(fd)
                     daemon.close()
 
+    def test_deleted_when_no_descriptors_are_left(self):
+        for spare in range(8):
+            with self.subTest(spare=spare):
+                dll = self.file("Mdbperf.dll")
+                daemon = self.daemon(home=f"home-{spare}")
+                connection = self.rpc(daemon)
+                connection.call("check")
+                fds = [int(name) for name in os.listdir(f"/proc/{daemon.process.pid}/fd")]
+                limit = f"--nofile={max(fds) + 1 + spare}"
+                subprocess.run(["prlimit", "--pid", str(daemon.process.pid), limit],
+                               check=True)
+                created = self.file("Later.dll")
+                fds = [os.open(path, os.O_RDONLY) for path in (dll, created)]
+                os.unlink(dll)
+                os.unlink(created)
+                try:
+                    for _ in range(3):
+                        self.never_safe_or_refused(connection)
+                    os.close(fds.pop())
+                    self.never_safe_or_refused(connection)
+                finally:
+                    for fd in fds:
+                        os.close(fd)
+                    daemon.close()
 
     def test_many_busy_files_and_few_descriptors(self):
         """An answer for each who asks, and no wrong one."""

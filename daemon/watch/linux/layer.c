@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/array.h"
+#include "common/err.h"
 #include "common/text.h"
 #include "daemon/watch/linux/overlay.h"
 
@@ -204,6 +205,8 @@ static int open_filesystem(
 		if (!mount || mount->dev != layer->sdev)
 			continue;
 		fd = open(places[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		if (fd < 0 && spg_errno_is_shortage(errno))
+			return -1;
 		if (fd < 0)
 			continue;
 		if (fstat(fd, &st) == 0 && st.st_dev == layer->id.dev)

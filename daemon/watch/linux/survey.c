@@ -35,6 +35,9 @@ static const char *remedy_of(int errnum)
 	case ENODATA:
 		return "mount the overlay with absolute paths that the daemon can "
 		       "reach";
+	case EMFILE:
+	case ENFILE:
+		return "raise the limit of open files (LimitNOFILE=, ulimit -n)";
 	case EINVAL:
 	case EOPNOTSUPP:
 		return "its filesystem cannot say who uses a file: ask where it is "
@@ -139,14 +142,31 @@ static int add_replaced(struct spg_survey *s)
 	return r;
 }
 
-/* The inode that an event said was deleted or moved from @suspect->path. */
+/* Gone; or of an overlay, and only the search can tell. Unless it could not even be
+ * asked about: then it stays a suspect. */
+static int lack_suspect(
+	struct spg_survey *s, const struct spg_suspect *suspect, int errnum)
+{
+	int r;
+
+	if (!spg_errno_is_shortage(errnum))
+		return 0;
+	r = spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "a file",
+		remedy_of(errnum), "what was at %s cannot be probed: %s", suspect->path,
+		strerror(errnum));
+	s->obs->search_failed = true;
+	return r < 0 ? r : 1;
+}
+
+/* The inode that an event said was deleted or moved from @suspect->path. Returns 1
+ * when it has to be asked again. */
 static int add_suspect(struct spg_survey *s, const struct spg_suspect *suspect)
 {
 	char folder[PATH_MAX], real_folder[PATH_MAX], real_path[PATH_MAX];
 	const char *name = spg_path_base(suspect->path);
 	struct spg_place place = {.path = suspect->path, .real_path = real_path};
 	struct spg_linux_file *file;
-	int folder_fd, fd, r;
+	int folder_fd, fd, errnum, r;
 
 	snprintf(folder, sizeof(folder), "%.*s", (int)(name - suspect->path),
 		suspect->path);
@@ -156,11 +176,12 @@ static int add_suspect(struct spg_survey *s, const struct spg_suspect *suspect)
 		return 0;
 	folder_fd = open(real_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder_fd < 0)
-		return 0;
+		return lack_suspect(s, suspect, errno);
 	fd = spg_handle_open(folder_fd, &suspect->handle, O_PATH | O_CLOEXEC);
+	errnum = errno;
 	close(folder_fd);
 	if (fd < 0)
-		return 0; /* gone; or of an overlay, and only the search can tell */
+		return lack_suspect(s, suspect, errnum);
 	file = spg_linux_file_orphan(&place, fd);
 	close(fd);
 	if (!file)
@@ -181,12 +202,12 @@ static int add_suspects(struct spg_survey *s)
 		return 0;
 	while (r == 0 && spg_suspects_take(suspects, s->obs->product, &suspect)) {
 		r = add_suspect(s, &suspect);
-		/* This survey comes to nothing: the next one shall ask again. */
-		if (r < 0)
+		/* The next survey shall ask again. */
+		if (r != 0)
 			spg_suspects_add(suspects, suspect.path, &suspect.handle);
 		free(suspect.path);
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* Old versions that could not be asked about. */
@@ -259,13 +280,13 @@ static int tell_gaps(struct spg_survey *s)
 	if (a->n_failed > 0) {
 		int r = spg_observation_add_lack(s->obs, SPG_NO_FILE, true,
 			"every process",
-			a->failed_errnum == EMFILE || a->failed_errnum == ENFILE
-				? "raise the limit of open files (LimitNOFILE=, ulimit "
-				  "-n)"
+			spg_errno_is_shortage(a->failed_errnum)
+				? remedy_of(a->failed_errnum)
 				: "see the kernel's messages, then check again",
 			"looking failed %zu times, last with: %s", a->n_failed,
 			strerror(a->failed_errnum));
 
+		s->obs->search_failed = true;
 		if (r < 0)
 			return r;
 	}

@@ -99,8 +99,10 @@ static int name_by_holder(
 	snprintf(link, sizeof(link), "/proc/%" PRId32 "/task/%" PRId32 "/fd/%" PRId32,
 		hit->tgid, hit->tid, hit->fd);
 	fd = open(link, SPG_OPEN_NAME);
-	if (fd < 0)
+	if (fd < 0) {
+		(void)spg_attribution_failed(&s->attribution, errno);
 		return 0;
+	}
 	if (fstat(fd, &st) == 0 &&
 		spg_file_id_equal(spg_id_of(&st), s->obs->files[index].file->id)) {
 		r = spg_counted_name(s->counted, index, fd);

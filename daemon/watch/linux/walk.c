@@ -139,10 +139,12 @@ static int mark_file(struct spg_walk *walk, const struct spg_linux_file *file)
 		file->class == SPG_FS_FOREIGN)
 		return 0;
 	fd = open(file->base.path, O_PATH | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0 && !spg_errno_is_shortage(errno))
 		return 0;
-	r = spg_marks_add(walk->marks, fd, file->base.path, SPG_MARK_FILE);
-	close(fd);
+	r = fd < 0 ? SPG_ERR_LIMIT
+	           : spg_marks_add(walk->marks, fd, file->base.path, SPG_MARK_FILE);
+	if (fd >= 0)
+		close(fd);
 	if (r == SPG_ERR_NOMEM)
 		return r;
 	if (r < 0)
@@ -361,12 +363,26 @@ static int mark_layers(struct spg_walk *walk, const struct folder *folder)
 			below);
 		free(layer);
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && spg_errno_is_shortage(errno))
+			return SPG_ERR_LIMIT;
 		if (fd < 0)
 			continue;
 		r = spg_marks_add(walk->marks, fd, folder->path, SPG_MARK_DIRECTORY);
 		close(fd);
 	}
-	return r == SPG_ERR_NOMEM ? r : 0;
+	return r == SPG_ERR_NOMEM || r == SPG_ERR_LIMIT ? r : 0;
+}
+
+/* Without events a proof cannot tell that nothing happened meanwhile. */
+static int lack_events(struct spg_walk *walk, const char *path, int err)
+{
+	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
+		"events of a directory",
+		err == SPG_ERR_LIMIT
+			? "raise fs.fanotify.max_user_marks, and the limit "
+			  "of open files (LimitNOFILE=)"
+			: "see \"file events\" in: spguard doctor",
+		"%s cannot be watched: %s", path, spg_err_text(err));
 }
 
 static int mark_folder(struct spg_walk *walk, const struct folder *folder, int fd)
@@ -378,14 +394,7 @@ static int mark_folder(struct spg_walk *walk, const struct folder *folder, int f
 	r = spg_marks_add(walk->marks, fd, folder->path, SPG_MARK_DIRECTORY);
 	if (r == 0 && folder->mount && folder->mount->class == SPG_FS_OVERLAY)
 		r = mark_layers(walk, folder);
-	if (r == SPG_ERR_NOMEM || r == 0)
-		return r;
-	/* Without events a proof cannot tell that nothing happened meanwhile. */
-	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
-		"events of a directory",
-		r == SPG_ERR_LIMIT ? "raise fs.fanotify.max_user_marks"
-				   : "see \"file events\" in: spguard doctor",
-		"%s cannot be watched: %s", folder->path, spg_err_text(r));
+	return r == SPG_ERR_NOMEM || r == 0 ? r : lack_events(walk, folder->path, r);
 }
 
 static int walk_local(struct spg_walk *walk, const struct folder *folder)
@@ -484,10 +493,14 @@ static int mark_ancestors(struct spg_walk *walk, const char *path)
 		if (mount && mount->class == SPG_FS_FOREIGN)
 			continue;
 		fd = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && spg_errno_is_shortage(errno))
+			return lack_events(walk, part, SPG_ERR_LIMIT);
 		if (fd < 0)
 			continue;
 		r = spg_marks_add(walk->marks, fd, part, SPG_MARK_ANCESTOR);
 		close(fd);
+		if (r == SPG_ERR_LIMIT)
+			return lack_events(walk, part, r);
 		if (r == SPG_ERR_NOMEM)
 			return r;
 	}
@@ -534,6 +547,8 @@ int spg_walk_some(struct spg_walk *walk, char *const *paths, size_t n)
 			0)
 			continue; /* gone, or foreign: a full survey tells */
 		fd = open(real_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && spg_errno_is_shortage(errno))
+			r = lack_file(walk, paths[i], strerror(errno));
 		if (fd < 0)
 			continue;
 		folder.has_mounts = true;
