@@ -8,43 +8,50 @@
 #include "daemon/serve/server.h"
 #include "daemon/serve/session.h"
 
-struct spg_call *spg_call_create(
-	struct spg_session *session, json_t *id, size_t n_bytes)
+struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t n_bytes)
 {
 	struct spg_call *call = calloc(1, sizeof(*call));
 
 	if (!call)
 		return NULL;
-	call->session = session;
-	call->service = session->host->service;
-	call->account = spg_account_ref(session->account);
+	call->asker = asker;
+	call->service = asker->host->service;
+	call->account = spg_account_ref(asker->account);
 	call->account->n_calls++;
 	call->account->n_bytes += n_bytes;
 	call->n_bytes = n_bytes;
 	call->id = json_incref(id);
-	call->next = session->calls;
+	call->next = asker->calls;
 	if (call->next)
 		call->next->prev = call;
-	session->calls = call;
-	session->n_calls++;
+	asker->calls = call;
+	asker->n_calls++;
 	return call;
+}
+
+bool spg_call_is_of_admin(const struct spg_call *call)
+{
+	const struct spg_session *session = call->asker ? call->asker->session : NULL;
+
+	return session && call->service->is_admin(call->service->user, session->uid,
+				  session->gid, session->pid);
 }
 
 static void detach(struct spg_call *call)
 {
-	struct spg_session *session = call->session;
+	struct spg_asker *asker = call->asker;
 
-	if (!session)
+	if (!asker)
 		return;
 	if (call->prev)
 		call->prev->next = call->next;
 	else
-		session->calls = call->next;
+		asker->calls = call->next;
 	if (call->next)
 		call->next->prev = call->prev;
 	call->prev = call->next = NULL;
-	session->n_calls--;
-	call->session = NULL;
+	asker->n_calls--;
+	call->asker = NULL;
 }
 
 void spg_call_drop(struct spg_call *call)
@@ -59,42 +66,42 @@ void spg_call_drop(struct spg_call *call)
 
 void spg_call_reply(struct spg_call *call, json_t *result)
 {
-	struct spg_session *session = call->session;
+	struct spg_asker *asker = call->asker;
 
-	if (session && !result) {
+	if (asker && !result) {
 		spg_call_fail_nomem(call);
 		return;
 	}
-	if (session)
-		spg_session_answer(session, call->id, result);
+	if (asker)
+		asker->answer(asker, call->id, result);
 	json_decref(result);
 	spg_call_drop(call);
-	if (session)
-		spg_session_settle(session);
+	if (asker)
+		asker->settle(asker);
 }
 
 void spg_call_fail(
 	struct spg_call *call, int code, const char *hint, const char *format, ...)
 {
-	struct spg_session *session = call->session;
+	struct spg_asker *asker = call->asker;
 	char *text = NULL;
 	va_list args;
 	int n;
 
-	if (session) {
+	if (asker) {
 		va_start(args, format);
 		n = vasprintf(&text, format, args);
 		va_end(args);
 		if (n < 0)
 			text = NULL;
-		spg_session_refuse(session, call->id,
+		asker->refuse(asker, call->id,
 			&(struct spg_rpc_error){
 				code, text ? text : "out of memory", hint});
 		free(text);
 	}
 	spg_call_drop(call);
-	if (session)
-		spg_session_settle(session);
+	if (asker)
+		asker->settle(asker);
 }
 
 void spg_call_fail_nomem(struct spg_call *call)

@@ -7,8 +7,9 @@
  * spg_call_reply() or spg_call_fail(), at once or later from a callback. After
  * that the call is gone.
  *
- * The session may close first. Then the call is abandoned: ->session is NULL,
- * and ->service must not be touched any more, since the daemon may be stopping.
+ * Who asked is an asker: a connection of the socket (session.h) or a request over
+ * HTTP (http_request.h). It may go first. Then the call is abandoned: ->asker is
+ * NULL, and ->service must not be touched any more, since the daemon may be stopping.
  * A handler that can withdraw its questions sets ->on_abandon, which does so
  * and ends the call with spg_call_drop(); one that cannot (the history's
  * callbacks come in any case) leaves it NULL, and its callback ends the call as
@@ -23,11 +24,32 @@
 #include "daemon/serve/account.h"
 #include "daemon/serve/service.h"
 
+struct spg_call;
 struct spg_session;
+struct spg_session_host;
+
+/* Part of whatever asks. */
+struct spg_asker {
+	struct spg_session_host *host;
+	struct spg_account *account;
+	/* NULL: not of the socket, so nobody is known by uid, nothing may be
+	 * changed and nothing lasts longer than the answer. */
+	struct spg_session *session;
+	struct spg_call *calls;
+	size_t n_calls;
+
+	/* Each takes an answer; @id, @result and @error are borrowed. None closes
+	 * anything. */
+	void (*answer)(struct spg_asker *asker, const json_t *id, const json_t *result);
+	void (*refuse)(struct spg_asker *asker, const json_t *id,
+		const struct spg_rpc_error *error);
+	/* A call has ended and is gone. */
+	void (*settle)(struct spg_asker *asker);
+};
 
 struct spg_call {
-	struct spg_call *prev, *next; /* in the session's list */
-	struct spg_session *session;  /* NULL: abandoned */
+	struct spg_call *prev, *next; /* in the asker's list */
+	struct spg_asker *asker;      /* NULL: abandoned */
 	const struct spg_service *service;
 	struct spg_account *account;
 	json_t *id;
@@ -37,11 +59,10 @@ struct spg_call {
 };
 
 /**
- * A call for @session that answers @id (a reference is taken), charged with
+ * A call for @asker that answers @id (a reference is taken), charged with
  * @n_bytes. Returns NULL when memory is short.
  */
-struct spg_call *spg_call_create(
-	struct spg_session *session, json_t *id, size_t n_bytes);
+struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t n_bytes);
 
 /** Answer with @result, whose reference passes over; NULL means that there was
  * no memory to make it, and is answered so. Ends the call. */
@@ -58,10 +79,14 @@ void spg_call_fail_nomem(struct spg_call *call);
 /** End the call without an answer; for on_abandon. */
 void spg_call_drop(struct spg_call *call);
 
+/** True when whoever asked may change something (service.h); never over HTTP, nor
+ * when abandoned. */
+bool spg_call_is_of_admin(const struct spg_call *call);
+
 static inline bool spg_call_is_abandoned(const struct spg_call *call)
 {
-	return !call->session;
+	return !call->asker;
 }
 
-/** The session closes: detach all calls of @list, see above. */
+/** The asker goes: detach all calls of @list, see above. */
 void spg_call_abandon_all(struct spg_call **list);

@@ -135,62 +135,65 @@ static const struct spg_param windows_params[] = {
 
 #define PARAMS(array) array, sizeof(array) / sizeof((array)[0])
 
+#define ADMIN         SPG_METHOD_ADMIN
+#define OVER_HTTP     SPG_METHOD_OVER_HTTP
+
 static const struct spg_method methods[] = {
-	{"hello", spg_method_hello, NULL, 0, false,
+	{"hello", spg_method_hello, NULL, 0, 0,
 		"Who serves here, and what the caller may do.",
 		"name, version, protocol, pid, tier, admin, products"},
-	{"check", spg_method_check, PARAMS(check_params), false,
+	{"check", spg_method_check, PARAMS(check_params), OVER_HTTP,
 		"Prove whether a service pack can be applied safely.",
 		"the verdict with its files, reasons and next steps; with several "
 		"products: the worst verdict, and one answer each"},
-	{"who", spg_method_who, PARAMS(use_params), false, "Who uses which files now.",
-		"at, files, coverage"},
-	{"locks", spg_method_locks, PARAMS(use_params), false,
+	{"who", spg_method_who, PARAMS(use_params), OVER_HTTP,
+		"Who uses which files now.", "at, files, coverage"},
+	{"locks", spg_method_locks, PARAMS(use_params), OVER_HTTP,
 		"The locks on the files, held and waited for.", "at, locks, coverage"},
-	{"log", spg_method_log, PARAMS(log_params), false,
+	{"log", spg_method_log, PARAMS(log_params), OVER_HTTP,
 		"The history, gaps included.", "events, oldest first; more"},
-	{"installs", spg_method_installs, PARAMS(installs_params), false,
+	{"installs", spg_method_installs, PARAMS(installs_params), OVER_HTTP,
 		"What was installed, by whom, and what came of it.",
 		"installs, newest first"},
-	{"verify", spg_method_verify, PARAMS(verify_params), false,
+	{"verify", spg_method_verify, PARAMS(verify_params), 0,
 		"Find out whether the installed files fit together.",
 		"verdict (fits, mixed, unknown), and one answer for each product"},
-	{"sidestep.apply", spg_method_sidestep_apply, PARAMS(sidestep_params), true,
+	{"sidestep.apply", spg_method_sidestep_apply, PARAMS(sidestep_params), ADMIN,
 		"Rename held files so that setup can write new ones.",
 		"sidesteps: what was done or refused, and why; next"},
-	{"sidestep.undo", spg_method_sidestep_undo, PARAMS(sidestep_undo_params), true,
+	{"sidestep.undo", spg_method_sidestep_undo, PARAMS(sidestep_undo_params), ADMIN,
 		"Give a file that was stepped aside its name again.", "sidesteps"},
-	{"sidestep.list", spg_method_sidestep_list, NULL, 0, false,
+	{"sidestep.list", spg_method_sidestep_list, NULL, 0, 0,
 		"The steps aside that are not over.", "sidesteps"},
 	{"sidestep.clean", spg_method_sidestep_clean, PARAMS(sidestep_clean_params),
-		true, "Remove old files that nobody uses any more.", "sidesteps"},
-	{"status", spg_method_status, NULL, 0, false,
+		ADMIN, "Remove old files that nobody uses any more.", "sidesteps"},
+	{"status", spg_method_status, NULL, 0, OVER_HTTP,
 		"The daemon's health, tier and coverage.",
 		"products, mechanisms, store, sessions, events, gaps, coverage"},
-	{"subscribe", spg_method_subscribe, PARAMS(subscribe_params), false,
+	{"subscribe", spg_method_subscribe, PARAMS(subscribe_params), 0,
 		"Be told of events and verdicts on this connection.", "subscription"},
-	{"unsubscribe", spg_method_unsubscribe, PARAMS(unsubscribe_params), false,
+	{"unsubscribe", spg_method_unsubscribe, PARAMS(unsubscribe_params), 0,
 		"End a subscription of this connection.", "an empty object"},
-	{"windows", spg_method_windows, PARAMS(windows_params), false,
+	{"windows", spg_method_windows, PARAMS(windows_params), OVER_HTTP,
 		"When in the week the files were free for so long, how often, and who "
 		"broke it.",
 		"slots: for each weekday and hour of how many windows were free; best; "
 		"unseen_s"},
-	{"flush", spg_method_flush, NULL, 0, false,
+	{"flush", spg_method_flush, NULL, 0, 0,
 		"Answer when every event before now is in the database.",
 		"flushed, last_id"},
-	{"hold.begin", spg_method_hold_begin, PARAMS(hold_begin_params), true,
+	{"hold.begin", spg_method_hold_begin, PARAMS(hold_begin_params), ADMIN,
 		"Refuse new opens of a product's files to all but the installer, until "
 		"the time is over or this connection ends.",
 		"hold, product, until, files, directories"},
-	{"hold.renew", spg_method_hold_renew, PARAMS(hold_renew_params), true,
+	{"hold.renew", spg_method_hold_renew, PARAMS(hold_renew_params), ADMIN,
 		"Let a hold last longer.", "hold, until"},
-	{"hold.end", spg_method_hold_end, PARAMS(hold_end_params), true,
+	{"hold.end", spg_method_hold_end, PARAMS(hold_end_params), ADMIN,
 		"End a hold, and report about it.",
 		"hold, product, ended, cause, text, refused, untold, who, not_stopped"},
-	{"reload", spg_method_reload, NULL, 0, true, "Read the configuration again.",
+	{"reload", spg_method_reload, NULL, 0, ADMIN, "Read the configuration again.",
 		"reloaded, products"},
-	{"rpc.discover", spg_method_discover, NULL, 0, false, "Describe the methods.",
+	{"rpc.discover", spg_method_discover, NULL, 0, 0, "Describe the methods.",
 		"an OpenRPC document"},
 };
 
@@ -383,27 +386,26 @@ static bool check_params_of(
 	return true;
 }
 
-static const char *why_busy(const struct spg_session *session, size_t n_bytes)
+static const char *why_busy(const struct spg_asker *asker, size_t n_bytes)
 {
-	const struct spg_limits *limits = session->host->limits;
+	const struct spg_limits *limits = asker->host->limits;
 
-	if (session->n_calls >= limits->in_flight)
+	if (asker->n_calls >= limits->in_flight)
 		return "too many requests of this connection are not answered yet";
-	if (session->account->n_calls >= limits->uid_calls)
+	if (asker->account->n_calls >= limits->uid_calls)
 		return "too many requests of your user are not finished yet";
-	if (session->account->n_bytes + n_bytes > limits->uid_bytes)
+	if (asker->account->n_bytes + n_bytes > limits->uid_bytes)
 		return "too many bytes of your requests are held already";
 	return NULL;
 }
 
-static void refuse_method(
-	struct spg_session *session, const struct spg_request *request)
+static void refuse_method(struct spg_asker *asker, const struct spg_request *request)
 {
 	struct spg_buf quoted = SPG_BUF_NULL, message = SPG_BUF_NULL;
 
 	spg_buf_printf(&message, "there is no method \"%s\"",
 		quotable(&quoted, request->method));
-	spg_session_refuse(session, request->id,
+	asker->refuse(asker, request->id,
 		&(struct spg_rpc_error){SPG_RPC_NO_METHOD, spg_buf_text(&message),
 			"rpc.discover lists the methods"});
 	spg_buf_finish(&message);
@@ -411,32 +413,30 @@ static void refuse_method(
 }
 
 void spg_methods_dispatch(
-	struct spg_session *session, const struct spg_request *request, size_t n_bytes)
+	struct spg_asker *asker, const struct spg_request *request, size_t n_bytes)
 {
-	const struct spg_service *service = session->host->service;
 	const struct spg_method *method = find_method(request->method);
-	const char *why = why_busy(session, n_bytes);
+	const char *why = why_busy(asker, n_bytes);
 	struct spg_call *call;
 
 	if (why) {
-		spg_session_refuse(session, request->id,
+		asker->refuse(asker, request->id,
 			&(struct spg_rpc_error){SPG_RPC_BUSY, why,
 				"wait for answers before asking more"});
 		return;
 	}
-	if (!method) {
-		refuse_method(session, request);
+	if (!method || (!asker->session && !(method->flags & SPG_METHOD_OVER_HTTP))) {
+		refuse_method(asker, request);
 		return;
 	}
-	call = spg_call_create(session, request->id, n_bytes);
+	call = spg_call_create(asker, request->id, n_bytes);
 	if (!call) {
-		spg_session_refuse(session, request->id,
+		asker->refuse(asker, request->id,
 			&(struct spg_rpc_error){
 				SPG_RPC_INTERNAL, "out of memory", NULL});
 		return;
 	}
-	if (method->needs_admin && !service->is_admin(service->user, session->uid,
-					   session->gid, session->pid)) {
+	if ((method->flags & SPG_METHOD_ADMIN) && !spg_call_is_of_admin(call)) {
 		spg_call_fail(call, SPG_RPC_DENIED,
 			"ask as root, or as a member of the group that "
 			"\"admin-group\" names",
@@ -500,9 +500,9 @@ static json_t *describe_method(const struct spg_method *method)
 	}
 	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:{s:s}}}", "name",
 		method->name, "summary", method->summary, "paramStructure", "by-name",
-		"x-needs-admin", method->needs_admin, "params", params, "result",
-		"name", "result", "summary", method->result, "schema", "type",
-		"object");
+		"x-needs-admin", (method->flags & SPG_METHOD_ADMIN) != 0, "params",
+		params, "result", "name", "result", "summary", method->result, "schema",
+		"type", "object");
 }
 
 json_t *spg_methods_describe(void)

@@ -36,6 +36,11 @@ struct spg_param {
 	const char *summary;
 };
 
+enum spg_method_flag {
+	SPG_METHOD_ADMIN = 1 << 0,     /* changes something: see service.h */
+	SPG_METHOD_OVER_HTTP = 1 << 1, /* GET /api/NAME asks it too: it only reads */
+};
+
 struct spg_method {
 	const char *name;
 	/* Owns the call. @params has been checked against the table: an object or
@@ -43,15 +48,15 @@ struct spg_method {
 	void (*handle)(struct spg_call *call, const json_t *params);
 	const struct spg_param *params;
 	size_t n_params;
-	bool needs_admin;
+	unsigned flags; /* of enum spg_method_flag */
 	const char *summary;
 	const char *result; /* what the answer is, in words */
 };
 
-/** Work on @request of @session: every answer, errors included, goes through
- * the session. @n_bytes: its length as received. */
+/** Work on @request of @asker: every answer, errors included, goes through
+ * it. @n_bytes: its length as received. */
 void spg_methods_dispatch(
-	struct spg_session *session, const struct spg_request *request, size_t n_bytes);
+	struct spg_asker *asker, const struct spg_request *request, size_t n_bytes);
 
 /** The answer to rpc.discover. NULL: no memory. */
 json_t *spg_methods_describe(void);

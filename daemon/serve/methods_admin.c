@@ -31,16 +31,14 @@ static json_t *product_names(const struct spg_model *model)
 void spg_method_hello(struct spg_call *call, const json_t *params)
 {
 	const struct spg_service *service = call->service;
-	const struct spg_session *session = call->session;
-	bool admin = service->is_admin(
-		service->user, session->uid, session->gid, session->pid);
 
 	(void)params;
-	spg_call_reply(call,
-		json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:o}", "name", "spguardd",
-			"version", SPG_VERSION, "protocol", PROTOCOL, "pid",
-			(json_int_t)uv_os_getpid(), "tier", service->watch->tier,
-			"admin", admin, "products", product_names(service->model)));
+	spg_call_reply(
+		call, json_pack("{s:s, s:s, s:i, s:I, s:s, s:b, s:o}", "name",
+			      "spguardd", "version", SPG_VERSION, "protocol", PROTOCOL,
+			      "pid", (json_int_t)uv_os_getpid(), "tier",
+			      service->watch->tier, "admin", spg_call_is_of_admin(call),
+			      "products", product_names(service->model)));
 }
 
 void spg_method_status(struct spg_call *call, const json_t *params)
@@ -48,7 +46,7 @@ void spg_method_status(struct spg_call *call, const json_t *params)
 	struct spg_server_counts counts;
 
 	(void)params;
-	spg_session_host_count(call->session->host, &counts);
+	spg_session_host_count(call->asker->host, &counts);
 	spg_call_reply(call, spg_render_status(call->service, &counts));
 }
 
@@ -114,8 +112,8 @@ void spg_method_reload(struct spg_call *call, const json_t *params)
 
 void spg_method_subscribe(struct spg_call *call, const json_t *params)
 {
-	struct spg_session *session = call->session;
-	struct spg_session_host *host = session->host;
+	struct spg_session *session = call->asker->session;
+	struct spg_session_host *host = call->asker->host;
 	const char *product = spg_params_text(params, "product");
 	uint32_t kinds;
 	int index;
@@ -143,7 +141,7 @@ void spg_method_unsubscribe(struct spg_call *call, const json_t *params)
 {
 	json_int_t number = json_integer_value(json_object_get(params, "subscription"));
 
-	if (spg_subscriber_remove(&call->session->subscriber, number))
+	if (spg_subscriber_remove(&call->asker->session->subscriber, number))
 		spg_call_reply(call, json_object());
 	else
 		spg_call_fail(call, SPG_RPC_BAD_PARAMS,

@@ -52,7 +52,7 @@ static bool get_pids(struct spg_call *call, const json_t *params,
 {
 	const json_t *list = json_object_get(params, "pids");
 
-	ret[0] = call->session->pid;
+	ret[0] = call->asker->session->pid;
 	*ret_n = 1;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		json_int_t pid = json_integer_value(json_array_get(list, i));
@@ -138,7 +138,7 @@ static void on_abandon(struct spg_call *call)
 void spg_method_hold_begin(struct spg_call *call, const json_t *params)
 {
 	int32_t pids[SPG_HOLD_PIDS];
-	struct spg_hold_request request = {.owner = call->session, .pids = pids};
+	struct spg_hold_request request = {.owner = call->asker->session, .pids = pids};
 	struct spg_hold *hold = NULL;
 	int r;
 
@@ -171,7 +171,7 @@ static struct spg_hold *get_hold(struct spg_call *call, const json_t *params)
 
 	if (call->service->holds)
 		hold = spg_holds_find(
-			call->service->holds, (uint64_t)id, call->session);
+			call->service->holds, (uint64_t)id, call->asker->session);
 	if (!hold)
 		spg_call_fail(call, SPG_RPC_BAD_PARAMS,
 			"hold.begin gives the number; it is for its connection only",

@@ -119,7 +119,6 @@ void spg_method_installs(struct spg_call *call, const json_t *params)
 	const json_t *wait = json_object_get(params, "wait");
 	json_int_t limit = json_integer_value(json_object_get(params, "limit"));
 	const char *product = spg_params_text(params, "product");
-	const struct spg_session *session = call->session;
 	bool ended = json_is_true(json_object_get(params, "ended"));
 	struct asked *asked;
 	int index;
@@ -127,8 +126,7 @@ void spg_method_installs(struct spg_call *call, const json_t *params)
 	if (!spg_params_product(call, params, &index))
 		return;
 	/* Who says so wrongly has an install judged before it is over. */
-	if (ended && !call->service->is_admin(call->service->user, session->uid,
-			     session->gid, session->pid)) {
+	if (ended && !spg_call_is_of_admin(call)) {
 		spg_call_fail(call, SPG_RPC_DENIED,
 			"ask without \"ended\", as whoever did not start the installer",
 			"you may not say that an install has ended");

@@ -102,7 +102,7 @@ static void on_progress(uv_timer_t *timer)
 		size_t n = strlen(text);
 
 		text[n] = '\n'; /* in place of its end, which is not sent */
-		spg_session_notify(v->call->session, text, n + 1);
+		spg_session_notify(v->call->asker->session, text, n + 1);
 	}
 	free(text);
 }
@@ -116,13 +116,11 @@ static void note_mended(struct verifying *v, const struct spg_product *product,
 	const struct spg_verification *verification)
 {
 	const struct spg_service *service = v->call->service;
-	const struct spg_session *session = v->call->session;
 
 	if (verification->verdict == SPG_VERIFY_FITS &&
 		verification->fit.n_payload > 0 &&
 		verification->fit.n_same == verification->fit.n_payload &&
-		service->is_admin(
-			service->user, session->uid, session->gid, session->pid))
+		spg_call_is_of_admin(v->call))
 		spg_sessions_mended(
 			service->sessions, product->name, expected, verification->set);
 }

@@ -2,7 +2,6 @@
 #include "daemon/serve/params_payload.h"
 
 #include "common/err.h"
-#include "daemon/serve/session.h"
 
 int spg_params_payload(const json_t *params, const struct spg_product *product,
 	struct spg_expected *ret)
@@ -57,12 +56,10 @@ static int expect_one(const struct spg_service *service, const json_t *params,
 bool spg_params_expect(struct spg_call *call, const json_t *params, int index)
 {
 	const struct spg_service *service = call->service;
-	const struct spg_session *session = call->session;
 	int r = 0;
 
 	if (!json_array_size(json_object_get(params, "payload")) ||
-		!service->is_admin(
-			service->user, session->uid, session->gid, session->pid))
+		!spg_call_is_of_admin(call))
 		return true;
 	for (size_t i = 0; r == 0 && i < spg_model_n_products(service->model); i++)
 		if (index < 0 || (size_t)index == i)

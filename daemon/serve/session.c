@@ -24,7 +24,7 @@ static size_t output_bytes(const struct spg_session *session)
 static void free_when_closed(uv_handle_t *handle)
 {
 	struct spg_session *session = handle->data;
-	struct spg_session_host *host = session->host;
+	struct spg_session_host *host = session->asker.host;
 
 	spg_buf_finish(&session->in);
 	spg_buf_finish(&session->waiting);
@@ -36,7 +36,7 @@ static void free_when_closed(uv_handle_t *handle)
 
 static void leave_host(struct spg_session *session)
 {
-	struct spg_session_host *host = session->host;
+	struct spg_session_host *host = session->asker.host;
 
 	if (session->prev)
 		session->prev->next = session->next;
@@ -46,10 +46,10 @@ static void leave_host(struct spg_session *session)
 		session->next->prev = session->prev;
 	session->prev = session->next = NULL;
 	host->n_sessions--;
-	session->account->n_sessions--;
-	session->account->n_bytes -= session->n_in_charged;
-	spg_account_unref(session->account);
-	session->account = NULL;
+	session->asker.account->n_sessions--;
+	session->asker.account->n_bytes -= session->n_in_charged;
+	spg_account_unref(session->asker.account);
+	session->asker.account = NULL;
 }
 
 void spg_session_close(struct spg_session *session)
@@ -57,10 +57,10 @@ void spg_session_close(struct spg_session *session)
 	if (session->closing)
 		return;
 	session->closing = session->doomed = true;
-	spg_call_abandon_all(&session->calls);
-	spg_holds_drop_owner(session->host->service->holds, session);
+	spg_call_abandon_all(&session->asker.calls);
+	spg_holds_drop_owner(session->asker.host->service->holds, session);
 	spg_subscriber_finish(&session->subscriber);
-	if (session->account)
+	if (session->asker.account)
 		leave_host(session);
 	uv_close((uv_handle_t *)&session->pipe, free_when_closed);
 }
@@ -71,7 +71,7 @@ static void doom(struct spg_session *session)
 	if (session->doomed)
 		return;
 	session->doomed = true;
-	session->host->on_doomed(session->host);
+	session->asker.host->on_doomed(session->asker.host);
 }
 
 void spg_session_reap(struct spg_session_host *host)
@@ -132,8 +132,9 @@ static void leave_if_done(struct spg_session *session)
 {
 	if (session->doomed || session->handling || output_bytes(session))
 		return;
-	if (session->leaving || (session->ended && !session->in.len &&
-					!session->calls && !session->subscriber.n))
+	if (session->leaving ||
+		(session->ended && !session->in.len && !session->asker.calls &&
+			!session->subscriber.n))
 		doom(session);
 }
 
@@ -154,8 +155,8 @@ static void on_written(uv_write_t *request, int status)
 	else
 		spg_buf_clear(&session->writing);
 	session->writing_notices = 0;
-	if (session->n_dropped &&
-		session->waiting_notices <= session->host->limits->notice_bytes / 2)
+	if (session->n_dropped && session->waiting_notices <=
+					  session->asker.host->limits->notice_bytes / 2)
 		add_dropped_marker(session);
 	flush(session);
 	handle_input(session);
@@ -174,17 +175,20 @@ static void after_queueing(struct spg_session *session, int r)
 	flush(session);
 }
 
-void spg_session_answer(
-	struct spg_session *session, const json_t *id, const json_t *result)
+static void answer(struct spg_asker *asker, const json_t *id, const json_t *result)
 {
+	struct spg_session *session = asker->session;
+
 	if (!session->doomed)
 		after_queueing(
 			session, spg_message_add_result(&session->waiting, id, result));
 }
 
-void spg_session_refuse(struct spg_session *session, const json_t *id,
-	const struct spg_rpc_error *error)
+static void refuse(
+	struct spg_asker *asker, const json_t *id, const struct spg_rpc_error *error)
 {
+	struct spg_session *session = asker->session;
+
 	if (!session->doomed)
 		after_queueing(
 			session, spg_message_add_error(&session->waiting, id, error));
@@ -192,7 +196,7 @@ void spg_session_refuse(struct spg_session *session, const json_t *id,
 
 void spg_session_notify(struct spg_session *session, const char *line, size_t n)
 {
-	struct spg_session_host *host = session->host;
+	struct spg_session_host *host = session->asker.host;
 
 	if (session->doomed || session->leaving)
 		return;
@@ -225,7 +229,7 @@ static void expel(struct spg_session *session, const struct spg_rpc_error *error
 		uv_read_stop((uv_stream_t *)&session->pipe);
 		session->reading = false;
 	}
-	spg_session_refuse(session, NULL, error);
+	refuse(&session->asker, NULL, error);
 }
 
 static void reject_line(struct spg_session *session, struct spg_rejection *rejection)
@@ -233,7 +237,7 @@ static void reject_line(struct spg_session *session, struct spg_rejection *rejec
 	struct spg_rpc_error error = {
 		rejection->code, rejection->message, rejection->hint};
 
-	spg_session_refuse(session, rejection->id, &error);
+	refuse(&session->asker, rejection->id, &error);
 	spg_rejection_finish(rejection);
 }
 
@@ -246,13 +250,13 @@ static void handle_line(struct spg_session *session, const char *line, size_t n)
 	if (r == SPG_MESSAGE_REJECTED)
 		reject_line(session, &rejection);
 	else if (r < 0)
-		spg_session_refuse(session, NULL,
+		refuse(&session->asker, NULL,
 			&(struct spg_rpc_error){
 				SPG_RPC_INTERNAL, spg_err_text(r), NULL});
 	/* A notification must not be answered, and no method of ours does
 	 * anything but answer. */
 	if (r == 0 && request.id)
-		session->host->on_request(session, &request, n);
+		session->asker.host->on_request(&session->asker, &request, n);
 	spg_request_finish(&request);
 }
 
@@ -260,7 +264,7 @@ static void handle_line(struct spg_session *session, const char *line, size_t n)
  * there is none yet, or when the client was expelled. */
 static bool next_line(struct spg_session *session, size_t used, size_t *ret_n)
 {
-	size_t max = session->host->limits->message_bytes;
+	size_t max = session->asker.host->limits->message_bytes;
 	const char *start = session->in.data + used;
 	size_t n = session->in.len - used;
 	const char *end;
@@ -288,11 +292,12 @@ static bool next_line(struct spg_session *session, size_t used, size_t *ret_n)
 /* Charge what is left unhandled to the account. */
 static void charge_input(struct spg_session *session)
 {
-	struct spg_account *account = session->account;
+	struct spg_account *account = session->asker.account;
 
 	account->n_bytes += session->in.len - session->n_in_charged;
 	session->n_in_charged = session->in.len;
-	if (account->n_bytes > session->host->limits->uid_bytes && !session->leaving)
+	if (account->n_bytes > session->asker.host->limits->uid_bytes &&
+		!session->leaving)
 		expel(session,
 			&(struct spg_rpc_error){SPG_RPC_BUSY,
 				"too many bytes of your requests are held already",
@@ -309,7 +314,7 @@ static void handle_input(struct spg_session *session)
 		return;
 	session->handling = true;
 	while (!session->doomed && !session->leaving && session->in.len > used &&
-		output_bytes(session) < session->host->limits->output_bytes &&
+		output_bytes(session) < session->asker.host->limits->output_bytes &&
 		next_line(session, used, &n)) {
 		handle_line(session, session->in.data + used, n);
 		used += n;
@@ -339,7 +344,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	struct spg_session *session = handle->data;
 
 	(void)suggested;
-	buf->base = session->host->read_buffer;
+	buf->base = session->asker.host->read_buffer;
 	buf->len = SPG_READ_BYTES;
 }
 
@@ -384,7 +389,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 static void update_reading(struct spg_session *session)
 {
 	bool wanted = !session->doomed && !session->leaving && !session->ended &&
-	              output_bytes(session) < session->host->limits->output_bytes;
+	              output_bytes(session) < session->asker.host->limits->output_bytes;
 
 	if (wanted == session->reading || session->doomed)
 		return;
@@ -408,21 +413,21 @@ void spg_session_host_count(
 		ret->subscribers += at->subscriber.n > 0;
 }
 
-void spg_session_settle(struct spg_session *session)
+static void settle(struct spg_asker *asker)
 {
-	leave_if_done(session);
+	leave_if_done(asker->session);
 }
 
 void spg_session_sweep(struct spg_session *session, uint64_t now_ms)
 {
-	const struct spg_limits *limits = session->host->limits;
+	const struct spg_limits *limits = session->asker.host->limits;
 
 	if (session->ended && peer_is_gone(session)) {
 		spg_session_close(session);
 		return;
 	}
-	if (session->calls || session->subscriber.n ||
-		spg_holds_has_owner(session->host->service->holds, session) ||
+	if (session->asker.calls || session->subscriber.n ||
+		spg_holds_has_owner(session->asker.host->service->holds, session) ||
 		now_ms - session->active_ms < limits->idle_ms)
 		return;
 	/* One that does not even take its answers gets no more words. */
@@ -453,11 +458,11 @@ static bool descriptors_are_short(int fd, size_t kept)
 /* NULL: the client may come in. */
 static const char *why_refused(const struct spg_session *session, int fd)
 {
-	const struct spg_limits *limits = session->host->limits;
+	const struct spg_limits *limits = session->asker.host->limits;
 
-	if (session->host->n_sessions >= limits->sessions)
+	if (session->asker.host->n_sessions >= limits->sessions)
 		return "too many connections in total";
-	if (session->account->n_sessions >= limits->uid_sessions)
+	if (session->asker.account->n_sessions >= limits->uid_sessions)
 		return "too many connections of your user";
 	if (descriptors_are_short(fd, limits->descriptors_kept))
 		return "the daemon has no file descriptors to spare";
@@ -477,21 +482,21 @@ static void turn_away(struct spg_session *session, const char *why)
 			session->waiting.data, (unsigned)session->waiting.len);
 		uv_try_write((uv_stream_t *)&session->pipe, &buf, 1);
 	}
-	spg_account_unref(session->account);
-	session->account = NULL;
+	spg_account_unref(session->asker.account);
+	session->asker.account = NULL;
 	spg_session_close(session);
 }
 
 static void enter_host(struct spg_session *session)
 {
-	struct spg_session_host *host = session->host;
+	struct spg_session_host *host = session->asker.host;
 
 	session->next = host->sessions;
 	if (session->next)
 		session->next->prev = session;
 	host->sessions = session;
 	host->n_sessions++;
-	session->account->n_sessions++;
+	session->asker.account->n_sessions++;
 }
 
 static int identify_peer(struct spg_session *session, int *ret_fd)
@@ -505,8 +510,9 @@ static int identify_peer(struct spg_session *session, int *ret_fd)
 	session->uid = peer.uid;
 	session->gid = peer.gid;
 	session->pid = peer.pid;
-	session->account = spg_account_get(&session->host->accounts, peer.uid);
-	return session->account ? 0 : SPG_ERR_NOMEM;
+	session->asker.account =
+		spg_account_get(&session->asker.host->accounts, peer.uid);
+	return session->asker.account ? 0 : SPG_ERR_NOMEM;
 }
 
 int spg_session_open(struct spg_session_host *host, uv_stream_t *listener)
@@ -517,7 +523,11 @@ int spg_session_open(struct spg_session_host *host, uv_stream_t *listener)
 
 	if (!session)
 		return SPG_ERR_NOMEM;
-	session->host = host;
+	session->asker = (struct spg_asker){.host = host,
+		.session = session,
+		.answer = answer,
+		.refuse = refuse,
+		.settle = settle};
 	if (uv_pipe_init(listener->loop, &session->pipe, 0) < 0) {
 		free(session);
 		return SPG_ERR_IO;

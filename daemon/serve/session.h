@@ -49,9 +49,9 @@ struct spg_session_host {
 	uint64_t n_drops;    /* notifications not delivered, ever */
 	int64_t last_subscription;
 	char *read_buffer; /* SPG_READ_BYTES; shared, as libuv fills one at a time */
-	/* A request to work on; the session owns it. @n_bytes as received. */
-	void (*on_request)(struct spg_session *session,
-		const struct spg_request *request, size_t n_bytes);
+	/* A request to work on; the asker owns it. @n_bytes as received. */
+	void (*on_request)(struct spg_asker *asker, const struct spg_request *request,
+		size_t n_bytes);
 	/* A session is doomed: call spg_session_reap() from the loop, soon. */
 	void (*on_doomed)(struct spg_session_host *host);
 	/* A session's memory has gone. */
@@ -61,11 +61,10 @@ struct spg_session_host {
 #define SPG_READ_BYTES 65536
 
 struct spg_session {
+	struct spg_asker asker; /* its calls, and whom they are charged to */
 	uv_pipe_t pipe;
 	uv_write_t write;
-	struct spg_session_host *host;
 	struct spg_session *prev, *next;
-	struct spg_account *account;
 	uint32_t uid, gid; /* of the process that connected, at that moment */
 	int32_t pid;
 
@@ -76,8 +75,6 @@ struct spg_session {
 	struct spg_buf waiting, writing;         /* output: next and current write */
 	size_t waiting_notices, writing_notices; /* bytes of notifications therein */
 
-	struct spg_call *calls;
-	size_t n_calls;
 	struct spg_subscriber subscriber;
 	uint64_t n_dropped; /* notifications since the last marker */
 
@@ -100,14 +97,6 @@ int spg_session_open(struct spg_session_host *host, uv_stream_t *listener);
 /** End it now; what was not written is lost. Idempotent. From the loop only. */
 void spg_session_close(struct spg_session *session);
 
-/** Queue an answer. @id and @result are borrowed. */
-void spg_session_answer(
-	struct spg_session *session, const json_t *id, const json_t *result);
-
-/** Queue an error answer. */
-void spg_session_refuse(struct spg_session *session, const json_t *id,
-	const struct spg_rpc_error *error);
-
 /** Queue a notification, @n bytes of whole lines (0: there was no memory to make
  * them), or count it as dropped. */
 void spg_session_notify(struct spg_session *session, const char *line, size_t n);
@@ -115,9 +104,6 @@ void spg_session_notify(struct spg_session *session, const char *line, size_t n)
 /** Count what "status" tells of the sessions. */
 void spg_session_host_count(
 	const struct spg_session_host *host, struct spg_server_counts *ret);
-
-/** After a call ended: an ended client that waits for nothing is closed. */
-void spg_session_settle(struct spg_session *session);
 
 /** Close the sessions that are doomed; from the loop only. */
 void spg_session_reap(struct spg_session_host *host);
