@@ -152,6 +152,7 @@ extern const struct spg_command spg_command_sidestep;
 extern const struct spg_command spg_command_windows;
 extern const struct spg_command spg_command_status;
 extern const struct spg_command spg_command_doctor;
+extern const struct spg_command spg_command_metrics;
 extern const struct spg_command spg_command_hold;
 extern const struct spg_command spg_command_run;
 extern const struct spg_command spg_command_flush;

@@ -21,6 +21,7 @@ static const struct spg_command *const commands[] = {
 	&spg_command_windows,
 	&spg_command_status,
 	&spg_command_doctor,
+	&spg_command_metrics,
 	&spg_command_hold,
 	&spg_command_run,
 	&spg_command_flush,

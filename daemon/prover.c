@@ -42,6 +42,7 @@ struct spg_prover {
 	bool asked_last;       /* the last survey was for a question */
 	int64_t rest_until_ns; /* monotonic */
 	struct spg_questions questions;
+	struct spg_histogram durations; /* of answers */
 	struct spg_settlings settlings;
 
 	bool stopping;
@@ -59,11 +60,18 @@ static void wake(struct spg_prover *p)
 		uv_idle_start(&p->pump, on_pump);
 }
 
+const struct spg_histogram *spg_prover_durations(const struct spg_prover *prover)
+{
+	return &prover->durations;
+}
+
 /* Answer and forget. The callback may ask again. */
 static void answer(struct spg_prover *p, struct spg_question *q, int err,
 	const struct spg_proof *proof)
 {
 	spg_questions_take(&p->questions, q);
+	if (proof && q->until_ns == 0)
+		spg_histogram_add(&p->durations, proof->took_ns);
 	q->done(q->user, err, proof);
 	spg_question_destroy(q);
 }

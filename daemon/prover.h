@@ -19,6 +19,7 @@
 
 #include <uv.h>
 
+#include "common/histogram.h"
 #include "daemon/model/model.h"
 #include "daemon/watch/watch.h"
 
@@ -88,6 +89,10 @@ int spg_prover_ask(struct spg_prover *prover, size_t index,
 int spg_prover_wait(struct spg_prover *prover, size_t index,
 	const struct spg_selection *selection, int64_t wait_ns, spg_prover_done *done,
 	void *user);
+
+/** How long the answers since the start took, from question to proof; waits are not
+ * in it. Borrowed. */
+const struct spg_histogram *spg_prover_durations(const struct spg_prover *prover);
 
 /** Drop every question of @user: its @done will not come. */
 void spg_prover_forget(struct spg_prover *prover, void *user);

@@ -133,6 +133,11 @@ static const struct spg_param windows_params[] = {
 		"days and hours of UTC, not of the server's local time"},
 };
 
+static const struct spg_param metrics_params[] = {
+	{"openmetrics", SPG_PARAM_BOOL, false, 0, 0,
+		"the text format of OpenMetrics, not that of Prometheus"},
+};
+
 #define PARAMS(array) array, sizeof(array) / sizeof((array)[0])
 
 #define ADMIN         SPG_METHOD_ADMIN
@@ -170,6 +175,8 @@ static const struct spg_method methods[] = {
 	{"status", spg_method_status, NULL, 0, OVER_HTTP,
 		"The daemon's health, tier and coverage.",
 		"products, mechanisms, store, sessions, events, gaps, coverage"},
+	{"metrics", spg_method_metrics, PARAMS(metrics_params), 0,
+		"Prove every product and tell what is measured.", "content_type, text"},
 	{"subscribe", spg_method_subscribe, PARAMS(subscribe_params), 0,
 		"Be told of events and verdicts on this connection.", "subscription"},
 	{"unsubscribe", spg_method_unsubscribe, PARAMS(unsubscribe_params), 0,

@@ -132,6 +132,7 @@ struct spg_store_status {
 	uint64_t rows;     /* events in the database */
 	uint64_t bytes;    /* database and its write-ahead log */
 	size_t queue_rows; /* events waiting */
+	uint64_t written;  /* events stored since the start */
 	uint64_t dropped;  /* events not stored since the start */
 	bool stopped;      /* history is stopped */
 	char why[160];     /* then why, and what to do; else "" */

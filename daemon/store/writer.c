@@ -288,8 +288,14 @@ static int write_batch(struct spg_store *store, size_t from, size_t n, bool sync
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = spg_db_append(db, store->taken[from + i]);
 	if (r == 0)
-		return spg_db_commit(db, spg_clock_wall_ns());
-	spg_db_rollback(db);
+		r = spg_db_commit(db, spg_clock_wall_ns());
+	else
+		spg_db_rollback(db);
+	if (r < 0)
+		return r;
+	uv_mutex_lock(&store->mutex);
+	store->status.written += n;
+	uv_mutex_unlock(&store->mutex);
 	return r;
 }
 
