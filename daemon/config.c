@@ -28,7 +28,13 @@ struct advice_draft {
 	struct spg_config_at at;
 };
 
-enum section { SECTION_NONE, SECTION_DAEMON, SECTION_PRODUCT, SECTION_ADVICE };
+enum section {
+	SECTION_NONE,
+	SECTION_DAEMON,
+	SECTION_HTTP,
+	SECTION_PRODUCT,
+	SECTION_ADVICE
+};
 
 struct reader {
 	struct spg_config *config;
@@ -239,6 +245,41 @@ static void take_daemon_key(struct reader *r, const struct spg_config_line *line
 	}
 }
 
+static void take_listen(
+	struct reader *r, const struct spg_config_line *line, struct spg_config *c)
+{
+	struct spg_listen_address address;
+	const char *why;
+	int err = spg_listen_address_parse(&address, line->value, &why);
+
+	if (err == SPG_ERR_INVALID) {
+		PROBLEM(r, line->at, "listen = %s: %s", line->value, why);
+		return;
+	}
+	if (err == 0)
+		err = spg_array_reserve(
+			&c->http, c->n_http, &c->size_http, sizeof(*c->http));
+	if (err < 0)
+		r->err = SPG_ERR_NOMEM;
+	else
+		c->http[c->n_http++] = address;
+}
+
+static void take_http_key(struct reader *r, const struct spg_config_line *line)
+{
+	if (strcmp(line->key, "listen") == 0) {
+		take_listen(r, line, r->config);
+	} else if (strcmp(line->key, "show-processes") != 0) {
+		PROBLEM(r, line->at,
+			"[http] has no key \"%s\": it has listen, show-processes",
+			line->key);
+	} else if (first_time(r, line) &&
+		   parse_bool(line->value, &r->config->http_shows_processes) < 0) {
+		PROBLEM(r, line->at, "%s = %s: it is yes or no", line->key,
+			line->value);
+	}
+}
+
 /* Split a list at blanks and give each word to @add. */
 static void take_list(struct reader *r, const struct spg_config_line *line,
 	struct spg_product *product, int (*add)(struct spg_product *, const char *))
@@ -380,6 +421,8 @@ static void on_section(void *user, const char *name, const struct spg_config_at 
 	spg_buf_clear(&r->given);
 	if (strcmp(name, "daemon") == 0) {
 		r->section = SECTION_DAEMON;
+	} else if (strcmp(name, "http") == 0) {
+		r->section = SECTION_HTTP;
 	} else if (strncmp(name, "product ", 8) == 0) {
 		begin_product(r, name + 8, at);
 	} else if (strncmp(name, "advice ", 7) == 0 && name[7]) {
@@ -387,9 +430,8 @@ static void on_section(void *user, const char *name, const struct spg_config_at 
 	} else {
 		r->section = SECTION_NONE;
 		PROBLEM(r, *at,
-			"there is no section [%s]: there are [daemon], [product NAME] "
-			"and "
-			"[advice PATTERN]",
+			"there is no section [%s]: there are [daemon], [http], "
+			"[product NAME] and [advice PATTERN]",
 			name);
 	}
 }
@@ -421,6 +463,9 @@ static void on_line(void *user, const struct spg_config_line *line)
 	switch (r->section) {
 	case SECTION_DAEMON:
 		take_daemon_key(r, line);
+		break;
+	case SECTION_HTTP:
+		take_http_key(r, line);
 		break;
 	case SECTION_PRODUCT:
 		take_product_key(r, line);
@@ -595,6 +640,9 @@ void spg_config_destroy(struct spg_config *config)
 	for (size_t i = 0; i < config->n_products; i++)
 		spg_product_unref(config->products[i]);
 	free(config->products);
+	for (size_t i = 0; i < config->n_http; i++)
+		spg_listen_address_finish(&config->http[i]);
+	free(config->http);
 	free(config->path);
 	free(config->socket);
 	free(config->group);

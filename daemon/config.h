@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "common/buf.h"
+#include "common/listen_address.h"
 #include "common/log.h"
 #include "daemon/model/product.h"
 #include "daemon/watch/watch.h"
@@ -30,6 +31,9 @@ struct spg_config {
 	int64_t install_quiet_ns; /* an install has ended after so much quiet */
 	int64_t survey_deadline_ns;
 	enum spg_log_level log_level;
+	struct spg_listen_address *http; /* where HTTP is served; none: nowhere */
+	size_t n_http, size_http;
+	bool http_shows_processes;
 	struct spg_product **products; /* a reference each */
 	size_t n_products, size_products;
 };

@@ -95,6 +95,11 @@ void spg_config_print(const struct spg_config *config, struct spg_buf *out)
 	print_duration(out, "install-quiet", config->install_quiet_ns);
 	print_duration(out, "survey-deadline", config->survey_deadline_ns);
 	spg_buf_printf(out, "log-level = %s\n", level_name(config->log_level));
+	spg_buf_puts(out, "\n[http]\n");
+	for (size_t i = 0; i < config->n_http; i++)
+		spg_buf_printf(out, "listen = %s\n", config->http[i].text);
+	spg_buf_printf(out, "show-processes = %s\n",
+		config->http_shows_processes ? "yes" : "no");
 	for (size_t i = 0; i < config->n_products; i++)
 		print_product(config->products[i], out);
 }

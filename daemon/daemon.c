@@ -180,6 +180,15 @@ static int set_products(struct daemon *d)
 	return r;
 }
 
+static bool same_addresses(const struct spg_config *old, const struct spg_config *new)
+{
+	bool same = old->n_http == new->n_http;
+
+	for (size_t i = 0; same && i < old->n_http; i++)
+		same = strcmp(old->http[i].text, new->http[i].text) == 0;
+	return same;
+}
+
 /* What a running daemon cannot change. */
 static void warn_of_fixed(const struct spg_config *old, const struct spg_config *new,
 	struct spg_buf *notes)
@@ -195,6 +204,10 @@ static void warn_of_fixed(const struct spg_config *old, const struct spg_config 
 			pairs[i][2]);
 		spg_buf_printf(notes, "%s = %s takes effect at the next start\n",
 			pairs[i][0], pairs[i][2]);
+	}
+	if (!same_addresses(old, new)) {
+		spg_warning("[http] listen takes effect at the next start");
+		spg_buf_puts(notes, "[http] listen takes effect at the next start\n");
 	}
 }
 
@@ -239,6 +252,7 @@ static int switch_to(struct daemon *d, struct spg_config *config,
 	spg_installs_configure(&d->installs, config);
 	spg_store_set_retention(d->store, config->retain_ns, config->retain_bytes);
 	spg_log_init("spguardd", config->log_level);
+	spg_server_show_processes(d->server, config->http_shows_processes);
 	/* What others borrowed from the old one stays theirs. */
 	spg_config_move_fixed(old, config);
 	spg_config_destroy(old);
@@ -452,8 +466,13 @@ static int start_store(struct daemon *d, struct spg_store_origin *ret)
 /* Listens; nobody is served before the loop runs, when the rest is there too. */
 static int start_server(struct daemon *d)
 {
-	struct spg_server_config config = {
-		.socket_path = d->config->socket, .fd = -1, .gid = d->access.gid};
+	struct spg_server_config config = {.socket_path = d->config->socket,
+		.fd = -1,
+		.gid = d->access.gid,
+		.http = {.addresses = d->config->http,
+			.n_addresses = d->config->n_http,
+			.gid = d->access.gid,
+			.shows_processes = d->config->http_shows_processes}};
 
 	d->service = (struct spg_service){.loop = &d->loop,
 		.watch = d->watch,

@@ -4,6 +4,7 @@
  * What one peer may pin. Every byte and object that somebody outside can make
  * the daemon keep counts against one of these. Plain data.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,3 +34,7 @@ struct spg_limits {
 		.uid_sessions = 64, .uid_calls = 1024, .uid_bytes = 32 * 1024 * 1024,  \
 		.descriptors_kept = 64                                                 \
 	}
+
+/** True when the descriptor @fd, which was just given out, leaves fewer than @kept
+ * (or half of all) free. */
+bool spg_descriptors_are_short(int fd, size_t kept);

@@ -175,7 +175,7 @@ static const struct spg_method methods[] = {
 	{"status", spg_method_status, NULL, 0, OVER_HTTP,
 		"The daemon's health, tier and coverage.",
 		"products, mechanisms, store, sessions, events, gaps, coverage"},
-	{"metrics", spg_method_metrics, PARAMS(metrics_params), 0,
+	{"metrics", spg_method_metrics, PARAMS(metrics_params), OVER_HTTP,
 		"Prove every product and tell what is measured.", "content_type, text"},
 	{"subscribe", spg_method_subscribe, PARAMS(subscribe_params), 0,
 		"Be told of events and verdicts on this connection.", "subscription"},
@@ -227,7 +227,14 @@ static const struct spg_method *find_method(const char *name)
 	return NULL;
 }
 
-static const struct spg_param *find_param(
+const struct spg_method *spg_method_over_http(const char *name)
+{
+	const struct spg_method *method = find_method(name);
+
+	return method && method->flags & SPG_METHOD_OVER_HTTP ? method : NULL;
+}
+
+const struct spg_param *spg_method_param(
 	const struct spg_method *method, const char *name)
 {
 	for (size_t i = 0; i < method->n_params; i++) {
@@ -372,7 +379,7 @@ static bool check_params_of(
 	json_t *value;
 
 	json_object_foreach (params, name, value) {
-		const struct spg_param *param = find_param(method, name);
+		const struct spg_param *param = spg_method_param(method, name);
 
 		if (!param)
 			return refuse_unknown_param(call, method, name);

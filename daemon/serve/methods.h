@@ -58,6 +58,13 @@ struct spg_method {
 void spg_methods_dispatch(
 	struct spg_asker *asker, const struct spg_request *request, size_t n_bytes);
 
+/** The method @name that can be asked over HTTP, or NULL. */
+const struct spg_method *spg_method_over_http(const char *name);
+
+/** The parameter @name of @method, or NULL. */
+const struct spg_param *spg_method_param(
+	const struct spg_method *method, const char *name);
+
 /** The answer to rpc.discover. NULL: no memory. */
 json_t *spg_methods_describe(void);
 

@@ -22,9 +22,10 @@ struct spg_server {
 	struct spg_session_host host; /* first: sessions know only this */
 	struct spg_limits limits;
 	struct spg_listener listener;
+	struct spg_http *http; /* NULL: none */
 	uv_timer_t sweep_timer;
 	uv_idle_t reaper; /* runs when a session is doomed */
-	bool stopping, listener_closed, timer_closed, reaper_closed;
+	bool stopping, listener_closed, http_closed, timer_closed, reaper_closed;
 	bool accept_pending; /* a client waits for memory to be free */
 	uint64_t refusal_logged_ms;
 	void (*on_closed)(void *user);
@@ -36,8 +37,9 @@ static void finish_if_closed(struct spg_server *server)
 	void (*on_closed)(void *user) = server->on_closed;
 	void *user = server->user;
 
-	if (!server->stopping || !server->listener_closed || !server->timer_closed ||
-		!server->reaper_closed || server->host.n_handles)
+	if (!server->stopping || !server->listener_closed || !server->http_closed ||
+		!server->timer_closed || !server->reaper_closed ||
+		server->host.n_handles)
 		return;
 	spg_account_orphan(&server->host.accounts);
 	free(server->host.read_buffer);
@@ -56,6 +58,14 @@ static void on_listener_closed(struct spg_listener *listener)
 	struct spg_server *server = listener->user;
 
 	server->listener_closed = true;
+	finish_if_closed(server);
+}
+
+static void on_http_closed(void *user)
+{
+	struct spg_server *server = user;
+
+	server->http_closed = true;
 	finish_if_closed(server);
 }
 
@@ -217,6 +227,8 @@ int spg_server_start(struct spg_server **ret, const struct spg_service *service,
 	/* Clients alone keep no daemon alive; the listener does. */
 	uv_unref((uv_handle_t *)&server->sweep_timer);
 	r = start_listener(server, config);
+	if (r == 0)
+		r = spg_http_start(&server->http, &server->host, &config->http);
 	if (r < 0) {
 		spg_server_stop(server, NULL, NULL);
 		return r;
@@ -266,6 +278,12 @@ void spg_server_publish(struct spg_server *server, const struct spg_event *event
 		session = next;
 	}
 	spg_buf_finish(&a.lines);
+	spg_http_publish(server->http, event);
+}
+
+void spg_server_show_processes(struct spg_server *server, bool shows)
+{
+	spg_http_show_processes(server->http, shows);
 }
 
 void spg_server_counts(const struct spg_server *server, struct spg_server_counts *ret)
@@ -291,4 +309,5 @@ void spg_server_stop(
 	uv_close((uv_handle_t *)&server->sweep_timer, on_timer_closed);
 	uv_close((uv_handle_t *)&server->reaper, on_reaper_closed);
 	spg_listener_stop(&server->listener, on_listener_closed);
+	spg_http_stop(server->http, on_http_closed, server);
 }

@@ -9,6 +9,7 @@
  *   methods.h       the table of methods; methods_*.c: their handlers
  *   call.h          one request between dispatch and answer
  *   subscription.h  who wants which events
+ *   http.h          the same methods for browsers and monitoring systems
  *   render*.h       records to JSON
  *   account.h, limits.h   what a peer may pin
  *
@@ -18,6 +19,7 @@
 #include <sys/types.h>
 
 #include "daemon/model/event.h"
+#include "daemon/serve/http.h"
 #include "daemon/serve/limits.h"
 #include "daemon/serve/listener.h"
 #include "daemon/serve/render.h"
@@ -32,6 +34,7 @@ struct spg_server_config {
 	gid_t gid;   /* SPG_GID_NONE: nobody but the owner may connect */
 	mode_t mode; /* 0: 0660, or 0600 without a group */
 	const struct spg_limits *limits; /* copied; NULL: SPG_LIMITS_DEFAULT */
+	struct spg_http_config http;     /* nothing in it: no HTTP */
 };
 
 /**
@@ -39,7 +42,7 @@ struct spg_server_config {
  * back. A missing directory of the socket is made if it is directly in /run.
  * SIGPIPE is ignored from now on in the whole process, unless it is handled.
  *
- * Returns 0, or as spg_listener_start(), logged; then nothing is left, unless
+ * Returns 0, or as spg_listener_start() and spg_http_start(), logged; then nothing is left, unless
  * handles of @service->loop which close as soon as it runs.
  */
 int spg_server_start(struct spg_server **ret, const struct spg_service *service,
@@ -48,6 +51,9 @@ int spg_server_start(struct spg_server **ret, const struct spg_service *service,
 /** Announce @event, borrowed, to those who subscribed: as "event", and a VERDICT
  * as "verdict" too. Never blocks: who is slow gets a marker instead. */
 void spg_server_publish(struct spg_server *server, const struct spg_event *event);
+
+/** Whether HTTP shows processes, from now on. */
+void spg_server_show_processes(struct spg_server *server, bool shows);
 
 void spg_server_counts(const struct spg_server *server, struct spg_server_counts *ret);
 

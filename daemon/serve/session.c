@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "common/err.h"
@@ -443,18 +442,6 @@ void spg_session_sweep(struct spg_session *session, uint64_t now_ms)
 
 /* Opening. */
 
-static bool descriptors_are_short(int fd, size_t kept)
-{
-	struct rlimit limit;
-
-	/* The lowest free number is given out: a high one means few are left. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-		return false;
-	if (kept > limit.rlim_cur / 2)
-		kept = limit.rlim_cur / 2;
-	return (rlim_t)fd >= limit.rlim_cur - kept;
-}
-
 /* NULL: the client may come in. */
 static const char *why_refused(const struct spg_session *session, int fd)
 {
@@ -464,7 +451,7 @@ static const char *why_refused(const struct spg_session *session, int fd)
 		return "too many connections in total";
 	if (session->asker.account->n_sessions >= limits->uid_sessions)
 		return "too many connections of your user";
-	if (descriptors_are_short(fd, limits->descriptors_kept))
+	if (spg_descriptors_are_short(fd, limits->descriptors_kept))
 		return "the daemon has no file descriptors to spare";
 	return NULL;
 }

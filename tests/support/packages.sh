@@ -4,6 +4,8 @@
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libsqlite3-dev
 	libjansson-dev libinih-dev libcap-ng-dev nettle-dev)
+# For HTTP; without it the daemon is built without that.
+http_packages=(libmicrohttpd-dev)
 # For the tier "bpf"; without them the daemon is built without it.
 bpf_packages=(clang bpftool libbpf-dev)
 test_packages=(check python3 util-linux mount e2fsprogs xfsprogs btrfs-progs)

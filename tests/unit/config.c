@@ -111,6 +111,23 @@ static const struct {
 	{P "[daemon]\nlog-level = loud\n",
 		"main.conf:4: log-level = loud: it is one of error, warning, notice, "
 		"info, debug\n"},
+#define WRITE_SUCH                                                                     \
+	"write such as 127.0.0.1:9763, [::1]:9763 or unix:/run/spguard/http.sock\n"
+	{P "[http]\nlisten = localhost:9763\nlisten = 127.0.0.1\nlisten = ::1:80\n"
+	   "listen = 127.0.0.1:0\nlisten = [127.0.0.1]:80\nlisten = 1.2.3.4:65536\n"
+	   "listen = unix:relative\nlisten =\n",
+		"main.conf:4: listen = localhost:9763: " WRITE_SUCH
+		"main.conf:5: listen = 127.0.0.1: " WRITE_SUCH
+		"main.conf:6: listen = ::1:80: " WRITE_SUCH
+		"main.conf:7: listen = 127.0.0.1:0: " WRITE_SUCH
+		"main.conf:8: listen = [127.0.0.1]:80: " WRITE_SUCH
+		"main.conf:9: listen = 1.2.3.4:65536: " WRITE_SUCH
+		"main.conf:10: listen = unix:relative: " WRITE_SUCH
+		"main.conf:11: listen = : " WRITE_SUCH},
+	{P "[http]\nshow-processes = some\nport = 80\n",
+		"main.conf:4: show-processes = some: it is yes or no\n"
+		"main.conf:5: [http] has no key \"port\": it has listen, "
+		"show-processes\n"},
 	/* Products. */
 	{"[product a]\n",
 		"main.conf:1: product \"a\" has no directory: add \"directory = "
@@ -249,6 +266,11 @@ static const struct {
 		{"title = The A, with \"quotes\"\ndirectory = /tmp\n"
 		 "directory = /srv/b\nrecursive = yes\nignore-case = yes\n"
 		 "files = a.dll\n    B*.exe\n    c.dll\nsetup-stops = s.exe\n"}},
+	{P, {"[http]\nshow-processes = no\n"}},
+	{"[http]\nlisten = 127.0.0.1:9763\nlisten = [::1]:80 ; behind\n"
+	 "listen = unix://run/x/http.sock\nshow-processes = yes\n" P,
+		{"[http]\nlisten = 127.0.0.1:9763\nlisten = [::1]:80\n"
+		 "listen = unix://run/x/http.sock\nshow-processes = yes\n"}},
 	/* Continued lines join; comments and blank lines may stand between. */
 	{P "files = a.dll\n  b.dll\n; comment\n\n# comment\n\tc.dll d.dll\n"
 	   "[advice *perf.dll]\nproduct = a\nsay = Stop it,\n  then look\n  again.\n",

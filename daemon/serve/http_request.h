@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * One request over HTTP. The paths are /, /healthz, /metrics, /api/events, and
+ * /api/NAME for each method of the table that only reads; spg_http_on_request()
+ * finds which. A method that answers later leaves the connection suspended until
+ * then; a client that has gone is noticed when the answer is there.
+ *
+ * Requests are bounded by SPG_HTTP_CONNECTIONS, and together they are one user
+ * (account.h). Loop thread.
+ */
+#include "common/buf.h"
+#include "daemon/serve/http_state.h"
+
+struct spg_http_request {
+	struct spg_asker asker; /* first: the callbacks know only this */
+	struct spg_http_request *prev, *next;
+	struct spg_http *http;
+	struct MHD_Connection *connection;
+	bool begun;     /* it was looked at */
+	bool suspended; /* waits for the answer */
+	bool answered;  /* what follows is the answer */
+	unsigned status;
+	struct spg_buf body;
+	const char *media_type;        /* static */
+	struct MHD_Response *response; /* instead of body: owned until queued */
+};

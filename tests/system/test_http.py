@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""HTTP: the same answers as on the socket, nothing that changes anything, and without
+what names a process unless that is wanted."""
+import json
+import os
+import socket
+import unittest
+
+from support import FAIL_AFTER, Product, SystemTest, main
+import web  # noqa: E402  (support knows where it is)
+from exposition import Exposition  # noqa: E402
+
+
+def is_built(daemon):
+    return "built without libmicrohttpd" not in daemon.log_text()
+
+
+class HttpTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.dll = self.file("Mdbperf.dll")
+        self.file("Other.dll")
+
+    def web_daemon(self, *products, address=None, show_processes=True, **options):
+        """A daemon that serves HTTP, and the client for it."""
+        address = address or f"unix:{self.path('http.sock')}"
+        daemon = self.daemon(*products, start=False, **options)
+        daemon.write_config(*web.section(address, show_processes=show_processes))
+        try:
+            daemon.start()
+        except Exception:
+            if not is_built(daemon):
+                raise unittest.SkipTest("built without libmicrohttpd") from None
+            raise
+        return daemon, web.Web(address)
+
+    def test_off_unless_configured(self):
+        daemon = self.daemon()
+        fds = os.listdir(f"/proc/{daemon.process.pid}/fd")
+        sockets = {os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}") for fd in fds
+                   if os.path.lexists(f"/proc/{daemon.process.pid}/fd/{fd}")}
+        for table in ("tcp", "tcp6"):
+            with open(f"/proc/net/{table}", encoding="ascii") as f:
+                for line in list(f)[1:]:
+                    self.assertNotIn(f"socket:[{line.split()[9]}]", sockets)
+
+    def test_the_same_answers(self):
+        daemon, client = self.web_daemon(Product("app", self.bin), Product("b", self.bin))
+        holder = self.hold("mapped", self.dll)
+        over_socket = daemon.json("check", "--product", "app")[1]
+        over_http = client.json("/api/check?product=app")
+        for answer in (over_socket, over_http):
+            for key in ("at", "generation", "proof"):
+                del answer[key]
+            for entry in answer["files"]:
+                for use in entry["uses"]:
+                    # Made from two clocks each time.
+                    del use["since"], use["started"]
+        self.assertEqual(over_http, over_socket)
+        self.assertEqual(client.json("/api/check")["verdict"], "blocked")
+        self.assertEqual(len(client.json("/api/check?product=app&all")["files"]), 2)
+        self.assertEqual(len(client.json("/api/check?product=app&all=0")["files"]), 1)
+        who = client.json("/api/who?paths=Mdbperf.dll&product=app")
+        self.assertEqual(who["files"][0]["uses"][0]["pid"], holder.pid)
+        self.assertEqual(client.json("/api/locks")["locks"], [])
+        self.assertEqual(client.json("/api/status")["pid"], daemon.process.pid)
+        daemon.run("flush")
+        begun = client.json("/api/log?kinds=use-begin&kinds=use-end&limit=5")["events"]
+        self.assertEqual({e["kind"] for e in begun}, {"use-begin"})
+        self.assertEqual(len(client.json("/api/windows?product=app&days=1&utc=1")["slots"]),
+                         168)
+        self.assertEqual(client.json("/api/installs")["installs"], [])
+
+    def test_metrics_by_accept(self):
+        _, client = self.web_daemon()
+        status, headers, body = client.get("/metrics")
+        self.assertEqual((status, headers["Content-Type"]),
+                         (200, "text/plain; version=0.0.4; charset=utf-8"))
+        self.assertEqual(Exposition(body, False).value(
+            "spguard_verdict", product="app", spguard_verdict="safe"), 1)
+        # As Prometheus asks since 2.x.
+        status, headers, body = client.get("/metrics", headers={
+            "Accept": "application/openmetrics-text;version=1.0.0;q=0.75,"
+                      "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"})
+        self.assertEqual((status, headers["Content-Type"]), (
+            200, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
+        self.assertEqual(Exposition(body, True).value("spguard_up"), 1)
+        _, headers, _ = client.get("/metrics", headers={
+            "Accept": "application/openmetrics-text;q=0.1,text/plain"})
+        self.assertIn("text/plain", headers["Content-Type"])
+
+    def test_health(self):
+        _, client = self.web_daemon()
+        self.assertEqual(client.get("/healthz")[::2], (200, "ok\n"))
+
+    def test_refusals(self):
+        daemon, client = self.web_daemon()
+        for path, status, words in (
+                ("/api/nothing", 404, "nothing at this path"),
+                ("/etc/passwd", 404, "nothing at this path"),
+                ("/api/reload", 404, "nothing at this path"),
+                ("/api/hold.begin?product=app&for=10", 404, "nothing at this path"),
+                ("/api/sidestep.apply?paths=x", 404, "nothing at this path"),
+                ("/api/check?product=zz", 404, "there is no product"),
+                ("/api/events?product=zz", 404, "no such product"),
+                ("/api/log?limit=many", 400, "whole number"),
+                ("/api/log?limit=99999999999999999999", 400, "whole number"),
+                ("/api/windows?product=app&for=1e999", 400, "must be a number"),
+                ("/api/windows?product=app&for=nan", 400, "must be a number"),
+                ("/api/check?colour=red", 400, "no parameter"),
+                ("/api/check?product=%ff%fe", 400, "not UTF-8"),
+                ("/api/check?wait=5", 400, "nothing waits"),
+                ("/api/installs?ended=1", 403, "may not say")):
+            with self.subTest(path=path):
+                got, message, hint = client.error(path)
+                self.assertEqual(got, status, message)
+                self.assertIn(words, message)
+                self.assertTrue(hint)
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+            with self.subTest(method=method):
+                status, headers, _ = client.get("/api/check", method=method, body="x" * 9999)
+                self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"))
+        self.assertEqual(client.get("/api/check", method="HEAD")[::2], (200, ""))
+        self.assert_safe(daemon)
+
+    def test_headers(self):
+        _, client = self.web_daemon()
+        _, headers, _ = client.get("/api/check")
+        self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+        self.assertEqual(headers["Cache-Control"], "no-cache")
+        self.assertIsNone(headers["Access-Control-Allow-Origin"])
+
+    def test_only_by_local_names(self):
+        """A foreign page cannot ask in the browser of somebody here (DNS rebinding)."""
+        _, client = self.web_daemon(address=f"127.0.0.1:{web.free_port()}")
+        for host, status in (("localhost", 200), ("localhost:9763", 200), ("127.0.0.1", 200),
+                             ("[::1]:9763", 200), ("evil.example", 421),
+                             ("127.0.0.1.evil.example:9763", 421), ("x" * 300, 421)):
+            with self.subTest(host=host):
+                self.assertEqual(client.get("/healthz", headers={"Host": host})[0], status)
+
+    def test_ipv6(self):
+        if not os.path.exists("/proc/net/if_inet6"):
+            self.skipTest("no IPv6 here")
+        _, client = self.web_daemon(address=f"[::1]:{web.free_port()}")
+        self.assertEqual(client.get("/healthz")[0], 200)
+
+    def test_an_address_in_use(self):
+        port = web.free_port()
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", port))
+            other.listen()
+            daemon = self.daemon(start=False)
+            daemon.write_config(*web.section(f"127.0.0.1:{port}"))
+            daemon.spawn()
+            self.assertNotEqual(daemon.process.wait(FAIL_AFTER), 0)
+        if is_built(daemon):
+            daemon.log.wait_for(lambda line: "another program listens there" in line,
+                                "who is there")
+
+    # What names a process
+
+    def leaks(self, text, holder):
+        """What of the holder is in @text. (Its number alone may be part of a time.)"""
+        exe = os.readlink(f"/proc/{holder.pid}/exe")
+        words = [exe, f'"{os.path.basename(exe)}"', f"{os.path.basename(exe)} (", '"pid"',
+                 '"user"', '"exe"', '"unit"', f":{holder.pid},", f":{holder.pid}}}"]
+        return [word for word in words if word in text]
+
+    def test_processes_are_not_shown_by_default(self):
+        daemon, client = self.web_daemon(show_processes=False)
+        stream = client.events()
+        holder = self.hold("posix", self.dll)
+        seen = json.dumps(stream.wait_for("verdict"))
+        stream.close()
+        daemon.run("flush")
+        for path in ("/api/check", "/api/who", "/api/locks", "/api/log", "/api/status",
+                     "/api/installs", "/api/windows?product=app", "/metrics"):
+            with self.subTest(path=path):
+                self.assertEqual(self.leaks(client.get(path)[2], holder), [])
+        self.assertEqual(self.leaks(seen, holder), [])
+        answer = client.json("/api/check")
+        self.assertEqual(answer["verdict"], "blocked")
+        self.assertEqual(answer["reasons"], ["one file is in use"])
+        self.assertEqual(answer["next"], ["on the server: spguard check"])
+        self.assertEqual(answer["files"][0]["path"], self.dll)
+        self.assertEqual(set(answer["files"][0]["uses"][0]), {"how", "since", "class"})
+        events = client.json("/api/log")["events"]
+        self.assertIn("use-begin", {event["kind"] for event in events})
+        status = client.json("/api/status")
+        self.assertEqual(status["products"][0]["name"], "app")
+        self.assertNotIn("pid", status)
+
+    def test_a_reload_shows_them(self):
+        daemon, client = self.web_daemon(show_processes=False)
+        holder = self.hold("mapped", self.dll)
+        self.assertNotIn("pid", client.json("/api/check")["files"][0]["uses"][0])
+        daemon.write_config(*web.section(client.address))
+        self.assertEqual(daemon.run("reload")[0], 0)
+        self.assertEqual(client.json("/api/check")["files"][0]["uses"][0]["pid"], holder.pid)
+
+    # Events as they happen
+
+    def test_events(self):
+        _, client = self.web_daemon()
+        stream = client.events("/api/events?product=app")
+        self.assertEqual(stream.answer.headers["Content-Type"], "text/event-stream")
+        self.assertEqual(stream.first, ["retry: 2000"])
+        holder = self.hold("mapped", self.dll)
+        event = stream.wait_for("event", lambda e: e["kind"] == "use-begin")
+        self.assertEqual((event["path"], event["pid"]), (self.dll, holder.pid))
+        self.assertEqual(stream.wait_for("verdict")["verdict"], "blocked")
+        holder.release()
+        self.assertEqual(stream.wait_for("verdict")["verdict"], "safe")
+        stream.close()
+
+    def test_one_that_does_not_read_stalls_nobody(self):
+        daemon, client = self.web_daemon()
+        stuck, reader = client.events(), client.events()
+        rounds = 0
+        while daemon.status()["subscriber_drops"] == 0:
+            for _ in range(200):
+                with open(self.dll, "rb"):
+                    pass
+            daemon.check()
+            rounds += 1
+            self.assertLess(rounds, 2000)
+            while client.json("/api/log?limit=1")["events"][-1]["id"] > \
+                    reader.wait_for("event")["id"]:
+                pass
+        self.assert_safe(daemon)
+        self.assertGreater(stuck.wait_for("dropped")["dropped"], 0)
+        stuck.close()
+        reader.close()
+
+    def test_too_many_streams(self):
+        daemon, client = self.web_daemon()
+        streams = [client.events() for _ in range(32)]
+        status, message, _ = client.error("/api/events")
+        self.assertEqual(status, 503)
+        self.assertIn("too many", message)
+        self.assertEqual(client.get("/healthz")[0], 200)
+        streams.pop().close()
+        self.assert_safe(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        for stream in streams:
+            while stream.read_block():
+                pass  # what was under way; then it ends
+            stream.close()
+
+    def test_too_many_connections(self):
+        daemon, client = self.web_daemon()
+        idle = []
+        for _ in range(200):
+            connection = client.connection()
+            connection.connect()
+            idle.append(connection)
+        self.assert_safe(daemon)
+        for connection in idle:
+            connection.close()
+        self.assertEqual(client.get("/healthz")[0], 200)
+
+    def test_garbage(self):
+        daemon, client = self.web_daemon()
+        for data in (b"\0" * 5000, b"GET / HTTP/1.1\r\nHost: " + b"x" * 100000,
+                     b"GET /api/check?" + b"a=b&" * 20000 + b" HTTP/1.1\r\n\r\n",
+                     b"GET /api/check HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+                     b"GET /%00%01/../../etc HTTP/1.1\r\nHost: localhost\r\n\r\n", b"G"):
+            connection = client.connection()
+            connection.connect()
+            try:
+                connection.sock.sendall(data)
+            except OSError:
+                pass
+            connection.close()
+        self.assertEqual(client.get("/healthz")[0], 200)
+        self.assert_safe(daemon)
+
+    def test_a_client_that_goes_before_its_answer(self):
+        daemon, client = self.web_daemon()
+        for path in ("/api/check", "/metrics", "/api/log", "/api/windows?product=app"):
+            for _ in range(20):
+                connection = client.connection()
+                connection.request("GET", path)
+                connection.close()
+        self.assertEqual(client.get("/healthz")[0], 200)
+        self.assert_safe(daemon)
+        self.assertEqual(daemon.stop(), 0)
+
+
+if __name__ == "__main__":
+    main()
