@@ -19,7 +19,7 @@
 
 static const char paths_hint[] =
 	"there are /healthz, /metrics, /api/events, and /api/ with check, status, "
-	"who, locks, log, windows, installs";
+	"who, locks, log, windows, timeline, installs";
 
 static struct spg_http_request *request_of(struct spg_asker *asker)
 {

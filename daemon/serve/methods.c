@@ -138,6 +138,14 @@ static const struct spg_param metrics_params[] = {
 		"the text format of OpenMetrics, not that of Prometheus"},
 };
 
+static const struct spg_param timeline_params[] = {
+	{"product", SPG_PARAM_TEXT, false, 0, 0,
+		"name of a product; needed when there are several"},
+	{"since", SPG_PARAM_TEXT, false, 0, 0,
+		"RFC 3339; an hour before the end without it"},
+	{"until", SPG_PARAM_TEXT, false, 0, 0, "RFC 3339; now without it"},
+};
+
 #define PARAMS(array) array, sizeof(array) / sizeof((array)[0])
 
 #define ADMIN         SPG_METHOD_ADMIN
@@ -186,6 +194,10 @@ static const struct spg_method methods[] = {
 		"broke it.",
 		"slots: for each weekday and hour of how many windows were free; best; "
 		"unseen_s"},
+	{"timeline", spg_method_timeline, PARAMS(timeline_params), OVER_HTTP,
+		"Who held which file when: a product's history as a picture needs it.",
+		"product, since, until, recorded_since, files with their bars, gaps, "
+		"installs, holds; more: that was not all"},
 	{"flush", spg_method_flush, NULL, 0, 0,
 		"Answer when every event before now is in the database.",
 		"flushed, last_id"},
@@ -242,14 +254,6 @@ const struct spg_param *spg_method_param(
 			return &method->params[i];
 	}
 	return NULL;
-}
-
-/* What a client sent, fit to be quoted in an error: clean and short. */
-static const char *quotable(struct spg_buf *buf, const char *text)
-{
-	spg_buf_clear(buf);
-	spg_text_escape(buf, text, false);
-	return buf->len > 200 || buf->failed ? "(a long text)" : spg_buf_text(buf);
 }
 
 static bool is_payload_file(const json_t *file)
@@ -366,7 +370,7 @@ static bool refuse_unknown_param(
 		spg_buf_printf(&known, "%s%s", i ? ", " : "", method->params[i].name);
 	spg_call_fail(call, SPG_RPC_BAD_PARAMS, spg_buf_text(&known),
 		"method \"%s\" has no parameter \"%s\"", method->name,
-		quotable(&quoted, name));
+		spg_params_quote(&quoted, name));
 	spg_buf_finish(&quoted);
 	spg_buf_finish(&known);
 	return false;
@@ -418,7 +422,7 @@ static void refuse_method(struct spg_asker *asker, const struct spg_request *req
 	struct spg_buf quoted = SPG_BUF_NULL, message = SPG_BUF_NULL;
 
 	spg_buf_printf(&message, "there is no method \"%s\"",
-		quotable(&quoted, request->method));
+		spg_params_quote(&quoted, request->method));
 	asker->refuse(asker, request->id,
 		&(struct spg_rpc_error){SPG_RPC_NO_METHOD, spg_buf_text(&message),
 			"rpc.discover lists the methods"});
@@ -532,132 +536,4 @@ json_t *spg_methods_describe(void)
 	}
 	return json_pack("{s:s, s:{s:s, s:s}, s:o}", "openrpc", "1.2.6", "info",
 		"title", "spguardd", "version", SPG_VERSION, "methods", list);
-}
-
-/* For handlers. */
-
-const char *spg_params_text(const json_t *params, const char *name)
-{
-	return json_string_value(json_object_get(params, name));
-}
-
-bool spg_params_kinds(struct spg_call *call, const json_t *params, uint32_t *ret)
-{
-	const json_t *list = json_object_get(params, "kinds");
-	uint32_t kinds = 0;
-
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *name = json_string_value(json_array_get(list, i));
-		struct spg_buf quoted = SPG_BUF_NULL, known = SPG_BUF_NULL;
-		int kind = spg_event_kind_from_name(name);
-
-		if (kind >= 0) {
-			kinds |= SPG_EVENT_BIT(kind);
-			continue;
-		}
-		spg_buf_puts(&known, "the kinds are: ");
-		for (int k = 0; k < SPG_EVENT_KINDS; k++)
-			spg_buf_printf(
-				&known, "%s%s", k ? ", " : "", spg_event_kind_name(k));
-		spg_call_fail(call, SPG_RPC_BAD_PARAMS, spg_buf_text(&known),
-			"parameter \"kinds\": there is no kind \"%s\"",
-			quotable(&quoted, name));
-		spg_buf_finish(&quoted);
-		spg_buf_finish(&known);
-		return false;
-	}
-	*ret = kinds;
-	return true;
-}
-
-static void list_products(const struct spg_model *model, struct spg_buf *out)
-{
-	size_t n = spg_model_n_products(model);
-
-	spg_buf_puts(out, n ? "the products are: "
-			    : "there is none: add a [product NAME] to the "
-			      "configuration");
-	for (size_t i = 0; i < n; i++)
-		spg_buf_printf(
-			out, "%s%s", i ? ", " : "", spg_model_product(model, i)->name);
-}
-
-bool spg_params_product(struct spg_call *call, const json_t *params, int *ret)
-{
-	const struct spg_model *model = call->service->model;
-	const char *name = spg_params_text(params, "product");
-	struct spg_buf quoted = SPG_BUF_NULL, known = SPG_BUF_NULL;
-
-	*ret = name ? spg_model_find_product(model, name) : -1;
-	if (!name || *ret >= 0)
-		return true;
-	list_products(model, &known);
-	spg_call_fail(call, SPG_RPC_NO_PRODUCT, spg_buf_text(&known),
-		"there is no product \"%s\"", quotable(&quoted, name));
-	spg_buf_finish(&quoted);
-	spg_buf_finish(&known);
-	return false;
-}
-
-void spg_call_fail_which_product(struct spg_call *call)
-{
-	struct spg_buf known = SPG_BUF_NULL;
-
-	list_products(call->service->model, &known);
-	spg_call_fail(call, SPG_RPC_BAD_PARAMS, spg_buf_text(&known),
-		"this is about one product: name it");
-	spg_buf_finish(&known);
-}
-
-void spg_name_list_finish(struct spg_name_list *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		free(list->names[i]);
-	free(list->names);
-	*list = (struct spg_name_list){NULL, 0};
-}
-
-bool spg_params_names(struct spg_call *call, const json_t *params, const char *name,
-	struct spg_name_list *ret)
-{
-	const json_t *texts = json_object_get(params, name);
-	struct spg_name_list list = {NULL, 0};
-	size_t n = json_array_size(texts);
-
-	if (!json_is_array(texts)) {
-		*ret = list;
-		return true;
-	}
-	list.names = calloc(n + 1, sizeof(*list.names));
-	if (!list.names)
-		goto nomem;
-	for (size_t i = 0; i < n; i++) {
-		const json_t *item = json_array_get(texts, i);
-		const char *text = json_string_value(
-			json_is_object(item) ? json_object_get(item, "name") : item);
-		struct spg_buf quoted = SPG_BUF_NULL;
-
-		if (text[0] != '/' && strchr(text, '/')) {
-			spg_call_fail(call, SPG_RPC_BAD_PARAMS,
-				"the daemon does not know the caller's directory",
-				"parameter \"%s\": neither a file name nor an absolute "
-				"path: %s",
-				name, quotable(&quoted, text));
-			spg_buf_finish(&quoted);
-			spg_name_list_finish(&list);
-			return false;
-		}
-		list.names[list.n] = strdup(text);
-		if (!list.names[list.n])
-			goto nomem;
-		if (text[0] == '/')
-			spg_path_normalise(list.names[list.n]);
-		list.n++;
-	}
-	*ret = list;
-	return true;
-nomem:
-	spg_name_list_finish(&list);
-	spg_call_fail_nomem(call);
-	return false;
 }

@@ -76,6 +76,18 @@ bool spg_params_kinds(struct spg_call *call, const json_t *params, uint32_t *ret
 /** Index of the product named by the parameter "product"; -1 without it. */
 bool spg_params_product(struct spg_call *call, const json_t *params, int *ret);
 
+/** The product meant: the only one needs no name. Borrowed; NULL: the call has
+ * ended. */
+struct spg_product *spg_params_one_product(struct spg_call *call, const json_t *params);
+
+/** What a client sent, fit to be quoted in an error: clean and short. @buf is used
+ * for it. */
+const char *spg_params_quote(struct spg_buf *buf, const char *text);
+
+/** Read the time in parameter @name into @ret, which stays without it. */
+bool spg_params_time(
+	struct spg_call *call, const json_t *params, const char *name, int64_t *ret);
+
 /** The text of parameter @name, or NULL without it. Borrowed from @params. */
 const char *spg_params_text(const json_t *params, const char *name);
 
@@ -110,6 +122,7 @@ void spg_method_check(struct spg_call *call, const json_t *params);
 void spg_method_who(struct spg_call *call, const json_t *params);
 void spg_method_locks(struct spg_call *call, const json_t *params);
 void spg_method_log(struct spg_call *call, const json_t *params);
+void spg_method_timeline(struct spg_call *call, const json_t *params);
 void spg_method_flush(struct spg_call *call, const json_t *params);
 void spg_method_installs(struct spg_call *call, const json_t *params);
 void spg_method_verify(struct spg_call *call, const json_t *params);

@@ -66,25 +66,11 @@ static void on_page(void *user, int err, struct spg_store_page *page)
 	spg_call_reply(call, result);
 }
 
-static bool read_time(
-	struct spg_call *call, const json_t *params, const char *name, int64_t *ret)
-{
-	const char *text = spg_params_text(params, name);
-
-	*ret = 0;
-	if (!text || spg_rfc3339_parse(text, ret) == 0)
-		return true;
-	spg_call_fail(call, SPG_RPC_BAD_PARAMS,
-		"write times as 2026-11-22T13:00:00Z, with an offset if need be",
-		"parameter \"%s\" must be a time in RFC 3339", name);
-	return false;
-}
-
 static bool read_times(
 	struct spg_call *call, const json_t *params, struct spg_store_query *query)
 {
-	if (!read_time(call, params, "since", &query->since_ns) ||
-		!read_time(call, params, "until", &query->until_ns))
+	if (!spg_params_time(call, params, "since", &query->since_ns) ||
+		!spg_params_time(call, params, "until", &query->until_ns))
 		return false;
 	if (!query->since_ns || !query->until_ns || query->since_ns <= query->until_ns)
 		return true;

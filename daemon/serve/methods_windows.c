@@ -64,10 +64,11 @@ static int on_interval(void *data, const struct spg_store_interval *interval)
 		interval->name, interval->unit);
 }
 
-static int on_unseen(void *data, int64_t from_ns, int64_t to_ns)
+static int on_unseen(void *data, int64_t from_ns, int64_t to_ns, int reason)
 {
 	struct asked *asked = data;
 
+	(void)reason;
 	if (!is_ready(asked))
 		return SPG_ERR_NOMEM;
 	return spg_windows_add_unseen(asked->windows, from_ns, to_ns);
@@ -210,22 +211,6 @@ static void release(void *data)
 	free(asked);
 }
 
-/* The product meant: the only one needs no name. NULL: the call has ended. */
-static struct spg_product *find_product(struct spg_call *call, const json_t *params)
-{
-	struct spg_model *model = call->service->model;
-	int index;
-
-	if (!spg_params_product(call, params, &index))
-		return NULL;
-	if (index >= 0)
-		return spg_model_product(model, (size_t)index);
-	if (spg_model_n_products(model) == 1)
-		return spg_model_product(model, 0);
-	spg_call_fail_which_product(call);
-	return NULL;
-}
-
 static double number(const json_t *params, const char *name, double otherwise)
 {
 	const json_t *value = json_object_get(params, name);
@@ -235,7 +220,7 @@ static double number(const json_t *params, const char *name, double otherwise)
 
 void spg_method_windows(struct spg_call *call, const json_t *params)
 {
-	struct spg_product *product = find_product(call, params);
+	struct spg_product *product = spg_params_one_product(call, params);
 	struct spg_store_intervals_question question = {
 		.product = product,
 		.on_interval = on_interval,

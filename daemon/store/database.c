@@ -31,13 +31,16 @@
 	" WHERE events.id BETWEEN ?2 AND ?3 AND " condition " AND fold IS NOT NULL"
 #define OLD_EVENTS "SELECT id FROM events WHERE id BETWEEN ?1 AND ?2 AND at < ?3"
 
-#define INTERVALS  "SELECT interval, since, until, cut, file, process FROM "
-#define INTERVALS_OPEN(table)                                                          \
-	INTERVALS table " WHERE until IS NULL AND interval > ?1"                       \
-			" ORDER BY interval LIMIT ?2"
-#define INTERVALS_ENDED(table)                                                         \
-	INTERVALS table " WHERE (until, interval) > (?3, ?1)"                          \
-			" ORDER BY until, interval LIMIT ?2"
+/* @how: an expression that gives a set of spg_use_how. */
+#define INTERVALS(table, how)                                                          \
+	"SELECT interval, since, until, cut, file, process, " how " FROM " table
+#define INTERVALS_OPEN(table, how)                                                     \
+	INTERVALS(table, how)                                                          \
+	" WHERE until IS NULL AND interval > ?1 ORDER BY interval LIMIT ?2"
+#define INTERVALS_ENDED(table, how)                                                    \
+	INTERVALS(table, how)                                                          \
+	" WHERE (until, interval) > (?3, ?1) ORDER BY until, interval LIMIT ?2"
+#define LOCK_HOW "CASE state WHEN 0 THEN 16 ELSE 32 END"
 
 static const char *const sql_text[SPG_SQL_N] = {
 	[SPG_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -218,20 +221,22 @@ static const char *const sql_text[SPG_SQL_N] = {
 		" at, changed, uid, detail FROM sidesteps ORDER BY id DESC LIMIT ?1)"
 		" ORDER BY id",
 	[SPG_SQL_SIDESTEP_LAST] = "SELECT max(id) FROM sidesteps",
-	[SPG_SQL_USES_OPEN] = INTERVALS_OPEN("uses"),
-	[SPG_SQL_USES_ENDED] = INTERVALS_ENDED("uses"),
-	[SPG_SQL_LOCKS_OPEN] = INTERVALS_OPEN("locks"),
-	[SPG_SQL_LOCKS_ENDED] = INTERVALS_ENDED("locks"),
+	[SPG_SQL_USES_OPEN] = INTERVALS_OPEN("uses", "how"),
+	[SPG_SQL_USES_ENDED] = INTERVALS_ENDED("uses", "how"),
+	[SPG_SQL_LOCKS_OPEN] = INTERVALS_OPEN("locks", LOCK_HOW),
+	[SPG_SQL_LOCKS_ENDED] = INTERVALS_ENDED("locks", LOCK_HOW),
 	[SPG_SQL_GAPS_BEHIND] =
 		"SELECT g.event, g.since, g.until, g.reason, e.at, e.product"
 		" FROM gaps g JOIN events e ON e.id = g.event WHERE g.event > ?1"
 		" ORDER BY g.event LIMIT ?2",
 	[SPG_SQL_PROCESS_WHO] =
 		"SELECT p.name, (SELECT text FROM texts WHERE id = p.exe),"
-		" (SELECT text FROM texts WHERE id = p.unit)"
+		" (SELECT text FROM texts WHERE id = p.unit), p.pid"
 		" FROM processes p WHERE p.id = ?1",
 };
 
+_Static_assert(SPG_LOCK_HELD == 0 && SPG_USE_LOCKED == 16 && SPG_USE_WAITING == 32,
+	"LOCK_HOW names these");
 _Static_assert(SPG_EVENT_GAP == 13 && SPG_EVENT_VERDICT == 14,
 	"SPG_SQL_EVENTS_OF_BLOCK names these kinds");
 

@@ -38,12 +38,13 @@ static const enum spg_sql statements[] = {
 
 struct known_file {
 	int64_t row;
-	bool is_ours;
+	char *path; /* NULL: not the product's */
 };
 
 struct known_process {
 	int64_t row;
 	char *name, *exe, *unit;
+	int32_t pid;
 };
 
 struct reading {
@@ -61,7 +62,9 @@ struct reading {
 
 /* ---- what rows refer to ---- */
 
-static int find_file(struct reading *reading, struct spg_db *db, int64_t row, bool *ret)
+/* *@ret stays NULL when the file is not the product's. */
+static int find_file(
+	struct reading *reading, struct spg_db *db, int64_t row, const char **ret)
 {
 	struct known_file *known = &reading->files[(size_t)row % N_FILES];
 	const char *path;
@@ -69,7 +72,7 @@ static int find_file(struct reading *reading, struct spg_db *db, int64_t row, bo
 	int rc, r = 0;
 
 	if (known->row == row) {
-		*ret = known->is_ours;
+		*ret = known->path;
 		return 0;
 	}
 	s = spg_db_bind(db, SPG_SQL_FILE_GET, &r, "i", row);
@@ -78,11 +81,13 @@ static int find_file(struct reading *reading, struct spg_db *db, int64_t row, bo
 	rc = sqlite3_step(s);
 	if (rc == SQLITE_ROW) {
 		path = (const char *)sqlite3_column_text(s, 0);
-		*ret = path && spg_product_has_path(reading->question.product, path);
-		*known = (struct known_file){row, *ret};
-	} else if (rc == SQLITE_DONE) {
-		*ret = false; /* which a sound database never has */
-	} else {
+		free(known->path);
+		*known = (struct known_file){row, NULL};
+		if (path && spg_product_has_path(reading->question.product, path)) {
+			*ret = known->path = strdup(path);
+			r = known->path ? 0 : SPG_ERR_NOMEM;
+		}
+	} else if (rc != SQLITE_DONE) { /* which a sound database never has */
 		r = spg_db_fail(db, rc, "read");
 	}
 	sqlite3_reset(s);
@@ -129,6 +134,7 @@ static int find_process(struct reading *reading, struct spg_db *db, int64_t row,
 			r = keep_text(s, 1, &known->exe);
 		if (r == 0)
 			r = keep_text(s, 2, &known->unit);
+		known->pid = sqlite3_column_int(s, 3);
 		known->row = r == 0 ? row : 0;
 	} else if (rc != SQLITE_DONE) {
 		r = spg_db_fail(db, rc, "read");
@@ -139,7 +145,7 @@ static int find_process(struct reading *reading, struct spg_db *db, int64_t row,
 
 /* ---- rows ---- */
 
-/* Of a row: interval, since, until, cut, file, process. */
+/* Of a row: interval, since, until, cut, file, process, how. */
 static int tell_interval(struct reading *reading, struct spg_db *db, sqlite3_stmt *s)
 {
 	const struct spg_store_intervals_question *q = &reading->question;
@@ -149,16 +155,16 @@ static int tell_interval(struct reading *reading, struct spg_db *db, sqlite3_stm
 		.to_ns = sqlite3_column_int64(s, 2),
 		.open = sqlite3_column_type(s, 2) == SQLITE_NULL,
 		.cut = sqlite3_column_int64(s, 3) != 0,
+		.how = (unsigned)sqlite3_column_int(s, 6),
 	};
-	bool is_ours = false;
 	int r;
 
 	reading->row = sqlite3_column_int64(s, 0);
 	reading->until_ns = interval.to_ns;
 	if (interval.from_ns >= q->until_ns)
 		return 0;
-	r = find_file(reading, db, sqlite3_column_int64(s, 4), &is_ours);
-	if (r < 0 || !is_ours)
+	r = find_file(reading, db, sqlite3_column_int64(s, 4), &interval.path);
+	if (r < 0 || !interval.path)
 		return r;
 	r = find_process(reading, db, sqlite3_column_int64(s, 5), &process);
 	if (r < 0)
@@ -169,6 +175,7 @@ static int tell_interval(struct reading *reading, struct spg_db *db, sqlite3_stm
 		interval.name = process->name;
 		interval.exe = process->exe;
 		interval.unit = process->unit;
+		interval.pid = process->pid;
 	}
 	return q->on_interval(q->data, &interval);
 }
@@ -190,7 +197,7 @@ static int tell_gap(struct reading *reading, sqlite3_stmt *s)
 		until = sqlite3_column_int64(s, 4);
 	if (since >= q->until_ns || until <= q->since_ns)
 		return 0;
-	return q->on_unseen(q->data, since, until);
+	return q->on_unseen(q->data, since, until, sqlite3_column_int(s, 3));
 }
 
 static sqlite3_stmt *bind_slice(
@@ -244,9 +251,9 @@ static int begin(struct reading *reading, struct spg_db *db)
 	reading->ino = db->ino;
 	enter_phase(reading, USES_OPEN);
 	if (db->saved.oldest_ns == 0)
-		return q->on_unseen(q->data, q->since_ns, q->until_ns);
+		return q->on_unseen(q->data, q->since_ns, q->until_ns, -1);
 	if (db->saved.oldest_ns > q->since_ns)
-		return q->on_unseen(q->data, q->since_ns, db->saved.oldest_ns);
+		return q->on_unseen(q->data, q->since_ns, db->saved.oldest_ns, -1);
 	return 0;
 }
 
@@ -279,6 +286,8 @@ static void release(void *data)
 
 	for (size_t i = 0; i < N_PROCESSES; i++)
 		forget_process(&reading->processes[i]);
+	for (size_t i = 0; i < N_FILES; i++)
+		free(reading->files[i].path);
 	spg_product_unref(reading->question.product);
 	if (reading->question.release)
 		reading->question.release(reading->question.data);

@@ -24,9 +24,12 @@ struct spg_store_interval {
 	/* Of the process, borrowed for the call; NULL when not known, all three when
 	 * no process showed itself. */
 	const char *name, *exe, *unit;
-	bool open; /* it lasts */
-	bool cut;  /* its end was not seen: it was there until to_ns at least. A gap
+	bool open;   /* it lasts */
+	bool cut;    /* its end was not seen: it was there until to_ns at least. A gap
 	              follows, which tells for how long nobody looked */
+	int32_t pid; /* 0 when not known */
+	const char *path; /* of the file, borrowed for the call */
+	unsigned how;     /* set of spg_use_how */
 };
 
 struct spg_store_intervals_question {
@@ -38,8 +41,9 @@ struct spg_store_intervals_question {
 	int (*on_interval)(void *data, const struct spg_store_interval *interval);
 	/* Events may be missing: gaps that concern the product, and all time before
 	 * the oldest event. Not where the kernel merged events of one process and
-	 * file: who it was is on record, only how often is not. */
-	int (*on_unseen)(void *data, int64_t from_ns, int64_t to_ns);
+	 * file: who it was is on record, only how often is not. @reason: a
+	 * spg_gap_reason, or -1 for before the oldest event. */
+	int (*on_unseen)(void *data, int64_t from_ns, int64_t to_ns, int reason);
 	/* Last, when everything was told; or NULL. */
 	int (*on_end)(void *data);
 

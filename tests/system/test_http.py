@@ -176,10 +176,12 @@ class HttpTest(SystemTest):
         stream.close()
         daemon.run("flush")
         for path in ("/api/check", "/api/who", "/api/locks", "/api/log", "/api/status",
-                     "/api/installs", "/api/windows?product=app", "/metrics"):
+                     "/api/installs", "/api/windows?product=app", "/api/timeline", "/metrics"):
             with self.subTest(path=path):
                 self.assertEqual(self.leaks(client.get(path)[2], holder), [])
         self.assertEqual(self.leaks(seen, holder), [])
+        bar = client.json("/api/timeline")["files"][0]["bars"][0]
+        self.assertEqual(set(bar), {"from", "to", "how", "setup_stops", "cut"})
         answer = client.json("/api/check")
         self.assertEqual(answer["verdict"], "blocked")
         self.assertEqual(answer["reasons"], ["one file is in use"])

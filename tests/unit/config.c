@@ -173,15 +173,12 @@ static const struct {
 	{"socket = /s\n" P,
 		"main.conf:1: \"socket\" stands before the first section: begin with "
 		"[daemon]\n"},
-	{P "[Daemon]\n",
-		"main.conf:3: there is no section [Daemon]: there are [daemon], "
-		"[product NAME] and [advice PATTERN]\n"},
-	{P "[http]\nlisten = 127.0.0.1:9763\n",
-		"main.conf:3: there is no section [http]: there are [daemon], "
-		"[product NAME] and [advice PATTERN]\n"},
-	{P "[advice ]\nproduct = a\n",
-		"main.conf:3: there is no section [advice ]: there are [daemon], "
-		"[product NAME] and [advice PATTERN]\n"},
+	{P "[Daemon]\n", "main.conf:3: there is no section [Daemon]: there are "
+                         "[daemon], [http], "
+			 "[product NAME] and [advice PATTERN]\n"},
+	{P "[advice ]\nproduct = a\n", "main.conf:3: there is no section [advice ]: "
+                                       "there are [daemon], [http], "
+				       "[product NAME] and [advice PATTERN]\n"},
 	{P "[product " S64 "]\n", "main.conf:3: a section's name may have 47 bytes\n"},
 	{P S64 " = 1\n", "main.conf:3: there is no key as long as \"" S64 "\"\n"},
 	/* An indented line would go on with the value above it. */

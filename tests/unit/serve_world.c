@@ -147,7 +147,7 @@ static void answer_intervals(const struct ask *ask)
 	for (size_t i = 0; r == 0 && i < 2; i++)
 		r = q->on_interval(q->data, &by[i]);
 	if (r == 0)
-		r = q->on_unseen(q->data, q->since_ns, q->since_ns + 24 * hour_ns);
+		r = q->on_unseen(q->data, q->since_ns, q->since_ns + 24 * hour_ns, -1);
 	if (r == 0)
 		r = q->on_end(q->data);
 	ask->done.intervals(ask->user, r, q->data);

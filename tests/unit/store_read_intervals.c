@@ -26,6 +26,8 @@ static int on_interval(void *data, const struct spg_store_interval *interval)
 	struct answer *a = data;
 
 	a->n++;
+	ck_assert_str_eq(interval->path, DLL);
+	ck_assert_uint_ne(interval->how, 0);
 	if (interval->name)
 		ck_assert_str_eq(interval->exe, "/usr/bin/perfmon");
 	spg_buf_printf(&a->told, "%s%s%s %lld-%lld%s%s;",
@@ -37,10 +39,14 @@ static int on_interval(void *data, const struct spg_store_interval *interval)
 	return a->fail_with;
 }
 
-static int on_unseen(void *data, int64_t from_ns, int64_t to_ns)
+static int on_unseen(void *data, int64_t from_ns, int64_t to_ns, int reason)
 {
 	struct answer *a = data;
 
+	/* Before the oldest event, or why. */
+	ck_assert_int_ge(reason, -1);
+	ck_assert_int_lt(reason, SPG_GAP_REASONS);
+	ck_assert_int_ne(reason, SPG_GAP_MERGED);
 	a->n_unseen++;
 	spg_buf_printf(&a->told, "unseen %lld-%lld;",
 		from_ns ? (long long)((from_ns - T0) / S) : -1,
