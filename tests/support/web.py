@@ -28,8 +28,9 @@ class _UnixConnection(http.client.HTTPConnection):
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(FAIL_AFTER)
+        # With a timeout, a full queue would be an error and no reason to wait.
         self.sock.connect(self.path)
+        self.sock.settimeout(FAIL_AFTER)
 
 
 class Web:

@@ -174,10 +174,10 @@ static const struct {
 		"main.conf:1: \"socket\" stands before the first section: begin with "
 		"[daemon]\n"},
 	{P "[Daemon]\n", "main.conf:3: there is no section [Daemon]: there are "
-                         "[daemon], [http], "
+			 "[daemon], [http], "
 			 "[product NAME] and [advice PATTERN]\n"},
 	{P "[advice ]\nproduct = a\n", "main.conf:3: there is no section [advice ]: "
-                                       "there are [daemon], [http], "
+				       "there are [daemon], [http], "
 				       "[product NAME] and [advice PATTERN]\n"},
 	{P "[product " S64 "]\n", "main.conf:3: a section's name may have 47 bytes\n"},
 	{P S64 " = 1\n", "main.conf:3: there is no key as long as \"" S64 "\"\n"},
