@@ -35,6 +35,11 @@ static void wake(struct spg_http_stream *stream)
 	spg_http_resume(stream->http, stream->connection);
 }
 
+static size_t n_waiting(const struct spg_http_stream *stream)
+{
+	return stream->waiting.len - stream->n_sent;
+}
+
 static void add(struct spg_http_stream *stream, const char *text, size_t n)
 {
 	if (stream->n_sent == stream->waiting.len) {
@@ -45,25 +50,30 @@ static void add(struct spg_http_stream *stream, const char *text, size_t n)
 	wake(stream);
 }
 
-/* Once something was dropped, all that follows is, until the client took half of
- * what waits: the marker stands where the loss is. */
+/* The client took half of what waits: room for the marker, where the loss is. */
+static void tell_loss(struct spg_http_stream *stream)
+{
+	struct spg_buf marker = SPG_BUF_NULL;
+
+	if (!stream->n_dropped ||
+		n_waiting(stream) > stream->http->host->limits->notice_bytes / 2)
+		return;
+	spg_buf_printf(&marker, "event: dropped\ndata: {\"dropped\": %llu}\n\n",
+		(unsigned long long)stream->n_dropped);
+	if (!marker.failed) {
+		stream->n_dropped = 0;
+		add(stream, marker.data, marker.len);
+	}
+	spg_buf_finish(&marker);
+}
+
+/* Once something was dropped, all that follows is, until the marker is there. */
 static void tell(struct spg_http_stream *stream, const struct spg_buf *text)
 {
-	size_t n_waiting = stream->waiting.len - stream->n_sent;
 	size_t max = stream->http->host->limits->notice_bytes;
 
-	if (stream->n_dropped && n_waiting <= max / 2) {
-		struct spg_buf marker = SPG_BUF_NULL;
-
-		spg_buf_printf(&marker, "event: dropped\ndata: {\"dropped\": %llu}\n\n",
-			(unsigned long long)stream->n_dropped);
-		if (!marker.failed) {
-			stream->n_dropped = 0;
-			add(stream, marker.data, marker.len);
-		}
-		spg_buf_finish(&marker);
-	}
-	if (stream->n_dropped || text->failed || n_waiting + text->len > max) {
+	tell_loss(stream);
+	if (stream->n_dropped || text->failed || n_waiting(stream) + text->len > max) {
 		stream->n_dropped++;
 		stream->http->host->n_drops++;
 		return;
@@ -74,13 +84,15 @@ static void tell(struct spg_http_stream *stream, const struct spg_buf *text)
 static ssize_t read_stream(void *cls, uint64_t position, char *to, size_t max)
 {
 	struct spg_http_stream *stream = cls;
-	size_t n = stream->waiting.len - stream->n_sent;
+	size_t n;
 
 	(void)position;
 	if (stream->http->stopping)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (stream->waiting.failed)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
+	tell_loss(stream);
+	n = n_waiting(stream);
 	if (n == 0) {
 		stream->suspended = true;
 		MHD_suspend_connection(stream->connection);
