@@ -13,18 +13,26 @@
 static const char help[] =
 	"spguard status: is the daemon well, and what does it watch?\n"
 	"\n"
-	"Usage: spguard status\n"
+	"Usage: spguard status [--prove]\n"
 	"\n"
+	"      --prove       prove every verdict anew first, as spguard check does\n"
 	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                    as for every command: spguard --help\n"
 	"\n"
-	"The verdicts are the last ones; spguard check proves a new one.\n"
+	"Without --prove the verdicts are the last ones.\n"
 	"\n"
 	"Exit code: 0, 1 when there is no answer, 2 for bad usage.\n"
 	"\n"
 	"Examples:\n"
 	"  spguard status\n"
-	"  spguard status --json | jq .store\n";
+	"  spguard status --json | jq .store\n"
+	"  spguard status --json --prove   all that a monitoring system wants to "
+	"know\n";
+
+static const struct option long_options[] = {
+	{"prove", no_argument, NULL, 'P'},
+	{NULL, 0, NULL, 0},
+};
 
 static void line(struct spg_output *out, const char *label, struct spg_buf *text)
 {
@@ -262,12 +270,23 @@ static void tell_lacks(struct spg_output *out, const json_t *status)
 static int run(struct spg_client *client, int argc, char **argv)
 {
 	json_t *status;
-	int code;
+	bool prove = false;
+	int code, option;
 
-	if (spg_client_options(client, argc, argv, NULL, "", &code) == SPG_OPTIONS_EXIT)
+	while ((option = spg_client_options(
+			client, argc, argv, long_options, "", &code)) > 0)
+		prove = true;
+	if (option == SPG_OPTIONS_EXIT)
 		return code;
 	if (!spg_client_no_operands(client, argc, argv, &code))
 		return code;
+	if (prove) {
+		json_t *proof = spg_client_ask(client, "check", NULL, 0);
+
+		if (!proof)
+			return client->command->exit_failed;
+		json_decref(proof);
+	}
 	status = spg_client_ask(client, "status", NULL, 0);
 	if (!status)
 		return client->command->exit_failed;

@@ -413,6 +413,16 @@ class Commands(unittest.TestCase):
                      "1 thing could not be looked at", "spguard doctor"):
             self.assertIn(text, done.out)
 
+    def test_status_proves_first(self):
+        done = ask({}, "status", "--prove", "--json")
+        self.assertEqual(done.code, 0)
+        self.assertEqual(json.loads(done.out), fake.STATUS)
+        self.assertEqual([r["method"] for r in done.daemon.requests],
+                         ["hello", "check", "status"])
+        done = ask({"check": Error(-32603, "the proof failed")}, "status", "--prove")
+        self.assertEqual((done.code, done.out), (1, ""))
+        self.assertIn("the proof failed", done.err)
+
     def test_doctor(self):
         done = ask({}, "doctor")
         self.assertEqual(done.code, 0)
