@@ -12,7 +12,25 @@ test_packages=(check python3 util-linux mount e2fsprogs xfsprogs btrfs-progs)
 # For the tests that tell the whole story with Windows programs: without them those
 # skip.
 story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)
+# Monitoring systems that judge conf/monitoring/ and check_spguard; a test whose
+# counterpart is missing skips.
+counterpart_packages=(prometheus prometheus-alertmanager icinga2-bin zabbix-agent)
 ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)
+
+# without_services COMMAND...: run it; services that it installs are not started
+# (invoke-rc.d(8) asks policy-rc.d). Whatever was in its place comes back.
+without_services() (
+	policy=/usr/sbin/policy-rc.d
+	kept=
+	if [ -e "$policy" ]; then
+		kept=$(mktemp -u "$policy.XXXXXX")
+		mv "$policy" "$kept"
+	fi
+	trap 'if [ -n "$kept" ]; then mv -f "$kept" "$policy"; else rm -f "$policy"; fi' EXIT
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+	"$@"
+)
 
 # need_packages NAME...: install those that are missing; what to do when that is
 # not possible is said, and the return value is not 0.
@@ -35,8 +53,8 @@ need_packages() {
 	fi
 	echo "Installing ${missing[*]}" >&2
 	export DEBIAN_FRONTEND=noninteractive
-	if ! { apt-get -qq update && apt-get -qq -y --no-install-recommends \
-		-o Dpkg::Use-Pty=0 install "${missing[@]}"; } >&2 </dev/null; then
+	if ! { apt-get -qq update && without_services apt-get -qq -y \
+		--no-install-recommends -o Dpkg::Use-Pty=0 install "${missing[@]}"; } >&2 </dev/null; then
 		echo "Could not install ${missing[*]}" >&2
 		return 1
 	fi
