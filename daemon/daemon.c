@@ -14,6 +14,8 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/access.h"
+#include "daemon/activation.h"
+#include "daemon/herald.h"
 #include "daemon/history.h"
 #include "daemon/install/hold.h"
 #include "daemon/installs.h"
@@ -38,6 +40,7 @@ struct daemon {
 	struct spg_model *model;
 	struct spg_prover *prover;
 	struct spg_history *history;
+	struct spg_herald *herald;
 	struct spg_installs installs;
 	struct spg_server *server;
 	struct spg_holds *holds;
@@ -211,17 +214,6 @@ static void warn_of_fixed(const struct spg_config *old, const struct spg_config 
 	}
 }
 
-static void log_problems(const struct spg_buf *problems)
-{
-	spg_error("the configuration is not reloaded, the old one goes on:");
-	for (const char *line = spg_buf_text(problems); *line;) {
-		size_t len = strcspn(line, "\n");
-
-		spg_error("%.*s", (int)len, line);
-		line += len + (line[len] == '\n');
-	}
-}
-
 /* The products of a new configuration have been looked at. */
 static void on_new_products(void *user, int err)
 {
@@ -269,7 +261,7 @@ static int reload(void *user, struct spg_buf *problems)
 	struct spg_access access = {.admins = NULL};
 	int r;
 
-	spg_notify_reloading();
+	spg_herald_reloading(d->herald);
 	r = spg_config_read(&config, d->config->path, problems, NULL);
 	if (r == 0)
 		r = spg_access_resolve(config, &access, problems);
@@ -278,14 +270,10 @@ static int reload(void *user, struct spg_buf *problems)
 	if (r < 0) {
 		spg_access_finish(&access);
 		spg_config_destroy(config);
-		log_problems(problems);
+		spg_herald_refused(d->herald, problems);
 	} else {
-		spg_notice("configuration reloaded: %zu product%s",
-			d->config->n_products, d->config->n_products == 1 ? "" : "s");
+		spg_herald_reloaded(d->herald);
 	}
-	/* Before the first census it is not ready, whatever was reloaded. */
-	if (d->ready)
-		spg_notify("READY=1");
 	return r == 0 || r == SPG_ERR_NOMEM ? r : SPG_ERR_INVALID;
 }
 
@@ -353,7 +341,7 @@ static void stop(struct daemon *d)
 	if (d->stopping)
 		return;
 	d->stopping = true;
-	spg_notify("STOPPING=1");
+	spg_herald_stop(d->herald);
 	uv_close((uv_handle_t *)&d->on_hup, NULL);
 	uv_close((uv_handle_t *)&d->on_term, NULL);
 	uv_close((uv_handle_t *)&d->on_int, NULL);
@@ -466,14 +454,19 @@ static int start_store(struct daemon *d, struct spg_store_origin *ret)
 /* Listens; nobody is served before the loop runs, when the rest is there too. */
 static int start_server(struct daemon *d)
 {
+	int local = spg_activation_take(SPG_ACTIVATION_LOCAL);
+	int http = spg_activation_take(SPG_ACTIVATION_HTTP);
 	struct spg_server_config config = {.socket_path = d->config->socket,
-		.fd = -1,
+		.fd = local,
 		.gid = d->access.gid,
 		.http = {.addresses = d->config->http,
 			.n_addresses = d->config->n_http,
+			.fd = http > 0 ? http : 0,
 			.gid = d->access.gid,
 			.shows_processes = d->config->http_shows_processes}};
 
+	if (local >= 0)
+		spg_activation_expect(local, d->config->socket);
 	d->service = (struct spg_service){.loop = &d->loop,
 		.watch = d->watch,
 		.socket_path = d->config->socket,
@@ -532,8 +525,7 @@ static void on_first_census(void *user, int err)
 	/* With a survey that hangs: answers are "unknown", and it is there. */
 	d->ready = true;
 	spg_installs_begin(&d->installs);
-	spg_log_always("ready");
-	spg_notify("READY=1\nSTATUS=Watching");
+	spg_herald_ready(d->herald);
 }
 
 /* What was not seen while nobody looked. */
@@ -577,9 +569,13 @@ static int start(struct daemon *d)
 	int r;
 
 	raise_descriptor_limit();
+	d->herald = spg_herald_create(&d->loop);
+	if (!d->herald)
+		return SPG_ERR_NOMEM;
 	r = start_watch(d);
 	if (r == 0)
 		r = start_server(d);
+	spg_activation_end();
 	if (r < 0)
 		return r;
 	(void)d->watch->ops->confine(d->watch);
@@ -590,6 +586,7 @@ static int start(struct daemon *d)
 	d->history = spg_history_create(&d->loop, d->store, origin.last_event_id);
 	if (!d->model || !d->history)
 		return SPG_ERR_NOMEM;
+	spg_history_set_herald(d->history, d->herald);
 	if (d->watch->lock_events)
 		spg_model_expect_lock_events(d->model);
 	r = make_holds(d);
@@ -602,7 +599,10 @@ static int start(struct daemon *d)
 		return r;
 	record_downtime(d, &origin);
 	r = set_products(d);
-	return r == 0 ? spg_prover_settle(d->prover, on_first_census, d) : r;
+	if (r < 0)
+		return r;
+	spg_herald_started(d->herald, d->model, d->watch->tier);
+	return spg_prover_settle(d->prover, on_first_census, d);
 }
 
 /* A start that failed has not run the loop: close what there is. */
@@ -613,6 +613,7 @@ static void undo_start(struct daemon *d)
 		return;
 	}
 	d->stopping = true;
+	spg_herald_stop(d->herald);
 	if (d->server)
 		spg_server_stop(d->server, on_server_closed, d);
 	else if (d->watch)
@@ -647,12 +648,14 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 	spg_installs_finish(&d.installs);
 	spg_holds_destroy(d.holds);
 	spg_history_destroy(d.history);
+	spg_herald_destroy(d.herald);
 	spg_model_destroy(d.model);
 	spg_access_finish(&d.access);
 	spg_config_destroy(d.config);
 	if (d.watch_hangs)
-		spg_notice("stopped, with a survey left behind");
+		spg_log_as(SPG_LOG_NOTICE, SPG_LOG_ID_STOPPED,
+			"stopped, with a survey left behind");
 	else if (r == 0)
-		spg_notice("stopped");
+		spg_log_as(SPG_LOG_NOTICE, SPG_LOG_ID_STOPPED, "stopped");
 	return r;
 }

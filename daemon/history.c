@@ -14,6 +14,7 @@
 struct spg_history {
 	struct spg_store *store;
 	struct spg_server *server;
+	struct spg_herald *herald;
 	struct spg_service *service;
 	int64_t last_id;
 	uv_timer_t merge_timer;
@@ -39,6 +40,11 @@ struct spg_history *spg_history_create(
 	uv_timer_init(loop, &history->merge_timer);
 	history->merge_timer.data = history;
 	return history;
+}
+
+void spg_history_set_herald(struct spg_history *history, struct spg_herald *herald)
+{
+	history->herald = herald;
 }
 
 void spg_history_set_server(struct spg_history *history, struct spg_server *server)
@@ -107,6 +113,8 @@ static void note_merged(struct spg_history *history, const struct spg_event *eve
 
 static void count(struct spg_history *history, const struct spg_event *event)
 {
+	if (history->herald)
+		spg_herald_note(history->herald, event);
 	if (!history->service)
 		return;
 	history->service->n_events[event->kind]++;

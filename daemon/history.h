@@ -4,6 +4,7 @@
  * Every event on its way out: numbered, counted, stored, announced. Gaps become
  * events here, and what the kernel merged becomes a gap a second. Loop thread.
  */
+#include "daemon/herald.h"
 #include "daemon/model/event.h"
 #include "daemon/serve/server.h"
 #include "daemon/store/store.h"
@@ -13,6 +14,10 @@ struct spg_history;
 /** @last_id: the highest number used before. NULL: out of memory. */
 struct spg_history *spg_history_create(
 	uv_loop_t *loop, struct spg_store *store, int64_t last_id);
+
+/** Who hears of every event first (NULL: nobody). Borrowed until
+ * spg_history_stop(). */
+void spg_history_set_herald(struct spg_history *history, struct spg_herald *herald);
 
 /** Whom to announce to (NULL: nobody), and where to count. Borrowed. */
 void spg_history_set_server(struct spg_history *history, struct spg_server *server);

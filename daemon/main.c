@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "daemon/activation.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
 #include "daemon/watch/watch.h"
@@ -112,7 +113,10 @@ static int read_config(const struct options *o, struct spg_config **ret)
 	struct spg_buf problems = SPG_BUF_NULL, notes = SPG_BUF_NULL;
 	int r = spg_config_read(ret, o->config, &problems, o->check ? &notes : NULL);
 
-	fputs(spg_buf_text(&problems), stderr);
+	if (spg_log_is_journal())
+		spg_log_lines(SPG_LOG_ERROR, spg_buf_text(&problems));
+	else
+		fputs(spg_buf_text(&problems), stderr);
 	fputs(spg_buf_text(&notes), stderr);
 	if (r == SPG_ERR_NOT_FOUND)
 		fputs("spguardd: name the configuration with --config FILE\n", stderr);
@@ -144,7 +148,9 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	spg_log_init("spguardd", SPG_LOG_INFO);
-	if (read_config(&options, &config) < 0)
+	spg_log_use_journal(SPG_LOG_JOURNAL);
+	if (spg_activation_begin(SPG_ACTIVATION_FIRST) < 0 ||
+		read_config(&options, &config) < 0)
 		return EXIT_FAILURE;
 	if (options.check || options.print) {
 		status = options.print ? print_config(config) : EXIT_SUCCESS;

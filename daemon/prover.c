@@ -374,8 +374,12 @@ static void on_deadline(uv_timer_t *timer)
 
 	p->late = true;
 	spg_surveyor_cancel(p->surveyor);
-	spg_warning("a survey of %s has not ended in %u ms; answers are \"unknown\" "
-		    "until it does",
+	spg_log_about(SPG_LOG_WARNING,
+		&(struct spg_log_about){
+			.id = SPG_LOG_ID_SURVEY_HANGS, .product = p->running_product},
+		"a survey of %s has not ended in %u ms; answers are \"unknown\" until "
+		"it "
+		"does",
 		p->running_product, p->config.deadline_ms);
 	wake(p);
 }

@@ -265,9 +265,15 @@ static void end_install(struct session *s)
 {
 	struct spg_install *install = s->install;
 	struct spg_sessions *sessions = s->sessions;
+	bool mixed = install->outcome == SPG_INSTALL_MIXED;
+	const struct spg_log_about about = {
+		.id = mixed ? SPG_LOG_ID_INSTALL_MIXED : SPG_LOG_ID_INSTALL_ENDED,
+		.product = s->product,
+		.outcome = spg_install_outcome_name(install->outcome)};
 
 	s->counts[install->outcome]++;
-	spg_notice("install %lld of %s: %s%s%s", (long long)install->id, s->product,
+	spg_log_about(mixed ? SPG_LOG_WARNING : SPG_LOG_NOTICE, &about,
+		"install %lld of %s: %s%s%s", (long long)install->id, s->product,
 		spg_install_outcome_name(install->outcome),
 		install->reasons.n > 0 ? "; " : "",
 		install->reasons.n > 0 ? install->reasons.items[0] : "");

@@ -350,7 +350,7 @@ int spg_db_set_aside(struct spg_db *db, char *ret_name, size_t size)
 			spg_err_text(r));
 		return r;
 	}
-	spg_error(
+	spg_log_as(SPG_LOG_ERROR, SPG_LOG_ID_STORE_ASIDE,
 		"database %s is damaged and was set aside as %s.%s; a new one is begun "
 		"(%s)",
 		db->path, db->path, ret_name, why);

@@ -22,9 +22,10 @@ static void stop_history(struct spg_store *store, int err)
 	store->retry_mono_ns = spg_clock_mono_ns() + RETRY_NS;
 	store->stop_err = err;
 	if (!store->stopped)
-		spg_error("history is stopped: %s (%s); what happens meanwhile is "
-			  "counted and becomes a gap, and writing is tried again "
-			  "every 5 s",
+		spg_log_as(SPG_LOG_ERROR, SPG_LOG_ID_STORE_STOPPED,
+			"history is stopped: %s (%s); what happens meanwhile is "
+			"counted and becomes a gap, and writing is tried again "
+			"every 5 s",
 			store->db.why, store->db.path);
 	store->stopped = true;
 	uv_mutex_lock(&store->mutex);
@@ -35,7 +36,8 @@ static void stop_history(struct spg_store *store, int err)
 
 static void resume_history(struct spg_store *store)
 {
-	spg_notice("history goes on in %s", store->db.path);
+	spg_log_as(SPG_LOG_NOTICE, SPG_LOG_ID_STORE_RESUMED, "history goes on in %s",
+		store->db.path);
 	store->stopped = false;
 	uv_mutex_lock(&store->mutex);
 	store->status.stopped = false;

@@ -108,7 +108,8 @@ static int open_events(struct backend *b)
 	if (r == SPG_ERR_NOMEM)
 		return r;
 	if (r < 0) {
-		spg_warning("no file events (%s): no verdict can be safe; %s",
+		spg_log_as(SPG_LOG_WARNING, SPG_LOG_ID_WATCH_LOST,
+			"no file events (%s): no verdict can be safe; %s",
 			spg_err_text(r), b->mechanisms[0].remedy);
 		return 0;
 	}

@@ -395,7 +395,8 @@ static int read_group(struct spg_events *events, int fd)
 	while (len < 0 && errno == EINTR);
 	if (len < 0 && errno != EAGAIN && !events->read_failed) {
 		/* Once: as long as it lasts, it comes back at every turn. */
-		spg_error("reading file events: %s", strerror(errno));
+		spg_log_as(SPG_LOG_ERROR, SPG_LOG_ID_WATCH_LOST,
+			"reading file events: %s", strerror(errno));
 		events->read_failed = true;
 		events->listener.on_gap(events->listener.user, SPG_GAP_DROPPED,
 			events->last_read_ns, spg_clock_wall_ns(), 0,
