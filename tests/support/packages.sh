@@ -12,9 +12,10 @@ test_packages=(check python3 util-linux mount e2fsprogs xfsprogs btrfs-progs)
 # For the tests that tell the whole story with Windows programs: without them those
 # skip.
 story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)
-# Monitoring systems that judge conf/monitoring/ and check_spguard; a test whose
-# counterpart is missing skips.
-counterpart_packages=(prometheus prometheus-alertmanager icinga2-bin zabbix-agent)
+# The real systemd, monitoring systems, and what builds and checks Debian's packages:
+# judges of what is shipped. A test whose counterpart is missing skips.
+counterpart_packages=(systemd dpkg-dev debhelper fakeroot lintian mmdebstrap scdoc
+	prometheus prometheus-alertmanager icinga2-bin zabbix-agent)
 ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)
 
 # without_services COMMAND...: run it; services that it installs are not started
