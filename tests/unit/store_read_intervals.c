@@ -166,6 +166,7 @@ START_TEST(uses_and_locks)
 	append(&f, e);
 	/* One that no process shows. */
 	e = event(&f, SPG_EVENT_USE_BEGIN, T0 + 80 * S, DLL);
+	e->how = SPG_USE_OPEN;
 	e->interval = 8;
 	spg_process_unref(e->process);
 	e->process = NULL;
