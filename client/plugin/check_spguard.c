@@ -53,9 +53,9 @@ static const char help[] =
 	"                         how old, in seconds, the proof of the verdict may "
 	"be\n"
 	"      --timeout-state STATE\n"
-	"                         what a time-out is: ok, warning, critical, unknown "
-	"or\n"
-	"                         0 to 3 (unknown)\n"
+	"                         what a time-out is: warning, critical, unknown, or "
+	"1\n"
+	"                         to 3 (unknown)\n"
 	"      --down-state STATE what it is when there is no daemon (unknown)\n"
 	"  -v, --verbose          below the line: why, and what to do; -vv: the files "
 	"and\n"
@@ -208,9 +208,10 @@ static bool read_range(
 static bool read_state(
 	const char *name, const char *text, enum spg_state *ret, int *ret_exit)
 {
-	if (spg_state_parse(text, ret))
+	/* Who could not ask cannot say that all is well. */
+	if (spg_state_parse(text, ret) && *ret != SPG_STATE_OK)
 		return true;
-	*ret_exit = bad_usage(name, "takes ok, warning, critical or unknown", text);
+	*ret_exit = bad_usage(name, "takes warning, critical or unknown", text);
 	return false;
 }
 

@@ -261,7 +261,8 @@ class CommandLine(PluginTest):
     def test_mistakes_are_unknown(self):
         for args in (["exchange55"], ["-x"], ["--what"], ["-p"], ["--socket"], ["-t", "0"],
                      ["-t", "-1"], ["-t", "1.5"], ["-t", "ten"], ["-t", ""], ["-t", "99999"],
-                     ["--timeout-state", "maybe"], ["--down-state", "4"], ["--verbose=2"],
+                     ["--timeout-state", "maybe"], ["--down-state", "4"],
+                     ["--timeout-state", "ok"], ["--down-state", "0"], ["--verbose=2"],
                      ["-p", "a", "b"], ["-"], ["--", "x"], ["x|y\n'z'<b>"]):
             with self.subTest(args):
                 done = self.well_formed(plugin(*args))
@@ -382,7 +383,7 @@ class Gone(PluginTest):
         self.assertIn("systemctl start spguardd", done.text)
 
     def test_no_daemon_can_be_another_state(self):
-        for state, code in (("critical", CRITICAL), ("WARNING", WARNING), ("0", OK),
+        for state, code in (("critical", CRITICAL), ("WARNING", WARNING),
                             ("2", CRITICAL), ("unknown", UNKNOWN)):
             done = self.well_formed(plugin("-s", self.path, "--down-state", state))
             self.assertEqual(done.code, code)
@@ -404,8 +405,8 @@ class Gone(PluginTest):
 
     def test_what_is_no_socket_of_ours_is_unknown(self):
         for path in ("/dev/null", "/" + "x" * 200, "", os.path.dirname(self.path)):
-            done = self.well_formed(plugin("-s", path, "--down-state=ok",
-                                           "--timeout-state=ok"))
+            done = self.well_formed(plugin("-s", path, "--down-state=warning",
+                                           "--timeout-state=warning"))
             self.assertEqual(done.code, UNKNOWN, done.out)
         with FakeDaemon({"hello": dict(fake.HELLO, protocol=2)}) as daemon:
             done = self.well_formed(plugin("-s", daemon.path))
@@ -419,7 +420,7 @@ class Hanging(PluginTest):
         self.assertEqual(done.code, UNKNOWN)
         done = self.well_formed(
             plugin("-s", path, "--timeout=1", "--timeout-state=critical",
-                   "--down-state=ok"))
+                   "--down-state=warning"))
         self.assertEqual(done.code, CRITICAL)
         return done
 
