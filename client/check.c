@@ -193,6 +193,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 
 	if (!read_options(client, argc, argv, &options, &code))
 		return code;
+	client->quiet = options.quiet;
 	/* A person is told which free files the service pack would set back. */
 	options.detailed = options.payload && !client->json && !options.quiet;
 	params = make_params(&options, &why);
@@ -229,6 +230,7 @@ out:
 const struct spg_command spg_command_check = {
 	.name = "check",
 	.summary = "can the service pack be applied safely, and what is in the way",
+	.purpose = SPG_PURPOSE_NOW,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_UNKNOWN,

@@ -88,39 +88,47 @@ static void put_attention(struct spg_buf *line, const json_t *answer)
 		spg_buf_puts(line, "nobody holds a file, but read this first");
 }
 
-static void tell_headline(struct spg_output *out, const json_t *answer)
+void spg_check_headline(struct spg_buf *line, const json_t *answer)
 {
 	const json_t *counts = json_object_get(answer, "counts");
 	const char *verdict = spg_json_text(answer, "verdict");
 	const char *title = spg_json_text(answer, "title");
 	int64_t files = spg_json_number(counts, "files");
 	int64_t blocked = spg_json_number(counts, "blocked");
-	struct spg_buf line = SPG_BUF_NULL;
 
 	if (!title)
 		title = spg_json_text(answer, "product");
-	spg_buf_printf(&line, "%s: ", title ? title : "product without a name");
+	if (!verdict)
+		verdict = "unknown";
+	spg_buf_printf(line, "%s: ", title ? title : "product without a name");
 	if (strcmp(verdict, "safe") == 0 && files == 1) {
-		spg_buf_puts(&line, "its file is not in use");
+		spg_buf_puts(line, "its file is not in use");
 	} else if (strcmp(verdict, "safe") == 0) {
-		spg_buf_puts(&line, "none of the ");
-		spg_output_count(&line, files);
-		spg_buf_puts(&line, " files is in the way");
+		spg_buf_puts(line, "none of the ");
+		spg_output_count(line, files);
+		spg_buf_puts(line, " files is in the way");
 	} else if (strcmp(verdict, "blocked") == 0 && is_installing(answer)) {
-		spg_buf_puts(&line, "an install is running");
+		spg_buf_puts(line, "an install is running");
 	} else if (strcmp(verdict, "blocked") == 0) {
-		spg_output_count(&line, blocked);
-		spg_buf_puts(&line, " of ");
-		spg_output_count(&line, files);
-		spg_buf_puts(&line, files == 1 ? " file" : " files");
-		spg_buf_puts(
-			&line, blocked == 1 ? " is in the way" : " are in the way");
+		spg_output_count(line, blocked);
+		spg_buf_puts(line, " of ");
+		spg_output_count(line, files);
+		spg_buf_puts(line, files == 1 ? " file" : " files");
+		spg_buf_puts(line, blocked == 1 ? " is in the way" : " are in the way");
 	} else if (strcmp(verdict, "attention") == 0) {
-		put_attention(&line, answer);
+		put_attention(line, answer);
 	} else {
-		spg_buf_puts(&line, "its files could not be proved free");
+		spg_buf_puts(line, "its files could not be proved free");
 	}
-	spg_describe_verdict(out, "", verdict, spg_buf_text(&line));
+}
+
+static void tell_headline(struct spg_output *out, const json_t *answer)
+{
+	struct spg_buf line = SPG_BUF_NULL;
+
+	spg_check_headline(&line, answer);
+	spg_describe_verdict(
+		out, "", spg_json_text(answer, "verdict"), spg_buf_text(&line));
 	if (line.failed)
 		out->text.failed = true;
 	spg_buf_finish(&line);

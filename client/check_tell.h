@@ -19,6 +19,10 @@ struct spg_check_options {
 	int64_t wait_ns;
 };
 
+/** Append what the verdict of @answer says, in a few words: "The shop: 2 of 10 files are
+ * in the way". Not escaped. */
+void spg_check_headline(struct spg_buf *line, const json_t *answer);
+
 /**
  * Append @result, an answer or a list of them under "products". Every answer
  * in it has one of the known verdicts.

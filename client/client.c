@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/progress.h"
 #include "common/clock.h"
 #include "common/text.h"
 #include "common/time_text.h"
@@ -196,6 +197,46 @@ int spg_client_failed(const struct spg_client *client, const struct spg_complain
 	return client->command->exit_failed;
 }
 
+/* An answer that takes long. */
+struct wait {
+	const struct spg_client *client;
+	struct spg_progress progress;
+	int64_t began_ns;
+};
+
+static void on_wait(void *user)
+{
+	struct wait *wait = user;
+	struct spg_buf line = SPG_BUF_NULL;
+
+	print_name(wait->client, &line);
+	spg_buf_puts(&line, ": waiting for the answer, ");
+	spg_output_duration(
+		&wait->client->out, &line, spg_clock_mono_ns() - wait->began_ns);
+	spg_progress_tell(&wait->progress, spg_buf_text(&line));
+	spg_buf_finish(&line);
+}
+
+/* Ask over the open connection; a person is told when it takes over a second. */
+static int call(struct spg_client *client, const char *method, json_t *params,
+	int64_t more_ns, json_t **ret, struct spg_complaint *why)
+{
+	struct spg_connection *connection = &client->connection;
+	struct wait wait = {.client = client, .began_ns = spg_clock_mono_ns()};
+	int r;
+
+	/* Who is told how far it is needs no such line. */
+	spg_progress_begin(
+		&wait.progress, client->quiet || connection->on_notification);
+	connection->on_wait = on_wait;
+	connection->wait_user = &wait;
+	r = spg_connection_call(
+		connection, method, params, client->timeout_ns + more_ns, ret, why);
+	connection->on_wait = NULL;
+	spg_progress_end(&wait.progress);
+	return r;
+}
+
 json_t *spg_client_try(struct spg_client *client, const char *method, json_t *params,
 	int64_t more_ns, struct spg_complaint *why)
 {
@@ -209,8 +250,7 @@ json_t *spg_client_try(struct spg_client *client, const char *method, json_t *pa
 		json_decref(params);
 		return NULL;
 	}
-	if (spg_connection_call(&client->connection, method, params,
-		    client->timeout_ns + more_ns, &result, why) != 0)
+	if (call(client, method, params, more_ns, &result, why) != 0)
 		return NULL;
 	return result;
 }

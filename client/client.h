@@ -39,10 +39,20 @@ enum spg_exit {
 
 struct spg_client;
 
+/* What a command is for: its place in the list of commands. */
+enum spg_purpose {
+	SPG_PURPOSE_DAEMON,  /* to look after the daemon */
+	SPG_PURPOSE_NOW,     /* who is in the way now */
+	SPG_PURPOSE_INSTALL, /* to apply a service pack */
+	SPG_PURPOSE_HISTORY, /* what was */
+	SPG_PURPOSES
+};
+
 struct spg_command {
 	const char *name;
 	const char *summary; /* for the list of commands */
-	const char *help;    /* usage, options and examples */
+	enum spg_purpose purpose;
+	const char *help; /* usage, options and examples */
 	/* @argv[0] is the command. Returns the exit code. */
 	int (*run)(struct spg_client *client, int argc, char **argv);
 	int exit_usage, exit_failed; /* codes for bad usage and for no answer */
@@ -53,6 +63,7 @@ struct spg_client {
 	const char *socket_path;
 	int64_t timeout_ns;
 	bool json, no_color, utc;
+	bool quiet;            /* no word about how long an answer takes */
 	struct spg_output out; /* usable once options are read */
 	struct spg_connection connection;
 };

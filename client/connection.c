@@ -23,6 +23,7 @@
 #define READ_BYTES   65536
 #define EARLY_MAX    1000
 #define NO_DEADLINE  INT64_MAX
+#define WAIT_STEP_NS SPG_NS_PER_S
 #define HINT_JOURNAL "See why: journalctl -u spguardd -e"
 
 static int fail_nomem(struct spg_complaint *why)
@@ -250,6 +251,25 @@ void spg_connection_close(struct spg_connection *connection)
 
 /* ---- bytes and lines ---- */
 
+/* How long to wait at once: until @deadline, or until somebody is to be told that it
+ * takes long. NULL: without limit. */
+static const struct timespec *patience(
+	const struct spg_connection *connection, int64_t deadline, struct timespec *ret)
+{
+	int64_t ns =
+		deadline == NO_DEADLINE ? NO_DEADLINE : deadline - spg_clock_mono_ns();
+
+	if (ns < 0)
+		ns = 0;
+	if (connection->on_wait && ns > WAIT_STEP_NS)
+		ns = WAIT_STEP_NS;
+	if (ns == NO_DEADLINE)
+		return NULL;
+	ret->tv_sec = (time_t)(ns / SPG_NS_PER_S);
+	ret->tv_nsec = (long)(ns % SPG_NS_PER_S);
+	return ret;
+}
+
 /* Wait until the socket can do @events or @wake_fd can be read. */
 static int wait_for(struct spg_connection *connection, short events, int wake_fd,
 	int64_t deadline, struct spg_complaint *why)
@@ -260,21 +280,16 @@ static int wait_for(struct spg_connection *connection, short events, int wake_fd
 	};
 
 	for (;;) {
-		struct timespec left = {0}, *timeout = NULL;
-		int n;
+		struct timespec left;
+		int n = ppoll(fds, 2, patience(connection, deadline, &left), NULL);
 
-		if (deadline != NO_DEADLINE) {
-			int64_t ns = deadline - spg_clock_mono_ns();
-
-			if (ns < 0)
-				ns = 0;
-			left.tv_sec = (time_t)(ns / SPG_NS_PER_S);
-			left.tv_nsec = (long)(ns % SPG_NS_PER_S);
-			timeout = &left;
-		}
-		n = ppoll(fds, 2, timeout, NULL);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n == 0 && connection->on_wait &&
+			(deadline == NO_DEADLINE || spg_clock_mono_ns() < deadline)) {
+			connection->on_wait(connection->wait_user);
+			continue;
+		}
 		if (n < 0) {
 			spg_complain(
 				why, "cannot wait for the daemon: %s", strerror(errno));
@@ -545,17 +560,13 @@ static int await(struct spg_connection *connection, int64_t id, int64_t timeout_
 	return err;
 }
 
-int spg_connection_call(struct spg_connection *connection, const char *method,
-	json_t *params, int64_t timeout_ns, json_t **ret, struct spg_complaint *why)
+/* Send the question @id. */
+static int ask(struct spg_connection *connection, int64_t id, const char *method,
+	json_t *params, int64_t deadline, struct spg_complaint *why)
 {
 	struct spg_buf line = SPG_BUF_NULL;
-	int64_t id = ++connection->last_id;
-	int64_t deadline;
 	int err;
 
-	if (timeout_ns < 0)
-		timeout_ns = 0;
-	deadline = deadline_after(timeout_ns);
 	params = request_params(params);
 	if (spg_message_add_request(&line, id, method, params) < 0) {
 		err = fail_nomem(why);
@@ -569,9 +580,40 @@ int spg_connection_call(struct spg_connection *connection, const char *method,
 	}
 	json_decref(params);
 	spg_buf_finish(&line);
-	if (err < 0)
-		return err;
-	return await(connection, id, timeout_ns, deadline, ret, why);
+	return err;
+}
+
+int spg_connection_call(struct spg_connection *connection, const char *method,
+	json_t *params, int64_t timeout_ns, json_t **ret, struct spg_complaint *why)
+{
+	int64_t id = ++connection->last_id;
+	int64_t deadline;
+	int err;
+
+	if (timeout_ns < 0)
+		timeout_ns = 0;
+	deadline = deadline_after(timeout_ns);
+	err = ask(connection, id, method, params, deadline, why);
+	return err < 0 ? err : await(connection, id, timeout_ns, deadline, ret, why);
+}
+
+int spg_connection_send(struct spg_connection *connection, const char *method,
+	json_t *params, int64_t timeout_ns, int64_t *ret_id, struct spg_complaint *why)
+{
+	*ret_id = ++connection->last_id;
+	return ask(
+		connection, *ret_id, method, params, deadline_after(timeout_ns), why);
+}
+
+int spg_connection_any(struct spg_connection *connection, int wake_fd, json_t **ret,
+	struct spg_complaint *why)
+{
+	if (json_array_size(connection->early) > 0) {
+		*ret = json_incref(json_array_get(connection->early, 0));
+		json_array_remove(connection->early, 0);
+		return 0;
+	}
+	return next_message(connection, wake_fd, NO_DEADLINE, ret, why);
 }
 
 int spg_connection_next(struct spg_connection *connection, int wake_fd, json_t **ret,
@@ -580,13 +622,8 @@ int spg_connection_next(struct spg_connection *connection, int wake_fd, json_t *
 	json_t *message;
 	int err;
 
-	if (json_array_size(connection->early) > 0) {
-		*ret = json_incref(json_array_get(connection->early, 0));
-		json_array_remove(connection->early, 0);
-		return 0;
-	}
 	for (;;) {
-		err = next_message(connection, wake_fd, NO_DEADLINE, &message, why);
+		err = spg_connection_any(connection, wake_fd, &message, why);
 		if (err != 0)
 			return err;
 		if (json_is_string(json_object_get(message, "method")))

@@ -38,6 +38,9 @@ struct spg_connection {
 	 * function: it is kept in @early. The message is borrowed. */
 	bool (*on_notification)(void *user, const json_t *message);
 	void *notification_user;
+	/* Once a second while an answer is waited for; not in spg_connection_next(). */
+	void (*on_wait)(void *user);
+	void *wait_user;
 	json_t *early;   /* notifications that came before an answer */
 	int refusal;     /* code of the last SPG_CALL_REFUSED */
 	json_t *welcome; /* the answer to hello */
@@ -86,6 +89,19 @@ int spg_connection_call(struct spg_connection *connection, const char *method,
  * Returns 0, SPG_CONNECTION_WOKEN, or a negative spg_err with @why.
  */
 int spg_connection_next(struct spg_connection *connection, int wake_fd, json_t **ret,
+	struct spg_complaint *why);
+
+/**
+ * Ask without waiting: the answer comes from spg_connection_any(), with *@ret_id as its
+ * "id". At most @timeout_ns until it is sent. Returns as spg_connection_call().
+ *
+ * @params  taken over, also on failure; NULL: none
+ */
+int spg_connection_send(struct spg_connection *connection, const char *method,
+	json_t *params, int64_t timeout_ns, int64_t *ret_id, struct spg_complaint *why);
+
+/** As spg_connection_next(), but answers to what was sent come, too. */
+int spg_connection_any(struct spg_connection *connection, int wake_fd, json_t **ret,
 	struct spg_complaint *why);
 
 /** Bytes of the request for @method with @params, its line break not included;

@@ -9,38 +9,48 @@
 
 #include "client/client.h"
 #include "client/describe.h"
-#include "common/clock.h"
+#include "common/text.h"
 
-#define MARK_WIDTH 6
+#define MARK_WIDTH  6
+#define LABEL_WIDTH 21
 
 static const char help[] =
 	"spguard doctor: does everything work that a proof needs?\n"
 	"\n"
-	"Usage: spguard doctor\n"
+	"Usage: spguard doctor [--all]\n"
 	"\n"
 	"Goes through the daemon's means of looking, the directories of all products,\n"
-	"what could not be looked at, and the history; says what lacks, why it "
-	"matters\n"
-	"and how to mend it.\n"
+	"what could not be looked at, and the history. What is fine takes one line;\n"
+	"for each lack it says what that means for the verdicts, what to do, and the\n"
+	"command.\n"
 	"\n"
+	"      --all         tell about what is fine one by one, too\n"
 	"      --json        {\"healthy\": BOOL, \"findings\": [{\"subject\", "
 	"\"works\",\n"
-	"                    \"detail\", \"matters\", \"remedy\"}]}\n"
+	"                    \"detail\", \"matters\", \"remedy\", \"command\"}]}\n"
 	"      --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                    as for every command: spguard --help\n"
 	"\n"
 	"Exit code: 0 all is well, 1 something lacks, 2 for bad usage.\n"
 	"\n"
-	"Example:\n"
-	"  spguard doctor\n";
+	"Examples:\n"
+	"  spguard doctor\n"
+	"  spguard doctor --json | jq -r '.findings[] | select(.works | not) | "
+	".remedy'\n";
 
-/* One finding. @matters and @remedy only when it does not work, or is @noted:
- * worth knowing, and no verdict depends on it. */
+static const struct option long_options[] = {
+	{"all", no_argument, NULL, 'a'},
+	{NULL, 0, NULL, 0},
+};
+
+/* One finding. @matters, @remedy and @command (which does it, or its last step) only
+ * when it does not work, or is @noted: worth knowing, and no verdict depends on it. */
 struct finding {
 	const char *subject;
 	bool works;
 	const char *detail, *matters, *remedy;
 	bool noted;
+	const char *command;
 };
 
 static json_t *text_or_null(const char *text)
@@ -60,6 +70,8 @@ static void add(json_t *findings, const struct finding *finding)
 		object, "matters", fine ? json_null() : text_or_null(finding->matters));
 	json_object_set_new(
 		object, "remedy", fine ? json_null() : text_or_null(finding->remedy));
+	json_object_set_new(
+		object, "command", fine ? json_null() : text_or_null(finding->command));
 	json_array_append_new(findings, object);
 }
 
@@ -77,9 +89,24 @@ static void examine_daemon(json_t *findings, const json_t *status)
 	add(findings, &(struct finding){"daemon", same, spg_buf_text(&detail),
 			      "Client and daemon of two versions may not understand "
 			      "each other.",
-			      "Restart the daemon after an upgrade: systemctl restart "
-			      "spguardd"});
+			      "Restart the daemon after an upgrade.",
+			      .command = "systemctl restart spguardd"});
 	spg_buf_finish(&detail);
+}
+
+#define CHECK_AND_RELOAD "spguardd --check-config && spguard reload"
+#define EDIT_UNIT        "systemctl edit spguardd && systemctl restart spguardd"
+
+/* The command for a remedy that the daemon names in words; NULL: none is known. */
+static const char *command_for(const char *remedy)
+{
+	if (!remedy || strstr(remedy, "outside of containers"))
+		return NULL;
+	if (strstr(remedy, "out of the product"))
+		return CHECK_AND_RELOAD;
+	if (strstr(remedy, "CAP_") || strstr(remedy, "LimitNOFILE"))
+		return EDIT_UNIT;
+	return NULL;
 }
 
 /* What a broken means of looking leads to, by what its name speaks of. */
@@ -131,7 +158,9 @@ static void examine_mechanisms(json_t *findings, const json_t *status)
 		add(findings, &(struct finding){name, spg_json_true(mechanism, "works"),
 				      spg_json_text(mechanism, "detail"),
 				      what_it_leads_to(name),
-				      spg_json_text(mechanism, "remedy")});
+				      spg_json_text(mechanism, "remedy"),
+				      .command = command_for(
+					      spg_json_text(mechanism, "remedy"))});
 	}
 }
 
@@ -168,22 +197,24 @@ static void examine_directory(json_t *findings, const json_t *status,
 	finding.works = strcmp(state, "watched") == 0;
 	finding.detail = spg_buf_text(&detail);
 	if (strcmp(state, "missing") == 0) {
-		finding.matters =
-			"There is nothing to look at. It is waited for: when it "
-			"appears, it is watched at once.";
+		finding.matters = "No verdict is about what belongs there. It is "
+				  "waited for: when it "
+				  "appears, it is watched at once.";
 		spg_buf_printf(&remedy,
 			"If the product is not installed here, or elsewhere, correct "
-			"\"directory\" in [product %s], then: spguard reload",
+			"\"directory\" in [product %s], and have it read again.",
 			product);
+		finding.command = CHECK_AND_RELOAD;
 	} else {
 		finding.matters = "What happens there is not seen, so files in it can "
 				  "never be called safe.";
 		spg_buf_puts(&remedy,
 			"See the reason; the daemon needs to be root, and "
 			"the directory on a local filesystem.");
+		finding.command = "journalctl -u spguardd -e";
 	}
 	finding.remedy = spg_buf_text(&remedy);
-	if (finding.works || !coverage_names(status, path))
+	if (!coverage_names(status, path))
 		add(findings, &finding);
 	spg_buf_finish(&detail);
 	spg_buf_finish(&remedy);
@@ -196,12 +227,13 @@ static void examine_products(json_t *findings, const json_t *status)
 	json_t *product, *directory;
 
 	if (json_array_size(products) == 0)
-		add(findings, &(struct finding){"products", false, "there is none",
-				      "There is nothing to watch and nothing to answer "
-				      "about.",
-				      "Add a [product NAME] to the configuration, "
-				      "then: spguard "
-				      "reload"});
+		add(findings,
+			&(struct finding){"products", false, "there is none",
+				"There is nothing to watch and nothing to answer "
+				"about.",
+				"Add a [product NAME] to the configuration, and have "
+				"it read again.",
+				.command = CHECK_AND_RELOAD});
 	json_array_foreach (products, i, product) {
 		const char *name = spg_json_text(product, "name");
 		int64_t files = spg_json_number(product, "files");
@@ -216,11 +248,28 @@ static void examine_products(json_t *findings, const json_t *status)
 				      "See whether \"directory\" and \"files\" of the "
 				      "product fit "
 				      "the installation (upper and lower case: "
-				      "ignore-case)."});
+				      "ignore-case).",
+				      .command = CHECK_AND_RELOAD});
 		spg_buf_finish(&detail);
 		json_array_foreach (spg_json_list(product, "directories"), j, directory)
 			examine_directory(findings, status, name, directory);
 	}
+}
+
+/* True when @what is a means of looking that does not work: that was told. */
+static bool is_broken(const json_t *status, const char *what)
+{
+	size_t i;
+	json_t *mechanism;
+
+	json_array_foreach (spg_json_list(status, "mechanisms"), i, mechanism) {
+		const char *name = spg_json_text(mechanism, "name");
+
+		if (name && what && strcmp(name, what) == 0 &&
+			!spg_json_true(mechanism, "works"))
+			return true;
+	}
+	return false;
 }
 
 static void examine_coverage(json_t *findings, const json_t *status)
@@ -234,6 +283,8 @@ static void examine_coverage(json_t *findings, const json_t *status)
 		bool blinds = json_object_get(lack, "blinds") != json_false();
 		struct spg_buf detail = SPG_BUF_NULL;
 
+		if (is_broken(status, what))
+			continue;
 		spg_buf_printf(&detail, "could not be looked at: %s",
 			spg_json_text(lack, "why") ? spg_json_text(lack, "why") : "?");
 		if (product)
@@ -245,7 +296,8 @@ static void examine_coverage(json_t *findings, const json_t *status)
 					     : "Verdicts stay right; a holder may go "
 					       "without a "
 					       "name.",
-				      spg_json_text(lack, "remedy"), !blinds});
+				      spg_json_text(lack, "remedy"), !blinds,
+				      command_for(spg_json_text(lack, "remedy"))});
 		spg_buf_finish(&detail);
 	}
 }
@@ -256,8 +308,12 @@ static void examine_store(json_t *findings, const json_t *status)
 	const char *path = spg_json_text(store, "path");
 	bool stopped = spg_json_true(store, "stopped");
 	int64_t dropped = spg_json_number(store, "dropped");
-	struct spg_buf detail = SPG_BUF_NULL;
+	struct spg_buf detail = SPG_BUF_NULL, command = SPG_BUF_NULL;
 
+	if (path) {
+		spg_buf_puts(&command, "df -h ");
+		spg_text_shell_quote(&command, path);
+	}
 	if (stopped) {
 		const char *why = spg_json_text(store, "why");
 
@@ -284,8 +340,11 @@ static void examine_store(json_t *findings, const json_t *status)
 					"itself."
 				      : "The disk of the database is too slow for this "
 					"load: put "
-					"\"database\" on a faster one."});
+					"\"database\" on a faster one.",
+			      .command = stopped && command.len ? spg_buf_text(&command)
+	                                                        : NULL});
 	spg_buf_finish(&detail);
+	spg_buf_finish(&command);
 }
 
 /* ---- telling ---- */
@@ -301,55 +360,114 @@ static bool is_healthy(const json_t *findings)
 	return true;
 }
 
+/* What a finding is: fine, a lack, or worth a note. */
+enum sort { SORT_LACK, SORT_NOTE, SORT_FINE, SORTS };
+
+static enum sort sort_of(const json_t *finding)
+{
+	if (!spg_json_true(finding, "works"))
+		return SORT_LACK;
+	return spg_json_text(finding, "remedy") ? SORT_NOTE : SORT_FINE;
+}
+
 static void tell_part(struct spg_output *out, const char *label, const char *text)
 {
-	struct spg_buf line = SPG_BUF_NULL;
+	struct spg_buf lines = SPG_BUF_NULL;
 
 	if (!text)
 		return;
-	spg_buf_printf(&line, "%s: %s", label, text);
-	spg_output_wrap(out, NULL, MARK_WIDTH, spg_buf_text(&line));
-	spg_buf_finish(&line);
+	spg_buf_printf(&lines, "      %s", label);
+	spg_output_wrap(out, spg_buf_text(&lines), LABEL_WIDTH, text);
+	if (lines.failed)
+		out->text.failed = true;
+	spg_buf_finish(&lines);
 }
 
 static void tell_finding(struct spg_output *out, const json_t *finding)
 {
+	static const struct {
+		const char *mark, *style;
+	} marks[SORTS] = {{"LACK", SPG_STYLE_BAD}, {"note", SPG_STYLE_CARE},
+		{"ok", SPG_STYLE_GOOD}};
+	enum sort sort = sort_of(finding);
 	const char *detail = spg_json_text(finding, "detail");
-	bool works = spg_json_true(finding, "works");
+	const char *command = spg_json_text(finding, "command");
 	struct spg_buf line = SPG_BUF_NULL;
 
+	if (sort != SORT_FINE)
+		spg_output_raw(out, "\n");
 	spg_buf_puts(&line, spg_json_text(finding, "subject"));
 	if (detail)
 		spg_buf_printf(&line, ": %s", detail);
-	if (works && spg_json_text(finding, "remedy"))
-		spg_output_marked(out, SPG_STYLE_CARE, "note", MARK_WIDTH, NULL,
-			spg_buf_text(&line));
-	else
-		spg_output_marked(out, works ? SPG_STYLE_GOOD : SPG_STYLE_BAD,
-			works ? "ok" : "LACK", MARK_WIDTH, NULL, spg_buf_text(&line));
+	spg_output_marked(out, marks[sort].style, marks[sort].mark, MARK_WIDTH,
+		sort == SORT_LACK ? SPG_STYLE_STRONG : NULL, spg_buf_text(&line));
 	if (line.failed)
 		out->text.failed = true;
 	spg_buf_finish(&line);
-	tell_part(out, "why it matters", spg_json_text(finding, "matters"));
-	tell_part(out, "what to do", spg_json_text(finding, "remedy"));
+	tell_part(out, "What it means:", spg_json_text(finding, "matters"));
+	tell_part(out, "What to do:", spg_json_text(finding, "remedy"));
+	if (!command)
+		return;
+	/* On a line of its own, never broken, so that it can be copied. */
+	spg_output_raw(out, "%*s", LABEL_WIDTH, "");
+	spg_output_text(out, SPG_STYLE_STRONG, command);
+	spg_output_raw(out, "\n");
 }
 
-static void tell(struct spg_output *out, const json_t *findings)
+/* All that is fine, in one line. The first is the daemon: what it is, is said. */
+static void tell_fine(struct spg_output *out, const json_t *findings)
 {
-	size_t lacks = 0, i;
+	struct spg_buf line = SPG_BUF_NULL;
+	size_t i;
+	json_t *finding;
+
+	json_array_foreach (findings, i, finding)
+		if (sort_of(finding) == SORT_FINE)
+			spg_buf_printf(&line, "%s%s", line.len ? ", " : "",
+				spg_json_text(finding, i == 0 ? "detail" : "subject"));
+	if (line.len)
+		spg_output_marked(out, SPG_STYLE_GOOD, "ok", MARK_WIDTH, NULL,
+			spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+}
+
+/* Those of one sort; how many. */
+static size_t tell_sort(struct spg_output *out, const json_t *findings, enum sort sort)
+{
+	size_t n = 0, i;
 	json_t *finding;
 
 	json_array_foreach (findings, i, finding) {
-		lacks += !spg_json_true(finding, "works");
+		if (sort_of(finding) != sort)
+			continue;
+		n++;
 		tell_finding(out, finding);
 	}
+	return n;
+}
+
+static void tell(struct spg_output *out, const json_t *findings, bool all)
+{
+	size_t lacks;
+
+	if (all)
+		tell_sort(out, findings, SORT_FINE);
+	else
+		tell_fine(out, findings);
+	tell_sort(out, findings, SORT_NOTE);
+	lacks = tell_sort(out, findings, SORT_LACK);
 	spg_output_raw(out, "\n");
 	if (lacks == 0)
-		spg_output_text(out, SPG_STYLE_GOOD, "All is well.");
+		spg_output_text(out, SPG_STYLE_GOOD,
+			"All is well: nothing that a proof needs is missing.");
 	else if (lacks == 1)
-		spg_output_text(out, SPG_STYLE_CARE, "One thing lacks, see above.");
+		spg_output_text(out, SPG_STYLE_CARE,
+			"One thing lacks. When it is mended: spguard doctor");
 	else
-		spg_output_raw(out, "%zu things lack, see above.", lacks);
+		spg_output_raw(out,
+			"%zu things lack. When they are mended: spguard doctor", lacks);
 	spg_output_raw(out, "\n");
 }
 
@@ -368,9 +486,13 @@ static int run(struct spg_client *client, int argc, char **argv)
 {
 	struct spg_complaint why = SPG_COMPLAINT_NULL;
 	json_t *findings, *status, *report;
-	int code;
+	bool all = false;
+	int code, option;
 
-	if (spg_client_options(client, argc, argv, NULL, "", &code) == SPG_OPTIONS_EXIT)
+	while ((option = spg_client_options(
+			client, argc, argv, long_options, "", &code)) > 0)
+		all = true;
+	if (option == SPG_OPTIONS_EXIT)
 		return code;
 	if (!spg_client_no_operands(client, argc, argv, &code))
 		return code;
@@ -392,7 +514,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		code = spg_client_pass(client, report, code);
 		json_decref(report);
 	} else {
-		tell(&client->out, findings);
+		tell(&client->out, findings, all);
 		code = spg_client_finish(client, code);
 	}
 	json_decref(findings);
@@ -404,6 +526,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_doctor = {
 	.name = "doctor",
 	.summary = "what works, what does not, and the remedy for each lack",
+	.purpose = SPG_PURPOSE_DAEMON,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

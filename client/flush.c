@@ -44,6 +44,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_flush = {
 	.name = "flush",
 	.summary = "return when every event before now is in the history",
+	.purpose = SPG_PURPOSE_DAEMON,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

@@ -140,6 +140,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_hold = {
 	.name = "hold",
 	.summary = "run a command while new opens are refused to all others",
+	.purpose = SPG_PURPOSE_INSTALL,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_NOT_HELD,

@@ -514,6 +514,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_installs = {
 	.name = "installs",
 	.summary = "what was installed, by whom, and what came of it",
+	.purpose = SPG_PURPOSE_HISTORY,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

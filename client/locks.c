@@ -76,6 +76,7 @@ out:
 const struct spg_command spg_command_locks = {
 	.name = "locks",
 	.summary = "the locks, held and waited for, with their ranges",
+	.purpose = SPG_PURPOSE_NOW,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

@@ -7,6 +7,7 @@
 #include "client/client.h"
 #include "client/describe.h"
 #include "client/kinds.h"
+#include "client/pager.h"
 #include "common/rfc3339.h"
 #include "common/text.h"
 #include "common/time_text.h"
@@ -18,7 +19,8 @@ static const char help[] =
 	"spguard log: what happened to the files, and who did it\n"
 	"\n"
 	"Usage: spguard log [--since T] [--until T] [--kind K,...] [--process P]\n"
-	"                   [--product P] [--limit N] [--before ID] [PATH...]\n"
+	"                   [--product P] [--limit N] [--before ID] [--no-pager]\n"
+	"                   [PATH...]\n"
 	"\n"
 	"  PATH              an absolute path, the relative path of a file that is\n"
 	"                    there (./x.dll), or a bare file name, which is looked "
@@ -33,7 +35,9 @@ static const char help[] =
 	"      --process P   only what this process did: its name or its number\n"
 	"  -p, --product P   only files of this product\n"
 	"  -n, --limit N     the newest N events (200; at most 10000)\n"
-	"      --before ID   events older than the one with this number\n"
+	"      --before ID   events older than the one with this number: the page\n"
+	"                    before; the end of a page says which it is\n"
+	"      --no-pager    do not show what is longer than the terminal in a pager\n"
 	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                    as for every command: spguard --help\n"
 	"\n"
@@ -42,17 +46,22 @@ static const char help[] =
 	"UTC.\n"
 	"A gap is a stretch in which events may be missing; gaps are shown in place.\n"
 	"\n"
+	"The pager is SPGUARD_PAGER or PAGER in the environment, else less; it begins\n"
+	"at the end, where the newest is.\n"
+	"\n"
 	"Exit code: 0, 1 when there is no answer, 2 for bad usage.\n"
 	"\n"
 	"Examples:\n"
 	"  spguard log --since -2h\n"
 	"  spguard log --since 'yesterday 02:00' --until 'yesterday 03:00' "
 	"Mdbperf.dll\n"
-	"  spguard log --kind use-begin,use-end --process perfmon\n";
+	"  spguard log --kind use-begin,use-end --process perfmon\n"
+	"  spguard log --kind gap,verdict --since -7d --limit 1000 --no-pager\n";
 
 struct log_options {
 	const char *since, *until, *kinds, *process, *product;
 	int64_t limit, before;
+	bool no_pager;
 };
 
 static const struct option long_options[] = {
@@ -63,6 +72,7 @@ static const struct option long_options[] = {
 	{"product", required_argument, NULL, 'p'},
 	{"limit", required_argument, NULL, 'n'},
 	{"before", required_argument, NULL, 'b'},
+	{"no-pager", no_argument, NULL, 'o'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -98,6 +108,9 @@ static bool read_options(struct spg_client *client, int argc, char **argv,
 			if (!spg_client_number(client, "--before", optarg, INT64_MAX,
 				    &ret->before, ret_exit))
 				return false;
+			break;
+		case 'o':
+			ret->no_pager = true;
 			break;
 		}
 	}
@@ -290,7 +303,10 @@ static int run(struct spg_client *client, int argc, char **argv)
 		code = spg_client_pass(client, result, SPG_EXIT_OK);
 	} else {
 		tell(&client->out, result, argc, argv);
-		code = spg_client_finish(client, SPG_EXIT_OK);
+		code = SPG_EXIT_OK;
+		if (!options.no_pager && spg_pager_flush(&client->out) < 0)
+			code = client->command->exit_failed;
+		code = spg_client_finish(client, code);
 	}
 	json_decref(result);
 	return code;
@@ -299,6 +315,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_log = {
 	.name = "log",
 	.summary = "history: what happened to the files, and who did it",
+	.purpose = SPG_PURPOSE_HISTORY,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

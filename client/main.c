@@ -9,23 +9,24 @@
 
 #include "client/client.h"
 
+/* In the order in which help tells them, within their purposes. */
 static const struct spg_command *const commands[] = {
 	&spg_command_check,
 	&spg_command_who,
 	&spg_command_locks,
 	&spg_command_watch,
+	&spg_command_run,
+	&spg_command_hold,
+	&spg_command_sidestep,
+	&spg_command_verify,
 	&spg_command_log,
 	&spg_command_installs,
-	&spg_command_verify,
-	&spg_command_sidestep,
 	&spg_command_windows,
 	&spg_command_status,
 	&spg_command_doctor,
 	&spg_command_metrics,
-	&spg_command_hold,
-	&spg_command_run,
-	&spg_command_flush,
 	&spg_command_reload,
+	&spg_command_flush,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -35,7 +36,22 @@ static const char help_head[] =
 	"\n"
 	"Usage: spguard [OPTIONS] COMMAND ...\n"
 	"\n"
-	"Commands:\n";
+	"Three to begin with:\n"
+	"  spguard check    may I apply the service pack now, and if not, what do I "
+	"do?\n"
+	"  spguard who      who uses the files?\n"
+	"  spguard doctor   is everything in place that such an answer needs?\n";
+
+static const char *const purposes[SPG_PURPOSES] = {
+	[SPG_PURPOSE_NOW] = "Who is in the way now",
+	[SPG_PURPOSE_INSTALL] = "Applying a service pack",
+	[SPG_PURPOSE_HISTORY] = "What was",
+	[SPG_PURPOSE_DAEMON] = "Looking after the daemon",
+};
+
+/* In which order they are told. */
+static const enum spg_purpose order[SPG_PURPOSES] = {
+	SPG_PURPOSE_NOW, SPG_PURPOSE_INSTALL, SPG_PURPOSE_HISTORY, SPG_PURPOSE_DAEMON};
 
 static const char help_tail[] =
 	"\n"
@@ -52,17 +68,23 @@ static const char help_tail[] =
 	"TIME is a number with ms, s, m, h or d: 90s, 30m, 2h, 1d.\n"
 	"\n"
 	"Examples:\n"
-	"  spguard check                      may I apply the service pack now?\n"
-	"  spguard check --payload /mnt/sp4   ... the one in this folder\n"
-	"  spguard who Mdbperf.dll            who uses this file now?\n"
-	"  spguard log --since 'yesterday 02:00' Mdbperf.dll\n"
-	"                                     and who did then?\n";
+	"  spguard check --payload /mnt/sp4 --wait=2h\n"
+	"  spguard run --payload /mnt/sp4 -- /mnt/sp4/setup\n"
+	"  spguard log --since 'yesterday 02:00' Mdbperf.dll   # who was it last "
+	"night?\n"
+	"\n"
+	"Manual: man spguard, spguardd(8), spguard.conf(5), spguard-db(5).\n";
 
 static int print_help(void)
 {
 	fputs(help_head, stdout);
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		printf("  %-8s  %s\n", commands[i]->name, commands[i]->summary);
+	for (size_t p = 0; p < SPG_PURPOSES; p++) {
+		printf("\n%s:\n", purposes[order[p]]);
+		for (size_t i = 0; i < N_COMMANDS; i++)
+			if (commands[i]->purpose == order[p])
+				printf("  %-8s  %s\n", commands[i]->name,
+					commands[i]->summary);
+	}
 	fputs(help_tail, stdout);
 	return fflush(stdout) == 0 ? SPG_EXIT_OK : SPG_EXIT_FAILED;
 }

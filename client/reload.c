@@ -54,6 +54,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_reload = {
 	.name = "reload",
 	.summary = "make the daemon read its configuration again",
+	.purpose = SPG_PURPOSE_DAEMON,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

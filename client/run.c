@@ -404,6 +404,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_run = {
 	.name = "run",
 	.summary = "apply a service pack: check, hold, run, verify",
+	.purpose = SPG_PURPOSE_INSTALL,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_NOT_HELD,

@@ -503,6 +503,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_sidestep = {
 	.name = "sidestep",
 	.summary = "rename held files, so that setup can write new ones",
+	.purpose = SPG_PURPOSE_INSTALL,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

@@ -308,6 +308,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_status = {
 	.name = "status",
 	.summary = "the daemon's health, and what it watches",
+	.purpose = SPG_PURPOSE_DAEMON,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

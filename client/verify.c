@@ -430,6 +430,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_verify = {
 	.name = "verify",
 	.summary = "do the installed files fit together, are they the service pack's",
+	.purpose = SPG_PURPOSE_INSTALL,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_UNKNOWN,

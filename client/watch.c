@@ -4,138 +4,59 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "client/client.h"
 #include "client/describe.h"
+#include "client/event_line.h"
 #include "client/kinds.h"
+#include "client/live.h"
 #include "common/err.h"
-
-#define KIND_WIDTH  11
-#define WHO_WIDTH   18
-#define WHO_LEAST   6
-#define FILE_WIDTH  14 /* at least */
 
 #define NOT_WRAPPED (1U << 30)
 
 static const char help[] =
 	"spguard watch: events and changes of the verdict, as they come\n"
 	"\n"
-	"Usage: spguard watch [--product P] [--kind K,...]\n"
+	"Usage: spguard watch [--product P] [--kind K,...] [--plain]\n"
 	"\n"
 	"  -p, --product P   only files of this product\n"
 	"      --kind K,...  only these kinds of events, see spguard log --help\n"
+	"      --plain       a line for each event, as they come, also on a terminal\n"
 	"      --json        one JSON object a line for every event; those about a\n"
 	"                    verdict have \"kind\": \"verdict\"\n"
 	"      --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                    as for every command: spguard --help\n"
 	"\n"
-	"Ends with Ctrl-C. When the reader is too slow, events are dropped and their\n"
-	"number is shown; spguard log has them all.\n"
+	"On a terminal it is a view of all: the verdict of each product, who holds\n"
+	"which files, the last events, what is missing. It follows what happens, and\n"
+	"goes on when the daemon was away. Keys: q quits, p pauses and goes on, j k "
+	"or\n"
+	"the arrows scroll, PageUp PageDown Home End too, Tab goes to the other list.\n"
 	"\n"
-	"Exit code: 0 after Ctrl-C, 1 when the daemon ends or cannot be asked, 2 for\n"
-	"bad usage.\n"
+	"Elsewhere, and with --plain, it is one line for each event. Ends with "
+	"Ctrl-C.\n"
+	"When the reader is too slow, events are dropped and their number is shown;\n"
+	"spguard log has them all.\n"
+	"\n"
+	"Exit code: 0 after q or Ctrl-C, 1 when the daemon cannot be asked, or, line "
+	"by\n"
+	"line, ends, 2 for bad usage.\n"
 	"\n"
 	"Examples:\n"
+	"  spguard watch\n"
 	"  spguard watch --kind use-begin,use-end,lock,unlock\n"
 	"  spguard watch --json | jq -r 'select(.kind == \"modify\") | .path'\n";
 
 static const struct option long_options[] = {
 	{"product", required_argument, NULL, 'p'},
 	{"kind", required_argument, NULL, 'k'},
+	{"plain", no_argument, NULL, 'l'},
 	{NULL, 0, NULL, 0},
 };
-
-static void pad(struct spg_buf *line, unsigned used, unsigned width)
-{
-	for (; used < width; used++)
-		spg_buf_putc(line, ' ');
-}
-
-/* Append @text in @width columns. */
-static void put_column(struct spg_output *out, const char *style, const char *text,
-	unsigned width, enum spg_table_elide how)
-{
-	unsigned used;
-
-	if (style && out->color)
-		spg_buf_printf(&out->text, "\033[%sm", style);
-	used = spg_display_elide(&out->text, text, out->terminal ? width : NOT_WRAPPED,
-		how, out->unicode);
-	if (style && out->color)
-		spg_buf_puts(&out->text, "\033[0m");
-	pad(&out->text, used, width);
-	spg_buf_puts(&out->text, "  ");
-}
-
-static void tell_event(struct spg_output *out, const json_t *event)
-{
-	struct spg_event_text text;
-	unsigned used, fixed, who = WHO_WIDTH;
-
-	spg_describe_event(out, event, &text);
-	if (text.is_mark) {
-		spg_output_marked(
-			out, NULL, "", 0, text.style, spg_buf_text(&text.detail));
-		spg_event_text_finish(&text);
-		return;
-	}
-	/* Time, event, who, details; the file's path gets the rest. The time of
-	 * another day is long: where there is little room, the name gives way. */
-	used = spg_display_width(spg_buf_text(&text.time)) + 2 + KIND_WIDTH + 2 + 2;
-	if (out->terminal) {
-		who = out->table_width > used + FILE_WIDTH
-		              ? out->table_width - used - FILE_WIDTH
-		              : 0;
-		who = who < WHO_LEAST ? WHO_LEAST : who > WHO_WIDTH ? WHO_WIDTH : who;
-	}
-	used += who;
-	fixed = used + FILE_WIDTH + 2;
-	put_column(out, NULL, spg_buf_text(&text.time), 0, SPG_TABLE_KEEP);
-	put_column(
-		out, text.style, spg_buf_text(&text.kind), KIND_WIDTH, SPG_TABLE_END);
-	put_column(out, NULL, spg_buf_text(&text.who), who, SPG_TABLE_END);
-	if (out->terminal) {
-		unsigned detail = spg_display_width(spg_buf_text(&text.detail));
-		unsigned room = out->table_width > fixed ? out->table_width - fixed : 0;
-
-		detail = detail < room ? detail : room;
-		room = out->table_width > used + detail + 2
-		               ? out->table_width - used - detail - 2
-		               : 0;
-		room = room < FILE_WIDTH ? FILE_WIDTH : room;
-		spg_display_elide(&out->text, spg_buf_text(&text.file), room,
-			SPG_TABLE_MIDDLE, out->unicode);
-		if (detail)
-			spg_output_raw(out, "  ");
-		spg_display_elide(&out->text, spg_buf_text(&text.detail), detail,
-			SPG_TABLE_END, out->unicode);
-	} else {
-		spg_output_text(out, NULL, spg_buf_text(&text.file));
-		spg_output_raw(out, "  ");
-		spg_output_text(out, NULL, spg_buf_text(&text.detail));
-	}
-	while (out->text.len && out->text.data[out->text.len - 1] == ' ')
-		out->text.data[--out->text.len] = '\0';
-	spg_output_raw(out, "\n");
-	spg_event_text_finish(&text);
-}
-
-static void tell_dropped(struct spg_output *out, int64_t n)
-{
-	struct spg_buf line = SPG_BUF_NULL;
-
-	spg_buf_puts(&line, "-- ");
-	spg_output_count(&line, n);
-	spg_buf_puts(&line, n == 1 ? " event" : " events");
-	spg_buf_puts(
-		&line, " dropped, this reader was too slow; spguard log has them --");
-	spg_output_text(out, SPG_STYLE_CARE, spg_buf_text(&line));
-	spg_output_raw(out, "\n");
-	spg_buf_finish(&line);
-}
 
 static void tell_verdict(struct spg_output *out, const json_t *params)
 {
@@ -178,9 +99,10 @@ static void tell(struct spg_client *client, const json_t *message)
 	} else if (!is_event) {
 		return;
 	} else if (json_is_integer(json_object_get(params, "dropped"))) {
-		tell_dropped(&client->out, spg_json_number(params, "dropped"));
+		spg_event_line_dropped(
+			&client->out, spg_json_number(params, "dropped"));
 	} else if (!kind || strcmp(kind, "verdict") != 0) {
-		tell_event(&client->out, params);
+		spg_event_line_tell(&client->out, params);
 	}
 }
 
@@ -239,8 +161,33 @@ static int follow(struct spg_client *client, int signals)
 	return code;
 }
 
+/* A terminal that can be drawn on. */
+static bool can_draw(const struct spg_client *client)
+{
+	const char *term = getenv("TERM");
+
+	return client->out.terminal && term && *term && strcmp(term, "dumb") != 0;
+}
+
+/* The live view wants to hear of everything; its list of events is chosen by it. */
+static int view(struct spg_client *client, json_t *params)
+{
+	json_t *kinds = json_incref(json_object_get(params, "kinds")), *result;
+	const char *product = spg_json_text(params, "product");
+	int code = client->command->exit_failed;
+
+	json_object_del(params, "kinds");
+	result = spg_client_ask(client, "subscribe", json_incref(params), 0);
+	if (result)
+		code = spg_live_run(client, product, kinds);
+	json_decref(kinds);
+	json_decref(result);
+	return code;
+}
+
 static int run(struct spg_client *client, int argc, char **argv)
 {
+	bool plain = false;
 	json_t *params = json_object(), *result = NULL;
 	int option, code = client->command->exit_failed, signals = -1;
 
@@ -248,6 +195,8 @@ static int run(struct spg_client *client, int argc, char **argv)
 			client, argc, argv, long_options, "p:", &code)) > 0) {
 		if (option == 'p')
 			json_object_set_new(params, "product", json_string(optarg));
+		else if (option == 'l')
+			plain = true;
 		else if (!spg_client_kinds(client, optarg, params, &code))
 			goto out;
 	}
@@ -255,6 +204,10 @@ static int run(struct spg_client *client, int argc, char **argv)
 		!spg_client_no_operands(client, argc, argv, &code))
 		goto out;
 	code = client->command->exit_failed;
+	if (!plain && !client->json && can_draw(client)) {
+		code = view(client, params);
+		goto out;
+	}
 	if (!client->out.terminal)
 		client->out.width = NOT_WRAPPED; /* one event, one line */
 	/* Subscribe first: no change between the two questions is lost. */
@@ -275,7 +228,8 @@ out:
 
 const struct spg_command spg_command_watch = {
 	.name = "watch",
-	.summary = "live: events and changes of the verdict",
+	.summary = "a live view: verdicts, who holds what, the last events",
+	.purpose = SPG_PURPOSE_NOW,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

@@ -425,6 +425,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 const struct spg_command spg_command_windows = {
 	.name = "windows",
 	.summary = "when in the week the files were free that long",
+	.purpose = SPG_PURPOSE_HISTORY,
 	.help = help,
 	.run = run,
 	.exit_usage = SPG_EXIT_USAGE,

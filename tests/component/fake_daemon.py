@@ -339,6 +339,15 @@ class FakeDaemon:
         if self.folder:
             os.rmdir(self.folder)
 
+    def tell(self, method, params):
+        """A notification, to everybody who is connected."""
+        line = json.dumps({"jsonrpc": "2.0", "method": method, "params": params})
+        for session in self.sessions:
+            try:
+                session.sendall(line.encode() + b"\n")
+            except OSError:
+                pass
+
     def params(self, method):
         """The parameters of the last request for @method."""
         return [r.get("params") for r in self.requests if r["method"] == method][-1]

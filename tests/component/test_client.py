@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import shutil
 import struct
 import subprocess
@@ -313,11 +314,50 @@ class Commands(unittest.TestCase):
         done = ask({}, "who")
         self.assertEqual(done.code, 0)
         self.assertIsNone(done.daemon.params("who"))
-        for text in "Mdbperf.dll", "backup (4100)", "no process shows it", "backup.service":
+        for text in "Mdbperf.dll", "backup (4100)", "no process shows", "backup.service":
             self.assertIn(text, done.out)
+        for args in (["--flat"], ["--by", "file"], ["--by=file"]):
+            done = ask({}, "who", *args)
+            self.assertRegex(done.out, r"(?m)^/srv/exchsrvr/bin\n  Mdbperf.dll +mapped "
+                                       r"+perfmon \(2113\) +perfmon.service")
+        done = ask({}, "who", "--by", "user")
+        self.assertEqual((done.code, done.out), (2, ""))
+        self.assertIn("--by takes service or file, not 'user'", done.err)
         done = ask({}, "who", "--product", "p", "Mdbperf.dll", "/srv//x/./y")
         self.assertEqual(done.daemon.params("who"),
                          {"product": "p", "all": True, "paths": ["Mdbperf.dll", "/srv/x/y"]})
+
+    def test_who_by_service(self):
+        files = [dict(f, product="exchange55") for f in fake.BUSY["files"]]
+        files += [file("/srv/old.old", "sidestepped", [use("a", 7, unit="a.service")]),
+                  file("/srv/blind.dll", "unknown"), file("/srv/none.dll", "blocked"),
+                  file("/srv/free.dll", "free")]
+        done = ask({"who": {"at": fake.AT, "files": files, "coverage": []}}, "who", "--utc")
+        lines = [re.sub(r" {2,}", "  ", line.rstrip()) for line in done.out.splitlines()]
+        self.assertEqual([re.sub(r"  (Nov|2026).*", "  T", line) for line in lines], [
+            "WHO AND WHICH FILE  HOW  SINCE",
+            "a.service", "  a (7), user root", "  /srv/old.old  mapped (stepped aside)  T",
+            "backup.service", "  backup (4100), user root",
+            "  /srv/winnt/system32/Edbbcli.dll  open, write, locked  T",
+            "msexchangeis.service",
+            "  store.exe (811), user exchange (setup ends this program by itself)",
+            "  /srv/exchsrvr/bin/store.exe  executing  T",
+            "perfmon.service", "  perfmon (2113), user root",
+            "  /srv/exchsrvr/bin/Mdbperf.dll  mapped  T",
+            "  /srv/exchsrvr/bin/Gwperf.dll  mapped  T",
+            "user administrator, no service", "  winlogon-with-a-long-name (99)",
+            "  /srv/exchsrvr/bin/Mdbperf.dll  open, mapped  T",
+            "no process shows who", "  /srv/winnt/system32/Eseperf.dll  in use",
+            "  /srv/none.dll  in use",
+            "could not look", "  /srv/blind.dll  unknown",
+            "nobody", "  dapi.dll  missing", "  newfile.dll  new", "  /srv/free.dll  free",
+        ], done.out)
+
+    def test_who_tells_processes_of_one_number_apart(self):
+        uses = [dict(use("a", 7), started=at) for at in
+                ("2026-11-22T12:00:00Z", "2026-11-22T13:00:00Z")]
+        done = ask({"who": {"files": [file("/x.dll", uses=uses)]}}, "who")
+        self.assertEqual(done.out.count("  a (7), user root"), 2)
 
     def test_nobody_is_said_only_when_all_was_looked_at(self):
         done = ask({"who": {"at": fake.AT, "files": [], "coverage": []}}, "who")
@@ -426,21 +466,47 @@ class Commands(unittest.TestCase):
     def test_doctor(self):
         done = ask({}, "doctor")
         self.assertEqual(done.code, 0)
-        self.assertIn("All is well.", done.out)
-        self.assertNotIn("LACK", done.out)
+        self.assertEqual(done.out, "ok    spguardd 0.1.0 answers, tier procfs, file events, lease "
+                                   "probe, exchange55,\n      /srv/exchsrvr/bin, "
+                                   "/srv/winnt/system32, history\n\n"
+                                   "All is well: nothing that a proof needs is missing.\n")
+        done = ask({}, "doctor", "--all")
+        self.assertIn("ok    file events: fanotify with file ids and pidfds\n", done.out)
+        self.assertIn("ok    history: 1,234,567 events in /var/lib/spguard/spguard.db\n", done.out)
         done = ask({"status": fake.SICK}, "doctor")
         self.assertEqual(done.code, 1)
         for text in ("LACK  lease probe", "CAP_LEASE", "LACK  /srv/winnt/system32: missing",
                      "LACK  /srv/exchsrvr/bin: could not be looked at", "LACK  history: stopped",
                      "4 things lack"):
             self.assertIn(text, done.out)
-        self.assertEqual(done.out.count("why it matters:"), 4)
-        self.assertEqual(done.out.count("what to do:"), 4)
+        self.assertEqual(done.out.count("What it means:"), 4)
+        self.assertEqual(done.out.count("What to do:"), 4)
+        self.assertTrue(done.out.startswith("ok    spguardd 0.1.0 answers, tier procfs, file events, "
+                                            "exchange55\n"), done.out)
+        for command in ("systemctl edit spguardd && systemctl restart spguardd",
+                        "spguardd --check-config && spguard reload",
+                        "df -h /var/lib/spguard/spguard.db"):
+            self.assertIn("\n" + " " * 21 + command + "\n", done.out)
         report = json.loads(ask({"status": fake.SICK}, "doctor", "--json").out)
         self.assertIs(report["healthy"], False)
         lacks = [f for f in report["findings"] if not f["works"]]
         self.assertEqual(len(lacks), 4)
         self.assertTrue(all(f["matters"] and f["remedy"] for f in lacks))
+        self.assertEqual([f["command"] is not None for f in lacks], [True, True, False, True])
+        self.assertTrue(all(f["command"] is None for f in report["findings"] if f["works"]))
+
+    def test_doctor_tells_a_broken_means_once(self):
+        status = json.loads(json.dumps(fake.SICK))
+        status["coverage"] = [dict(fake.LACK, what="lease probe", why="not permitted")]
+        done = ask({"status": status}, "doctor")
+        self.assertEqual(done.out.count("lease probe"), 1)
+
+    def test_doctor_notes_what_spoils_no_verdict(self):
+        status = dict(fake.STATUS, coverage=[dict(fake.LACK, what="processes", blinds=False)])
+        done = ask({"status": status}, "doctor")
+        self.assertEqual(done.code, 0)
+        self.assertIn("note  processes: could not be looked at", done.out)
+        self.assertIn("All is well", done.out)
 
     def test_doctor_names_a_directory_once(self):
         status = json.loads(json.dumps(fake.SICK))
@@ -509,7 +575,10 @@ class Commands(unittest.TestCase):
         done = run("--help")
         self.assertEqual(done.code, 0)
         for command in COMMANDS:
-            self.assertIn("\n  %-8s  " % command, done.out)
+            self.assertEqual(done.out.count("\n  %-8s  " % command), 1)
+        self.assertRegex(done.out, r"Three to begin with:\n  spguard check .*\n  spguard who "
+                                   r".*\n  spguard doctor .*\n\nWho is in the way now:\n")
+        self.assertLessEqual(max(map(len, done.out.splitlines())), 80)
         self.assertRegex(run("--version").out, r"^spguard \d")
         self.assertRegex(run("-V").out, r"^spguard \d")
 
@@ -517,7 +586,7 @@ class Commands(unittest.TestCase):
         sample = {"--socket": None, "--timeout": "5s", "--product": "p", "--payload": None,
                   "--files": "-", "--since": "-2h", "--until": "now", "--kind": "open",
                   "--process": "1", "--limit": "1", "--before": "1", "--wait": None,
-                  "--for": "2h", "--days": "7"}
+                  "--for": "2h", "--days": "7", "--by": "file"}
         for command in ASKING:
             for option in self.options_of(command):
                 if option in ("--socket", "--help", "--payload"):

@@ -8,18 +8,20 @@ By hand: SPGUARD_BUILD=build python3 tests/component/test_client_edges.py
 import grp
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unicodedata
 import unittest
 
 import fake_daemon as fake
 from client_run import (ASKING, CLIENT, ENV, HANG, JUDGING, Done, ask, columns_of, on_terminal,
-                        run)
+                        read_to_the_end, run)
 from fake_daemon import Act, Error, FakeDaemon, Then, answer, event, file, lock, use
 
 
@@ -82,7 +84,8 @@ class Watch(unittest.TestCase):
             with FakeDaemon({"subscribe": {"subscription": 1},
                              "status": Then(fake.STATUS, [("event", event(1, at, "open"))],
                                             close=True)}) as daemon:
-                done = on_terminal(daemon.path, "watch", "--no-color", columns=60)
+                done = on_terminal(daemon.path, "watch", "--plain", "--no-color",
+                                   columns=60)
             lines = done.out.splitlines()
             self.assertEqual(lines[0], "BLOCKED  Microsoft Exchange Server 5.5")
             self.assertIn("perf.dll", lines[2])
@@ -240,6 +243,112 @@ class Connection(unittest.TestCase):
             self.assertIn(b"No space left", done.stderr)
 
 
+class Patience(unittest.TestCase):
+    """What a person sees of an answer that takes long; the daemon answers when it has
+    been seen."""
+
+    def on_stderr(self, *args, until):
+        """What comes to a terminal as standard error; the answer comes behind @until."""
+        seen = threading.Event()
+
+        def late(params):
+            self.assertTrue(seen.wait(HANG))
+            return fake.SAFE
+
+        master, slave = pty.openpty()
+        with FakeDaemon({"check": late}) as daemon:
+            child = subprocess.Popen([CLIENT, "--socket", daemon.path, *args], env=ENV,
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=slave)
+            os.close(slave)
+            said = b""
+            while until and until not in said:
+                said += os.read(master, 4096)
+            seen.set()
+            out, _ = child.communicate(timeout=HANG)
+            said += read_to_the_end(master)
+            return Done(child.returncode, out.decode(), said.decode())
+
+    def test_said_and_erased(self):
+        done = self.on_stderr("check", until=b"waiting for the answer, ")
+        self.assertEqual(done.code, 0)
+        self.assertTrue(done.out.startswith("SAFE"), done.out)
+        self.assertRegex(done.err, r"\rspguard check: waiting for the answer, [\d.]+ s")
+        self.assertTrue(done.err.endswith(" \r"), repr(done.err))
+
+    def test_not_when_it_is_quick(self):
+        self.assertEqual(self.on_stderr("check", until=b"").err, "")
+
+    def test_the_time_limit_stays(self):
+        master, slave = pty.openpty()
+        with FakeDaemon({"check": Act()}) as daemon:
+            child = subprocess.Popen([CLIENT, "--socket", daemon.path, "check",
+                                      "--timeout=1100ms"], env=ENV, stdout=slave,
+                                     stdin=subprocess.DEVNULL, stderr=slave)
+            os.close(slave)
+            said = read_to_the_end(master).decode()
+            self.assertEqual(child.wait(HANG), 3)
+        self.assertIn("the daemon did not answer in time", said)
+
+
+class Pager(unittest.TestCase):
+    """What is longer than the terminal, which has 24 lines."""
+
+    @staticmethod
+    def log_of(n):
+        return {"log": {"events": [event(i + 1, fake.AT, "open") for i in range(n)],
+                        "more": False}}
+
+    def show(self, n, *args, **env):
+        with FakeDaemon(self.log_of(n)) as daemon:
+            return on_terminal(daemon.path, "log", *args, input=b"", env=env)
+
+    MARK = "sed s/^/paged:/"
+
+    def test_only_what_is_long(self):
+        done = self.show(40, SPGUARD_PAGER=self.MARK)
+        self.assertEqual((done.code, done.err), (0, ""))
+        lines = done.out.splitlines()
+        self.assertGreater(len(lines), 40)
+        self.assertTrue(all(line.startswith("paged:") for line in lines), done.out)
+        self.assertIn("\x1b[", done.out)
+        for done in (self.show(5, SPGUARD_PAGER=self.MARK),
+                     self.show(40, "--no-pager", SPGUARD_PAGER=self.MARK),
+                     self.show(40, "--json", SPGUARD_PAGER=self.MARK)):
+            self.assertEqual((done.code, done.err), (0, ""))
+            self.assertNotIn("paged:", done.out)
+            self.assertIn("perfmon", done.out)
+
+    def test_which_one(self):
+        for env, paged in (({"SPGUARD_PAGER": self.MARK, "PAGER": "false"}, True),
+                           ({"PAGER": self.MARK}, True),
+                           ({"SPGUARD_PAGER": "", "PAGER": self.MARK}, False),
+                           ({"SPGUARD_PAGER": "cat", "PAGER": self.MARK}, False)):
+            done = self.show(40, **env)
+            self.assertEqual((done.code, done.err), (0, ""), env)
+            self.assertEqual("paged:" in done.out, paged, env)
+            self.assertEqual(done.out.count("perfmon (2113)"), 40)
+
+    def test_options_of_less(self):
+        tell = 'cat >/dev/null; echo "[$LESS] [$LESSCHARSET]"'
+        self.assertIn("[FRX+G] [utf-8]", self.show(40, PAGER=tell).out)
+        self.assertIn("[i] [utf-8]", self.show(40, PAGER=tell, LESS="i").out)
+
+    def test_a_pager_that_is_not_there(self):
+        done = self.show(40, PAGER="/nowhere/pager 2>/dev/null")
+        self.assertEqual(done.code, 0)
+        self.assertEqual(done.out.count("perfmon (2113)"), 40)
+
+    def test_a_pager_that_ends_early(self):
+        done = self.show(9999, PAGER="true")
+        self.assertEqual((done.code, done.out, done.err), (0, "", ""))
+
+    def test_no_pager_in_a_pipe(self):
+        done = ask(self.log_of(40), "log", env={"PAGER": self.MARK})
+        self.assertNotIn("paged:", done.out)
+        self.assertEqual(done.out.count("perfmon (2113)"), 40)
+
+
 HOSTILE = "x\x1b]0;owned\x07\x1b[2J\r\n\u009b31m\u202edll.\x7f"
 
 
@@ -255,7 +364,7 @@ class Terminal(unittest.TestCase):
             self.assertNotIn("\x1b", run("--socket", daemon.path, "check").out)
 
     def test_tables_fit(self):
-        copied = ("  kill ", "  systemctl ", "  spguard ")  # commands are never broken
+        copied = ("kill ", "systemctl ", "spguard ", "spguardd ")  # commands are never broken
         answers = dict(fake.DEFAULT, check=fake.BUSY, status=fake.SICK)
         del answers["subscribe"]
         # On another day times have their day, too.
@@ -267,7 +376,7 @@ class Terminal(unittest.TestCase):
                         done = on_terminal(daemon.path, command, "--no-color", "--utc",
                                            columns=columns)
                         for line in done.out.splitlines():
-                            if not line.startswith(copied):
+                            if not line.lstrip().startswith(copied):
                                 self.assertLessEqual(columns_of(line), columns, done.out)
                 done = on_terminal(daemon.path, "check", "--no-color", columns=60)
                 self.assertIn("Mdbperf.dll", done.out)  # names stay whole
