@@ -13,13 +13,14 @@
 #include "daemon/serve/http_query.h"
 #include "daemon/serve/http_redact.h"
 #include "daemon/serve/http_stream.h"
+#include "daemon/serve/page.h"
 
 #define JSON_TYPE "application/json"
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
-static const char paths_hint[] =
-	"there are /healthz, /metrics, /api/events, and /api/ with check, status, "
-	"who, locks, log, windows, timeline, installs";
+static const char paths_hint[] = "there are / (the page), /healthz, /metrics, "
+				 "/api/events, and /api/ with check, status, "
+				 "who, locks, log, windows, timeline, installs";
 
 static struct spg_http_request *request_of(struct spg_asker *asker)
 {
@@ -242,9 +243,32 @@ static void serve_events(struct spg_http_request *request)
 				"close pages that are not looked at"});
 }
 
+/* A browser that has this page already is told so. */
+static void serve_page(struct spg_http_request *request)
+{
+	const char *known = MHD_lookup_connection_value(
+		request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+	bool has_it = known && strstr(known, spg_page_etag);
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(has_it ? 0 : spg_page_size,
+			has_it ? "" : (void *)spg_page, MHD_RESPMEM_PERSISTENT);
+
+	if (!response) {
+		answer_json(request, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL);
+		return;
+	}
+	MHD_add_response_header(response, "Content-Security-Policy", spg_page_policy);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, spg_page_etag);
+	request->response = response;
+	answered(request, has_it ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK,
+		"text/html; charset=utf-8");
+}
+
 static void route(struct spg_http_request *request, const char *url)
 {
-	if (strcmp(url, "/metrics") == 0)
+	if (strcmp(url, "/") == 0)
+		serve_page(request);
+	else if (strcmp(url, "/metrics") == 0)
 		serve_metrics(request);
 	else if (strcmp(url, "/healthz") == 0)
 		serve_health(request);

@@ -14,10 +14,11 @@ test_packages=(check python3 util-linux mount e2fsprogs xfsprogs btrfs-progs)
 # For the tests that tell the whole story with Windows programs: without them those
 # skip.
 story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)
-# The real systemd, monitoring systems, and what builds and checks Debian's packages:
-# judges of what is shipped. A test whose counterpart is missing skips.
+# The real systemd, monitoring systems, a browser, and what builds and checks Debian's
+# packages: judges of what is shipped. A test whose counterpart is missing skips.
 counterpart_packages=(systemd dpkg-dev debhelper fakeroot lintian mmdebstrap
-	prometheus prometheus-alertmanager icinga2-bin zabbix-agent man-db groff zsh fish)
+	prometheus prometheus-alertmanager icinga2-bin zabbix-agent man-db groff zsh fish
+	chromium)
 ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)
 
 # without_services COMMAND...: run it; services that it installs are not started
