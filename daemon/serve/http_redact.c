@@ -58,6 +58,19 @@ static bool names_no_process(const char *list)
 	return strcmp(list, "products") == 0 || strcmp(list, "mechanisms") == 0;
 }
 
+/* Why something could not be looked at: where it is about places, not processes. */
+static bool is_about_a_place(const json_t *lack)
+{
+	static const char *const places[] = {"a directory", "events of a directory",
+		"the mount table", "users elsewhere"};
+	const char *what = json_string_value(json_object_get(lack, "what"));
+
+	for (size_t i = 0; what && i < sizeof(places) / sizeof(places[0]); i++)
+		if (strcmp(what, places[i]) == 0)
+			return true;
+	return false;
+}
+
 static json_t *redact(const json_t *value, const char *key);
 
 static json_t *redact_list(const json_t *list, const char *key)
@@ -108,7 +121,8 @@ static json_t *redact_object(const json_t *object, const char *list)
 		if (is_counter(key, value))
 			r |= json_object_set(out, key, (json_t *)value);
 		else if (is_kept(key) ||
-			 (strcmp(key, "name") == 0 && names_no_process(list)))
+			 (strcmp(key, "name") == 0 && names_no_process(list)) ||
+			 (strcmp(key, "why") == 0 && is_about_a_place(object)))
 			r |= json_object_set_new(out, key, redact(value, key));
 	}
 	if (json_is_string(json_object_get(object, "verdict")) &&

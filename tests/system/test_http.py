@@ -194,6 +194,12 @@ class HttpTest(SystemTest):
         self.assertEqual(status["products"][0]["name"], "app")
         self.assertNotIn("pid", status)
 
+    def test_a_place_that_cannot_be_looked_at_is_told(self):
+        _, client = self.web_daemon(Product("app", self.path("none")), show_processes=False)
+        lack = client.json("/api/check")["proof"]["coverage"][0]
+        self.assertIn("does not exist", lack["why"])
+        self.assertIn("create it", lack["remedy"])
+
     def test_a_reload_shows_them(self):
         daemon, client = self.web_daemon(show_processes=False)
         holder = self.hold("mapped", self.dll)
