@@ -516,9 +516,10 @@ static json_t *describe_method(const struct spg_method *method)
 		json_decref(params);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:{s:s}}}", "name",
-		method->name, "summary", method->summary, "paramStructure", "by-name",
-		"x-needs-admin", (method->flags & SPG_METHOD_ADMIN) != 0, "params",
+	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:{s:s, s:s, s:{s:s}}}",
+		"name", method->name, "summary", method->summary, "paramStructure",
+		"by-name", "x-needs-admin", (method->flags & SPG_METHOD_ADMIN) != 0,
+		"x-over-http", (method->flags & SPG_METHOD_OVER_HTTP) != 0, "params",
 		params, "result", "name", "result", "summary", method->result, "schema",
 		"type", "object");
 }

@@ -4,12 +4,15 @@
 what names a process unless that is wanted."""
 import json
 import os
+import re
 import socket
 import unittest
 
 from support import FAIL_AFTER, Product, SystemTest, main
 import web  # noqa: E402  (support knows where it is)
 from exposition import Exposition  # noqa: E402
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 
 def is_built(daemon):
@@ -123,6 +126,17 @@ class HttpTest(SystemTest):
                 self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"))
         self.assertEqual(client.get("/api/check", method="HEAD")[::2], (200, ""))
         self.assert_safe(daemon)
+
+    def test_the_manual_and_the_hint_have_them_all(self):
+        daemon, client = self.web_daemon()
+        methods = self.rpc(daemon).call("rpc.discover")["methods"]
+        served = {m["name"] for m in methods if m["x-over-http"]} - {"metrics"}
+        self.assertFalse(served & {m["name"] for m in methods if m["x-needs-admin"]})
+        with open(os.path.join(ROOT, "man", "spguardd.8.scd"), encoding="utf-8") as manual:
+            described = set(re.findall(r"\*/api/([a-z]+)\*", manual.read())) - {"events"}
+        self.assertEqual(described, served)
+        hint = client.error("/api/nothing")[2]
+        self.assertEqual(set(hint.split("/api/ with ")[1].split(", ")), served)
 
     def test_headers(self):
         _, client = self.web_daemon()
