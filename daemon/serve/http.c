@@ -61,6 +61,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 }
 
 static void log_of_library(void *cls, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void log_of_library(void *cls, const char *format, va_list args)
 {
 	char text[300];
 
