@@ -6,6 +6,7 @@ socket. Always blocked; and
 the cause is named where anything shows it."""
 import os
 import shutil
+import signal
 import subprocess
 
 from support import SAFE, Product, SystemTest, main, private_mounts, tier_in_force
@@ -132,6 +133,28 @@ class KernelHoldersTest(SystemTest):
         self.assert_never_safe(daemon.check())
         holder.release()
         self.assert_safe(daemon)
+
+    def test_a_deleted_file_of_two_products(self):
+        """One that no survey saw at its place: an event names it, to both."""
+        self.file("Other.dll")
+        daemon = self.daemon(Product("app", self.bin), Product("b", self.bin))
+        self.assert_safe(daemon, "--product", "app")
+        self.assert_safe(daemon, "--product", "b")
+        daemon.signal(signal.SIGSTOP)
+        path = self.file("Later.dll")
+        holder = self.hold("in-flight", path)
+        os.unlink(path)
+        daemon.signal(signal.SIGCONT)
+        for _ in range(2):
+            for product in ("app", "b"):
+                self.assert_verdict(daemon.check("--product", product), "blocked")
+        daemon.products.append(Product("late", self.bin))
+        daemon.write_config()
+        self.assertEqual(daemon.run("reload")[0], 0)
+        self.assert_verdict(daemon.check("--product", "late"), "blocked")
+        holder.release()
+        for product in ("app", "b", "late"):
+            self.assert_safe(daemon, "--product", product)
 
 
 def add(name, method, row):

@@ -197,6 +197,7 @@ static int set_products(
 
 	if (!b->events)
 		return 0;
+	spg_suspects_set_products(b->suspects, products, n);
 	/* Marks can only be removed all at once. The next survey, which is due
 	 * now, arms what is still wanted; in between, events may be missed. */
 	if (!spg_events_layout_stays(b->events, products, n)) {

@@ -200,14 +200,22 @@ static int add_suspects(struct spg_survey *s)
 	/* Only a full survey knows all that is at its place. */
 	if (!suspects || s->request->scope->depth != SPG_SURVEY_FULL)
 		return 0;
-	while (r == 0 && spg_suspects_take(suspects, s->obs->product, &suspect)) {
+	s->suspects_asked = spg_suspects_asked(suspects, s->obs->product);
+	for (;;) {
+		r = spg_suspects_next(
+			suspects, s->obs->product, s->suspects_asked, &suspect);
+		if (r <= 0)
+			break;
 		r = add_suspect(s, &suspect);
-		/* The next survey shall ask again. */
-		if (r != 0)
-			spg_suspects_add(suspects, suspect.path, &suspect.handle);
 		free(suspect.path);
+		/* From this one on the next survey shall ask again. */
+		if (r != 0)
+			return r < 0 ? r : 0;
+		s->suspects_asked = suspect.number;
 	}
-	return r < 0 ? r : 0;
+	if (r == 0)
+		s->suspects_asked = suspect.number;
+	return r;
 }
 
 /* Old versions that could not be asked about. */
@@ -489,6 +497,10 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 		spg_observation_destroy(s.obs);
 		return r;
 	}
+	/* Not before: a survey that comes to nothing has not asked. */
+	if (surveyor->suspects && request->scope->depth == SPG_SURVEY_FULL)
+		spg_suspects_set_asked(
+			surveyor->suspects, request->product, s.suspects_asked);
 	s.obs->ended_ns = spg_clock_wall_ns();
 	s.obs->took_ns = spg_clock_mono_ns() - began;
 	*ret = s.obs;
