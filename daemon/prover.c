@@ -209,6 +209,8 @@ static void judge_question(struct spg_prover *p, struct spg_question *q, size_t 
 			"the files kept being opened or changed while they were looked "
 			"at: stop what does that, then check again (spguard log)");
 	}
+	if (r == 0 && is_disturbed(p, index))
+		verdict.otherwise = SPG_VERDICT_UNKNOWN;
 	if (r == 0 && q->until_ns > now_ns && verdict.kind != SPG_VERDICT_SAFE) {
 		park(p, q, now_ns);
 		spg_verdict_finish(&verdict);

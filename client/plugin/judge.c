@@ -73,20 +73,27 @@ static const char *find_fault(
 	return judgement->has_age ? NULL : "it says so without the time of the proof";
 }
 
-static enum spg_state of_verdict(const char *verdict, const struct spg_limits *limits,
-	struct spg_judgement *judgement)
+static enum spg_state of_verdict(const char *verdict)
 {
 	if (strcmp(verdict, "safe") == 0)
 		return SPG_STATE_OK;
 	if (strcmp(verdict, "attention") == 0)
 		return SPG_STATE_WARNING;
-	if (strcmp(verdict, "blocked") != 0)
-		return SPG_STATE_UNKNOWN;
-	if (judgement->blocked == 0 ||
+	return strcmp(verdict, "blocked") == 0 ? SPG_STATE_CRITICAL : SPG_STATE_UNKNOWN;
+}
+
+/* The ranges are about the number of blocked files: what else there is stays. */
+static enum spg_state of_answer(const char *verdict, const struct spg_limits *limits,
+	struct spg_judgement *judgement)
+{
+	const char *otherwise = spg_json_text(judgement->answer, "otherwise");
+
+	if (strcmp(verdict, "blocked") != 0 || judgement->blocked == 0 ||
 		(!limits->blocked_warning.text && !limits->blocked_critical.text))
-		return SPG_STATE_CRITICAL;
-	judgement->accepted = true;
-	return SPG_STATE_OK;
+		return of_verdict(verdict);
+	judgement->otherwise = otherwise ? otherwise : "not told";
+	judgement->accepted = strcmp(judgement->otherwise, "safe") == 0;
+	return of_verdict(judgement->otherwise);
 }
 
 void spg_judge(const json_t *answer, const struct spg_limits *limits, int64_t now_ns,
@@ -110,7 +117,7 @@ void spg_judge(const json_t *answer, const struct spg_limits *limits, int64_t no
 	if (judgement.files < 0 || judgement.blocked < 0)
 		judgement.files = judgement.blocked = 0; /* and the fault says why */
 	judgement.state = judgement.fault ? SPG_STATE_UNKNOWN
-	                                  : of_verdict(verdict, limits, &judgement);
+	                                  : of_answer(verdict, limits, &judgement);
 	by_blocked = by_ranges(&limits->blocked_warning, &limits->blocked_critical,
 		(double)judgement.blocked);
 	judgement.accepted = judgement.accepted && by_blocked == SPG_STATE_OK;

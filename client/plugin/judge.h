@@ -44,6 +44,9 @@ struct spg_judgement {
 	const char *fault; /* why the answer is not believed; NULL: it is */
 	bool age_alerts;   /* its proof is too old, or too young */
 	bool accepted;     /* blocked, and the ranges take no offence */
+	/* Blocked, and ranges were given: what it is but for the blocked files;
+	 * borrowed. Else NULL. */
+	const char *otherwise;
 	bool has_age;
 	double age_s; /* negative: this clock is behind the daemon's */
 	int64_t files, blocked;
@@ -51,8 +54,8 @@ struct spg_judgement {
 
 /**
  * Judge one product's @answer to "check". With a range for blocked files, their
- * number decides what "blocked" means; without a blocked file (an install is running)
- * it stays CRITICAL.
+ * number decides what "blocked" means; but what is wrong besides (an install is
+ * running, not everything was looked at, the set is mixed) no range accepts.
  *
  * @now_ns  wall time
  */

@@ -114,7 +114,13 @@ static void put_product(struct spg_buf *out, const struct spg_judgement *product
 			spg_buf_puts(out, ", ");
 			put_files(out, product);
 		}
-		spg_buf_puts(out, product->accepted ? ", which the ranges accept" : "");
+		if (product->accepted)
+			spg_buf_puts(out, ", which the ranges accept");
+		else if (product->otherwise &&
+			 strcmp(product->otherwise, "safe") != 0) {
+			spg_buf_puts(out, ", and without that it is ");
+			spg_report_escape(out, product->otherwise);
+		}
 		put_first_reason(out, product->answer);
 	} else {
 		spg_buf_puts(out, "unknown, its files could not be proved free");

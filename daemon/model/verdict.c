@@ -295,13 +295,12 @@ static enum spg_verdict_kind add_standing(const struct spg_standing *standing,
 	return kind;
 }
 
+/* Leaving the blocked files out. */
 static enum spg_verdict_kind conclude(const struct spg_observation *obs,
 	const struct spg_name_set *asked, const struct spg_verdict *v)
 {
 	size_t n_there = 0;
 
-	if (v->counts.blocked > 0)
-		return SPG_VERDICT_BLOCKED;
 	for (size_t i = 0; i < v->n_files; i++) {
 		if (v->files[i].state == SPG_FILE_UNKNOWN)
 			return SPG_VERDICT_UNKNOWN;
@@ -331,7 +330,8 @@ int spg_verdict_judge(const struct spg_observation *obs,
 	if (r == 0)
 		r = judge_absent(obs, selection, &v);
 	if (r == 0) {
-		v.kind = add_standing(standing, &v, conclude(obs, asked, &v));
+		v.otherwise = add_standing(standing, &v, conclude(obs, asked, &v));
+		v.kind = v.counts.blocked > 0 ? SPG_VERDICT_BLOCKED : v.otherwise;
 		r = spg_verdict_explain(obs, asked, standing, &v);
 	}
 	spg_name_set_finish(&set);
@@ -347,7 +347,7 @@ int spg_verdict_make_unknown(struct spg_verdict *verdict, const char *reason)
 {
 	char *copy = strdup(reason);
 
-	verdict->kind = SPG_VERDICT_UNKNOWN;
+	verdict->kind = verdict->otherwise = SPG_VERDICT_UNKNOWN;
 	if (!copy || spg_array_reserve(&verdict->reasons, verdict->n_reasons,
 			     &verdict->size_reasons, sizeof(*verdict->reasons)) < 0) {
 		free(copy);

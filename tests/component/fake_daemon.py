@@ -74,9 +74,13 @@ def lock(name="store.exe", pid=811, state="held", start=0, end=None, kind="posix
 
 
 def answer(verdict="safe", files=(), reasons=(), next=(), coverage=(), n=19,
-           product="exchange55", title="Microsoft Exchange Server 5.5"):
+           product="exchange55", title="Microsoft Exchange Server 5.5", otherwise=None):
+    """@otherwise: what it is but for the blocked files, of which "safe" is the rule."""
     files = list(files)
-    return {"verdict": verdict, "product": product, "title": title, "at": AT,
+    if not otherwise:
+        n_blocked = sum(f["state"] == "blocked" for f in files)
+        otherwise = "safe" if verdict == "blocked" and n_blocked else verdict
+    return {"verdict": verdict, "otherwise": otherwise, "product": product, "title": title, "at": AT,
             "generation": 4711,
             "proof": {"tier": "procfs", "files": n, "took_us": 212, "tries": 1,
                       "complete": verdict != "unknown", "coverage": list(coverage)},

@@ -223,6 +223,24 @@ class Ranges(PluginTest):
                             (installing, CRITICAL)):
             self.assertEqual(self.ask(said, *wide).code, state)
 
+    def test_ranges_excuse_nothing_beside_blocked_files(self):
+        """One blocked file is accepted; that others were not looked at is not."""
+        for otherwise, state in (("safe", OK), ("attention", WARNING), ("unknown", UNKNOWN),
+                                 ("blocked", CRITICAL), ("fine", UNKNOWN), (None, UNKNOWN),
+                                 (7, UNKNOWN)):
+            with self.subTest(otherwise):
+                done = self.ask(fresh(blocked_files(1), otherwise=otherwise), "-w", "5")
+                self.assertEqual(done.code, state, done.out)
+                self.assertEqual("which the ranges accept" in done.text, state == OK)
+                # Without ranges, and outside of them, it is not asked for.
+                self.assertEqual(self.ask(fresh(blocked_files(1), otherwise=otherwise)).code,
+                                 CRITICAL)
+                done = self.ask(fresh(blocked_files(6), otherwise=otherwise), "-c", "5")
+                self.assertEqual(done.code, CRITICAL, done.out)
+        old = fresh(blocked_files(1))
+        del old["otherwise"]
+        self.assertEqual(self.ask(old, "-w", "5").code, UNKNOWN)
+
     def test_ranges_hold_for_each_product(self):
         said = {"verdict": "blocked", "products": [
             fresh(blocked_files(2), product="one"), fresh(blocked_files(7), product="two")]}

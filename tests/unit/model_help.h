@@ -46,7 +46,8 @@ struct spg_observation *help_observe(struct spg_product *product,
 /**
  * A verdict in words; the caller frees. A line for each:
  *
- *   KIND NAME=COUNT...      only counts that are not zero
+ *   KIND[/OTHERWISE] NAME=COUNT...   only counts that are not zero; OTHERWISE where
+ *                                    files are blocked and it is not safe
  *     NAME STATE [(hidden)] [: ADVICE]
  *   ? REASON
  *   ! NEXT STEP

@@ -196,7 +196,7 @@ static const struct {
 		"unknown\n? could not look at the_directory: it is dark\n! mend it\n"},
 	/* Blocked stays blocked, and the lack is told too. */
 	{"file a.dll busy; use a.dll scanner open; lack * blinds the_rest", NULL, NULL,
-		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"blocked/unknown files=1 blocked=1 open=1\n  a.dll blocked\n"
 		"? a.dll is open by scanner (pid 2200)\n"
 		"? could not look at the_rest: it is dark\n"
 		"! kill 2200   # scanner\n! mend it\n"},
@@ -439,7 +439,8 @@ static const struct {
 			  "! run it again\n"},
 	/* What blocks, or is unknown, comes first. */
 	{"file a.dll busy; use a.dll perfmon mapped", .mixed = "a needs b",
-		.expect = "blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
+		.expect = "blocked/attention files=1 blocked=1 mapped=1\n"
+			  "  a.dll blocked\n"
 			  "? a.dll is mapped by perfmon (pid 2113)\n? a needs b\n"
 			  "! systemctl stop perfmon.service\n"},
 	{"file a.dll unknown", .mixed = "a needs b",
