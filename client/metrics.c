@@ -28,7 +28,9 @@ static const char help[] =
 	"                       node_exporter --collector.textfile.directory. When "
 	"the\n"
 	"                       daemon does not answer the file says spguard_up 0 and\n"
-	"                       nothing else: no verdict is kept that nobody proved\n"
+	"                       nothing else; when it cannot be written it is "
+	"removed:\n"
+	"                       no verdict is kept that nobody proved\n"
 	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                       as for every command: spguard --help\n"
 	"\n"
@@ -68,7 +70,7 @@ static bool write_all(int fd, const char *text, size_t n)
 
 /* Beside the file and then over it: a reader sees the old one or the new one. The
  * name ends so that no collector takes the unfinished one. */
-static int write_file(
+static int replace_file(
 	const struct spg_client *client, const char *path, const char *text)
 {
 	struct spg_buf draft = SPG_BUF_NULL;
@@ -97,7 +99,18 @@ static int write_file(
 	return code;
 }
 
-/* Nobody answered: the file must not go on telling what was. */
+/* What the file said must not go on being told, on a disk that is full neither. */
+static int write_file(
+	const struct spg_client *client, const char *path, const char *text)
+{
+	int code = replace_file(client, path, text);
+
+	if (code != SPG_EXIT_OK)
+		(void)unlink(path);
+	return code;
+}
+
+/* Nobody answered. */
 static int write_down(
 	struct spg_client *client, const char *path, const struct spg_complaint *why)
 {
@@ -118,6 +131,8 @@ static int tell(struct spg_client *client, const json_t *result, const char *pat
 		fputs("spguard metrics: the daemon's answer has no metrics: are both "
 		      "of the same version?\n",
 			stderr);
+		if (path)
+			(void)write_file(client, path, down);
 		return client->command->exit_failed;
 	}
 	if (path)

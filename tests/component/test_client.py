@@ -175,6 +175,20 @@ class Check(unittest.TestCase):
             self.assertIn("hint: spguard", done.err)
 
 
+class Metrics(unittest.TestCase):
+    def test_an_answer_without_metrics_leaves_no_old_verdict(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "spguard.prom")
+            with open(path, "w", encoding="ascii") as old:
+                old.write('spguard_verdict{product="app",spguard_verdict="safe"} 1\n')
+            done = ask({"metrics": {"text": None}}, "metrics", "--textfile", path)
+            self.assertEqual(done.code, 1)
+            self.assertIn("has no metrics", done.err)
+            with open(path, encoding="ascii") as file_now:
+                self.assertEqual([line for line in file_now if line[0] != "#"],
+                                 ["spguard_up 0\n"])
+
+
 class Payload(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="spguard-client-")

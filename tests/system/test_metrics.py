@@ -5,7 +5,7 @@ import os
 import stat
 import time
 
-from support import Product, SystemTest, main
+from support import Product, SystemTest, main, private_mounts
 from exposition import Exposition  # noqa: E402  (support knows where it is)
 
 VERDICTS = ("safe", "attention", "blocked", "unknown")
@@ -18,6 +18,10 @@ CONTRACT = {
     "spguard_store_rows_total", "spguard_store_bytes", "spguard_store_queue_rows",
     "spguard_sessions", "spguard_subscriber_drops_total", "spguard_installs_total",
     "spguard_mixed_files", "spguard_hold_active"}
+
+
+def setUpModule():
+    private_mounts()
 
 
 class MetricsTest(SystemTest):
@@ -125,6 +129,21 @@ class MetricsTest(SystemTest):
             down = Exposition(file.read(), False)
         self.assertEqual(down.names(), {"spguard_up"})
         self.assertEqual(down.value("spguard_up"), 0)
+
+    def test_a_textfile_that_cannot_be_written_is_not_kept(self):
+        """Or it would go on saying safe, with every file held."""
+        daemon, directory = self.daemon(), self.tmpfs(size="64k")
+        path = os.path.join(directory, "spguard.prom")
+        self.assertEqual(daemon.run("metrics", "--textfile", path), (0, "", ""))
+        self.hold("mapped", self.dll)
+        with open(os.path.join(directory, "filler"), "wb", 0) as filler:
+            with self.assertRaises(OSError):
+                while filler.write(b"\0" * 4096):
+                    pass
+        code, _, err = daemon.run("metrics", "--textfile", path)
+        self.assertEqual(code, 1)
+        self.assertIn("No space left", err)
+        self.assertEqual(os.listdir(directory), ["filler"])
 
     def test_refusals(self):
         daemon = self.daemon()
