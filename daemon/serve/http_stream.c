@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/http_stream.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/err.h"
 #include "daemon/serve/http_redact.h"
@@ -25,6 +27,7 @@ struct spg_http_stream {
 	size_t n_sent; /* of @waiting */
 	uint64_t n_dropped;
 	bool suspended;
+	bool gone; /* its client has closed the connection */
 };
 
 static void wake(struct spg_http_stream *stream)
@@ -89,7 +92,7 @@ static ssize_t read_stream(void *cls, uint64_t position, char *to, size_t max)
 	(void)position;
 	if (stream->http->stopping)
 		return MHD_CONTENT_READER_END_OF_STREAM;
-	if (stream->waiting.failed)
+	if (stream->waiting.failed || stream->gone)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	tell_loss(stream);
 	n = n_waiting(stream);
@@ -105,10 +108,41 @@ static ssize_t read_stream(void *cls, uint64_t position, char *to, size_t max)
 	return (ssize_t)n;
 }
 
+static bool has_gone(const struct spg_http_stream *stream)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		stream->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	ssize_t n;
+	char byte;
+
+	if (!info)
+		return false;
+	n = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* A connection that is suspended is not looked at by the library: pages that were
+ * closed would have their streams until something is written to them, twice. Returns
+ * how many streams are left. */
+static size_t end_gone(struct spg_http *http)
+{
+	size_t n = 0;
+
+	for (struct spg_http_stream *s = http->streams; s; s = s->next) {
+		if (s->suspended && has_gone(s)) {
+			s->gone = true;
+			wake(s);
+		}
+		n += !s->gone;
+	}
+	return n;
+}
+
 static void on_comment(uv_timer_t *timer)
 {
 	struct spg_http *http = timer->data;
 
+	(void)end_gone(http);
 	for (struct spg_http_stream *s = http->streams; s; s = s->next)
 		if (s->waiting.len == s->n_sent)
 			add(s, COMMENT_LINE, strlen(COMMENT_LINE));
@@ -150,7 +184,8 @@ struct MHD_Response *spg_http_stream_open(struct spg_http *http,
 	struct spg_http_stream *stream;
 	struct MHD_Response *response;
 
-	*ret_busy = http->n_streams >= SPG_HTTP_STREAMS;
+	*ret_busy = http->n_streams >= SPG_HTTP_STREAMS &&
+	            end_gone(http) >= SPG_HTTP_STREAMS;
 	if (*ret_busy)
 		return NULL;
 	stream = calloc(1, sizeof(*stream));
