@@ -86,6 +86,8 @@ int spg_http_query_add(json_t *params, const struct spg_method *method,
 	text = text ? text : "";
 	if (!is_utf8(text) || !is_utf8(name))
 		return SPG_ERR_INVALID;
+	if (!is_list && json_object_get(params, name))
+		return SPG_ERR_EXISTS; /* an answer about one would pass for both */
 	value = read_value(param, text);
 	if (!is_list)
 		return json_object_set_new(params, name, value) < 0 ? SPG_ERR_NOMEM : 0;

@@ -12,7 +12,7 @@
 /**
  * Take the value @text of @name (NULL: none was given, "?all") into @params.
  * @method NULL: there is none of that name. Returns 0; SPG_ERR_INVALID when it is
- * no UTF-8; SPG_ERR_NOMEM.
+ * no UTF-8; SPG_ERR_EXISTS when it has a value and is no list; SPG_ERR_NOMEM.
  */
 int spg_http_query_add(json_t *params, const struct spg_method *method,
 	const char *name, const char *text);

@@ -131,13 +131,18 @@ struct query {
 	int err;
 };
 
-static spg_mhd_result take_argument(
-	void *cls, enum MHD_ValueKind kind, const char *name, const char *text)
+static spg_mhd_result take_argument(void *cls, enum MHD_ValueKind kind,
+	const char *name, size_t name_size, const char *text, size_t text_size)
 {
 	struct query *query = cls;
 
 	(void)kind;
-	query->err = spg_http_query_add(query->params, query->method, name, text);
+	/* What follows a NUL (%00) would be left out. */
+	if (strlen(name) != name_size || (text && strlen(text) != text_size))
+		query->err = SPG_ERR_INVALID;
+	else
+		query->err =
+			spg_http_query_add(query->params, query->method, name, text);
 	return query->err == 0 ? MHD_YES : MHD_NO;
 }
 
@@ -155,25 +160,39 @@ static void ask(struct spg_http_request *request, const char *method, json_t *pa
 	json_decref(params);
 }
 
-/* The query's parameters; NULL: the request was answered. */
+static void refuse_query(
+	struct spg_http_request *request, const char *message, const char *hint)
+{
+	refuse_with(request, MHD_HTTP_BAD_REQUEST,
+		&(struct spg_rpc_error){SPG_RPC_BAD_PARAMS, message, hint});
+}
+
+/* The query's parameters; NULL: the request was answered. @method NULL: they are
+ * texts. */
 static json_t *params_of(
 	struct spg_http_request *request, const struct spg_method *method)
 {
 	struct query query = {.method = method, .params = json_object()};
 
-	MHD_get_connection_values(
+	MHD_get_connection_values_n(
 		request->connection, MHD_GET_ARGUMENT_KIND, take_argument, &query);
 	if (query.err == SPG_ERR_INVALID)
-		refuse_with(request, MHD_HTTP_BAD_REQUEST,
-			&(struct spg_rpc_error){SPG_RPC_BAD_PARAMS,
-				"the query is not UTF-8", "encode it as such"});
+		refuse_query(request, "the query is not UTF-8", "encode it as such");
+	else if (query.err == SPG_ERR_EXISTS)
+		refuse_query(request, "a parameter is given twice, and is no list",
+			"ask in several requests");
 	/* A client that goes would not be noticed until then. */
 	else if (json_object_get(query.params, "wait"))
-		refuse_with(request, MHD_HTTP_BAD_REQUEST,
-			&(struct spg_rpc_error){SPG_RPC_BAD_PARAMS,
-				"nothing waits over HTTP",
-				"listen to /api/events, or on the server: spguard "
-				"check --wait"});
+		refuse_query(request, "nothing waits over HTTP",
+			"listen to /api/events, or on the server: spguard "
+			"check --wait");
+	/* Whether there is an answer would tell what is left out of it. */
+	else if (json_object_get(query.params, "process") &&
+		 !request->http->shows_processes)
+		refuse_with(request, MHD_HTTP_FORBIDDEN,
+			&(struct spg_rpc_error){SPG_RPC_DENIED,
+				"processes are not shown over HTTP",
+				"on the server: spguard log --process"});
 	else if (query.err == 0 && query.params)
 		return query.params;
 	else
@@ -216,11 +235,9 @@ static void serve_health(struct spg_http_request *request)
 		TEXT_TYPE);
 }
 
-static void serve_events(struct spg_http_request *request)
+static void begin_events(struct spg_http_request *request, const char *product)
 {
 	const struct spg_service *service = request->asker.host->service;
-	const char *product = MHD_lookup_connection_value(
-		request->connection, MHD_GET_ARGUMENT_KIND, "product");
 	bool busy = false;
 
 	if (product && spg_model_find_product(service->model, product) < 0) {
@@ -241,6 +258,16 @@ static void serve_events(struct spg_http_request *request)
 			&(struct spg_rpc_error){SPG_RPC_BUSY,
 				"too many clients listen to events",
 				"close pages that are not looked at"});
+}
+
+static void serve_events(struct spg_http_request *request)
+{
+	json_t *params = params_of(request, NULL);
+
+	if (!params)
+		return;
+	begin_events(request, json_string_value(json_object_get(params, "product")));
+	json_decref(params);
 }
 
 /* A browser that has this page already is told so. */

@@ -114,6 +114,8 @@ class HttpTest(SystemTest):
                 ("/api/check?colour=red", 400, "no parameter"),
                 ("/api/check?product=%ff%fe", 400, "not UTF-8"),
                 ("/api/check?wait=5", 400, "nothing waits"),
+                ("/api/check?product=b&product=app", 400, "given twice"),
+                ("/api/check?product=app%00b", 400, "not UTF-8"),
                 ("/api/installs?ended=1", 403, "may not say")):
             with self.subTest(path=path):
                 got, message, hint = client.error(path)
@@ -214,6 +216,20 @@ class HttpTest(SystemTest):
         self.assertIn("does not exist", lack["why"])
         self.assertIn("create it", lack["remedy"])
 
+    def test_nobody_asks_for_processes_that_are_not_shown(self):
+        """Whether there are events of a name would tell what runs here."""
+        daemon, client = self.web_daemon(show_processes=False)
+        holder = self.hold("mapped", self.dll)
+        daemon.run("flush")
+        for process in ("holder", str(holder.pid), "none", ""):
+            status, message, hint = client.error(f"/api/log?process={process}")
+            self.assertEqual(status, 403)
+            self.assertIn("not shown", message)
+            self.assertIn("spguard log", hint)
+        daemon.write_config(*web.section(client.address))
+        self.assertEqual(daemon.run("reload")[0], 0)
+        self.assertTrue(client.json(f"/api/log?process={holder.pid}")["events"])
+
     def test_a_reload_shows_them(self):
         daemon, client = self.web_daemon(show_processes=False)
         holder = self.hold("mapped", self.dll)
@@ -270,6 +286,22 @@ class HttpTest(SystemTest):
             while stream.read_block():
                 pass  # what was under way; then it ends
             stream.close()
+
+    def test_streams_of_pages_that_were_closed_are_nobodys(self):
+        """Who loads a page again and again has its events each time."""
+        for address in (f"unix:{self.path('http.sock')}", f"127.0.0.1:{web.free_port()}"):
+            with self.subTest(address=address):
+                daemon, client = self.web_daemon(address=address, home=address[:4])
+                for _ in range(100):
+                    stream = client.events()
+                    self.assertEqual(stream.answer.status, 200)
+                    stream.close()
+                kept = client.events()
+                holder = self.hold("mapped", self.dll)
+                self.assertEqual(kept.wait_for("verdict")["verdict"], "blocked")
+                holder.release()
+                kept.close()
+                self.assertEqual(daemon.stop(), 0)
 
     def test_too_many_connections(self):
         daemon, client = self.web_daemon()
