@@ -191,7 +191,7 @@ START_TEST(check_answer)
 	json_object_del(answer, "next");
 	check_text(answer,
 		"{\"verdict\":\"blocked\",\"otherwise\":\"unknown\",\"product\":"
-	        "\"exchange55\","
+		"\"exchange55\","
 		"\"title\":\"Microsoft Exchange Server 5.5\","
 		"\"at\":\"2026-11-22T13:00:00.123456Z\",\"generation\":4711,"
 		"\"proof\":{\"tier\":\"procfs\",\"files\":5,\"took_us\":212,"
