@@ -148,6 +148,7 @@ static void on_begun(void *user, size_t n_files, size_t n_directories)
 	hold->n_directories = n_directories;
 	if (hold->state == SPG_HOLD_STARTING)
 		hold->state = SPG_HOLD_ACTIVE;
+	hold->began_ns = spg_clock_wall_ns();
 	record_begin(hold);
 	if (hold->on_begun)
 		hold->on_begun(hold->begun_user, hold);

@@ -57,6 +57,7 @@ struct spg_hold {
 	struct spg_process *process; /* the client; NULL: without memory */
 	struct spg_guard *guard;     /* NULL: gone */
 	const void *owner;           /* NULL: gone */
+	int64_t began_ns;            /* UTC; 0 not yet */
 	int64_t until_ns;            /* UTC */
 	int64_t ended_ns;            /* UTC; 0 not yet */
 	size_t n_files, n_directories;

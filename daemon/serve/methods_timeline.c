@@ -23,7 +23,7 @@
 #define GAPS_MAX       1000
 #define INSTALLS_MAX   200
 #define HOLD_EVENTS    1000
-/* A hold that ends in the period may have begun so much earlier. */
+/* A hold may have begun so much before the period, and end so much after it. */
 #define HOLD_MAX_NS    (4 * 3600 * SPG_NS_PER_S)
 
 struct bar {
@@ -44,7 +44,7 @@ struct asked {
 	struct spg_product *product;
 	int64_t since_ns, until_ns, oldest_ns;
 	struct bar *bars; /* full: the oldest of those that ended is overwritten */
-	size_t n_bars, size_bars, next_bar;
+	size_t n_bars, size_bars, next_bar, n_lasting;
 	struct gap *gaps;
 	size_t n_gaps, size_gaps;
 	bool more; /* not everything is told */
@@ -66,36 +66,38 @@ static int keep(char **to, const char *text)
 	return text && !*to ? SPG_ERR_NOMEM : 0;
 }
 
-/* Where the next bar goes; NULL: no memory. */
-static struct bar *place_for_bar(struct asked *asked)
+/* Where the next bar goes: 0; 1 when there is no place; or SPG_ERR_NOMEM. */
+static int find_place(struct asked *asked, struct bar **ret)
 {
 	struct bar *bar;
 
 	if (asked->n_bars < BARS_MAX) {
 		if (spg_array_reserve(&asked->bars, asked->n_bars, &asked->size_bars,
 			    sizeof(*asked->bars)) < 0)
-			return NULL;
-		return &asked->bars[asked->n_bars++];
+			return SPG_ERR_NOMEM;
+		*ret = &asked->bars[asked->n_bars++];
+		return 0;
 	}
 	asked->more = true;
-	/* Those that last came first, and stay. */
-	for (size_t i = 0; i < BARS_MAX; i++) {
+	if (asked->n_lasting == BARS_MAX)
+		return 1;
+	do
 		bar = &asked->bars[asked->next_bar++ % BARS_MAX];
-		if (!bar->lasts)
-			break;
-	}
+	while (bar->lasts);
 	bar_finish(bar);
-	return bar;
+	*ret = bar;
+	return 0;
 }
 
 static int on_interval(void *data, const struct spg_store_interval *interval)
 {
 	struct asked *asked = data;
-	struct bar *bar = place_for_bar(asked);
-	int r;
+	struct bar *bar;
+	int r = find_place(asked, &bar);
 
-	if (!bar)
-		return SPG_ERR_NOMEM;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	asked->n_lasting += interval->open;
 	*bar = (struct bar){.from_ns = interval->from_ns,
 		.to_ns = interval->to_ns,
 		.how = interval->how,
@@ -141,6 +143,8 @@ static int order_bars(const void *va, const void *vb)
 		return a->from_ns < b->from_ns ? -1 : 1;
 	if (a->pid != b->pid)
 		return a->pid < b->pid ? -1 : 1;
+	if (a->how != b->how)
+		return a->how < b->how ? -1 : 1;
 	return (int)a->lasts - (int)b->lasts;
 }
 
@@ -241,30 +245,34 @@ static json_t *render_gaps(const struct asked *asked)
 	return spg_render_done(out, r);
 }
 
-/* Each end with the begin before it. One whose begin is out of sight began before. */
+/* Each end with the begin before it. One whose begin is out of sight began before. One
+ * without an end lasts; or the daemon ended with it, and so did the hold. */
 static json_t *render_holds(
 	const struct asked *asked, const struct spg_event_list *events)
 {
+	const struct spg_hold *lasting =
+		spg_holds_of(asked->call->service->holds, asked->product->name);
 	json_t *out = json_array();
 	int64_t began_ns = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < events->n; i++) {
 		const struct spg_event *event = events->events[i];
+		int64_t from_ns = began_ns ? began_ns : asked->since_ns;
 
-		if (event->kind == SPG_EVENT_HOLD_END && event->at_ns > asked->since_ns)
-			r |= json_array_append_new(out,
-				json_pack("{s:o, s:o}", "from",
-					spg_render_time(
-						began_ns ? began_ns : asked->since_ns),
-					"to", spg_render_time(event->at_ns)));
 		began_ns = event->kind == SPG_EVENT_HOLD_BEGIN ? event->at_ns : 0;
+		if (event->kind == SPG_EVENT_HOLD_END &&
+			event->at_ns > asked->since_ns && from_ns < asked->until_ns)
+			r |= json_array_append_new(
+				out, json_pack("{s:o, s:o}", "from",
+					     spg_render_time(from_ns), "to",
+					     spg_render_time(event->at_ns)));
 	}
-	/* It lasts; or the daemon ended with it, and so did the hold. */
-	if (began_ns && spg_holds_of(asked->call->service->holds, asked->product->name))
+	/* However long ago it began: it may have been renewed. */
+	if (lasting && lasting->began_ns && lasting->began_ns < asked->until_ns)
 		r |= json_array_append_new(
-			out, json_pack("{s:o, s:n}", "from", spg_render_time(began_ns),
-				     "to"));
+			out, json_pack("{s:o, s:n}", "from",
+				     spg_render_time(lasting->began_ns), "to"));
 	return spg_render_done(out, r);
 }
 
@@ -303,6 +311,7 @@ static void on_holds(void *user, int err, struct spg_store_page *page)
 
 	if (is_over(asked, err))
 		return;
+	asked->more = asked->more || page->more;
 	spg_call_reply(asked->call, render(asked, &page->events));
 	asked_destroy(asked);
 }
@@ -321,6 +330,8 @@ static void on_installs(
 	if (is_over(asked, err))
 		return;
 	asked->installs = json_array();
+	if (n == INSTALLS_MAX && installs[n - 1]->began_ns > asked->since_ns)
+		asked->more = true;
 	for (size_t i = n; i-- > 0;) {
 		const struct spg_install *install = installs[i];
 
@@ -337,7 +348,7 @@ static void on_installs(
 		return;
 	query.product = asked->product->name;
 	query.since_ns = asked->since_ns - HOLD_MAX_NS;
-	query.until_ns = asked->until_ns;
+	query.until_ns = asked->until_ns + HOLD_MAX_NS;
 	spg_store_query(asked->call->service->store, &query, on_holds, asked);
 }
 

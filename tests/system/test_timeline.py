@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The method timeline: bars for who held what, gaps, installs and holds."""
+import contextlib
+import datetime
 import os
 import signal
+import sqlite3
 
 from support import Product, RpcError, SystemTest, main
 
@@ -123,6 +126,61 @@ class TimelineTest(SystemTest):
         answer = self.timeline(daemon)
         self.assertEqual([hold["to"] for hold in answer["holds"]], [None])
         self.assertEqual(self.timeline(daemon, until=answer["since"])["holds"], [])
+
+    def test_a_hold_that_ended_after_the_period(self):
+        daemon = self.daemon()
+        connection = self.rpc(daemon)
+        hold = connection.call("hold.begin", **{"for": 60})["hold"]
+        within = self.timeline(daemon)["until"]
+        connection.call("hold.end", hold=hold)
+        holds = self.timeline(daemon, until=within)["holds"]
+        self.assertEqual(len(holds), 1)
+        self.assertTrue(holds[0]["from"] < within < holds[0]["to"], holds)
+        after = holds[0]["to"]
+        holds = self.timeline(daemon, since=within)["holds"]
+        self.assertEqual([hold["to"] for hold in holds], [after])
+        self.assertEqual(self.timeline(daemon, since=after)["holds"], [])
+
+    def insert_installs(self, n, first="2026-01-01T00:00:00"):
+        """Of the product "app", one a minute, into the database."""
+        began = int(datetime.datetime.fromisoformat(first + "+00:00").timestamp())
+        with contextlib.closing(sqlite3.connect(self.path("home", "spguard.db"))) as db:
+            db.executemany(
+                "INSERT INTO installs(product, began, ended, outcome, last) "
+                "SELECT 'app', ?, ?, outcome, ? FROM installs WHERE id = 1",
+                [((began + 60 * i) * 10**9, (began + 60 * i + 30) * 10**9,
+                  (began + 60 * i) * 10**9) for i in range(n)])
+            db.commit()
+
+    def test_more_installs_than_are_told(self):
+        daemon = self.daemon()
+        os.rename(self.file("new", self.path()), self.dll)
+        daemon.check()
+        self.timeline(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        self.insert_installs(250)
+        daemon.start()
+        # The newest ones are: 50 of the oldest are left out, and that is said.
+        period = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
+        answer = self.timeline(daemon, **period)
+        self.assertTrue(answer["more"])
+        self.assertLessEqual(len(answer["installs"]), 200)
+        period["since"] = "2026-01-01T02:00:00Z"
+        answer = self.timeline(daemon, **period)
+        self.assertEqual((answer["more"], len(answer["installs"])), (False, 130))
+
+    def test_the_ends_of_time(self):
+        daemon = self.daemon()
+        for period in ({"since": "0001-01-01T00:00:00Z"},
+                       {"since": "1677-09-21T00:12:44Z", "until": "2262-04-11T23:47:16Z"},
+                       {"since": "1970-01-01T00:00:00Z", "until": "9999-12-31T23:59:59Z"},
+                       {"until": "1677-09-21T00:12:44Z"}):
+            with self.subTest(**period):
+                try:
+                    self.assertEqual(self.timeline(daemon, **period)["files"], [])
+                except RpcError:
+                    pass  # a time that no clock of this daemon can have
+        self.assertEqual(daemon.check()["verdict"], "safe")
 
     def test_refusals(self):
         daemon = self.daemon(Product("app", self.bin), Product("b", self.bin))
