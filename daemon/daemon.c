@@ -343,6 +343,8 @@ static void stop(struct daemon *d)
 	d->stopping = true;
 	spg_herald_stop(d->herald);
 	uv_close((uv_handle_t *)&d->on_hup, NULL);
+	/* To reload what stops comes too late; it shall end nothing either. */
+	signal(SIGHUP, SIG_IGN);
 	uv_close((uv_handle_t *)&d->on_term, NULL);
 	uv_close((uv_handle_t *)&d->on_int, NULL);
 	uv_close((uv_handle_t *)&d->watchdog, NULL);

@@ -39,6 +39,15 @@ class StartStopTest(SystemTest):
         self.assertEqual(daemon.stop(), 0, daemon.log_text())
         self.assertLess(time.monotonic() - began, 5)
 
+    def test_a_reload_while_it_stops(self):
+        """It comes too late, and ends nothing."""
+        for _ in range(5):
+            daemon = self.daemon()
+            daemon.signal(signal.SIGTERM)
+            daemon.log.wait_for(lambda line: "stopping" in line, "'stopping'")
+            daemon.signal(signal.SIGHUP)
+            self.assertEqual(daemon.process.wait(FAIL_AFTER), 0)
+
     def test_interrupt_stops_too(self):
         daemon = self.daemon()
         daemon.signal(signal.SIGINT)
