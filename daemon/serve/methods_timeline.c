@@ -26,6 +26,16 @@
 /* A hold may have begun so much before the period, and end so much after it. */
 #define HOLD_MAX_NS    (4 * 3600 * SPG_NS_PER_S)
 
+/* @at_ns so much later, as far as times go: clients choose them. */
+static int64_t later(int64_t at_ns, int64_t by_ns)
+{
+	int64_t sum;
+
+	if (!__builtin_add_overflow(at_ns, by_ns, &sum))
+		return sum;
+	return by_ns < 0 ? INT64_MIN : INT64_MAX;
+}
+
 struct bar {
 	char *path, *name, *unit;
 	int64_t from_ns, to_ns;
@@ -347,8 +357,8 @@ static void on_installs(
 	if (is_over(asked, r ? SPG_ERR_NOMEM : 0))
 		return;
 	query.product = asked->product->name;
-	query.since_ns = asked->since_ns - HOLD_MAX_NS;
-	query.until_ns = asked->until_ns + HOLD_MAX_NS;
+	query.since_ns = later(asked->since_ns, -HOLD_MAX_NS);
+	query.until_ns = later(asked->until_ns, HOLD_MAX_NS);
 	spg_store_query(asked->call->service->store, &query, on_holds, asked);
 }
 
@@ -374,7 +384,7 @@ void spg_method_timeline(struct spg_call *call, const json_t *params)
 
 	if (!product || !spg_params_time(call, params, "until", &until_ns))
 		return;
-	since_ns = until_ns - SPAN_DEFAULT_S * SPG_NS_PER_S;
+	since_ns = later(until_ns, -SPAN_DEFAULT_S * SPG_NS_PER_S);
 	if (!spg_params_time(call, params, "since", &since_ns))
 		return;
 	if (since_ns >= until_ns) {
