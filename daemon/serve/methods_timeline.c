@@ -18,8 +18,9 @@
 #include "daemon/store/records.h"
 
 #define SPAN_DEFAULT_S 3600
-/* Of those that ended, the latest: as many as a picture can show. */
-#define BARS_MAX       20000
+/* Of those that ended, the latest: as many as a picture can show, and the loop makes an
+ * answer of without keeping others waiting. */
+#define BARS_MAX       5000
 #define GAPS_MAX       1000
 #define INSTALLS_MAX   200
 #define HOLD_EVENTS    1000

@@ -12,6 +12,9 @@
 #include "daemon/store/records.h"
 #include "daemon/store/writer.h"
 
+/* For so long answers are delivered in one turn of the loop. */
+#define TURN_NS (20 * SPG_NS_PER_MS)
+
 static void destroy(struct spg_store *store)
 {
 	if (!store)
@@ -44,8 +47,9 @@ static void run_callback(struct spg_command *command)
 	spg_command_destroy(command);
 }
 
-/* A callback may stop the store, which delivers what is left. */
-static void deliver(struct spg_store *store)
+/* A callback may stop the store, which delivers what is left. With @until_ns,
+ * monotonic, not 0: no more when that has passed. Returns whether something is left. */
+static bool deliver(struct spg_store *store, int64_t until_ns)
 {
 	struct spg_event_list told;
 	struct spg_command *command;
@@ -62,12 +66,19 @@ static void deliver(struct spg_store *store)
 		run_callback(command);
 		if (!store->spare)
 			store->spare = spg_command_create(NULL);
+		if (until_ns && spg_clock_mono_ns() >= until_ns)
+			break;
 	}
+	return store->deliver.first != NULL;
 }
 
+/* Somebody waits for each page; but a guard (daemon/watch/watch.h) for the next beat
+ * of the loop, or it lets the openers go. */
 static void on_async(uv_async_t *async)
 {
-	deliver(async->data);
+	if (deliver(async->data, spg_clock_mono_ns() + TURN_NS) &&
+		!uv_is_closing((uv_handle_t *)async))
+		uv_async_send(async);
 }
 
 static void on_start_failed(uv_handle_t *handle)
@@ -214,7 +225,7 @@ static void answer_rest(struct spg_store *store)
 	/* A callback may ask again: that is refused in the next turn. */
 	do {
 		refuse_commands(store);
-		deliver(store);
+		(void)deliver(store, 0);
 	} while (store->commands.first);
 }
 

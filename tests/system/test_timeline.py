@@ -3,6 +3,7 @@
 """The method timeline: bars for who held what, gaps, installs and holds."""
 import contextlib
 import datetime
+import json
 import os
 import signal
 import sqlite3
@@ -181,6 +182,36 @@ class TimelineTest(SystemTest):
                 except RpcError:
                     pass  # a time that no clock of this daemon can have
         self.assertEqual(daemon.check()["verdict"], "safe")
+
+    def test_many_at_once_end_no_hold(self):
+        """The guard takes a daemon that only draws pictures for one that hangs."""
+        daemon = self.daemon()
+        holder = self.hold("mapped", self.dll)
+        daemon.check()
+        holder.release()
+        daemon.check()
+        self.timeline(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        with contextlib.closing(sqlite3.connect(daemon.database)) as db:
+            db.executemany(
+                "INSERT INTO uses(file, process, how, since, until) SELECT file, process, how,"
+                " since - ?, since - ? FROM uses LIMIT 1",
+                [((i + 1) * 10**9, (i + 1) * 10**9 - 10**8) for i in range(10000)])
+            db.commit()
+        daemon.start()
+        holding = self.rpc(daemon)
+        hold = holding.call("hold.begin", **{"for": 600})["hold"]
+        asking = [self.rpc(daemon) for _ in range(6)]
+        for connection in asking:
+            for i in range(15):
+                connection.send_raw(json.dumps(
+                    {"jsonrpc": "2.0", "id": i, "method": "timeline",
+                     "params": {"since": "2020-01-01T00:00:00Z"}}).encode() + b"\n")
+        for connection in asking:
+            for _ in range(15):
+                answer = connection.read_message()
+                self.assertTrue(answer.get("result", {}).get("more"), str(answer)[:200])
+        self.assertEqual(holding.call("hold.end", hold=hold)["cause"], "ended")
 
     def test_refusals(self):
         daemon = self.daemon(Product("app", self.bin), Product("b", self.bin))
