@@ -439,7 +439,8 @@ static int lack_missing(struct spg_walk *walk, const char *path)
 		if (strcmp(product->directories[i].path, path) == 0)
 			origin = product->directories[i].origin;
 	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true, "a directory",
-		"create it, or take it out of the product; it is watched for",
+		"create it, or take it out of the product, or the product out of the "
+		"configuration, then: spguard reload",
 		"%s does not exist (%s)", path, origin);
 }
 
