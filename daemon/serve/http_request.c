@@ -27,6 +27,50 @@ static struct spg_http_request *request_of(struct spg_asker *asker)
 	return (struct spg_http_request *)asker;
 }
 
+static void wake(struct spg_http_request *request)
+{
+	if (!request->suspended)
+		return;
+	request->suspended = request->waits = false;
+	spg_http_resume(request->http, request->connection);
+}
+
+/* ---- turns ---- */
+
+/* What needs no survey and no history is answered at once. */
+static bool is_question(const char *url)
+{
+	return strcmp(url, "/metrics") == 0 ||
+	       (strncmp(url, "/api/", 5) == 0 && strcmp(url, "/api/events") != 0);
+}
+
+/* False: too many ask already, and it has to wait. */
+static bool take_turn(struct spg_http_request *request, const char *url)
+{
+	if (!is_question(url))
+		return true;
+	request->waits = request->http->n_questions >= SPG_HTTP_QUESTIONS;
+	request->asks = !request->waits;
+	request->http->n_questions += request->asks;
+	return request->asks;
+}
+
+/* It has its answer or has gone, perhaps when it had just been woken: who waits longest
+ * is next. */
+static void pass_turn(struct spg_http_request *request)
+{
+	struct spg_http *http = request->http;
+	struct spg_http_request *next = NULL;
+
+	http->n_questions -= request->asks;
+	request->asks = request->waits = false;
+	for (struct spg_http_request *r = http->requests; r; r = r->next)
+		if (r->waits)
+			next = r;
+	if (next && http->n_questions < SPG_HTTP_QUESTIONS)
+		wake(next);
+}
+
 /* ---- answers ---- */
 
 static void answered(
@@ -35,10 +79,8 @@ static void answered(
 	request->answered = true;
 	request->status = status;
 	request->media_type = media_type;
-	if (!request->suspended)
-		return;
-	request->suspended = false;
-	spg_http_resume(request->http, request->connection);
+	pass_turn(request);
+	wake(request);
 }
 
 /* @document is taken over; NULL: there was no memory for it. */
@@ -432,7 +474,7 @@ spg_mhd_result spg_http_on_request(void *cls, struct MHD_Connection *connection,
 		*upload_size = 0; /* nothing here takes a body */
 		return MHD_YES;
 	}
-	if (!request->begun) {
+	if (!request->begun && take_turn(request, url)) {
 		request->begun = true;
 		begin(request, url, method);
 	}
@@ -455,6 +497,7 @@ void spg_http_on_completed(void *cls, struct MHD_Connection *connection, void **
 		return;
 	*closure = NULL;
 	spg_call_abandon_all(&request->asker.calls);
+	pass_turn(request);
 	if (request->prev)
 		request->prev->next = request->next;
 	else
@@ -469,11 +512,7 @@ void spg_http_on_completed(void *cls, struct MHD_Connection *connection, void **
 
 void spg_http_requests_resume(struct spg_http *http)
 {
-	for (struct spg_http_request *r = http->requests; r; r = r->next) {
-		if (!r->suspended)
-			continue;
-		r->suspended = false;
-		spg_http_resume(http, r->connection);
-	}
+	for (struct spg_http_request *r = http->requests; r; r = r->next)
+		wake(r);
 	spg_http_streams_resume(http);
 }

@@ -6,8 +6,8 @@
  * finds which. A method that answers later leaves the connection suspended until
  * then; a client that has gone is noticed when the answer is there.
  *
- * Requests are bounded by SPG_HTTP_CONNECTIONS, and together they are one user
- * (account.h). Loop thread.
+ * Requests are bounded by SPG_HTTP_CONNECTIONS, those that ask by SPG_HTTP_QUESTIONS:
+ * the others wait, suspended. Together they are one user (account.h). Loop thread.
  */
 #include "common/buf.h"
 #include "daemon/serve/http_state.h"
@@ -18,7 +18,9 @@ struct spg_http_request {
 	struct spg_http *http;
 	struct MHD_Connection *connection;
 	bool begun;     /* it was looked at */
-	bool suspended; /* waits for the answer */
+	bool waits;     /* until others have their answers */
+	bool asks;      /* counted in n_questions */
+	bool suspended; /* waits for the answer, or as above */
 	bool answered;  /* what follows is the answer */
 	unsigned status;
 	struct spg_buf body;

@@ -15,6 +15,9 @@
 /* Connections at once; of which streams of events. */
 #define SPG_HTTP_CONNECTIONS 128
 #define SPG_HTTP_STREAMS     32
+/* Questions at once. One survey answers all that wait for it in one turn of the loop:
+ * anybody could keep it so long that guards take the daemon for dead. */
+#define SPG_HTTP_QUESTIONS   4
 
 /* libmicrohttpd before 0.9.71 had int. */
 typedef enum MHD_Result spg_mhd_result;
@@ -44,7 +47,8 @@ struct spg_http {
 	uv_timer_t comment; /* shows streams that it goes on */
 	struct spg_http_listener *listeners;
 	size_t n_listeners;
-	struct spg_http_request *requests; /* all of them */
+	struct spg_http_request *requests; /* all of them, the newest first */
+	size_t n_questions;                /* of which have asked */
 	struct spg_http_stream *streams;
 	size_t n_streams;
 	size_t n_closing;

@@ -315,6 +315,29 @@ class HttpTest(SystemTest):
             connection.close()
         self.assertEqual(client.get("/healthz")[0], 200)
 
+    def test_many_questions_end_no_hold(self):
+        """All that wait for a survey are answered together, and guards wait for that."""
+        for i in range(5000):
+            self.file(f"Part{i}.dll", content=b"x")
+        daemon, client = self.web_daemon(show_processes=False)
+        holding = self.rpc(daemon)
+        hold = holding.call("hold.begin", **{"for": 600})["hold"]
+        asking = []
+        for _ in range(60):
+            connection = client.connection()
+            connection.request("GET", "/api/check?all")
+            asking.append(connection)
+        # One that goes while it waits for its turn keeps nobody from his.
+        for connection in asking[::10]:
+            connection.close()
+        self.assertEqual(client.get("/healthz")[0], 200)
+        for i, connection in enumerate(asking):
+            if i % 10:
+                answer = connection.getresponse()
+                self.assertEqual(json.loads(answer.read())["verdict"], "safe")
+                connection.close()
+        self.assertEqual(holding.call("hold.end", hold=hold)["cause"], "ended")
+
     def test_garbage(self):
         daemon, client = self.web_daemon()
         for data in (b"\0" * 5000, b"GET / HTTP/1.1\r\nHost: " + b"x" * 100000,
