@@ -233,6 +233,18 @@ static int listen_at(struct spg_http_listener *listener,
 		on_connection, listener);
 }
 
+/* Is only this machine reached by the socket @fd, which somebody else has bound? What
+ * cannot be told apart is guarded like one that is. */
+static bool is_local(int fd)
+{
+	struct spg_listen_address address = {.address_len = sizeof(address.address)};
+
+	return getsockname(fd, (struct sockaddr *)&address.address,
+		       &address.address_len) < 0 ||
+	       address.address.ss_family == AF_UNIX ||
+	       spg_listen_address_is_local(&address);
+}
+
 static int listen_everywhere(
 	struct spg_http *http, const struct spg_http_config *config)
 {
@@ -243,10 +255,10 @@ static int listen_everywhere(
 		http->listeners[0] =
 			(struct spg_http_listener){.http = http, .fd = config->fd};
 		http->n_listeners = 1;
-		http->local = false; /* whoever gave it knows */
-		return poll_listener(&http->listeners[0]);
+		http->local = is_local(config->fd);
+		r = poll_listener(&http->listeners[0]);
 	}
-	for (size_t i = 0; r == 0 && i < config->n_addresses; i++) {
+	for (size_t i = 0; r == 0 && config->fd <= 0 && i < config->n_addresses; i++) {
 		http->listeners[i] = (struct spg_http_listener){.http = http, .fd = -1};
 		http->n_listeners++;
 		http->local = http->local &&

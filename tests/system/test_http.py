@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import sys
 import unittest
 
 from support import FAIL_AFTER, Product, SystemTest, main
@@ -13,6 +14,16 @@ import web  # noqa: E402  (support knows where it is)
 from exposition import Exposition  # noqa: E402
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+# What a service manager does: argv is the port, then the program and its arguments.
+HAND_OVER = """
+import os, socket, sys
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
+    os.dup2(listener.fileno(), 3)
+    os.set_inheritable(3, True)  # when it had that number already
+    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="http")
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def is_built(daemon):
@@ -153,6 +164,23 @@ class HttpTest(SystemTest):
         for host, status in (("localhost", 200), ("localhost:9763", 200), ("127.0.0.1", 200),
                              ("[::1]:9763", 200), ("evil.example", 421),
                              ("127.0.0.1.evil.example:9763", 421), ("x" * 300, 421)):
+            with self.subTest(host=host):
+                self.assertEqual(client.get("/healthz", headers={"Host": host})[0], status)
+
+    def test_only_by_local_names_at_a_socket_of_the_service_manager(self):
+        """It bound the socket; to 127.0.0.1 as well, and pages can lead there."""
+        port = web.free_port()
+        daemon = self.daemon(start=False, prefix=(sys.executable, "-c", HAND_OVER, str(port)))
+        daemon.write_config("[http]")
+        try:
+            daemon.start()
+        except Exception:
+            if not is_built(daemon):
+                raise unittest.SkipTest("built without libmicrohttpd") from None
+            raise
+        client = web.Web(f"127.0.0.1:{port}")
+        for host, status in (("localhost", 200), ("127.0.0.1:9763", 200),
+                             ("evil.example", 421)):
             with self.subTest(host=host):
                 self.assertEqual(client.get("/healthz", headers={"Host": host})[0], status)
 
