@@ -32,7 +32,8 @@ struct holder {
 	pid_t parent; /* of @pid, when it is neither us nor our child */
 	int loop;     /* number of the loop device */
 	char loop_path[32];
-	ino_t ino; /* of the file, once it has been looked up */
+	dev_t dev; /* of the file, once it has been looked up */
+	ino_t ino;
 	pthread_t thread;
 	sem_t entered, leave;
 };

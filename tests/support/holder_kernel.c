@@ -327,7 +327,7 @@ static void clear_loop(const struct holder *h)
 
 	/* Another file's by now? */
 	if (loop >= 0 && ioctl(loop, LOOP_GET_STATUS64, &info) == 0 &&
-		info.lo_inode == h->ino)
+		info.lo_inode == h->ino && info.lo_device == h->dev)
 		ioctl(loop, LOOP_CLR_FD, 0);
 	close(loop);
 }
@@ -340,6 +340,7 @@ static void enter_loop(struct holder *h)
 
 	if (fstat(file, &st) < 0)
 		holder_die("fstat");
+	h->dev = st.st_dev;
 	h->ino = st.st_ino;
 	close(make_loop(h, file, 0));
 	close(file);

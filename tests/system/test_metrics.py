@@ -91,7 +91,8 @@ class MetricsTest(SystemTest):
 
     def test_an_install_that_left_a_file_out(self):
         replaced = [self.file(f"Part{n}.dll") for n in range(8)]
-        daemon = self.daemon()
+        # One install, however slowly the machine replaces the files.
+        daemon = self.daemon(daemon_keys={"install-quiet": "3s"})
         holder = self.hold("mapped", self.dll)
         daemon.check()
         for path in replaced:
