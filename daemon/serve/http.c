@@ -38,8 +38,11 @@ static void run(struct spg_http *http)
 
 	if (http->stopping)
 		return;
+	http->resumed = false;
 	MHD_run(http->daemon);
-	if (MHD_get_timeout(http->daemon, &ms) == MHD_YES)
+	if (http->resumed)
+		uv_timer_start(&http->timer, on_timer, 0, 0);
+	else if (MHD_get_timeout(http->daemon, &ms) == MHD_YES)
 		uv_timer_start(&http->timer, on_timer, ms, 0);
 	else
 		uv_timer_stop(&http->timer);
@@ -48,7 +51,9 @@ static void run(struct spg_http *http)
 void spg_http_resume(struct spg_http *http, struct MHD_Connection *connection)
 {
 	MHD_resume_connection(connection);
-	/* Without a listening socket of its own, its epoll descriptor does not tell. */
+	/* Without a listening socket of its own, its epoll descriptor does not tell; nor
+	 * does the time that it wants to be called at, from within a call. */
+	http->resumed = true;
 	if (!http->stopping)
 		uv_timer_start(&http->timer, on_timer, 0, 0);
 }

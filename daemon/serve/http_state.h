@@ -43,6 +43,7 @@ struct spg_http {
 	bool local;         /* listens where only this machine reaches it: see Host */
 	uv_poll_t poll;     /* of libmicrohttpd's epoll descriptor */
 	uv_timer_t timer;   /* when it wants to be called otherwise */
+	bool resumed;       /* a connection, since it was called */
 	uv_timer_t rest;    /* no new clients until descriptors are free */
 	uv_timer_t comment; /* shows streams that it goes on */
 	struct spg_http_listener *listeners;

@@ -5,6 +5,7 @@ what names a process unless that is wanted."""
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import unittest
@@ -365,6 +366,24 @@ class HttpTest(SystemTest):
                 self.assertEqual(json.loads(answer.read())["verdict"], "safe")
                 connection.close()
         self.assertEqual(holding.call("hold.end", hold=hold)["cause"], "ended")
+
+    def test_many_that_go_before_their_turn(self):
+        """They hold up nobody: who comes then has his answer, with nothing else to do."""
+        self.hold("mapped", self.dll)
+        for address in (f"unix:{self.path('http.sock')}", f"127.0.0.1:{web.free_port()}"):
+            with self.subTest(address=address):
+                daemon, client = self.web_daemon(address=address, home=address[:4])
+                daemon.signal(signal.SIGSTOP)
+                waiting = []
+                for _ in range(40):
+                    connection = client.connection()
+                    connection.request("GET", "/metrics")
+                    waiting.append(connection)
+                for connection in waiting:
+                    connection.close()
+                daemon.signal(signal.SIGCONT)
+                self.assertEqual(client.get("/metrics")[0], 200)
+                self.assertEqual(daemon.stop(), 0)
 
     def test_garbage(self):
         daemon, client = self.web_daemon()
