@@ -467,7 +467,8 @@ class ServiceTest(SystemTest):
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as asking:
             asking.settimeout(FAIL_AFTER)
             asking.connect("/run/spguard/http.sock")
-            asking.sendall(b"GET /api/check HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+            asking.sendall(b"GET /api/check HTTP/1.1\r\nHost: localhost\r\n"
+                           b"Connection: close\r\n\r\n")
             answer = b""
             with contextlib.suppress(ConnectionError):
                 answer = b"".join(iter(lambda: asking.recv(65536), b""))
