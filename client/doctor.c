@@ -19,10 +19,10 @@ static const char help[] =
 	"\n"
 	"Usage: spguard doctor [--all]\n"
 	"\n"
-	"Goes through the daemon's means of looking, the directories of all products,\n"
-	"what could not be looked at, and the history. What is fine takes one line;\n"
-	"for each lack it says what that means for the verdicts, what to do, and the\n"
-	"command.\n"
+	"Goes through the daemon's means of looking, its configuration, the\n"
+	"directories of all products, what could not be looked at, and the history.\n"
+	"What is fine takes one line; for each lack it says what that means for the\n"
+	"verdicts, what to do, and the command.\n"
 	"\n"
 	"      --all         tell about what is fine one by one, too\n"
 	"      --json        {\"healthy\": BOOL, \"findings\": [{\"subject\", "
@@ -254,6 +254,33 @@ static void examine_products(json_t *findings, const json_t *status)
 		json_array_foreach (spg_json_list(product, "directories"), j, directory)
 			examine_directory(findings, status, name, directory);
 	}
+}
+
+static void examine_configuration(json_t *findings, const json_t *status)
+{
+	const json_t *refusal = json_object_get(status, "reload_refused");
+	const json_t *problems = spg_json_list(refusal, "problems");
+	const char *path = spg_json_text(status, "config");
+	const char *first = json_string_value(json_array_get(problems, 0));
+	struct spg_buf detail = SPG_BUF_NULL;
+	size_t n = json_array_size(problems);
+
+	if (json_is_object(refusal)) {
+		spg_buf_puts(&detail, "as it is now it was refused");
+		if (first)
+			spg_buf_printf(&detail, ": %s", first);
+		if (n > 1)
+			spg_buf_printf(&detail, "; and %zu more", n - 1);
+	} else {
+		spg_buf_puts(&detail, path ? path : "built-in defaults");
+	}
+	add(findings, &(struct finding){"configuration", !json_is_object(refusal),
+			      spg_buf_text(&detail),
+			      "What was in force before goes on: nothing that was "
+			      "changed since then is looked at.",
+			      "Correct what is bad, and have it read again.",
+			      .command = CHECK_AND_RELOAD});
+	spg_buf_finish(&detail);
 }
 
 /* True when @what is a means of looking that does not work: that was told. */
@@ -501,6 +528,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 	if (status) {
 		examine_daemon(findings, status);
 		examine_mechanisms(findings, status);
+		examine_configuration(findings, status);
 		examine_products(findings, status);
 		examine_coverage(findings, status);
 		examine_store(findings, status);

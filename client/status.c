@@ -48,6 +48,27 @@ static void text_line(struct spg_output *out, const char *label, const char *tex
 		spg_output_wrap(out, label, LABEL_WIDTH, text);
 }
 
+/* A reload that failed: what the files say is not in force. */
+static void tell_refusal(struct spg_output *out, const json_t *refusal)
+{
+	const json_t *problems = spg_json_list(refusal, "problems");
+	const char *at = spg_json_text(refusal, "at");
+	struct spg_buf buf = SPG_BUF_NULL;
+	size_t i;
+	json_t *problem;
+
+	if (!json_is_object(refusal))
+		return;
+	spg_buf_puts(&buf, "as it is now it was refused, ");
+	if (at)
+		spg_output_time(out, &buf, at, false);
+	spg_buf_puts(&buf, "; the one before goes on:");
+	line(out, "", &buf);
+	json_array_foreach (problems, i, problem)
+		text_line(out, "", json_string_value(problem));
+	spg_buf_finish(&buf);
+}
+
 static void tell_head(struct spg_output *out, const json_t *status)
 {
 	const char *version = spg_json_text(status, "version");
@@ -74,6 +95,7 @@ static void tell_head(struct spg_output *out, const json_t *status)
 	text_line(out, "configuration",
 		spg_json_text(status, "config") ? spg_json_text(status, "config")
 						: "built-in defaults");
+	tell_refusal(out, json_object_get(status, "reload_refused"));
 }
 
 static void tell_store(struct spg_output *out, const json_t *status)

@@ -45,6 +45,7 @@ struct daemon {
 	struct spg_server *server;
 	struct spg_holds *holds;
 	struct spg_service service;
+	struct spg_buf refused_for; /* the service's */
 	uv_signal_t on_hup, on_term, on_int;
 	uv_timer_t watchdog;
 	bool handles; /* the four above are initialised */
@@ -254,6 +255,14 @@ static int switch_to(struct daemon *d, struct spg_config *config,
 	return 0;
 }
 
+static void note_refusal(struct daemon *d, const char *problems)
+{
+	spg_buf_clear(&d->refused_for);
+	spg_buf_puts(&d->refused_for, problems);
+	d->service.refused_ns = spg_clock_wall_ns();
+	d->service.refused_for = spg_buf_text(&d->refused_for);
+}
+
 static int reload(void *user, struct spg_buf *problems)
 {
 	struct daemon *d = user;
@@ -270,8 +279,10 @@ static int reload(void *user, struct spg_buf *problems)
 	if (r < 0) {
 		spg_access_finish(&access);
 		spg_config_destroy(config);
+		note_refusal(d, spg_buf_text(problems));
 		spg_herald_refused(d->herald, problems);
 	} else {
+		d->service.refused_ns = 0;
 		spg_herald_reloaded(d->herald);
 	}
 	return r == 0 || r == SPG_ERR_NOMEM ? r : SPG_ERR_INVALID;
@@ -653,6 +664,7 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 	spg_herald_destroy(d.herald);
 	spg_model_destroy(d.model);
 	spg_access_finish(&d.access);
+	spg_buf_finish(&d.refused_for);
 	spg_config_destroy(d.config);
 	if (d.watch_hangs)
 		spg_log_as(SPG_LOG_NOTICE, SPG_LOG_ID_STOPPED,

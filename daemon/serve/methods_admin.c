@@ -64,23 +64,6 @@ static void clean_lines(struct spg_buf *out, char *problems)
 	}
 }
 
-/* Each line as an element; NULL without memory. */
-static json_t *note_lines(const char *text)
-{
-	json_t *lines = json_array();
-	int r = 0;
-
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-		char *line = strndup(text, len);
-
-		r |= json_array_append_new(lines, line ? spg_render_text(line) : NULL);
-		free(line);
-		text += len + (text[len] == '\n');
-	}
-	return spg_render_done(lines, r);
-}
-
 void spg_method_reload(struct spg_call *call, const json_t *params)
 {
 	const struct spg_service *service = call->service;
@@ -92,7 +75,7 @@ void spg_method_reload(struct spg_call *call, const json_t *params)
 		spg_call_reply(
 			call, json_pack("{s:b, s:o, s:o}", "reloaded", 1, "products",
 				      product_names(service->model), "notes",
-				      note_lines(spg_buf_text(&problems))));
+				      spg_render_lines(spg_buf_text(&problems))));
 	} else {
 		if (problems.data)
 			clean_lines(&message, problems.data);

@@ -66,6 +66,9 @@ static void put_daemon(struct metrics *m)
 	spg_exposition_family(&m->e, "spguard_start_timestamp_seconds",
 		SPG_METRIC_GAUGE, "When the daemon started, Unix time.");
 	spg_exposition_seconds(&m->e, NULL, 0, m->service->started_ns);
+	gauge(m, "spguard_reload_refused",
+		"1: the configuration was changed and is bad; the old one goes on.",
+		m->service->refused_ns != 0);
 }
 
 static void put_verdicts(struct metrics *m)

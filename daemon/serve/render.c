@@ -74,6 +74,22 @@ json_t *spg_render_texts(char *const *texts, size_t n)
 	return spg_render_done(out, r);
 }
 
+json_t *spg_render_lines(const char *text)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+
+		r |= json_array_append_new(out, line ? spg_render_text(line) : NULL);
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+	return spg_render_done(out, r);
+}
+
 static json_t *render_use(
 	const struct spg_product *product, const struct spg_seen_use *use)
 {

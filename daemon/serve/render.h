@@ -22,6 +22,9 @@
 /** Escaped text; NULL gives null. */
 json_t *spg_render_text(const char *text);
 
+/** The lines of @text as a list, each escaped. */
+json_t *spg_render_lines(const char *text);
+
 /** A moment; 0 gives null. */
 json_t *spg_render_time(int64_t ns);
 

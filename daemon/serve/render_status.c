@@ -162,6 +162,21 @@ static json_t *render_coverage(const struct spg_service *service)
 	return spg_render_done(out, r);
 }
 
+/* Why what is in force is not what the files say; null: it is, as far as is known. */
+static json_t *render_refusal(const struct spg_service *service)
+{
+	json_t *out;
+	int r = 0;
+
+	if (service->refused_ns == 0)
+		return json_null();
+	out = json_object();
+	r |= json_object_set_new(out, "at", spg_render_time(service->refused_ns));
+	r |= json_object_set_new(
+		out, "problems", spg_render_lines(service->refused_for));
+	return spg_render_done(out, r);
+}
+
 static json_t *render_event_counts(const struct spg_service *service)
 {
 	json_t *out = json_object();
@@ -199,6 +214,7 @@ json_t *spg_render_status(
 	r |= json_object_set_new(out, "tier", text_or_null(service->watch->tier));
 	r |= json_object_set_new(out, "socket", text_or_null(service->socket_path));
 	r |= json_object_set_new(out, "config", text_or_null(service->config_path));
+	r |= json_object_set_new(out, "reload_refused", render_refusal(service));
 	r |= json_object_set_new(out, "products", render_products(service));
 	r |= json_object_set_new(out, "mechanisms", render_mechanisms(service->watch));
 	r |= json_object_set_new(out, "store", render_store(service));

@@ -32,7 +32,11 @@ struct spg_service {
 	struct spg_holds *holds; /* NULL: there are none here */
 	const char *socket_path;
 	const char *database_path;
-	const char *config_path;            /* "" for the built-in defaults */
+	const char *config_path; /* "" for the built-in defaults */
+	/* The last reload was refused: when (UTC; 0: it was not), and its faults, a
+	 * line each. */
+	int64_t refused_ns;
+	const char *refused_for;
 	int64_t started_ns;                 /* UTC */
 	uint64_t n_events[SPG_EVENT_KINDS]; /* since the start */
 	uint64_t n_gaps[SPG_GAP_REASONS];

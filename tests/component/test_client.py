@@ -482,8 +482,8 @@ class Commands(unittest.TestCase):
         done = ask({}, "doctor")
         self.assertEqual(done.code, 0)
         self.assertEqual(done.out, "ok    spguardd 0.1.0 answers, tier procfs, file events, lease "
-                                   "probe, exchange55,\n      /srv/exchsrvr/bin, "
-                                   "/srv/winnt/system32, history\n\n"
+                                   "probe,\n      configuration, exchange55, "
+                                   "/srv/exchsrvr/bin, /srv/winnt/system32, history\n\n"
                                    "All is well: nothing that a proof needs is missing.\n")
         done = ask({}, "doctor", "--all")
         self.assertIn("ok    file events: fanotify with file ids and pidfds\n", done.out)
@@ -497,7 +497,7 @@ class Commands(unittest.TestCase):
         self.assertEqual(done.out.count("What it means:"), 4)
         self.assertEqual(done.out.count("What to do:"), 4)
         self.assertTrue(done.out.startswith("ok    spguardd 0.1.0 answers, tier procfs, file events, "
-                                            "exchange55\n"), done.out)
+                                            "configuration,\n"), done.out)
         for command in ("systemctl edit spguardd && systemctl restart spguardd",
                         "spguardd --check-config && spguard reload",
                         "df -h /var/lib/spguard/spguard.db"):

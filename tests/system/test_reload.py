@@ -48,6 +48,29 @@ class ReloadTest(SystemTest):
         self.assertIn(daemon.config, err)
         self.still_works(daemon)
 
+    def test_a_refusal_is_told_until_it_is_mended(self):
+        """By status, doctor, and the metrics."""
+        daemon = self.daemon()
+        self.assertIsNone(daemon.status()["reload_refused"])
+        daemon.write_config("[daemon]", "colour = blue", "size = big")
+        self.assertNotEqual(daemon.run("reload")[0], 0)
+        refusal = daemon.status()["reload_refused"]
+        self.assertRegex(refusal["at"], r"^20\d\d-.*Z$")
+        self.assertEqual(["colour" in refusal["problems"][0], "size" in refusal["problems"][1]],
+                         [True, True], refusal)
+        _, text, _ = daemon.run("status")
+        self.assertIn("as it is now it was refused", text)
+        code, text, _ = daemon.run("doctor")
+        self.assertEqual(code, 1)
+        self.assertIn("LACK  configuration: as it is now it was refused", text)
+        self.assertIn("; and 1 more", text)
+        self.assertIn("\nspguard_reload_refused 1\n", daemon.run("metrics")[1])
+        daemon.write_config()
+        self.assertEqual(daemon.run("reload")[0], 0)
+        self.assertIsNone(daemon.status()["reload_refused"])
+        self.assertNotIn("refused", daemon.run("doctor")[1])
+        self.assertIn("\nspguard_reload_refused 0\n", daemon.run("metrics")[1])
+
     def still_works(self, daemon):
         holder = self.hold("read", self.dll)
         self.assert_blocked_by(daemon, self.dll, [holder.pid], {"open"})
