@@ -431,6 +431,12 @@ class ServiceTest(SystemTest):
         self.said("RELOADED", self.pid())
         self.assertEqual(self.here.status()["products"][0]["title"], "The application")
         self.assertEqual(self.manager.show("spguardd.service", "ActiveState"), "active")
+        self.here.write_config("nonsense = yes")
+        code, _ = self.manager.run("systemctl", "--user", "reload", "spguardd.service")
+        self.assertNotEqual(code, 0)
+        self.manager.entry(lambda entry: "nonsense" in str(entry["MESSAGE"]), "the fault")
+        self.assertEqual(self.manager.show("spguardd.service", "ActiveState"), "active")
+        self.assert_safe(self.here)
 
     def test_socket_activation(self):
         self.manager.ctl("start", "spguardd.socket")
