@@ -157,6 +157,7 @@ STATUS = {
     "version": "0.1.0", "pid": 812, "started": "2026-11-19T09:00:00Z", "uptime": 273600,
     "tier": "procfs", "socket": "/run/spguard/spguard.sock",
     "config": "/etc/spguard/spguard.conf",
+    "reload_refused": None,
     "products": [{
         "name": "exchange55", "title": "Microsoft Exchange Server 5.5", "verdict": "blocked",
         "verdict_at": AT, "verdict_since": "2026-11-22T12:58:02Z", "generation": 4711,
