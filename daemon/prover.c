@@ -506,16 +506,36 @@ static bool has_other_work(const struct spg_prover *p)
 	       p->locks_next < spg_model_n_products(p->model);
 }
 
+static void backlog(const struct spg_prover *p, uint64_t *taken, uint64_t *delivered)
+{
+	*taken = *delivered = 0;
+	if (p->watch->ops->backlog)
+		p->watch->ops->backlog(p->watch, taken, delivered);
+}
+
+/* After a pass: who waited for it has what it asked for, or waits on. */
+static void settle_what_is_done(struct spg_prover *p)
+{
+	bool dirty = is_anything_dirty(p);
+	uint64_t taken, delivered;
+
+	backlog(p, &taken, &delivered);
+	spg_settlings_finish(&p->settlings, dirty ? SPG_PROOF_TRIES : 0, delivered);
+	if (dirty || spg_settlings_need_events(&p->settlings, delivered))
+		spg_prover_kick(p, false);
+	if (spg_settlings_need_pass(&p->settlings, delivered))
+		wake(p);
+}
+
 static void on_pump(uv_idle_t *idle)
 {
 	struct spg_prover *p = idle->data;
 	const struct spg_question *q;
-	bool dirty, behind;
 
 	uv_idle_stop(idle);
 	q = next_question(p);
 	if (p->late)
-		spg_settlings_finish(&p->settlings, 0, SPG_ERR_TIMEOUT);
+		spg_settlings_fail(&p->settlings, SPG_ERR_TIMEOUT);
 	if (p->running)
 		return;
 	if (q && !(p->asked_last && has_other_work(p))) {
@@ -531,14 +551,9 @@ static void on_pump(uv_idle_t *idle)
 		begin_pass(p);
 	if (p->reconcile_next != SIZE_MAX && go_on_with_pass(p))
 		return;
-	dirty = is_anything_dirty(p);
-	behind = p->watch->ops->has_backlog && p->watch->ops->has_backlog(p->watch);
-	if (dirty || behind)
-		spg_prover_kick(p, false);
-	if (!behind)
-		spg_settlings_finish(&p->settlings, dirty ? SPG_PROOF_TRIES : 0, 0);
+	settle_what_is_done(p);
 	/* Whatever came due while the pass was under way. */
-	if ((p->settlings.first && !behind) || p->reconcile_due)
+	if (p->reconcile_due)
 		wake(p);
 	start_lock_reading(p);
 	/* It was not its turn, and then nothing else ran. */
@@ -597,15 +612,17 @@ void spg_prover_forget(struct spg_prover *prover, void *user)
 int spg_prover_settle(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user)
 {
+	uint64_t taken, delivered;
 	int r;
 
 	drain(prover);
+	backlog(prover, &taken, &delivered);
 	/* What no event tells has to be looked at, to be settled. */
 	for (size_t i = 0; i < spg_model_n_products(prover->model); i++)
 		if (prover->watch->lock_events &&
 			spg_model_needs_polling(prover->model, i))
 			spg_model_look_again(prover->model, i);
-	r = spg_settlings_add(&prover->settlings, done, user);
+	r = spg_settlings_add(&prover->settlings, taken, done, user);
 	if (r == 0)
 		wake(prover);
 	return r;
@@ -698,7 +715,7 @@ void spg_prover_stop(struct spg_prover *prover,
 	uv_idle_stop(&prover->pump);
 	while (prover->questions.first)
 		answer(prover, prover->questions.first, SPG_ERR_BUSY, NULL);
-	spg_settlings_finish(&prover->settlings, 0, SPG_ERR_BUSY);
+	spg_settlings_fail(&prover->settlings, SPG_ERR_BUSY);
 	spg_surveyor_stop(prover->surveyor, on_surveyor_stopped, prover);
 }
 

@@ -8,19 +8,20 @@
 struct spg_settling {
 	struct spg_settling *next;
 	unsigned passes; /* that have begun since it was asked for */
+	uint64_t upto;
 	void (*done)(void *user, int err);
 	void *user;
 };
 
-int spg_settlings_add(
-	struct spg_settlings *settlings, void (*done)(void *user, int err), void *user)
+int spg_settlings_add(struct spg_settlings *settlings, uint64_t upto,
+	void (*done)(void *user, int err), void *user)
 {
 	struct spg_settling *settling = calloc(1, sizeof(*settling));
 
 	if (!settling)
 		return SPG_ERR_NOMEM;
 	*settling = (struct spg_settling){
-		.next = settlings->first, .done = done, .user = user};
+		.next = settlings->first, .upto = upto, .done = done, .user = user};
 	settlings->first = settling;
 	return 0;
 }
@@ -31,7 +32,8 @@ void spg_settlings_pass(struct spg_settlings *settlings)
 		s->passes++;
 }
 
-void spg_settlings_finish(struct spg_settlings *settlings, unsigned min_passes, int err)
+static void finish(struct spg_settlings *settlings, unsigned min_passes,
+	uint64_t delivered, int err)
 {
 	struct spg_settling **at = &settlings->first, *done = NULL;
 
@@ -39,7 +41,7 @@ void spg_settlings_finish(struct spg_settlings *settlings, unsigned min_passes, 
 	while (*at) {
 		struct spg_settling *settling = *at;
 
-		if (settling->passes < min_passes) {
+		if (settling->passes < min_passes || settling->upto > delivered) {
 			at = &settling->next;
 			continue;
 		}
@@ -54,4 +56,32 @@ void spg_settlings_finish(struct spg_settlings *settlings, unsigned min_passes, 
 		settling->done(settling->user, err);
 		free(settling);
 	}
+}
+
+void spg_settlings_finish(
+	struct spg_settlings *settlings, unsigned min_passes, uint64_t delivered)
+{
+	finish(settlings, min_passes, delivered, 0);
+}
+
+void spg_settlings_fail(struct spg_settlings *settlings, int err)
+{
+	finish(settlings, 0, UINT64_MAX, err);
+}
+
+bool spg_settlings_need_events(
+	const struct spg_settlings *settlings, uint64_t delivered)
+{
+	for (const struct spg_settling *s = settlings->first; s; s = s->next)
+		if (s->upto > delivered)
+			return true;
+	return false;
+}
+
+bool spg_settlings_need_pass(const struct spg_settlings *settlings, uint64_t delivered)
+{
+	for (const struct spg_settling *s = settlings->first; s; s = s->next)
+		if (s->upto <= delivered)
+			return true;
+	return false;
 }

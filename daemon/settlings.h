@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Those who wait until everything that was dirty has been looked at. Part of the
- * prover, which is its only user. Loop thread.
+ * Those who wait until everything that was dirty has been looked at, and what had
+ * happened then was delivered. Part of the prover, which is its only user. Loop thread.
  */
+#include <stdbool.h>
+#include <stdint.h>
 
 struct spg_settling;
 
@@ -11,15 +13,25 @@ struct spg_settlings {
 	struct spg_settling *first;
 };
 
-/** Append one; @done comes once, from spg_settlings_finish(). Returns 0 or
- * SPG_ERR_NOMEM. */
-int spg_settlings_add(
-	struct spg_settlings *settlings, void (*done)(void *user, int err), void *user);
+/** Append one that waits for the events up to number @upto (see spg_watch_ops.backlog);
+ * @done comes once, from spg_settlings_finish(). Returns 0 or SPG_ERR_NOMEM. */
+int spg_settlings_add(struct spg_settlings *settlings, uint64_t upto,
+	void (*done)(void *user, int err), void *user);
 
 /** A pass over all products begins: count it for each. */
 void spg_settlings_pass(struct spg_settlings *settlings);
 
-/** Call back, with @err, those that have seen at least @min_passes. A callback may
- * add again. */
+/** Call back those that have seen at least @min_passes and whose events are among the
+ * first @delivered. A callback may add again. */
 void spg_settlings_finish(
-	struct spg_settlings *settlings, unsigned min_passes, int err);
+	struct spg_settlings *settlings, unsigned min_passes, uint64_t delivered);
+
+/** Call back all of them, with @err. */
+void spg_settlings_fail(struct spg_settlings *settlings, int err);
+
+/** Does one wait for more than the first @delivered events? */
+bool spg_settlings_need_events(
+	const struct spg_settlings *settlings, uint64_t delivered);
+
+/** Does one that has its events wait for another pass? */
+bool spg_settlings_need_pass(const struct spg_settlings *settlings, uint64_t delivered);

@@ -116,9 +116,10 @@ struct spg_watch_ops {
 	 * SPG_WATCH_MORE when it stopped at its budget: call again. */
 	int (*drain)(struct spg_watch *watch);
 
-	/* True when events that happened wait to be delivered, for the history is
-	 * behind; NULL: they never do. No proof needs them: they are of locks. */
-	bool (*has_backlog)(struct spg_watch *watch);
+	/* Events wait to be delivered while the history is behind: how many the last
+	 * drain() and those before have taken in, and how many of them were delivered.
+	 * NULL: none ever wait. No proof needs them: they are of locks. */
+	void (*backlog)(struct spg_watch *watch, uint64_t *taken, uint64_t *delivered);
 
 	/* Surveyor's thread, but for an instant one. Returns 0 and *ret, or SPG_ERR_NOMEM, or
 	 * SPG_ERR_TIMEOUT when it was cancelled. What cannot be looked at is a

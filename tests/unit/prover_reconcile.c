@@ -103,6 +103,32 @@ START_TEST(settles_in_a_storm)
 }
 END_TEST
 
+/* Locks are taken faster than the history takes them, and go on to be: who settles
+ * waits for those that there were. */
+START_TEST(settles_while_events_pile_up)
+{
+	struct world w;
+
+	world_init(&w);
+	settle(&w);
+	spg_scripted_set_backlog(w.watch, 1000, 10);
+	ck_assert_int_eq(spg_prover_settle(w.prover, on_settled, &w), 0);
+	for (uint64_t n = 10; n < 1000; n += 90) {
+		spg_scripted_set_backlog(w.watch, 1000 + n, n);
+		spg_prover_kick(w.prover, true);
+		for (int i = 0; i < 10; i++)
+			uv_run(&w.loop, UV_RUN_NOWAIT);
+		ck_assert_uint_eq(w.n_settled, 1);
+	}
+	spg_scripted_set_backlog(w.watch, 5000, 1000);
+	spg_prover_kick(w.prover, true);
+	while (w.n_settled == 1)
+		uv_run(&w.loop, UV_RUN_ONCE);
+	ck_assert_int_eq(w.settled_err, 0);
+	world_finish(&w);
+}
+END_TEST
+
 /* A reconcile that finds its product dirty again leaves it to the next one, which
  * comes after a rest. */
 START_TEST(one_look_a_reconcile)
@@ -401,6 +427,7 @@ int main(void)
 	tcase_add_test(tc, settles);
 	spg_add_rows(tc, settles_on_a_verdict, gusts);
 	tcase_add_test(tc, settles_in_a_storm);
+	tcase_add_test(tc, settles_while_events_pile_up);
 	tcase_add_test(tc, one_look_a_reconcile);
 	tcase_add_test(tc, due_meanwhile);
 	tcase_add_test(tc, changes_once);

@@ -220,9 +220,9 @@ static int drain(struct spg_watch *watch)
 	return b->events ? spg_events_drain(b->events) : 0;
 }
 
-static bool has_backlog(struct spg_watch *watch)
+static void backlog(struct spg_watch *watch, uint64_t *taken, uint64_t *delivered)
 {
-	return spg_lock_events_has_backlog(backend_of(watch)->lock_events);
+	spg_lock_events_backlog(backend_of(watch)->lock_events, taken, delivered);
 }
 
 /* A mechanism that failed its test blinds every survey, unless another one does its
@@ -462,7 +462,7 @@ static const struct spg_watch_ops ops = {
 	.start = start,
 	.set_products = set_products,
 	.drain = drain,
-	.has_backlog = has_backlog,
+	.backlog = backlog,
 	.survey = survey,
 	.confine = confine,
 	.survey_place = survey_place,

@@ -33,6 +33,7 @@ struct spg_lock_events {
 	struct spg_watch_listener listener;
 	struct chunk *first, *last;
 	size_t n_chunks;
+	uint64_t n_taken, n_delivered;
 	uint64_t n_refused;    /* no room in the queue */
 	uint64_t n_told;       /* losses that were told */
 	int64_t last_empty_ns; /* when the ring was last found empty, UTC */
@@ -64,6 +65,7 @@ static int enqueue(void *user, const struct spg_bpf_lock *lock)
 		e->n_chunks++;
 	}
 	e->last->records[e->last->first + e->last->n++] = *lock;
+	e->n_taken++;
 	return 0;
 }
 
@@ -78,9 +80,11 @@ static void drop_first_chunk(struct spg_lock_events *e)
 	free(chunk);
 }
 
-bool spg_lock_events_has_backlog(const struct spg_lock_events *events)
+void spg_lock_events_backlog(
+	const struct spg_lock_events *events, uint64_t *taken, uint64_t *delivered)
 {
-	return events && events->first != NULL;
+	*taken = events ? events->n_taken : 0;
+	*delivered = events ? events->n_delivered : 0;
 }
 
 /* Empty the ring. Returns how many records it had. */
@@ -162,6 +166,7 @@ static void deliver_some(struct spg_lock_events *e)
 		if ((i & 255) == 0 && e->listener.is_behind(e->listener.user))
 			return;
 		deliver(e, &chunk->records[chunk->first++]);
+		e->n_delivered++;
 		if (--chunk->n == 0)
 			drop_first_chunk(e);
 	}

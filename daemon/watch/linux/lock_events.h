@@ -29,8 +29,10 @@ int spg_lock_events_start(struct spg_lock_events **ret, uv_loop_t *loop,
 /** Take everything out of the kernel's ring, and deliver a bounded part. */
 void spg_lock_events_drain(struct spg_lock_events *events);
 
-/** True when records wait in the queue. Takes NULL. */
-bool spg_lock_events_has_backlog(const struct spg_lock_events *events);
+/** How many records have come into the queue, and how many of them have left it. Takes
+ * NULL: none. */
+void spg_lock_events_backlog(
+	const struct spg_lock_events *events, uint64_t *taken, uint64_t *delivered);
 
 /** Close the handles, then @on_closed, from the loop. Frees. Takes NULL
  * (@on_closed comes within the call). */

@@ -19,6 +19,7 @@ struct scripted {
 	struct spg_proc_id *watched, *ended;
 	size_t n_watched, size_watched, n_ended, size_ended;
 	size_t drain_budget;
+	uint64_t taken, delivered;
 
 	uv_mutex_t lock;
 	uv_cond_t changed;
@@ -364,9 +365,16 @@ static void destroy(struct spg_watch *watch)
 	free(s);
 }
 
+static void backlog(struct spg_watch *watch, uint64_t *taken, uint64_t *delivered)
+{
+	*taken = of(watch)->taken;
+	*delivered = of(watch)->delivered;
+}
+
 static const struct spg_watch_ops ops = {.start = start,
 	.set_products = set_products,
 	.drain = drain,
+	.backlog = backlog,
 	.survey = survey,
 	.confine = confine,
 	.survey_place = survey_place,
@@ -482,6 +490,13 @@ void spg_scripted_disturb(struct spg_watch *watch, unsigned n, enum spg_event_ki
 void spg_scripted_set_drain_budget(struct spg_watch *watch, size_t budget)
 {
 	of(watch)->drain_budget = budget;
+}
+
+void spg_scripted_set_backlog(
+	struct spg_watch *watch, uint64_t taken, uint64_t delivered)
+{
+	of(watch)->taken = taken;
+	of(watch)->delivered = delivered;
 }
 
 void spg_scripted_gap(struct spg_watch *watch, enum spg_gap_reason reason)

@@ -60,6 +60,10 @@ void spg_scripted_disturb(struct spg_watch *watch, unsigned n, enum spg_event_ki
  * more; 0: no limit. */
 void spg_scripted_set_drain_budget(struct spg_watch *watch, size_t budget);
 
+/** What struct spg_watch_ops.backlog says from now on. */
+void spg_scripted_set_backlog(
+	struct spg_watch *watch, uint64_t taken, uint64_t delivered);
+
 /** Tell the listener of a gap, of a change of directories. */
 void spg_scripted_gap(struct spg_watch *watch, enum spg_gap_reason reason);
 void spg_scripted_layout(struct spg_watch *watch, const struct spg_product *product);
