@@ -42,7 +42,6 @@ struct spg_prover {
 	bool asked_last;       /* the last survey was for a question */
 	int64_t rest_until_ns; /* monotonic */
 	struct spg_questions questions;
-	struct spg_histogram durations; /* of answers */
 	struct spg_settlings settlings;
 
 	bool stopping;
@@ -62,18 +61,7 @@ static void wake(struct spg_prover *p)
 
 const struct spg_histogram *spg_prover_durations(const struct spg_prover *prover)
 {
-	return &prover->durations;
-}
-
-/* Answer and forget. The callback may ask again. */
-static void answer(struct spg_prover *p, struct spg_question *q, int err,
-	const struct spg_proof *proof)
-{
-	spg_questions_take(&p->questions, q);
-	if (proof && q->until_ns == 0)
-		spg_histogram_add(&p->durations, proof->took_ns);
-	q->done(q->user, err, proof);
-	spg_question_destroy(q);
+	return &prover->questions.durations;
 }
 
 static void publish(struct spg_prover *p, struct spg_event_list *changes)
@@ -114,11 +102,25 @@ static void schedule_lock_poll(struct spg_prover *p)
 		uv_timer_stop(&p->lock_poll);
 }
 
+static void on_tick(uv_timer_t *timer);
+
+/* Who waits for "safe" is to be asked about again when its time is over, and at times. */
+static void schedule_tick(struct spg_prover *p)
+{
+	int64_t delay_ms = spg_questions_due_ms(&p->questions, WAIT_TICK_MS);
+
+	if (delay_ms < 0)
+		uv_timer_stop(&p->tick);
+	else if (!uv_is_active((uv_handle_t *)&p->tick) ||
+		 uv_timer_get_due_in(&p->tick) > (uint64_t)delay_ms)
+		uv_timer_start(&p->tick, on_tick, (uint64_t)delay_ms, WAIT_TICK_MS);
+}
+
 /* Whoever waits for this product (NULL: any) wants to know again. */
 static void unpark(struct spg_prover *p, const char *product)
 {
-	if (!spg_questions_unpark(&p->questions, product))
-		uv_timer_stop(&p->tick);
+	spg_questions_unpark(&p->questions, product);
+	schedule_tick(p);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -175,72 +177,6 @@ static bool is_disturbed(const struct spg_prover *p, size_t index)
 	return spg_model_generation(p->model, index) != p->running_generation;
 }
 
-static void park(struct spg_prover *p, struct spg_question *q, int64_t now_ns)
-{
-	int64_t left_ms = (q->until_ns - now_ns) / SPG_NS_PER_MS + 1;
-	uint64_t delay_ms = left_ms < WAIT_TICK_MS ? (uint64_t)left_ms : WAIT_TICK_MS;
-
-	q->parked = true;
-	q->tries = 0;
-	if (!uv_is_active((uv_handle_t *)&p->tick) ||
-		uv_timer_get_due_in(&p->tick) > delay_ms)
-		uv_timer_start(&p->tick, on_tick, delay_ms, WAIT_TICK_MS);
-}
-
-/* Judge one question by the survey that just ended. */
-static void judge_question(struct spg_prover *p, struct spg_question *q, size_t index,
-	const struct spg_observation *obs)
-{
-	struct spg_verdict verdict = SPG_VERDICT_NULL;
-	int64_t now_ns = spg_clock_mono_ns();
-	int r = spg_verdict_judge(obs, q->selects ? &q->selection : NULL,
-		spg_model_standing(p->model, (size_t)index), &verdict);
-
-	q->in_flight = false;
-	q->tries++;
-	/* Somebody who holds a file holds it, whatever else happened; but that
-	 * nobody does is only proved when nothing happened meanwhile. */
-	if (r == 0 && verdict.kind != SPG_VERDICT_BLOCKED && is_disturbed(p, index)) {
-		if (q->tries < SPG_PROOF_TRIES) {
-			spg_verdict_finish(&verdict);
-			return; /* stays queued */
-		}
-		r = spg_verdict_make_unknown(&verdict,
-			"the files kept being opened or changed while they were looked "
-			"at: stop what does that, then check again (spguard log)");
-	}
-	if (r == 0 && is_disturbed(p, index))
-		verdict.otherwise = SPG_VERDICT_UNKNOWN;
-	if (r == 0 && q->until_ns > now_ns && verdict.kind != SPG_VERDICT_SAFE) {
-		park(p, q, now_ns);
-		spg_verdict_finish(&verdict);
-		return;
-	}
-	if (r < 0) {
-		answer(p, q, r, NULL);
-	} else {
-		struct spg_proof proof = {.observation = obs,
-			.verdict = &verdict,
-			.at_ns = spg_clock_wall_ns(),
-			.took_ns = now_ns - q->asked_ns,
-			.generation = spg_model_generation(p->model, index),
-			.tries = q->tries,
-			.complete = spg_observation_is_complete(obs)};
-
-		answer(p, q, 0, &proof);
-	}
-	spg_verdict_finish(&verdict);
-}
-
-static void answer_questions(
-	struct spg_prover *p, size_t index, const struct spg_observation *obs)
-{
-	struct spg_question *q;
-
-	while ((q = spg_questions_in_flight(&p->questions)))
-		judge_question(p, q, index, obs);
-}
-
 /* Record the verdict about the product as a whole, if it is proved. */
 static void conclude(struct spg_prover *p, size_t index,
 	const struct spg_observation *obs, struct spg_event_list *changes)
@@ -268,14 +204,6 @@ static void conclude(struct spg_prover *p, size_t index,
 	spg_verdict_finish(&verdict);
 }
 
-static void fail_questions(struct spg_prover *p, int err)
-{
-	struct spg_question *q;
-
-	while ((q = spg_questions_in_flight(&p->questions)))
-		answer(p, q, err, NULL);
-}
-
 static void take_over(struct spg_prover *p, struct spg_observation *obs)
 {
 	struct spg_event_list changes = SPG_EVENT_LIST_NULL;
@@ -298,9 +226,12 @@ static void take_over(struct spg_prover *p, struct spg_observation *obs)
 		bool changed = changes.n > 0;
 
 		publish(p, &changes);
-		answer_questions(p, (size_t)index, obs);
+		spg_questions_judge(&p->questions, p->model, (size_t)index, obs,
+			p->running_generation);
 		if (changed)
 			unpark(p, obs->product->name);
+		else
+			schedule_tick(p);
 	} else {
 		publish(p, &changes);
 	}
@@ -330,7 +261,7 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 		if (err != SPG_ERR_TIMEOUT)
 			spg_error("a survey of %s failed: %s", p->running_product,
 				spg_err_text(err));
-		fail_questions(p, err);
+		spg_questions_fail(&p->questions, err);
 	}
 	spg_observation_destroy(obs);
 	p->late = false;
@@ -345,7 +276,6 @@ static void answer_late(struct spg_prover *p, struct spg_question *q)
 {
 	int index = spg_model_find_product(p->model, q->product);
 	struct spg_observation *obs = NULL;
-	struct spg_verdict verdict = SPG_VERDICT_NULL;
 	int r = SPG_ERR_NOT_FOUND;
 
 	if (index >= 0)
@@ -353,20 +283,10 @@ static void answer_late(struct spg_prover *p, struct spg_question *q)
 			spg_model_product(p->model, (size_t)index),
 			p->config.deadline_ms, &obs);
 	if (r == 0)
-		r = spg_verdict_judge(obs, q->selects ? &q->selection : NULL,
-			spg_model_standing(p->model, (size_t)index), &verdict);
-	if (r == 0) {
-		struct spg_proof proof = {.observation = obs,
-			.verdict = &verdict,
-			.at_ns = spg_clock_wall_ns(),
-			.took_ns = spg_clock_mono_ns() - q->asked_ns,
-			.generation = spg_model_generation(p->model, (size_t)index)};
-
-		answer(p, q, 0, &proof);
-	} else {
-		answer(p, q, r, NULL);
-	}
-	spg_verdict_finish(&verdict);
+		spg_questions_answer_late(
+			&p->questions, q, p->model, (size_t)index, obs);
+	else
+		spg_questions_answer(&p->questions, q, r);
 	spg_observation_destroy(obs);
 }
 
@@ -406,7 +326,7 @@ static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_dept
 		spg_survey_job_finish(&job);
 		free(p->running_product);
 		p->running_product = NULL;
-		fail_questions(p, r);
+		spg_questions_fail(&p->questions, r);
 		return r;
 	}
 	p->running_generation = spg_model_generation(p->model, index);
@@ -437,7 +357,8 @@ static struct spg_question *next_question(struct spg_prover *p)
 			q->parked = false; /* one last look */
 		if (p->late && !q->parked && q->until_ns > now_ns) {
 			q->in_flight = false;
-			park(p, q, now_ns);
+			spg_question_park(q);
+			schedule_tick(p);
 		}
 		if (p->late && !q->parked) {
 			answer_late(p, q);
@@ -448,7 +369,7 @@ static struct spg_question *next_question(struct spg_prover *p)
 		if (!q->parked && !q->in_flight) {
 			if (spg_model_find_product(p->model, q->product) >= 0)
 				return q;
-			answer(p, q, SPG_ERR_NOT_FOUND, NULL);
+			spg_questions_answer(&p->questions, q, SPG_ERR_NOT_FOUND);
 			q = p->questions.first;
 			continue;
 		}
@@ -714,7 +635,8 @@ void spg_prover_stop(struct spg_prover *prover,
 	prover->stop_user = user;
 	uv_idle_stop(&prover->pump);
 	while (prover->questions.first)
-		answer(prover, prover->questions.first, SPG_ERR_BUSY, NULL);
+		spg_questions_answer(
+			&prover->questions, prover->questions.first, SPG_ERR_BUSY);
 	spg_settlings_fail(&prover->settlings, SPG_ERR_BUSY);
 	spg_surveyor_stop(prover->surveyor, on_surveyor_stopped, prover);
 }

@@ -105,8 +105,8 @@ void spg_prover_add_chore(struct spg_prover *prover, struct spg_chore *chore);
 /** Something became dirty: reconcile after the debounce; @at_once: now. */
 void spg_prover_kick(struct spg_prover *prover, bool at_once);
 
-/** @done when all that is dirty now has been reconciled; when events come faster
- * than surveys, after SPG_PROOF_TRIES looks at each product; with
- * SPG_ERR_TIMEOUT while a survey hangs. */
+/** @done when all that is dirty now has been reconciled, and all that happened before
+ * now was delivered; when events come faster than surveys, after SPG_PROOF_TRIES looks
+ * at each product; with SPG_ERR_TIMEOUT while a survey hangs. */
 int spg_prover_settle(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user);

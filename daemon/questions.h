@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The questions that wait for a proof, in the order they came. Part of the
- * prover, which is its only user; plain data, no clock but for the time of
- * asking. Loop thread.
+ * The questions that wait for a proof, in the order they came, and how a survey
+ * answers them. Part of the prover, which is its only user and says what is looked
+ * at when. Loop thread.
+ *
+ * Answers call back: a callback may ask, forget and settle, but not stop the prover.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +30,7 @@ struct spg_question {
 
 struct spg_questions {
 	struct spg_question *first;
+	struct spg_histogram durations; /* of proved answers, waits not in it */
 };
 
 /**
@@ -43,13 +46,15 @@ void spg_questions_take(
 
 void spg_question_destroy(struct spg_question *question);
 
-/** The first one that the survey that runs, or ran, answers; or NULL. A callback
- * may ask or forget, so look anew after each answer. */
-struct spg_question *spg_questions_in_flight(const struct spg_questions *questions);
+/** It waits for "safe", and there is nothing new to say: until a change, or its end. */
+void spg_question_park(struct spg_question *question);
 
-/** Those parked for @product (NULL: all) are to be asked again. Returns whether
- * any stays parked. */
-bool spg_questions_unpark(struct spg_questions *questions, const char *product);
+/** Those parked for @product (NULL: all) are to be asked again. */
+void spg_questions_unpark(struct spg_questions *questions, const char *product);
+
+/** In how many milliseconds, at most @max_ms, a parked one is to be asked again; -1:
+ * none is parked. */
+int64_t spg_questions_due_ms(const struct spg_questions *questions, int64_t max_ms);
 
 /**
  * Everything asked about @product goes into one survey: mark it in flight, and
@@ -58,3 +63,23 @@ bool spg_questions_unpark(struct spg_questions *questions, const char *product);
  */
 int spg_questions_launch(struct spg_questions *questions, const char *product,
 	char ***ret_names, size_t *ret_n, bool *ret_attribute);
+
+/**
+ * Answer those in flight by @obs, the survey of product @index that has just ended, and
+ * that began at @generation. What is not proved, since something happened meanwhile,
+ * stays queued; who waits for "safe" and has not got it is parked.
+ */
+void spg_questions_judge(struct spg_questions *questions, const struct spg_model *model,
+	size_t index, const struct spg_observation *obs, uint64_t generation);
+
+/** Those in flight get @err instead. */
+void spg_questions_fail(struct spg_questions *questions, int err);
+
+/** Answer @question with @err, and forget it. */
+void spg_questions_answer(
+	struct spg_questions *questions, struct spg_question *question, int err);
+
+/** Answer @question by @obs, which says that there was no time to look, and forget it. */
+void spg_questions_answer_late(struct spg_questions *questions,
+	struct spg_question *question, const struct spg_model *model, size_t index,
+	const struct spg_observation *obs);
