@@ -266,7 +266,7 @@ static void examine_configuration(json_t *findings, const json_t *status)
 	size_t n = json_array_size(problems);
 
 	if (json_is_object(refusal)) {
-		spg_buf_puts(&detail, "as it is now it was refused");
+		spg_buf_puts(&detail, "the last reload was refused");
 		if (first)
 			spg_buf_printf(&detail, ": %s", first);
 		if (n > 1)

@@ -59,10 +59,10 @@ static void tell_refusal(struct spg_output *out, const json_t *refusal)
 
 	if (!json_is_object(refusal))
 		return;
-	spg_buf_puts(&buf, "as it is now it was refused, ");
+	spg_buf_puts(&buf, "REFUSED ");
 	if (at)
 		spg_output_time(out, &buf, at, false);
-	spg_buf_puts(&buf, "; the one before goes on:");
+	spg_buf_puts(&buf, "; what was in force before goes on:");
 	line(out, "", &buf);
 	json_array_foreach (problems, i, problem)
 		text_line(out, "", json_string_value(problem));

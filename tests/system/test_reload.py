@@ -59,10 +59,10 @@ class ReloadTest(SystemTest):
         self.assertEqual(["colour" in refusal["problems"][0], "size" in refusal["problems"][1]],
                          [True, True], refusal)
         _, text, _ = daemon.run("status")
-        self.assertIn("as it is now it was refused", text)
+        self.assertIn("REFUSED", text)
         code, text, _ = daemon.run("doctor")
         self.assertEqual(code, 1)
-        self.assertIn("LACK  configuration: as it is now it was refused", text)
+        self.assertIn("LACK  configuration: the last reload was refused", text)
         self.assertIn("; and 1 more", text)
         self.assertIn("\nspguard_reload_refused 1\n", daemon.run("metrics")[1])
         daemon.write_config()
