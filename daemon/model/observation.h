@@ -84,11 +84,12 @@ struct spg_observation {
 	bool attributed;            /* holders were searched for */
 	bool search_failed;         /* but not everywhere: search again next time */
 	/* The census counted users: a file that is not `unattributed` has no
-	 * others than its uses. False: it said only whether there are any. */
+	 * others than its uses. False: it said only whether there are any, and a file
+	 * with a visible user may have others. */
 	bool counted;
 	/* What may hold a file without any process that shows it, in words, where
-	 * that matters; NULL when nothing was found. Without `counted` it means
-	 * that files with a visible user may have another one. */
+	 * that matters; NULL when nothing was found. Never a proof that nothing does:
+	 * not all that can shows anywhere. */
 	char *hidden_why;
 
 	struct spg_seen_file *files;

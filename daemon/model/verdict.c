@@ -91,9 +91,11 @@ static enum spg_file_state judge_state(const struct spg_observation *obs,
 {
 	if (tally->blockers || tally->hidden_lock || seen->unattributed)
 		return SPG_FILE_BLOCKED;
+	/* A census that does not count tells somebody from nobody, not one from two: who
+	 * holds it without a process (acct(2), a ring of io_uring whose descriptor is
+	 * closed) may hide behind the one that shows. */
 	if (tally->setup)
-		return (obs->hidden_why && !obs->counted) ||
-		                       seen->census == SPG_CENSUS_UNKNOWN
+		return !obs->counted || seen->census == SPG_CENSUS_UNKNOWN
 		               ? SPG_FILE_UNKNOWN
 		               : SPG_FILE_HELD_BY_SETUP_STOPPED;
 	switch (seen->census) {

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 
 from support import SAFE, Product, SystemTest, main, private_mounts, tier_in_force
 
@@ -112,6 +113,23 @@ class KernelHoldersTest(SystemTest):
         self.assert_hidden(daemon, path, "io_uring")
         second.release()
         self.assert_safe(daemon)
+
+    def test_a_ring_that_others_look_at(self):
+        """Who reads its fdinfo keeps what is registered from the next one who does."""
+        path, directory = self.begin("io-uring")
+        daemon = self.daemon(Product("app", directory))
+        holder = self.hold("io-uring", path)
+        fds = f"/proc/{holder.pid}/fd"
+        ring, = [fd for fd in os.listdir(fds)
+                 if os.readlink(f"{fds}/{fd}") == "anon_inode:[io_uring]"]
+        reader = subprocess.Popen(
+            [sys.executable, "-c", "import sys\nwhile True:\n"
+             " with open(sys.argv[1], 'rb') as f: f.read()",
+             f"/proc/{holder.pid}/fdinfo/{ring}"])
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.kill)
+        for _ in range(20):
+            self.assert_hidden(daemon, path, "io_uring")
 
     def test_a_loop_device_on_another_file(self):
         """Only what it stands on is in use, not what is beside it."""

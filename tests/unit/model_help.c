@@ -245,6 +245,8 @@ static void add_statement(struct spg_observation *obs, char *statement)
 		add_lock(obs, words);
 	} else if (strcmp(words[0], "lack") == 0 && n == 4) {
 		add_lack(obs, words);
+	} else if (strcmp(words[0], "uncounted") == 0 && n == 1) {
+		obs->counted = false;
 	} else if (strcmp(words[0], "hidden") == 0 && n == 2) {
 		obs->hidden_why = strdup(words[1]);
 		ck_assert_ptr_nonnull(obs->hidden_why);
@@ -260,6 +262,7 @@ struct spg_observation *help_observe(struct spg_product *product,
 	char *copy = strdup(text), *save = NULL;
 
 	ck_assert(obs && copy);
+	obs->counted = true;
 	for (char *statement = strtok_r(copy, ";\n", &save); statement;
 		statement = strtok_r(NULL, ";\n", &save))
 		add_statement(obs, statement);

@@ -11,6 +11,7 @@
  *   lock NAME WHO|- held|waiting KIND read|write START END|eof
  *   lack NAME|* blinds|harmless WHAT
  *   hidden WHY
+ *   uncounted                       the census said only whether there are users
  *
  * A NAME without a slash lies in HELP_DIR, and a file stands before what
  * names it; a fresh one is another inode at the same path. WHO is a row of the table in model_help.c. Every mention of a file

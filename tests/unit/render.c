@@ -76,6 +76,7 @@ static struct spg_observation *make_observation(struct spg_product *product)
 		.mode = SPG_LOCK_WRITE,
 		.end = SPG_LOCK_EOF};
 
+	obs->counted = true;
 	add_file(obs, "/srv/bin/Mdbperf.dll", SPG_PRESENT, SPG_CENSUS_BUSY);
 	add_file(obs, "/srv/bin/free.dll", SPG_PRESENT, SPG_CENSUS_FREE);
 	add_file(obs, "/srv/bin/setup.dll", SPG_REPLACED, SPG_CENSUS_BUSY);

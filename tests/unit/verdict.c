@@ -105,7 +105,16 @@ static const struct {
 		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
 		"? a.dll is open by perfmon (pid 2113)\n"
 		"! systemctl stop perfmon.service\n"},
+	/* One bit of census: others may hide behind it, whatever was looked at. */
+	{"file a.dll busy; use a.dll store open; uncounted", NULL, NULL,
+		"unknown files=1 open=1\n  a.dll unknown\n"
+		"? a.dll is held by a process that setup stops, and " OTHERS
+		": the tier says whether somebody has it, not how many\n"
+		"! systemctl stop exchange-store.service\n"},
 	{"file a.dll busy; use a.dll store open; hidden too_many_sockets", NULL, NULL,
+		"safe files=1 open=1\n  a.dll held-by-setup-stopped\n"},
+	{"file a.dll busy; use a.dll store open; uncounted; hidden too_many_sockets",
+		NULL, NULL,
 		"unknown files=1 open=1\n  a.dll unknown\n"
 		"? a.dll is held by a process that setup stops, and " OTHERS
 		": too_many_sockets\n"

@@ -53,6 +53,8 @@ static struct spg_observation *make_survey(struct spg_product *product, uint64_t
 			rarely(state, 8) ? "unattributed" : "");
 	if (rarely(state, 4))
 		spg_buf_puts(&script, "hidden dark;");
+	if (rarely(state, 4))
+		spg_buf_puts(&script, "uncounted;");
 	if (rarely(state, 6))
 		spg_buf_printf(&script, "lack * %s x;",
 			rarely(state, 2) ? "blinds" : "harmless");
@@ -130,7 +132,7 @@ static bool may_be_safe(
 			return false;
 		if (seen->census == SPG_CENSUS_BUSY && !held)
 			return false;
-		if (held && obs->hidden_why)
+		if (held && !obs->counted)
 			return false;
 	}
 	for (size_t i = 0; i < obs->n_lacks; i++) {

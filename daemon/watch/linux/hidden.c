@@ -18,7 +18,9 @@
 #include "common/text.h"
 
 /* Told of each kind; more are counted. */
-#define CLUES_MAX 2
+#define CLUES_MAX  2
+/* Looks at a ring that others look at too. */
+#define RING_TRIES 20
 
 /* What may hold a file, the likeliest first. */
 enum clue_kind {
@@ -76,6 +78,33 @@ static unsigned long number_of(const char *text, const char *key)
 	return at ? strtoul(at + strlen(key), NULL, 10) : 0;
 }
 
+/*
+ * What a ring has registered. The kernel leaves all of it out of fdinfo while somebody
+ * else has the ring's lock, be it another reader (io_uring/fdinfo.c).
+ */
+static void look_at_ring(struct clues *clues, int fdinfo, const char *name, int32_t pid)
+{
+	char text[4096], clue[120];
+
+	for (int i = 0; i < RING_TRIES; i++) {
+		if (spg_proc_slurp(fdinfo, name, text, sizeof(text)) <= 0)
+			return;
+		if (!strstr(text, "UserFiles:"))
+			continue;
+		if (number_of(text, "UserFiles:") == 0)
+			return;
+		snprintf(clue, sizeof(clue),
+			"pid %" PRId32 " has files registered with io_uring", pid);
+		add_clue(clues, CLUE_RING, clue);
+		return;
+	}
+	snprintf(clue, sizeof(clue),
+		"pid %" PRId32 " has an io_uring, and what is registered with it does "
+		"not show",
+		pid);
+	add_clue(clues, CLUE_RING, clue);
+}
+
 /* @fdinfo: an open directory /proc/PID/task/TID/fdinfo. */
 static void look_at_fd(
 	struct clues *clues, int fd_dir, int fdinfo, const char *name, int32_t pid)
@@ -105,13 +134,8 @@ static void look_at_fd(
 	if (n <= 0)
 		return;
 	link[n] = '\0';
-	if (strcmp(link, "anon_inode:[io_uring]") == 0 &&
-		spg_proc_slurp(fdinfo, name, text, sizeof(text)) > 0 &&
-		number_of(text, "UserFiles:") > 0) {
-		snprintf(clue, sizeof(clue),
-			"pid %" PRId32 " has files registered with io_uring", pid);
-		add_clue(clues, CLUE_RING, clue);
-	}
+	if (strcmp(link, "anon_inode:[io_uring]") == 0)
+		look_at_ring(clues, fdinfo, name, pid);
 }
 
 static void look_at_thread(struct clues *clues, int32_t pid, const char *tid)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Holders that no process shows. The lease probe says only "somebody"; where a
- * visible holder does not count (setup stops it), another one must be ruled out,
- * and where nobody is visible, a cause is better than none. Looks for what can
- * hold a file without a descriptor or mapping in any process:
+ * Holders that no process shows: where the kernel says that somebody holds a file and
+ * nobody is visible, a cause is better than none. Looks for what can hold one without
+ * a descriptor or mapping in any process, as far as that shows anywhere:
  *
  *   a descriptor in flight in a Unix socket's queue   "scm_fds" in fdinfo
  *   a file registered with io_uring                   "UserFiles" in fdinfo
@@ -19,7 +18,7 @@
 #include "daemon/watch/linux/attribution.h"
 
 /**
- * Returns 0 and sets obs->hidden_why, to NULL when a hidden holder can be ruled
- * out; or SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when cancelled.
+ * Returns 0 and sets obs->hidden_why, to NULL when nothing was found, which does not
+ * mean that there is nothing; or SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when cancelled.
  */
 int spg_hidden_search(struct spg_attribution *a);
