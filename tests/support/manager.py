@@ -46,8 +46,8 @@ def unit_text(name):
         text = f.read()
     lines = []
     for line in text.splitlines():
-        if line.startswith("ExecStart="):
-            program = line.removeprefix("ExecStart=").split()[0]
+        program = line.partition("=")[2].split(" ")[0]
+        if line.startswith("Exec") and os.path.basename(program) == "spguardd":
             line = line.replace(program, os.path.join(BUILD, "daemon", "spguardd"), 1)
         lines.append(line)
     return "\n".join(lines) + "\n"
