@@ -90,6 +90,9 @@ class StormTest(SystemTest):
             self.assert_never_safe(answer)
             if answer["verdict"] == "blocked":
                 self.use_of(answer, self.quiet, holder.pid)
+        # All that happened before; what goes on to happen keeps nobody waiting.
+        code, _, err = daemon.run("flush", "--timeout", f"{FAIL_AFTER:g}s")
+        self.assertEqual(code, 0, err)
         for end in ends:
             end()
         holder.kill()
