@@ -117,6 +117,7 @@ int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
 		return SPG_ERR_NOMEM;
 	find_place(surveyor, place, sizeof(place));
 	obs->began_ns = obs->looked_ns = obs->ended_ns = spg_clock_wall_ns();
+	obs->unlisted = true;
 	r = spg_observation_add_lack(obs, SPG_NO_FILE, true, "the files in time",
 		"see whether the disk or server behind it is there: mount, dmesg",
 		"%s has not answered for more than %u s",

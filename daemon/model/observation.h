@@ -83,6 +83,9 @@ struct spg_observation {
 	int64_t took_ns;            /* monotonic duration */
 	bool attributed;            /* holders were searched for */
 	bool search_failed;         /* but not everywhere: search again next time */
+	/* Some directory could not be listed: there may be more files than @files.
+	 * A lack says why. */
+	bool unlisted;
 	/* The census counted users: a file that is not `unattributed` has no
 	 * others than its uses. False: it said only whether there are any, and a file
 	 * with a visible user may have others. */

@@ -23,7 +23,7 @@ struct question {
 	struct gathering *gathering;
 	bool pending;
 	size_t product;
-	bool concerned; /* check: some file asked about is there */
+	bool concerned; /* check: some file asked about is, or may be, there */
 	enum spg_verdict_kind verdict;
 	json_t *answer;   /* check: the object; who, locks: the rows; NULL: none */
 	json_t *coverage; /* who, locks */
@@ -179,8 +179,9 @@ static int ask(struct gathering *g, struct question *q);
 /*
  * A payload asked about without a product concerns those that have any of its
  * files; where all of them would be new, it is another product's. (If that is so
- * everywhere, nobody is left out, and the answers say it.) Only those are waited
- * for. Returns true when the answer is not complete yet.
+ * everywhere, nobody is left out, and the answers say it.) Where files may be that
+ * could not be listed, nobody knows that. Only those are waited for. Returns true
+ * when the answer is not complete yet.
  */
 static bool narrow(struct gathering *g)
 {
@@ -280,7 +281,7 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	q->answer = spg_render_check(proof, g->call->service->watch->tier,
 		q->expected.n > 0 ? &offer : NULL, g->all);
 	q->verdict = proof->verdict->kind;
-	q->concerned = false;
+	q->concerned = proof->observation->unlisted;
 	for (size_t i = 0; i < proof->verdict->n_files && !q->concerned; i++)
 		q->concerned = proof->verdict->files[i].seen != SPG_NO_FILE;
 	return q->answer ? 0 : SPG_ERR_NOMEM;

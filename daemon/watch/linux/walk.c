@@ -175,6 +175,7 @@ static int add_file(struct spg_walk *walk, const struct spg_place *place)
 
 static int lack_file(struct spg_walk *walk, const char *path, const char *why)
 {
+	walk->obs->unlisted = true;
 	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true, "a file",
 		"make it readable by the daemon, or mend the link", "%s: %s", path,
 		why);
@@ -295,6 +296,9 @@ static int lack_foreign(struct spg_walk *walk, const struct folder *folder, int 
 {
 	const char *type = folder->mount ? folder->mount->type : "unknown";
 
+	/* Nobody goes into the directories below. */
+	if (err < 0 || walk->obs->product->recursive)
+		walk->obs->unlisted = true;
 	if (err == SPG_ERR_TIMEOUT)
 		return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
 			"a directory", "see whether its server is there: mount, df",
@@ -408,6 +412,7 @@ static int walk_local(struct spg_walk *walk, const struct folder *folder)
 		/* A subdirectory that vanished is no lack; its event has come. */
 		if (errno == ENOENT && folder->depth > 0)
 			return 0;
+		walk->obs->unlisted = true;
 		return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
 			"a directory",
 			errno == ENOTDIR ? "name its directory instead"
@@ -438,6 +443,8 @@ static int lack_missing(struct spg_walk *walk, const char *path)
 	for (size_t i = 0; i < product->n_directories; i++)
 		if (strcmp(product->directories[i].path, path) == 0)
 			origin = product->directories[i].origin;
+	/* It may be unmounted, and its files in use all the same. */
+	walk->obs->unlisted = true;
 	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true, "a directory",
 		"create it, or take it out of the product, or the product out of the "
 		"configuration, then: spguard reload",
