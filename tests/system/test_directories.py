@@ -4,7 +4,11 @@
 import os
 import shutil
 
-from support import Product, SystemTest, main
+from support import Product, SystemTest, main, private_mounts
+
+
+def setUpModule():
+    private_mounts()
 
 
 class DirectoriesTest(SystemTest):
@@ -133,6 +137,30 @@ class DirectoriesTest(SystemTest):
         self.assert_verdict(answer, "blocked")
         self.assertIn(holder.pid, [use["pid"] for entry in answer["files"]
                                    for use in entry["uses"]], self.show(answer))
+
+    def test_a_directory_has_two_names_and_a_mount_below_one(self):
+        """The same directory, and yet not the same files: each of them counts,
+        whichever name is listed first."""
+        lib, names = self.directory("bin", "lib"), ("A", "Z")
+        for name in names:
+            self.bind(lib, self.directory("bin", name))
+        self.directory("bin", "lib", "plugins")
+        paths = [self.file("Plain.dll", lib), self.file("Plugin.dll", self.path("bin/lib/plugins"))]
+        for name in names:
+            mounted = self.mount("tmpfs", self.path("bin", name, "plugins"), options="size=1m")
+            paths.append(self.file("Plugin.dll", mounted))
+        self.directory("bin", "loop")
+        os.symlink("..", self.path("bin", "loop", "up"))
+        daemon = self.daemon(Product("app", self.bin, recursive=True))
+        self.assert_safe(daemon)
+        for path in paths:
+            holder = self.hold("mapped", path)
+            answer = daemon.check()
+            self.assert_verdict(answer, "blocked")
+            self.assertEqual({use["pid"] for entry in answer["files"]
+                              for use in entry["uses"]}, {holder.pid}, self.show(answer))
+            holder.release()
+            self.assert_safe(daemon)
 
 
 if __name__ == "__main__":

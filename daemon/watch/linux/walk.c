@@ -78,14 +78,24 @@ static int add_landmark(struct spg_walk *walk, const char *path, const char *rea
 	return 0;
 }
 
-/* True when the directory was walked under another of its names: a link may lead
- * back up. Its files are the same inodes. */
-static bool was_walked(const struct spg_walk *walk, struct spg_file_id id)
+/*
+ * True when the directory was walked under another of its names: a link may lead
+ * back up. Its files are the same inodes, unless something is mounted on one below
+ * either name.
+ */
+static bool was_walked(
+	const struct spg_walk *walk, const struct folder *folder, struct spg_file_id id)
 {
-	for (size_t i = 0; i < walk->landmarks->n; i++)
-		if (!walk->landmarks->marks[i].is_link &&
-			spg_file_id_equal(walk->landmarks->marks[i].id, id))
+	for (size_t i = 0; i < walk->landmarks->n; i++) {
+		const struct spg_landmark *mark = &walk->landmarks->marks[i];
+
+		if (mark->is_link || !spg_file_id_equal(mark->id, id))
+			continue;
+		if (strcmp(mark->real_path, folder->real_path) == 0 ||
+			!(folder->has_mounts ||
+				spg_mounts_any_below(walk->mounts, mark->real_path)))
 			return true;
+	}
 	return false;
 }
 
@@ -421,7 +431,7 @@ static int walk_local(struct spg_walk *walk, const struct folder *folder)
 			"%s cannot be opened: %s", folder->path, strerror(errno));
 	}
 	if (fstat(fd, &st) < 0 ||
-		(folder->depth > 0 && was_walked(walk, spg_id_of(&st)))) {
+		(folder->depth > 0 && was_walked(walk, folder, spg_id_of(&st)))) {
 		close(fd);
 		return 0;
 	}
