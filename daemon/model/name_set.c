@@ -9,11 +9,15 @@
 #include "common/text.h"
 
 /* spg_name_equal() folds ASCII only; the order has to agree with it. */
+static int fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + 32 : (unsigned char)c;
+}
+
 static int compare_folded(const char *a, const char *b)
 {
 	for (;; a++, b++) {
-		int ca = *a >= 'A' && *a <= 'Z' ? *a + 32 : (unsigned char)*a;
-		int cb = *b >= 'A' && *b <= 'Z' ? *b + 32 : (unsigned char)*b;
+		int ca = fold(*a), cb = fold(*b);
 
 		if (ca != cb || !ca)
 			return ca - cb;
@@ -60,4 +64,20 @@ bool spg_name_set_has_path(const struct spg_name_set *set, const char *path)
 {
 	return spg_name_set_has(set, path) ||
 	       spg_name_set_has(set, spg_path_base(path));
+}
+
+bool spg_name_set_any_below(const struct spg_name_set *set, const char *dir)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const char *name = set->sorted[i], *at = dir;
+
+		while (*at &&
+			(set->ignore_case ? fold(*at) == fold(*name) : *at == *name)) {
+			at++;
+			name++;
+		}
+		if (!*at && *name == '/')
+			return true;
+	}
+	return false;
 }

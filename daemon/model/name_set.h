@@ -31,3 +31,7 @@ bool spg_name_set_has(const struct spg_name_set *set, const char *name);
 
 /** True when the set has @path itself or its last component. */
 bool spg_name_set_has_path(const struct spg_name_set *set, const char *path);
+
+/** True when the set has a path that lies below @dir, an absolute path other than
+ * "/". Looks at every name. */
+bool spg_name_set_any_below(const struct spg_name_set *set, const char *dir);

@@ -41,6 +41,23 @@ static bool is_asked(const struct spg_product *product,
 	             : spg_product_has_name(product, spg_path_base(path));
 }
 
+/* An old version is asked about by its name, wherever that is: the directory that it
+ * was in may have been asked about under another of its own names. */
+static bool is_old_asked(const struct spg_product *product,
+	const struct spg_selection *selection, const struct spg_seen_file *seen)
+{
+	const char *name = spg_path_base(seen->file->path);
+
+	if (!selection || seen->presence != SPG_REPLACED)
+		return false;
+	for (size_t i = 0; i < selection->n_names; i++)
+		if (selection->names[i][0] == '/' &&
+			spg_name_equal(spg_path_base(selection->names[i]), name,
+				product->ignore_case))
+			return true;
+	return false;
+}
+
 /* What is known of one file while it is judged. */
 struct tally {
 	unsigned how;     /* of every user */
@@ -147,8 +164,8 @@ static enum spg_file_state excuse(const struct spg_seen_file *seen,
 }
 
 static int judge_seen(const struct spg_observation *obs,
-	const struct spg_name_set *asked, const struct spg_standing *standing,
-	struct spg_verdict *v)
+	const struct spg_selection *selection, const struct spg_name_set *asked,
+	const struct spg_standing *standing, struct spg_verdict *v)
 {
 	struct tally *tallies = tally_files(obs);
 	int r = 0;
@@ -160,7 +177,9 @@ static int judge_seen(const struct spg_observation *obs,
 		const char *path = seen->file->path;
 		struct spg_judged_file file = {.path = path, .seen = i};
 
-		if (seen->presence == SPG_GONE || !is_asked(obs->product, asked, path))
+		if (seen->presence == SPG_GONE ||
+			(!is_asked(obs->product, asked, path) &&
+				!is_old_asked(obs->product, selection, seen)))
 			continue;
 		file.state =
 			excuse(seen, standing, judge_state(obs, seen, &tallies[i]));
@@ -328,7 +347,7 @@ int spg_verdict_judge(const struct spg_observation *obs,
 		r = spg_name_set_init(&set, selection->names, selection->n_names,
 			obs->product->ignore_case);
 	if (r == 0)
-		r = judge_seen(obs, asked, standing, &v);
+		r = judge_seen(obs, selection, asked, standing, &v);
 	if (r == 0)
 		r = judge_absent(obs, selection, &v);
 	if (r == 0) {

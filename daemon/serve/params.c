@@ -125,6 +125,23 @@ void spg_name_list_finish(struct spg_name_list *list)
 	*list = (struct spg_name_list){NULL, 0};
 }
 
+/* Why @text names no file that can be asked about; NULL: it does. */
+static const char *find_fault(const char *text, const char **ret_hint)
+{
+	size_t len = strlen(text);
+
+	if (text[0] != '/' && strchr(text, '/')) {
+		*ret_hint = "the daemon does not know the caller's directory";
+		return "neither a file name nor an absolute path";
+	}
+	/* Behind a link it leads where the text does not. */
+	if (strstr(text, "/../") || (len >= 3 && strcmp(text + len - 3, "/..") == 0)) {
+		*ret_hint = "write the path without \"..\", as the product has it";
+		return "a path that goes up";
+	}
+	return NULL;
+}
+
 bool spg_params_names(struct spg_call *call, const json_t *params, const char *name,
 	struct spg_name_list *ret)
 {
@@ -143,14 +160,13 @@ bool spg_params_names(struct spg_call *call, const json_t *params, const char *n
 		const json_t *item = json_array_get(texts, i);
 		const char *text = json_string_value(
 			json_is_object(item) ? json_object_get(item, "name") : item);
+		const char *hint, *fault = find_fault(text, &hint);
 		struct spg_buf quoted = SPG_BUF_NULL;
 
-		if (text[0] != '/' && strchr(text, '/')) {
-			spg_call_fail(call, SPG_RPC_BAD_PARAMS,
-				"the daemon does not know the caller's directory",
-				"parameter \"%s\": neither a file name nor an absolute "
-				"path: %s",
-				name, spg_params_quote(&quoted, text));
+		if (fault) {
+			spg_call_fail(call, SPG_RPC_BAD_PARAMS, hint,
+				"parameter \"%s\": %s: %s", name, fault,
+				spg_params_quote(&quoted, text));
 			spg_buf_finish(&quoted);
 			spg_name_list_finish(&list);
 			return false;

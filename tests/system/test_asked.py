@@ -46,6 +46,49 @@ class AskedAboutTest(SystemTest):
         self.assert_verdict(daemon.check("--payload", payload), "unknown")
         self.assert_safe(daemon, "--payload", payload, "--product", "app")
 
+    def asked(self, daemon, *paths):
+        text = "".join(f"{path}\n" for path in paths).encode()
+        return daemon.check("--files", self.file("list", self.scratch, text))
+
+    def test_a_directory_by_each_of_its_names(self):
+        """Files and old versions are found by a path that the listing does not use."""
+        lib = self.directory("bin", "lib")
+        for link in ("A", "Z"):
+            os.symlink("lib", self.path("bin", link))
+        free, data = self.file("Free.dll"), self.file("Data.dat", lib)
+        library = self.file("Mdbperf.dll", lib)
+        daemon = self.daemon(Product("app", self.bin, recursive=True))
+        for path in (data, library):
+            holder = self.hold("mapped", path)
+            name = os.path.basename(path)
+            for place in ("lib", "A", "Z", "z", "lib/", "./A//"):
+                with self.subTest(name=name, place=place):
+                    one = f"{self.bin}/{place}/{name}"
+                    self.assert_verdict(self.asked(daemon, free, one), "blocked")
+            # One that lies beside them is another one.
+            self.assert_verdict(self.asked(daemon, free, f"{self.bin}/{name}"), "safe")
+            if path == library:
+                os.rename(self.file("new", self.scratch), path)
+                for place in ("lib", "A", "Z"):
+                    with self.subTest(name=name, place=place, old=True):
+                        one = f"{self.bin}/{place}/{name}"
+                        self.assert_verdict(self.asked(daemon, free, one), "blocked")
+            holder.release()
+            self.assert_verdict(self.asked(daemon, free, f"{self.bin}/A/{name}"), "safe")
+
+    def test_a_path_that_goes_up(self):
+        """It leads where its text does not say: no answer rather than a wrong one."""
+        lib = self.directory("bin", "lib")
+        free, path = self.file("Free.dll"), self.file("Mdbperf.dll", lib)
+        daemon = self.daemon(Product("app", self.bin, recursive=True))
+        self.hold("read", path)
+        for place in ("lib/../lib/Mdbperf.dll", "lib/.."):
+            text = f"{free}\n{self.bin}/{place}\n".encode()
+            code, out, err = daemon.run("check", "--files",
+                                        self.file("list", self.scratch, text))
+            self.assertEqual((code, out), (3, ""), err)
+            self.assertIn("goes up", err)
+
 
 if __name__ == "__main__":
     main()

@@ -90,6 +90,19 @@ static bool is_selected(const struct spg_selection *selection, const char *path)
 	return false;
 }
 
+/* Old versions by their name, whatever the directory that a path has. */
+static bool is_judged(
+	const struct spg_selection *selection, const struct spg_seen_file *seen)
+{
+	const char *name = spg_path_base(seen->file->path);
+
+	for (size_t i = 0; selection && i < selection->n_names; i++)
+		if (seen->presence == SPG_REPLACED &&
+			spg_name_equal(spg_path_base(selection->names[i]), name, true))
+			return true;
+	return is_selected(selection, seen->file->path);
+}
+
 static bool is_stopped_by_setup(const struct spg_process *process)
 {
 	return process && (spg_proc_id_equal(process->id, help_id("store")) ||
@@ -106,8 +119,7 @@ static bool may_be_safe(
 		const struct spg_seen_file *seen = &obs->files[i];
 		bool held = false;
 
-		if (seen->presence == SPG_GONE ||
-			!is_selected(selection, seen->file->path))
+		if (seen->presence == SPG_GONE || !is_judged(selection, seen))
 			continue;
 		n++;
 		for (size_t u = 0; u < obs->n_uses; u++) {

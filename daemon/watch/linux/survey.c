@@ -110,8 +110,22 @@ static bool in_paths(const struct spg_survey_scope *scope, const char *path)
 	return false;
 }
 
+/* True for a file that an earlier question was about, and this one is not: it is no
+ * old version, but where it was. */
+static bool is_not_asked_now(const struct spg_survey *s, struct spg_file *file)
+{
+	const struct spg_mount *mount;
+	char real_path[PATH_MAX];
+	struct stat st;
+
+	return !spg_product_has_name(s->obs->product, spg_path_base(file->path)) &&
+	       spg_resolve(s->surveyor->mounts, file->path, real_path, &mount) == 0 &&
+	       stat(real_path, &st) == 0 && spg_file_id_equal(spg_id_of(&st), file->id);
+}
+
 static int add_replaced_file(struct spg_survey *s, struct spg_file *file)
 {
+	struct spg_seen_file *seen;
 	int r;
 
 	if (spg_targets_find(s->targets, SPG_KEY_STAT, file->id.dev, file->id.ino,
@@ -120,9 +134,14 @@ static int add_replaced_file(struct spg_survey *s, struct spg_file *file)
 	r = spg_observation_add_file(s->obs, file, SPG_REPLACED, SPG_CENSUS_UNKNOWN);
 	if (r == 0)
 		r = s->way->probe(s, s->obs->n_files - 1);
-	if (r == 0 && s->obs->files[s->obs->n_files - 1].presence == SPG_REPLACED)
-		r = spg_targets_add(s->targets, file, s->obs->n_files - 1);
-	return r;
+	if (r < 0)
+		return r;
+	seen = &s->obs->files[s->obs->n_files - 1];
+	if (seen->presence != SPG_REPLACED)
+		return 0;
+	if (is_not_asked_now(s, file))
+		seen->presence = SPG_PRESENT;
+	return spg_targets_add(s->targets, file, s->obs->n_files - 1);
 }
 
 /* Files that were known and are at none of the product's paths any more: deleted,

@@ -81,11 +81,13 @@ static int add_landmark(struct spg_walk *walk, const char *path, const char *rea
 /*
  * True when the directory was walked under another of its names: a link may lead
  * back up. Its files are the same inodes, unless something is mounted on one below
- * either name.
+ * either name; and unless somebody asks about them by this name.
  */
 static bool was_walked(
 	const struct spg_walk *walk, const struct folder *folder, struct spg_file_id id)
 {
+	if (walk->extra && spg_name_set_any_below(walk->extra, folder->path))
+		return false;
 	for (size_t i = 0; i < walk->landmarks->n; i++) {
 		const struct spg_landmark *mark = &walk->landmarks->marks[i];
 
