@@ -155,7 +155,11 @@ static void count_file(struct spg_verdict_counts *counts,
 static enum spg_file_state excuse(const struct spg_seen_file *seen,
 	const struct spg_standing *standing, enum spg_file_state state)
 {
-	if (state != SPG_FILE_BLOCKED && state != SPG_FILE_HELD_BY_SETUP_STOPPED)
+	bool held = state == SPG_FILE_BLOCKED ||
+	            state == SPG_FILE_HELD_BY_SETUP_STOPPED ||
+	            (state == SPG_FILE_UNKNOWN && seen->census == SPG_CENSUS_BUSY);
+
+	if (!held)
 		return state;
 	return seen->presence == SPG_REPLACED &&
 	                       spg_standing_find(standing, seen->file->id)

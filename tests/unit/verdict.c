@@ -468,6 +468,15 @@ static const struct {
 			  "  a.dll free\n"
 			  "? an old version of a.dll is mapped by perfmon (pid 2113)\n"
 			  "! systemctl stop perfmon.service\n"},
+	/* Whoever else has it, it is in nobody's way. */
+	{"file a.dll busy replaced; use a.dll store mapped; uncounted; "
+	 "file a.dll free fresh",
+		.aside = "/srv/bin/a.dll",
+		.expect =
+			"attention files=2 mapped=1\n  a.dll sidestepped\n"
+			"  a.dll free\n"
+			"? an old version of a.dll is mapped by Store.EXE (pid 2300)\n"
+			"! systemctl stop exchange-store.service\n"},
 	{"file a.dll free", .aside = "/srv/bin/a.dll", .other = true,
 		.expect = "safe files=1\n  a.dll free\n"},
 	/* Another old version than the one stepped aside still blocks. */

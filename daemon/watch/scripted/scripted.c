@@ -183,6 +183,7 @@ static int copy_rest(const struct spg_observation *world, struct spg_observation
 			r = spg_observation_add_lack(to, file, lack->blinds, lack->what,
 				lack->remedy, "%s", lack->why);
 	}
+	to->counted = world->counted;
 	if (r == 0 && world->hidden_why) {
 		to->hidden_why = strdup(world->hidden_why);
 		r = to->hidden_why ? 0 : SPG_ERR_NOMEM;
