@@ -190,6 +190,37 @@ class OldVersionsTest(SystemTest):
         self.file("Mdbperf.dll", self.directory("bin"))
         self.found(self.bin, holder)
 
+    # Behind a link that leads nowhere by now
+
+    def test_what_a_link_led_to_was_deleted(self):
+        """The file, or the whole directory that it was in."""
+        for whole in (False, True):
+            for state in STATES:
+                with self.subTest(state=state, whole=whole):
+                    base = self.case()
+                    directory, elsewhere = base + "/lower", base + "/upper/1.0"
+                    os.mkdir(elsewhere)
+                    self.file("Other.dll", directory)
+                    if state == "exec":
+                        path = self.program("Mdbperf.dll", elsewhere)
+                    else:
+                        path = self.file("Mdbperf.dll", elsewhere)
+                    if whole:
+                        os.symlink("../upper/./1.0", directory + "/current")
+                    else:
+                        os.symlink("../upper/1.0/Mdbperf.dll", directory + "/Link.dll")
+                    holder = self.hold(state, path)
+                    shutil.rmtree(elsewhere) if whole else os.unlink(path)
+                    daemon = self.daemon(Product("app", directory, recursive=whole),
+                                         home=f"home-{self.cases}")
+                    answer = daemon.check()
+                    self.assert_verdict(answer, "blocked")
+                    name = "current/Mdbperf.dll" if whole else "Link.dll"
+                    self.use_of(answer, f"{directory}/{name}", holder.pid)
+                    holder.kill()
+                    self.assert_safe(daemon)
+                    daemon.close()
+
 
 if __name__ == "__main__":
     main()

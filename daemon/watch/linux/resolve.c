@@ -85,6 +85,11 @@ int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH
 			return SPG_ERR_INVALID;
 		r = follow(ret, rest, target);
 	}
+	if (r == SPG_ERR_NOT_FOUND && snprintf(target, sizeof(target), "%s%s", ret,
+					      rest) < (int)sizeof(target)) {
+		spg_path_normalise(target);
+		memcpy(ret, target, strlen(target) + 1);
+	}
 	if (r < 0)
 		return r;
 	if (ret[0] == '\0')

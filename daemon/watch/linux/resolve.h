@@ -15,7 +15,7 @@
  * Resolve the symbolic links of @path (absolute).
  *
  * @ret        the path without links; for SPG_RESOLVE_FOREIGN, as far as it is
- *             known
+ *             known; for SPG_ERR_NOT_FOUND, what would have to be there
  * @ret_mount  the mount it is on; borrowed from @mounts
  *
  * Returns 0; SPG_RESOLVE_FOREIGN; SPG_ERR_NOT_FOUND; SPG_ERR_DENIED;

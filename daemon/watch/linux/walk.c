@@ -193,6 +193,20 @@ static int lack_file(struct spg_walk *walk, const char *path, const char *why)
 		why);
 }
 
+/* A link to nothing. What it led to may have been deleted, and be in use yet: nobody
+ * but its users knows of it, by the path that it had. */
+static int visit_dangling(struct spg_walk *walk, const char *path, const char *target)
+{
+	const struct stat file = {.st_mode = S_IFREG}, folder = {.st_mode = S_IFDIR};
+	int r = 0;
+
+	if (is_wanted(walk, path))
+		r = add_landmark(walk, path, target, &file);
+	if (r == 0 && walk->obs->product->recursive)
+		r = add_landmark(walk, path, target, &folder);
+	return r;
+}
+
 /* A name that is a symbolic link: the file is somewhere else. */
 static int visit_link(struct spg_walk *walk, const char *path, bool *ret_is_dir)
 {
@@ -201,7 +215,7 @@ static int visit_link(struct spg_walk *walk, const char *path, bool *ret_is_dir)
 	int r = spg_resolve(walk->mounts, path, real_path, &place.mount);
 
 	if (r == SPG_ERR_NOT_FOUND)
-		return 0; /* dangling: nothing is there to be held */
+		return visit_dangling(walk, path, real_path);
 	if (r == SPG_RESOLVE_FOREIGN && !is_wanted(walk, path)) {
 		*ret_is_dir = true; /* or it is one: the walk below will tell */
 		return 0;
