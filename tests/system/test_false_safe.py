@@ -5,6 +5,7 @@ now, an overlay whose real file is not where its name says, a file that was
 never seen at its place before it was deleted. Never "safe" in any of them."""
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -82,7 +83,7 @@ class FalseSafeTest(SystemTest):
         os.rename(release, moved)
         self.link(moved, link)
         self.file("Mdbperf.dll", self.directory("v1"))
-        for state in ("read", "mapped"):
+        for state in ("read", "mapped", "in-flight"):
             with self.subTest(state=state):
                 holder = self.hold(state, os.path.join(link, "Mdbperf.dll"))
                 self.assert_verdict(self.never_safe(daemon), "blocked")
@@ -247,7 +248,7 @@ class FalseSafeTest(SystemTest):
 
     def test_a_layer_of_data_only_used_where_it_lies(self):
         """Nothing of the overlay names the file before it is first opened there."""
-        for state in ("read", "mapped"):
+        for state in ("read", "mapped", "in-flight"):
             for late in (False, True):
                 with self.subTest(state=state, daemon_came_later=late):
                     self.setUp()
@@ -343,6 +344,30 @@ class FalseSafeTest(SystemTest):
             self.assert_never_safe(connection.call("check"))
         except RpcError:
             pass  # no answer is not a wrong one
+
+    def test_deleted_unseen_among_very_many(self):
+        """More than are remembered, between two looks."""
+        self.file("Other.dll")
+        for state in ("read", "mapped", "in-flight"):
+            with self.subTest(state=state):
+                daemon = self.daemon(Product("app", self.bin), Product("b", self.bin),
+                                     home=f"home-{state}")
+                self.assert_safe(daemon, "--product", "app")
+                daemon.signal(signal.SIGSTOP)
+                path = self.file("Mdbperf.dll")
+                holder = self.hold(state, path)
+                os.unlink(path)
+                for n in range(1500):
+                    os.unlink(self.file(f"Temporary{n}.dll"))
+                daemon.signal(signal.SIGCONT)
+                for product in ("app", "b"):
+                    answer = daemon.check("--product", product)
+                    self.assert_verdict(answer, "blocked")
+                    self.use_of(answer, path, None if state == "in-flight" else holder.pid)
+                holder.release()
+                for product in ("app", "b"):
+                    self.assert_safe(daemon, "--product", product)
+                daemon.close()
 
     def test_no_descriptors_left_to_search_with(self):
         for spare in range(8):

@@ -220,6 +220,7 @@ static int add_suspects(struct spg_survey *s)
 	if (!suspects || s->request->scope->depth != SPG_SURVEY_FULL)
 		return 0;
 	s->suspects_asked = spg_suspects_asked(suspects, s->obs->product);
+	s->suspects_gave_way = spg_suspects_gave_way(suspects, s->suspects_asked);
 	for (;;) {
 		r = spg_suspects_next(
 			suspects, s->obs->product, s->suspects_asked, &suspect);
@@ -253,7 +254,8 @@ bool spg_survey_must_find_lost(const struct spg_survey *s)
 
 	if (request->scope->depth == SPG_SURVEY_LOCKS)
 		return false;
-	if (request->attribute || request->scope->attribute || has_unasked(s))
+	if (request->attribute || request->scope->attribute || has_unasked(s) ||
+		s->suspects_gave_way)
 		return true;
 	for (size_t i = 0; i < request->n_extra_names; i++)
 		if (!spg_product_has_name(

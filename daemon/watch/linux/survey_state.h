@@ -27,6 +27,7 @@ struct spg_survey {
 	struct spg_counted_files *counted; /* survey_bpf.c's; NULL elsewhere */
 	size_t n_file_lacks;
 	uint64_t suspects_asked; /* the number of the last, see suspects.h */
+	bool suspects_gave_way;  /* since the survey before */
 };
 
 /* All return 0, SPG_ERR_NOMEM, SPG_ERR_TIMEOUT when cancelled, or another

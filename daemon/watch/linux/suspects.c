@@ -8,7 +8,10 @@
 #include "common/array.h"
 #include "common/err.h"
 
-#define SUSPECTS_MAX 1024
+/* Several times what the queue of events holds; 20 MB at most. */
+#define SUSPECTS_MAX  65536
+/* So many stay when all products have asked, for those that a reload brings. */
+#define SUSPECTS_KEPT 1024
 
 /* How far a product has asked. */
 struct asker {
@@ -18,11 +21,13 @@ struct asker {
 
 struct spg_suspects {
 	pthread_mutex_t lock;
-	struct spg_suspect list[SUSPECTS_MAX];
-	size_t n;
+	struct spg_suspect *list; /* from [first] on, in order */
+	size_t first, n, size;
 	uint64_t number; /* of the last that was added */
+	uint64_t gone;   /* of the last that gave way */
 	struct asker *askers;
 	size_t n_askers, size_askers;
+	size_t n_products;
 };
 
 struct spg_suspects *spg_suspects_create(void)
@@ -38,8 +43,9 @@ void spg_suspects_destroy(struct spg_suspects *suspects)
 {
 	if (!suspects)
 		return;
-	for (size_t i = 0; i < suspects->n; i++)
+	for (size_t i = suspects->first; i < suspects->n; i++)
 		free(suspects->list[i].path);
+	free(suspects->list);
 	for (size_t i = 0; i < suspects->n_askers; i++)
 		spg_product_unref(suspects->askers[i].product);
 	free(suspects->askers);
@@ -47,22 +53,58 @@ void spg_suspects_destroy(struct spg_suspects *suspects)
 	free(suspects);
 }
 
+static void drop_oldest(struct spg_suspects *suspects)
+{
+	free(suspects->list[suspects->first++].path);
+	if (suspects->first < suspects->n / 2)
+		return;
+	suspects->n -= suspects->first;
+	memmove(suspects->list, suspects->list + suspects->first,
+		suspects->n * sizeof(*suspects->list));
+	suspects->first = 0;
+}
+
+/* All products have asked about those up to this one. */
+static uint64_t asked_by_all(const struct spg_suspects *suspects)
+{
+	uint64_t least = suspects->number;
+
+	if (suspects->n_askers < suspects->n_products)
+		return 0;
+	for (size_t i = 0; i < suspects->n_askers; i++)
+		if (suspects->askers[i].number < least)
+			least = suspects->askers[i].number;
+	return least;
+}
+
+static void drop_asked(struct spg_suspects *suspects)
+{
+	uint64_t asked = asked_by_all(suspects);
+
+	while (suspects->n - suspects->first > SUSPECTS_KEPT &&
+		suspects->list[suspects->first].number <= asked)
+		drop_oldest(suspects);
+}
+
 void spg_suspects_add(struct spg_suspects *suspects, const char *path,
 	const struct spg_handle *handle)
 {
 	char *copy = strdup(path);
 
-	if (!copy)
-		return;
 	pthread_mutex_lock(&suspects->lock);
-	if (suspects->n == SUSPECTS_MAX) {
-		free(suspects->list[0].path);
-		suspects->n--;
-		memmove(suspects->list, suspects->list + 1,
-			suspects->n * sizeof(suspects->list[0]));
+	suspects->number++;
+	if (suspects->n - suspects->first == SUSPECTS_MAX) {
+		suspects->gone = suspects->list[suspects->first].number;
+		drop_oldest(suspects);
 	}
-	suspects->list[suspects->n++] = (struct spg_suspect){
-		.path = copy, .handle = *handle, .number = ++suspects->number};
+	if (copy && spg_array_reserve(&suspects->list, suspects->n, &suspects->size,
+			    sizeof(*suspects->list)) == 0) {
+		suspects->list[suspects->n++] = (struct spg_suspect){
+			.path = copy, .handle = *handle, .number = suspects->number};
+	} else {
+		suspects->gone = suspects->number;
+		free(copy);
+	}
 	pthread_mutex_unlock(&suspects->lock);
 }
 
@@ -89,21 +131,43 @@ uint64_t spg_suspects_asked(
 	return number;
 }
 
+bool spg_suspects_gave_way(struct spg_suspects *suspects, uint64_t after)
+{
+	bool gave_way;
+
+	pthread_mutex_lock(&suspects->lock);
+	gave_way = suspects->gone > after;
+	pthread_mutex_unlock(&suspects->lock);
+	return gave_way;
+}
+
+/* Where the first one after number @after is, or would be. */
+static size_t find_after(const struct spg_suspects *suspects, uint64_t after)
+{
+	size_t low = suspects->first, high = suspects->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (suspects->list[middle].number <= after)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 int spg_suspects_next(struct spg_suspects *suspects, const struct spg_product *product,
 	uint64_t after, struct spg_suspect *ret)
 {
-	size_t i = 0;
 	int r = 0;
 
 	pthread_mutex_lock(&suspects->lock);
 	ret->number = suspects->number;
-	if (after == suspects->number)
-		i = suspects->n;
-	for (; i < suspects->n; i++) {
+	for (size_t i = find_after(suspects, after); i < suspects->n; i++) {
 		const struct spg_suspect *suspect = &suspects->list[i];
 
-		if (suspect->number <= after ||
-			!spg_product_has_path(product, suspect->path))
+		if (!spg_product_has_path(product, suspect->path))
 			continue;
 		*ret = *suspect;
 		ret->path = strdup(suspect->path);
@@ -127,6 +191,7 @@ void spg_suspects_set_asked(
 			 &suspects->size_askers, sizeof(*suspects->askers)) == 0)
 		suspects->askers[suspects->n_askers++] = (struct asker){
 			.product = spg_product_ref(product), .number = number};
+	drop_asked(suspects);
 	pthread_mutex_unlock(&suspects->lock);
 }
 
@@ -152,5 +217,6 @@ void spg_suspects_set_products(
 			spg_product_unref(suspects->askers[i].product);
 	}
 	suspects->n_askers = n_left;
+	suspects->n_products = n;
 	pthread_mutex_unlock(&suspects->lock);
 }

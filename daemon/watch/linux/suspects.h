@@ -5,8 +5,11 @@
  * saw them at their place, and somebody uses them. The event names the inode by
  * its handle, by which the next survey asks; of each product that has the path, for
  * products may share a directory. The loop thread adds, the surveyor's asks; one lock.
- * Bounded: the oldest give way.
+ * Bounded: the oldest give way, and are searched for in other ways then.
  */
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "daemon/model/product.h"
 #include "daemon/watch/linux/layer.h"
 
@@ -22,13 +25,17 @@ struct spg_suspects;
 struct spg_suspects *spg_suspects_create(void);
 void spg_suspects_destroy(struct spg_suspects *suspects); /* takes NULL */
 
-/** Add one. Without memory it is left out, as it is when it says nothing. */
+/** Add one. Without memory it gives way at once. */
 void spg_suspects_add(struct spg_suspects *suspects, const char *path,
 	const struct spg_handle *handle);
 
 /** The number of the last one that @product has asked about; 0: of none. */
 uint64_t spg_suspects_asked(
 	struct spg_suspects *suspects, const struct spg_product *product);
+
+/** True when one gave way after number @after: each product is to search /proc for who
+ * uses what has lost its name. */
+bool spg_suspects_gave_way(struct spg_suspects *suspects, uint64_t after);
 
 /** The first one after number @after whose path is @product's, copied: the caller
  * frees its path. Returns 1; 0 when there is none, and ret->number is that of the last
