@@ -434,7 +434,8 @@ class ServiceTest(SystemTest):
         self.here.write_config("nonsense = yes")
         code, _ = self.manager.run("systemctl", "--user", "reload", "spguardd.service")
         self.assertNotEqual(code, 0)
-        self.manager.entry(lambda entry: "nonsense" in str(entry["MESSAGE"]), "the fault")
+        self.said("RELOAD_REFUSED", self.pid(), PRIORITY="3")
+        self.assertIn("nonsense", str(self.here.status()["reload_refused"]))
         self.assertEqual(self.manager.show("spguardd.service", "ActiveState"), "active")
         self.assert_safe(self.here)
 
