@@ -3,6 +3,7 @@
  * subscribe, unsubscribe, rpc.discover. All answer at once. */
 #include "daemon/serve/methods.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -64,6 +65,43 @@ static void clean_lines(struct spg_buf *out, char *problems)
 	}
 }
 
+/* A reload whose products are being looked at. */
+struct reloaded {
+	struct spg_call *call;
+	json_t *notes;
+};
+
+static void reply_reloaded(struct spg_call *call, json_t *notes)
+{
+	spg_call_reply(
+		call, json_pack("{s:b, s:o, s:o}", "reloaded", 1, "products",
+			      product_names(call->service->model), "notes", notes));
+}
+
+/* Also when a look hangs: the configuration is in force all the same. */
+static void on_looked_at(void *user, int err)
+{
+	struct reloaded *reloaded = user;
+
+	(void)err;
+	reply_reloaded(reloaded->call, reloaded->notes);
+	free(reloaded);
+}
+
+/* Who asks next shall not be told of new products that nothing is known of them. */
+static void reply_when_looked_at(struct spg_call *call, json_t *notes)
+{
+	struct reloaded *reloaded = malloc(sizeof(*reloaded));
+
+	if (reloaded)
+		*reloaded = (struct reloaded){call, notes};
+	if (!reloaded ||
+		spg_prover_settle(call->service->prover, on_looked_at, reloaded) < 0) {
+		free(reloaded);
+		reply_reloaded(call, notes);
+	}
+}
+
 void spg_method_reload(struct spg_call *call, const json_t *params)
 {
 	const struct spg_service *service = call->service;
@@ -72,10 +110,7 @@ void spg_method_reload(struct spg_call *call, const json_t *params)
 
 	(void)params;
 	if (r == 0) {
-		spg_call_reply(
-			call, json_pack("{s:b, s:o, s:o}", "reloaded", 1, "products",
-				      product_names(service->model), "notes",
-				      spg_render_lines(spg_buf_text(&problems))));
+		reply_when_looked_at(call, spg_render_lines(spg_buf_text(&problems)));
 	} else {
 		if (problems.data)
 			clean_lines(&message, problems.data);

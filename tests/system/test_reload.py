@@ -84,6 +84,10 @@ class ReloadTest(SystemTest):
         daemon.write_config()
         code, out, err = daemon.run("reload")
         self.assertEqual(code, 0, err)
+        # Who asks next is told of it: it has been looked at.
+        known = {row["name"]: row for row in daemon.status()["products"]}["other"]
+        self.assertEqual((known["files"], known["verdict"]), (1, "blocked"))
+        self.assertEqual(daemon.run("doctor")[0], 0)
         answer = daemon.check("--product", "other")
         self.assert_verdict(answer, "blocked")
         self.use_of(answer, path, holder.pid)
