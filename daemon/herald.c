@@ -106,11 +106,11 @@ static enum spg_log_level level_of_verdict(enum spg_verdict_kind verdict)
 	                                        : SPG_LOG_NOTICE;
 }
 
-/* Stops and merges are ordinary; of the others somebody should know. Where a
+/* Stops, reloads and merges are ordinary; of the others somebody should know. Where a
  * damaged database is set aside, that is said. */
 static enum spg_log_level level_of_gap(enum spg_gap_reason reason)
 {
-	return reason == SPG_GAP_DOWNTIME ? SPG_LOG_INFO
+	return reason == SPG_GAP_DOWNTIME || reason == SPG_GAP_WATCH ? SPG_LOG_INFO
 	       : reason == SPG_GAP_MERGED || reason == SPG_GAP_DAMAGED
 	               ? SPG_LOG_DEBUG
 	               : SPG_LOG_WARNING;
