@@ -278,8 +278,11 @@ static int confine(struct spg_watch *watch)
 		CAP_FOWNER,             /* the same, where they are sticky */
 	};
 
+	bool may_bound;
+
 	(void)watch;
 	capng_get_caps_process();
+	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
 		bool keep = false;
 
@@ -291,8 +294,9 @@ static int confine(struct spg_watch *watch)
 					CAPNG_BOUNDING_SET,
 				cap);
 	}
-	/* The bounding set needs CAP_SETPCAP, which a service may not have. */
-	if ((capng_apply(CAPNG_SELECT_BOTH) != 0 &&
+	/* The bounding set needs CAP_SETPCAP, which a service may not have; the library
+	 * would tell the journal of it. */
+	if (((!may_bound || capng_apply(CAPNG_SELECT_BOTH) != 0) &&
 		    capng_apply(CAPNG_SELECT_CAPS) != 0) ||
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		spg_warning("capabilities could not be given up: %s", strerror(errno));
