@@ -41,7 +41,8 @@ static const char help[] =
 	"  spguard check\n"
 	"  spguard check --product exchange55 --payload /mnt/sp4\n"
 	"  spguard check --wait=30m -q && /mnt/sp4/setup\n"
-	"  spguard check --product P --json | jq -r '.files[].path'\n";
+	"  spguard check --json | jq -r '.files[] | "
+	"select(.state==\"blocked\").path'\n";
 
 /* From best to worst. */
 static const struct spg_rank ranks[] = {

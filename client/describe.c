@@ -422,7 +422,8 @@ static void describe_gap(
 	}
 	if (count > 0) {
 		spg_output_count(detail, count);
-		spg_buf_puts(detail, " events are missing or merged");
+		spg_buf_puts(detail, count == 1 ? " event is missing or merged"
+						: " events are missing or merged");
 	} else {
 		spg_buf_puts(detail, "events may be missing");
 	}

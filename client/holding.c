@@ -240,8 +240,17 @@ static bool take_signals(int signals, pid_t child, int *ret_status)
 	return ended;
 }
 
+/* Left for take_signals() to collect. */
+static bool has_ended(pid_t child)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == child;
+}
+
 /* Is it the end of our hold? */
-static void take_notice(struct spg_holding *holding, const json_t *message)
+static void take_notice(struct spg_holding *holding, const json_t *message, pid_t child)
 {
 	const json_t *event = json_object_get(message, "params");
 	const char *kind = spg_json_text(event, "kind");
@@ -253,6 +262,9 @@ static void take_notice(struct spg_holding *holding, const json_t *message)
 		strcmp(product, ours) != 0 || holding->over)
 		return;
 	holding->over = true;
+	/* The daemon may hear of the command's end before we do. */
+	if (has_ended(child))
+		return;
 	spg_holding_say("the hold is over, the command goes on without it: ",
 		detail ? detail : "?", "");
 }
@@ -275,7 +287,7 @@ static int attend(struct spg_holding *holding, pid_t child, int signals)
 		else
 			(void)poll(&alone, 1, -1);
 		if (r == 0)
-			take_notice(holding, message);
+			take_notice(holding, message, child);
 		json_decref(message);
 		if (r < 0) {
 			connected = false;

@@ -30,7 +30,7 @@ static const char help[] =
 	"\n"
 	"Usage: spguard run [--payload DIR | --files LIST] [--for TIME]\n"
 	"                   [--product P] [--allow PID]... [--yes]\n"
-	"                   [--retry[=wait|sidestep]]\n"
+	"                   [--retry[=ask|wait|sidestep]]\n"
 	"                   -- COMMAND [ARGUMENT...]\n"
 	"\n"
 	"      --payload DIR  the folder of the service pack\n"
@@ -372,6 +372,8 @@ static int go_through(struct course *course, char **argv)
 {
 	int code = check(course, "check");
 
+	if (code != 0)
+		spg_holding_say("nothing was run, and nothing is held", "", "");
 	if (code != 0 || !spg_holding_agree(&course->holding, course->yes, &code))
 		return code;
 	course->has_start_types = spg_start_types_read(&course->start_types);

@@ -105,7 +105,7 @@ _spguard() {
 	fi
 	if [[ ${COMP_WORDS[COMP_CWORD]} == '=' || ${COMP_WORDS[COMP_CWORD - 1]} == '=' ]]; then
 		case $prev in
-		--retry) _spguard_offer 'wait sidestep' "$cur" && return ;;
+		--retry) _spguard_offer 'ask wait sidestep' "$cur" && return ;;
 		--wait) _spguard_offer '10m 30m 1h 2h' "$cur" && return ;;
 		esac
 	fi

@@ -137,7 +137,7 @@ class Bash(Offers, unittest.TestCase):
     def test_after_an_equals_sign(self):
         self.assertEqual({word.replace("--retry=", "")
                           for word in self.offers("spguard run --retry=")},
-                         {"wait", "sidestep"})
+                         {"ask", "wait", "sidestep"})
 
     def test_the_short_n(self):
         # A number for log, a switch for sidestep.
