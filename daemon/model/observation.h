@@ -46,6 +46,9 @@ struct spg_seen_file {
 	/* Busy, and the counters say that holders remain which attribution did
 	 * not find. In a tier without counters: busy and no holder found. */
 	bool unattributed;
+	/* An old version, and somebody asks about its name in the directory that it was
+	 * in, by another path of that directory. */
+	bool asked_otherwise;
 	/* Its locks could not be read: what is known of them stays. */
 	bool locks_unread;
 };

@@ -41,14 +41,14 @@ static bool is_asked(const struct spg_product *product,
 	             : spg_product_has_name(product, spg_path_base(path));
 }
 
-/* An old version is asked about by its name, wherever that is: the directory that it
- * was in may have been asked about under another of its own names. */
+/* An old version is nowhere to be asked about by each of its paths: the survey has seen
+ * whether it is by another one. */
 static bool is_old_asked(const struct spg_product *product,
 	const struct spg_selection *selection, const struct spg_seen_file *seen)
 {
 	const char *name = spg_path_base(seen->file->path);
 
-	if (!selection || seen->presence != SPG_REPLACED)
+	if (!selection || seen->presence != SPG_REPLACED || !seen->asked_otherwise)
 		return false;
 	for (size_t i = 0; i < selection->n_names; i++)
 		if (selection->names[i][0] == '/' &&

@@ -76,6 +76,20 @@ class AskedAboutTest(SystemTest):
             holder.release()
             self.assert_verdict(self.asked(daemon, free, f"{self.bin}/A/{name}"), "safe")
 
+    def test_an_old_version_of_another_directory(self):
+        """Of the same name as one that is asked about by its path, and not in the way."""
+        lib, other = self.directory("bin", "lib"), self.directory("bin", "other")
+        asked, replaced = self.file("Mdbperf.dll", lib), self.file("Mdbperf.dll", other)
+        daemon = self.daemon(Product("app", self.bin, recursive=True))
+        holder = self.hold("mapped", replaced)
+        self.assert_verdict(daemon.check(), "blocked")
+        os.unlink(replaced)
+        self.assert_verdict(self.asked(daemon, asked, asked), "safe")
+        self.assert_verdict(self.asked(daemon, replaced), "blocked")
+        self.assert_verdict(daemon.check(), "blocked")
+        holder.release()
+        self.assert_safe(daemon)
+
     def test_a_path_that_goes_up(self):
         """It leads where its text does not say: no answer rather than a wrong one."""
         lib = self.directory("bin", "lib")

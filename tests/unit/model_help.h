@@ -7,6 +7,7 @@
  * An observation is a text of statements, one a line or separated by ';':
  *
  *   file NAME free|busy|unknown [replaced|gone] [unattributed] [fresh]
+ *                                   [asked-otherwise]
  *   use NAME WHO HOW[+HOW...]       open write mapped executing locked waiting
  *   lock NAME WHO|- held|waiting KIND read|write START END|eof
  *   lack NAME|* blinds|harmless WHAT

@@ -48,9 +48,10 @@ static struct spg_observation *make_survey(struct spg_product *product, uint64_t
 	unsigned n_files = draw(state, 5);
 
 	for (unsigned i = 0; i < n_files; i++)
-		spg_buf_printf(&script, "file %s %s %s %s;", names[draw(state, 6)],
+		spg_buf_printf(&script, "file %s %s %s %s %s;", names[draw(state, 6)],
 			census[draw(state, 6)], presence[draw(state, 5)],
-			rarely(state, 8) ? "unattributed" : "");
+			rarely(state, 8) ? "unattributed" : "",
+			rarely(state, 2) ? "asked-otherwise" : "");
 	if (rarely(state, 4))
 		spg_buf_puts(&script, "hidden dark;");
 	if (rarely(state, 4))
@@ -90,14 +91,15 @@ static bool is_selected(const struct spg_selection *selection, const char *path)
 	return false;
 }
 
-/* Old versions by their name, whatever the directory that a path has. */
+/* Old versions by their name, where the survey says that it is their directory. */
 static bool is_judged(
 	const struct spg_selection *selection, const struct spg_seen_file *seen)
 {
 	const char *name = spg_path_base(seen->file->path);
 
 	for (size_t i = 0; selection && i < selection->n_names; i++)
-		if (seen->presence == SPG_REPLACED &&
+		if (seen->presence == SPG_REPLACED && seen->asked_otherwise &&
+			selection->names[i][0] == '/' &&
 			spg_name_equal(spg_path_base(selection->names[i]), name, true))
 			return true;
 	return is_selected(selection, seen->file->path);

@@ -439,6 +439,59 @@ static int survey_files(struct spg_survey *s)
 	return r;
 }
 
+/* Without symbolic links. Returns as spg_resolve(). */
+static int resolve_folder(
+	const struct spg_survey *s, const char *path, char ret[PATH_MAX])
+{
+	const struct spg_mount *mount;
+	char folder[PATH_MAX];
+	int n = (int)(spg_path_base(path) - path);
+
+	if (n >= (int)sizeof(folder))
+		return SPG_ERR_INVALID;
+	snprintf(folder, sizeof(folder), "%.*s", n > 1 ? n - 1 : n, path);
+	return spg_resolve(s->surveyor->mounts, folder, ret, &mount);
+}
+
+/* Are the two in one directory? What nobody can tell counts as if they were. */
+static bool share_folder(const struct spg_survey *s, const char *a, const char *b)
+{
+	char real_a[PATH_MAX], real_b[PATH_MAX];
+	int ra = resolve_folder(s, a, real_a), rb = resolve_folder(s, b, real_b);
+	struct stat stat_a, stat_b;
+
+	if ((ra != 0 && ra != SPG_ERR_NOT_FOUND) ||
+		(rb != 0 && rb != SPG_ERR_NOT_FOUND))
+		return true;
+	if (strcmp(real_a, real_b) == 0)
+		return true;
+	return ra == 0 && rb == 0 && stat(real_a, &stat_a) == 0 &&
+	       stat(real_b, &stat_b) == 0 &&
+	       spg_file_id_equal(spg_id_of(&stat_a), spg_id_of(&stat_b));
+}
+
+/* Old versions that somebody asks about by another path than theirs. */
+static void note_asked_otherwise(struct spg_survey *s)
+{
+	const struct spg_survey_request *request = s->request;
+
+	for (size_t i = 0; i < s->obs->n_files; i++) {
+		struct spg_seen_file *seen = &s->obs->files[i];
+		const char *path = seen->file->path;
+
+		if (seen->presence != SPG_REPLACED)
+			continue;
+		for (size_t k = 0; k < request->n_extra_names && !seen->asked_otherwise;
+			k++)
+			seen->asked_otherwise =
+				request->extra_names[k][0] == '/' &&
+				spg_name_equal(spg_path_base(request->extra_names[k]),
+					spg_path_base(path),
+					request->product->ignore_case) &&
+				share_folder(s, request->extra_names[k], path);
+	}
+}
+
 /* Only the locks of files that are known to be in use. */
 static int survey_locks(struct spg_survey *s)
 {
@@ -505,6 +558,8 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 	if (r >= 0)
 		r = request->scope->depth == SPG_SURVEY_LOCKS ? survey_locks(&s)
 		                                              : survey_files(&s);
+	if (r >= 0)
+		note_asked_otherwise(&s);
 	if (r >= 0 && surveyor->trace_files && request->scope->depth == SPG_SURVEY_FULL)
 		spg_trace_files_end(surveyor->trace_files, s.obs);
 	if (r >= 0 && surveyor->rechecks)
