@@ -9,11 +9,13 @@ pictures that are the same every time, and for looking at it while it is changed
 worlds in page_worlds.py.
 """
 import argparse
+import contextlib
 import http.server
 import importlib.util
 import json
 import os
 import queue
+import socket
 import sys
 import threading
 import urllib.parse
@@ -94,33 +96,57 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(b'{"error":{"message":"no streams"}}', status=503)
             return
         mine = queue.Queue()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        self.wfile.write(b"retry: 2000\n\n")
-        self.wfile.flush()
-        server.listeners.append(mine)
+        server.listeners.append(mine)  # before the page can know of its stream
         try:
-            while True:
-                try:
-                    message = mine.get(timeout=15)
-                except queue.Empty:
-                    message = ":\n\n"
-                if message is None:
-                    break
-                self.wfile.write(message.encode())
-                self.wfile.flush()
+            self.send_events(mine)
         except OSError:
             pass
         finally:
             server.listeners.remove(mine)
             self.close_connection = True
 
+    def send_events(self, mine):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(b"retry: 2000\n\n")
+        self.wfile.flush()
+        while True:
+            try:
+                message = mine.get(timeout=15)
+            except queue.Empty:
+                message = ":\n\n"
+            if message is None:
+                break
+            self.wfile.write(message.encode())
+            self.wfile.flush()
+
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
+
+    def __init__(self, *args):
+        self.connections, self.connections_lock = set(), threading.Lock()
+        super().__init__(*args)
+
+    def process_request(self, request, client_address):
+        with self.connections_lock:
+            self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        with self.connections_lock:
+            self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self):
+        """Those that browsers keep for their next question as well."""
+        with self.connections_lock:
+            for connection in self.connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request, client_address):
         pass  # a browser that goes away
@@ -149,10 +175,11 @@ class StandIn:
         self.thread.start()
 
     def stop(self):
-        """As a daemon that ends: no port, no streams."""
+        """As a daemon that ends: no port, no streams, no connections."""
         self.server.shutdown()
         self.server.server_close()
         self.end_streams()
+        self.server.end_connections()
         self.thread.join()
 
     def end_streams(self):
