@@ -132,13 +132,15 @@ class Holder:
                 return
 
     def kill(self):
-        """SIGKILL everyone who holds the file, and wait for their end."""
-        for pid in {*self.pids, self.process.pid}:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        for pid in self.pids:
+        """SIGKILL everyone who holds the file, and wait for their end. Once: their
+        numbers may be somebody else's afterwards."""
+        pids, self.pids = self.pids, []
+        for pid in pids:
+            if pid != self.process.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.process.kill()
+        for pid in pids:
             await_end(pid)
         self.process.wait(FAIL_AFTER)
 
@@ -334,7 +336,16 @@ class Daemon:
             return code, json.loads(out)
         except ValueError:
             raise Failure(f"spguard {' '.join(map(str, args))}: exit {code}, no JSON: "
-                          f"{out[:500]!r} {err[:500]!r}\n{self.log_text()[-2000:]}")
+                          f"{out[:500]!r} {err[:500]!r}\nThe daemon {self.state()}.\n"
+                          f"{self.log_text()[-2000:]}")
+
+    def state(self):
+        """Whether it runs, for messages; one that is about to end may have begun to."""
+        if not self.process:
+            return "was not started"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return f"ended with {self.process.wait(1)}"
+        return "runs"
 
     def after_installs(self, ask):
         """What @ask returns when no install is running."""
