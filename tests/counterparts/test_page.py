@@ -459,6 +459,22 @@ class TimelineTest(PageTest):
         page.click("#tl-rows .group button")
         page.wait(f"timeline.rows.rows.length < {before}")
 
+    def test_a_click_while_rows_are_made_anew(self):
+        """Answers come when they come; what was pressed before is released after."""
+        _, page = self.visit("many", hash="#range=week&group=directory")
+        before = page.eval("timeline.rows.rows.length")
+        x, y = page.eval("""(() => {
+            const node = document.querySelector("#tl-rows .group button");
+            node.scrollIntoView({block: "center"});
+            const box = node.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];
+        })()""")
+        page.mouse("mousePressed", x, y, button="left", clickCount=1)
+        page.eval("timeline.rebuild()")
+        page.wait("!timeline.frame")
+        page.mouse("mouseReleased", x, y, button="left", clickCount=1)
+        page.wait(f"timeline.rows.rows.length < {before}")
+
     def test_quiet_times(self):
         """Where nothing happens for long, the timeline goes on all the same."""
         _, page = self.visit("idle")

@@ -409,7 +409,8 @@ class Timeline {
 		this.drawLabels();
 	}
 
-	/* Elements for the rows in sight; those that go out of it are used again. */
+	/* Elements for the rows in sight. One that says the same stays the same element:
+	 * a click that began on it before new rows came ends on it as well. */
 	drawLabels()
 	{
 		const top = this.scroll.scrollTop, end = top + this.painter.height - this.painter.head;
@@ -417,12 +418,13 @@ class Timeline {
 
 		for (let i = this.rows.at(top); i < this.rows.rows.length && this.rows.tops[i] < end; i++) {
 			const row = this.rows.rows[i];
-			const old = this.labels.get(row.key);
-			const node = old && old.row === row ? old.node : this.label(row);
+			const old = this.labels.get(row.key), says = this.labelSays(row);
+			const node = old && old.says === says ? old.node : this.label(row);
 
+			node.style.height = `${this.rows.height(row)}px`;
 			node.classList.toggle("chosen", row.key === this.chosen.row);
 			node.style.transform = `translateY(${this.painter.head + this.rows.tops[i]}px)`;
-			keep.set(row.key, {row, node});
+			keep.set(row.key, {says, node});
 		}
 		for (const [key, {node}] of this.labels)
 			if (!keep.has(key) || keep.get(key).node !== node)
@@ -433,12 +435,16 @@ class Timeline {
 		this.labels = keep;
 	}
 
+	/* All that a label shows. */
+	labelSays(row)
+	{
+		return JSON.stringify(row.kind === "group" ? [row.name, row.n, row.open]
+			: [row.path, row.state, this.group === "directory"]);
+	}
+
 	label(row)
 	{
-		const node = row.kind === "group" ? this.groupLabel(row) : this.fileLabel(row);
-
-		node.style.height = `${this.rows.height(row)}px`;
-		return node;
+		return row.kind === "group" ? this.groupLabel(row) : this.fileLabel(row);
 	}
 
 	groupLabel(row)
