@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/watch/linux/recheck.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/array.h"
@@ -18,15 +21,22 @@
 #define FILES_MAX 256
 
 struct folder {
-	char *path; /* without symbolic links */
+	char *path;      /* as the product names it: what has to lead there now */
+	char *real_path; /* without symbolic links, when it was listed */
 	struct spg_file_id id;
 	struct timespec changed;
 };
 
+struct link {
+	char *path;
+	struct spg_file_id id;
+	bool dangles;
+};
+
 struct plain_file {
 	struct spg_file *file;
-	const char *name; /* in its folder; within the file's path */
-	size_t folder;
+	const char *name; /* in its folder, or a whole path; within the file's paths */
+	size_t folder;    /* SIZE_MAX: by its path, a link */
 };
 
 /* One product's files as they were. */
@@ -34,6 +44,8 @@ struct listing {
 	struct spg_product *product;
 	struct folder *folders;
 	size_t n_folders;
+	struct link *links;
+	size_t n_links;
 	struct plain_file *files;
 	size_t n_files;
 };
@@ -55,11 +67,16 @@ struct spg_rechecks *spg_rechecks_create(void)
 
 static void finish_listing(struct listing *listing)
 {
-	for (size_t i = 0; i < listing->n_folders; i++)
+	for (size_t i = 0; i < listing->n_folders; i++) {
 		free(listing->folders[i].path);
+		free(listing->folders[i].real_path);
+	}
+	for (size_t i = 0; i < listing->n_links; i++)
+		free(listing->links[i].path);
 	for (size_t i = 0; i < listing->n_files; i++)
 		spg_file_unref(listing->files[i].file);
 	free(listing->folders);
+	free(listing->links);
 	free(listing->files);
 	spg_product_unref(listing->product);
 }
@@ -102,18 +119,16 @@ static bool is_plain(const struct spg_survey *s)
 	const struct spg_observation *obs = s->obs;
 
 	if (s->request->scope->depth != SPG_SURVEY_FULL || s->request->n_extra_names ||
-		!obs->counted || obs->n_files == 0 || obs->n_files > FILES_MAX)
+		!obs->counted || obs->n_files == 0 || obs->n_files > FILES_MAX ||
+		s->landmarks.n_links > FILES_MAX)
 		return false;
 	for (size_t i = 0; i < obs->n_lacks; i++)
 		if (obs->lacks[i].blinds)
 			return false;
-	for (size_t i = 0; i < s->landmarks.n; i++)
-		if (s->landmarks.marks[i].is_link)
-			return false;
 	for (size_t i = 0; i < obs->n_files; i++) {
 		const struct spg_linux_file *file = spg_linux_file(obs->files[i].file);
 
-		if (obs->files[i].presence != SPG_PRESENT || file->through_link ||
+		if (obs->files[i].presence != SPG_PRESENT ||
 			file->class != SPG_FS_LOCAL || file->n_layers != 1)
 			return false;
 	}
@@ -126,13 +141,43 @@ static size_t folder_of(const struct listing *listing, const char *path)
 	size_t len = (size_t)(spg_path_base(path) - path), i;
 
 	for (i = 0; i < listing->n_folders; i++) {
-		size_t n = strlen(listing->folders[i].path);
+		size_t n = strlen(listing->folders[i].real_path);
 
 		if (len == n + (n > 1) &&
-			strncmp(listing->folders[i].path, path, n) == 0)
+			strncmp(listing->folders[i].real_path, path, n) == 0)
 			break;
 	}
 	return i;
+}
+
+static bool take_down_folders(
+	const struct spg_landmarks *landmarks, struct listing *listing)
+{
+	for (size_t i = 0; i < landmarks->n; i++) {
+		const struct spg_landmark *mark = &landmarks->marks[i];
+		struct folder *folder = &listing->folders[listing->n_folders];
+
+		if (mark->is_link)
+			continue; /* the links tell */
+		*folder = (struct folder){.path = strdup(mark->path),
+			.real_path = strdup(mark->real_path),
+			.id = mark->id,
+			.changed = mark->changed};
+		listing->n_folders++;
+		if (!folder->path || !folder->real_path)
+			return false;
+	}
+	for (size_t i = 0; i < landmarks->n_links; i++) {
+		const struct spg_link *link = &landmarks->links[i];
+
+		listing->links[i] = (struct link){.path = strdup(link->path),
+			.id = link->id,
+			.dangles = link->dangles};
+		listing->n_links++;
+		if (!listing->links[i].path)
+			return false;
+	}
+	return true;
 }
 
 static bool take_down(const struct spg_survey *s, struct listing *listing)
@@ -140,28 +185,27 @@ static bool take_down(const struct spg_survey *s, struct listing *listing)
 	const struct spg_observation *obs = s->obs;
 
 	listing->folders = calloc(s->landmarks.n + 1, sizeof(*listing->folders));
+	listing->links = calloc(s->landmarks.n_links + 1, sizeof(*listing->links));
 	listing->files = calloc(obs->n_files, sizeof(*listing->files));
-	if (!listing->folders || !listing->files)
+	if (!listing->folders || !listing->links || !listing->files ||
+		!take_down_folders(&s->landmarks, listing))
 		return false;
-	for (size_t i = 0; i < s->landmarks.n; i++) {
-		const struct spg_landmark *mark = &s->landmarks.marks[i];
-		struct folder *folder = &listing->folders[listing->n_folders];
-
-		*folder = (struct folder){.path = strdup(mark->real_path),
-			.id = mark->id,
-			.changed = mark->changed};
-		if (!folder->path)
-			return false;
-		listing->n_folders++;
-	}
 	for (size_t i = 0; i < obs->n_files; i++) {
 		const struct spg_linux_file *file = spg_linux_file(obs->files[i].file);
+		const char *path = file->layers[0].path;
 		struct plain_file *plain = &listing->files[listing->n_files];
 
-		plain->folder = folder_of(listing, file->layers[0].path);
-		if (plain->folder == listing->n_folders)
-			return false;
-		plain->name = spg_path_base(file->layers[0].path);
+		plain->folder = SIZE_MAX;
+		plain->name = file->base.path;
+		if (!file->through_link) {
+			plain->folder = folder_of(listing, path);
+			plain->name = spg_path_base(path);
+			/* A mount point, or renamed away meanwhile. */
+			if (plain->folder == listing->n_folders ||
+				listing->folders[plain->folder].id.dev !=
+					file->base.id.dev)
+				return false;
+		}
 		plain->file = spg_file_ref(obs->files[i].file);
 		listing->n_files++;
 	}
@@ -197,36 +241,86 @@ struct look {
 	size_t n_free;
 };
 
-static int open_cached(int dir_fd, const char *path, uint64_t flags)
+static int open_cached(int dir_fd, const char *path, uint64_t flags, uint64_t resolve)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_CACHED};
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags,
+		.resolve = RESOLVE_CACHED | RESOLVE_NO_MAGICLINKS | resolve};
 
 	return (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 }
 
-/* Open every file of folder @index, if that is as it was. */
+/* Which inode is behind @fd, by what the kernel has of it: the names may lead to a
+ * server by now (statx(2), AT_STATX_DONT_SYNC). */
+static bool is_inode(int fd, struct spg_file_id id, struct statx *ret)
+{
+	const unsigned wanted = STATX_INO | STATX_CTIME;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, wanted, ret) == 0 &&
+	       (ret->stx_mask & wanted) == wanted && ret->stx_ino == id.ino &&
+	       makedev(ret->stx_dev_major, ret->stx_dev_minor) == id.dev;
+}
+
+/* Does the link lead where it led? */
+static bool leads_there(const struct link *link)
+{
+	int fd = open_cached(AT_FDCWD, link->path, 0, 0);
+	struct statx stx;
+	bool same;
+
+	if (fd < 0)
+		return link->dangles && errno == ENOENT;
+	same = !link->dangles && is_inode(fd, link->id, &stx);
+	close(fd);
+	return same;
+}
+
+/* Open every file of folder @index, if the product's name for that leads to it yet,
+ * and it is as it was. */
 static bool open_folder(struct look *look, size_t index)
 {
 	const struct folder *folder = &look->listing->folders[index];
-	int fd = open_cached(AT_FDCWD, folder->path, O_DIRECTORY | O_NOFOLLOW);
-	struct stat st;
+	int fd = open_cached(AT_FDCWD, folder->path, O_DIRECTORY, 0);
+	struct statx stx;
 	bool same;
 
 	if (fd < 0)
 		return false;
-	same = fstat(fd, &st) == 0 && spg_file_id_equal(spg_id_of(&st), folder->id) &&
-	       st.st_ctim.tv_sec == folder->changed.tv_sec &&
-	       st.st_ctim.tv_nsec == folder->changed.tv_nsec;
+	same = is_inode(fd, folder->id, &stx) &&
+	       stx.stx_ctime.tv_sec == folder->changed.tv_sec &&
+	       stx.stx_ctime.tv_nsec == folder->changed.tv_nsec;
 	for (size_t i = 0; same && i < look->listing->n_files; i++) {
 		const struct plain_file *file = &look->listing->files[i];
 
 		if (file->folder != index)
 			continue;
-		look->fds[i] = open_cached(fd, file->name, O_NOFOLLOW);
+		/* Of the folder itself: nothing is mounted there. */
+		look->fds[i] = open_cached(fd, file->name, O_NOFOLLOW, RESOLVE_NO_XDEV);
 		same = look->fds[i] >= 0;
 	}
 	close(fd);
+	return same;
+}
+
+/* Open everything by the product's names. False: something is not as it was. */
+static bool open_all(struct look *look)
+{
+	const struct listing *listing = look->listing;
+	bool same = true;
+
+	for (size_t i = 0; same && i < listing->n_links; i++)
+		same = leads_there(&listing->links[i]);
+	for (size_t i = 0; same && i < listing->n_folders; i++)
+		same = open_folder(look, i);
+	for (size_t i = 0; same && i < listing->n_files; i++) {
+		const struct plain_file *file = &listing->files[i];
+		struct statx stx;
+
+		if (file->folder != SIZE_MAX)
+			continue;
+		look->fds[i] = open_cached(AT_FDCWD, file->name, 0, 0);
+		same = look->fds[i] >= 0 &&
+		       is_inode(look->fds[i], file->file->id, &stx);
+	}
 	return same;
 }
 
@@ -275,14 +369,11 @@ static int look_again(struct spg_look *bpf, const struct listing *listing,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
 	struct look look = {.listing = listing};
-	bool same = true;
 	int r = SPG_WATCH_LATER;
 
 	for (size_t i = 0; i < listing->n_files; i++)
 		look.fds[i] = -1;
-	for (size_t i = 0; same && i < listing->n_folders; i++)
-		same = open_folder(&look, i);
-	if (same)
+	if (open_all(&look))
 		r = spg_look_census(bpf, on_inode, &look);
 	for (size_t i = 0; i < listing->n_files; i++)
 		if (look.fds[i] >= 0)

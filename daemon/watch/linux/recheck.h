@@ -5,11 +5,23 @@
  * file of theirs there and free? Then that is the answer. In any other case a
  * whole survey has to look.
  *
+ * What it may rest on, and nothing else:
+ *   names     Every name by which the listing was reached is opened again: each
+ *             directory and each symbolic link in one, by the path that the product
+ *             gives it, wherever links above it lead now. It has to lead to the same
+ *             inode as before, and a link that led to nothing still to nothing.
+ *   contents  A directory with the same inode, the same time of change and no event
+ *             has the same names in it. Each file is opened by its name there, and
+ *             has the same inode number in the same directory and as many names.
+ *   users     The census of those very inodes finds none.
+ * It never rests on where a name led when it was listed (openat2(2) follows all links
+ * again; tests/system/test_moved_links.py).
+ *
  * Nothing here can wait for a disk or a server: paths are followed only as far
  * as the kernel has them in memory (openat2(2), RESOLVE_CACHED). Events could tell
  * that nothing has changed; the directories' own times are asked besides.
  *
- * For products whose files are plain: on local filesystems, no symbolic links.
+ * For products whose files are plain, on local filesystems.
  * Needs BPF. A lock of its own: what a survey on the surveyor's thread saw is used
  * on the loop thread.
  */

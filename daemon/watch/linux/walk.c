@@ -54,7 +54,10 @@ void spg_landmarks_finish(struct spg_landmarks *landmarks)
 		free(landmarks->marks[i].path);
 		free(landmarks->marks[i].real_path);
 	}
+	for (size_t i = 0; i < landmarks->n_links; i++)
+		free(landmarks->links[i].path);
 	free(landmarks->marks);
+	free(landmarks->links);
 	*landmarks = (struct spg_landmarks)SPG_LANDMARKS_NULL;
 }
 
@@ -75,6 +78,23 @@ static int add_landmark(struct spg_walk *walk, const char *path, const char *rea
 		return SPG_ERR_NOMEM;
 	}
 	to->marks[to->n++] = mark;
+	return 0;
+}
+
+/* @st: of what the link at @path leads to; NULL: to nothing. */
+static int add_link(struct spg_walk *walk, const char *path, const struct stat *st)
+{
+	struct spg_landmarks *to = walk->landmarks;
+	struct spg_link link = {.path = strdup(path), .dangles = !st};
+
+	if (st)
+		link.id = spg_id_of(st);
+	if (!link.path || spg_array_reserve(&to->links, to->n_links, &to->size_links,
+				  sizeof(link)) < 0) {
+		free(link.path);
+		return SPG_ERR_NOMEM;
+	}
+	to->links[to->n_links++] = link;
 	return 0;
 }
 
@@ -198,9 +218,9 @@ static int lack_file(struct spg_walk *walk, const char *path, const char *why)
 static int visit_dangling(struct spg_walk *walk, const char *path, const char *target)
 {
 	const struct stat file = {.st_mode = S_IFREG}, folder = {.st_mode = S_IFDIR};
-	int r = 0;
+	int r = add_link(walk, path, NULL);
 
-	if (is_wanted(walk, path))
+	if (r == 0 && is_wanted(walk, path))
 		r = add_landmark(walk, path, target, &file);
 	if (r == 0 && walk->obs->product->recursive)
 		r = add_landmark(walk, path, target, &folder);
@@ -225,10 +245,12 @@ static int visit_link(struct spg_walk *walk, const char *path, bool *ret_is_dir)
 	if (r < 0)
 		return lack_file(walk, path, spg_err_text(r));
 	if (stat(real_path, &place.st) < 0)
-		return errno == ENOENT ? 0 : lack_file(walk, path, strerror(errno));
+		return errno == ENOENT ? add_link(walk, path, NULL)
+		                       : lack_file(walk, path, strerror(errno));
 	*ret_is_dir = S_ISDIR(place.st.st_mode);
-	if (!S_ISREG(place.st.st_mode) || !is_wanted(walk, path))
-		return 0;
+	r = add_link(walk, path, &place.st);
+	if (r < 0 || !S_ISREG(place.st.st_mode) || !is_wanted(walk, path))
+		return r;
 	place.real_path = real_path;
 	r = add_landmark(walk, path, real_path, &place.st);
 	return r == 0 ? add_file(walk, &place) : r;

@@ -26,14 +26,24 @@ struct spg_landmark {
 	bool is_link;            /* a file behind a symbolic link, not a directory */
 };
 
+/* A symbolic link in one of the directories that may lead to something of the
+ * product's, now or later, wherever it led when it was looked at. */
+struct spg_link {
+	char *path;            /* as the product names it */
+	struct spg_file_id id; /* of what it led to */
+	bool dangles;          /* it led to nothing */
+};
+
 struct spg_landmarks {
 	struct spg_landmark *marks;
 	size_t n, size;
+	struct spg_link *links;
+	size_t n_links, size_links;
 };
 
 #define SPG_LANDMARKS_NULL                                                             \
 	{                                                                              \
-		NULL, 0, 0                                                             \
+		NULL, 0, 0, NULL, 0, 0                                                 \
 	}
 
 /** Idempotent; takes SPG_LANDMARKS_NULL. */
