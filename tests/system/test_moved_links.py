@@ -92,6 +92,39 @@ class MovedLinksTest(SystemTest):
             os.rename(new, top)
         self.assert_follows(daemon, move, new + "/rel/lib/one.dll", top + "/rel/lib/one.dll")
 
+    # Events: a new place is surveyed without being asked about, and its files watched
+
+    def assert_watches(self, daemon, move, used):
+        """After @move somebody's use of @used is history."""
+        rpc = self.rpc(daemon)
+        rpc.call("subscribe")
+        move()
+        holder = self.hold("read", used)
+        rpc.wait_notification(lambda method, event: method == "event" and event["kind"] == "use-begin" and
+                              event["pid"] == holder.pid)
+
+    def test_the_events_behind_a_link(self):
+        current = self.link("rel1", "current")
+        daemon = self.asked_often(current + "/lib")
+        self.assert_watches(daemon, lambda: self.link("rel2", "current"),
+                            self.rel2 + "/lib/one.dll")
+
+    def test_the_events_behind_a_link_behind_a_link(self):
+        self.link(self.rel1, "elsewhere", "active")
+        app = self.link("elsewhere/active", "app")
+        daemon = self.asked_often(app + "/lib")
+        self.assert_watches(daemon, lambda: self.link(self.rel2, "elsewhere", "active"),
+                            self.rel2 + "/lib/one.dll")
+
+    def test_the_events_of_a_directory_that_takes_the_place_of_another(self):
+        current = self.link("rel1", "current")
+        daemon = self.asked_often(current + "/lib")
+
+        def move():
+            os.rename(self.rel1, self.path("gone"))
+            os.rename(self.rel2, self.rel1)
+        self.assert_watches(daemon, move, self.rel1 + "/lib/one.dll")
+
     # Links within a recursive product
 
     def recursive(self, target):

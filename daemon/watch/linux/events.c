@@ -36,16 +36,19 @@ struct spg_events {
 	char *buffer;
 };
 
+/* A name in a directory. */
+struct entry {
+	bool has;
+	struct spg_fid fid; /* the directory */
+	const char *name;   /* "" or ".": the directory itself */
+};
+
 /* What one event says, taken apart. */
 struct parsed {
 	uint64_t mask;
 	int32_t pid;
-	int pidfd; /* closed by the reader; -1 none */
-	struct {
-		bool has;
-		struct spg_fid fid;
-		const char *name; /* in the directory; "" or "." is itself */
-	} old_name, new_name;     /* plain events use old_name */
+	int pidfd;                       /* closed by the reader; -1 none */
+	struct entry old_name, new_name; /* plain events use old_name */
 	bool has_target;
 	struct spg_fid target;
 };
@@ -203,7 +206,8 @@ static void look_up(struct spg_events *events, const struct spg_fid *fid,
 	(void)spg_marks_lookup(events->marks, fid, collect, places);
 }
 
-/* True when a product's directory is @path, or lies below it. */
+/* True when a product's directory is @path, or lies below it, by any of its names; or
+ * when a link that leads there is or does. */
 static bool is_layout(const struct spg_events *events, const char *path)
 {
 	for (size_t i = 0; i < events->n_products; i++) {
@@ -213,7 +217,7 @@ static bool is_layout(const struct spg_events *events, const char *path)
 			if (spg_path_below(product->directories[d].path, path, true))
 				return true;
 	}
-	return false;
+	return spg_marks_is_way(events->marks, path);
 }
 
 static struct spg_process *process_of(
@@ -296,6 +300,26 @@ static bool has_file_place(const struct places *places)
 	return false;
 }
 
+/* A symbolic link on the way to a product's directory came, went, or was renamed into
+ * its place or out of it. */
+static void handle_turn(
+	struct spg_events *events, const struct parsed *parsed, struct places *places)
+{
+	if (!(parsed->mask & (FAN_CREATE | FAN_DELETE | FAN_RENAME)))
+		return;
+	for (int pass = 0; pass < 2; pass++) {
+		const struct entry *at = pass ? &parsed->new_name : &parsed->old_name;
+
+		if (!at->has)
+			continue;
+		look_up(events, &at->fid, at->name, places);
+		for (size_t i = 0; i < places->n; i++)
+			if ((places->at[i].role & SPG_MARK_ANCESTOR) &&
+				is_layout(events, places->at[i].path))
+				change_layout(events, places->at[i].path);
+	}
+}
+
 /* A file in a watched directory, or one with a mark of its own. */
 static void handle_file_event(
 	struct spg_events *events, const struct parsed *parsed, struct places *places)
@@ -304,6 +328,7 @@ static void handle_file_event(
 	char new_path[PATH_MAX] = "";
 	bool resolved = false;
 
+	handle_turn(events, parsed, places);
 	if (parsed->new_name.has) {
 		look_up(events, &parsed->new_name.fid, parsed->new_name.name, places);
 		if (places->n > 0 && (places->at[0].role & SPG_MARK_DIRECTORY))
@@ -313,12 +338,8 @@ static void handle_file_event(
 	if (parsed->old_name.has)
 		look_up(events, &parsed->old_name.fid, parsed->old_name.name, places);
 	/* From a directory that is watched for its layout only, or not at all. */
-	if (new_path[0] && !has_file_place(places)) {
-		for (size_t i = 0; i < places->n; i++)
-			if (is_layout(events, places->at[i].path))
-				change_layout(events, places->at[i].path);
+	if (new_path[0] && !has_file_place(places))
 		look_up(events, &parsed->new_name.fid, parsed->new_name.name, places);
-	}
 	/* Opened by a name in an unwatched directory: go by the inode. */
 	if (places->n == 0 && parsed->has_target)
 		look_up(events, &parsed->target, "", places);
@@ -326,10 +347,6 @@ static void handle_file_event(
 		const char *path = places->at[i].path;
 		unsigned role = places->at[i].role;
 
-		/* A symbolic link on the way to a product's directory. */
-		if ((role & SPG_MARK_ANCESTOR) && is_layout(events, path) &&
-			(parsed->mask & (FAN_CREATE | FAN_DELETE | FAN_RENAME)))
-			change_layout(events, path);
 		if (!(role & (SPG_MARK_DIRECTORY | SPG_MARK_FILE)))
 			continue;
 		/* Ownership, mode, or the number of names changed. */

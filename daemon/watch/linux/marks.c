@@ -10,6 +10,7 @@
 #include <sys/fanotify.h>
 #include <sys/vfs.h>
 
+#include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
 
@@ -35,9 +36,18 @@ struct object {
 	struct object *next; /* in its bucket */
 };
 
+/* To the directories of one product. */
+struct ways {
+	char *product;
+	char **paths;
+	size_t n;
+};
+
 struct spg_marks {
 	struct spg_groups *groups;
 	pthread_mutex_t lock;
+	struct ways *ways;
+	size_t n_ways, size_ways;
 	struct object **buckets;
 	size_t n, n_buckets; /* a power of two */
 };
@@ -59,8 +69,18 @@ struct spg_marks *spg_marks_create(struct spg_groups *groups)
 	return marks;
 }
 
+static void finish_ways(struct ways *ways)
+{
+	for (size_t i = 0; i < ways->n; i++)
+		free(ways->paths[i]);
+	free(ways->paths);
+	free(ways->product);
+}
+
 static void drop_all(struct spg_marks *marks)
 {
+	while (marks->n_ways > 0)
+		finish_ways(&marks->ways[--marks->n_ways]);
 	for (size_t b = 0; b < marks->n_buckets; b++) {
 		while (marks->buckets[b]) {
 			struct object *object = marks->buckets[b];
@@ -81,6 +101,7 @@ void spg_marks_destroy(struct spg_marks *marks)
 	drop_all(marks);
 	pthread_mutex_destroy(&marks->lock);
 	free(marks->buckets);
+	free(marks->ways);
 	free(marks);
 }
 
@@ -233,6 +254,63 @@ int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned ro
 		object->marked |= role;
 	pthread_mutex_unlock(&marks->lock);
 	return 0;
+}
+
+/* With the lock. NULL: out of memory. */
+static struct ways *find_or_add_ways(struct spg_marks *marks, const char *product)
+{
+	struct ways ways = {0};
+
+	for (size_t i = 0; i < marks->n_ways; i++)
+		if (strcmp(marks->ways[i].product, product) == 0)
+			return &marks->ways[i];
+	ways.product = strdup(product);
+	if (!ways.product || spg_array_reserve(&marks->ways, marks->n_ways,
+				     &marks->size_ways, sizeof(ways)) < 0) {
+		free(ways.product);
+		return NULL;
+	}
+	marks->ways[marks->n_ways] = ways;
+	return &marks->ways[marks->n_ways++];
+}
+
+int spg_marks_set_ways(
+	struct spg_marks *marks, const char *product, char *const *paths, size_t n)
+{
+	struct ways copy = {.paths = calloc(n + 1, sizeof(*copy.paths))};
+	struct ways *ways = NULL;
+
+	while (copy.paths && copy.n < n) {
+		copy.paths[copy.n] = strdup(paths[copy.n]);
+		if (!copy.paths[copy.n])
+			break;
+		copy.n++;
+	}
+	pthread_mutex_lock(&marks->lock);
+	if (copy.paths && copy.n == n)
+		ways = find_or_add_ways(marks, product);
+	if (ways) {
+		struct ways old = *ways;
+
+		ways->paths = copy.paths;
+		ways->n = copy.n;
+		copy = (struct ways){.paths = old.paths, .n = old.n};
+	}
+	pthread_mutex_unlock(&marks->lock);
+	finish_ways(&copy);
+	return ways ? 0 : SPG_ERR_NOMEM;
+}
+
+bool spg_marks_is_way(struct spg_marks *marks, const char *path)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&marks->lock);
+	for (size_t i = 0; !found && i < marks->n_ways; i++)
+		for (size_t k = 0; !found && k < marks->ways[i].n; k++)
+			found = spg_path_below(marks->ways[i].paths[k], path, true);
+	pthread_mutex_unlock(&marks->lock);
+	return found;
 }
 
 /* Drop the names at or below @path. Returns whether any is left. */

@@ -44,6 +44,17 @@ void spg_marks_destroy(struct spg_marks *marks); /* takes NULL */
  */
 int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned role);
 
+/**
+ * The ways to the directories of @product, a name: the paths of every link that leads
+ * there, and of the directories themselves; none of them has another link in it. They
+ * replace those of before. Copied. Returns 0 or SPG_ERR_NOMEM: then those stay.
+ */
+int spg_marks_set_ways(
+	struct spg_marks *marks, const char *product, char *const *paths, size_t n);
+
+/** True when some product's way leads over @path: it is one of those, or above one. */
+bool spg_marks_is_way(struct spg_marks *marks, const char *path);
+
 /** Forget that an object is at @path or below: it was moved or deleted. */
 void spg_marks_forget(struct spg_marks *marks, const char *path);
 

@@ -52,6 +52,13 @@ static int follow(char path[PATH_MAX], char rest[PATH_MAX], const char *target)
 int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH_MAX],
 	const struct spg_mount **ret_mount)
 {
+	return spg_resolve_by_links(mounts, path, ret, ret_mount, NULL, NULL);
+}
+
+int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
+	char ret[PATH_MAX], const struct spg_mount **ret_mount,
+	int (*on_link)(void *user, const char *path), void *user)
+{
 	char rest[PATH_MAX], target[PATH_MAX];
 	int n_links = 0, r = 0;
 
@@ -83,7 +90,10 @@ int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH
 			return SPG_ERR_UNSUPPORTED;
 		if (++n_links > LINKS_MAX)
 			return SPG_ERR_INVALID;
-		r = follow(ret, rest, target);
+		if (on_link)
+			r = on_link(user, ret);
+		if (r == 0)
+			r = follow(ret, rest, target);
 	}
 	if (r == SPG_ERR_NOT_FOUND && snprintf(target, sizeof(target), "%s%s", ret,
 					      rest) < (int)sizeof(target)) {

@@ -24,3 +24,10 @@
  */
 int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH_MAX],
 	const struct spg_mount **ret_mount);
+
+/** As spg_resolve(), and calls @on_link with the path of each symbolic link on the way,
+ * which has no other link in it. A negative spg_err of @on_link ends it and is
+ * returned. */
+int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
+	char ret[PATH_MAX], const struct spg_mount **ret_mount,
+	int (*on_link)(void *user, const char *path), void *user);

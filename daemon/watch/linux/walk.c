@@ -562,27 +562,67 @@ static int mark_ancestors(struct spg_walk *walk, const char *path)
 	}
 }
 
-int spg_walk_all(struct spg_walk *walk)
+/* The ways to a product's directories, while they are found. */
+struct ways {
+	char **paths;
+	size_t n, size;
+};
+
+static int add_way(void *user, const char *path)
+{
+	struct ways *ways = user;
+	char *copy = strdup(path);
+
+	if (!copy || spg_array_reserve(&ways->paths, ways->n, &ways->size,
+			     sizeof(*ways->paths)) < 0) {
+		free(copy);
+		return SPG_ERR_NOMEM;
+	}
+	ways->paths[ways->n++] = copy;
+	return 0;
+}
+
+/* Watch what is above the product's directories, and above every link that leads to
+ * one: where it leads may change far from both. */
+static int mark_ways(struct spg_walk *walk)
 {
 	const struct spg_product *product = walk->obs->product;
-	int r = index_known(walk);
+	struct ways ways = {0};
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < product->n_directories; i++) {
 		const char *path = product->directories[i].path;
 		const struct spg_mount *mount;
 		char real_path[PATH_MAX];
 
-		if (walk->marks) {
-			r = mark_ancestors(walk, path);
-			if (r == 0 &&
-				spg_resolve(walk->mounts, path, real_path, &mount) ==
-					0 &&
-				strcmp(real_path, path) != 0)
-				r = mark_ancestors(walk, real_path);
-		}
+		r = mark_ancestors(walk, path);
 		if (r == 0)
-			r = walk_folder(walk, path, 0);
+			r = spg_resolve_by_links(
+				walk->mounts, path, real_path, &mount, add_way, &ways);
+		if (r == 0)
+			r = add_way(&ways, real_path);
+		else if (r != SPG_ERR_NOMEM)
+			r = 0; /* the walk tells why */
 	}
+	for (size_t i = 0; r == 0 && i < ways.n; i++)
+		r = mark_ancestors(walk, ways.paths[i]);
+	if (r == 0)
+		r = spg_marks_set_ways(walk->marks, product->name, ways.paths, ways.n);
+	for (size_t i = 0; i < ways.n; i++)
+		free(ways.paths[i]);
+	free(ways.paths);
+	return r;
+}
+
+int spg_walk_all(struct spg_walk *walk)
+{
+	const struct spg_product *product = walk->obs->product;
+	int r = index_known(walk);
+
+	if (r == 0 && walk->marks)
+		r = mark_ways(walk);
+	for (size_t i = 0; r == 0 && i < product->n_directories; i++)
+		r = walk_folder(walk, product->directories[i].path, 0);
 	return r;
 }
 
