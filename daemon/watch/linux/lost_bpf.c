@@ -80,7 +80,8 @@ static void put_link(const struct spg_bpf_hit *hit, char *link, size_t size)
 
 /* See whether one that has lost its name was the product's: by the directory that
  * the kernel remembers, else by what its holder sees. */
-static int look_at_lost(struct spg_survey *s, const struct spg_bpf_hit *hit)
+static int look_at_lost(
+	struct spg_survey *s, const struct spg_bpf_hit *hit, bool *ret_seen)
 {
 	struct spg_attribution *a = &s->attribution;
 	const struct spg_landmark *parent = hit->name[0] ? find_parent(s, hit) : NULL;
@@ -97,10 +98,10 @@ static int look_at_lost(struct spg_survey *s, const struct spg_bpf_hit *hit)
 	snprintf(name, sizeof(name), "%.*s", SPG_BPF_NAME, hit->name);
 	r = parent ? spg_lost_by_parent(a, proc_fd, link, parent, name)
 	           : spg_lost_by_fd(a, proc_fd, proc_fd, link);
+	*ret_seen = fstatat(proc_fd, link, &st, 0) == 0;
 	/* It is there, and does not let us see it. */
 	if (r == 0 && (a->n_failed > failed_before ||
-			      (fstatat(proc_fd, link, &st, 0) < 0 &&
-				      (errno == EACCES || errno == EPERM))))
+			      (!*ret_seen && (errno == EACCES || errno == EPERM))))
 		r = lack_lost(s, hit);
 	close(proc_fd);
 	return r;
@@ -111,18 +112,21 @@ int spg_look_at_lost(struct spg_survey *s)
 	const struct spg_counted_files *c = s->counted;
 	size_t n_before = s->obs->n_files;
 	const struct spg_bpf_hit *last = NULL;
+	bool seen = false;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < c->n_hits; i++) {
 		const struct spg_bpf_hit *hit = &c->hits[i];
 
-		/* A library has several mappings, one beside the other. */
-		if (!spg_is_lost(hit) || (last && hit->file == last->file &&
+		/* A library has several mappings, one beside the other; each is enough,
+		 * if it is still there. */
+		if (!spg_is_lost(hit) || (seen && hit->file == last->file &&
 						 hit->parent_ino == last->parent_ino &&
 						 hit->tgid == last->tgid))
 			continue;
 		last = hit;
-		r = look_at_lost(s, hit);
+		seen = false;
+		r = look_at_lost(s, hit, &seen);
 	}
 	for (size_t i = n_before; r == 0 && i < s->obs->n_files; i++)
 		if (s->obs->files[i].census == SPG_CENSUS_UNKNOWN)

@@ -64,6 +64,10 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+typedef struct {
+	long counter;
+} atomic_long_t;
+
 struct list_head {
 	struct list_head *next, *prev;
 };
@@ -132,11 +136,22 @@ struct inode {
 	struct file_lock_context *i_flctx;
 };
 
+/* Since 6.13 a reference count that is one less than the references. */
+typedef struct {
+	atomic_long_t refcnt;
+} file_ref_t;
+
 struct file {
+	file_ref_t f_ref;
 	__u32 f_mode;
 	void *private_data;
 	struct inode *f_inode;
 	struct path f_path;
+};
+
+/* Until 6.12. */
+struct file___counted {
+	atomic_long_t f_count;
 };
 
 /* The real file below an overlay's knows how its user calls it (since 6.5). */
@@ -210,7 +225,26 @@ struct file_lock___flat {
 	__s64 fl_start, fl_end;
 };
 
+/* lib/maple_tree.c, since 6.1: a tree of ranges. The two kinds of its nodes that have
+ * several slots. */
+struct maple_metadata {
+	unsigned char end; /* the last slot that is used */
+};
+struct maple_range_64 {
+	unsigned long pivot[15];
+	void *slot[16]; /* the last one may be the metadata instead */
+	struct maple_metadata meta;
+};
+struct maple_arange_64 {
+	void *slot[10];
+	struct maple_metadata meta;
+};
+struct maple_tree {
+	void *ma_root;
+};
+
 struct mm_struct {
+	struct maple_tree mm_mt; /* of struct vm_area_struct */
 	struct file *exe_file;
 };
 
@@ -271,11 +305,6 @@ struct bpf_iter__task_file {
 	struct task_struct *task;
 	__u32 fd;
 	struct file *file;
-};
-struct bpf_iter__task_vma {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-	struct vm_area_struct *vma;
 };
 
 #pragma clang attribute pop

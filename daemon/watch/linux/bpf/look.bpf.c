@@ -6,7 +6,8 @@
  *   census   what do the counters of these inodes say? Run over the daemon's
  *            own O_PATH descriptors, which hold nothing.
  *   search   who has these inodes open, mapped, or as its executable? Run over
- *            the descriptor tables, address spaces and processes of everybody.
+ *            the descriptor tables, address spaces and processes of everybody, or
+ *            of some.
  */
 #include "daemon/watch/linux/bpf/kernel.h"
 
@@ -14,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "daemon/watch/linux/bpf/areas.h"
 #include "daemon/watch/linux/bpf/record.h"
 #include "daemon/watch/linux/bpf/subvolume.h"
 
@@ -24,9 +26,8 @@
 /* Locks of one inode that are walked to, who waits for them included. */
 #define LOCKS_MAX    (1 << 20)
 
-/* Mappings of one file that are told; no more fit into the iterator's buffer, and
- * then it fails. */
-#define MAPPINGS_MAX 4096
+/* Mappings of one file that are walked to, and of one process. */
+#define MAPPINGS_MAX (1 << 20)
 
 char programs_license[] SEC("license") = "Dual MIT/GPL";
 
@@ -252,6 +253,17 @@ static __always_inline bool is_target(struct inode *inode)
 	       bpf_map_lookup_elem(&targets, &key) != NULL;
 }
 
+/* What keeps the open file from going: each descriptor, each mapping, and whatever else
+ * has it. */
+static __always_inline __s64 references_to(struct file *file)
+{
+	struct file___counted *counted = (void *)file;
+
+	if (bpf_core_field_exists(struct file, f_ref))
+		return BPF_CORE_READ(file, f_ref.refcnt.counter) + 1;
+	return BPF_CORE_READ(counted, f_count.counter);
+}
+
 static __always_inline void fill(
 	struct spg_bpf_hit *hit, struct task_struct *task, struct file *file)
 {
@@ -264,6 +276,7 @@ static __always_inline void fill(
 	hit->fd = -1;
 	hit->mode = BPF_CORE_READ(file, f_mode) & (FMODE_READ | FMODE_WRITE);
 	hit->sdev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	hit->references = references_to(file);
 }
 
 static __always_inline bool is_overlay(struct file *file)
@@ -280,6 +293,7 @@ static __always_inline void report_real(
 	hit->inode = (__u64)BPF_CORE_READ(real, f_inode);
 	hit->file = (__u64)real;
 	hit->mode = BPF_CORE_READ(real, f_mode) & (FMODE_READ | FMODE_WRITE);
+	hit->references = references_to(real);
 	bpf_seq_write(seq, hit, sizeof(*hit));
 }
 
@@ -307,17 +321,37 @@ static __always_inline void report_overlay(
 {
 	struct real_files real = real_files_of(file);
 
+	hit->owner = (__u64)file;
 	report_real(seq, hit, real.at[0]);
 	report_real(seq, hit, real.at[1]);
 }
 
+/* Mappings before this one, in the order of the walk, have been told. */
+__u32 first_mapping;
+__u32 mapping_number;
+bool more_mappings; /* some did not fit into this page */
+
+static __always_inline bool is_of_this_page(void)
+{
+	__u32 number = mapping_number++;
+
+	return number >= first_mapping && number < first_mapping + SPG_BPF_MAPPINGS_MAX;
+}
+
+static __always_inline void end_page(void)
+{
+	if (mapping_number > first_mapping + SPG_BPF_MAPPINGS_MAX)
+		more_mappings = true;
+}
+
 /* A name that has been taken away (fs/d_path.c: "(deleted)"): what it was. */
-static __always_inline void report_name(
-	struct seq_file *seq, struct spg_bpf_hit *hit, struct dentry *dentry)
+static __always_inline void report_name(struct seq_file *seq, struct spg_bpf_hit *hit,
+	struct dentry *dentry, bool in_pages)
 {
 	struct inode *parent;
 
-	if (!dentry || BPF_CORE_READ(dentry, d_hash.pprev))
+	if (!dentry || BPF_CORE_READ(dentry, d_hash.pprev) ||
+		(in_pages && !is_of_this_page()))
 		return;
 	parent = BPF_CORE_READ(dentry, d_parent, d_inode);
 	hit->parent_ino = BPF_CORE_READ(parent, i_ino);
@@ -331,20 +365,21 @@ static __always_inline void report_name(
 
 /* The real file below an overlay's has two names, and may have lost either. */
 static __always_inline void report_lost(
-	struct seq_file *seq, struct spg_bpf_hit *hit, struct file *file)
+	struct seq_file *seq, struct spg_bpf_hit *hit, struct file *file, bool in_pages)
 {
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFREG)
 		return;
 	hit->inode = (__u64)BPF_CORE_READ(file, f_inode);
 	hit->file = (__u64)file;
 	hit->sdev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
-	report_name(seq, hit, BPF_CORE_READ(file, f_path.dentry));
+	report_name(seq, hit, BPF_CORE_READ(file, f_path.dentry), in_pages);
 	if (bpf_core_field_exists(struct backing_file, user_path) &&
 		(BPF_CORE_READ(file, f_mode) & FMODE_BACKING)) {
 		struct backing_file *backing =
 			(void *)file - bpf_core_field_offset(struct backing_file, file);
 
-		report_name(seq, hit, BPF_CORE_READ(backing, user_path.dentry));
+		report_name(
+			seq, hit, BPF_CORE_READ(backing, user_path.dentry), in_pages);
 	}
 }
 
@@ -363,6 +398,7 @@ int search_files(struct bpf_iter__task_file *ctx)
 	if (!wanted && !overlay && !find_lost)
 		return 0;
 	fill(&hit, task, file);
+	hit.references--; /* the iterator's own */
 	hit.fd = (__s32)ctx->fd;
 	hit.kind = SPG_HIT_FD;
 	if (wanted)
@@ -373,11 +409,11 @@ int search_files(struct bpf_iter__task_file *ctx)
 		return 0;
 	hit.kind = SPG_HIT_LOST_FD;
 	if (!wanted)
-		report_lost(ctx->meta->seq, &hit, file);
+		report_lost(ctx->meta->seq, &hit, file, false);
 	if (overlay) {
 		struct real_files real = real_files_of(file);
 
-		report_lost(ctx->meta->seq, &hit, real.at[0]);
+		report_lost(ctx->meta->seq, &hit, real.at[0], false);
 	}
 	return 0;
 }
@@ -408,16 +444,20 @@ static __always_inline void push_branch(struct rb_node *node)
 
 static long visit_mapping(__u32 i, struct tree_walk *walk)
 {
-	struct spg_bpf_hit hit = {.kind = SPG_HIT_MAPPING, .fd = -1};
+	struct spg_bpf_hit hit = {.kind = SPG_HIT_MAPPING, .fd = -1, .n_mappings = 1};
 	struct vm_area_struct *vma;
-	__u32 depth = branch_depth;
 	struct rb_node *node;
+	__u32 depth = branch_depth;
 	struct file *file;
 
 	if (depth == 0)
 		return 1;
 	branch_depth = depth - 1;
 	node = (void *)branches[(depth - 1) & (DEPTH_MAX - 1)];
+	push_branch(BPF_CORE_READ(node, rb_left));
+	push_branch(BPF_CORE_READ(node, rb_right));
+	if (!is_of_this_page())
+		return 0;
 	vma = (void *)node - bpf_core_field_offset(struct vm_area_struct, shared.rb);
 	file = BPF_CORE_READ(vma, vm_file);
 	hit.inode = (__u64)walk->inode;
@@ -426,9 +466,8 @@ static long visit_mapping(__u32 i, struct tree_walk *walk)
 	hit.start = BPF_CORE_READ(vma, vm_start);
 	hit.end = BPF_CORE_READ(vma, vm_end);
 	hit.mode = BPF_CORE_READ(file, f_mode) & (FMODE_READ | FMODE_WRITE);
+	hit.references = references_to(file);
 	bpf_seq_write(walk->seq, &hit, sizeof(hit));
-	push_branch(BPF_CORE_READ(node, rb_left));
-	push_branch(BPF_CORE_READ(node, rb_right));
 	return 0;
 }
 
@@ -445,38 +484,10 @@ int search_trees(struct bpf_iter__task_file *ctx)
 	walk.seq = ctx->meta->seq;
 	walk.inode = file->f_inode;
 	branch_depth = 0;
+	mapping_number = 0;
 	push_branch(file->f_inode->i_mapping->i_mmap.rb_root.rb_node);
 	bpf_loop(MAPPINGS_MAX, visit_mapping, &walk, 0);
-	return 0;
-}
-
-SEC("iter/task_vma")
-int search_mappings(struct bpf_iter__task_vma *ctx)
-{
-	struct task_struct *task = ctx->task;
-	struct vm_area_struct *vma = ctx->vma;
-	struct spg_bpf_hit hit = {};
-	struct file *file;
-	bool wanted;
-
-	if (!task || !vma)
-		return 0;
-	file = vma->vm_file;
-	if (!file)
-		return 0;
-	wanted = is_target(file->f_inode);
-	if (!wanted && !find_lost)
-		return 0;
-	fill(&hit, task, file);
-	hit.start = vma->vm_start;
-	hit.end = vma->vm_end;
-	if (wanted) {
-		hit.kind = SPG_HIT_MAPPING;
-		bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
-	} else {
-		hit.kind = SPG_HIT_LOST_MAP;
-		report_lost(ctx->meta->seq, &hit, file);
-	}
+	end_page();
 	return 0;
 }
 
@@ -610,6 +621,82 @@ int read_locks(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+/* Look through the memory of every process, besides. */
+bool walk_memory;
+
+/* The process whose memory is walked, and what is being told of it: mappings of one file,
+ * one after the other, as one. */
+struct area_walk {
+	struct seq_file *seq;
+	struct task_struct *task;
+	struct spg_bpf_hit hit;
+};
+
+static __always_inline void tell_area(struct area_walk *walk)
+{
+	struct spg_bpf_hit *hit = &walk->hit;
+	struct file *file = (void *)hit->file;
+
+	if (!file)
+		return;
+	if (hit->kind == SPG_HIT_LOST_MAP)
+		report_lost(walk->seq, hit, file, true);
+	else if (is_of_this_page())
+		bpf_seq_write(walk->seq, hit, sizeof(*hit));
+	hit->file = 0;
+}
+
+static long visit_area(__u32 i, struct area_walk *walk)
+{
+	struct spg_bpf_hit *hit = &walk->hit;
+	struct vm_area_struct *vma;
+	struct file *file;
+	bool wanted;
+	__u64 inode;
+
+	if (!next_area(&vma))
+		return 1;
+	if (!vma)
+		return 0;
+	file = BPF_CORE_READ(vma, vm_file);
+	if (file && (__u64)file == hit->file) {
+		hit->n_mappings++;
+		return 0;
+	}
+	tell_area(walk);
+	if (!file)
+		return 0;
+	inode = (__u64)BPF_CORE_READ(file, f_inode);
+	wanted = (filter >> SPG_BPF_FILTER_BIT(inode) & 1) &&
+	         bpf_map_lookup_elem(&targets, &inode);
+	if (!wanted && !find_lost)
+		return 0;
+	fill(hit, walk->task, file);
+	hit->kind = wanted ? SPG_HIT_MAPPING : SPG_HIT_LOST_MAP;
+	hit->n_mappings = 1;
+	hit->start = BPF_CORE_READ(vma, vm_start);
+	hit->end = BPF_CORE_READ(vma, vm_end);
+	return 0;
+}
+
+/* Threads share their memory: one of them is enough, and the leader may have gone. */
+static __always_inline bool has_memory_of_its_own(struct task_struct *task)
+{
+	return task->pid == task->tgid ||
+	       BPF_CORE_READ(task, group_leader, mm) != task->mm;
+}
+
+static __always_inline void walk_areas(struct seq_file *seq, struct task_struct *task)
+{
+	struct area_walk walk = {.seq = seq, .task = task};
+
+	enter_tree(&BPF_CORE_READ(task, mm)->mm_mt);
+	mapping_number = 0;
+	bpf_loop(MAPPINGS_MAX, visit_area, &walk, 0);
+	tell_area(&walk);
+	end_page();
+}
+
 SEC("iter/task")
 int search_tasks(struct bpf_iter__task *ctx)
 {
@@ -637,6 +724,11 @@ int search_tasks(struct bpf_iter__task *ctx)
 			bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
 		}
 	}
+	if (walk_memory && has_memory_of_its_own(task))
+		walk_areas(ctx->meta->seq, task);
+	/* The rest was told with the first page. */
+	if (first_mapping > 0)
+		return 0;
 	file = mm->exe_file;
 	if (!file)
 		return 0;
@@ -648,7 +740,7 @@ int search_tasks(struct bpf_iter__task *ctx)
 		report_overlay(ctx->meta->seq, &hit, file);
 	if (find_lost && !is_target(file->f_inode)) {
 		hit.kind = SPG_HIT_LOST_EXE;
-		report_lost(ctx->meta->seq, &hit, file);
+		report_lost(ctx->meta->seq, &hit, file, false);
 	}
 	return 0;
 }

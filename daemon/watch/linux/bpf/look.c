@@ -19,8 +19,7 @@
 struct spg_look {
 	struct look *programs;
 	struct bpf_link *census, *trees, *locks; /* of this process only */
-	/* Of everybody. */
-	struct bpf_link *files, *mappings, *tasks;
+	struct bpf_link *files, *tasks;          /* of everybody */
 	char buffer[BUFFER_BYTES];
 };
 
@@ -32,19 +31,19 @@ void spg_look_destroy(struct spg_look *look)
 	bpf_link__destroy(look->trees);
 	bpf_link__destroy(look->locks);
 	bpf_link__destroy(look->files);
-	bpf_link__destroy(look->mappings);
 	bpf_link__destroy(look->tasks);
 	look__destroy(look->programs);
 	free(look);
 }
 
-/* @tid: only this thread; 0: everybody. NULL with errno. */
-static struct bpf_link *attach(const struct bpf_program *program, uint32_t tid)
+/* @tid, @pid: only this thread, or this process; 0: everybody. NULL with errno. */
+static struct bpf_link *attach(
+	const struct bpf_program *program, uint32_t tid, uint32_t pid)
 {
-	union bpf_iter_link_info info = {.task.tid = tid};
+	union bpf_iter_link_info info = {.task = {.tid = tid, .pid = pid}};
 	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, options);
 
-	if (tid != 0) {
+	if (tid != 0 || pid != 0) {
 		options.link_info = &info;
 		options.link_info_len = sizeof(info);
 	}
@@ -54,19 +53,17 @@ static struct bpf_link *attach(const struct bpf_program *program, uint32_t tid)
 static int attach_all(struct spg_look *look)
 {
 	/* All threads of the daemon have one descriptor table. */
-	look->census = attach(look->programs->progs.census, (uint32_t)getpid());
+	const uint32_t self = (uint32_t)getpid();
+
+	look->census = attach(look->programs->progs.census, self, 0);
 	if (look->census)
-		look->trees =
-			attach(look->programs->progs.search_trees, (uint32_t)getpid());
+		look->trees = attach(look->programs->progs.search_trees, self, 0);
 	if (look->trees)
-		look->locks =
-			attach(look->programs->progs.read_locks, (uint32_t)getpid());
+		look->locks = attach(look->programs->progs.read_locks, self, 0);
 	if (look->locks)
-		look->files = attach(look->programs->progs.search_files, 0);
+		look->files = attach(look->programs->progs.search_files, 0, 0);
 	if (look->files)
-		look->mappings = attach(look->programs->progs.search_mappings, 0);
-	if (look->mappings)
-		look->tasks = attach(look->programs->progs.search_tasks, 0);
+		look->tasks = attach(look->programs->progs.search_tasks, 0, 0);
 	return look->tasks ? 0 : -1;
 }
 
@@ -193,12 +190,27 @@ static int read_mapping(void *user, const void *record)
 	return r;
 }
 
+/* Run an iterator until all mappings have been told, as many at a time as fit into the
+ * kernel's buffer. */
+static int run_in_pages(struct spg_look *look, struct bpf_link *link,
+	const atomic_bool *cancel, int (*each)(void *user, const void *record),
+	void *user)
+{
+	int r;
+
+	look->programs->bss->first_mapping = 0;
+	do {
+		look->programs->bss->more_mappings = false;
+		r = run(look, link, sizeof(struct spg_bpf_hit), cancel, each, user);
+		look->programs->bss->first_mapping += SPG_BPF_MAPPINGS_MAX;
+	} while (r == 0 && look->programs->bss->more_mappings);
+	look->programs->bss->first_mapping = 0;
+	return r;
+}
+
 static int read_trees(struct spg_look *look, struct hit_reader *reader)
 {
-	int r = run(look, look->trees, sizeof(struct spg_bpf_hit), NULL, read_mapping,
-		reader);
-
-	return r == SPG_ERR_IO ? SPG_LOOK_UNSURE : r; /* more than fit */
+	return run_in_pages(look, look->trees, NULL, read_mapping, reader);
 }
 
 /* Collect the mappings in the trees, and have the tasks' memory compared. */
@@ -249,11 +261,24 @@ static void forget_memories(struct spg_look *look, const struct hit_reader *read
 	look->programs->bss->any_memory = false;
 }
 
+/* Run @link, or if only some processes are to be looked at, @program over each. */
 static int run_search(struct spg_look *look, struct bpf_link *link,
-	const struct spg_look_search *search, struct hit_reader *reader)
+	const struct bpf_program *program, const struct spg_look_search *search,
+	struct hit_reader *reader)
 {
-	return run(look, link, sizeof(struct spg_bpf_hit), search->cancel, read_hit,
-		reader);
+	int r = 0;
+
+	if (search->n_pids == 0)
+		return run_in_pages(look, link, search->cancel, read_hit, reader);
+	for (size_t i = 0; r == 0 && i < search->n_pids; i++) {
+		struct bpf_link *one = attach(program, 0, (uint32_t)search->pids[i]);
+
+		/* It may have ended. */
+		if (one)
+			r = run_in_pages(look, one, search->cancel, read_hit, reader);
+		bpf_link__destroy(one);
+	}
+	return r;
 }
 
 /* Name @inodes to the programs. Returns 0 or SPG_ERR_NOMEM; forget_targets() takes
@@ -325,16 +350,20 @@ int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 	int r = set_targets(look, search->inodes, search->n_inodes);
 
 	look->programs->bss->find_lost = search->find_lost;
+	look->programs->bss->walk_memory = search->mappings == SPG_LOOK_ALL_MEMORY;
+	look->programs->bss->unknown_node = false;
 	if (r == 0)
-		r = run_search(look, look->files, search, &reader);
+		r = run_search(look, look->files, look->programs->progs.search_files,
+			search, &reader);
 	if (r == 0 && search->mappings == SPG_LOOK_TREES)
 		r = search_trees(look, &reader);
 	if (r == 0)
-		r = run_search(look, look->tasks, search, &reader);
+		r = run_search(look, look->tasks, look->programs->progs.search_tasks,
+			search, &reader);
 	if (r == 0 && search->mappings == SPG_LOOK_TREES)
 		r = confirm_trees(look, &reader);
-	if (r == 0 && search->mappings == SPG_LOOK_ALL_MEMORY)
-		r = run_search(look, look->mappings, search, &reader);
+	if (r == 0 && look->programs->bss->unknown_node)
+		r = SPG_ERR_UNSUPPORTED;
 	forget_memories(look, &reader);
 	free(reader.mappings);
 	forget_targets(look, search->inodes, search->n_inodes);

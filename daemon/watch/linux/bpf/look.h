@@ -66,9 +66,13 @@ struct spg_look_search {
 	size_t n_inodes;
 	/* Look for mappings too: all through every address space; or through the
 	 * kernel's trees of the inodes' mappings, which is much faster, and not
-	 * possible while they change, or for thousands of mappings. */
+	 * possible while they change. Neither waits for an address space's lock, which
+	 * a stuck process may hold. */
 	enum { SPG_LOOK_NO_MAPPINGS, SPG_LOOK_TREES, SPG_LOOK_ALL_MEMORY } mappings;
 	bool find_lost; /* report what has lost its name as well */
+	/* Look only at these processes; none: at everybody. */
+	const int32_t *pids;
+	size_t n_pids;
 	const atomic_bool *cancel;
 };
 

@@ -57,23 +57,28 @@ enum spg_bpf_hit_kind {
 	SPG_HIT_LOST_EXE, /* an executable that is one */
 };
 
-#define SPG_BPF_NAME 64
+#define SPG_BPF_NAME         64
+
+/* Mappings of one file, or of one process, that fit into an iterator's buffer. */
+#define SPG_BPF_MAPPINGS_MAX 120
 
 struct spg_bpf_hit {
-	__u64 inode;      /* its address; 0 in a SPG_HIT_MEMORY */
-	__u64 file;       /* the struct file's */
-	__u64 table;      /* the descriptor table's: who shares it shares POSIX locks */
-	__u64 memory;     /* the address space's */
-	__u64 start, end; /* of a mapping */
+	__u64 inode;  /* its address; 0 in a SPG_HIT_MEMORY */
+	__u64 file;   /* the struct file's */
+	__u64 owner;  /* of an overlay's real file: the merged one that has it; or 0 */
+	__u64 table;  /* the descriptor table's: who shares it shares POSIX locks */
+	__u64 memory; /* the address space's */
+	__u64 start, end; /* of a mapping, the first of several */
+	__s64 references; /* to @file, the search's own left out */
 	__u32 kind;
-	__s32 tgid, tid; /* in the first pid namespace */
+	__u32 n_mappings; /* of @file, one after the other in that address space */
+	__s32 tgid, tid;  /* in the first pid namespace */
 	__s32 fd;
 	__u32 mode; /* FMODE_READ 1, FMODE_WRITE 2 */
 	__u32 sdev; /* as in struct spg_bpf_inode_key */
 	/* Of one that has lost its name: what that was ("": too long to tell), and
 	 * the inode of the directory. */
 	__u32 parent_sdev;
-	__u32 reserved;
 	__u64 parent_ino;
 	char name[SPG_BPF_NAME];
 };
