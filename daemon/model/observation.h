@@ -46,6 +46,10 @@ struct spg_seen_file {
 	/* Busy, and the counters say that holders remain which attribution did
 	 * not find. In a tier without counters: busy and no holder found. */
 	bool unattributed;
+	/* An open file of one of its users has more references than descriptors and
+	 * mappings that show: somebody shares it (a message in flight, a ring of
+	 * io_uring, a loop device). Only told where no other user blocks. */
+	bool shared;
 	/* An old version, and somebody asks about its name in the directory that it was
 	 * in, by another path of that directory. */
 	bool asked_otherwise;

@@ -112,7 +112,8 @@ static enum spg_file_state judge_state(const struct spg_observation *obs,
 	 * holds it without a process (acct(2), a ring of io_uring whose descriptor is
 	 * closed) may hide behind the one that shows. */
 	if (tally->setup)
-		return !obs->counted || seen->census == SPG_CENSUS_UNKNOWN
+		return !obs->counted || seen->shared ||
+		                       seen->census == SPG_CENSUS_UNKNOWN
 		               ? SPG_FILE_UNKNOWN
 		               : SPG_FILE_HELD_BY_SETUP_STOPPED;
 	switch (seen->census) {

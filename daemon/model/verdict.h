@@ -10,7 +10,8 @@
  *   - busy with no visible owner is blocked too, by "something that no process
  *     shows";
  *   - held only by processes that setup stops, it does not block; but if other
- *     holders could not be ruled out, it is unknown;
+ *     holders, or sharers of what those have open, could not be ruled out, it is
+ *     unknown;
  *   - what could not be looked at is unknown;
  *   - any blocked file: blocked. Else any unknown, any blinding lack, or no
  *     file at all: unknown;

@@ -248,10 +248,14 @@ static int explain_unknown_file(const struct spg_observation *obs,
 	spg_buf_puts(&buf,
 		" is held by a process that setup stops, and others cannot be "
 		"ruled out");
-	spg_buf_printf(&buf, ": %s",
-		obs->hidden_why ? obs->hidden_why
-				: "the tier says whether somebody has it, not how "
-				  "many");
+	if (obs->files[file->seen].shared)
+		spg_buf_puts(&buf, ": somebody shares what it has open, and no process "
+				   "shows who");
+	if (obs->hidden_why)
+		spg_buf_printf(&buf, ": %s", obs->hidden_why);
+	else if (!obs->files[file->seen].shared)
+		spg_buf_puts(&buf, ": the tier says whether somebody has it, not how "
+				   "many");
 	r = add_line(reasons_of(v), &buf);
 	/* Once they are gone, the census alone can tell. */
 	for (size_t i = 0; r == 0 && i < obs->n_uses; i++)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +31,23 @@ void holder_lack(const char *what)
 	exit(77);
 }
 
+/* The very open file that descriptor @fd of process @pid is, not one of our own. */
+static int take(const char *pid, const char *fd)
+{
+	int pidfd = pid && fd ? pidfd_open(atoi(pid), 0) : -1, taken = -1;
+
+	if (pidfd >= 0) {
+		taken = pidfd_getfd(pidfd, atoi(fd), 0);
+		close(pidfd);
+	}
+	return taken;
+}
+
 int holder_open(const struct holder *h, int flags)
 {
-	int fd = open(h->path, flags | O_CLOEXEC);
+	bool shared = h->args[0] && strcmp(h->args[0], "share") == 0;
+	int fd = shared ? take(h->args[1], h->args[2])
+	                : open(h->path, flags | O_CLOEXEC);
 
 	if (fd < 0)
 		holder_die(h->path);

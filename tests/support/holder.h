@@ -6,6 +6,9 @@
  *
  *   holder STATE FILE [ARGUMENT...]
  *
+ * With the arguments "share PID FD" it does not open FILE: it takes descriptor FD of
+ * process PID, and shares its open file (pidfd_getfd(2)).
+ *
  * stdout  "ready PID..." once the state is reached (the barrier of the test);
  *         the pids are those of the processes that hold the file
  * stdin   "release": undo it, then "released" on stdout

@@ -242,9 +242,12 @@ static void enter_io_uring_mapped(struct holder *h)
 /* True when somebody has the file: a write lease is refused (fcntl(2)). */
 static bool in_use(const struct holder *h)
 {
-	int fd = holder_open(h, O_RDONLY);
-	bool refused = fcntl(fd, F_SETLEASE, F_WRLCK) < 0;
+	int fd = open(h->path, O_RDONLY | O_CLOEXEC);
+	bool refused;
 
+	if (fd < 0)
+		holder_die(h->path);
+	refused = fcntl(fd, F_SETLEASE, F_WRLCK) < 0;
 	close(fd);
 	return refused;
 }

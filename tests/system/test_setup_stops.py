@@ -4,6 +4,8 @@
 
 The lease probe cannot tell whether there is a further holder of a file that is in
 use anyway. Then the honest verdict is unknown, and the answer must say so."""
+import os
+
 from support import Product, SystemTest, main, private_mounts, tier_in_force
 
 
@@ -29,7 +31,7 @@ class SetupStopsTest(SystemTest):
 
     def setUp(self):
         super().setUp()
-        self.dll = self.file("Mdbperf.dll")
+        self.dll = self.file("Mdbperf.dll", content=b"a library\n" * 5000)
         self.product = Product("app", self.bin, setup_stops="dsamain.exe store.exe")
 
     def test_maps_a_library(self):
@@ -73,6 +75,59 @@ class SetupStopsTest(SystemTest):
                 shown.kill()
                 self.assert_verdict(daemon.check(), "blocked")
                 hidden.release()
+                self.assert_safe(daemon)
+
+    # One open file that is shared with somebody who does not show
+
+    def share(self, state, holder):
+        """A process in @state, with the open file of @holder."""
+        descriptors = f"/proc/{holder.pid}/fd"
+        number, = (n for n in os.listdir(descriptors)
+                   if os.path.realpath(os.path.join(descriptors, n)) == self.dll)
+        return self.hold(state, self.dll, "share", holder.pid, number)
+
+    def assert_not_masked(self, *states):
+        daemon = self.daemon(self.product)
+        for state in states:
+            with self.subTest(state=state):
+                shown = self.hold("read", self.dll, program=self.program("store.exe"))
+                self.assert_not_blocking(daemon.check(), self.dll, shown)
+                hidden = self.share(state, shown)
+                answer = daemon.check()
+                self.use_of(answer, self.dll, shown.pid)
+                self.assert_verdict(answer, "unknown", "blocked")
+                self.assertTrue(answer["reasons"] and answer["next"], self.show(answer))
+                shown.kill()
+                self.assert_verdict(daemon.check(), "blocked")
+                hidden.release()
+                self.assert_safe(daemon)
+
+    def test_what_is_in_flight(self):
+        self.assert_not_masked("in-flight", "in-flight-nested", "in-flight-unaccepted")
+
+    def test_what_a_ring_has(self):
+        self.assert_not_masked("io-uring", "io-uring-sparse", "io-uring-mapped")
+
+    def test_what_a_loop_device_has(self):
+        self.assert_not_masked("loop", "loop-autoclear")
+
+    def test_what_a_process_maps(self):
+        """It shows; so it is named, and blocks."""
+        daemon = self.daemon(self.product)
+        shown = self.hold("read", self.dll, program=self.program("store.exe"))
+        sharer = self.share("mapped", shown)
+        self.use_of(daemon.check(), self.dll, sharer.pid)
+        self.assert_verdict(daemon.check(), "blocked")
+
+    def test_what_setup_stops_shares_with_itself(self):
+        """Descriptors, mappings, tables and threads of its own are all accounted for."""
+        daemon = self.daemon(self.product)
+        for state in ("dup", "mapped-pieces", "fork", "shared-table", "shared-memory",
+                      "thread-table", "leader-exited", "leader-exited-mapped"):
+            with self.subTest(state=state):
+                holder = self.hold(state, self.dll, program=self.program("store.exe"))
+                self.assert_not_blocking(daemon.check(), self.dll, holder)
+                holder.kill()
                 self.assert_safe(daemon)
 
 

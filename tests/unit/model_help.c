@@ -158,7 +158,7 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 	static const char *const census[] = {"free", "busy", "unknown"};
 	enum spg_presence presence = SPG_PRESENT;
 	struct spg_file *file = make_file(words[1]);
-	bool unattributed = false, otherwise = false;
+	bool unattributed = false, otherwise = false, shared = false;
 	int found = -1;
 
 	for (int i = 0; i < 3; i++)
@@ -172,6 +172,8 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 			presence = SPG_GONE;
 		else if (strcmp(words[i], "unattributed") == 0)
 			unattributed = true;
+		else if (strcmp(words[i], "shared") == 0)
+			shared = true;
 		else if (strcmp(words[i], "asked-otherwise") == 0)
 			otherwise = true;
 		else if (strcmp(words[i], "fresh") == 0)
@@ -183,6 +185,7 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 		spg_observation_add_file(obs, file, presence, (enum spg_census)found),
 		0);
 	obs->files[obs->n_files - 1].unattributed = unattributed;
+	obs->files[obs->n_files - 1].shared = shared;
 	obs->files[obs->n_files - 1].asked_otherwise = otherwise;
 	spg_file_unref(file);
 }

@@ -13,6 +13,7 @@
 #include "tests/unit/model_help.h"
 
 #define OTHERS "others cannot be ruled out"
+#define SHARED ": somebody shares what it has open, and no process shows who"
 #define HANDED                                                                         \
 	" (a loop device, a swap file, a service that passes descriptors on), or "     \
 	"restart the machine; then check again\n"
@@ -119,6 +120,19 @@ static const struct {
 		"? a.dll is held by a process that setup stops, and " OTHERS
 		": too_many_sockets\n"
 		"! systemctl stop exchange-store.service\n"},
+	/* What store has open, somebody else has too. */
+	{"file a.dll busy shared; use a.dll store open", NULL, NULL,
+		"unknown files=1 open=1\n  a.dll unknown\n"
+		"? a.dll is held by a process that setup stops, and " OTHERS SHARED
+		"\n! systemctl stop exchange-store.service\n"},
+	{"file a.dll busy shared; use a.dll store open; hidden a_ring", NULL, NULL,
+		"unknown files=1 open=1\n  a.dll unknown\n"
+		"? a.dll is held by a process that setup stops, and " OTHERS SHARED
+		": a_ring\n! systemctl stop exchange-store.service\n"},
+	{"file a.dll busy shared; use a.dll perfmon open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
 	{"file a.dll unknown; use a.dll store open; lack a.dll blinds the_lease", NULL,
 		NULL,
 		"unknown files=1 open=1\n  a.dll unknown\n"

@@ -48,9 +48,11 @@ static struct spg_observation *make_survey(struct spg_product *product, uint64_t
 	unsigned n_files = draw(state, 5);
 
 	for (unsigned i = 0; i < n_files; i++)
-		spg_buf_printf(&script, "file %s %s %s %s %s;", names[draw(state, 6)],
-			census[draw(state, 6)], presence[draw(state, 5)],
+		spg_buf_printf(&script, "file %s %s %s %s %s %s;",
+			names[draw(state, 6)], census[draw(state, 6)],
+			presence[draw(state, 5)],
 			rarely(state, 8) ? "unattributed" : "",
+			rarely(state, 8) ? "shared" : "",
 			rarely(state, 2) ? "asked-otherwise" : "");
 	if (rarely(state, 4))
 		spg_buf_puts(&script, "hidden dark;");
@@ -146,7 +148,7 @@ static bool may_be_safe(
 			return false;
 		if (seen->census == SPG_CENSUS_BUSY && !held)
 			return false;
-		if (held && !obs->counted)
+		if (held && (!obs->counted || seen->shared))
 			return false;
 	}
 	for (size_t i = 0; i < obs->n_lacks; i++) {

@@ -1,21 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Closure: as many distinct open files as the inode's counters say. What is missing
- * has no process that shows it.
+ * Closure: as many distinct open files as the inode's counters say, and where only
+ * processes that setup stops have them, as many references to each as the kernel counts.
+ * What is missing has no process that shows it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
+#include "daemon/model/verdict.h"
 #include "daemon/watch/linux/counted.h"
+
+static int order(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
 
 static int order_by_file(const void *va, const void *vb)
 {
 	const struct spg_bpf_hit *a = va, *b = vb;
+	int r = order(a->inode, b->inode);
 
-	if (a->inode != b->inode)
-		return a->inode < b->inode ? -1 : 1;
-	return a->file < b->file ? -1 : a->file > b->file;
+	return r ? r : order(a->file, b->file);
+}
+
+/* By the file, then by what refers to it: a slot of a descriptor table, the first mapping
+ * of an address space, an address space whose executable it is, or the file of an overlay
+ * above. Equal ones are one reference, found more than once. */
+static int order_by_reference(const void *va, const void *vb)
+{
+	const struct spg_bpf_hit *a = va, *b = vb;
+	int r = order_by_file(a, b);
+
+	if (r == 0)
+		r = order(a->owner, b->owner);
+	if (r != 0 || a->owner)
+		return r;
+	r = order(a->kind, b->kind);
+	if (r == 0 && a->kind == SPG_HIT_FD)
+		r = order(a->table, b->table);
+	else if (r == 0)
+		r = order(a->memory, b->memory);
+	if (r == 0 && a->kind == SPG_HIT_FD)
+		r = order((uint64_t)a->fd, (uint64_t)b->fd);
+	else if (r == 0 && a->kind == SPG_HIT_MAPPING)
+		r = order(a->start, b->start);
+	return r;
 }
 
 static int order_by_memory(const void *va, const void *vb)
@@ -79,6 +109,70 @@ static int32_t count_executing(const struct spg_bpf_hit *hits, size_t n, uint64_
 		executing++;
 	}
 	return executing;
+}
+
+/* True when some open file of @inode has more references than were found. A system call
+ * that is at work on a descriptor which threads share has one too, for as long as it
+ * lasts: look again. (The least of what was read: hits are read one after the other.) */
+static bool is_shared(const struct spg_counted_files *c, uint64_t inode)
+{
+	const struct spg_bpf_hit *file = NULL;
+	int64_t found = 0, references = INT64_MAX;
+	bool shared = false;
+
+	for (size_t i = 0; i < c->n_hits; i++) {
+		const struct spg_bpf_hit *hit = &c->hits[i];
+
+		if (hit->inode != inode || spg_is_lost(hit))
+			continue;
+		if (!file || hit->file != file->file) {
+			shared = shared || (file && references > found);
+			found = 0;
+			references = INT64_MAX;
+			file = NULL;
+		}
+		if (!file || order_by_reference(hit, file) != 0)
+			found += hit->kind == SPG_HIT_MAPPING ? hit->n_mappings : 1;
+		if (hit->references < references)
+			references = hit->references;
+		file = hit;
+	}
+	return shared || (file && references > found);
+}
+
+/* Which files have a user that blocks. The caller frees. */
+static bool *find_blocked(const struct spg_observation *obs)
+{
+	bool *blocked = calloc(obs->n_files + 1, sizeof(*blocked));
+
+	for (size_t i = 0; blocked && i < obs->n_uses; i++)
+		if (obs->uses[i].how &&
+			spg_use_classify(obs->product, obs->uses[i].process) ==
+				SPG_CLASS_BLOCKER)
+			blocked[obs->uses[i].file] = true;
+	return blocked;
+}
+
+/* Who shares an open file with a process that setup stops would be left when that has
+ * gone. Returns 1 when there is somebody; @final: and mark the files. */
+static int look_for_sharers(struct spg_survey *s, bool final)
+{
+	const struct spg_counted_files *c = s->counted;
+	bool *blocked = find_blocked(s->obs);
+	int open_ends = 0;
+
+	if (!blocked)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < c->n_inodes; i++) {
+		const struct spg_counted *inode = &c->inodes[i];
+
+		if (!inode->used || blocked[inode->file] || !is_shared(c, inode->inode))
+			continue;
+		open_ends = 1;
+		s->obs->files[inode->file].shared = final;
+	}
+	free(blocked);
+	return open_ends;
 }
 
 enum balance { EVEN, HIDDEN, STALE };
@@ -166,7 +260,7 @@ int spg_close_census(struct spg_survey *s, bool final)
 	if (c->n_hits > 0) {
 		memcpy(executing, c->hits, c->n_hits * sizeof(*executing));
 		qsort(executing, c->n_hits, sizeof(*executing), order_by_memory);
-		qsort(c->hits, c->n_hits, sizeof(*c->hits), order_by_file);
+		qsort(c->hits, c->n_hits, sizeof(*c->hits), order_by_reference);
 	}
 	note_churn(s);
 	r = spg_counted_take_census(s, 0);
@@ -193,6 +287,12 @@ int spg_close_census(struct spg_survey *s, bool final)
 	free(executing);
 	if (r == 0 && ours)
 		free_what_is_ours(s);
+	if (r == 0 && open_ends == 0)
+		r = look_for_sharers(s, final);
+	if (r == 1) {
+		open_ends = 1;
+		r = 0;
+	}
 	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++)
 		if (s->obs->files[i].census == SPG_CENSUS_FREE ||
 			s->obs->files[i].presence == SPG_GONE)

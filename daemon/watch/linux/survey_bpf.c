@@ -332,7 +332,7 @@ static int read_locks_only(struct spg_survey *s)
 static int find_hidden(struct spg_survey *s)
 {
 	for (size_t i = 0; i < s->obs->n_files; i++)
-		if (s->obs->files[i].unattributed)
+		if (s->obs->files[i].unattributed || s->obs->files[i].shared)
 			return spg_hidden_search(&s->attribution);
 	return 0;
 }
