@@ -389,14 +389,26 @@ void spg_survey_scope_finish(struct spg_survey_scope *scope)
 	*scope = (struct spg_survey_scope)SPG_SURVEY_SCOPE_NULL;
 }
 
+static int scope_holders(const struct entry *entry, struct spg_survey_scope *scope)
+{
+	const struct spg_tracked *tracked = &entry->tracked;
+
+	scope->holders = calloc(tracked->n_uses + 1, sizeof(struct spg_process *));
+	if (!scope->holders)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < tracked->n_uses; i++)
+		scope->holders[scope->n_holders++] =
+			spg_process_ref(tracked->uses[i].process);
+	return 0;
+}
+
 /* Only files in use matter for a reading of the locks. */
 static int scope_locks(const struct entry *entry, struct spg_survey_scope *scope)
 {
 	const struct spg_tracked *tracked = &entry->tracked;
 
 	scope->known = calloc(tracked->n_uses + 1, sizeof(struct spg_file *));
-	scope->holders = calloc(tracked->n_uses + 1, sizeof(struct spg_process *));
-	if (!scope->known || !scope->holders)
+	if (!scope->known)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < tracked->n_uses; i++) {
 		const struct spg_tracked_use *use = &tracked->uses[i];
@@ -405,7 +417,6 @@ static int scope_locks(const struct entry *entry, struct spg_survey_scope *scope
 		if (scope->n_known == 0 ||
 			scope->known[scope->n_known - 1] != use->file)
 			scope->known[scope->n_known++] = spg_file_ref(use->file);
-		scope->holders[scope->n_holders++] = spg_process_ref(use->process);
 	}
 	return 0;
 }
@@ -442,8 +453,10 @@ int spg_model_begin_survey(struct spg_model *model, size_t index,
 	if (depth == SPG_SURVEY_FILES && (entry->dirty_all || entry->attribute ||
 						 entry->n_known <= SMALL_PRODUCT))
 		scope.depth = SPG_SURVEY_FULL;
-	r = depth == SPG_SURVEY_LOCKS ? scope_locks(entry, &scope)
-	                              : scope_files(entry, &scope);
+	r = scope_holders(entry, &scope);
+	if (r == 0)
+		r = depth == SPG_SURVEY_LOCKS ? scope_locks(entry, &scope)
+		                              : scope_files(entry, &scope);
 	if (r < 0) {
 		spg_survey_scope_finish(&scope);
 		return r;

@@ -99,7 +99,8 @@ struct spg_survey_scope {
 	size_t n_known;
 	char **paths; /* SPG_SURVEY_FILES: the dirty ones */
 	size_t n_paths;
-	/* SPG_SURVEY_LOCKS: who may hold locks: the users known. */
+	/* The users known: who may hold locks, and who are asked first; some more than
+	 * once. */
 	struct spg_process **holders;
 	size_t n_holders;
 	bool attribute; /* a file was deleted or replaced: search for holders */

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Every way to use a file blocks, names the user, and is over when it is over:
 released, or killed; whether it began before the daemon or after."""
+import os
+
 from support import HOLDER, LIBRARY, SystemTest, main
 
 # state, what "how" must say, what it must not say
@@ -118,6 +120,23 @@ class UsesTest(SystemTest):
         self.assert_blocked_by(daemon, path, [reader.pid], {"open"}, {"mapped"})
         reader.release()
         self.assert_safe(daemon)
+
+    def test_a_known_user_shares_what_it_has(self):
+        """Found before, it accounts for the open file; who shares it makes no event."""
+        path = self.file("Mdbperf.dll")
+        daemon = self.daemon()
+        holder = self.hold("read", path)
+        for _ in range(2):
+            self.assert_blocked_by(daemon, path, [holder.pid], {"open"})
+        number, = (n for n in os.listdir(f"/proc/{holder.pid}/fd")
+                   if os.path.realpath(f"/proc/{holder.pid}/fd/{n}") == path)
+        for state, how in (("read", "open"), ("mapped", "mapped")):
+            with self.subTest(state=state):
+                sharer = self.hold(state, path, "share", holder.pid, number)
+                answer = self.assert_blocked_by(daemon, path, [holder.pid, sharer.pid], set())
+                self.assertIn(how, self.use_of(answer, path, sharer.pid)["how"])
+                sharer.kill()
+                self.assert_blocked_by(daemon, path, [holder.pid], {"open"})
 
 
 def add(name, method, row):

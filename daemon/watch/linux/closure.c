@@ -154,8 +154,9 @@ static bool *find_blocked(const struct spg_observation *obs)
 }
 
 /* Who shares an open file with a process that setup stops would be left when that has
- * gone. Returns 1 when there is somebody; @final: and mark the files. */
-static int look_for_sharers(struct spg_survey *s, bool final)
+ * gone. Of a file that is blocked all the same it matters only who else was not
+ * searched. Returns 1 when there is somebody; @final: and mark the files. */
+static int look_for_sharers(struct spg_survey *s, bool everybody, bool final)
 {
 	const struct spg_counted_files *c = s->counted;
 	bool *blocked = find_blocked(s->obs);
@@ -166,7 +167,8 @@ static int look_for_sharers(struct spg_survey *s, bool final)
 	for (size_t i = 0; i < c->n_inodes; i++) {
 		const struct spg_counted *inode = &c->inodes[i];
 
-		if (!inode->used || blocked[inode->file] || !is_shared(c, inode->inode))
+		if (!inode->used || (everybody && blocked[inode->file]) ||
+			!is_shared(c, inode->inode))
 			continue;
 		open_ends = 1;
 		s->obs->files[inode->file].shared = final;
@@ -248,7 +250,7 @@ static int give_up_on(struct spg_survey *s, size_t index, enum balance balance)
 	return spg_survey_leave_to_guard(s, index);
 }
 
-int spg_close_census(struct spg_survey *s, bool final)
+int spg_close_census(struct spg_survey *s, bool everybody, bool final)
 {
 	struct spg_counted_files *c = s->counted;
 	struct spg_bpf_hit *executing = calloc(c->n_hits + 1, sizeof(*executing));
@@ -288,7 +290,7 @@ int spg_close_census(struct spg_survey *s, bool final)
 	if (r == 0 && ours)
 		free_what_is_ours(s);
 	if (r == 0 && open_ends == 0)
-		r = look_for_sharers(s, final);
+		r = look_for_sharers(s, everybody, final);
 	if (r == 1) {
 		open_ends = 1;
 		r = 0;

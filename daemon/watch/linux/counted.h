@@ -79,8 +79,11 @@ bool spg_counted_has_merged(const struct spg_counted_files *c, size_t index);
 /**
  * Closure: compare what was found with what the counters say now. Returns 1 when
  * they differ; @final: and mark the files that somebody else must be using.
+ *
+ * @everybody  all processes were searched. False: only some, and these are all that use
+ *             anything only if each open file of theirs has no further references
  */
-int spg_close_census(struct spg_survey *s, bool final);
+int spg_close_census(struct spg_survey *s, bool everybody, bool final);
 
 /** See which of the nameless files among the hits were the product's, and append
  * them. Sets found_lost. Returns 0 or a negative spg_err. */

@@ -22,6 +22,9 @@
 #define MOMENT_NS  (8 * SPG_NS_PER_MS)
 /* Files that lost their name, found one after the other. */
 #define ROUNDS_MAX 8
+/* Users that are looked at one by one; more of them are slower so than everybody at
+ * once. */
+#define KNOWN_MAX  32
 
 static int on_hit(void *user, const struct spg_bpf_hit *hit)
 {
@@ -33,12 +36,22 @@ static int on_hit(void *user, const struct spg_bpf_hit *hit)
 	return r;
 }
 
+/* How a look goes about it. */
+enum look_kind {
+	LOOK_AT_KNOWN,   /* the users known: only if they account for everything */
+	LOOK_AT_ALL,     /* everybody */
+	LOOK_THOROUGHLY, /* everybody's memory too */
+};
+
 /* Search for the users of everything that the last census told of. */
-static int search(struct spg_survey *s, bool thorough)
+static int search(
+	struct spg_survey *s, enum look_kind kind, const int32_t *pids, size_t n_pids)
 {
 	struct spg_counted_files *c = s->counted;
 	struct spg_look_search search = {.cancel = s->request->cancel,
-		.find_lost = s->attribution.find_lost != NULL};
+		.find_lost = s->attribution.find_lost != NULL,
+		.pids = pids,
+		.n_pids = n_pids};
 	uint64_t *inodes = calloc(c->n_inodes + 1, sizeof(*inodes));
 	int r;
 
@@ -51,7 +64,8 @@ static int search(struct spg_survey *s, bool thorough)
 		if (c->inodes[i].flags & SPG_INODE_MAPPED)
 			search.mappings = SPG_LOOK_TREES;
 	}
-	if (search.find_lost || (thorough && search.mappings != SPG_LOOK_NO_MAPPINGS))
+	if (search.find_lost ||
+		(kind == LOOK_THOROUGHLY && search.mappings != SPG_LOOK_NO_MAPPINGS))
 		search.mappings = SPG_LOOK_ALL_MEMORY;
 	search.inodes = inodes;
 	c->n_hits = 0;
@@ -247,12 +261,42 @@ static int add_uses(struct spg_survey *s)
 	return r < 0 ? r : moved;
 }
 
+/* The processes that are known to use something, each once. Returns how many; 0 when
+ * everybody has to be looked at: there are none, too many, or what has lost its name is
+ * to be found. */
+static size_t known_users(const struct spg_survey *s, int32_t pids[KNOWN_MAX])
+{
+	const struct spg_survey_scope *scope = s->request->scope;
+	size_t n = 0;
+
+	if (spg_survey_must_find_lost(s))
+		return 0;
+	for (size_t i = 0; i < scope->n_holders; i++) {
+		int32_t pid = scope->holders[i]->id.pid;
+		size_t k = 0;
+
+		while (k < n && pids[k] != pid)
+			k++;
+		if (k < n)
+			continue;
+		if (n == KNOWN_MAX)
+			return 0;
+		pids[n++] = pid;
+	}
+	return n;
+}
+
 /* One look: who uses what, and does it add up? Returns 1 when it does not, or
- * when files turned up that nobody knew. @try: how many looks did not add up. */
-static int look(struct spg_survey *s, unsigned try)
+ * when files turned up that nobody knew. @final: if not, mark what does not. */
+static int look(struct spg_survey *s, enum look_kind kind, bool final)
 {
 	struct spg_counted_files *c = s->counted;
+	int32_t pids[KNOWN_MAX];
+	size_t n_pids = kind == LOOK_AT_KNOWN ? known_users(s, pids) : 0;
 	int r, moved;
+
+	if (kind == LOOK_AT_KNOWN && n_pids == 0)
+		return 1;
 
 	spg_survey_drop_uses(s);
 	spg_attribution_finish(&s->attribution);
@@ -267,7 +311,7 @@ static int look(struct spg_survey *s, unsigned try)
 	c->found_lost = false;
 	r = spg_counted_take_census(s, 0);
 	if (r == 0)
-		r = search(s, try > 0);
+		r = search(s, kind, pids, n_pids);
 	if (r == 0 && s->attribution.find_lost)
 		r = spg_look_at_lost(s);
 	if (r == 0)
@@ -277,7 +321,7 @@ static int look(struct spg_survey *s, unsigned try)
 	moved = add_uses(s);
 	if (moved < 0)
 		return moved;
-	r = spg_close_census(s, try + 1 >= TRIES_MAX);
+	r = spg_close_census(s, kind != LOOK_AT_KNOWN, final);
 	return r < 0 ? r : r | moved;
 }
 
@@ -295,8 +339,14 @@ static int attribute(struct spg_survey *s)
 	int r = spg_counted_ensure(s);
 	unsigned tries = 0;
 
+	/* At the cost of the holders, not of the machine. */
+	if (r == 0)
+		r = look(s, LOOK_AT_KNOWN, false);
+	if (r <= 0)
+		return r;
 	for (unsigned round = 0; r >= 0 && round < ROUNDS_MAX + TRIES_MAX; round++) {
-		r = look(s, tries);
+		r = look(s, tries > 0 ? LOOK_THOROUGHLY : LOOK_AT_ALL,
+			tries + 1 >= TRIES_MAX);
 		if (r == 0)
 			break;
 		if (r == 1 && !s->counted->found_lost && ++tries >= TRIES_MAX)
