@@ -236,6 +236,7 @@ int main(int argc, char **argv)
 		holder_task_states,
 		holder_kernel_states,
 		holder_lock_states,
+		holder_stuck_states,
 	};
 	struct holder h = {.fd = -1, .control = -1, .pid = getpid()};
 	const struct holder_state *state = NULL;

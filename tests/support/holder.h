@@ -39,6 +39,7 @@ struct holder {
 	ino_t ino;
 	pthread_t thread;
 	sem_t entered, leave;
+	pid_t threads[2]; /* those that are stuck */
 };
 
 struct holder_state {
@@ -51,6 +52,7 @@ struct holder_state {
 extern const struct holder_state holder_task_states[];   /* holder_tasks.c */
 extern const struct holder_state holder_kernel_states[]; /* holder_kernel.c */
 extern const struct holder_state holder_lock_states[];   /* holder_locks.c */
+extern const struct holder_state holder_stuck_states[];  /* holder_stuck.c */
 
 /** Say that @state is reached, and do as told, to the end of input. Returns the
  * exit status. */

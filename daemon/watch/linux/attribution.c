@@ -19,7 +19,10 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/watch/linux/lost.h"
-#include "daemon/watch/linux/maps.h"
+#include "daemon/watch/linux/memory.h"
+
+/* Processes whose memory map is waited for to the end; the others have not so long. */
+#define STUCK_PATIENTLY 2
 
 /* The process that is being looked into. */
 struct subject {
@@ -187,11 +190,6 @@ static int look_at_fds(struct subject *s, int32_t tid)
 	return r;
 }
 
-struct map_visit {
-	struct subject *subject;
-	int r;
-};
-
 /*
  * A mapping whose superblock and inode number fit. On btrfs and overlayfs other
  * files may have the same pair, so ask stat(2) through the mapping itself; where
@@ -199,13 +197,15 @@ struct map_visit {
  */
 static int note_mapping(struct subject *s, const struct spg_mapping *mapping)
 {
+	int fd = spg_memory_open_mapped(s->proc_fd, mapping->start, mapping->end);
 	struct statx stx;
-	char link[64];
+	bool known;
 
-	snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, mapping->start,
-		mapping->end);
-	if (statx(s->proc_fd, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO,
-		    &stx) == 0)
+	known = fd >= 0 &&
+	        statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx) == 0;
+	if (fd >= 0)
+		close(fd);
+	if (known)
 		return note_uses(s, SPG_KEY_STAT,
 			makedev(stx.stx_dev_major, stx.stx_dev_minor), stx.stx_ino,
 			SPG_USE_MAPPED, 0, -1);
@@ -213,10 +213,8 @@ static int note_mapping(struct subject *s, const struct spg_mapping *mapping)
 		s, SPG_KEY_SB, mapping->dev, mapping->ino, SPG_USE_MAPPED, 0, -1);
 }
 
-static int on_mapping(void *user, const struct spg_mapping *mapping)
+static int look_at_mapping(struct subject *s, const struct spg_mapping *mapping)
 {
-	struct map_visit *visit = user;
-	struct subject *s = visit->subject;
 	int r = 0;
 
 	if (s->a->find_lost && mapping->name)
@@ -224,19 +222,28 @@ static int on_mapping(void *user, const struct spg_mapping *mapping)
 	if (r == 0 && spg_targets_find(s->a->targets, SPG_KEY_SB, mapping->dev,
 			      mapping->ino, &(size_t){0}) != SPG_NO_FILE)
 		r = note_mapping(s, mapping);
-	visit->r = r;
 	return r;
 }
 
 static int look_at_maps(struct subject *s, int32_t tid)
 {
-	struct map_visit visit = {.subject = s};
-	int r = spg_maps_walk(
-		s->proc_fd, tid, s->a->find_lost != NULL, on_mapping, &visit);
+	struct spg_memory_maps maps = {0};
+	unsigned patience_ms = s->a->n_stuck < STUCK_PATIENTLY ? SPG_MEMORY_PATIENCE_MS
+	                                                       : SPG_MEMORY_HURRY_MS;
+	int r = spg_memory_read_maps(
+		s->proc_fd, tid, s->a->find_lost != NULL, patience_ms, &maps);
 
-	if (r < 0)
+	if (r == SPG_ERR_NOMEM)
+		return r;
+	if (r == SPG_ERR_TIMEOUT)
+		spg_attribution_stuck(s->a, s->proc_fd, s->pid);
+	else if (r < 0)
 		note_failure(s, errno);
-	return visit.r < 0 ? visit.r : 0;
+	r = 0;
+	for (size_t i = 0; r == 0 && !s->gone && i < maps.n; i++)
+		r = look_at_mapping(s, &maps.maps[i]);
+	spg_memory_maps_finish(&maps);
+	return r;
 }
 
 /* By thread: a leader that has exited shows none. */
@@ -293,17 +300,22 @@ static int look_at_threads(struct subject *s)
 	return r;
 }
 
-static void note_opaque(struct spg_attribution *a, const struct subject *s)
+/* Append "pid N (name)" to a list, of which @n are there, unless it has enough. */
+static void name_process(char *list, size_t size, size_t n, int proc_fd, int32_t pid)
 {
-	char name[SPG_PROC_NAME] = "?", part[100];
-	size_t used = strlen(a->opaque);
+	char name[SPG_PROC_NAME] = "?";
+	size_t used = strlen(list);
 
-	if (a->n_opaque++ >= 3)
+	if (n >= 3)
 		return;
-	(void)spg_proc_stat(s->proc_fd, NULL, NULL, NULL, name);
-	snprintf(part, sizeof(part), "%spid %" PRId32 " (%s)", used ? ", " : "", s->pid,
-		name);
-	snprintf(a->opaque + used, sizeof(a->opaque) - used, "%s", part);
+	(void)spg_proc_stat(proc_fd, NULL, NULL, NULL, name);
+	snprintf(list + used, size - used, "%spid %" PRId32 " (%s)", used ? ", " : "",
+		pid, name);
+}
+
+void spg_attribution_stuck(struct spg_attribution *a, int proc_fd, int32_t pid)
+{
+	name_process(a->stuck, sizeof(a->stuck), a->n_stuck++, proc_fd, pid);
 }
 
 static int look_into(struct spg_attribution *a, int32_t pid)
@@ -320,7 +332,8 @@ static int look_into(struct spg_attribution *a, int32_t pid)
 	}
 	r = look_at_threads(&s);
 	if (r == 0 && s.opaque && !s.gone)
-		note_opaque(a, &s);
+		name_process(
+			a->opaque, sizeof(a->opaque), a->n_opaque++, s.proc_fd, pid);
 	spg_process_unref(s.process);
 	close(s.proc_fd);
 	return r;

@@ -48,11 +48,17 @@ struct spg_attribution {
 	/* Processes that could not be looked into: not this one's to see. */
 	size_t n_opaque;
 	char opaque[160]; /* the first few, in words */
+	/* Processes whose memory map does not answer: mappings of theirs are not seen. */
+	size_t n_stuck;
+	char stuck[160]; /* the first few, in words */
 	/* Times that looking failed for another reason than that the process has
 	 * gone or is not ours to see, and the last one's errno. */
 	size_t n_failed;
 	int failed_errnum;
 };
+
+/** Count the process behind @proc_fd as one whose memory map does not answer. */
+void spg_attribution_stuck(struct spg_attribution *a, int proc_fd, int32_t pid);
 
 /** Count a failure by its errno: gone, not ours to see (true), or none of both. */
 bool spg_attribution_failed(struct spg_attribution *a, int errnum);

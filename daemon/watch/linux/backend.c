@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "daemon/watch/linux/bounded.h"
 #include "daemon/watch/linux/events.h"
 #include "daemon/watch/linux/guard_host.h"
 #include "daemon/watch/linux/ladder.h"
@@ -281,6 +282,7 @@ static int confine(struct spg_watch *watch)
 	bool may_bound;
 
 	(void)watch;
+	spg_bounded_retire();
 	capng_get_caps_process();
 	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {

@@ -280,6 +280,15 @@ int spg_hidden_search(struct spg_attribution *a)
 			a->n_opaque > 3 ? ", ..." : "");
 		add_clue(&clues, CLUE_OTHER, clue);
 	}
+	if (a->n_stuck > 0) {
+		snprintf(clue, sizeof(clue),
+			"%zu process%s cannot be looked into: %s%s: the memory map "
+			"does "
+			"not answer",
+			a->n_stuck, a->n_stuck == 1 ? "" : "es", a->stuck,
+			a->n_stuck > 3 ? ", ..." : "");
+		add_clue(&clues, CLUE_OTHER, clue);
+	}
 	look_at_loops(&clues, a);
 	look_at_swaps(&clues, a);
 	look_at_nfsd(&clues);

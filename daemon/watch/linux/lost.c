@@ -14,6 +14,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/watch/linux/layer.h"
+#include "daemon/watch/linux/memory.h"
 
 static const char mark[] = " (deleted)";
 
@@ -131,14 +132,14 @@ static int append(struct spg_attribution *a, const struct spot *spot, int fd)
 	return r;
 }
 
-/* Take in what @link leads to, if nobody knows it and nothing is at @there: a path
- * as @proc_fd's process (-1: we) sees it. */
-static int take_in(struct spg_attribution *a, int proc_fd, int dir_fd, const char *link,
-	const char *there, const struct spot *spot)
+/* Take in the file behind @fd, which is closed, or -1 with errno; if nobody knows it and
+ * nothing is at @there: a path as @proc_fd's process (-1: we) sees it. */
+static int take_in(struct spg_attribution *a, int proc_fd, int fd, const char *there,
+	const struct spot *spot)
 {
 	struct stat st;
 	size_t known;
-	int fd = openat(dir_fd, link, O_PATH | O_CLOEXEC), r = 0;
+	int r = 0;
 
 	if (fd < 0) {
 		(void)spg_attribution_failed(a, errno);
@@ -157,50 +158,74 @@ static int take_in(struct spg_attribution *a, int proc_fd, int dir_fd, const cha
 	return r;
 }
 
-/* @link: a magic link of procfs that leads to the inode itself; @marked: the path
- * that it shows. */
-static int adopt(struct spg_attribution *a, int proc_fd, int dir_fd, const char *link,
-	const char *marked)
+/* Was the file that is shown as @marked one of the product's? */
+static bool was_ours(const struct spg_attribution *a, int proc_fd, const char *marked,
+	struct spot *ret)
 {
 	char lost[PATH_MAX];
-	struct spot spot;
 
 	if (marked[0] != '/' || !is_marked(marked))
-		return 0;
+		return false;
 	snprintf(lost, sizeof(lost), "%.*s", (int)(strlen(marked) - (sizeof(mark) - 1)),
 		marked);
-	return place_of(a, proc_fd, lost, &spot)
-	               ? take_in(a, proc_fd, dir_fd, link, marked, &spot)
-	               : 0;
+	return place_of(a, proc_fd, lost, ret);
 }
 
-int spg_lost_by_parent(struct spg_attribution *a, int dir_fd, const char *link,
+int spg_lost_by_parent(struct spg_attribution *a, int fd,
 	const struct spg_landmark *folder, const char *name)
 {
 	struct spot spot;
 
-	return is_wanted(a, name) && put_into(folder, name, &spot)
-	               ? take_in(a, -1, dir_fd, link, spot.real_path, &spot)
-	               : 0;
+	if (is_wanted(a, name) && put_into(folder, name, &spot))
+		return take_in(a, -1, fd, spot.real_path, &spot);
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+/* The text of the magic link @name. False: there is none. */
+static bool read_path(int dir_fd, const char *name, char path[PATH_MAX])
+{
+	ssize_t n = readlinkat(dir_fd, name, path, PATH_MAX - 1);
+
+	if (n <= 0)
+		return false;
+	path[n] = '\0';
+	return true;
+}
+
+int spg_lost_by_open(struct spg_attribution *a, int proc_fd, int fd)
+{
+	char link[48], path[PATH_MAX];
+	struct spot spot;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (read_path(AT_FDCWD, link, path) && was_ours(a, proc_fd, path, &spot))
+		return take_in(a, proc_fd, fd, path, &spot);
+	close(fd);
+	return 0;
 }
 
 int spg_lost_by_fd(struct spg_attribution *a, int proc_fd, int fd_dir, const char *name)
 {
-	char path[PATH_MAX + 16];
-	ssize_t n = readlinkat(fd_dir, name, path, sizeof(path) - 1);
+	char path[PATH_MAX];
+	struct spot spot;
+	int fd;
 
-	if (n <= 0)
+	if (!read_path(fd_dir, name, path) || !was_ours(a, proc_fd, path, &spot))
 		return 0;
-	path[n] = '\0';
-	return adopt(a, proc_fd, fd_dir, name, path);
+	fd = openat(fd_dir, name, O_PATH | O_CLOEXEC);
+	return take_in(a, proc_fd, fd, path, &spot);
 }
 
 int spg_lost_by_mapping(
 	struct spg_attribution *a, int proc_fd, const struct spg_mapping *mapping)
 {
-	char link[64];
+	struct spot spot;
+	int fd;
 
-	snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, mapping->start,
-		mapping->end);
-	return adopt(a, proc_fd, proc_fd, link, mapping->name);
+	if (!was_ours(a, proc_fd, mapping->name, &spot))
+		return 0;
+	fd = spg_memory_open_mapped(proc_fd, mapping->start, mapping->end);
+	return take_in(a, proc_fd, fd, mapping->name, &spot);
 }

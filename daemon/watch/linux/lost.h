@@ -28,9 +28,12 @@ struct spg_lost {
 int spg_lost_by_fd(
 	struct spg_attribution *a, int proc_fd, int fd_dir, const char *name);
 
-/** The same for what @link in @dir_fd leads to, when it is known that it was called
- * @name and lay in @folder. */
-int spg_lost_by_parent(struct spg_attribution *a, int dir_fd, const char *link,
+/** The same for the file behind @fd (O_PATH), which is closed, of the process behind
+ * @proc_fd. */
+int spg_lost_by_open(struct spg_attribution *a, int proc_fd, int fd);
+
+/** The same, when it is known that it was called @name and lay in @folder. */
+int spg_lost_by_parent(struct spg_attribution *a, int fd,
 	const struct spg_landmark *folder, const char *name);
 
 /** The same for a mapping, with its name. */

@@ -7,12 +7,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/text.h"
 #include "daemon/watch/linux/counted.h"
+#include "daemon/watch/linux/memory.h"
 
 static bool has_device(const struct spg_counted_files *c,
 	const struct spg_landmarks *landmarks, const struct spg_mounts *mounts,
@@ -31,8 +34,12 @@ static bool has_device(const struct spg_counted_files *c,
 	return false;
 }
 
+#define LOOK_INTO "let the daemon look into that process (CAP_SYS_PTRACE), or end it"
+#define NOT_SEEN  "and does not let us see which"
+
 /* A nameless file in a process that shows nothing may be one of the product's. */
-static int lack_lost(struct spg_survey *s, const struct spg_bpf_hit *hit)
+static int lack_lost(struct spg_survey *s, const struct spg_bpf_hit *hit,
+	const char *remedy, const char *why)
 {
 	uint64_t sdev = makedev(hit->sdev >> 20, hit->sdev & 0xfffff);
 
@@ -40,11 +47,10 @@ static int lack_lost(struct spg_survey *s, const struct spg_bpf_hit *hit)
 		!has_device(s->counted, &s->landmarks, s->surveyor->mounts, sdev))
 		return 0;
 	s->counted->told_lost = true;
+	s->obs->search_failed = true;
 	return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "a deleted file",
-		"let the daemon look into that process (CAP_SYS_PTRACE), or end it",
-		"pid %" PRId32 " holds a file that was deleted, and does not let us "
-		"see which",
-		hit->tgid);
+		remedy, "pid %" PRId32 " holds a file that was deleted, %s", hit->tgid,
+		why);
 }
 
 /* The directory of the product's in which it lay, or NULL. */
@@ -66,43 +72,87 @@ static const struct spg_landmark *find_parent(
 	return NULL;
 }
 
-/* The magic link, below /proc/PID, that leads to it. */
-static void put_link(const struct spg_bpf_hit *hit, char *link, size_t size)
+/* A descriptor (O_PATH) of it, by the magic link below /proc/PID that leads to it; or a
+ * negative spg_err, with errno unless it is SPG_ERR_TIMEOUT. */
+static int open_lost(int proc_fd, const struct spg_bpf_hit *hit)
 {
+	char link[64];
+	int fd;
+
+	if (hit->kind == SPG_HIT_LOST_MAP)
+		return spg_memory_open_mapped(proc_fd, hit->start, hit->end);
 	if (hit->kind == SPG_HIT_LOST_FD)
-		snprintf(link, size, "task/%" PRId32 "/fd/%" PRId32, hit->tid, hit->fd);
-	else if (hit->kind == SPG_HIT_LOST_EXE)
-		snprintf(link, size, "task/%" PRId32 "/exe", hit->tid);
+		snprintf(link, sizeof(link), "task/%" PRId32 "/fd/%" PRId32, hit->tid,
+			hit->fd);
 	else
-		snprintf(link, size, "map_files/%" PRIx64 "-%" PRIx64,
-			(uint64_t)hit->start, (uint64_t)hit->end);
+		snprintf(link, sizeof(link), "task/%" PRId32 "/exe", hit->tid);
+	fd = openat(proc_fd, link, O_PATH | O_CLOEXEC);
+	return fd >= 0 ? fd : spg_err_from_errno(errno);
+}
+
+static bool is_wanted(const struct spg_survey *s, const char *name)
+{
+	return spg_product_has_name(s->obs->product, name) ||
+	       (s->lost.extra && spg_name_set_has_path(s->lost.extra, name));
+}
+
+/* The memory map of its user does not answer. Could it be the product's, by what the
+ * kernel remembers? Not when it lay in a directory that is there and another one. */
+static bool may_be_ours(const struct spg_survey *s, const struct spg_bpf_hit *hit,
+	const struct spg_landmark *parent, const char *name)
+{
+	if (parent)
+		return is_wanted(s, name);
+	for (size_t i = 0; i < s->landmarks.n; i++) {
+		const struct spg_landmark *mark = &s->landmarks.marks[i];
+
+		if (mark->is_link && strcmp(spg_path_base(mark->real_path), name) == 0)
+			return true;
+	}
+	return !name[0] || (hit->parent_gone && is_wanted(s, name));
+}
+
+static int lack_stuck(struct spg_survey *s, const struct spg_bpf_hit *hit, int proc_fd,
+	const struct spg_landmark *parent, const char *name)
+{
+	struct spg_attribution *a = &s->attribution;
+
+	if (!may_be_ours(s, hit, parent, name))
+		return 0;
+	spg_attribution_stuck(a, proc_fd, hit->tgid);
+	return lack_lost(s, hit,
+		"end the process, or see what it waits for: /proc/PID/task/*/stack",
+		"its memory map does not answer");
 }
 
 /* See whether one that has lost its name was the product's: by the directory that
- * the kernel remembers, else by what its holder sees. */
+ * the kernel remembers, else by what its holder sees. *ret_seen: it was there. */
 static int look_at_lost(
 	struct spg_survey *s, const struct spg_bpf_hit *hit, bool *ret_seen)
 {
 	struct spg_attribution *a = &s->attribution;
 	const struct spg_landmark *parent = hit->name[0] ? find_parent(s, hit) : NULL;
-	char link[64], name[SPG_BPF_NAME + 1];
-	size_t failed_before = a->n_failed;
-	int proc_fd = spg_proc_open(hit->tgid), r;
-	struct stat st;
+	int proc_fd = spg_proc_open(hit->tgid), fd, r = 0;
+	char name[SPG_BPF_NAME + 1];
 
 	if (proc_fd == SPG_ERR_NOT_FOUND)
 		return 0;
 	if (proc_fd < 0)
-		return lack_lost(s, hit);
-	put_link(hit, link, sizeof(link));
+		return lack_lost(s, hit, LOOK_INTO, NOT_SEEN);
 	snprintf(name, sizeof(name), "%.*s", SPG_BPF_NAME, hit->name);
-	r = parent ? spg_lost_by_parent(a, proc_fd, link, parent, name)
-	           : spg_lost_by_fd(a, proc_fd, proc_fd, link);
-	*ret_seen = fstatat(proc_fd, link, &st, 0) == 0;
-	/* It is there, and does not let us see it. */
-	if (r == 0 && (a->n_failed > failed_before ||
-			      (!*ret_seen && (errno == EACCES || errno == EPERM))))
-		r = lack_lost(s, hit);
+	fd = open_lost(proc_fd, hit);
+	*ret_seen = fd >= 0;
+	if (fd >= 0 && parent)
+		r = spg_lost_by_parent(a, fd, parent, name);
+	else if (fd >= 0)
+		r = spg_lost_by_open(a, proc_fd, fd);
+	else if (fd == SPG_ERR_TIMEOUT)
+		r = lack_stuck(s, hit, proc_fd, parent, name);
+	else if (fd == SPG_ERR_NOMEM)
+		r = fd;
+	else if (spg_attribution_failed(a, errno))
+		/* It is there, and does not let us see it. */
+		r = lack_lost(s, hit, LOOK_INTO, NOT_SEEN);
 	close(proc_fd);
 	return r;
 }

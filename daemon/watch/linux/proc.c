@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/watch/linux/memory.h"
 
 /* A reader that went away between open and read gets ESRCH from procfs. */
 static int err_of(int errnum)
@@ -149,13 +150,13 @@ static bool read_exe(int proc_fd, char *buf, size_t size)
 
 static bool read_cmdline(int proc_fd, char *buf, size_t size)
 {
-	ssize_t n = spg_proc_slurp(proc_fd, "cmdline", buf, size);
+	int64_t n = spg_memory_read_cmdline(proc_fd, buf, size);
 
 	if (n <= 0)
 		return false;
 	while (n > 0 && buf[n - 1] == '\0')
 		n--;
-	for (ssize_t i = 0; i < n; i++)
+	for (int64_t i = 0; i < n; i++)
 		if (buf[i] == '\0')
 			buf[i] = ' ';
 	buf[n] = '\0';
@@ -225,7 +226,6 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 	info.uid = read_uid(proc_fd);
 	if (read_exe(proc_fd, exe, sizeof(exe)))
 		info.exe = exe;
-	/* Takes the address space's lock, which a stuck process may hold. */
 	if (reader->may_block && read_cmdline(proc_fd, cmdline, sizeof(cmdline)))
 		info.cmdline = cmdline;
 	spg_proc_complete_name(name, info.exe, info.cmdline);

@@ -24,8 +24,8 @@ void spg_users_destroy(struct spg_users *users); /* takes NULL */
 /** What a reader of processes needs. */
 struct spg_proc_reader {
 	struct spg_users *users;
-	/* May wait: for a directory service that has the user's name, or for the
-	 * lock of an address space whose command line is read. Never on the loop. */
+	/* May wait: for a directory service that has the user's name, or for some time
+	 * (memory.h) for the command line of a process that is stuck. Never on the loop. */
 	bool may_block;
 };
 

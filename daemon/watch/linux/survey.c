@@ -319,9 +319,22 @@ static int tell_gaps(struct spg_survey *s)
 		if (r < 0)
 			return r;
 	}
+	/* Neither is blinding: the census counts what they hold. */
+	if (a->n_stuck > 0) {
+		int r = spg_observation_add_lack(s->obs, SPG_NO_FILE, false,
+			"processes",
+			"what they hold shows as held by something that no process "
+			"shows; end them, or see what they wait for: "
+			"/proc/PID/task/*/stack",
+			"%zu cannot be looked into: %s%s: the memory map does not "
+			"answer",
+			a->n_stuck, a->stuck, a->n_stuck > 3 ? ", ..." : "");
+
+		if (r < 0)
+			return r;
+	}
 	if (a->n_opaque == 0)
 		return 0;
-	/* Not blinding: the census counts what they hold. */
 	return spg_observation_add_lack(s->obs, SPG_NO_FILE, false, "processes",
 		"what they hold shows as held by something that no process shows; run "
 		"the daemon with CAP_SYS_PTRACE, outside of containers",

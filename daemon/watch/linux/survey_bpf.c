@@ -307,6 +307,8 @@ static int look(struct spg_survey *s, enum look_kind kind, bool final)
 	s->attribution.cancel = s->request->cancel;
 	s->attribution.find_lost = spg_survey_must_find_lost(s) ? &s->lost : NULL;
 	s->attribution.on_lost = on_lost;
+	s->attribution.n_stuck = 0;
+	s->attribution.stuck[0] = '\0';
 	s->attribution.user = s;
 	c->found_lost = false;
 	r = spg_counted_take_census(s, 0);

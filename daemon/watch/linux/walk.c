@@ -13,7 +13,7 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
-#include "daemon/watch/linux/bounded.h"
+#include "daemon/watch/linux/listing.h"
 #include "daemon/watch/linux/resolve.h"
 
 #define FOREIGN_TIMEOUT_MS 1000

@@ -5,7 +5,7 @@
  * then, so that what happens in between is an event. Surveyor's thread.
  *
  * Foreign filesystems are listed by a thread of their own with a deadline
- * (bounded.h); a share that does not answer is a lack, not a hang.
+ * (listing.h); a share that does not answer is a lack, not a hang.
  */
 #include <stdatomic.h>
 #include <time.h>

@@ -79,6 +79,8 @@ struct spg_bpf_hit {
 	/* Of one that has lost its name: what that was ("": too long to tell), and
 	 * the inode of the directory. */
 	__u32 parent_sdev;
+	__u32 parent_gone; /* the directory was deleted too */
+	__u32 reserved;
 	__u64 parent_ino;
 	char name[SPG_BPF_NAME];
 };
