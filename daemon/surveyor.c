@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/surveyor.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/err.h"
 
 #define STOP_WAIT_NS (2 * SPG_NS_PER_S)
+/* A step that takes longer than this is not waited for. Reading a file of some hundred
+ * megabytes does not. */
+#define STEP_WAIT_NS SPG_NS_PER_S
 
 struct spg_surveyor_thread {
-	uv_thread_t thread;
+	uv_thread_t thread, chores_thread;
 	uv_mutex_t lock;
 	uv_cond_t changed;
 	uv_async_t async;
@@ -20,10 +24,12 @@ struct spg_surveyor_thread {
 
 	/* Under the lock. */
 	struct spg_survey_job job;
-	bool has_job, ended, quit, abandoned;
-	bool instant; /* one runs on the loop: begin no step */
+	bool has_job, quit, abandoned;
+	unsigned n_threads; /* that have not ended */
+	bool surveying;     /* a survey waits or runs: begin no step */
 	struct spg_chore *chores, *chores_done;
 	struct spg_chore *at; /* the chore whose step runs */
+	bool at_late;         /* and it does not end */
 	bool has_result;
 	int err;
 	struct spg_observation *result;
@@ -60,14 +66,14 @@ bool spg_surveyor_try_at_once(struct spg_surveyor_thread *surveyor,
 	if (job->scope.depth != SPG_SURVEY_FULL)
 		return false;
 	uv_mutex_lock(&surveyor->lock);
-	may = surveyor->instant = !surveyor->at;
+	may = surveyor->surveying = !surveyor->at;
 	uv_mutex_unlock(&surveyor->lock);
 	if (!may)
 		return false;
 	request.instant = true;
 	found = surveyor->watch->ops->survey(surveyor->watch, &request, ret) == 0;
 	uv_mutex_lock(&surveyor->lock);
-	surveyor->instant = false;
+	surveyor->surveying = false;
 	if (surveyor->chores)
 		uv_cond_broadcast(&surveyor->changed);
 	uv_mutex_unlock(&surveyor->lock);
@@ -91,21 +97,6 @@ void spg_surveyor_add_chore(
 	uv_mutex_unlock(&surveyor->lock);
 }
 
-/* What the thread is at, for the message that it takes too long. */
-static void find_place(struct spg_surveyor_thread *t, char *ret, size_t size)
-{
-	bool in_chore;
-
-	uv_mutex_lock(&t->lock);
-	in_chore = t->at != NULL;
-	ret[0] = '\0';
-	if (in_chore && t->at->place)
-		t->at->place(t->at, ret, size);
-	uv_mutex_unlock(&t->lock);
-	if (!in_chore)
-		t->watch->ops->survey_place(t->watch, ret, size);
-}
-
 int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
 	struct spg_product *product, unsigned deadline_ms, struct spg_observation **ret)
 {
@@ -115,7 +106,7 @@ int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
 
 	if (!obs)
 		return SPG_ERR_NOMEM;
-	find_place(surveyor, place, sizeof(place));
+	surveyor->watch->ops->survey_place(surveyor->watch, place, sizeof(place));
 	obs->began_ns = obs->looked_ns = obs->ended_ns = spg_clock_wall_ns();
 	obs->unlisted = true;
 	r = spg_observation_add_lack(obs, SPG_NO_FILE, true, "the files in time",
@@ -129,14 +120,35 @@ int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
 	return r;
 }
 
+/* With the lock: let the step that runs come to its end; if it does not, the file that
+ * it is at is in @place. */
+static void await_step(struct spg_surveyor_thread *t, char *place, size_t size)
+{
+	int64_t until_ns = spg_clock_mono_ns() + STEP_WAIT_NS;
+
+	place[0] = '\0';
+	while (t->at && !t->at_late) {
+		int64_t left_ns = until_ns - spg_clock_mono_ns();
+
+		if (left_ns <= 0)
+			t->at_late = true;
+		else
+			(void)uv_cond_timedwait(
+				&t->changed, &t->lock, (uint64_t)left_ns);
+	}
+	if (t->at && t->at->place)
+		t->at->place(t->at, place, size);
+}
+
 /* Without the lock. */
 static int run_job(struct spg_surveyor_thread *t, struct spg_survey_job *job,
-	struct spg_observation **ret)
+	const char *own_read, struct spg_observation **ret)
 {
 	struct spg_survey_request request = request_of(job);
 	int r;
 
 	request.cancel = &t->cancel;
+	request.own_read = own_read[0] ? own_read : NULL;
 	r = t->watch->ops->survey(t->watch, &request, ret);
 
 	spg_survey_job_finish(job);
@@ -156,6 +168,8 @@ static void do_chore(struct spg_surveyor_thread *t)
 	more = chore->step(chore);
 	uv_mutex_lock(&t->lock);
 	t->at = NULL;
+	t->at_late = false;
+	uv_cond_broadcast(&t->changed);
 	/* Behind the others: a long one keeps nobody waiting. */
 	if (more) {
 		append(&t->chores, chore);
@@ -166,6 +180,27 @@ static void do_chore(struct spg_surveyor_thread *t)
 		uv_async_send(&t->async);
 }
 
+static void end_thread(struct spg_surveyor_thread *t)
+{
+	t->n_threads--;
+	uv_cond_broadcast(&t->changed);
+	uv_mutex_unlock(&t->lock);
+}
+
+static void run_chores(void *arg)
+{
+	struct spg_surveyor_thread *t = arg;
+
+	uv_mutex_lock(&t->lock);
+	while (!t->quit) {
+		if (t->chores && !t->surveying)
+			do_chore(t);
+		else
+			uv_cond_wait(&t->changed, &t->lock);
+	}
+	end_thread(t);
+}
+
 static void run(void *arg)
 {
 	struct spg_surveyor_thread *t = arg;
@@ -174,20 +209,21 @@ static void run(void *arg)
 	while (!t->quit) {
 		struct spg_survey_job job;
 		struct spg_observation *result = NULL;
+		char own_read[PATH_MAX];
 		int err;
 
 		if (!t->has_job) {
-			if (t->chores && !t->instant)
-				do_chore(t);
-			else
-				uv_cond_wait(&t->changed, &t->lock);
+			uv_cond_wait(&t->changed, &t->lock);
 			continue;
 		}
 		job = t->job;
 		t->has_job = false;
+		await_step(t, own_read, sizeof(own_read));
 		uv_mutex_unlock(&t->lock);
-		err = run_job(t, &job, &result);
+		err = run_job(t, &job, own_read, &result);
 		uv_mutex_lock(&t->lock);
+		t->surveying = false;
+		uv_cond_broadcast(&t->changed);
 		t->err = err;
 		t->result = result;
 		t->has_result = true;
@@ -195,9 +231,7 @@ static void run(void *arg)
 		if (!t->abandoned)
 			uv_async_send(&t->async);
 	}
-	t->ended = true;
-	uv_cond_broadcast(&t->changed);
-	uv_mutex_unlock(&t->lock);
+	end_thread(t);
 }
 
 static void end_chores(struct spg_chore *chores, bool complete)
@@ -232,6 +266,14 @@ static void on_async(uv_async_t *async)
 		t->done(t->user, err, result);
 }
 
+static void tell_to_quit(struct spg_surveyor_thread *t)
+{
+	uv_mutex_lock(&t->lock);
+	t->quit = true;
+	uv_cond_broadcast(&t->changed);
+	uv_mutex_unlock(&t->lock);
+}
+
 int spg_surveyor_start(struct spg_surveyor_thread **ret, uv_loop_t *loop,
 	struct spg_watch *watch, spg_surveyor_done *done, void *user)
 {
@@ -247,19 +289,22 @@ int spg_surveyor_start(struct spg_surveyor_thread **ret, uv_loop_t *loop,
 		goto free_thread;
 	if (uv_cond_init(&t->changed) < 0)
 		goto destroy_lock;
+	t->n_threads = 2;
 	/* The handle last: it can only be taken back through the loop. */
 	if (uv_thread_create(&t->thread, run, t) < 0)
 		goto destroy_cond;
+	if (uv_thread_create(&t->chores_thread, run_chores, t) < 0)
+		goto join_one;
 	if (uv_async_init(loop, &t->async, on_async) < 0)
-		goto join;
+		goto join_both;
 	t->async.data = t;
 	*ret = t;
 	return 0;
-join:
-	uv_mutex_lock(&t->lock);
-	t->quit = true;
-	uv_cond_broadcast(&t->changed);
-	uv_mutex_unlock(&t->lock);
+join_both:
+	tell_to_quit(t);
+	uv_thread_join(&t->chores_thread);
+join_one:
+	tell_to_quit(t);
 	uv_thread_join(&t->thread);
 destroy_cond:
 	uv_cond_destroy(&t->changed);
@@ -277,6 +322,7 @@ void spg_surveyor_submit(
 	uv_mutex_lock(&surveyor->lock);
 	surveyor->job = *job;
 	surveyor->has_job = true;
+	surveyor->surveying = true;
 	uv_cond_broadcast(&surveyor->changed);
 	uv_mutex_unlock(&surveyor->lock);
 }
@@ -320,16 +366,18 @@ void spg_surveyor_stop(struct spg_surveyor_thread *surveyor,
 	surveyor->quit = true;
 	uv_cond_broadcast(&surveyor->changed);
 	/* The one place where the loop waits: nothing else is left to do. */
-	while (!surveyor->ended) {
+	while (surveyor->n_threads > 0) {
 		int64_t left_ns = until_ns - spg_clock_mono_ns();
 
 		if (left_ns <= 0 || uv_cond_timedwait(&surveyor->changed,
 					    &surveyor->lock, (uint64_t)left_ns) != 0)
 			break;
 	}
-	surveyor->abandoned = !surveyor->ended;
+	surveyor->abandoned = surveyor->n_threads > 0;
 	uv_mutex_unlock(&surveyor->lock);
-	if (!surveyor->abandoned)
+	if (!surveyor->abandoned) {
 		uv_thread_join(&surveyor->thread);
+		uv_thread_join(&surveyor->chores_thread);
+	}
 	uv_close((uv_handle_t *)&surveyor->async, on_async_closed);
 }

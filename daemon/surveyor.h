@@ -6,9 +6,12 @@
  * the prover, which is its only user. Everything here is called on the loop
  * thread, and so is @done, unless it says otherwise.
  *
- * While no survey runs, the thread does chores, step by step: reading the files
- * of a product, say. A chore's step may have such a file open, and since it is
- * on this thread, no survey ever finds the daemon among the users.
+ * While no survey runs, a second thread does chores, step by step: reading the files
+ * of a product, say. A chore's step may have such a file open, and since no step begins
+ * while a survey waits or runs, and a survey waits for the step that runs, none finds
+ * the daemon among the users. A step that does not end (somebody who watches opens does
+ * not answer) holds up no survey for longer than a moment: that is told which file it is
+ * about.
  */
 #include <stdbool.h>
 
@@ -30,14 +33,14 @@ struct spg_survey_job {
 /* Owned by who adds it, until it is done. */
 struct spg_chore {
 	struct spg_chore *next;
-	/* Surveyor's thread: do a little, one file at most, and return whether there
+	/* The chores' thread: do a little, one file at most, and return whether there
 	 * is more to do. */
 	bool (*step)(struct spg_chore *chore);
 	/* Loop thread: no step comes any more. @complete: there was nothing left to
 	 * do; false: the daemon stops. */
 	void (*done)(struct spg_chore *chore, bool complete);
-	/* Any thread: what the step that runs is at, for the message when it takes
-	 * too long. */
+	/* Any thread: the path of the file that the step that runs is at; NULL: a step
+	 * has none open. */
 	void (*place)(struct spg_chore *chore, char *ret, size_t size);
 };
 

@@ -232,13 +232,9 @@ static bool step(struct spg_chore *chore)
 static void place(struct spg_chore *chore, char *ret, size_t size)
 {
 	const struct reading *reading = (const struct reading *)chore;
-	struct spg_buf text = SPG_BUF_NULL;
 	size_t at = atomic_load(&reading->at);
 
-	if (at < reading->n_paths)
-		spg_text_escape(&text, reading->paths[at], false);
-	snprintf(ret, size, "%s", spg_buf_text(&text));
-	spg_buf_finish(&text);
+	snprintf(ret, size, "%s", at < reading->n_paths ? reading->paths[at] : "");
 }
 
 /* ---- readings; loop thread ---- */

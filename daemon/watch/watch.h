@@ -76,6 +76,9 @@ struct spg_survey_request {
 	/* Set by the loop thread to ask a long survey to end early; its result is
 	 * then thrown away. */
 	const atomic_bool *cancel;
+	/* A file that this process is about to open or read all the while, and waits:
+	 * what is counted of it may be this. A path; or NULL. */
+	const char *own_read;
 };
 
 /* One means of looking, for "status" and "doctor". */

@@ -27,5 +27,15 @@ struct spg_census_result {
 struct spg_census_result spg_census_probe(
 	const struct spg_linux_file *file, const struct spg_mounts *by_handle);
 
+/**
+ * Probe @n files that are at their places, below @dir, within SPG_CENSUS_PATIENCE_MS: to
+ * open one may last for ever, where somebody is to allow it (fanotify(7)) and does not
+ * answer. Then each of them is SPG_CENSUS_UNKNOWN with ETIMEDOUT, and so are all below
+ * @dir until the first one has been opened. Returns 0 or SPG_ERR_NOMEM.
+ */
+#define SPG_CENSUS_PATIENCE_MS 2000
+int spg_census_probe_in_time(const char *dir, struct spg_linux_file *const *files,
+	size_t n, struct spg_census_result *ret);
+
 /** Probe the open file @fd, which must be the caller's only descriptor of it. */
 struct spg_census_result spg_census_probe_fd(int fd);

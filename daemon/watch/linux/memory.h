@@ -16,8 +16,8 @@
 #include "daemon/watch/linux/maps.h"
 
 /* How long one process is waited for; and when several have not answered already. */
-#define SPG_MEMORY_PATIENCE_MS 250
-#define SPG_MEMORY_HURRY_MS    20
+#define SPG_MEMORY_PATIENCE_MS 1000
+#define SPG_MEMORY_HURRY_MS    50
 
 /* Mappings of files; the names are owned. */
 struct spg_memory_maps {

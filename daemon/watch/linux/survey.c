@@ -35,6 +35,9 @@ static const char *remedy_of(int errnum)
 	case ENODATA:
 		return "mount the overlay with absolute paths that the daemon can "
 		       "reach";
+	case ETIMEDOUT:
+		return "see whether an on-access scanner (fanotify(7)) or the disk "
+		       "answers, then check again";
 	case EMFILE:
 	case ENFILE:
 		return "raise the limit of open files (LimitNOFILE=, ulimit -n)";
@@ -58,8 +61,9 @@ static int lack_probe(struct spg_survey *s, size_t index, int errnum)
 		return 0;
 	return spg_observation_add_lack(s->obs, index, true, "a file",
 		remedy_of(errnum), "%s cannot be probed: %s", file->path,
-		errnum == ENODATA ? "the real file below the overlay was not found"
-				  : strerror(errnum));
+		errnum == ENODATA     ? "the real file below the overlay was not found"
+		: errnum == ETIMEDOUT ? "whoever opens it waits"
+				      : strerror(errnum));
 }
 
 static bool is_out_of_reach(int errnum)
@@ -301,6 +305,38 @@ void spg_survey_forget_uses(struct spg_survey *s, size_t index)
 			s->obs->uses[i].how = 0;
 }
 
+static void forget_own_uses(struct spg_observation *obs, size_t file)
+{
+	for (size_t i = 0; i < obs->n_uses; i++)
+		if (obs->uses[i].file == file &&
+			obs->uses[i].process->id.pid == getpid())
+			obs->uses[i].how = 0;
+}
+
+/* What is counted of the file that this process itself waits to read may be that, and
+ * may be somebody else: who opens it waits alike. */
+static int leave_to_own_read(struct spg_survey *s)
+{
+	const char *path = s->request->own_read;
+	int r = 0;
+
+	for (size_t i = 0; path && r == 0 && i < s->obs->n_files; i++) {
+		struct spg_seen_file *seen = &s->obs->files[i];
+
+		if (seen->census == SPG_CENSUS_FREE ||
+			strcmp(seen->file->path, path) != 0)
+			continue;
+		seen->census = SPG_CENSUS_UNKNOWN;
+		seen->unattributed = false;
+		forget_own_uses(s->obs, i);
+		r = spg_observation_add_lack(s->obs, i, true, "a file",
+			remedy_of(ETIMEDOUT),
+			"%s: spguardd waits to read it, and so does who else opens it",
+			path);
+	}
+	return r;
+}
+
 /* What the search could not do. */
 static int tell_gaps(struct spg_survey *s)
 {
@@ -446,6 +482,8 @@ static int survey_files(struct spg_survey *s)
 		r = s->way->read_locks(s);
 	if (r == 0)
 		r = s->way->find_hidden(s);
+	if (r == 0)
+		r = leave_to_own_read(s);
 	if (r == 0)
 		r = tell_gaps(s);
 	compact_uses(s->obs);

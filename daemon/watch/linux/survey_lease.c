@@ -6,17 +6,75 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#include "common/buf.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/hidden.h"
 #include "daemon/watch/linux/locks.h"
 #include "daemon/watch/linux/survey_state.h"
 
+/* Files that are probed on one call: some milliseconds, or the disk is slow. */
+#define TOGETHER_MAX    256
 /* Probes of a file that a guard may be answering for, and the time between. */
 #define GUARD_TRIES     20
 #define GUARD_MOMENT_NS 200000
+
+/* The directory of a file's path, as a length. */
+static size_t folder_len(const struct spg_survey *s, size_t index)
+{
+	const char *path = s->obs->files[index].file->path;
+
+	return (size_t)(spg_path_base(path) - path);
+}
+
+static bool shares_folder(const struct spg_survey *s, size_t a, size_t b)
+{
+	size_t len = folder_len(s, a);
+
+	return len == folder_len(s, b) &&
+	       memcmp(s->obs->files[a].file->path, s->obs->files[b].file->path, len) ==
+	               0;
+}
+
+/* Is the file where it was? Else it is asked about by its handle. */
+static bool is_in_place(const struct spg_survey *s, size_t index)
+{
+	const struct spg_seen_file *seen = &s->obs->files[index];
+
+	return seen->presence == SPG_PRESENT &&
+	       spg_linux_file(seen->file)->class != SPG_FS_FOREIGN;
+}
+
+/* Ask the kernel about the files [@first, @end), of one directory and in their places,
+ * and take over the answers. */
+static int probe_together(struct spg_survey *s, size_t first, size_t end)
+{
+	size_t n = end - first;
+	struct spg_linux_file **files = calloc(n, sizeof(struct spg_linux_file *));
+	struct spg_census_result *results = calloc(n, sizeof(*results));
+	struct spg_buf dir = SPG_BUF_NULL;
+	int r = files && results ? 0 : SPG_ERR_NOMEM;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		files[i] = spg_linux_file(s->obs->files[first + i].file);
+	if (r == 0) {
+		spg_buf_add(
+			&dir, s->obs->files[first].file->path, folder_len(s, first));
+		r = dir.failed ? SPG_ERR_NOMEM
+		               : spg_census_probe_in_time(
+					 spg_buf_text(&dir), files, n, results);
+	}
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = spg_survey_take_census(s, first + i, &results[i]);
+	spg_buf_finish(&dir);
+	free(results);
+	free(files);
+	return r;
+}
 
 /* Ask the kernel about one file, and take over the answer. */
 static int probe(struct spg_survey *s, size_t index)
@@ -29,6 +87,8 @@ static int probe(struct spg_survey *s, size_t index)
 		seen->census = SPG_CENSUS_UNKNOWN; /* the walk said why */
 		return 0;
 	}
+	if (is_in_place(s, index))
+		return probe_together(s, index, index + 1);
 	result = spg_census_probe(
 		file, seen->presence == SPG_REPLACED ? s->surveyor->mounts : NULL);
 	return spg_survey_take_census(s, index, &result);
@@ -38,10 +98,16 @@ static int probe_all(struct spg_survey *s)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++) {
-		if (s->obs->files[i].presence != SPG_GONE)
-			r = probe(s, i);
-		if (r == 0 && (i & 255) == 0 && spg_survey_is_cancelled(s))
+	for (size_t i = 0, end; r == 0 && i < s->obs->n_files; i = end) {
+		end = i + 1;
+		if (s->obs->files[i].presence == SPG_GONE)
+			continue;
+		while (is_in_place(s, i) && end < s->obs->n_files &&
+			end - i < TOGETHER_MAX && is_in_place(s, end) &&
+			shares_folder(s, i, end))
+			end++;
+		r = end - i > 1 ? probe_together(s, i, end) : probe(s, i);
+		if (r == 0 && spg_survey_is_cancelled(s))
 			r = SPG_ERR_TIMEOUT;
 	}
 	return r;
