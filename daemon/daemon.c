@@ -137,6 +137,17 @@ static void on_layout(void *user, const struct spg_product *product)
 	spg_prover_kick(d->prover, false);
 }
 
+static void on_mounts(void *user)
+{
+	struct daemon *d = user;
+
+	if (d->stopping)
+		return;
+	for (size_t i = 0; i < spg_model_n_products(d->model); i++)
+		spg_model_look_again(d->model, i);
+	spg_prover_kick(d->prover, false);
+}
+
 static void on_exit_of_process(void *user, struct spg_proc_id id)
 {
 	struct daemon *d = user;
@@ -428,6 +439,7 @@ static int start_watch(struct daemon *d)
 		.is_behind = is_behind,
 		.on_gap = on_gap,
 		.on_layout = on_layout,
+		.on_mounts = on_mounts,
 		.on_exit = on_exit_of_process,
 		.user = d};
 	char *scratch = strdup(d->config->database);

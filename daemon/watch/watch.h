@@ -55,6 +55,9 @@ struct spg_watch_listener {
 	/* Directories or mounts changed so that @product (NULL: any) has to be
 	 * surveyed in full. */
 	void (*on_layout)(void *user, const struct spg_product *product);
+	/* Something was mounted or unmounted: what is known stays until every product
+	 * has been looked at again, which is to be done now. */
+	void (*on_mounts)(void *user);
 	/* The process named by watch_exit() has ended. */
 	void (*on_exit)(void *user, struct spg_proc_id id);
 	void *user;

@@ -46,6 +46,15 @@ static void on_layout(void *user, const struct spg_product *product)
 	spg_prover_kick(w->prover, false);
 }
 
+static void on_mounts(void *user)
+{
+	struct world *w = user;
+
+	for (size_t i = 0; i < spg_model_n_products(w->model); i++)
+		spg_model_look_again(w->model, i);
+	spg_prover_kick(w->prover, false);
+}
+
 static void on_exit_of_process(void *user, struct spg_proc_id id)
 {
 	struct world *w = user;
@@ -99,6 +108,7 @@ void world_init(struct world *w)
 		.on_event = on_event,
 		.on_gap = on_gap,
 		.on_layout = on_layout,
+		.on_mounts = on_mounts,
 		.on_exit = on_exit_of_process,
 		.user = w};
 	struct spg_event_list changes = SPG_EVENT_LIST_NULL;

@@ -26,6 +26,7 @@
 #include "daemon/watch/linux/guard_host.h"
 #include "daemon/watch/linux/ladder.h"
 #include "daemon/watch/linux/lock_events.h"
+#include "daemon/watch/linux/mount_events.h"
 #include "daemon/watch/linux/processes.h"
 #include "daemon/watch/linux/recheck.h"
 #include "daemon/watch/linux/survey.h"
@@ -48,6 +49,7 @@ struct backend {
 	struct spg_ladder ladder;
 	struct spg_trace_files *trace_files; /* NULL, both: no lock events */
 	struct spg_lock_events *lock_events;
+	struct spg_mount_events *mount_events; /* or NULL */
 	struct spg_guards guards;
 	struct spg_selves selves;
 	struct spg_mechanism mechanisms[ROWS_MAX]; /* file events, then the ladder's */
@@ -140,6 +142,13 @@ static int open_lock_events(struct backend *b)
 	return r;
 }
 
+static void on_mounts(void *user)
+{
+	const struct backend *b = user;
+
+	b->base.listener.on_mounts(b->base.listener.user);
+}
+
 static int start(struct spg_watch *watch)
 {
 	struct backend *b = backend_of(watch);
@@ -184,6 +193,7 @@ static int start(struct spg_watch *watch)
 			return SPG_ERR_NOMEM;
 	}
 	b->surveyor.suspects = b->suspects;
+	b->mount_events = spg_mount_events_start(watch->loop, on_mounts, b);
 	for (size_t i = 1; i < b->n_mechanisms; i++)
 		if (!b->mechanisms[i].works)
 			spg_warning("%s: %s; %s", b->mechanisms[i].name,
@@ -437,13 +447,21 @@ static void on_guards_stopped(void *user)
 	spg_events_stop(b->events, on_events_closed, b);
 }
 
+static void on_mount_events_closed(void *user)
+{
+	struct backend *b = user;
+
+	b->mount_events = NULL;
+	spg_guards_stop(&b->guards, on_guards_stopped, b);
+}
+
 static void stop(struct spg_watch *watch, void (*on_stopped)(void *user), void *user)
 {
 	struct backend *b = backend_of(watch);
 
 	b->on_stopped = on_stopped;
 	b->user = user;
-	spg_guards_stop(&b->guards, on_guards_stopped, b);
+	spg_mount_events_stop(b->mount_events, on_mount_events_closed, b);
 }
 
 static void destroy(struct spg_watch *watch)

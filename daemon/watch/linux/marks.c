@@ -28,6 +28,7 @@
 struct object {
 	struct spg_fid fid;
 	unsigned marked; /* roles whose mark the kernel has */
+	unsigned stale;  /* of those: it may have dropped them, see distrust */
 	struct {
 		char *path;
 		unsigned role;
@@ -240,7 +241,7 @@ int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned ro
 	/* The name first, so that no event finds the mark without it. */
 	pthread_mutex_lock(&marks->lock);
 	object = find_or_add(marks, &fid);
-	marked = object && (object->marked & role) == role;
+	marked = object && (object->marked & ~object->stale & role) == role;
 	r = object ? name_object(object, path, role) : SPG_ERR_NOMEM;
 	pthread_mutex_unlock(&marks->lock);
 	if (r < 0 || marked)
@@ -250,8 +251,10 @@ int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned ro
 		return r;
 	pthread_mutex_lock(&marks->lock);
 	object = find(marks, &fid);
-	if (object)
+	if (object) {
 		object->marked |= role;
+		object->stale &= ~role;
+	}
 	pthread_mutex_unlock(&marks->lock);
 	return 0;
 }
@@ -356,7 +359,26 @@ void spg_marks_distrust(struct spg_marks *marks)
 	pthread_mutex_lock(&marks->lock);
 	for (size_t b = 0; b < marks->n_buckets; b++)
 		for (struct object *o = marks->buckets[b]; o; o = o->next)
-			o->marked = 0;
+			o->stale = o->marked;
+	pthread_mutex_unlock(&marks->lock);
+}
+
+void spg_marks_end_walk(struct spg_marks *marks, const char *path)
+{
+	pthread_mutex_lock(&marks->lock);
+	for (size_t b = 0; b < marks->n_buckets; b++) {
+		for (struct object *o = marks->buckets[b]; o; o = o->next) {
+			bool walked = false;
+
+			for (size_t i = 0; i < o->n_names; i++)
+				walked = walked ||
+				         spg_path_below(o->names[i].path, path, true);
+			if (walked) {
+				o->marked &= ~o->stale;
+				o->stale = 0;
+			}
+		}
+	}
 	pthread_mutex_unlock(&marks->lock);
 }
 

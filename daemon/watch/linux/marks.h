@@ -59,8 +59,12 @@ bool spg_marks_is_way(struct spg_marks *marks, const char *path);
 void spg_marks_forget(struct spg_marks *marks, const char *path);
 
 /** Set every mark anew when it is next asked for: an unmount drops marks, and the
- * same filesystem mounted again has the same ids. */
+ * same filesystem mounted again has the same ids. Until then all count as they did. */
 void spg_marks_distrust(struct spg_marks *marks);
+
+/** Everything at or below @path has been walked: what was not asked for is not there
+ * any more. */
+void spg_marks_end_walk(struct spg_marks *marks, const char *path);
 
 /** Forget every path and remove every mark: before other products come. */
 void spg_marks_flush(struct spg_marks *marks);

@@ -621,8 +621,11 @@ int spg_walk_all(struct spg_walk *walk)
 
 	if (r == 0 && walk->marks)
 		r = mark_ways(walk);
-	for (size_t i = 0; r == 0 && i < product->n_directories; i++)
+	for (size_t i = 0; r == 0 && i < product->n_directories; i++) {
 		r = walk_folder(walk, product->directories[i].path, 0);
+		if (r == 0 && walk->marks)
+			spg_marks_end_walk(walk->marks, product->directories[i].path);
+	}
 	return r;
 }
 
