@@ -636,11 +636,14 @@ void spg_sidesteps_review(struct spg_sidesteps *sidesteps, const char *product)
 int spg_sidesteps_add_standing(const struct spg_sidesteps *sidesteps,
 	const char *product, struct spg_standing *standing)
 {
+	/* Planned by this daemon: nothing has happened yet. */
+	bool repairing = !sidesteps->begun || sidesteps->repair;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sidesteps->journal.n; i++) {
 		const struct spg_sidestep *record = &sidesteps->journal.rows[i];
 		const struct spg_stepped_aside aside = {.id = record->file,
+			.unsure = record->state == SPG_SIDESTEP_PLANNED,
 			.path = record->path,
 			.old_path = record->old_path,
 			.number = record->id,
@@ -648,7 +651,7 @@ int spg_sidesteps_add_standing(const struct spg_sidesteps *sidesteps,
 		                   !has_new_file(sidesteps, record)};
 
 		if (strcmp(record->product, product) == 0 &&
-			record->state != SPG_SIDESTEP_PLANNED)
+			(repairing || !aside.unsure))
 			r = spg_standing_add_aside(standing, &aside);
 	}
 	return r;

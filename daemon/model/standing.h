@@ -18,6 +18,8 @@ struct spg_stepped_aside {
 	char *path, *old_path;
 	long long number;
 	bool missing; /* nothing is at @path yet */
+	bool unsure;  /* the daemon ended in the middle of it, and what became of it
+	                 has not been found out yet */
 };
 
 struct spg_standing {

@@ -300,7 +300,7 @@ static bool is_unfinished(
 	const struct spg_standing *standing, const struct spg_verdict *v)
 {
 	for (size_t i = 0; i < standing->n_aside; i++)
-		if (standing->aside[i].missing)
+		if (standing->aside[i].missing || standing->aside[i].unsure)
 			return true;
 	for (size_t i = 0; i < v->n_files; i++)
 		if (v->files[i].state == SPG_FILE_SIDESTEPPED)

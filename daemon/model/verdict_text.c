@@ -385,6 +385,23 @@ static int explain_missing(const struct spg_stepped_aside *aside, struct spg_ver
 	return add_line(next_of(v), &buf);
 }
 
+static int explain_unsure(const struct spg_stepped_aside *aside, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+	int r;
+
+	spg_buf_puts(&buf, "spguardd ended while it renamed ");
+	spg_text_escape(&buf, spg_path_base(aside->path), false);
+	spg_buf_puts(&buf, " to ");
+	spg_text_escape(&buf, spg_path_base(aside->old_path), false);
+	spg_buf_puts(&buf, ", and is finding out whether that was done");
+	r = add_line(reasons_of(v), &buf);
+	if (r < 0)
+		return r;
+	spg_buf_puts(&buf, "check again in a moment: spguard check");
+	return add_line(next_of(v), &buf);
+}
+
 /* Old versions that run on until their users end. */
 static int explain_sidestepped(const struct spg_observation *obs, struct spg_verdict *v)
 {
@@ -412,6 +429,8 @@ static int explain_standing(const struct spg_observation *obs,
 	for (size_t i = 0; r == 0 && i < standing->n_aside; i++)
 		if (standing->aside[i].missing)
 			r = explain_missing(&standing->aside[i], v);
+		else if (standing->aside[i].unsure)
+			r = explain_unsure(&standing->aside[i], v);
 	return r == 0 ? explain_sidestepped(obs, v) : r;
 }
 

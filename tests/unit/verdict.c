@@ -450,7 +450,8 @@ static const struct {
 	const char *seen;
 	const char *installing, *mixed, *next;
 	const char *aside; /* path of a file stepped aside */
-	bool other;        /* ... which is not the first one seen */
+	bool unsure;
+	bool other; /* ... which is not the first one seen */
 	bool missing;
 	const char *expect;
 } standings[] = {
@@ -493,6 +494,12 @@ static const struct {
 			"! systemctl stop exchange-store.service\n"},
 	{"file a.dll free", .aside = "/srv/bin/a.dll", .other = true,
 		.expect = "safe files=1\n  a.dll free\n"},
+	/* The daemon ended in the middle of it. */
+	{"file a.dll free", .aside = "/srv/bin/a.dll", .other = true, .unsure = true,
+		.expect = "attention files=1\n  a.dll free\n"
+			  "? spguardd ended while it renamed a.dll to a.old, and is "
+			  "finding out whether that was done\n"
+			  "! check again in a moment: spguard check\n"},
 	/* Another old version than the one stepped aside still blocks. */
 	{"file a.dll busy replaced; use a.dll perfmon mapped",
 		.aside = "/srv/bin/a.dll", .other = true,
@@ -522,7 +529,8 @@ START_TEST(standing)
 			.path = (char *)standings[_i].aside,
 			.old_path = "/srv/bin/a.old",
 			.number = 3,
-			.missing = standings[_i].missing};
+			.missing = standings[_i].missing,
+			.unsure = standings[_i].unsure};
 
 		aside.id.ino += standings[_i].other;
 		ck_assert_int_eq(spg_standing_add_aside(&left, &aside), 0);
