@@ -32,7 +32,9 @@
 #include "daemon/watch/linux/survey.h"
 #include "daemon/watch/watch.h"
 
-#define ROWS_MAX (1 + SPG_LADDER_ROWS)
+#define ROWS_MAX      (1 + SPG_LADDER_ROWS)
+#define BACKEND_LATER 1
+#define RETRY_MS      10000
 
 struct backend {
 	struct spg_watch base;
@@ -50,6 +52,12 @@ struct backend {
 	struct spg_trace_files *trace_files; /* NULL, both: no lock events */
 	struct spg_lock_events *lock_events;
 	struct spg_mount_events *mount_events; /* or NULL */
+	/* No events for want of something that others may give back: tried again by the
+	 * next survey on the loop thread. What they are to be of is kept meanwhile. */
+	uv_timer_t retry;
+	bool retries, retry_is_due;
+	struct spg_product **products;
+	size_t n_products;
 	struct spg_guards guards;
 	struct spg_selves selves;
 	struct spg_mechanism mechanisms[ROWS_MAX]; /* file events, then the ladder's */
@@ -98,11 +106,16 @@ static void describe_events(struct backend *b, int err)
 		err == 0 ? ""
 		: err == SPG_ERR_DENIED
 			? "run the daemon as root, or with CAP_SYS_ADMIN"
+		: err == SPG_ERR_LIMIT
+			? "others use up what there is; spguardd tries again by "
+			  "itself: sysctl fs.fanotify.max_user_groups, and the limit "
+			  "of open files (LimitNOFILE=)"
 		: err == SPG_ERR_UNSUPPORTED ? "use a kernel from 5.17 on"
 					     : "see the daemon's log");
 }
 
-/* Events are needed to prove that nothing happened during a survey. */
+/* Events are needed to prove that nothing happened during a survey. Returns
+ * BACKEND_LATER when it may be possible later. */
 static int open_events(struct backend *b)
 {
 	int r = spg_groups_create(&b->groups);
@@ -111,10 +124,11 @@ static int open_events(struct backend *b)
 	if (r == SPG_ERR_NOMEM)
 		return r;
 	if (r < 0) {
-		spg_log_as(SPG_LOG_WARNING, SPG_LOG_ID_WATCH_LOST,
-			"no file events (%s): no verdict can be safe; %s",
-			spg_err_text(r), b->mechanisms[0].remedy);
-		return 0;
+		if (!b->retries)
+			spg_log_as(SPG_LOG_WARNING, SPG_LOG_ID_WATCH_LOST,
+				"no file events (%s): no verdict can be safe; %s",
+				spg_err_text(r), b->mechanisms[0].remedy);
+		return r == SPG_ERR_LIMIT ? BACKEND_LATER : 0;
 	}
 	b->marks = spg_marks_create(b->groups);
 	b->suspects = spg_suspects_create();
@@ -140,6 +154,79 @@ static int open_lock_events(struct backend *b)
 		b->base.lock_events = true;
 	}
 	return r;
+}
+
+/* For the surveyor's thread, when it does not run. */
+static int use_events(struct backend *b)
+{
+	b->surveyor.marks = b->marks;
+	b->surveyor.suspects = b->suspects;
+	/* Without events nothing would tell that a file was moved out and back. */
+	if (b->ladder.look && b->events) {
+		b->surveyor.rechecks = spg_rechecks_create();
+		if (!b->surveyor.rechecks)
+			return SPG_ERR_NOMEM;
+	}
+	return 0;
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	struct backend *b = timer->data;
+
+	/* Surveys come of this, and the first one tries. */
+	b->retry_is_due = true;
+	b->base.listener.on_mounts(b->base.listener.user);
+}
+
+static void begin_retries(struct backend *b)
+{
+	uv_timer_init(b->base.loop, &b->retry);
+	b->retry.data = b;
+	b->retries = true;
+	uv_timer_start(&b->retry, on_retry, RETRY_MS, RETRY_MS);
+}
+
+static void forget_products(struct backend *b)
+{
+	while (b->n_products > 0)
+		spg_product_unref(b->products[--b->n_products]);
+	free(b->products);
+	b->products = NULL;
+}
+
+static int keep_products(
+	struct backend *b, struct spg_product *const *products, size_t n)
+{
+	forget_products(b);
+	b->products = calloc(n + 1, sizeof(struct spg_product *));
+	if (!b->products)
+		return SPG_ERR_NOMEM;
+	for (; b->n_products < n; b->n_products++)
+		b->products[b->n_products] = spg_product_ref(products[b->n_products]);
+	return 0;
+}
+
+/* Loop thread, and no survey runs. */
+static void try_events_again(struct backend *b)
+{
+	int r = open_events(b);
+
+	b->retry_is_due = false;
+	if (r == BACKEND_LATER)
+		return;
+	uv_timer_stop(&b->retry);
+	if (r == 0 && b->events)
+		r = use_events(b);
+	if (r == 0 && b->events) {
+		spg_suspects_set_products(b->suspects, b->products, b->n_products);
+		r = spg_events_set_layout(b->events, b->products, b->n_products);
+	}
+	if (r < 0)
+		spg_error("file events: %s", spg_err_text(r));
+	else if (b->events)
+		spg_notice("file events work now");
+	forget_products(b);
 }
 
 static void on_mounts(void *user)
@@ -181,18 +268,14 @@ static int start(struct spg_watch *watch)
 		return SPG_ERR_NOMEM;
 	spg_processes_use_table(b->processes, b->ladder.trace);
 	r = open_events(b);
-	if (r == 0)
+	if (r == BACKEND_LATER)
+		begin_retries(b);
+	else if (r == 0)
+		r = use_events(b);
+	if (r >= 0)
 		r = open_lock_events(b);
 	if (r < 0)
 		return r;
-	b->surveyor.marks = b->marks;
-	/* Without events nothing would tell that a file was moved out and back. */
-	if (b->ladder.look && b->events) {
-		b->surveyor.rechecks = spg_rechecks_create();
-		if (!b->surveyor.rechecks)
-			return SPG_ERR_NOMEM;
-	}
-	b->surveyor.suspects = b->suspects;
 	b->mount_events = spg_mount_events_start(watch->loop, on_mounts, b);
 	for (size_t i = 1; i < b->n_mechanisms; i++)
 		if (!b->mechanisms[i].works)
@@ -207,7 +290,7 @@ static int set_products(
 	struct backend *b = backend_of(watch);
 
 	if (!b->events)
-		return 0;
+		return keep_products(b, products, n);
 	spg_suspects_set_products(b->suspects, products, n);
 	/* Marks can only be removed all at once. The next survey, which is due
 	 * now, arms what is still wanted; in between, events may be missed. */
@@ -259,6 +342,8 @@ static int survey(struct spg_watch *watch, const struct spg_survey_request *requ
 	struct spg_observation *obs = NULL;
 	int r;
 
+	if (request->instant && b->retry_is_due)
+		try_events_again(b);
 	if (request->instant) {
 		r = spg_survey_instant(&b->surveyor, request, &obs);
 	} else {
@@ -455,19 +540,33 @@ static void on_mount_events_closed(void *user)
 	spg_guards_stop(&b->guards, on_guards_stopped, b);
 }
 
+static void stop_mount_events(struct backend *b)
+{
+	spg_mount_events_stop(b->mount_events, on_mount_events_closed, b);
+}
+
+static void on_retry_closed(uv_handle_t *handle)
+{
+	stop_mount_events(handle->data);
+}
+
 static void stop(struct spg_watch *watch, void (*on_stopped)(void *user), void *user)
 {
 	struct backend *b = backend_of(watch);
 
 	b->on_stopped = on_stopped;
 	b->user = user;
-	spg_mount_events_stop(b->mount_events, on_mount_events_closed, b);
+	if (b->retries)
+		uv_close((uv_handle_t *)&b->retry, on_retry_closed);
+	else
+		stop_mount_events(b);
 }
 
 static void destroy(struct spg_watch *watch)
 {
 	struct backend *b = backend_of(watch);
 
+	forget_products(b);
 	spg_trace_files_destroy(b->trace_files);
 	spg_rechecks_destroy(b->surveyor.rechecks);
 	spg_ladder_finish(&b->ladder);

@@ -431,8 +431,8 @@ static int lack_events(struct spg_walk *walk, const char *path, int err)
 	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
 		"events of a directory",
 		err == SPG_ERR_LIMIT
-			? "raise fs.fanotify.max_user_marks, and the limit "
-			  "of open files (LimitNOFILE=)"
+			? "raise fs.fanotify.max_user_groups and max_user_marks "
+			  "(sysctl), and the limit of open files (LimitNOFILE=)"
 			: "see \"file events\" in: spguard doctor",
 		"%s cannot be watched: %s", path, spg_err_text(err));
 }
