@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What Linux says in text: locks, control groups, units, mounts. */
+/* What Linux says in text: locks, control groups, units, mounts, uprobes. */
 #include <check.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/err.h"
 #include "daemon/watch/linux/locks.h"
 #include "daemon/watch/linux/mounts.h"
+#include "daemon/watch/linux/probes.h"
 #include "daemon/watch/linux/proc.h"
 #include "tests/support/suite.h"
 
@@ -350,6 +352,94 @@ START_TEST(layer)
 }
 END_TEST
 
+/* A line of a mountinfo table: "ID PARENT DEV ROOT at PATH TYPE", or "" for none. */
+static const struct {
+	const char *line, *expect;
+} mount_lines[] = {
+	{"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=x",
+		"36 35 98:0 /mnt1 at /mnt2 ext3"},
+	{"36 35 98:0 / / rw - tmpfs none rw", "36 35 98:0 / at / tmpfs"},
+	/* Without optional fields, with many, without options. */
+	{"1 2 3:4 /a /b rw shared:1 master:2 propagate_from:3 - xfs d",
+		"1 2 3:4 /a at /b xfs"},
+	/* Blanks and the like are escaped; a backslash that is no escape stays. */
+	{"1 2 3:4 /a\\040b\\011c /d\\012e\\134f rw - xfs d rw",
+		"1 2 3:4 /a b\tc at /d\ne\\f xfs"},
+	{"1 2 3:4 /a\\04 /b\\499 rw - xfs d rw", "1 2 3:4 /a\\04 at /b\\499 xfs"},
+	{"1 2 3:4 /a\\040-\\040b /c rw - xfs d rw", "1 2 3:4 /a - b at /c xfs"},
+	{"1 2 3:4 /lib/x.so//deleted /c rw - xfs d rw",
+		"1 2 3:4 /lib/x.so//deleted at /c xfs"},
+	{"1 2 0:4 mnt:[4026532189] /c rw - nsfs nsfs rw",
+		"1 2 0:4 mnt:[4026532189] at /c nsfs"},
+	/* No such line. */
+	{"", ""},
+	{"- ", ""},
+	{" - ", ""},
+	{"1 2 3:4 /a /b rw", ""},
+	{"1 2 3:4 /a - xfs d rw", ""},
+	{"x 2 3:4 /a /b rw - xfs d rw", ""},
+	{"1 2 3 /a /b rw - xfs d rw", ""},
+	{"1 2 3:4 /a /b rw - ", ""},
+};
+
+START_TEST(mount_line)
+{
+	char line[200], text[200] = "";
+	struct spg_mount mount;
+	int r;
+
+	snprintf(line, sizeof(line), "%s", mount_lines[_i].line);
+	r = spg_mount_parse(line, &mount);
+	ck_assert(r == 0 || r == SPG_ERR_INVALID);
+	if (r == 0) {
+		snprintf(text, sizeof(text), "%d %d %u:%u %s at %s %s", mount.id,
+			mount.parent, major(mount.dev), minor(mount.dev), mount.root,
+			mount.path, mount.type);
+		spg_mount_finish(&mount);
+	}
+	ck_assert_str_eq(text, mount_lines[_i].expect);
+}
+END_TEST
+
+/* --- uprobes --------------------------------------------------------------- */
+
+/* "EVENT in PATH", or "" for none. */
+static const struct {
+	const char *line, *expect;
+} probe_lines[] = {
+	{"p:g/n /bin/a:0x0000000000002500", "g/n in /bin/a"},
+	{"r:g/n /bin/a:0x2500 a=%ax b=$retval", "g/n in /bin/a"},
+	{"r8:g/n /bin/a:0x2500", "g/n in /bin/a"},
+	{"p:g/n /bin/a:0x2500(0x4010) arg1=+8(%di):string", "g/n in /bin/a"},
+	{"p:g/n /bin/a:0x2500%return", "g/n in /bin/a"},
+	/* A path is what whoever defined it wrote. */
+	{"p:g/n ../lib/x.so:0x1", "g/n in ../lib/x.so"},
+	{"p:g/n /a:b:0x1:0x2500", "g/n in /a:b:0x1"},
+	/* No such line. */
+	{"", ""},
+	{"p", ""},
+	{"p:", ""},
+	{"p:g/n", ""},
+	{"p:n /bin/a:0x1", ""},
+	{"p /bin/a:0x1", ""},
+	{"p:g/n /bin/a", ""},
+	{"p:g/n :0x1", ""},
+	{"p:g/n do_sys_open", ""},
+	{"# a comment /b:0x1", ""},
+};
+
+START_TEST(probe_line)
+{
+	char line[200], text[200] = "";
+	struct spg_probe probe;
+
+	snprintf(line, sizeof(line), "%s", probe_lines[_i].line);
+	if (spg_probe_parse(line, &probe))
+		snprintf(text, sizeof(text), "%s in %s", probe.event, probe.path);
+	ck_assert_str_eq(text, probe_lines[_i].expect);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("linux-parse");
@@ -360,5 +450,7 @@ int main(void)
 	spg_add_rows(tc, refuses, units);
 	spg_add_rows(tc, classify, types);
 	spg_add_rows(tc, layer, layers);
+	spg_add_rows(tc, mount_line, mount_lines);
+	spg_add_rows(tc, probe_line, probe_lines);
 	return spg_run_suite("linux-parse", tc);
 }

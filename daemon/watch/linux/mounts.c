@@ -43,14 +43,19 @@ enum spg_fs_class spg_fs_classify(const char *type)
 	return SPG_FS_LOCAL;
 }
 
+void spg_mount_finish(struct spg_mount *mount)
+{
+	free(mount->path);
+	free(mount->type);
+	free(mount->options);
+	free(mount->root);
+	*mount = (struct spg_mount){0};
+}
+
 static void drop_list(struct spg_mount *list, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		free(list[i].path);
-		free(list[i].type);
-		free(list[i].options);
-		free(list[i].root);
-	}
+	for (size_t i = 0; i < n; i++)
+		spg_mount_finish(&list[i]);
 	free(list);
 }
 
@@ -73,7 +78,7 @@ static void unescape_octal(char *text)
 }
 
 /* Append; takes over the texts, also on failure. */
-static int add_mount(struct spg_mounts *to, const struct spg_mount *mount)
+static int add_mount(struct spg_mounts *to, struct spg_mount *mount)
 {
 	if (mount->root && mount->path && mount->type && mount->options &&
 		spg_array_reserve(&to->list, to->n, &to->size, sizeof(*to->list)) ==
@@ -81,15 +86,12 @@ static int add_mount(struct spg_mounts *to, const struct spg_mount *mount)
 		to->list[to->n++] = *mount;
 		return 0;
 	}
-	free(mount->root);
-	free(mount->path);
-	free(mount->type);
-	free(mount->options);
+	spg_mount_finish(mount);
 	return SPG_ERR_NOMEM;
 }
 
 /* 36 35 98:0 /root /mount/point rw,noatime master:1 - ext4 /dev/sda rw,x */
-static int parse_line(struct spg_mounts *to, char *line)
+int spg_mount_parse(char *line, struct spg_mount *ret)
 {
 	char *fields[6], *separator, *type, *options, *save = NULL;
 	unsigned major, minor;
@@ -98,7 +100,7 @@ static int parse_line(struct spg_mounts *to, char *line)
 
 	separator = strstr(line, " - ");
 	if (!separator)
-		return 0;
+		return SPG_ERR_INVALID;
 	*separator = '\0';
 	for (char *word = strtok_r(line, " ", &save); word && n < 6;
 		word = strtok_r(NULL, " ", &save))
@@ -110,7 +112,7 @@ static int parse_line(struct spg_mounts *to, char *line)
 	if (n < 5 || !type || sscanf(fields[0], "%d", &mount.id) != 1 ||
 		sscanf(fields[1], "%d", &mount.parent) != 1 ||
 		sscanf(fields[2], "%u:%u", &major, &minor) != 2)
-		return 0;
+		return SPG_ERR_INVALID;
 	unescape_octal(fields[3]);
 	unescape_octal(fields[4]);
 	mount.dev = makedev(major, minor);
@@ -119,7 +121,21 @@ static int parse_line(struct spg_mounts *to, char *line)
 	mount.path = strdup(fields[4]);
 	mount.type = strdup(type);
 	mount.options = strdup(options ? options : "");
-	return add_mount(to, &mount);
+	if (!mount.root || !mount.path || !mount.type || !mount.options) {
+		spg_mount_finish(&mount);
+		return SPG_ERR_NOMEM;
+	}
+	*ret = mount;
+	return 0;
+}
+
+/* A line of a form that nobody knows says nothing. */
+static int add_line(struct spg_mounts *to, char *line)
+{
+	struct spg_mount mount;
+	int r = spg_mount_parse(line, &mount);
+
+	return r == 0 ? add_mount(to, &mount) : r == SPG_ERR_INVALID ? 0 : r;
 }
 
 static enum spg_fs_class classify_magic(uint64_t magic)
@@ -192,7 +208,7 @@ static int load(struct spg_mounts *mounts)
 	if (r == 0 && buf.len > 0)
 		for (char *line = strtok_r(buf.data, "\n", &save); line && r == 0;
 			line = strtok_r(NULL, "\n", &save))
-			r = parse_line(&fresh, line);
+			r = add_line(&fresh, line);
 	spg_buf_finish(&buf);
 	if (r == 0)
 		r = add_root(&fresh);

@@ -31,6 +31,13 @@ struct spg_mount {
 
 struct spg_mounts;
 
+/**
+ * Read one line of a mountinfo table, which is overwritten. Returns 0 and *ret, which
+ * spg_mount_finish() releases; SPG_ERR_INVALID when it is none; or SPG_ERR_NOMEM.
+ */
+int spg_mount_parse(char *line, struct spg_mount *ret);
+void spg_mount_finish(struct spg_mount *mount);
+
 /** Read the table. NULL: out of memory, or /proc is not there (logged). */
 struct spg_mounts *spg_mounts_create(void);
 
