@@ -28,8 +28,8 @@ static const char *const event_kinds[SPG_EVENT_KINDS] = {
 	[SPG_EVENT_HOLD_REFUSE] = "hold-refuse",
 };
 
-static const char *const use_hows[SPG_USE_HOWS] = {
-	"open", "write", "mapped", "executing", "locked", "waiting"};
+static const char *const use_hows[SPG_USE_HOWS] = {"open", "write", "mapped",
+	"executing", "locked", "waiting", "probed", "mounted", "layer"};
 
 static const char *const lock_kinds[SPG_LOCK_KINDS] = {
 	[SPG_LOCK_FLOCK] = "flock",

@@ -44,8 +44,12 @@ enum spg_use_how {
 	SPG_USE_EXECUTING = 1 << 3, /* the process's main executable */
 	SPG_USE_LOCKED = 1 << 4,    /* holds a lock or lease */
 	SPG_USE_WAITING = 1 << 5,   /* waits for a lock */
+	/* Without having it open, see struct spg_seen_keeper: */
+	SPG_USE_PROBED = 1 << 6,  /* a uprobe is in it */
+	SPG_USE_MOUNTED = 1 << 7, /* it is mounted by itself */
+	SPG_USE_LAYER = 1 << 8,   /* an overlay shows it from one of its layers */
 };
-#define SPG_USE_HOWS 6
+#define SPG_USE_HOWS 9
 
 enum spg_lock_kind {
 	SPG_LOCK_FLOCK, /* flock(2): belongs to the open file description */

@@ -336,6 +336,15 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 		if (parse_bool(line->value, flag) < 0)
 			PROBLEM(r, line->at, "%s = %s: it is yes or no", key,
 				line->value);
+	} else if (strcmp(key, "replaced") == 0) {
+		int value = spg_replacement_from_name(line->value);
+
+		if (value < 0)
+			PROBLEM(r, line->at,
+				"replaced = %s: it is any, in-place or rename",
+				line->value);
+		else
+			p->replacement = (enum spg_replacement)value;
 	} else if (strcmp(key, "files") == 0) {
 		take_list(r, line, p, spg_product_add_pattern);
 	} else if (strcmp(key, "setup-stops") == 0) {
@@ -344,7 +353,7 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 		PROBLEM(r, line->at,
 			"[product] has no key \"%s\": it has title, directory, "
 			"recursive, "
-			"ignore-case, files, setup-stops",
+			"ignore-case, replaced, files, setup-stops",
 			key);
 	}
 }

@@ -72,8 +72,9 @@ static void print_product(const struct spg_product *p, struct spg_buf *out)
 	print_text(out, "title", p->title);
 	for (size_t i = 0; i < p->n_directories; i++)
 		spg_buf_printf(out, "directory = %s\n", p->directories[i].path);
-	spg_buf_printf(out, "recursive = %s\nignore-case = %s\n",
-		p->recursive ? "yes" : "no", p->ignore_case ? "yes" : "no");
+	spg_buf_printf(out, "recursive = %s\nignore-case = %s\nreplaced = %s\n",
+		p->recursive ? "yes" : "no", p->ignore_case ? "yes" : "no",
+		spg_replacement_name(p->replacement));
 	print_list(out, "files", p->patterns, p->n_patterns);
 	print_list(out, "setup-stops", p->setup_stops, p->n_setup_stops);
 	for (size_t i = 0; i < p->n_advice; i++) {

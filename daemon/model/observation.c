@@ -21,6 +21,15 @@ struct spg_observation *spg_observation_create(
 	return obs;
 }
 
+void spg_observation_drop_keepers(struct spg_observation *obs)
+{
+	for (size_t i = 0; i < obs->n_keepers; i++) {
+		spg_process_unref(obs->keepers[i].process);
+		free(obs->keepers[i].place);
+	}
+	obs->n_keepers = 0;
+}
+
 void spg_observation_destroy(struct spg_observation *obs)
 {
 	if (!obs)
@@ -29,6 +38,7 @@ void spg_observation_destroy(struct spg_observation *obs)
 		spg_file_unref(obs->files[i].file);
 	for (size_t i = 0; i < obs->n_uses; i++)
 		spg_process_unref(obs->uses[i].process);
+	spg_observation_drop_keepers(obs);
 	for (size_t i = 0; i < obs->n_locks; i++)
 		spg_process_unref(obs->locks[i].process);
 	for (size_t i = 0; i < obs->n_lacks; i++) {
@@ -38,6 +48,7 @@ void spg_observation_destroy(struct spg_observation *obs)
 	}
 	free(obs->files);
 	free(obs->uses);
+	free(obs->keepers);
 	free(obs->locks);
 	free(obs->lacks);
 	free(obs->hidden_why);
@@ -83,6 +94,67 @@ int spg_observation_add_lock(
 	spg_process_ref(lock->process);
 	obs->n_locks++;
 	return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_process(const struct spg_process *a, const struct spg_process *b)
+{
+	return a == b || (a && b && spg_proc_id_equal(a->id, b->id));
+}
+
+int spg_observation_add_keeper(
+	struct spg_observation *obs, const struct spg_seen_keeper *keeper)
+{
+	struct spg_seen_keeper copy = *keeper;
+
+	for (size_t i = 0; i < obs->n_keepers; i++) {
+		const struct spg_seen_keeper *known = &obs->keepers[i];
+
+		if (known->file == keeper->file && known->kind == keeper->kind &&
+			known->here == keeper->here &&
+			same_process(known->process, keeper->process) &&
+			same_text(known->place, keeper->place))
+			return 0;
+	}
+	if (spg_array_reserve(&obs->keepers, obs->n_keepers, &obs->size_keepers,
+		    sizeof(*obs->keepers)) < 0)
+		return SPG_ERR_NOMEM;
+	copy.place = keeper->place ? strdup(keeper->place) : NULL;
+	if (keeper->place && !copy.place)
+		return SPG_ERR_NOMEM;
+	spg_process_ref(copy.process);
+	obs->keepers[obs->n_keepers++] = copy;
+	return 0;
+}
+
+bool spg_keeper_matters(
+	const struct spg_observation *obs, const struct spg_seen_keeper *keeper)
+{
+	bool old = obs->files[keeper->file].presence == SPG_REPLACED;
+	enum spg_replacement replacement = obs->product->replacement;
+
+	/* What is written from now on goes into another file. */
+	if (keeper->kind == SPG_KEEPER_PROBE)
+		return !old && replacement != SPG_REPLACE_BY_RENAME;
+	return old || replacement != SPG_REPLACE_IN_PLACE;
+}
+
+enum spg_use_how spg_keeper_how(enum spg_keeper_kind kind)
+{
+	switch (kind) {
+	case SPG_KEEPER_PROBE:
+		return SPG_USE_PROBED;
+	case SPG_KEEPER_MOUNT:
+	case SPG_KEEPER_DETACHED:
+		return SPG_USE_MOUNTED;
+	case SPG_KEEPER_LAYER:
+		break;
+	}
+	return SPG_USE_LAYER;
 }
 
 int spg_observation_add_lack(struct spg_observation *obs, size_t file, bool blinds,

@@ -53,6 +53,9 @@ struct spg_seen_file {
 	/* An old version, and somebody asks about its name in the directory that it was
 	 * in, by another path of that directory. */
 	bool asked_otherwise;
+	/* Somebody keeps it without having it open, and nothing shows who: no record
+	 * of @keepers explains it. */
+	bool kept;
 	/* Its locks could not be read: what is known of them stays. */
 	bool locks_unread;
 };
@@ -62,6 +65,29 @@ struct spg_seen_use {
 	struct spg_process *process;
 	unsigned how;     /* set of spg_use_how */
 	int64_t since_ns; /* UTC; 0 until spg_model_apply() fills it in */
+};
+
+/* What keeps a version of a file without having it open. */
+enum spg_keeper_kind {
+	/* A uprobe: when the file is written in place, the old instruction stays. */
+	SPG_KEEPER_PROBE,
+	/* A mount of the file, or an overlay that has looked it up in a layer: when the
+	 * file is replaced by rename, they go on showing the old one. */
+	SPG_KEEPER_MOUNT,
+	SPG_KEEPER_DETACHED, /* such a mount in no namespace: a descriptor has it */
+	SPG_KEEPER_LAYER,
+};
+
+struct spg_seen_keeper {
+	size_t file;
+	enum spg_keeper_kind kind;
+	/* Whose probe or descriptor it is; of a mount one that sees it, where that is
+	 * another mount namespace than the daemon's. NULL: none that shows. */
+	struct spg_process *process;
+	/* The event's "GROUP/NAME" in tracefs; where it, or the overlay, is mounted, as
+	 * @process sees it. NULL: not known. */
+	char *place;
+	bool here; /* a mount in the daemon's own namespace */
 };
 
 struct spg_seen_lock {
@@ -106,6 +132,8 @@ struct spg_observation {
 	size_t n_files, size_files;
 	struct spg_seen_use *uses;
 	size_t n_uses, size_uses;
+	struct spg_seen_keeper *keepers;
+	size_t n_keepers, size_keepers;
 	struct spg_seen_lock *locks;
 	size_t n_locks, size_locks;
 	struct spg_lack *lacks;
@@ -130,6 +158,20 @@ int spg_observation_add_use(struct spg_observation *obs, size_t file,
 	struct spg_process *process, unsigned how);
 int spg_observation_add_lock(
 	struct spg_observation *obs, const struct spg_seen_lock *lock);
+
+/** The same, unless it is there already. ->place is copied. */
+int spg_observation_add_keeper(
+	struct spg_observation *obs, const struct spg_seen_keeper *keeper);
+
+/** Forget the keepers. */
+void spg_observation_drop_keepers(struct spg_observation *obs);
+
+/** True when @keeper is in the way of replacing its file, or has outlived that. */
+bool spg_keeper_matters(
+	const struct spg_observation *obs, const struct spg_seen_keeper *keeper);
+
+/** The bit of enum spg_use_how for @kind. */
+enum spg_use_how spg_keeper_how(enum spg_keeper_kind kind);
 
 /** True when no lack keeps a verdict from being safe. */
 bool spg_observation_is_complete(const struct spg_observation *obs);

@@ -22,6 +22,25 @@ struct spg_product *spg_product_create(const char *name)
 	return p;
 }
 
+static const char *const replacements[SPG_REPLACEMENTS] = {
+	[SPG_REPLACE_ANYHOW] = "any",
+	[SPG_REPLACE_IN_PLACE] = "in-place",
+	[SPG_REPLACE_BY_RENAME] = "rename",
+};
+
+const char *spg_replacement_name(enum spg_replacement replacement)
+{
+	return replacements[replacement];
+}
+
+int spg_replacement_from_name(const char *name)
+{
+	for (int i = 0; i < SPG_REPLACEMENTS; i++)
+		if (strcmp(replacements[i], name) == 0)
+			return i;
+	return -1;
+}
+
 struct spg_product *spg_product_ref(struct spg_product *product)
 {
 	if (product)

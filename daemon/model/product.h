@@ -15,6 +15,14 @@ struct spg_product_directory {
 	char *origin; /* "FILE:LINE" that named it, for messages */
 };
 
+/* How setup puts a new version in place. */
+enum spg_replacement {
+	SPG_REPLACE_ANYHOW,    /* nobody said: it may do either */
+	SPG_REPLACE_IN_PLACE,  /* writes into the file that is there */
+	SPG_REPLACE_BY_RENAME, /* a new file takes over the name */
+	SPG_REPLACEMENTS
+};
+
 struct spg_advice {
 	char *pattern; /* glob over file names */
 	char *say;
@@ -26,6 +34,7 @@ struct spg_product {
 	char *title; /* for people; the name when not given */
 	bool recursive;
 	bool ignore_case;
+	enum spg_replacement replacement;
 	struct spg_product_directory *directories;
 	size_t n_directories;
 	char **patterns; /* of "files" */
@@ -35,6 +44,12 @@ struct spg_product {
 	struct spg_advice *advice;
 	size_t n_advice;
 };
+
+/** Its name in the configuration: "any", "in-place", "rename". */
+const char *spg_replacement_name(enum spg_replacement replacement);
+
+/** The one with @name; -1 when there is none. */
+int spg_replacement_from_name(const char *name);
 
 /** An empty product with one reference. NULL: out of memory. */
 struct spg_product *spg_product_create(const char *name);

@@ -64,6 +64,7 @@ struct tally {
 	bool blockers;    /* somebody who has to go */
 	bool setup;       /* somebody whom setup stops */
 	bool hidden_lock; /* a lock whose holder no process shows */
+	bool keepers;     /* in the way without having it open */
 };
 
 static void count_use(struct tally *tally, enum spg_use_class class, unsigned how)
@@ -88,6 +89,9 @@ static struct tally *tally_files(const struct spg_observation *obs)
 		count_use(&tallies[use->file],
 			spg_use_classify(obs->product, use->process), use->how);
 	}
+	for (size_t i = 0; i < obs->n_keepers; i++)
+		if (spg_keeper_matters(obs, &obs->keepers[i]))
+			tallies[obs->keepers[i].file].keepers = true;
 	for (size_t i = 0; i < obs->n_locks; i++) {
 		const struct spg_seen_lock *lock = &obs->locks[i];
 		struct tally *tally = &tallies[lock->file];
@@ -106,7 +110,8 @@ static struct tally *tally_files(const struct spg_observation *obs)
 static enum spg_file_state judge_state(const struct spg_observation *obs,
 	const struct spg_seen_file *seen, const struct tally *tally)
 {
-	if (tally->blockers || tally->hidden_lock || seen->unattributed)
+	if (tally->blockers || tally->hidden_lock || seen->unattributed ||
+		tally->keepers || seen->kept)
 		return SPG_FILE_BLOCKED;
 	/* A census that does not count tells somebody from nobody, not one from two: who
 	 * holds it without a process (acct(2), a ring of io_uring whose descriptor is
@@ -188,9 +193,10 @@ static int judge_seen(const struct spg_observation *obs,
 			continue;
 		file.state =
 			excuse(seen, standing, judge_state(obs, seen, &tallies[i]));
-		file.unattributed = file.state == SPG_FILE_BLOCKED &&
-		                    (seen->unattributed || tallies[i].hidden_lock ||
-					    !tallies[i].blockers);
+		file.unattributed =
+			file.state == SPG_FILE_BLOCKED &&
+			(seen->unattributed || tallies[i].hidden_lock || seen->kept ||
+				!(tallies[i].blockers || tallies[i].keepers));
 		if (file.state != SPG_FILE_FREE)
 			file.advice =
 				spg_product_advice(obs->product, spg_path_base(path));

@@ -9,6 +9,9 @@
  *     stops by itself and by the daemon;
  *   - busy with no visible owner is blocked too, by "something that no process
  *     shows";
+ *   - what keeps an old version without having the file open blocks it where that
+ *     matters for the way in which setup replaces it (product.h, enum
+ *     spg_replacement), and as an old version;
  *   - held only by processes that setup stops, it does not block; but if other
  *     holders, or sharers of what those have open, could not be ruled out, it is
  *     unknown;

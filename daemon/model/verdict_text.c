@@ -148,6 +148,114 @@ static int advise_stop(const struct spg_process *process, struct spg_verdict *v)
 	return add_line(next_of(v), &buf);
 }
 
+/* " at /lib/x.so in the mount namespace of nginx (pid 77), nginx.service" */
+static void put_beholder(struct spg_buf *buf, const struct spg_seen_keeper *keeper)
+{
+	if (keeper->place) {
+		spg_buf_puts(buf, " at ");
+		spg_text_escape(buf, keeper->place, false);
+	}
+	if (keeper->here)
+		return;
+	if (!keeper->process) {
+		spg_buf_puts(buf, " in a mount namespace without a process");
+		return;
+	}
+	spg_buf_puts(buf, " in the mount namespace of ");
+	put_process(buf, keeper->process);
+	if (keeper->process->unit) {
+		spg_buf_puts(buf, ", ");
+		spg_text_escape(buf, keeper->process->unit, false);
+	}
+}
+
+static int explain_keeper(const struct spg_observation *obs,
+	const struct spg_seen_keeper *keeper, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	put_file(&buf, obs, keeper->file, obs->files[keeper->file].file->path);
+	switch (keeper->kind) {
+	case SPG_KEEPER_PROBE:
+		spg_buf_puts(&buf, " has a probe in it");
+		if (keeper->place) {
+			spg_buf_puts(&buf, ": the event ");
+			spg_text_escape(&buf, keeper->place, false);
+		} else if (keeper->process) {
+			spg_buf_puts(&buf, ", of ");
+			put_process(&buf, keeper->process);
+		} else {
+			spg_buf_puts(&buf, ", of a BPF link that no process has open");
+		}
+		break;
+	case SPG_KEEPER_MOUNT:
+		spg_buf_puts(&buf, " is mounted");
+		put_beholder(&buf, keeper);
+		break;
+	case SPG_KEEPER_DETACHED:
+		spg_buf_puts(&buf, " has a mount that is attached nowhere");
+		if (keeper->process) {
+			spg_buf_puts(&buf, ", which is open in ");
+			put_process(&buf, keeper->process);
+		}
+		break;
+	case SPG_KEEPER_LAYER:
+		spg_buf_puts(&buf, " is shown by an overlay");
+		put_beholder(&buf, keeper);
+		break;
+	}
+	return add_line(reasons_of(v), &buf);
+}
+
+static int advise_keeper(const struct spg_seen_keeper *keeper, struct spg_verdict *v)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	if (keeper->kind == SPG_KEEPER_PROBE && keeper->place) {
+		spg_buf_puts(&buf, "cd /sys/kernel/tracing && echo 0 >events/");
+		spg_text_shell_quote(&buf, keeper->place);
+		spg_buf_puts(&buf, "/enable && echo -:");
+		spg_text_shell_quote(&buf, keeper->place);
+		spg_buf_puts(&buf, " >>uprobe_events");
+	} else if (keeper->process &&
+		   (keeper->kind == SPG_KEEPER_PROBE ||
+			   keeper->kind == SPG_KEEPER_DETACHED ||
+			   keeper->process->unit || !keeper->place)) {
+		return advise_stop(keeper->process, v);
+	} else if (keeper->place && (keeper->process || keeper->here)) {
+		if (!keeper->here)
+			spg_buf_printf(
+				&buf, "nsenter -t %d -m ", keeper->process->id.pid);
+		spg_buf_puts(&buf, "umount ");
+		spg_text_shell_quote(&buf, keeper->place);
+	} else if (keeper->kind == SPG_KEEPER_PROBE) {
+		spg_buf_puts(&buf,
+			"find who pinned it: bpftool link; take the pin away "
+			"(rm), then check again");
+	} else {
+		spg_buf_puts(&buf,
+			"find who keeps that namespace or mount: lsns -t mnt, "
+			"or restart the machine; then check again");
+	}
+	return add_line(next_of(v), &buf);
+}
+
+static int explain_keepers(
+	const struct spg_observation *obs, const bool *blocked, struct spg_verdict *v)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < obs->n_keepers; i++) {
+		if (!blocked[obs->keepers[i].file] ||
+			!spg_keeper_matters(obs, &obs->keepers[i]))
+			continue;
+		r = explain_keeper(obs, &obs->keepers[i], v);
+		if (r == 0)
+			r = advise_keeper(&obs->keepers[i], v);
+	}
+	return r;
+}
+
 static int explain_unattributed(const struct spg_observation *obs,
 	const struct spg_judged_file *file, struct spg_verdict *v)
 {
@@ -224,6 +332,8 @@ static int explain_blocked(const struct spg_observation *obs, struct spg_verdict
 			spg_use_classify(obs->product, owner) == SPG_CLASS_BLOCKER)
 			r = explain_lock(obs, lock, v);
 	}
+	if (r == 0)
+		r = explain_keepers(obs, blocked, v);
 	for (size_t i = 0; r == 0 && i < v->n_files; i++)
 		if (v->files[i].unattributed)
 			r = explain_unattributed(obs, &v->files[i], v);

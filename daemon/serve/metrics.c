@@ -18,6 +18,10 @@ void spg_metrics_take(struct spg_metrics_product *ret, const struct spg_proof *p
 		for (int bit = 0; bit < SPG_USE_HOWS; bit++)
 			if (obs->uses[i].how & 1u << bit)
 				ret->n_uses[bit]++;
+	for (size_t i = 0; i < obs->n_keepers; i++)
+		for (int bit = 0; bit < SPG_USE_HOWS; bit++)
+			if (spg_keeper_how(obs->keepers[i].kind) == 1u << bit)
+				ret->n_uses[bit]++;
 	ret->n_unattributed = verdict->counts.unattributed;
 	ret->n_lacks = obs->n_lacks;
 }
@@ -104,7 +108,7 @@ static void put_files(struct metrics *m)
 				spg_file_state_name(state),
 				m->products[i].n_files[state]);
 	spg_exposition_family(&m->e, "spguard_uses", SPG_METRIC_GAUGE,
-		"Uses of files by processes, by how: one use can be of several kinds.");
+		"Uses of files, by how: one use can be of several kinds.");
 	for (size_t i = 0; i < m->n; i++)
 		for (int bit = 0; bit < SPG_USE_HOWS; bit++)
 			sample_of(m, &m->products[i], "how",

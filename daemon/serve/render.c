@@ -110,6 +110,34 @@ static json_t *render_use(
 	return spg_render_done(out, r);
 }
 
+/* Who keeps the file without having it open; nobody knows since when. */
+static json_t *render_keeper(const struct spg_seen_keeper *keeper)
+{
+	const struct spg_process *process = keeper->process;
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(
+		out, "how", spg_render_hows(spg_keeper_how(keeper->kind)));
+	r |= json_object_set_new(
+		out, "pid", process ? json_integer(process->id.pid) : json_null());
+	r |= json_object_set_new(
+		out, "started", spg_render_time(process ? process->started_ns : 0));
+	r |= json_object_set_new(
+		out, "name", spg_render_text(process ? process->name : NULL));
+	r |= json_object_set_new(
+		out, "exe", spg_render_text(process ? process->exe : NULL));
+	r |= json_object_set_new(
+		out, "user", spg_render_text(process ? process->user : NULL));
+	r |= json_object_set_new(
+		out, "unit", spg_render_text(process ? process->unit : NULL));
+	r |= json_object_set_new(out, "since", json_null());
+	r |= json_object_set_new(
+		out, "class", json_string(spg_use_class_name(SPG_CLASS_BLOCKER)));
+	r |= json_object_set_new(out, "place", spg_render_text(keeper->place));
+	return spg_render_done(out, r);
+}
+
 /* The holder that no process shows. */
 static json_t *render_hidden_use(void)
 {
@@ -199,6 +227,11 @@ static json_t *render_file_uses(const struct spg_observation *obs,
 			r |= json_array_append_new(
 				out, render_use(obs->product, &obs->uses[i]));
 	}
+	for (size_t i = 0; i < obs->n_keepers; i++)
+		if (obs->keepers[i].file == file->seen &&
+			spg_keeper_matters(obs, &obs->keepers[i]))
+			r |= json_array_append_new(
+				out, render_keeper(&obs->keepers[i]));
 	if (file->unattributed)
 		r |= json_array_append_new(out, render_hidden_use());
 	return spg_render_done(out, r);

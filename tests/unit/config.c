@@ -155,7 +155,9 @@ static const struct {
 		"main.conf:4: \"title\" is given twice: keep one\n"},
 	{P "file = a.dll\n",
 		"main.conf:3: [product] has no key \"file\": it has title, directory, "
-		"recursive, ignore-case, files, setup-stops\n"},
+		"recursive, ignore-case, replaced, files, setup-stops\n"},
+	{P "replaced = by-hand\n",
+		"main.conf:3: replaced = by-hand: it is any, in-place or rename\n"},
 	/* Advice. */
 	{P "[advice *.dll]\nproduct = a\n",
 		"main.conf:3: [advice *.dll] needs both \"product\" and \"say\"\n"},
@@ -205,7 +207,8 @@ static const struct {
 	{P "[daemon]\ninclude = sub/t*.conf\ninclude = sub/wrong.conf\n",
 		"sub/twice.conf:2: product \"a\" " SAY ", at main.conf:1\n"
 		"sub/wrong.conf:3: [product] has no key \"x\": it has title, "
-		"directory, recursive, ignore-case, files, setup-stops\n"},
+		"directory, recursive, ignore-case, replaced, files, "
+		"setup-stops\n"},
 };
 
 static void write_sub_files(void)
@@ -249,7 +252,7 @@ static const struct {
 	     "debounce = 50ms\ninstall-quiet = 10s\nsurvey-deadline = 10s\nlog-level = "
 	     "info\n",
 		    "[product a]\ntitle = a\ndirectory = /tmp\nrecursive = no\n"
-		    "ignore-case = no\nfiles = *\n"}},
+		    "ignore-case = no\nreplaced = any\nfiles = *\n"}},
 	{"[daemon]\nsocket = //run/./x//s.sock\ngroup =\nadmin-group = ops\n"
 	 "database=/d.db\nretain = 0\nretain-size = 0\nlock-poll = 10ms\n"
 	 "debounce = 1ms\ninstall-quiet = 10s\nsurvey-deadline = 1m30s\nlog-level = "
@@ -259,10 +262,12 @@ static const struct {
 		 "debounce = 1ms\ninstall-quiet = 10s\nsurvey-deadline = "
 		 "90s\nlog-level = debug\n"}},
 	{P "directory = /srv/b//\ntitle = The A, with \"quotes\"\nrecursive = YES\n"
-	   "ignore-case = on\nfiles = a.dll, B*.exe\tc.dll\nsetup-stops = s.exe\n",
+	   "ignore-case = on\nreplaced = in-place\nfiles = a.dll, "
+	   "B*.exe\tc.dll\nsetup-stops = s.exe\n",
 		{"title = The A, with \"quotes\"\ndirectory = /tmp\n"
 		 "directory = /srv/b\nrecursive = yes\nignore-case = yes\n"
-		 "files = a.dll\n    B*.exe\n    c.dll\nsetup-stops = s.exe\n"}},
+		 "replaced = in-place\nfiles = a.dll\n    B*.exe\n    "
+		 "c.dll\nsetup-stops = s.exe\n"}},
 	{P, {"[http]\nshow-processes = no\n"}},
 	{"[http]\nlisten = 127.0.0.1:9763\nlisten = [::1]:80 ; behind\n"
 	 "listen = unix://run/x/http.sock\nshow-processes = yes\n" P,

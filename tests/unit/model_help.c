@@ -158,7 +158,7 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 	static const char *const census[] = {"free", "busy", "unknown"};
 	enum spg_presence presence = SPG_PRESENT;
 	struct spg_file *file = make_file(words[1]);
-	bool unattributed = false, otherwise = false, shared = false;
+	bool unattributed = false, otherwise = false, shared = false, kept = false;
 	int found = -1;
 
 	for (int i = 0; i < 3; i++)
@@ -176,6 +176,8 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 			shared = true;
 		else if (strcmp(words[i], "asked-otherwise") == 0)
 			otherwise = true;
+		else if (strcmp(words[i], "kept") == 0)
+			kept = true;
 		else if (strcmp(words[i], "fresh") == 0)
 			file->id.ino++;
 		else
@@ -187,6 +189,7 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 	obs->files[obs->n_files - 1].unattributed = unattributed;
 	obs->files[obs->n_files - 1].shared = shared;
 	obs->files[obs->n_files - 1].asked_otherwise = otherwise;
+	obs->files[obs->n_files - 1].kept = kept;
 	spg_file_unref(file);
 }
 
@@ -222,6 +225,25 @@ static void add_lock(struct spg_observation *obs, char *const *words)
 	spg_process_unref(lock.process);
 }
 
+static void add_keeper(struct spg_observation *obs, char *const *words, size_t n)
+{
+	static const char *const kinds[] = {"probe", "mount", "detached", "layer"};
+	struct spg_seen_keeper keeper = {.file = find_file(obs, words[1]),
+		.here = n == 6 && strcmp(words[5], "here") == 0};
+	int kind = 0;
+
+	while (kind < 4 && strcmp(words[3], kinds[kind]) != 0)
+		kind++;
+	ck_assert_msg(kind < 4, "no kind \"%s\"", words[3]);
+	keeper.kind = (enum spg_keeper_kind)kind;
+	if (strcmp(words[4], "-") != 0)
+		keeper.place = words[4];
+	if (strcmp(words[2], "-") != 0)
+		keeper.process = help_process(words[2]);
+	ck_assert_int_eq(spg_observation_add_keeper(obs, &keeper), 0);
+	spg_process_unref(keeper.process);
+}
+
 static void add_lack(struct spg_observation *obs, char *const *words)
 {
 	size_t file =
@@ -249,6 +271,13 @@ static void add_statement(struct spg_observation *obs, char *statement)
 		add_use(obs, words);
 	} else if (strcmp(words[0], "lock") == 0 && n == 8) {
 		add_lock(obs, words);
+	} else if (strcmp(words[0], "keeper") == 0 && n >= 5) {
+		add_keeper(obs, words, n);
+	} else if (strcmp(words[0], "replaces") == 0 && n == 2) {
+		int replacement = spg_replacement_from_name(words[1]);
+
+		ck_assert_int_ge(replacement, 0);
+		obs->product->replacement = (enum spg_replacement)replacement;
 	} else if (strcmp(words[0], "lack") == 0 && n == 4) {
 		add_lack(obs, words);
 	} else if (strcmp(words[0], "uncounted") == 0 && n == 1) {

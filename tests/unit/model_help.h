@@ -7,8 +7,10 @@
  * An observation is a text of statements, one a line or separated by ';':
  *
  *   file NAME free|busy|unknown [replaced|gone] [unattributed] [fresh]
- *                                   [asked-otherwise]
+ *                                   [asked-otherwise] [kept]
  *   use NAME WHO HOW[+HOW...]       open write mapped executing locked waiting
+ *   keeper NAME WHO|- probe|mount|detached|layer PLACE|- [here]
+ *   replaces any|in-place|rename    how the product's setup does
  *   lock NAME WHO|- held|waiting KIND read|write START END|eof
  *   lack NAME|* blinds|harmless WHAT
  *   hidden WHY

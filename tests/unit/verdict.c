@@ -96,6 +96,89 @@ static const struct {
 		"? a.dll is held by something that no process shows\n"
 		"! systemctl stop perfmon.service\n"
 		"! stop what may have handed on a.dll" HANDED},
+	/* Kept by somebody who does not have it open, and by whom. */
+	{"file a.dll free; keeper a.dll perfmon probe -", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll has a probe in it, of perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	{"file a.dll free; keeper a.dll scanner probe -", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll has a probe in it, of scanner (pid 2200)\n"
+		"! kill 2200   # scanner\n"},
+	{"file a.dll free; keeper a.dll - probe g/n", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll has a probe in it: the event g/n\n"
+		"! cd /sys/kernel/tracing && echo 0 >events/g/n/enable && echo -:g/n "
+		">>uprobe_events\n"},
+	{"file a.dll free; keeper a.dll - probe -", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll has a probe in it, of a BPF link that no process has open\n"
+		"! find who pinned it: bpftool link; take the pin away (rm), then "
+		"check again\n"},
+	{"file a.dll free; keeper a.dll - mount /mnt/a.dll here", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll is mounted at /mnt/a.dll\n! umount /mnt/a.dll\n"},
+	{"file a.dll free; keeper a.dll scanner mount /lib/a.dll", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll is mounted at /lib/a.dll in the mount namespace of scanner "
+		"(pid 2200)\n"
+		"! nsenter -t 2200 -m umount /lib/a.dll\n"},
+	{"file a.dll free; keeper a.dll perfmon mount /lib/a.dll", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll is mounted at /lib/a.dll in the mount namespace of perfmon "
+		"(pid 2113), perfmon.service\n"
+		"! systemctl stop perfmon.service\n"},
+	{"file a.dll free; keeper a.dll - mount -", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll is mounted in a mount namespace without a process\n"
+		"! find who keeps that namespace or mount: lsns -t mnt, or restart the "
+		"machine; then check again\n"},
+	{"file a.dll free; keeper a.dll scanner detached -", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll has a mount that is attached nowhere, which is open in "
+		"scanner (pid 2200)\n"
+		"! kill 2200   # scanner\n"},
+	{"file a.dll free; keeper a.dll scanner layer /merged", NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll is shown by an overlay at /merged in the mount namespace of "
+		"scanner (pid 2200)\n"
+		"! nsenter -t 2200 -m umount /merged\n"},
+	{"file a.dll free kept", NULL, NULL,
+		"blocked files=1 blocked=1 unattributed=1\n  a.dll blocked (hidden)\n"
+		"? a.dll is held by something that no process shows\n"
+		"! stop what may have handed on a.dll" HANDED},
+	/* Where it matters. */
+	{"replaces rename; file a.dll free; keeper a.dll - probe g/n", NULL, NULL,
+		"safe files=1\n  a.dll free\n"},
+	{"replaces in-place; file a.dll free; keeper a.dll scanner mount /x; "
+	 "keeper a.dll scanner layer /m; keeper a.dll scanner detached -",
+		NULL, NULL, "safe files=1\n  a.dll free\n"},
+	{"replaces in-place; file a.dll free; keeper a.dll - probe g/n; "
+	 "keeper a.dll scanner mount /x",
+		NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll has a probe in it: the event g/n\n"
+		"! cd /sys/kernel/tracing && echo 0 >events/g/n/enable && echo -:g/n "
+		">>uprobe_events\n"},
+	{"replaces rename; file a.dll free; keeper a.dll - mount /x here; "
+	 "keeper a.dll - mount /x here",
+		NULL, NULL,
+		"blocked files=1 blocked=1\n  a.dll blocked\n"
+		"? a.dll is mounted at /x\n! umount /x\n"},
+	/* It has been replaced already, by rename: a mount of the old version matters
+	 * whatever setup does, and a probe in that no more. */
+	{"replaces in-place; file a.dll free replaced; keeper a.dll scanner mount /x; "
+	 "keeper a.dll - probe g/n; file b.dll free",
+		NULL, NULL,
+		"blocked files=2 blocked=1\n  a.dll blocked\n  b.dll free\n"
+		"? an old version of a.dll is mounted at /x in the mount namespace of "
+		"scanner (pid 2200)\n"
+		"! nsenter -t 2200 -m umount /x\n"},
+	/* Beside one who has it open. */
+	{"file a.dll busy; use a.dll store open; keeper a.dll - mount /x here", NULL,
+		NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is mounted at /x\n! umount /x\n"},
 	/* What setup stops, by name and by executable, whatever the case. */
 	{"file a.dll busy; use a.dll store open", NULL, NULL,
 		"safe files=1 open=1\n  a.dll held-by-setup-stopped\n"},
