@@ -39,24 +39,33 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 
 /* include/linux/fs.h, include/linux/filelock.h, include/linux/dcache.h and
  * others; these have not changed their values. */
-#define FMODE_READ    0x1
-#define FMODE_WRITE   0x2
-#define FMODE_PATH    0x4000
+#define FMODE_READ      0x1
+#define FMODE_WRITE     0x2
+#define FMODE_PATH      0x4000
 /* One bit until 6.13, the other since; what else they stand for does no harm. */
-#define FMODE_BACKING 0x3000000
-#define S_IFMT        0170000
-#define S_IFREG       0100000
-#define FL_POSIX      1
-#define FL_FLOCK      2
-#define FL_ACCESS     8
-#define FL_LEASE      32
-#define FL_SLEEP      128
-#define FL_OFDLCK     1024
-#define F_RDLCK       0
-#define F_UNLCK       2
-#define EAGAIN        11
-#define OVERLAY_MAGIC 0x794c7630
-#define BTRFS_MAGIC   0x9123683e
+#define FMODE_BACKING   0x3000000
+#define S_IFMT          0170000
+#define S_IFREG         0100000
+#define FL_POSIX        1
+#define FL_FLOCK        2
+#define FL_ACCESS       8
+#define FL_LEASE        32
+#define FL_SLEEP        128
+#define FL_OFDLCK       1024
+#define F_RDLCK         0
+#define F_UNLCK         2
+#define EAGAIN          11
+#define OVERLAY_MAGIC   0x794c7630
+#define BTRFS_MAGIC     0x9123683e
+#define TMPFS_MAGIC     0x01021994
+#define RAMFS_MAGIC     0x858458f6
+#define ANON_MAGIC      0x09041934
+/* Before there was an enum for it. */
+#define MOUNTED_FLAG    0x10000
+/* An error in place of a mount namespace (fs/mount.h): the mount is the kernel's. */
+#define MNT_NS_INTERNAL (-22ll)
+/* The number of every namespace of detached mounts since 6.17; 0 before. */
+#define MNT_NS_ANON_INO 0xeffffff7u
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -76,27 +85,63 @@ struct hlist_bl_node {
 	struct hlist_bl_node *next, **pprev;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct lockref {
+	int count; /* within a union */
+};
+
 struct qstr {
 	__u32 len; /* within a union, on every kernel that has BTF */
 	const unsigned char *name;
 };
 
+enum dentry_flags { DCACHE_MOUNTED = 1 << 15 };
+
 struct inode;
 struct dentry {
+	__u32 d_flags;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	struct lockref d_lockref;
+	union {
+		struct hlist_node d_alias;
+	} d_u;
 };
 
 struct vfsmount {
 	struct dentry *mnt_root;
 };
 
+struct ns_common {
+	__u32 inum;
+};
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
 struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
+	struct mount *mnt_next_for_sb;
+	int mnt_id;
+};
+
+/* Before 6.18. */
+struct mount___listed {
+	struct list_head mnt_instance;
+};
+struct super_block___listed {
+	struct list_head s_mounts;
 };
 
 struct path {
@@ -107,6 +152,7 @@ struct path {
 struct super_block {
 	__u32 s_dev;
 	unsigned long s_magic;
+	struct mount *s_mounts;
 };
 
 struct rb_root {
@@ -131,6 +177,7 @@ struct inode {
 	unsigned long i_ino;
 	__u32 i_nlink;
 	__u32 i_generation;
+	struct hlist_head i_dentry; /* within a union */
 	atomic_t i_writecount;
 	atomic_t i_readcount;
 	struct file_lock_context *i_flctx;
@@ -259,6 +306,26 @@ struct vm_area_struct {
 	struct {
 		struct rb_node rb; /* in the tree of its file's mappings */
 	} shared;
+};
+
+/* kernel/trace/trace_probe.h, trace_uprobe.c. */
+struct trace_event_call {
+	int flags;
+};
+enum { TRACE_EVENT_FL_UPROBE = 64 };
+struct trace_probe_event {
+	struct trace_event_call call;
+	struct list_head probes;
+};
+struct trace_probe {
+	struct list_head list;
+};
+struct trace_uprobe {
+	struct path path;
+	struct trace_probe tp;
+};
+struct perf_event {
+	struct trace_event_call *tp_event;
 };
 
 typedef struct {

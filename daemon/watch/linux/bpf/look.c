@@ -18,8 +18,8 @@
 
 struct spg_look {
 	struct look *programs;
-	struct bpf_link *census, *trees, *locks; /* of this process only */
-	struct bpf_link *files, *tasks;          /* of everybody */
+	struct bpf_link *census, *trees, *locks, *mounts; /* of this process only */
+	struct bpf_link *files, *tasks, *keepers;         /* of everybody */
 	char buffer[BUFFER_BYTES];
 };
 
@@ -30,8 +30,10 @@ void spg_look_destroy(struct spg_look *look)
 	bpf_link__destroy(look->census);
 	bpf_link__destroy(look->trees);
 	bpf_link__destroy(look->locks);
+	bpf_link__destroy(look->mounts);
 	bpf_link__destroy(look->files);
 	bpf_link__destroy(look->tasks);
+	bpf_link__destroy(look->keepers);
 	look__destroy(look->programs);
 	free(look);
 }
@@ -61,10 +63,14 @@ static int attach_all(struct spg_look *look)
 	if (look->trees)
 		look->locks = attach(look->programs->progs.read_locks, self, 0);
 	if (look->locks)
+		look->mounts = attach(look->programs->progs.search_mounts, self, 0);
+	if (look->mounts)
 		look->files = attach(look->programs->progs.search_files, 0, 0);
 	if (look->files)
 		look->tasks = attach(look->programs->progs.search_tasks, 0, 0);
-	return look->tasks ? 0 : -1;
+	if (look->tasks)
+		look->keepers = attach(look->programs->progs.search_keepers, 0, 0);
+	return look->keepers ? 0 : -1;
 }
 
 int spg_look_create(struct spg_look **ret, struct spg_bpf_reason *reason)
@@ -366,6 +372,36 @@ int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 		r = SPG_ERR_UNSUPPORTED;
 	forget_memories(look, &reader);
 	free(reader.mappings);
+	forget_targets(look, search->inodes, search->n_inodes);
+	return r;
+}
+
+struct keeper_reader {
+	int (*on_keeper)(void *user, const struct spg_bpf_keeper *keeper);
+	void *user;
+};
+
+static int read_keeper(void *user, const void *record)
+{
+	struct keeper_reader *reader = user;
+	struct spg_bpf_keeper keeper;
+
+	memcpy(&keeper, record, sizeof(keeper));
+	return reader->on_keeper(reader->user, &keeper);
+}
+
+int spg_look_keepers(struct spg_look *look, const struct spg_look_search *search,
+	int (*on_keeper)(void *user, const struct spg_bpf_keeper *keeper), void *user)
+{
+	struct keeper_reader reader = {.on_keeper = on_keeper, .user = user};
+	int r = set_targets(look, search->inodes, search->n_inodes);
+
+	if (r == 0)
+		r = run(look, look->mounts, sizeof(struct spg_bpf_keeper),
+			search->cancel, read_keeper, &reader);
+	if (r == 0)
+		r = run(look, look->keepers, sizeof(struct spg_bpf_keeper),
+			search->cancel, read_keeper, &reader);
 	forget_targets(look, search->inodes, search->n_inodes);
 	return r;
 }

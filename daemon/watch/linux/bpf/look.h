@@ -88,3 +88,15 @@ struct spg_look_search {
 #define SPG_LOOK_UNSURE 1
 int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 	int (*on_hit)(void *user, const struct spg_bpf_hit *hit), void *user);
+
+/**
+ * Tell what keeps @inodes (addresses, as in a search) without having them open, as far
+ * as mounts and everybody's descriptors show it; the same may be told more than once.
+ * Lists are read without their locks: compare with the references that a census
+ * counts.
+ *
+ * Returns 0, @on_keeper's error, SPG_ERR_IO, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when
+ * cancelled.
+ */
+int spg_look_keepers(struct spg_look *look, const struct spg_look_search *search,
+	int (*on_keeper)(void *user, const struct spg_bpf_keeper *keeper), void *user);

@@ -27,6 +27,10 @@ struct spg_bpf_inode_key {
 #define SPG_INODE_LEASE   0x8  /* ... a lease */
 #define SPG_INODE_OVERLAY 0x10 /* a merged inode of overlayfs: more follow */
 #define SPG_INODE_CUT     0x20 /* what lies below it could not be listed */
+#define SPG_INODE_COVERED 0x40 /* something is mounted on one of its names */
+
+/* Nobody can count the references in this kernel. */
+#define SPG_BPF_UNCOUNTED (-1)
 
 /* One inode behind an O_PATH descriptor of our own; of an overlay the merged
  * one first and then every real one below it. */
@@ -38,6 +42,10 @@ struct spg_bpf_inode {
 	__s32 writers; /* open for writing; below 0: processes that execute it */
 	__u32 flags;   /* SPG_INODE_* */
 	__u32 n_links;
+	/* References to its names in the kernel's memory (struct dentry, d_lockref)
+	 * beyond those that a filesystem in memory needs: each open file holds one, so
+	 * does each descriptor of ours, and whoever keeps it otherwise. */
+	__s32 names;
 };
 
 /* --- look.bpf.c: search ------------------------------------------------ */
@@ -83,6 +91,28 @@ struct spg_bpf_hit {
 	__u32 reserved;
 	__u64 parent_ino;
 	char name[SPG_BPF_NAME];
+};
+
+/* --- look.bpf.c: keepers ----------------------------------------------- */
+
+enum spg_bpf_keeper_kind {
+	SPG_BPF_KEEP_MOUNT, /* a mount whose root is the file itself */
+	/* A mount of the kernel's own, mostly of an overlay's layer, whose root is
+	 * above the file. It keeps the file only if the overlay has looked it up. */
+	SPG_BPF_KEEP_LAYER,
+	SPG_BPF_KEEP_NAME,  /* a descriptor that only names it (O_PATH) */
+	SPG_BPF_KEEP_PROBE, /* a perf event that is a uprobe in it */
+};
+
+/* What keeps one of the inodes without having it open. */
+struct spg_bpf_keeper {
+	__u64 inode;  /* its address */
+	__u64 object; /* the struct mount's, or the struct file's */
+	__u64 mount;  /* of a KEEP_NAME: the mount that it was opened through */
+	__u32 kind;
+	__u32 space; /* of mounts: the number of the namespace; 0: in none of its own */
+	__s32 id;    /* of mounts: as in mountinfo */
+	__s32 tgid;  /* of descriptors */
 };
 
 /* --- look.bpf.c: locks ------------------------------------------------- */
