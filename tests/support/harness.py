@@ -155,9 +155,11 @@ class Product:
     """A section of the configuration."""
 
     def __init__(self, name, *directories, files="*.dll *.exe", recursive=False,
-                 ignore_case=True, setup_stops="", title=None, advice=None):
+                 ignore_case=True, replaced=None, setup_stops="", title=None,
+                 advice=None):
         self.name, self.directories, self.files = name, list(directories), files
         self.recursive, self.ignore_case = recursive, ignore_case
+        self.replaced = replaced
         self.setup_stops, self.title, self.advice = setup_stops, title, advice or {}
 
     def text(self):
@@ -168,6 +170,8 @@ class Product:
             yield f"directory = {directory}"
         yield f"recursive = {'yes' if self.recursive else 'no'}"
         yield f"ignore-case = {'yes' if self.ignore_case else 'no'}"
+        if self.replaced:
+            yield f"replaced = {self.replaced}"
         yield f"files = {self.files}"
         if self.setup_stops:
             yield f"setup-stops = {self.setup_stops}"

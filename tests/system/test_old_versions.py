@@ -5,6 +5,7 @@ it, and its name leads to another file. Whoever still has it is in the way; belo
 an overlay and behind somebody else's mounts as well."""
 import os
 import shutil
+import subprocess
 
 from support import Product, SystemTest, main, only_in, private_mounts, tier_in_force
 
@@ -38,15 +39,19 @@ class OldVersionsTest(SystemTest):
         """As setup does it: beside it, then over it."""
         os.rename(self.file("new", os.path.dirname(path)), path)
 
-    def found(self, directory, holder, then_safe=True):
+    def found(self, directory, holder, then_safe=True, shown=None):
         """A daemon for @directory that comes after all that finds @holder, and
-        nobody when that has gone; @then_safe: and can tell so."""
+        nobody when that has gone; @then_safe: and can tell so; @shown: and when the
+        overlay there, which shows it on, is unmounted."""
         daemon = self.daemon(Product("app", directory), home=f"home-{self.cases}")
         answer = daemon.check()
         self.assert_never_safe(answer)
         if answer["verdict"] == "blocked":
             self.assertIn(f"pid {holder.pid}", " ".join(answer["reasons"]), self.show(answer))
         holder.kill()
+        if shown:
+            self.assert_verdict(daemon.check(), "blocked")
+            subprocess.run(["umount", shown], check=True)
         if then_safe:
             self.assert_safe(daemon)
         else:
@@ -134,19 +139,22 @@ class OldVersionsTest(SystemTest):
                 path, lower, merged = self.lower_layer(state)
                 holder = self.hold(state, merged)
                 self.replace(path)
-                self.found(lower, holder)
+                self.found(lower, holder, shown=os.path.dirname(merged))
 
     def test_in_the_layer_of_another_s_overlay_under_the_daemon(self):
         for state in STATES:
             with self.subTest(state=state):
                 path, lower, merged = self.lower_layer(state)
+                # What may be looked up in a layer counts there (test_keepers.py).
                 daemon = self.daemon(Product("app", lower), home=f"home-{self.cases}")
-                self.assert_safe(daemon)
                 holder = self.hold(state, merged)
                 self.assert_never_safe(daemon.check())
                 self.replace(path)
                 self.assert_never_safe(daemon.check())
                 holder.kill()
+                # The overlay shows it on, to whoever opens it.
+                self.assert_verdict(daemon.check(), "blocked")
+                subprocess.run(["umount", os.path.dirname(merged)], check=True)
                 self.assert_safe(daemon)
                 daemon.close()
 

@@ -256,6 +256,9 @@ static int start(struct spg_watch *watch)
 		(struct spg_proc_reader){.users = b->users, .may_block = true};
 	b->surveyor.progress = note_place;
 	b->surveyor.user = b;
+	b->surveyor.probes = spg_probes_create();
+	if (!b->surveyor.probes)
+		return SPG_ERR_NOMEM;
 	r = spg_ladder_climb(&b->ladder, b->wanted, &b->surveyor, b->scratch_dir);
 	if (r < 0)
 		return r;
@@ -573,6 +576,7 @@ static void destroy(struct spg_watch *watch)
 	spg_marks_destroy(b->marks);
 	spg_suspects_destroy(b->suspects);
 	spg_groups_destroy(b->groups);
+	spg_probes_destroy(b->surveyor.probes);
 	spg_mounts_destroy(b->surveyor.mounts);
 	spg_users_destroy(b->users);
 	pthread_mutex_destroy(&b->place_lock);

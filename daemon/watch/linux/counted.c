@@ -51,7 +51,7 @@ int spg_counted_name(struct spg_counted_files *c, size_t file, int fd)
 	return 0;
 }
 
-/* Close the names from @first on of files that nobody uses. */
+/* Close the names from @first on of files that nobody uses or keeps. */
 static void let_go_of_free(struct spg_survey *s, size_t first)
 {
 	struct spg_counted_files *c = s->counted;
@@ -61,7 +61,7 @@ static void let_go_of_free(struct spg_survey *s, size_t first)
 		const struct spg_seen_file *seen = &s->obs->files[c->names[i].file];
 
 		c->by_fd[c->names[i].fd] = 0;
-		if (seen->census == SPG_CENSUS_FREE) {
+		if (seen->census == SPG_CENSUS_FREE && !seen->kept) {
 			close(c->names[i].fd);
 		} else {
 			c->names[n++] = c->names[i];
@@ -69,6 +69,26 @@ static void let_go_of_free(struct spg_survey *s, size_t first)
 		}
 	}
 	c->n_names = n;
+}
+
+/* Fill in which inode the descriptor of the last entry names, and whose that is. The
+ * entries of one descriptor follow each other; the first is what it names. */
+static void note_merged(const struct spg_survey *s)
+{
+	const struct spg_counted_files *c = s->counted;
+	struct spg_counted *entry = &c->inodes[c->n_inodes - 1];
+	const struct spg_counted *last = c->n_inodes > 1 ? entry - 1 : NULL;
+	const struct spg_linux_file *file =
+		spg_linux_file(s->obs->files[entry->file].file);
+
+	if (last && last->fd == entry->fd) {
+		entry->merged = last->merged ? last->merged : last->inode;
+		entry->foreign = last->foreign;
+	} else {
+		entry->foreign =
+			(entry->flags & SPG_INODE_OVERLAY) &&
+			(file->class != SPG_FS_OVERLAY || entry->sdev != file->sdev);
+	}
 }
 
 static int on_inode(void *user, const struct spg_bpf_inode *inode)
@@ -94,8 +114,11 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		.writers = inode->writers,
 		.flags = inode->flags,
 		.used = spg_bpf_inode_is_used(inode),
+		.names = inode->names,
+		.fd = inode->fd,
 		/* The kernel's own encoding (linux/kdev_t.h). */
 		.sdev = makedev(inode->key.sdev >> 20, inode->key.sdev & 0xfffff)};
+	note_merged(s);
 	/* Before its locks are read, so that none is missed in between. */
 	if (!trace_files)
 		return 0;
@@ -120,7 +143,64 @@ static int order_inodes(const void *va, const void *vb)
 	return a->file < b->file ? -1 : a->file > b->file;
 }
 
-int spg_counted_take_census(struct spg_survey *s, size_t first)
+static int64_t opens_of(const struct spg_counted *inode)
+{
+	return (int64_t)inode->readers + (inode->writers > 0 ? inode->writers : 0);
+}
+
+/* An open file of an overlay, and a mapping too, has the real one open, which holds the
+ * merged name besides its own (struct backing_file, user_path). */
+static int64_t opens_below(
+	const struct spg_counted_files *c, const struct spg_counted *overlay)
+{
+	uint64_t merged = overlay->merged ? overlay->merged : overlay->inode;
+	int64_t n = 0;
+
+	for (size_t i = 0; i < c->n_inodes; i++)
+		if (c->inodes[i].merged == merged &&
+			c->inodes[i].inode != overlay->inode &&
+			(i == 0 || c->inodes[i - 1].merged != merged ||
+				c->inodes[i - 1].inode != c->inodes[i].inode))
+			n += opens_of(&c->inodes[i]);
+	return n;
+}
+
+int64_t spg_counted_unexplained(
+	const struct spg_counted_files *c, size_t first, size_t *end)
+{
+	const struct spg_counted *inode = &c->inodes[first];
+	int64_t left = inode->names - opens_of(inode);
+	size_t i;
+
+	for (i = first; i < c->n_inodes && c->inodes[i].inode == inode->inode; i++) {
+		/* Somebody else's overlay is a keeper. */
+		bool known = c->inodes[i].merged && c->inodes[i].foreign;
+
+		/* An overlay keeps each of its layers' files once. */
+		for (size_t k = first; k < i && c->inodes[i].merged; k++)
+			known = known || c->inodes[k].merged == c->inodes[i].merged;
+		left -= !known;
+	}
+	*end = i;
+	if (left > 0 && (inode->flags & SPG_INODE_OVERLAY))
+		left -= opens_below(c, inode);
+	return inode->names == SPG_BPF_UNCOUNTED ? 1 : left;
+}
+
+/* Mark the files that somebody keeps, or nobody can tell. */
+static void mark_kept(struct spg_survey *s)
+{
+	const struct spg_counted_files *c = s->counted;
+
+	for (size_t i = 0; i < c->n_inodes; i++)
+		s->obs->files[c->inodes[i].file].kept = false;
+	for (size_t i = 0, end; i < c->n_inodes; i = end)
+		if (spg_counted_unexplained(c, i, &end) > 0)
+			for (size_t k = i; k < end; k++)
+				s->obs->files[c->inodes[k].file].kept = true;
+}
+
+int spg_counted_read(struct spg_survey *s, size_t first)
 {
 	struct spg_counted_files *c = s->counted;
 	int r;
@@ -131,6 +211,19 @@ int spg_counted_take_census(struct spg_survey *s, size_t first)
 		return 0;
 	r = spg_look_census(s->surveyor->look, on_inode, s);
 	if (r < 0)
+		return r;
+	if (c->n_inodes > 0)
+		qsort(c->inodes, c->n_inodes, sizeof(*c->inodes), order_inodes);
+	mark_kept(s);
+	return 0;
+}
+
+int spg_counted_take_census(struct spg_survey *s, size_t first)
+{
+	struct spg_counted_files *c = s->counted;
+	int r = spg_counted_read(s, first);
+
+	if (r < 0 || first == c->n_names)
 		return r;
 	/* Free unless a counter says otherwise; unknown if none was told. */
 	for (size_t i = first; i < c->n_names; i++)
@@ -150,8 +243,6 @@ int spg_counted_take_census(struct spg_survey *s, size_t first)
 			seen->census == SPG_CENSUS_FREE)
 			seen->census = SPG_CENSUS_UNKNOWN;
 	}
-	if (c->n_inodes > 0)
-		qsort(c->inodes, c->n_inodes, sizeof(*c->inodes), order_inodes);
 	return 0;
 }
 

@@ -26,6 +26,12 @@ struct spg_counted {
 	uint32_t flags; /* SPG_INODE_* */
 	bool used;
 	uint64_t sdev;
+	int32_t names; /* references to its names, see record.h */
+	int fd;
+	uint64_t merged; /* the inode that @fd names, when it is not this one */
+	/* That is of an overlay which the file does not lie on: it was found with whoever
+	 * has it open there. */
+	bool foreign;
 };
 
 struct spg_counted_files {
@@ -63,6 +69,17 @@ int spg_counted_probe(struct spg_survey *s, size_t index);
 /** Read the counters behind all names from @first on, and judge their files: free,
  * busy or unknown. The inodes are sorted. Returns 0 or a negative spg_err. */
 int spg_counted_take_census(struct spg_survey *s, size_t first);
+
+/** Read the counters alone, and mark the files that somebody keeps. */
+int spg_counted_read(struct spg_survey *s, size_t first);
+
+/**
+ * How many of the references to inode @first's names its open files, our own
+ * descriptors and our own overlays do not explain: more than 0, and somebody keeps it
+ * besides. The entries of one inode follow each other; *end is behind the last.
+ */
+int64_t spg_counted_unexplained(
+	const struct spg_counted_files *c, size_t first, size_t *end);
 
 /** Tell the observation what the census said of the names from @first on. @again:
  * what is not known has been told. */

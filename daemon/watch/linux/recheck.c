@@ -239,6 +239,8 @@ struct look {
 	int fds[FILES_MAX]; /* of the files; -1: not open */
 	bool free[FILES_MAX];
 	size_t n_free;
+	uint64_t inodes[FILES_MAX]; /* their addresses */
+	int32_t n_names[FILES_MAX]; /* the references to their names */
 };
 
 static int open_cached(int dir_fd, const char *path, uint64_t flags, uint64_t resolve)
@@ -337,13 +339,31 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		if (inode->key.ino != file->base.id.ino ||
 			inode->n_links != file->base.n_links ||
 			spg_bpf_inode_is_used(inode) ||
+			inode->names == SPG_BPF_UNCOUNTED ||
 			(inode->flags & SPG_INODE_OVERLAY))
 			return SPG_WATCH_LATER;
+		look->inodes[i] = inode->inode;
+		look->n_names[i] = inode->names;
 		look->free[i] = true;
 		look->n_free++;
 		return 0;
 	}
 	return 0;
+}
+
+/* Are there more references to a name than our own? Files may be one inode. */
+static bool is_any_kept(const struct look *look)
+{
+	for (size_t i = 0; i < look->listing->n_files; i++) {
+		int32_t own = 1;
+
+		for (size_t k = 0; look->n_names[i] > own && k < look->listing->n_files;
+			k++)
+			own += k != i && look->inodes[k] == look->inodes[i];
+		if (look->n_names[i] > own)
+			return true;
+	}
+	return false;
 }
 
 static int report(const struct listing *listing,
@@ -378,7 +398,7 @@ static int look_again(struct spg_look *bpf, const struct listing *listing,
 	for (size_t i = 0; i < listing->n_files; i++)
 		if (look.fds[i] >= 0)
 			close(look.fds[i]);
-	if (r == 0 && look.n_free == listing->n_files)
+	if (r == 0 && look.n_free == listing->n_files && !is_any_kept(&look))
 		return report(listing, request, ret);
 	return r == SPG_ERR_NOMEM ? r : SPG_WATCH_LATER;
 }

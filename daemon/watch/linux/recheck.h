@@ -14,6 +14,7 @@
  *             has the same names in it. Each file is opened by its name there, and
  *             has the same inode number in the same directory and as many names.
  *   users     The census of those very inodes finds none.
+ *   keepers   Nobody but this look refers to a name of theirs in memory (keepers.h).
  * It never rests on where a name led when it was listed (openat2(2) follows all links
  * again; tests/system/test_moved_links.py).
  *

@@ -77,7 +77,8 @@ int spg_survey_take_census(
 	struct spg_seen_file *seen = &s->obs->files[index];
 
 	seen->census = result->census;
-	if (seen->presence == SPG_REPLACED && result->census == SPG_CENSUS_FREE)
+	if (seen->presence == SPG_REPLACED && result->census == SPG_CENSUS_FREE &&
+		!seen->kept)
 		seen->presence = SPG_GONE;
 	if (result->census != SPG_CENSUS_UNKNOWN)
 		return 0;
@@ -323,11 +324,11 @@ static int leave_to_own_read(struct spg_survey *s)
 	for (size_t i = 0; path && r == 0 && i < s->obs->n_files; i++) {
 		struct spg_seen_file *seen = &s->obs->files[i];
 
-		if (seen->census == SPG_CENSUS_FREE ||
+		if ((seen->census == SPG_CENSUS_FREE && !seen->kept) ||
 			strcmp(seen->file->path, path) != 0)
 			continue;
 		seen->census = SPG_CENSUS_UNKNOWN;
-		seen->unattributed = false;
+		seen->unattributed = seen->kept = false;
 		forget_own_uses(s->obs, i);
 		r = spg_observation_add_lack(s->obs, i, true, "a file",
 			remedy_of(ETIMEDOUT),
@@ -446,6 +447,25 @@ static int fall_back(struct spg_survey *s)
 	return s->way->probe_all(s);
 }
 
+/* An old version that nobody uses and nobody keeps has gone. */
+static int find_keepers(struct spg_survey *s)
+{
+	struct spg_observation *obs = s->obs;
+	int r = s->way->find_keepers(s);
+	bool *kept = r == 0 ? calloc(obs->n_files + 1, sizeof(*kept)) : NULL;
+
+	if (!kept)
+		return r < 0 ? r : SPG_ERR_NOMEM;
+	for (size_t i = 0; i < obs->n_keepers; i++)
+		kept[obs->keepers[i].file] = true;
+	for (size_t i = 0; i < obs->n_files; i++)
+		if (obs->files[i].presence == SPG_REPLACED && !kept[i] &&
+			!obs->files[i].kept && obs->files[i].census == SPG_CENSUS_FREE)
+			obs->files[i].presence = SPG_GONE;
+	free(kept);
+	return 0;
+}
+
 static int survey_files(struct spg_survey *s)
 {
 	struct spg_trace_files *trace_files = s->surveyor->trace_files;
@@ -468,7 +488,11 @@ static int survey_files(struct spg_survey *s)
 	if (r == 0 && must_fall_back(s, false))
 		r = fall_back(s);
 	s->obs->looked_ns = spg_clock_wall_ns();
-	if (r < 0 || !needs_attribution(s))
+	if (r == 0 && !needs_attribution(s)) {
+		r = find_keepers(s);
+		return r == 0 ? leave_to_own_read(s) : r;
+	}
+	if (r < 0)
 		return r;
 	s->obs->attributed = true;
 	r = s->way->attribute(s);
@@ -480,6 +504,8 @@ static int survey_files(struct spg_survey *s)
 	s->obs->looked_ns = spg_clock_wall_ns();
 	if (r == 0)
 		r = s->way->read_locks(s);
+	if (r == 0)
+		r = find_keepers(s);
 	if (r == 0)
 		r = s->way->find_hidden(s);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include "daemon/watch/linux/bpf/look.h"
 #include "daemon/watch/linux/marks.h"
 #include "daemon/watch/linux/mounts.h"
+#include "daemon/watch/linux/probes.h"
 #include "daemon/watch/linux/proc.h"
 #include "daemon/watch/linux/selves.h"
 #include "daemon/watch/linux/suspects.h"
@@ -21,7 +22,8 @@ struct spg_surveyor {
 	struct spg_marks *marks;             /* NULL: no events */
 	struct spg_suspects *suspects;       /* NULL as well then */
 	struct spg_trace_files *trace_files; /* NULL: no lock events */
-	struct spg_look *look; /* NULL: asks by lease and /proc instead of BPF */
+	struct spg_look *look;     /* NULL: asks by lease and /proc instead of BPF */
+	struct spg_probes *probes; /* NULL: they are not looked for */
 	struct spg_rechecks *rechecks; /* NULL: no instant surveys */
 	struct spg_selves *selves;     /* or NULL */
 	struct spg_proc_reader reader;

@@ -16,6 +16,7 @@
 #include "common/err.h"
 #include "daemon/watch/linux/counted.h"
 #include "daemon/watch/linux/hidden.h"
+#include "daemon/watch/linux/keepers.h"
 
 /* Looks at a crowd that moves while it is counted. */
 #define TRIES_MAX  5
@@ -396,5 +397,6 @@ const struct spg_survey_way spg_survey_by_bpf = {
 	.read_locks = spg_read_locks_bpf,
 	.read_locks_only = read_locks_only,
 	.find_hidden = find_hidden,
+	.find_keepers = spg_keepers_find_bpf,
 	.finish = spg_counted_finish,
 };

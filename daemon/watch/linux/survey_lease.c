@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/hidden.h"
+#include "daemon/watch/linux/keepers.h"
 #include "daemon/watch/linux/locks.h"
 #include "daemon/watch/linux/survey_state.h"
 
@@ -89,6 +90,9 @@ static int probe(struct spg_survey *s, size_t index)
 	}
 	if (is_in_place(s, index))
 		return probe_together(s, index, index + 1);
+	/* An old version that is still shown somewhere has not gone. */
+	seen->kept = seen->presence == SPG_REPLACED &&
+	             spg_file_mounts_has(s->file_mounts, seen->file);
 	result = spg_census_probe(
 		file, seen->presence == SPG_REPLACED ? s->surveyor->mounts : NULL);
 	return spg_survey_take_census(s, index, &result);
@@ -96,7 +100,7 @@ static int probe(struct spg_survey *s, size_t index)
 
 static int probe_all(struct spg_survey *s)
 {
-	int r = 0;
+	int r = spg_file_mounts_find(s);
 
 	for (size_t i = 0, end; r == 0 && i < s->obs->n_files; i = end) {
 		end = i + 1;
@@ -190,7 +194,8 @@ static int close_census(struct spg_survey *s, bool final)
 			else
 				seen->unattributed = final;
 		} else if (final && seen->presence == SPG_REPLACED && counts[i] == 0 &&
-			   seen->census == SPG_CENSUS_UNKNOWN && !is_lacking(s, i)) {
+			   seen->census == SPG_CENSUS_UNKNOWN && !seen->kept &&
+			   !is_lacking(s, i)) {
 			/* No handle to ask by, and nobody shows it. */
 			seen->presence = SPG_GONE;
 		} else if (seen->presence == SPG_REPLACED && counts[i] == 0 &&
@@ -270,7 +275,8 @@ static int find_hidden(struct spg_survey *s)
 
 static void finish(struct spg_survey *s)
 {
-	(void)s;
+	spg_file_mounts_destroy(s->file_mounts);
+	s->file_mounts = NULL;
 }
 
 const struct spg_survey_way spg_survey_by_lease = {
@@ -280,5 +286,6 @@ const struct spg_survey_way spg_survey_by_lease = {
 	.read_locks = read_locks,
 	.read_locks_only = read_locks_only,
 	.find_hidden = find_hidden,
+	.find_keepers = spg_keepers_find_lease,
 	.finish = finish,
 };

@@ -13,6 +13,7 @@
 
 struct spg_survey_way;
 struct spg_counted_files;
+struct spg_file_mounts;
 
 struct spg_survey {
 	struct spg_surveyor *surveyor;
@@ -24,7 +25,8 @@ struct spg_survey {
 	struct spg_landmarks landmarks;
 	struct spg_name_set extra;
 	struct spg_lost lost;
-	struct spg_counted_files *counted; /* survey_bpf.c's; NULL elsewhere */
+	struct spg_counted_files *counted;   /* survey_bpf.c's; NULL elsewhere */
+	struct spg_file_mounts *file_mounts; /* keepers_lease.c's */
 	size_t n_file_lacks;
 	uint64_t suspects_asked; /* the number of the last, see suspects.h */
 	bool suspects_gave_way;  /* since the survey before */
@@ -47,6 +49,8 @@ struct spg_survey_way {
 	int (*read_locks_only)(struct spg_survey *s);
 	/* Look for what may hold a file and is no process, where it matters. */
 	int (*find_hidden)(struct spg_survey *s);
+	/* Find who keeps a file without having it open. */
+	int (*find_keepers)(struct spg_survey *s);
 	void (*finish)(struct spg_survey *s);
 };
 

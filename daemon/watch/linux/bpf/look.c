@@ -73,6 +73,17 @@ static int attach_all(struct spg_look *look)
 	return look->keepers ? 0 : -1;
 }
 
+/* A link keeps its program: the descriptors of those that are not attached again, to
+ * some processes, can be spared. */
+static void close_programs(struct spg_look *look)
+{
+	bpf_program__unload(look->programs->progs.census);
+	bpf_program__unload(look->programs->progs.search_trees);
+	bpf_program__unload(look->programs->progs.read_locks);
+	bpf_program__unload(look->programs->progs.search_mounts);
+	bpf_program__unload(look->programs->progs.search_keepers);
+}
+
 int spg_look_create(struct spg_look **ret, struct spg_bpf_reason *reason)
 {
 	int r = spg_bpf_preconditions(reason);
@@ -92,6 +103,7 @@ int spg_look_create(struct spg_look **ret, struct spg_bpf_reason *reason)
 		spg_look_destroy(look);
 		return r;
 	}
+	close_programs(look);
 	*ret = look;
 	return 0;
 }

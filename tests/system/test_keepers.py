@@ -1,0 +1,517 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Who keeps a version of a file without having it open: a uprobe in it, which an
+in-place write leaves behind; a mount of the file, or an overlay that has it in a layer,
+which go on showing the old one after a rename. Each blocks where it matters, is named,
+and is forgotten when it has gone. And what only looks like one blocks nobody."""
+import contextlib
+import ctypes
+import os
+import shutil
+import subprocess
+import unittest
+
+from support import (BUILD, FAIL_AFTER, SAFE, Holder, Product, SystemTest, main, only_in,
+                     private_mounts, tier_in_force)
+
+PROBER = os.path.join(BUILD, "tests", "system", "prober")
+OFFSET = "0x2500"  # within the text of the file that is probed
+PROBES = ("perf", "link", "multi")
+SYS_OPEN_TREE, OPEN_TREE_CLONE, AT_FDCWD = 428, 1, -100
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def setUpModule():
+    private_mounts()
+
+
+class Shell:
+    """A shell in a mount namespace of its own, which runs one line at a time."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            ["unshare", "-m", "sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, bufsize=1)
+        self.pid = self.process.pid
+
+    def run(self, line):
+        self.process.stdin.write(f"{line} && echo +done || echo +failed\n")
+        out = []
+        while True:
+            got = self.process.stdout.readline()
+            if got == "":
+                raise AssertionError(f"the shell ended at: {line}")
+            if got in ("+done\n", "+failed\n"):
+                break
+            out.append(got)
+        if got != "+done\n":
+            raise AssertionError(f"failed: {line}")
+        return "".join(out)
+
+    def end(self):
+        if self.process.returncode is None:
+            self.process.stdin.close()
+            self.process.wait(FAIL_AFTER)
+            self.process.stdout.close()
+
+
+class KeepersTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.n = 0
+
+    def begin(self, **options):
+        """A product of two files in a directory of its own, and its daemon."""
+        self.n += 1
+        directory = self.directory(f"app{self.n}")
+        path = os.path.join(directory, "Mdbperf.dll")
+        shutil.copy("/bin/true", path)
+        self.file("Other.dll", directory)
+        daemon = self.daemon(Product("app", directory, **options), home=f"home{self.n}")
+        self.assert_safe(daemon)
+        return path, daemon
+
+    def shell(self):
+        shell = Shell()
+        self.addCleanup(shell.end)
+        return shell
+
+    def assert_safe_in_time(self, daemon):
+        """The kernel takes out probes, and ends namespaces, when it finds the time."""
+        self.assertEqual(daemon.run("check", "--wait=60s")[0], SAFE)
+        self.assert_safe(daemon)
+
+    def replace(self, path, content=b"the new version\n"):
+        with open(path + ".new", "wb") as f:
+            f.write(content)
+        os.rename(path + ".new", path)
+
+    def assert_kept(self, daemon, path, how, reason, step=None, pid=None):
+        """Blocked by @how of @pid alone; the words of the reason and of what ends it."""
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        kept = [entry for entry in answer["files"] if entry["path"] == path]
+        self.assertEqual(
+            {(tuple(use["how"]), use["pid"]) for entry in kept for use in entry["uses"]},
+            {((how,), pid)}, self.show(answer))
+        self.assertIn(reason, " ".join(answer["reasons"]), self.show(answer))
+        if step:
+            self.assertIn(step, " ".join(answer["next"]), self.show(answer))
+        self.assertEqual(answer["counts"]["unattributed"], 0, self.show(answer))
+        self.assertEqual(answer["counts"]["blocked"], 1, self.show(answer))
+        return answer
+
+    # --- probes ---
+
+    def prober(self, how, path, *args):
+        return Holder(how, path, OFFSET, *args, program=PROBER)
+
+    def probed(self, how, path, *args):
+        prober = self.prober(how, path, *args)
+        self.addCleanup(prober.close)
+        return prober
+
+    def test_a_probe_of_a_process(self):
+        for how in PROBES:
+            if how == "perf" and tier_in_force() != "bpf":
+                continue  # it shows nowhere: spguardd(8), LIMITS
+            with self.subTest(how=how):
+                path, daemon = self.begin()
+                prober = self.prober(how, path)
+                try:
+                    self.assert_kept(daemon, path, "probed", "Mdbperf.dll has a probe in it, of "
+                                     f"prober (pid {prober.pid})",
+                                     f"kill {prober.pid}", prober.pid)
+                finally:
+                    prober.close()
+                self.assert_safe_in_time(daemon)
+                daemon.close()
+
+    def test_a_probe_from_before(self):
+        for how in PROBES[1:]:
+            with self.subTest(how=how):
+                path, daemon = self.begin()
+                daemon.stop()
+                prober = self.prober(how, path)
+                daemon.start()
+                try:
+                    self.assert_kept(daemon, path, "probed", f"prober (pid {prober.pid})",
+                                     pid=prober.pid)
+                finally:
+                    prober.close()
+                self.assert_safe_in_time(daemon)
+                daemon.close()
+
+    def test_a_probe_by_other_names(self):
+        path, daemon = self.begin()
+        os.link(path, self.path("a-hard-link"))
+        there = self.directory("there")
+        self.bind(os.path.dirname(path), there)
+        os.symlink(path, self.path("a-symlink"))
+        for name in (self.path("a-hard-link"), there + "/Mdbperf.dll",
+                     self.path("a-symlink")):
+            with self.subTest(name=name):
+                prober = self.prober("multi", name)
+                try:
+                    self.assert_kept(daemon, path, "probed", "has a probe in it", pid=prober.pid)
+                finally:
+                    prober.close()
+                self.assert_safe_in_time(daemon)
+
+    def test_a_probe_that_is_pinned(self):
+        path, daemon = self.begin()
+        pins = self.directory("pins")
+        self.mount("bpf", pins)
+        self.probed("pinned", path, pins + "/link").close()
+        self.assert_kept(daemon, path, "probed", "of a BPF link that no process has open",
+                         "bpftool link")
+        os.unlink(pins + "/link")
+        self.assert_safe_in_time(daemon)
+
+    def tracefs(self):
+        there = self.directory("tracefs")
+        self.mount("tracefs", there)
+        return there
+
+    def define(self, tracefs, definition):
+        """Returns what takes the event away again."""
+        event = definition.split()[0].split(":", 1)[1]
+        self.write(tracefs + "/uprobe_events", definition)
+        stack = contextlib.ExitStack()
+        stack.callback(self.write, tracefs + "/uprobe_events", f"-:{event}")
+        stack.callback(self.write, f"{tracefs}/events/{event}/enable", "0")
+        self.addCleanup(stack.close)
+        return stack
+
+    @staticmethod
+    def write(path, text):
+        # (Its file cannot be seeked in, which Python does to append.)
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(fd, text.encode() + b"\n")
+        finally:
+            os.close(fd)
+
+    def test_an_event_of_tracefs(self):
+        tracefs = self.tracefs()
+        path, daemon = self.begin()
+        os.link(path, self.path("a-hard-link"))
+        group = f"spg{os.getpid()}"
+        for name, kind, by, enabled in (("defined", "p", path, False),
+                                        ("enabled", "p", path, True),
+                                        ("returns", "r", path, True),
+                                        ("linked", "p", self.path("a-hard-link"), True)):
+            with self.subTest(name=name):
+                event = self.define(tracefs, f"{kind}:{group}/{name} {by}:{OFFSET}")
+                if enabled:
+                    self.write(f"{tracefs}/events/{group}/{name}/enable", "1")
+                self.assert_kept(daemon, path, "probed", f"the event {group}/{name}",
+                                 f"echo -:{group}/{name} >>uprobe_events")
+                event.close()
+                self.assert_safe(daemon)
+
+    def test_two_probes_of_several_products(self):
+        tracefs = self.tracefs()
+        first, daemon = self.begin()
+        second, other = self.begin()
+        group = f"spg{os.getpid()}"
+        event = self.define(tracefs, f"p:{group}/first {first}:{OFFSET}")
+        prober = self.probed("multi", second)
+        self.assert_kept(daemon, first, "probed", f"{group}/first")
+        self.assert_kept(other, second, "probed", "of prober", pid=prober.pid)
+        event.close()
+        self.assert_safe(daemon)
+        prober.close()
+        self.assert_safe_in_time(other)
+
+    def test_where_a_probe_matters(self):
+        path, by_rename = self.begin(replaced="rename")
+        in_place = self.daemon(Product("app", os.path.dirname(path), replaced="in-place"),
+                               home="in-place")
+        prober = self.probed("multi", path)
+        self.assert_safe(by_rename)
+        self.assert_kept(in_place, path, "probed", "has a probe", pid=prober.pid)
+
+    # --- mounts ---
+
+    def test_a_mount_beside_it(self):
+        path, daemon = self.begin()
+        there = self.file("there", self.scratch)
+        self.bind(path, there)
+        self.assert_kept(daemon, path, "mounted", f"Mdbperf.dll is mounted at {there}",
+                         f"umount {there}")
+        subprocess.run(["umount", there], check=True)
+        self.assert_safe(daemon)
+
+    def test_a_mount_on_the_file_itself(self):
+        """Setup's rename would be refused: it is busy."""
+        path, daemon = self.begin()
+        other = self.file("other", self.scratch)
+        self.bind(other, path)
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        self.assertIn(f"umount {path}", " ".join(answer["next"]), self.show(answer))
+        subprocess.run(["umount", path], check=True)
+        self.assert_safe(daemon)
+
+    def test_a_mount_in_a_container(self):
+        path, daemon = self.begin()
+        os.link(path, self.path("a-hard-link"))
+        there = self.file("there", self.scratch)
+        for name in (path, self.path("a-hard-link")):
+            with self.subTest(name=name):
+                shell = self.shell()
+                shell.run(f"mount --bind {name} {there}")
+                self.assert_kept(
+                    daemon, path, "mounted", f"Mdbperf.dll is mounted at {there} in the "
+                    f"mount namespace of sh (pid {shell.pid})",
+                    f"nsenter -t {shell.pid} -m umount {there}", shell.pid)
+                shell.run(f"umount {there}")
+                self.assert_safe(daemon)
+                shell.run(f"mount --bind {name} {there}")
+                self.assert_kept(daemon, path, "mounted", "is mounted", pid=shell.pid)
+                shell.end()
+                self.assert_safe_in_time(daemon)
+
+    def test_a_mount_that_outlives_the_replacement(self):
+        """And shows the old version, which counts like one that somebody runs."""
+        path, daemon = self.begin(replaced="in-place")
+        there = self.file("there", self.scratch)
+        shell = self.shell()
+        shell.run(f"mount --bind {path} {there}")
+        self.assert_safe(daemon)
+        self.replace(path)
+        self.assert_kept(daemon, path, "mounted", "an old version of Mdbperf.dll is mounted",
+                         pid=shell.pid)
+        shell.end()
+        self.assert_safe_in_time(daemon)
+
+    def test_where_a_mount_matters(self):
+        path, in_place = self.begin(replaced="in-place")
+        by_rename = self.daemon(Product("app", os.path.dirname(path), replaced="rename"),
+                                home="by-rename")
+        shell = self.shell()
+        shell.run(f"mount --bind {path} {self.file('there', self.scratch)}")
+        self.assert_safe(in_place)
+        self.assert_kept(by_rename, path, "mounted", "is mounted", pid=shell.pid)
+
+    def bind_namespace(self, shell, target):
+        """False where the kernel takes it for older than ours (fs/namespace.c,
+        mnt_ns_loop(): their numbers do not come in order since 6.18)."""
+        shell.run("true")
+        try:
+            self.bind(f"/proc/{shell.pid}/ns/mnt", target)
+        except OSError:
+            return False
+        return True
+
+    @only_in("bpf")
+    def test_a_mount_in_a_namespace_without_a_process(self):
+        path, daemon = self.begin()
+        there = self.file("there", self.scratch)
+        kept = self.file("kept", self.scratch)
+        for by in ("descriptor", "mount"):
+            with self.subTest(by=by):
+                shell = self.shell()
+                while by == "mount" and not self.bind_namespace(shell, kept):
+                    shell.end()
+                    shell = self.shell()
+                shell.run(f"mount --bind {path} {there}")
+                fd = os.open(f"/proc/{shell.pid}/ns/mnt", os.O_RDONLY)
+                shell.end()
+                if by == "mount":
+                    os.close(fd)
+                self.assert_kept(daemon, path, "mounted",
+                                 "in a mount namespace without a process", "lsns -t mnt")
+                if by == "mount":
+                    subprocess.run(["umount", kept], check=True)
+                else:
+                    os.close(fd)
+                self.assert_safe_in_time(daemon)
+
+    @only_in("bpf")
+    def test_a_mount_that_is_attached_nowhere(self):
+        path, daemon = self.begin()
+        fd = libc.syscall(SYS_OPEN_TREE, AT_FDCWD, path.encode(), OPEN_TREE_CLONE)
+        self.assertGreaterEqual(fd, 0)
+        self.assert_kept(daemon, path, "mounted", "has a mount that is attached nowhere, which "
+                         f"is open in", pid=os.getpid())
+        os.close(fd)
+        self.assert_safe(daemon)
+
+    # --- layers ---
+
+    def merge(self, lower, upper=None, where=None):
+        """An overlay on @lower; the command and its mount point."""
+        self.n += 1
+        top, work, merged = (self.directory(f"{part}{self.n}")
+                             for part in ("upper", "work", "merged"))
+        if upper:
+            top, work = upper, self.directory(f"work{self.n}")
+        return (f"mount -t overlay o -o lowerdir={lower},upperdir={top},workdir={work} "
+                f"{merged}"), merged
+
+    def test_a_layer_of_an_overlay(self):
+        for part in ("the directory", "above it", "upper"):
+            with self.subTest(part=part):
+                path, daemon = self.begin()
+                directory = os.path.dirname(path)
+                if part == "upper":
+                    command, merged = self.merge(self.directory("empty"), upper=directory)
+                else:
+                    command, merged = self.merge(
+                        directory if part == "the directory" else self.scratch)
+                shown = merged + "/" + os.path.relpath(
+                    path, self.scratch if part == "above it" else directory)
+                shell = self.shell()
+                shell.run(command)
+                shell.run(f"cat {shown} >/dev/null")
+                self.assert_layer(daemon, path, merged, shell)
+                shell.run(f"umount {merged}")
+                self.assert_safe(daemon)
+                daemon.close()
+
+    def assert_layer(self, daemon, path, merged, shell):
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        use, = self.file_of(answer, path)["uses"]
+        self.assertEqual((use["how"], use["pid"]), (["layer"], shell.pid), self.show(answer))
+        self.assertIn(f"Mdbperf.dll is shown by an overlay at {merged} in the mount "
+                      "namespace of sh", " ".join(answer["reasons"]), self.show(answer))
+        self.assertIn(f"umount {merged}", " ".join(answer["next"]), self.show(answer))
+
+    def test_an_overlay_that_outlives_the_replacement(self):
+        path, daemon = self.begin()
+        command, merged = self.merge(os.path.dirname(path))
+        shell = self.shell()
+        shell.run(command)
+        shell.run(f"cat {merged}/Mdbperf.dll >/dev/null")
+        self.replace(path)
+        with open(path, "rb") as new:
+            self.assertNotEqual(shell.run(f"md5sum <{merged}/Mdbperf.dll"),
+                                subprocess.run(["md5sum"], stdin=new, text=True,
+                                               capture_output=True, check=True).stdout)
+        self.assert_verdict(daemon.check(), "blocked")
+        shell.end()
+        self.assert_safe_in_time(daemon)
+
+    def test_an_overlay_beside_who_setup_stops(self):
+        """Its open file is found through that overlay, which is not ours for that."""
+        path, daemon = self.begin(setup_stops="holder")
+        directory = os.path.dirname(path)
+        merged = self.overlay(directory, self.directory("up"), self.directory("wo"))
+        holder = self.hold("read", merged + "/Mdbperf.dll")
+        for _ in range(2):
+            answer = daemon.check()
+            self.assert_verdict(answer, "blocked")
+            self.assertIn(f"is shown by an overlay at {merged}",
+                          " ".join(answer["reasons"]), self.show(answer))
+            self.replace(path)
+        holder.release()
+        self.assert_verdict(daemon.check(), "blocked")
+        subprocess.run(["umount", merged], check=True)
+        self.assert_safe_in_time(daemon)
+
+    # --- what is none ---
+
+    def test_what_keeps_nothing(self):
+        """Many that hold the inode, or its name, and show nobody an old version."""
+        path, daemon = self.begin()
+        directory = os.path.dirname(path)
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, os.open(path, os.O_PATH))
+            self.assert_safe(daemon)
+            inotify = libc.inotify_init1(0)
+            stack.callback(os.close, inotify)
+            libc.inotify_add_watch(inotify, path.encode(), 0x8)
+            fanotify = libc.fanotify_init(0, os.O_RDONLY)
+            stack.callback(os.close, fanotify)
+            self.assertEqual(libc.fanotify_mark(fanotify, 1, ctypes.c_uint64(0x8), -100,
+                                                path.encode()), 0)
+            self.assert_safe(daemon)
+            child = subprocess.Popen(["sleep", "infinity"], cwd=directory)
+            stack.callback(child.wait)
+            stack.callback(child.kill)
+            self.assert_safe(daemon)
+            for i in range(100):
+                os.link(path, self.path(f"link{i}"))
+                os.stat(self.path(f"link{i}"))
+            self.assert_safe(daemon)
+            with open(path, "rb") as f:
+                f.read()
+            self.assert_safe(daemon)
+
+    def test_a_mount_of_the_directory(self):
+        path, daemon = self.begin()
+        shell = self.shell()
+        there = self.directory("there")
+        shell.run(f"mount --bind {os.path.dirname(path)} {there}")
+        shell.run(f"cat {there}/Mdbperf.dll >/dev/null")
+        self.assert_safe(daemon)
+        self.replace(path)
+        self.assertEqual(shell.run(f"cat {there}/Mdbperf.dll"), "the new version\n")
+        self.assert_safe(daemon)
+
+    def test_a_mount_on_top_of_it_elsewhere(self):
+        """Who masks the file shows no version of it."""
+        path, daemon = self.begin()
+        shell = self.shell()
+        shell.run(f"mount --bind /dev/null {path}")
+        self.assert_safe(daemon)
+
+    def test_a_namespace_that_is_a_copy(self):
+        path, daemon = self.begin()
+        shells = [self.shell() for _ in range(3)]
+        for shell in shells:
+            shell.run("true")
+        self.assert_safe(daemon)
+
+    def test_hard_links_within_a_product(self):
+        directory = self.directory("linked")
+        path = self.file("Mdbperf.dll", directory)
+        os.link(path, directory + "/Twin.dll")
+        daemon = self.daemon(Product("app", directory))
+        self.assert_safe(daemon)
+        there = self.file("there", self.scratch)
+        self.bind(path, there)
+        self.assert_verdict(daemon.check(), "blocked")
+        subprocess.run(["umount", there], check=True)
+        self.assert_safe(daemon)
+
+    def on(self, directory):
+        """Safe there; a mount is seen there, too."""
+        path = self.file("Mdbperf.dll", directory)
+        self.n += 1
+        daemon = self.daemon(Product("app", directory), home=f"home{self.n}")
+        self.assert_safe(daemon)
+        self.assert_safe(daemon)
+        there = self.file("there", self.scratch)
+        self.bind(path, there)
+        self.assert_kept(daemon, path, "mounted", f"is mounted at {there}")
+        subprocess.run(["umount", there], check=True)
+        self.assert_safe(daemon)
+        self.replace(path)
+        self.assert_safe(daemon)
+        daemon.close()
+
+    def test_on_a_filesystem_in_memory(self):
+        self.on(self.tmpfs())
+
+    def test_on_other_filesystems(self):
+        for kind, size in (("ext4", 32), ("xfs", 320), ("btrfs", 128)):
+            with self.subTest(kind=kind):
+                try:
+                    directory = self.loop_image(kind, size, kind)
+                except unittest.SkipTest:
+                    continue
+                self.on(directory)
+
+    def test_on_an_overlay(self):
+        lower = self.directory("lower")
+        self.file("Mdbperf.dll", lower)
+        upper, work = self.directory("up"), self.directory("wo")
+        self.on(self.overlay(lower, upper, work))
+
+
+if __name__ == "__main__":
+    main()
