@@ -469,6 +469,24 @@ static int explain_unread(struct judging *j)
 	return r;
 }
 
+/* With the new files in place some still get the old ones: a mount, an overlay. */
+static int explain_shown(struct judging *j, bool mixed)
+{
+	const struct spg_texts *shown = j->facts->shown;
+	struct spg_install *install = j->install;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && shown && i < shown->n && i < WORDS_MAX; i++) {
+		r = spg_texts_add_new(&install->reasons, shown->items[i]);
+		if (r == 0 && !mixed && !j->unread)
+			r = spg_texts_add(&install->shown, shown->items[i]);
+	}
+	if (r == 0 && shown && shown->n > 0)
+		r = spg_texts_add_new(&install->next,
+			"end what shows the old version: spguard check says how");
+	return r;
+}
+
 static int explain_clean(struct judging *j)
 {
 	const struct spg_outcome_facts *facts = j->facts;
@@ -505,10 +523,10 @@ static int explain(struct judging *j, bool mixed)
 		spg_buf_puts(
 			&buf, "spguard verify --payload DIR   # shows what is what");
 		r = say(&install->next, &buf);
-	} else if (r == 0) {
+	} else if (r == 0 && !(j->facts->shown && j->facts->shown->n > 0)) {
 		r = explain_clean(j);
 	}
-	return r;
+	return r == 0 ? explain_shown(j, mixed) : r;
 }
 
 int spg_outcome_judge(
@@ -538,8 +556,8 @@ int spg_outcome_judge(
 		r = explain(&j, mixed);
 	if (r < 0)
 		return r;
-	install->outcome = mixed      ? SPG_INSTALL_MIXED
-	                   : j.unread ? SPG_INSTALL_UNKNOWN
-	                              : SPG_INSTALL_CLEAN;
+	install->outcome = mixed || install->shown.n > 0 ? SPG_INSTALL_MIXED
+	                   : j.unread                    ? SPG_INSTALL_UNKNOWN
+	                                                 : SPG_INSTALL_CLEAN;
 	return 0;
 }

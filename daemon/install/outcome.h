@@ -7,7 +7,8 @@
  * A file was left out when the payload is known and brings another one than is
  * there; or, when no payload is known, when somebody held it meanwhile and most of
  * its like (the files that had the same version before, or none; all, where no other
- * has) were replaced.
+ * has) were replaced. A set that fits together is mixed all the same as long as
+ * somebody is shown versions of before.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +25,7 @@ struct spg_outcome_facts {
 	bool past_lost; /* nobody saw it whole: the daemon ended while it ran */
 	const struct spg_expected *expected; /* the payload; NULL: not known */
 	const struct spg_install *previous;  /* the last one, if it was mixed */
+	const struct spg_texts *shown;       /* who shows old versions; NULL: nobody */
 };
 
 /** True for a step of ->next that is about a file somebody holds. */

@@ -261,6 +261,12 @@ static void go_on(struct session *s, uint64_t delay_ms)
 	uv_timer_start(&s->timer, on_timer, delay_ms, 0);
 }
 
+/* What only shows old versions is for the survey to see: it may end at any time. */
+static bool is_to_be_mended(const struct spg_install *install)
+{
+	return install->outcome != SPG_INSTALL_CLEAN && install->shown.n == 0;
+}
+
 static void end_install(struct session *s)
 {
 	struct spg_install *install = s->install;
@@ -280,8 +286,7 @@ static void end_install(struct session *s)
 	spg_install_session_put(s, install);
 	record(s, SPG_EVENT_INSTALL_END);
 	spg_install_unref(s->unmended);
-	s->unmended =
-		install->outcome == SPG_INSTALL_CLEAN ? NULL : spg_install_ref(install);
+	s->unmended = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
 	if (install->outcome == SPG_INSTALL_CLEAN)
 		spg_expected_finish(&s->expected);
 	s->last_by = install->by ? install->by->id : (struct spg_proc_id){0, 0};
@@ -330,7 +335,8 @@ static void judge(struct session *s, struct spg_module_set *set)
 		.after = set,
 		.past_lost = s->past_lost,
 		.expected = is_of_the_payload(s, set) ? &s->expected : NULL,
-		.previous = s->unmended};
+		.previous = s->unmended,
+		.shown = spg_model_shown(s->sessions->host.model, (size_t)index_of(s))};
 
 	s->install->ended_ns = s->install->last_ns;
 	if (spg_outcome_judge(s->install, &facts) < 0) {
@@ -550,7 +556,7 @@ static int take_records(
 			return SPG_ERR_NOMEM;
 		if (install->outcome == SPG_INSTALL_RUNNING)
 			take_up(s, install);
-		else if (install->outcome != SPG_INSTALL_CLEAN)
+		else if (is_to_be_mended(install))
 			s->unmended = spg_install_ref(install);
 	}
 	return 0;

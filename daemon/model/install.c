@@ -59,6 +59,7 @@ void spg_install_unref(struct spg_install *install)
 	spg_texts_finish(&install->reasons);
 	spg_texts_finish(&install->next);
 	spg_texts_finish(&install->findings);
+	spg_texts_finish(&install->shown);
 	spg_process_unref(install->by);
 	free(install->files);
 	free(install->held);

@@ -68,6 +68,9 @@ struct spg_install {
 	size_t n_held, size_held;
 	bool held_more;                           /* than SPG_INSTALL_HELD_MAX */
 	struct spg_texts reasons, next, findings; /* once it is judged, in words */
+	/* Who shows versions of before, where that is all that is amiss: it is over when
+	 * they have gone, without another install. */
+	struct spg_texts shown;
 };
 
 /** The kinds of events that make an install. */

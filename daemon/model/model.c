@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/model/tracked.h"
+#include "daemon/model/verdict_text.h"
 
 /* More dirty files than this, or a product no larger than that: look at all,
  * which costs little more and proves a verdict at the same time. */
@@ -38,6 +39,7 @@ struct entry {
 	uint64_t n_lock_notes, n_lock_notes_before; /* now, and at the last survey */
 	struct spg_lack *lacks; /* copied from the last full survey */
 	size_t n_lacks;
+	struct spg_texts shown; /* who shows old versions, in words */
 	bool judged;
 	unsigned n_disturbed; /* surveys in a row that proved nothing */
 	enum spg_verdict_kind verdict;
@@ -101,6 +103,7 @@ static void destroy_entry(struct entry *entry)
 	clear_dirty(entry);
 	drop_files(entry->known, entry->n_known);
 	drop_lacks(entry->lacks, entry->n_lacks);
+	spg_texts_finish(&entry->shown);
 	spg_tracked_finish(&entry->tracked);
 	spg_standing_finish(&entry->standing);
 	spg_product_unref(entry->product);
@@ -485,6 +488,16 @@ static int take_over_files(struct entry *entry, const struct spg_observation *ob
 	return 0;
 }
 
+/* What a survey of some files did not look at stays. */
+static int take_over_shown(struct entry *entry, const struct spg_observation *obs)
+{
+	if (obs->depth == SPG_SURVEY_LOCKS)
+		return 0;
+	if (obs->depth == SPG_SURVEY_FULL)
+		spg_texts_finish(&entry->shown);
+	return spg_verdict_tell_shown(obs, &entry->shown);
+}
+
 static int take_over_lacks(struct entry *entry, const struct spg_observation *obs)
 {
 	struct spg_lack *lacks = calloc(obs->n_lacks + 1, sizeof(*lacks));
@@ -530,6 +543,8 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 		r = take_over_files(entry, obs);
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
 		r = take_over_lacks(entry, obs);
+	if (r == 0)
+		r = take_over_shown(entry, obs);
 	if (r < 0) {
 		while (changes->n > n_before)
 			spg_event_unref(changes->events[--changes->n]);
@@ -616,6 +631,11 @@ void spg_model_summarise(
 		.n_uses = entry->tracked.n_uses,
 		.n_locks = entry->tracked.n_locks,
 	};
+}
+
+const struct spg_texts *spg_model_shown(const struct spg_model *model, size_t index)
+{
+	return &model->entries[index]->shown;
 }
 
 const struct spg_lack *spg_model_lacks(

@@ -179,6 +179,10 @@ struct spg_model_summary {
 void spg_model_summarise(
 	const struct spg_model *model, size_t index, struct spg_model_summary *ret);
 
+/** Who shows old versions of files of product @index, in words; borrowed until the next
+ * spg_model_apply(). */
+const struct spg_texts *spg_model_shown(const struct spg_model *model, size_t index);
+
 /** What the last full survey of product @index could not look at; borrowed
  * until the next spg_model_apply(). */
 const struct spg_lack *spg_model_lacks(

@@ -169,42 +169,67 @@ static void put_beholder(struct spg_buf *buf, const struct spg_seen_keeper *keep
 	}
 }
 
+static void put_keeper(struct spg_buf *buf, const struct spg_observation *obs,
+	const struct spg_seen_keeper *keeper)
+{
+	put_file(buf, obs, keeper->file, obs->files[keeper->file].file->path);
+	switch (keeper->kind) {
+	case SPG_KEEPER_PROBE:
+		spg_buf_puts(buf, " has a probe in it");
+		if (keeper->place) {
+			spg_buf_puts(buf, ": the event ");
+			spg_text_escape(buf, keeper->place, false);
+		} else if (keeper->process) {
+			spg_buf_puts(buf, ", of ");
+			put_process(buf, keeper->process);
+		} else {
+			spg_buf_puts(buf, ", of a BPF link that no process has open");
+		}
+		break;
+	case SPG_KEEPER_MOUNT:
+		spg_buf_puts(buf, " is mounted");
+		put_beholder(buf, keeper);
+		break;
+	case SPG_KEEPER_DETACHED:
+		spg_buf_puts(buf, " has a mount that is attached nowhere");
+		if (keeper->process) {
+			spg_buf_puts(buf, ", which is open in ");
+			put_process(buf, keeper->process);
+		}
+		break;
+	case SPG_KEEPER_LAYER:
+		spg_buf_puts(buf, " is shown by an overlay");
+		put_beholder(buf, keeper);
+		break;
+	}
+}
+
 static int explain_keeper(const struct spg_observation *obs,
 	const struct spg_seen_keeper *keeper, struct spg_verdict *v)
 {
 	struct spg_buf buf = SPG_BUF_NULL;
 
-	put_file(&buf, obs, keeper->file, obs->files[keeper->file].file->path);
-	switch (keeper->kind) {
-	case SPG_KEEPER_PROBE:
-		spg_buf_puts(&buf, " has a probe in it");
-		if (keeper->place) {
-			spg_buf_puts(&buf, ": the event ");
-			spg_text_escape(&buf, keeper->place, false);
-		} else if (keeper->process) {
-			spg_buf_puts(&buf, ", of ");
-			put_process(&buf, keeper->process);
-		} else {
-			spg_buf_puts(&buf, ", of a BPF link that no process has open");
-		}
-		break;
-	case SPG_KEEPER_MOUNT:
-		spg_buf_puts(&buf, " is mounted");
-		put_beholder(&buf, keeper);
-		break;
-	case SPG_KEEPER_DETACHED:
-		spg_buf_puts(&buf, " has a mount that is attached nowhere");
-		if (keeper->process) {
-			spg_buf_puts(&buf, ", which is open in ");
-			put_process(&buf, keeper->process);
-		}
-		break;
-	case SPG_KEEPER_LAYER:
-		spg_buf_puts(&buf, " is shown by an overlay");
-		put_beholder(&buf, keeper);
-		break;
-	}
+	put_keeper(&buf, obs, keeper);
 	return add_line(reasons_of(v), &buf);
+}
+
+int spg_verdict_tell_shown(const struct spg_observation *obs, struct spg_texts *texts)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < obs->n_keepers; i++) {
+		const struct spg_seen_keeper *keeper = &obs->keepers[i];
+		struct spg_buf buf = SPG_BUF_NULL;
+
+		if (obs->files[keeper->file].presence != SPG_REPLACED ||
+			!spg_keeper_matters(obs, keeper))
+			continue;
+		put_keeper(&buf, obs, keeper);
+		r = buf.failed ? SPG_ERR_NOMEM
+		               : spg_texts_add_new(texts, spg_buf_text(&buf));
+		spg_buf_finish(&buf);
+	}
+	return r;
 }
 
 static int advise_keeper(const struct spg_seen_keeper *keeper, struct spg_verdict *v)

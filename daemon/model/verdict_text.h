@@ -2,8 +2,9 @@
 #pragma once
 /*
  * A verdict in words: the reasons, and what to do next. Part of verdict.c,
- * which calls it once the states are known; nothing else does. Pure.
+ * which calls it once the states are known. Pure.
  */
+#include "common/texts.h"
 #include "daemon/model/name_set.h"
 #include "daemon/model/verdict.h"
 
@@ -14,6 +15,10 @@
  * product's own files). In verdict.c. */
 bool spg_lack_counts(const struct spg_observation *obs, const struct spg_lack *lack,
 	const struct spg_name_set *asked);
+
+/** Append who shows old versions of the files, though they have been replaced. Returns 0
+ * or SPG_ERR_NOMEM. */
+int spg_verdict_tell_shown(const struct spg_observation *obs, struct spg_texts *texts);
 
 /** Fill in ->reasons and ->next. Returns 0 or SPG_ERR_NOMEM. */
 int spg_verdict_explain(const struct spg_observation *obs,

@@ -12,7 +12,7 @@
 #define JOURNAL_MAX INT64_C(10000)
 
 /* Which list of words a note belongs to. */
-enum role { ROLE_REASON, ROLE_NEXT, ROLE_FINDING, ROLES };
+enum role { ROLE_REASON, ROLE_NEXT, ROLE_FINDING, ROLE_SHOWN, ROLES };
 
 struct put {
 	struct spg_install *install;
@@ -106,7 +106,9 @@ static int put_install(struct spg_db *db, void *data)
 		r = put_notes(db, in->id, ROLE_REASON, &in->reasons);
 	if (r == 0)
 		r = put_notes(db, in->id, ROLE_NEXT, &in->next);
-	return r == 0 ? put_notes(db, in->id, ROLE_FINDING, &in->findings) : r;
+	if (r == 0)
+		r = put_notes(db, in->id, ROLE_FINDING, &in->findings);
+	return r == 0 ? put_notes(db, in->id, ROLE_SHOWN, &in->shown) : r;
 }
 
 static int put_sidestep(struct spg_db *db, void *data)
@@ -262,6 +264,7 @@ static int note_row(void *user, sqlite3_stmt *s)
 		[ROLE_REASON] = &install->reasons,
 		[ROLE_NEXT] = &install->next,
 		[ROLE_FINDING] = &install->findings,
+		[ROLE_SHOWN] = &install->shown,
 	};
 	int role = sqlite3_column_int(s, 0);
 

@@ -53,7 +53,8 @@
  *                 the latest time in it, a bit for each kind in it, and bit 40
  *                 when an event in it has no file.
  *   installs, install_files, install_holders, install_notes, sidesteps
- *                 see the views; notes: role 0 why, 1 what to do, 2 findings
+ *                 see the views; notes: role 0 why, 1 what to do, 2 findings,
+ *                 3 who shows old versions
  *   event_blocks  which blocks have events about a subject: a file (row * 4),
  *                 a process (row * 4 + 1), a product (text row * 4 + 2), a
  *                 name of processes (fold * 4 + 3)

@@ -286,6 +286,34 @@ class KeepersTest(SystemTest):
         shell.end()
         self.assert_safe_in_time(daemon)
 
+    def newest_install(self, daemon):
+        with contextlib.closing(daemon.rpc()) as rpc:
+            return rpc.call("installs", wait=FAIL_AFTER, limit=1)["installs"][0]
+
+    def test_an_install_below_a_mount(self):
+        """It is not clean while some get the old version, and nothing is left of it
+        when they do not."""
+        path, daemon = self.begin()
+        there = self.file("there", self.scratch)
+        shell = self.shell()
+        shell.run(f"mount --bind {path} {there}")
+        for name in ("Mdbperf.dll", "Other.dll"):
+            self.replace(os.path.join(os.path.dirname(path), name))
+        self.assert_verdict(daemon.check(), "blocked")
+        install = self.newest_install(daemon)
+        self.assertEqual(install["outcome"], "mixed", install)
+        self.assertIn(f"an old version of Mdbperf.dll is mounted at {there}",
+                      " ".join(install["reasons"]), install)
+        self.assertEqual(install["skipped"], 0, install)
+        shell.end()
+        self.assert_safe_in_time(daemon)
+        daemon.stop()
+        daemon.start()
+        self.assert_safe(daemon)
+        self.replace(path, b"the next version\n")
+        self.assert_safe_in_time(daemon)
+        self.assertEqual(self.newest_install(daemon)["outcome"], "clean")
+
     def test_where_a_mount_matters(self):
         path, in_place = self.begin(replaced="in-place")
         by_rename = self.daemon(Product("app", os.path.dirname(path), replaced="rename"),

@@ -22,12 +22,25 @@ static const struct {
 	const char *before, *after, *touched, *held;
 	const char *expected; /* the payload; NULL: not known */
 	const char *left;     /* left out by the install before: "NAME=CONTENT" */
+	const char *shown;    /* an old version, and to whom; NULL: none */
 	const char *outcome;  /* and the files: "NAME change", then "? reason" */
 } rows[] = {
 	/* All replaced. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@2.0=y", "a.dll:r b.dll:r", "",
 		.outcome = "clean: a.dll replaced, b.dll replaced\n"
 			   "? it finished clean: what is there fits together\n"},
+	/* ... and somebody is shown what was there before: it fits together, and is not
+	 * clean. */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@2.0=y", "a.dll:r b.dll:r", "",
+		.shown = "an old version of a.dll is mounted",
+		.outcome = "mixed: a.dll replaced, b.dll replaced\n"
+			   "? an old version of a.dll is mounted\n"},
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
+		"b.dll:perfmon", .shown = "an old version of a.dll is mounted",
+		.outcome =
+			"mixed: a.dll replaced, b.dll skipped\n"
+			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"
+			"? an old version of a.dll is mounted\n"},
 	/* One held, its like replaced. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
 		"b.dll:perfmon",
@@ -311,8 +324,13 @@ START_TEST(judge)
 		rows[_i].left ? make_previous(rows[_i].left) : NULL;
 	struct spg_expected expected = SPG_EXPECTED_NULL;
 	struct spg_outcome_facts facts = {.product = product, .previous = previous};
+	struct spg_texts shown = SPG_TEXTS_NULL;
 	char *text;
 
+	if (rows[_i].shown) {
+		ck_assert_int_eq(spg_texts_add(&shown, rows[_i].shown), 0);
+		facts.shown = &shown;
+	}
 	if (rows[_i].expected) {
 		expected = make_expected(rows[_i].expected);
 		facts.expected = &expected;
@@ -324,7 +342,10 @@ START_TEST(judge)
 	ck_assert_str_eq(text, rows[_i].outcome);
 	/* Who has to do something is told what. */
 	ck_assert_int_eq(install->next.n > 0, install->outcome != SPG_INSTALL_CLEAN);
+	/* With nothing else amiss it is over when that has gone. */
+	ck_assert_int_eq(install->shown.n, rows[_i].shown && !*rows[_i].held);
 	free(text);
+	spg_texts_finish(&shown);
 	spg_expected_finish(&expected);
 	spg_module_set_unref(facts.before);
 	spg_module_set_unref(facts.after);
