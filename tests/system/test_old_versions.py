@@ -198,6 +198,34 @@ class OldVersionsTest(SystemTest):
         self.file("Mdbperf.dll", self.directory("bin"))
         self.found(self.bin, holder)
 
+    # In a subvolume
+
+    def test_in_one_subvolume_of_several(self):
+        """Their directories have one number: the old version belongs to its own."""
+        if not shutil.which("btrfs"):
+            self.skipTest("no btrfs program here")
+        root = self.loop_image("btrfs", 128)
+        one, two = os.path.join(root, "one"), os.path.join(root, "two")
+        for path in (one, two):
+            subprocess.run(["btrfs", "-q", "subvolume", "create", path], check=True)
+            self.file("Other.dll", path)
+        self.assertEqual(os.stat(one).st_ino, os.stat(two).st_ino)
+        for state in STATES:
+            with self.subTest(state=state):
+                self.cases += 1
+                path = (self.program if state == "exec" else self.file)("Admin.exe", two)
+                holder = self.hold(state, path)
+                os.unlink(path)
+                daemon = self.daemon(Product("both", one, two), Product("one", one),
+                                     home=f"home-{self.cases}")
+                answer = daemon.check("--product", "both")
+                self.assert_verdict(answer, "blocked")
+                self.use_of(answer, path, holder.pid)
+                self.assert_verdict(daemon.check("--product", "one"), "safe")
+                holder.kill()
+                self.assert_verdict(daemon.check("--product", "both"), "safe")
+                daemon.close()
+
     # Behind a link that leads nowhere by now
 
     def test_what_a_link_led_to_was_deleted(self):

@@ -17,6 +17,12 @@
 #include "daemon/watch/linux/counted.h"
 #include "daemon/watch/linux/memory.h"
 
+/* The kernel's own encoding (linux/kdev_t.h). */
+static uint64_t device_of(uint32_t dev)
+{
+	return makedev(dev >> 20, dev & 0xfffff);
+}
+
 static bool has_device(const struct spg_counted_files *c,
 	const struct spg_landmarks *landmarks, const struct spg_mounts *mounts,
 	uint64_t sdev)
@@ -41,10 +47,8 @@ static bool has_device(const struct spg_counted_files *c,
 static int lack_lost(struct spg_survey *s, const struct spg_bpf_hit *hit,
 	const char *remedy, const char *why)
 {
-	uint64_t sdev = makedev(hit->sdev >> 20, hit->sdev & 0xfffff);
-
-	if (s->counted->told_lost ||
-		!has_device(s->counted, &s->landmarks, s->surveyor->mounts, sdev))
+	if (s->counted->told_lost || !has_device(s->counted, &s->landmarks,
+					     s->surveyor->mounts, device_of(hit->sdev)))
 		return 0;
 	s->counted->told_lost = true;
 	s->obs->search_failed = true;
@@ -53,20 +57,28 @@ static int lack_lost(struct spg_survey *s, const struct spg_bpf_hit *hit,
 		why);
 }
 
+/* True when @mark's directory, whose number is the parent's, is on its device. Below
+ * one superblock of btrfs numbers repeat: stat(2) tells its subvolumes apart. */
+static bool is_on_device(const struct spg_survey *s, const struct spg_landmark *mark,
+	const struct spg_bpf_hit *hit)
+{
+	const struct spg_mount *mount;
+
+	if (hit->parent_dev != hit->parent_sdev)
+		return mark->id.dev == device_of(hit->parent_dev);
+	mount = spg_mounts_find(s->surveyor->mounts, mark->real_path);
+	return mount && mount->dev == device_of(hit->parent_sdev);
+}
+
 /* The directory of the product's in which it lay, or NULL. */
 static const struct spg_landmark *find_parent(
 	const struct spg_survey *s, const struct spg_bpf_hit *hit)
 {
-	uint64_t sdev = makedev(hit->parent_sdev >> 20, hit->parent_sdev & 0xfffff);
-
 	for (size_t i = 0; i < s->landmarks.n; i++) {
 		const struct spg_landmark *mark = &s->landmarks.marks[i];
-		const struct spg_mount *mount;
 
-		if (mark->is_link || mark->id.ino != hit->parent_ino)
-			continue;
-		mount = spg_mounts_find(s->surveyor->mounts, mark->real_path);
-		if (mount && mount->dev == sdev)
+		if (!mark->is_link && mark->id.ino == hit->parent_ino &&
+			is_on_device(s, mark, hit))
 			return mark;
 	}
 	return NULL;

@@ -233,6 +233,7 @@ struct btrfs_key {
 };
 struct btrfs_root {
 	struct btrfs_key root_key;
+	__u32 anon_dev;
 };
 struct btrfs_inode {
 	struct btrfs_root *root;

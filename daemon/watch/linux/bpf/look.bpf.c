@@ -439,6 +439,7 @@ static __always_inline void report_name(struct seq_file *seq, struct spg_bpf_hit
 	hit->parent_ino = BPF_CORE_READ(parent, i_ino);
 	hit->parent_sdev = BPF_CORE_READ(parent, i_sb, s_dev);
 	hit->parent_gone = BPF_CORE_READ(parent, i_nlink) == 0;
+	hit->parent_dev = stat_device_of(parent);
 	hit->name[0] = 0;
 	if (BPF_CORE_READ(dentry, d_name.len) < SPG_BPF_NAME)
 		bpf_probe_read_kernel_str(

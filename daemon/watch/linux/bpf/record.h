@@ -85,10 +85,10 @@ struct spg_bpf_hit {
 	__u32 mode; /* FMODE_READ 1, FMODE_WRITE 2 */
 	__u32 sdev; /* as in struct spg_bpf_inode_key */
 	/* Of one that has lost its name: what that was ("": too long to tell), and
-	 * the inode of the directory. */
-	__u32 parent_sdev;
+	 * the inode of the directory. @parent_dev: as stat(2) reports it, which is
+	 * another one than the superblock's where the subvolume is known. */
+	__u32 parent_sdev, parent_dev;
 	__u32 parent_gone; /* the directory was deleted too */
-	__u32 reserved;
 	__u64 parent_ino;
 	char name[SPG_BPF_NAME];
 };
