@@ -201,6 +201,22 @@ static void apply(struct map *map, unsigned owner, const struct call *call)
 		map->at[owner][i] = call->step == TAKEN ? (int)call->lock.mode : -1;
 }
 
+/* True when @owner's bytes @first up to @end, not included, are tracked as one. */
+static bool is_tracked(
+	const struct world *w, unsigned owner, int mode, int first, int end)
+{
+	int64_t last = end == BYTES ? SPG_LOCK_EOF : end - 1;
+
+	for (size_t i = 0; i < w->tracked.n_locks; i++) {
+		const struct spg_tracked_lock *lock = &w->tracked.locks[i];
+
+		if (lock->owner == owner + 1 && (int)lock->lock.mode == mode &&
+			lock->lock.start == first && lock->lock.end == last)
+			return true;
+	}
+	return false;
+}
+
 /* The runs of one owner and mode, as tracked locks should have them. */
 static size_t check_runs(const struct map *map, const struct world *w, unsigned owner)
 {
@@ -208,24 +224,14 @@ static size_t check_runs(const struct map *map, const struct world *w, unsigned 
 
 	for (int first = 0, end; first < BYTES; first = end) {
 		int mode = map->at[owner][first];
-		bool found = false;
 
 		for (end = first; end < BYTES && map->at[owner][end] == mode; end++)
 			;
 		if (mode < 0)
 			continue;
 		n++;
-		for (size_t i = 0; i < w->tracked.n_locks; i++) {
-			const struct spg_tracked_lock *lock = &w->tracked.locks[i];
-
-			found = found ||
-			        (lock->owner == owner + 1 &&
-					(int)lock->lock.mode == mode &&
-					lock->lock.start == first &&
-					lock->lock.end == (end == BYTES ? SPG_LOCK_EOF
-									: end - 1));
-		}
-		ck_assert_msg(found, "owner %u: %s %d-%d is not tracked", owner,
+		ck_assert_msg(is_tracked(w, owner, mode, first, end),
+			"owner %u: %s %d-%d is not tracked", owner,
 			mode ? "write" : "read", first, end - 1);
 	}
 	return n;
