@@ -56,8 +56,9 @@ struct spg_seen_file {
 	/* Somebody keeps it without having it open, and nothing shows who: no record
 	 * of @keepers explains it. */
 	bool kept;
-	/* Its locks could not be read: what is known of them stays. */
-	bool locks_unread;
+	/* Its locks could not be read: what is known of them stays. But @nobody_waits:
+	 * who waits for a lock has the file open, and nobody has. */
+	bool locks_unread, nobody_waits;
 };
 
 struct spg_seen_use {

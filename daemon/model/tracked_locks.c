@@ -334,15 +334,22 @@ static int64_t end_time(
 		SPG_EVENT_BIT(SPG_EVENT_CLOSE), after_ns, t->now_ns);
 }
 
-/* True when silence about a lock of @file means that there is none. */
+/* True when silence about the lock @known means that it is over. */
 static bool was_looked_at(
-	const struct spg_observation *obs, const struct spg_file *file)
+	const struct spg_observation *obs, const struct spg_tracked_lock *known)
 {
-	for (size_t i = 0; i < obs->n_files; i++)
-		if (spg_tracked_order_file(obs->files[i].file, file) == 0)
-			return obs->files[i].presence == SPG_GONE ||
-			       (obs->files[i].census != SPG_CENSUS_UNKNOWN &&
-				       !obs->files[i].locks_unread);
+	for (size_t i = 0; i < obs->n_files; i++) {
+		const struct spg_seen_file *seen = &obs->files[i];
+
+		if (spg_tracked_order_file(seen->file, known->file) != 0)
+			continue;
+		if (seen->presence == SPG_GONE)
+			return true;
+		if (seen->census == SPG_CENSUS_UNKNOWN)
+			return false;
+		return !seen->locks_unread ||
+		       (seen->nobody_waits && known->state == SPG_LOCK_WAITING);
+	}
 	return obs->depth == SPG_SURVEY_FULL;
 }
 
@@ -355,7 +362,7 @@ static int merge_group(struct group *group, const struct spg_observation *obs,
 	for (size_t i = 0; r == 0 && i < group->n_known; i++) {
 		const struct spg_tracked_lock *known = group->known[i];
 
-		if (known && was_looked_at(obs, known->file))
+		if (known && was_looked_at(obs, known))
 			r = spg_tracked_emit_lock(
 				t, SPG_EVENT_UNLOCK, known, end_time(t, known));
 		else if (known)

@@ -5,6 +5,7 @@ it was: every one is in the history, with its true owner, and no other."""
 import fcntl
 import os
 import shutil
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -279,6 +280,32 @@ class LockHistoryTest(SystemTest):
                 holder.kill()
                 self.assert_safe(daemon)
                 daemon.close()
+
+    @only_in("bpf")
+    def test_ended_in_an_old_version_on_an_overlay(self):
+        """Its merged inode, which has the locks, has no name as soon as nobody has it
+        open; the old version goes on as a mapping of the real file below."""
+        lower, upper, work = (self.directory(name) for name in ("lower", "upper", "work"))
+        self.file("Mdbperf.dll", lower)
+        merged = self.overlay(lower, upper, work, "merged")
+        dll = os.path.join(merged, "Mdbperf.dll")
+        daemon = self.daemon(Product("app", merged))
+        self.hold("mapped", dll)
+        holder = self.hold("flock-exclusive", dll)
+        waiter = self.hold("wait-flock", dll)
+        waits = ("flock", "write", "waiting", 0, None)
+        self.assertEqual(self.intervals(daemon, waiter.pid, dll), [waits])
+        os.rename(self.file("new", merged), dll)
+        self.assert_verdict(daemon.check(), "blocked")
+        # At once, so that no look comes in between.
+        for process in (waiter, holder):
+            os.kill(process.pid, signal.SIGKILL)
+        for process in (waiter, holder):
+            process.kill()
+        for process in (waiter, holder):
+            self.assertEqual(self.intervals(daemon, process.pid, dll), [])
+        self.assertIn(waits, self.intervals(daemon, waiter.pid, dll, ended=True))
+        self.assert_verdict(daemon.check(), "blocked")
 
     @only_in("bpf")
     def test_inherited(self):

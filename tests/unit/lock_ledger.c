@@ -343,6 +343,49 @@ START_TEST(surveys_confirm)
 }
 END_TEST
 
+/* What a survey that could not read the locks says of somebody who waited. */
+static void ends_waiting(bool unread, bool nobody_waits, const char *expect)
+{
+	struct world w = {0};
+	struct spg_product *product = help_product();
+	struct spg_observation *obs = help_observe(
+		product, SPG_SURVEY_LOCKS, 300, "file a.dll busy replaced");
+	static const struct call calls[] = {
+		{TAKEN, 1, "scanner", {P, W, 0, 9}, ""},
+		{WAITS, 2, "perfmon", {P, W, 0, 9}, ""},
+	};
+	struct spg_tracking t;
+	char *got;
+
+	w.file = spg_file_ref(obs->files[0].file);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(note(&w, &calls[i]), 0);
+	spg_event_list_finish(&w.changes);
+	obs->files[0].locks_unread = unread;
+	obs->files[0].nobody_waits = nobody_waits;
+	w.now_ns = 300;
+	t = tracking_of(&w);
+	ck_assert_int_eq(spg_tracked_update(&w.tracked, obs, &t), 0);
+	got = help_events_text(&w.changes);
+	ck_assert_str_eq(got, expect);
+	free(got);
+	spg_observation_destroy(obs);
+	spg_product_unref(product);
+	world_finish(&w);
+}
+
+START_TEST(who_waits_has_it_open)
+{
+	const char *over = "unlock a.dll perfmon posix write 0-9 #2 at=300 since=200\n";
+
+	ends_waiting(true, false, "");
+	ends_waiting(true, true, over);
+	ends_waiting(false, false,
+		"unlock a.dll scanner posix write 0-9 #1 at=300 since=100\n"
+		"unlock a.dll perfmon posix write 0-9 #2 at=300 since=200\n");
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("lock-ledger");
@@ -351,5 +394,6 @@ int main(void)
 	tcase_add_test(tc, asks_about_leases);
 	tcase_add_loop_test(tc, equals_a_map, 0, 50);
 	tcase_add_test(tc, surveys_confirm);
+	tcase_add_test(tc, who_waits_has_it_open);
 	return spg_run_suite("lock-ledger", tc);
 }

@@ -50,6 +50,7 @@ struct spg_counted_files {
 	bool churns;
 	int64_t readers;   /* of all inodes, at the last census */
 	unsigned censuses; /* while there was a guard */
+	bool unopened;     /* an open file that a process shows could not be named */
 	bool told_limit;   /* a lack says that not all locks are told of */
 	bool told_lost;    /* a lack says that not all of them could be seen */
 };

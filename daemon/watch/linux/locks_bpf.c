@@ -149,6 +149,7 @@ int spg_read_locks_bpf(struct spg_survey *s)
 		seen->locks_unread =
 			spg_linux_file(seen->file)->class == SPG_FS_OVERLAY &&
 			seen->presence == SPG_REPLACED && !spg_counted_has_merged(c, i);
+		seen->nobody_waits = seen->locks_unread && !c->unopened;
 	}
 	free(inodes);
 	free(list.held);

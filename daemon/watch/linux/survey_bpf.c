@@ -116,6 +116,7 @@ static int name_by_holder(
 	fd = open(link, SPG_OPEN_NAME);
 	if (fd < 0) {
 		(void)spg_attribution_failed(&s->attribution, errno);
+		s->counted->unopened = true;
 		return 0;
 	}
 	if (fstat(fd, &st) == 0 &&
@@ -311,7 +312,7 @@ static int look(struct spg_survey *s, enum look_kind kind, bool final)
 	s->attribution.n_stuck = 0;
 	s->attribution.stuck[0] = '\0';
 	s->attribution.user = s;
-	c->found_lost = false;
+	c->found_lost = c->unopened = false;
 	r = spg_counted_take_census(s, 0);
 	if (r == 0)
 		r = search(s, kind, pids, n_pids);
