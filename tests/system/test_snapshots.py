@@ -98,10 +98,22 @@ class SnapshotsTest(SystemTest):
         for state in STATES:
             with self.subTest(state=state):
                 holder = self.hold(state, self.twin(self.dll))
-                if state == "read":
-                    self.assert_safe(daemon)
+                self.assert_safe(daemon)
                 holder.kill()
                 self.assert_safe(daemon)
+
+    def test_holders_of_the_snapshot_beside_one_of_another_file(self):
+        """For that one everybody is searched and all locks are read."""
+        daemon = self.daemon(Product("app", self.original))
+        self.hold("read", self.exe)
+        for state in STATES:
+            with self.subTest(state=state):
+                holder = self.hold(state, self.twin(self.dll))
+                answer = daemon.check()
+                self.assertEqual([entry["path"] for entry in answer["files"]
+                                  if entry["state"] != "free"], [self.exe],
+                                 self.show(answer))
+                holder.kill()
 
 
 if __name__ == "__main__":

@@ -147,6 +147,14 @@ static int read_all(const char *path, struct spg_buf *buf)
 	return buf->failed ? SPG_ERR_NOMEM : err;
 }
 
+/* Nobody has the file open, so nobody has a lock on it: what is listed by its number
+ * is its twin's in another subvolume of btrfs. */
+static bool has_no_locks(const struct spg_observation *obs, size_t file)
+{
+	return obs->files[file].census == SPG_CENSUS_FREE ||
+	       obs->files[file].presence == SPG_GONE;
+}
+
 /* The locks that one descriptor shows. */
 static int read_spot(struct spg_attribution *a, const struct spg_spot *spot)
 {
@@ -155,6 +163,8 @@ static int read_spot(struct spg_attribution *a, const struct spg_spot *spot)
 	char path[80], *save = NULL;
 	int r;
 
+	if (has_no_locks(a->obs, spot->file))
+		return 0;
 	snprintf(path, sizeof(path),
 		"/proc/%" PRId32 "/task/%" PRId32 "/fdinfo/%" PRId32, spot->pid,
 		spot->tid, spot->fd);
@@ -242,7 +252,8 @@ static size_t find_ofd_waiter(const struct spg_attribution *a, size_t file)
 static size_t find_use(const struct spg_observation *obs, size_t file, int32_t pid)
 {
 	for (size_t i = 0; i < obs->n_uses; i++)
-		if (obs->uses[i].file == file && obs->uses[i].process->id.pid == pid)
+		if (obs->uses[i].file == file && obs->uses[i].how &&
+			obs->uses[i].process->id.pid == pid)
 			return i;
 	return SPG_NO_FILE;
 }
@@ -254,6 +265,8 @@ static int add_listed(struct spg_attribution *a, size_t n_attributed,
 	struct spg_observation *obs = a->obs;
 	size_t use = SPG_NO_FILE;
 
+	if (has_no_locks(obs, file))
+		return 0;
 	if (!line->waiting && is_attributed(obs, n_attributed, file, line))
 		return 0;
 	if (line->pid > 0)
