@@ -77,6 +77,7 @@ class History:
         self.first = 0 if whole else self.n_compared
         told = [(defaultdict(int), set(), set()) for _ in self.snapshots]
         self.rows = defaultdict(list)
+        self.lock_rows = defaultdict(list)
         for path, pid, how, since, until in uses:
             self.rows[path, pid].append((how, since, until))
             key = path, pid, frozenset(how.split(",")) - LOCK_WORDS
@@ -85,6 +86,7 @@ class History:
         for path, pid, kind, mode, start, end, state, since, until in locks:
             end = END if end is None else end
             slack = LEASE_SLACK_NS if kind == "lease" or "overlay" in path else SLACK_NS
+            self.lock_rows[path, kind, mode, start, end, state, pid].append((since, until))
             for i in self.moments(since, until):
                 newest = kind == "lease" and i == len(self.snapshots) - 1
                 told[i][1].add((path, kind, mode, start, end, state, pid))
@@ -118,7 +120,7 @@ class History:
                 continue
             if lock[1] == "lease" and (starred in want.must or starred[:-1] in want.may):
                 continue
-            yield f"{at}STALE LOCK {lock}"
+            yield f"{at}STALE LOCK {lock} at {want.at}; told: {self.lock_rows[lock]}"
 
     # Where locks have events
 
@@ -148,7 +150,7 @@ class History:
         for start, after in zip(cuts, cuts[1:]):
             here = [r for r in true if r[0] <= start and r[1] >= start]
             fresh = {r[2] for r in here if r[4]}
-            episodes = join_true([r[2:4] for r in here])
+            episodes = join_true(set(r[2:4] for r in here))
             spans = join_told([r[2:] for r in told if r[0] <= start and r[1] >= start])
             self.n_brief += len(episodes)
             yield from self.region(f"{key} bytes {start}..{after - 1}", episodes, spans, fresh)
@@ -157,23 +159,37 @@ class History:
     def region(what, episodes, spans, fresh):
         left = list(spans)
         slack = LEASE_SLACK_NS if "overlay" in what else SLACK_NS
-        for begun, ended in episodes:
+        shared = []  # episodes of several owners: which, and how many of them are untold
+        for begun, ended, n_owners in episodes:
             chain = next((chain for span in left if is_at(begun, span[0], slack)
                           for chain in [chain_to(ended, span, left, slack)] if chain), None)
             if not chain and begun in fresh:
                 # Told from when it was first looked at, or not at all.
                 chain = [span for span in left if begun[0] <= span[0] and
                          (ended is None or span[0] <= ended[1] + SLACK_NS)]
-                left = [span for span in left if span not in chain]
-            elif chain:
-                left = [span for span in left if span not in chain]
-            else:
+            elif not chain:
                 yield f"lock {what}: no interval from {begun} to {ended}; there are {left}"
+                continue
+            left = [span for span in left if span not in chain]
+            shared.append([begun, ended, n_owners - len(chain)])
         for span in left:
             # The same: what was handed on may show as two for a moment.
             if "overlay" in what and span[1] is not None and span[1] - span[0] < slack:
                 continue
+            # One owner's end is as much like the episode's as the last one's, when
+            # they are closer together than can be told apart.
+            part = next((one for one in shared if one[2] > 0 and
+                         is_part(span, one[0], one[1], slack)), None)
+            if part:
+                part[2] -= 1
+                continue
             yield f"lock {what}: interval {span} of a lock that was not"
+
+
+def is_part(span, begun, ended, slack):
+    """True when @span is within the episode."""
+    return begun[0] - slack <= span[0] and (
+        ended is None or (span[1] is not None and span[1] <= ended[1] + slack))
 
 
 def is_at(window, time, slack):
@@ -199,15 +215,16 @@ def chain_to(ended, span, spans, slack):
 
 def join_true(episodes):
     """One after the other by the same order, or at the same time: one episode.
-    @episodes: (begun, ended), each a window (before, after) or None."""
+    @episodes: (begun, ended), each a window (before, after) or None. Returns
+    (begun, ended, how many owners followed one another)."""
     joined = []
     for begun, ended in sorted(episodes, key=lambda e: e[0]):
         if joined and (joined[-1][1] is None or joined[-1][1] >= begun):
-            last = joined[-1][1]
-            joined[-1] = (joined[-1][0], None if last is None or ended is None
-                          else max(last, ended))
+            first, last, n = joined[-1]
+            joined[-1] = (first, None if last is None or ended is None
+                          else max(last, ended), n + (last == begun))
         else:
-            joined.append((begun, ended))
+            joined.append((begun, ended, 1))
     return joined
 
 

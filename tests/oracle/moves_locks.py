@@ -41,9 +41,15 @@ class LockMoves:
             EAGAIN if conflicts else "ok", table))
         self.count("flock" if mode and not conflicts else "flock ended", not conflicts)
 
+    def may_flock(self, ofd):
+        """Who waits for another flock of the same description, and is woken to find the
+        way blocked again, gives up what that has by now (fs/locks.c, flock_lock_inode());
+        and who waits behind whom, to be woken when he leaves, is the kernel's affair."""
+        return not any(w.kind == "flock" and w.ofd is ofd for w in self.waiters)
+
     def move_flock(self):
         found = self.some_open()
-        if not found:
+        if not found or not self.may_flock(found[2]):
             return False
         self.flock(*found, self.rng.choice(("read", "read", "write", "write", None)))
 
@@ -89,6 +95,8 @@ class LockMoves:
             return False
         start, end = self.some_range()
         kind = self.rng.choice(("posix", "ofd", "flock"))
+        if kind == "flock" and not self.may_flock(found[2]):
+            return False
         mode = self.some_mode(found[2])
         for _ in range(self.rng.randrange(1, 4)):
             if kind == "flock":

@@ -40,6 +40,7 @@ WEIGHTS = {"start": 8, "fork": 6, "kill": 5, "exec": 6, "thread": 5, "join": 2, 
            "unlease": 2, "break": 1, "wait": 12, "cancel": 3}
 ENDING = ("kill", "join", "close", "unmap", "dlclose", "drop", "unlock", "unlease", "cancel")
 HISTORY_EVERY = 25  # steps
+AROUND_NS = 50_000_000
 CROWD = 130         # more descriptors and mappings than that are given back
 
 
@@ -131,6 +132,14 @@ class Oracle(Moves):
                     f"{sorted(how)} {v.path}{'' if v.current else ' (old version)'}"
                     for v in self.versions for p, how in v.uses().items() if p is process)
                     or "nothing")
+
+    def orders_around(self, differences):
+        """What was ordered at the moments, in ns, that the differences tell of."""
+        moments = [int(n) for n in re.findall(r"\b1\d{18}\b", differences)]
+        for at, text in self.told:
+            near = min(moments, key=lambda moment: abs(moment - at), default=0)
+            if abs(near - at) < AROUND_NS:
+                yield f"{at}: {text}"
 
     def check(self, **params):
         """The answer when no install is running. What an install has left is not what
@@ -313,7 +322,8 @@ def run(arguments, report):
         if oracle:
             report.note(f"seed {arguments.seed}, step {oracle.n_steps}, "
                         f"after {oracle.n_states} states, tier {arguments.tier}; last orders:")
-            report.note("\n".join(oracle.last))
+            report.note("\n".join(text for _, text in oracle.told[-40:]))
+            report.note("\n".join(oracle.orders_around(str(error))))
         report.note(f"{type(error).__name__}:\n{error}")
     else:
         report.line(True, f"seed {arguments.seed}: {oracle.n_states} states, "

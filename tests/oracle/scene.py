@@ -21,7 +21,7 @@ class Scene:
         self.processes, self.waiters = {}, {}
         self.n_processes = self.n_waiters = self.n_states = 0
         self.kinds = Counter()
-        self.last, self.log = [], LockLog()
+        self.told, self.log = [], LockLog()  # told: (time, order)
         self.pending = []  # moves that are owed before anything else
         self.lacks = {}
 
@@ -60,8 +60,7 @@ class Scene:
     # Doing
 
     def tell(self, text):
-        self.last.append(text)
-        del self.last[:-40]
+        self.told.append((time.time_ns(), text))
         if self.verbose:
             print(f"# {text}", flush=True)
 
