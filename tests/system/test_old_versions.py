@@ -6,10 +6,21 @@ an overlay and behind somebody else's mounts as well."""
 import os
 import shutil
 import subprocess
+import sys
 
 from support import Product, SystemTest, main, only_in, private_mounts, tier_in_force
 
 STATES = ("read", "mapped", "exec")
+CHANCES = 60
+# A process that is the shell of descriptor 1, and then the program 2; while the test runs.
+ENDLESSLY = """
+import os, sys
+parent = os.getppid()
+while os.getppid() == parent:
+    if os.fork() == 0:
+        os.execve(int(sys.argv[1]), ["sh", "-c", "exec " + sys.argv[2]], {})
+    os.wait()
+"""
 OVERLAY = "lowerdir={lower},upperdir={base}/upper,workdir={base}/work"
 
 
@@ -197,6 +208,35 @@ class OldVersionsTest(SystemTest):
         shutil.rmtree(self.bin)
         self.file("Mdbperf.dll", self.directory("bin"))
         self.found(self.bin, holder)
+
+    @only_in("bpf")
+    def test_of_a_process_that_goes_on_to_another_program(self):
+        """Between the search and the look at what was found it executes that one, which
+        has never been the product's: a race, so it is given many chances."""
+        shell, other = self.file("Admin.exe"), self.file("other", self.directory("elsewhere"))
+        shutil.copy("/bin/sh", shell)
+        shutil.copy("/bin/true", other)
+        for path in (shell, other):
+            os.chmod(path, 0o755)
+        self.file("Mdbperf.dll")
+        # By a descriptor that holds nothing, so that only who executes it has it.
+        fd, in_use = os.open(shell, os.O_PATH), os.open(other, os.O_RDONLY)
+        self.addCleanup(os.close, in_use)
+        os.unlink(shell)
+        runner = subprocess.Popen([sys.executable, "-c", ENDLESSLY, str(fd), other],
+                                  pass_fds=(fd,))
+        os.close(fd)
+        self.addCleanup(runner.wait)
+        self.addCleanup(runner.kill)
+        daemon = self.daemon()
+        # What the product has no pattern for is looked for among all deleted files.
+        names = self.file("names", self.scratch, b"notes.txt\n")
+        for _ in range(CHANCES):
+            daemon.check("--files", names)
+        runner.kill()
+        runner.wait()
+        # Its last child may go on for a moment.
+        self.assert_verdict(daemon.check("--wait=1m"), "safe")
 
     # In a subvolume
 

@@ -96,6 +96,7 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 	struct spg_survey *s = user;
 	struct spg_counted_files *c = s->counted;
 	struct spg_trace_files *trace_files = s->surveyor->trace_files;
+	struct spg_named *named;
 	size_t name;
 	int r;
 
@@ -104,12 +105,13 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 	name = c->by_fd[inode->fd];
 	if (name == 0 || name - 1 < c->first_name)
 		return 0;
+	named = &c->names[name - 1];
 	r = spg_array_reserve(
 		&c->inodes, c->n_inodes, &c->size_inodes, sizeof(*c->inodes));
 	if (r < 0)
 		return r;
 	c->inodes[c->n_inodes++] = (struct spg_counted){.inode = inode->inode,
-		.file = c->names[name - 1].file,
+		.file = named->file,
 		.readers = inode->readers,
 		.writers = inode->writers,
 		.flags = inode->flags,
@@ -119,11 +121,16 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		/* The kernel's own encoding (linux/kdev_t.h). */
 		.sdev = makedev(inode->key.sdev >> 20, inode->key.sdev & 0xfffff)};
 	note_merged(s);
+	if (named->expected) {
+		if (named->expected == inode->inode)
+			named->expected = 0;
+		return 0;
+	}
 	/* Before its locks are read, so that none is missed in between. */
 	if (!trace_files)
 		return 0;
-	r = spg_trace_files_add(trace_files, s->obs->product, inode,
-		s->obs->files[c->names[name - 1].file].file);
+	r = spg_trace_files_add(
+		trace_files, s->obs->product, inode, s->obs->files[named->file].file);
 	if (r == SPG_ERR_LIMIT && !c->told_limit) {
 		c->told_limit = true;
 		r = spg_observation_add_lack(s->obs, SPG_NO_FILE, false, "lock events",

@@ -16,6 +16,9 @@
 struct spg_named {
 	int fd;
 	size_t file;
+	/* What a search told of it, until a census says that it leads there; 0: it does,
+	 * or nothing was told. */
+	uint64_t expected;
 };
 
 /* One inode behind one of them. */
@@ -45,14 +48,16 @@ struct spg_counted_files {
 	struct spg_bpf_hit *hits;
 	size_t n_hits, size_hits;
 	bool found_lost; /* the search found files that nobody knew */
+	bool mistaken;   /* what it found was not there any more */
 	/* Openers that wait for a guard are counted and have no descriptor: the
 	 * counters change while they come and go, or the guard is found with files. */
 	bool churns;
-	int64_t readers;   /* of all inodes, at the last census */
-	unsigned censuses; /* while there was a guard */
-	bool unopened;     /* an open file that a process shows could not be named */
-	bool told_limit;   /* a lack says that not all locks are told of */
-	bool told_lost;    /* a lack says that not all of them could be seen */
+	int64_t readers;     /* of all inodes, at the last census */
+	unsigned censuses;   /* while there was a guard */
+	unsigned n_mistaken; /* censuses that told of something else than expected */
+	bool unopened;       /* an open file that a process shows could not be named */
+	bool told_limit;     /* a lack says that not all locks are told of */
+	bool told_lost;      /* a lack says that not all of them could be seen */
 };
 
 /** Make s->counted, if it is not there. Returns 0 or SPG_ERR_NOMEM. */

@@ -132,6 +132,20 @@ static int append(struct spg_attribution *a, const struct spot *spot, int fd)
 	return r;
 }
 
+/* True when what we have opened has lost its name: the holder may have closed it, and
+ * something else be in its place by now. */
+static bool is_lost(int fd)
+{
+	char link[64], path[PATH_MAX + 16];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n > 0)
+		path[n] = '\0';
+	return n > 0 && is_marked(path);
+}
+
 /* Take in the file behind @fd, which is closed, or -1 with errno; if nobody knows it and
  * nothing is at @there: a path as @proc_fd's process (-1: we) sees it. */
 static int take_in(struct spg_attribution *a, int proc_fd, int fd, const char *there,
@@ -146,7 +160,7 @@ static int take_in(struct spg_attribution *a, int proc_fd, int fd, const char *t
 		return 0;
 	}
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		!has_that_name(proc_fd, there, &st)) {
+		(proc_fd < 0 || is_lost(fd)) && !has_that_name(proc_fd, there, &st)) {
 		known = spg_targets_find(
 			a->targets, SPG_KEY_STAT, st.st_dev, st.st_ino, &(size_t){0});
 		if (known == SPG_NO_FILE)

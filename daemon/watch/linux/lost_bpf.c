@@ -6,16 +6,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/watch/linux/counted.h"
 #include "daemon/watch/linux/memory.h"
+
+/* Looks that may find that a link led elsewhere on an overlay. */
+#define MISTAKEN_MAX 3
 
 /* The kernel's own encoding (linux/kdev_t.h). */
 static uint64_t device_of(uint32_t dev)
@@ -169,16 +174,65 @@ static int look_at_lost(
 	return r;
 }
 
+static bool is_on_overlay(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+/*
+ * Between the search and the opening of its link a process may have closed the file,
+ * unmapped it or executed another one; then the link leads to a file that has never
+ * been the product's. So a census of the names from @first on says what they are, and
+ * the survey looks again, as after everything that moved. Of an overlay the census may
+ * not tell every layer: there, what goes on to differ counts as an old version.
+ */
+static int drop_mistaken(struct spg_survey *s, size_t first)
+{
+	struct spg_counted_files *c = s->counted;
+	size_t n = first;
+	int r;
+
+	if (c->n_names == first)
+		return 0;
+	r = spg_counted_take_census(s, first);
+	for (size_t i = first; r == 0 && i < c->n_names; i++) {
+		struct spg_named *named = &c->names[i];
+
+		c->mistaken = c->mistaken || named->expected != 0;
+		c->by_fd[named->fd] = 0;
+		if (named->expected &&
+			(c->n_mistaken < MISTAKEN_MAX || !is_on_overlay(named->fd))) {
+			s->obs->files[named->file].presence = SPG_GONE;
+			close(named->fd);
+			continue;
+		}
+		named->expected = 0;
+		c->names[n++] = *named;
+		c->by_fd[named->fd] = n;
+	}
+	if (r < 0 || !c->mistaken)
+		return r;
+	c->n_mistaken++;
+	c->n_names = n;
+	if (n > first)
+		return 0;
+	c->found_lost = false;
+	return spg_counted_take_census(s, 0);
+}
+
 int spg_look_at_lost(struct spg_survey *s)
 {
-	const struct spg_counted_files *c = s->counted;
-	size_t n_before = s->obs->n_files;
+	struct spg_counted_files *c = s->counted;
+	size_t n_before = s->obs->n_files, first = c->n_names;
 	const struct spg_bpf_hit *last = NULL;
 	bool seen = false;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < c->n_hits; i++) {
 		const struct spg_bpf_hit *hit = &c->hits[i];
+		size_t n_files = s->obs->n_files, n_names = c->n_names;
 
 		/* A library has several mappings, one beside the other; each is enough,
 		 * if it is still there. */
@@ -189,7 +243,12 @@ int spg_look_at_lost(struct spg_survey *s)
 		last = hit;
 		seen = false;
 		r = look_at_lost(s, hit, &seen);
+		for (size_t k = n_names; k < c->n_names; k++)
+			if (c->names[k].file >= n_files)
+				c->names[k].expected = hit->inode;
 	}
+	if (r == 0)
+		r = drop_mistaken(s, first);
 	for (size_t i = n_before; r == 0 && i < s->obs->n_files; i++)
 		if (s->obs->files[i].census == SPG_CENSUS_UNKNOWN)
 			r = spg_counted_probe(s, i);

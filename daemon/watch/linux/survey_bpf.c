@@ -312,7 +312,7 @@ static int look(struct spg_survey *s, enum look_kind kind, bool final)
 	s->attribution.n_stuck = 0;
 	s->attribution.stuck[0] = '\0';
 	s->attribution.user = s;
-	c->found_lost = c->unopened = false;
+	c->found_lost = c->mistaken = c->unopened = false;
 	r = spg_counted_take_census(s, 0);
 	if (r == 0)
 		r = search(s, kind, pids, n_pids);
@@ -326,7 +326,7 @@ static int look(struct spg_survey *s, enum look_kind kind, bool final)
 	if (moved < 0)
 		return moved;
 	r = spg_close_census(s, kind != LOOK_AT_KNOWN, final);
-	return r < 0 ? r : r | moved;
+	return r < 0 ? r : r | moved | c->mistaken;
 }
 
 /* What was closed may be open for some milliseconds still: the kernel lets go of it
