@@ -9,8 +9,10 @@ from compare import LOCK_WORDS
 from truth import END
 
 # Clocks are converted: kernel events are dated by the clock since boot.
-# What is closed last by a death may be let go of a little later by the kernel.
 SLACK_NS = 40_000_000
+# What is closed last by a death is let go of by the kernel when it finds the time; also
+# when the one that has it last is the daemon, which just counts everybody's files.
+LATE_NS = 250_000_000
 # That a lease is over no event tells: a look does, four times a second. Nor is every
 # event told of an old version on an overlay, whose merged inode has no name.
 LEASE_SLACK_NS = 400_000_000
@@ -85,7 +87,7 @@ class History:
                 told[i][0][key] += 1
         for path, pid, kind, mode, start, end, state, since, until in locks:
             end = END if end is None else end
-            slack = LEASE_SLACK_NS if kind == "lease" or "overlay" in path else SLACK_NS
+            slack = LEASE_SLACK_NS if kind == "lease" or "overlay" in path else LATE_NS
             self.lock_rows[path, kind, mode, start, end, state, pid].append((since, until))
             for i in self.moments(since, until):
                 newest = kind == "lease" and i == len(self.snapshots) - 1
@@ -189,21 +191,22 @@ class History:
 def is_part(span, begun, ended, slack):
     """True when @span is within the episode."""
     return begun[0] - slack <= span[0] and (
-        ended is None or (span[1] is not None and span[1] <= ended[1] + slack))
+        ended is None or (span[1] is not None and
+                          span[1] <= ended[1] + max(slack, LATE_NS)))
 
 
-def is_at(window, time, slack):
+def is_at(window, time, slack, late=None):
     """True when @time is within @window (before, after); both None: not yet."""
     if window is None or time is None:
         return window is None and time is None
-    return window[0] - slack <= time <= window[1] + slack
+    return window[0] - slack <= time <= window[1] + (late or slack)
 
 
 def chain_to(ended, span, spans, slack):
     """@span and those that follow it without a pause, from one holder to the next, up
     to one that ends at @ended; None: there is no such chain."""
     chain = [span]
-    while not is_at(ended, chain[-1][1], slack):
+    while not is_at(ended, chain[-1][1], slack, max(slack, LATE_NS)):
         end = chain[-1][1]
         span = next((s for s in spans if s not in chain and end is not None
                      and 0 <= s[0] - end <= slack), None)

@@ -91,7 +91,14 @@ class Scene:
         for waiter in granted:
             self.stage.granted(waiter.process.name, waiter.number)
             self.order(waiter.process, f"endwait {waiter.number} granted")
+        if any(waiter not in self.waiters for waiter in before):
+            self.await_waiters()
         self.log.update(self.keys(), (begun, time.time_ns()))
+
+    def await_waiters(self):
+        """Who waits behind somebody that waits no more is woken, to wait again."""
+        for process in dict.fromkeys(waiter.process for waiter in self.waiters):
+            self.stage.await_asleep(process.name, len(process.waiters))
 
     def foresee(self, before):
         """Whom the kernel lets go on, and who has to give up before that."""
