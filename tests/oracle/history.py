@@ -120,7 +120,8 @@ class History:
             what, starred = lock[:-1], (*lock[:2], "*", *lock[3:])
             if lock in want.must or what in want.may or what in want.shared:
                 continue
-            if lock[1] == "lease" and (starred in want.must or starred[:-1] in want.may):
+            if lock[1] == "lease" and (starred in want.must or starred[:-1] in want.may or
+                                       starred[:-1] in want.shared):
                 continue
             yield f"{at}STALE LOCK {lock} at {want.at}; told: {self.lock_rows[lock]}"
 
