@@ -346,7 +346,9 @@ struct signal_struct {
 	atomic_t live;
 };
 
-struct files_struct;
+struct files_struct {
+	atomic_t count; /* threads and processes that share it */
+};
 struct task_struct {
 	__s32 pid, tgid;
 	struct task_struct *real_parent, *group_leader;

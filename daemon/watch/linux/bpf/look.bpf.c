@@ -352,6 +352,7 @@ static __always_inline void fill(
 	hit->inode = (__u64)BPF_CORE_READ(file, f_inode);
 	hit->file = (__u64)file;
 	hit->table = (__u64)task->files;
+	hit->n_sharing = BPF_CORE_READ(task, files, count.counter);
 	hit->memory = (__u64)task->mm;
 	hit->tgid = task->tgid;
 	hit->tid = task->pid;
@@ -614,6 +615,7 @@ static __always_inline void tell_lock(struct lock_walk *walk, __u64 lock, bool w
 
 		flags = BPF_CORE_READ(typed, c.flc_flags);
 		out.owner = (__u64)BPF_CORE_READ(typed, c.flc_owner);
+		out.file = (__u64)BPF_CORE_READ(typed, c.flc_file);
 		out.type = BPF_CORE_READ(typed, c.flc_type);
 		out.tgid = BPF_CORE_READ(typed, c.flc_pid);
 		out.start = BPF_CORE_READ(typed, fl_start);
@@ -623,6 +625,7 @@ static __always_inline void tell_lock(struct lock_walk *walk, __u64 lock, bool w
 
 		flags = BPF_CORE_READ(flat, fl_flags);
 		out.owner = (__u64)BPF_CORE_READ(flat, fl_owner);
+		out.file = (__u64)BPF_CORE_READ(flat, fl_file);
 		out.type = BPF_CORE_READ(flat, fl_type);
 		out.tgid = BPF_CORE_READ(flat, fl_pid);
 		out.start = BPF_CORE_READ(flat, fl_start);
@@ -708,17 +711,20 @@ int read_locks(struct bpf_iter__task_file *ctx)
 /* Look through the memory of every process, besides. */
 bool walk_memory;
 
-/* The process whose memory is walked, and what is being told of it: mappings of one file,
- * one after the other, as one. */
+/* The process whose memory is walked. */
 struct area_walk {
 	struct seq_file *seq;
 	struct task_struct *task;
-	struct spg_bpf_hit hit;
 };
+
+/* What is being told of it: mappings of one file, one after the other, as one. (Not in the
+ * structure: before 6.6 the verifier follows a loop's body once, with what it begins with,
+ * and takes out what it has not come by.) */
+static struct spg_bpf_hit area;
 
 static __always_inline void tell_area(struct area_walk *walk)
 {
-	struct spg_bpf_hit *hit = &walk->hit;
+	struct spg_bpf_hit *hit = &area;
 	struct file *file = (void *)hit->file;
 
 	if (!file)
@@ -732,7 +738,7 @@ static __always_inline void tell_area(struct area_walk *walk)
 
 static long visit_area(__u32 i, struct area_walk *walk)
 {
-	struct spg_bpf_hit *hit = &walk->hit;
+	struct spg_bpf_hit *hit = &area;
 	struct vm_area_struct *vma;
 	struct file *file;
 	bool wanted;
@@ -775,6 +781,8 @@ static __always_inline void walk_areas(struct seq_file *seq, struct task_struct 
 	struct area_walk walk = {.seq = seq, .task = task};
 
 	enter_tree(&BPF_CORE_READ(task, mm)->mm_mt);
+	area.file = 0;
+	area.fd = -1;
 	mapping_number = 0;
 	bpf_loop(MAPPINGS_MAX, visit_area, &walk, 0);
 	tell_area(&walk);

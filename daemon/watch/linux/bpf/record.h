@@ -71,11 +71,13 @@ enum spg_bpf_hit_kind {
 #define SPG_BPF_MAPPINGS_MAX 120
 
 struct spg_bpf_hit {
-	__u64 inode;  /* its address; 0 in a SPG_HIT_MEMORY */
-	__u64 file;   /* the struct file's */
-	__u64 owner;  /* of an overlay's real file: the merged one that has it; or 0 */
-	__u64 table;  /* the descriptor table's: who shares it shares POSIX locks */
-	__u64 memory; /* the address space's */
+	__u64 inode; /* its address; 0 in a SPG_HIT_MEMORY */
+	__u64 file;  /* the struct file's */
+	__u64 owner; /* of an overlay's real file: the merged one that has it; or 0 */
+	__u64 table; /* the descriptor table's: who shares it shares POSIX locks */
+	__u32 n_sharing; /* that table: threads and processes */
+	__u32 reserved;
+	__u64 memory;     /* the address space's */
 	__u64 start, end; /* of a mapping, the first of several */
 	__s64 references; /* to @file, the search's own left out */
 	__u32 kind;
@@ -121,6 +123,7 @@ struct spg_bpf_keeper {
 struct spg_bpf_held {
 	__u64 inode;      /* its address */
 	__u64 owner;      /* as in struct spg_bpf_lock */
+	__u64 file;       /* the struct file that it was asked for by */
 	__s64 start, end; /* bytes, both included */
 	__u32 number;     /* in the order of the lists */
 	__s32 tgid;       /* who asked for it, in the first pid namespace */
