@@ -29,7 +29,7 @@ class Expectation:
         self.uses = {p.pid: set(how) for p, how in uses.items()}
         self.setup = {p.pid for p in uses if p.setup}
         self.blockers = self.uses.keys() - self.setup
-        self.hidden = bool(hidden)
+        self.hidden, self.shared = bool(hidden), version.shared()
         self.carriers = {t.process.pid for c in hidden for t in c.tables}
         self.held = version.held()
         self.any_mode = not self.exact or version.breaking
@@ -65,6 +65,9 @@ class Expectation:
             return {"blocked"} if self.exact or not self.setup else {"blocked", "unknown"}
         if self.setup:
             states = {"held-by-setup-stopped"} | (set() if self.exact else {"unknown"})
+            # It would be left when setup has stopped its program.
+            if self.shared and self.exact:
+                states = {"unknown"}
         else:
             states = {"free"}
         return states | ({"blocked"} if self.may or self.noise or self.mappers else set())

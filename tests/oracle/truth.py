@@ -113,6 +113,10 @@ class Version:
         return [c for ofd in self.ofds() if not ofd.tables and not ofd.maps
                 for c in ofd.carriers]
 
+    def shared(self):
+        """Does something that is no process share a description with one?"""
+        return any(ofd.carriers and (ofd.tables or ofd.maps) for ofd in self.ofds())
+
     def locks(self):
         return [lock for space in self.spaces for lock in space.locks()]
 

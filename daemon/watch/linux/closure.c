@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/err.h"
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/counted.h"
@@ -111,13 +112,45 @@ static int32_t count_executing(const struct spg_bpf_hit *hits, size_t n, uint64_
 	return executing;
 }
 
-/* True when some open file of @inode has more references than were found. A system call
- * that is at work on a descriptor which threads share has one too, for as long as it
- * lasts: look again. (The least of what was read: hits are read one after the other.) */
-static bool is_shared(const struct spg_counted_files *c, uint64_t inode)
+/* The open files by which somebody waits for a lock, once for each who does. */
+struct waiters {
+	uint64_t *files;
+	size_t n, size;
+};
+
+static int on_held(void *user, const struct spg_bpf_held *held)
+{
+	struct waiters *w = user;
+
+	if (!held->waits)
+		return 0;
+	if (spg_array_reserve(&w->files, w->n, &w->size, sizeof(*w->files)) < 0)
+		return SPG_ERR_NOMEM;
+	w->files[w->n++] = held->file;
+	return 0;
+}
+
+/* A system call at work on a descriptor has a reference of its own where others share
+ * the table (fs/file.c, fdget()): so has each wait for a lock. */
+static int64_t count_waits(const struct waiters *w, const struct spg_bpf_hit *hit)
+{
+	int64_t n = 0;
+
+	if (hit->kind != SPG_HIT_FD || hit->n_sharing < 2)
+		return 0;
+	for (size_t i = 0; i < w->n; i++)
+		n += w->files[i] == hit->file;
+	return n;
+}
+
+/* True when some open file of @inode has more references than were found. Other system
+ * calls than waits have one for as long as they last: look again. (The least of what was
+ * read: hits are read one after the other.) */
+static bool is_shared(
+	const struct spg_counted_files *c, uint64_t inode, const struct waiters *w)
 {
 	const struct spg_bpf_hit *file = NULL;
-	int64_t found = 0, references = INT64_MAX;
+	int64_t found = 0, waits = 0, references = INT64_MAX;
 	bool shared = false;
 
 	for (size_t i = 0; i < c->n_hits; i++) {
@@ -126,18 +159,38 @@ static bool is_shared(const struct spg_counted_files *c, uint64_t inode)
 		if (hit->inode != inode || spg_is_lost(hit))
 			continue;
 		if (!file || hit->file != file->file) {
-			shared = shared || (file && references > found);
-			found = 0;
+			shared = shared || (file && references > found + waits);
+			found = waits = 0;
 			references = INT64_MAX;
 			file = NULL;
 		}
 		if (!file || order_by_reference(hit, file) != 0)
 			found += hit->kind == SPG_HIT_MAPPING ? hit->n_mappings : 1;
+		if (waits == 0)
+			waits = count_waits(w, hit);
 		if (hit->references < references)
 			references = hit->references;
 		file = hit;
 	}
-	return shared || (file && references > found);
+	return shared || (file && references > found + waits);
+}
+
+/* Who waits for a lock on what is counted. */
+static int find_waiters(struct spg_survey *s, struct waiters *w)
+{
+	const struct spg_counted_files *c = s->counted;
+	uint64_t *inodes = calloc(c->n_inodes + 1, sizeof(*inodes));
+	size_t n = 0;
+	int r;
+
+	if (!inodes)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < c->n_inodes; i++)
+		if (c->inodes[i].flags & (SPG_INODE_POSIX | SPG_INODE_FLOCK))
+			inodes[n++] = c->inodes[i].inode;
+	r = n > 0 ? spg_look_locks(s->surveyor->look, inodes, n, on_held, w) : 0;
+	free(inodes);
+	return r;
 }
 
 /* Which files have a user that blocks. The caller frees. */
@@ -160,21 +213,21 @@ static int look_for_sharers(struct spg_survey *s, bool everybody, bool final)
 {
 	const struct spg_counted_files *c = s->counted;
 	bool *blocked = find_blocked(s->obs);
-	int open_ends = 0;
+	struct waiters waiters = {0};
+	int r = blocked ? find_waiters(s, &waiters) : SPG_ERR_NOMEM, open_ends = 0;
 
-	if (!blocked)
-		return SPG_ERR_NOMEM;
-	for (size_t i = 0; i < c->n_inodes; i++) {
+	for (size_t i = 0; r == 0 && i < c->n_inodes; i++) {
 		const struct spg_counted *inode = &c->inodes[i];
 
 		if (!inode->used || (everybody && blocked[inode->file]) ||
-			!is_shared(c, inode->inode))
+			!is_shared(c, inode->inode, &waiters))
 			continue;
 		open_ends = 1;
 		s->obs->files[inode->file].shared = final;
 	}
+	free(waiters.files);
 	free(blocked);
-	return open_ends;
+	return r < 0 ? r : open_ends;
 }
 
 enum balance { EVEN, HIDDEN, STALE };
