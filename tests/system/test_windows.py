@@ -12,7 +12,6 @@ from support import Product, SystemTest, main
 # the tests are the same all year; clocks that change are in tests/unit/windows.c.
 ZONE = "CET-1"
 DAY = datetime.timedelta(days=1)
-SUNDAY = 6
 
 
 def ns(moment):
@@ -29,6 +28,8 @@ class WindowsTest(SystemTest):
         self.addCleanup(self.restore_zone, before)
         self.dll = self.file("Mdbperf.dll")
         self.now = datetime.datetime.now()
+        # Never a day that is being lived through: its hours are not over.
+        self.day = (self.now.weekday() - 3) % 7
         self.start_of = self.now - 40 * DAY
 
     @staticmethod
@@ -84,18 +85,18 @@ class WindowsTest(SystemTest):
         # Since when there is history.
         db.execute("UPDATE blocks SET min_at = ?", (ns(self.start_of),))
 
-    def sundays(self):
-        """The last ones, today perhaps among them, newest first."""
+    def days(self):
+        """The last ones of that day of the week, newest first."""
         midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         return [midnight - n * DAY for n in range(40)
-                if (midnight - n * DAY).weekday() == SUNDAY]
+                if (midnight - n * DAY).weekday() == self.day]
 
-    def but_sunday_nights(self, name="shopd"):
-        """@name has the file at all times but on Sundays from 02:00 to 05:00."""
+    def but_one_night(self, name="shopd"):
+        """@name has the file at all times but on that day from 02:00 to 05:00."""
         free_until = self.start_of
-        for sunday in reversed(self.sundays()):
-            yield name, self.dll, free_until, sunday.replace(hour=2)
-            free_until = sunday.replace(hour=5)
+        for day in reversed(self.days()):
+            yield name, self.dll, free_until, day.replace(hour=2)
+            free_until = day.replace(hour=5)
         if free_until < self.now:
             yield name, self.dll, free_until, self.now
 
@@ -110,28 +111,28 @@ class WindowsTest(SystemTest):
         assert (slot["day"], slot["hour"]) == (day, hour)
         return slot
 
-    def test_sunday_night(self):
+    def test_one_night(self):
         stopped = Product("app", self.bin, setup_stops="dsamain.exe")
         elsewhere = self.file("Other.dll", self.directory("elsewhere"))
-        sunday = self.sundays()[1]
+        day = self.days()[1]
         daemon = self.with_history(
             stopped,
-            uses=[*self.but_sunday_nights(),
+            uses=[*self.but_one_night(),
                   ("dsamain.exe", self.dll, self.start_of, self.now),
                   ("vi", elsewhere, self.start_of, self.now)],
-            locks=[("backup", self.dll, sunday.replace(hour=4, minute=10),
-                    sunday.replace(hour=4, minute=20))])
+            locks=[("backup", self.dll, day.replace(hour=4, minute=10),
+                    day.replace(hour=4, minute=20))])
         answer = self.ask(daemon, "--for", "1h")
         self.assertEqual((answer["product"], answer["for"], answer["days"]), ("app", 3600, 28))
         best = answer["best"][0]
         self.assertEqual((best["day"], best["from"], best["to_day"], best["to"]),
-                         (SUNDAY, "02:00", SUNDAY, "04:00"), self.show(answer["best"]))
+                         (self.day, "02:00", self.day, "04:00"), self.show(answer["best"]))
         self.assertEqual((best["free"], best["of"], best["breakers"]), (4, 4, []), best)
-        four = self.slot(answer, SUNDAY, 4)
+        four = self.slot(answer, self.day, 4)
         self.assertEqual((four["free"], four["of"]), (3, 4), four)
         self.assertEqual(four["breakers"], [{"name": "backup", "unit": None, "times": 1}])
-        wednesday = self.slot(answer, 2, 12)
-        self.assertEqual((wednesday["free"], wednesday["breakers"][0]["name"]), (0, "shopd"))
+        next_day = self.slot(answer, (self.day + 1) % 7, 12)
+        self.assertEqual((next_day["free"], next_day["breakers"][0]["name"]), (0, "shopd"))
         # Two hours fit as well, four do not.
         self.assertEqual(self.ask(daemon, "--for", "2h")["best"][0]["to"], "04:00")
         self.assertEqual(self.ask(daemon, "--for", "4h")["best"], [])
@@ -141,7 +142,7 @@ class WindowsTest(SystemTest):
         self.assertIn("shopd", out)
 
     def test_utc(self):
-        daemon = self.with_history(uses=self.but_sunday_nights())
+        daemon = self.with_history(uses=self.but_one_night())
         best = self.ask(daemon, "--for", "1h", "--utc")
         self.assertEqual(best["zone"], "UTC")
         for row in best["best"]:
@@ -151,15 +152,15 @@ class WindowsTest(SystemTest):
         self.assertIn("days and times are UTC", out)
 
     def test_gaps_are_not_free(self):
-        sunday = self.sundays()[1]
+        day = self.days()[1]
         daemon = self.with_history(
-            uses=self.but_sunday_nights(),
-            gaps=[(sunday.replace(hour=3, minute=5), sunday.replace(hour=3, minute=6))])
+            uses=self.but_one_night(),
+            gaps=[(day.replace(hour=3, minute=5), day.replace(hour=3, minute=6))])
         answer = self.ask(daemon, "--for", "1h")
-        three = self.slot(answer, SUNDAY, 3)
+        three = self.slot(answer, self.day, 3)
         self.assertEqual((three["free"], three["of"], three["unseen"]), (3, 4, 1), three)
         self.assertEqual(three["breakers"], [])
-        self.assertEqual(self.slot(answer, SUNDAY, 2)["free"], 4)
+        self.assertEqual(self.slot(answer, self.day, 2)["free"], 4)
         self.assertGreaterEqual(answer["unseen_s"], 60)
 
     def test_young_history(self):
