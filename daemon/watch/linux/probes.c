@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "daemon/watch/linux/proc.h"
 
@@ -24,6 +26,9 @@
 #define LINK_UPROBE_MULTI    12
 #define PERF_EVENT_UPROBE    1
 #define PERF_EVENT_URETPROBE 2
+
+/* Longer than a look at a link lasts. */
+#define MOMENT_NS            (5 * SPG_NS_PER_MS)
 
 struct spg_probes {
 	int tracefs; /* the directory; -1 none */
@@ -262,6 +267,17 @@ static bool has_link(int32_t pid, uint32_t link)
 	return found;
 }
 
+/* Whoever lists the machine's links, as we do, has a descriptor of each for a moment. */
+static bool keeps_link(int32_t pid, uint32_t link)
+{
+	const struct timespec moment = {.tv_nsec = MOMENT_NS};
+
+	if (!has_link(pid, link))
+		return false;
+	(void)nanosleep(&moment, NULL);
+	return has_link(pid, link);
+}
+
 int32_t spg_probe_owner(uint32_t link)
 {
 	DIR *proc = opendir("/proc");
@@ -271,7 +287,7 @@ int32_t spg_probe_owner(uint32_t link)
 	while (proc && owner == 0 && (entry = readdir(proc))) {
 		int32_t pid = atoi(entry->d_name);
 
-		if (pid > 0 && pid != getpid() && has_link(pid, link))
+		if (pid > 0 && pid != getpid() && keeps_link(pid, link))
 			owner = pid;
 	}
 	if (proc)
