@@ -25,8 +25,8 @@ struct spg_surveyor_thread {
 	/* Under the lock. */
 	struct spg_survey_job job;
 	bool has_job, quit, abandoned;
-	unsigned n_threads; /* that have not ended */
-	bool surveying;     /* a survey waits or runs: begin no step */
+	bool surveys_ended, chores_ended; /* the two threads */
+	bool surveying;                   /* a survey waits or runs: begin no step */
 	struct spg_chore *chores, *chores_done;
 	struct spg_chore *at; /* the chore whose step runs */
 	bool at_late;         /* and it does not end */
@@ -180,9 +180,10 @@ static void do_chore(struct spg_surveyor_thread *t)
 		uv_async_send(&t->async);
 }
 
-static void end_thread(struct spg_surveyor_thread *t)
+/* With the lock, which is given up. */
+static void end_thread(struct spg_surveyor_thread *t, bool *ended)
 {
-	t->n_threads--;
+	*ended = true;
 	uv_cond_broadcast(&t->changed);
 	uv_mutex_unlock(&t->lock);
 }
@@ -198,7 +199,7 @@ static void run_chores(void *arg)
 		else
 			uv_cond_wait(&t->changed, &t->lock);
 	}
-	end_thread(t);
+	end_thread(t, &t->chores_ended);
 }
 
 static void run(void *arg)
@@ -231,7 +232,7 @@ static void run(void *arg)
 		if (!t->abandoned)
 			uv_async_send(&t->async);
 	}
-	end_thread(t);
+	end_thread(t, &t->surveys_ended);
 }
 
 static void end_chores(struct spg_chore *chores, bool complete)
@@ -289,7 +290,6 @@ int spg_surveyor_start(struct spg_surveyor_thread **ret, uv_loop_t *loop,
 		goto free_thread;
 	if (uv_cond_init(&t->changed) < 0)
 		goto destroy_lock;
-	t->n_threads = 2;
 	/* The handle last: it can only be taken back through the loop. */
 	if (uv_thread_create(&t->thread, run, t) < 0)
 		goto destroy_cond;
@@ -358,6 +358,7 @@ void spg_surveyor_stop(struct spg_surveyor_thread *surveyor,
 	void (*on_stopped)(void *user, bool hangs), void *user)
 {
 	int64_t until_ns = spg_clock_mono_ns() + STOP_WAIT_NS;
+	bool surveys_ended, chores_ended;
 
 	surveyor->on_stopped = on_stopped;
 	surveyor->stop_user = user;
@@ -366,18 +367,20 @@ void spg_surveyor_stop(struct spg_surveyor_thread *surveyor,
 	surveyor->quit = true;
 	uv_cond_broadcast(&surveyor->changed);
 	/* The one place where the loop waits: nothing else is left to do. */
-	while (surveyor->n_threads > 0) {
+	while (!surveyor->surveys_ended || !surveyor->chores_ended) {
 		int64_t left_ns = until_ns - spg_clock_mono_ns();
 
 		if (left_ns <= 0 || uv_cond_timedwait(&surveyor->changed,
 					    &surveyor->lock, (uint64_t)left_ns) != 0)
 			break;
 	}
-	surveyor->abandoned = surveyor->n_threads > 0;
+	surveys_ended = surveyor->surveys_ended;
+	chores_ended = surveyor->chores_ended;
+	surveyor->abandoned = !surveys_ended || !chores_ended;
 	uv_mutex_unlock(&surveyor->lock);
-	if (!surveyor->abandoned) {
+	if (surveys_ended)
 		uv_thread_join(&surveyor->thread);
+	if (chores_ended)
 		uv_thread_join(&surveyor->chores_thread);
-	}
 	uv_close((uv_handle_t *)&surveyor->async, on_async_closed);
 }
