@@ -92,11 +92,6 @@ void spg_probes_destroy(struct spg_probes *probes)
 	free(probes);
 }
 
-bool spg_probes_sees_events(const struct spg_probes *probes)
-{
-	return probes->tracefs >= 0;
-}
-
 /* Neither an event's name nor a path has a blank in it: definitions are split there
  * (kernel/trace/trace_uprobe.c). */
 bool spg_probe_parse(char *line, struct spg_probe *ret)

@@ -28,9 +28,6 @@ struct spg_probe {
 struct spg_probes *spg_probes_create(void);
 void spg_probes_destroy(struct spg_probes *probes); /* takes NULL */
 
-/** True when uprobes of tracefs can be read. */
-bool spg_probes_sees_events(const struct spg_probes *probes);
-
 /** Call @each for every uprobe until it returns something else than 0, which is
  * returned. */
 int spg_probes_read(struct spg_probes *probes,
