@@ -386,11 +386,23 @@ static bool is_anything_dirty(const struct spg_prover *p)
 	return false;
 }
 
+static void backlog(const struct spg_prover *p, uint64_t *taken, uint64_t *delivered)
+{
+	*taken = *delivered = 0;
+	if (p->watch->ops->backlog)
+		p->watch->ops->backlog(p->watch, taken, delivered);
+}
+
 static void begin_pass(struct spg_prover *p)
 {
+	uint64_t taken, delivered;
+
+	/* What happened before somebody began to wait makes its product dirty now. */
+	drain(p);
+	backlog(p, &taken, &delivered);
 	p->reconcile_due = false;
 	p->reconcile_next = 0;
-	spg_settlings_pass(&p->settlings);
+	spg_settlings_pass(&p->settlings, taken);
 }
 
 /* Start the pass's next survey; false when it has ended. */
@@ -425,13 +437,6 @@ static bool has_other_work(const struct spg_prover *p)
 	return p->reconcile_due || p->settlings.first ||
 	       p->reconcile_next != SIZE_MAX ||
 	       p->locks_next < spg_model_n_products(p->model);
-}
-
-static void backlog(const struct spg_prover *p, uint64_t *taken, uint64_t *delivered)
-{
-	*taken = *delivered = 0;
-	if (p->watch->ops->backlog)
-		p->watch->ops->backlog(p->watch, taken, delivered);
 }
 
 /* After a pass: who waited for it has what it asked for, or waits on. */
@@ -533,17 +538,14 @@ void spg_prover_forget(struct spg_prover *prover, void *user)
 int spg_prover_settle(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user)
 {
-	uint64_t taken, delivered;
 	int r;
 
-	drain(prover);
-	backlog(prover, &taken, &delivered);
 	/* What no event tells has to be looked at, to be settled. */
 	for (size_t i = 0; i < spg_model_n_products(prover->model); i++)
 		if (prover->watch->lock_events &&
 			spg_model_needs_polling(prover->model, i))
 			spg_model_look_again(prover->model, i);
-	r = spg_settlings_add(&prover->settlings, taken, done, user);
+	r = spg_settlings_add(&prover->settlings, done, user);
 	if (r == 0)
 		wake(prover);
 	return r;

@@ -107,6 +107,7 @@ void spg_prover_kick(struct spg_prover *prover, bool at_once);
 
 /** @done when all that is dirty now has been reconciled, and all that happened before
  * now was delivered; when events come faster than surveys, after SPG_PROOF_TRIES looks
- * at each product; with SPG_ERR_TIMEOUT while a survey hangs. */
+ * at each product; with SPG_ERR_TIMEOUT while a survey hangs. May be called while an
+ * event is delivered: it reads none itself. */
 int spg_prover_settle(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user);

@@ -13,23 +13,24 @@ struct spg_settling {
 	void *user;
 };
 
-int spg_settlings_add(struct spg_settlings *settlings, uint64_t upto,
-	void (*done)(void *user, int err), void *user)
+int spg_settlings_add(
+	struct spg_settlings *settlings, void (*done)(void *user, int err), void *user)
 {
 	struct spg_settling *settling = calloc(1, sizeof(*settling));
 
 	if (!settling)
 		return SPG_ERR_NOMEM;
 	*settling = (struct spg_settling){
-		.next = settlings->first, .upto = upto, .done = done, .user = user};
+		.next = settlings->first, .done = done, .user = user};
 	settlings->first = settling;
 	return 0;
 }
 
-void spg_settlings_pass(struct spg_settlings *settlings)
+void spg_settlings_pass(struct spg_settlings *settlings, uint64_t taken)
 {
 	for (struct spg_settling *s = settlings->first; s; s = s->next)
-		s->passes++;
+		if (s->passes++ == 0)
+			s->upto = taken;
 }
 
 static void finish(struct spg_settlings *settlings, unsigned min_passes,
@@ -41,7 +42,9 @@ static void finish(struct spg_settlings *settlings, unsigned min_passes,
 	while (*at) {
 		struct spg_settling *settling = *at;
 
-		if (settling->passes < min_passes || settling->upto > delivered) {
+		if (err == 0 &&
+			(settling->passes == 0 || settling->passes < min_passes ||
+				settling->upto > delivered)) {
 			at = &settling->next;
 			continue;
 		}
@@ -66,14 +69,14 @@ void spg_settlings_finish(
 
 void spg_settlings_fail(struct spg_settlings *settlings, int err)
 {
-	finish(settlings, 0, UINT64_MAX, err);
+	finish(settlings, 0, 0, err);
 }
 
 bool spg_settlings_need_events(
 	const struct spg_settlings *settlings, uint64_t delivered)
 {
 	for (const struct spg_settling *s = settlings->first; s; s = s->next)
-		if (s->upto > delivered)
+		if (s->passes > 0 && s->upto > delivered)
 			return true;
 	return false;
 }
@@ -81,7 +84,7 @@ bool spg_settlings_need_events(
 bool spg_settlings_need_pass(const struct spg_settlings *settlings, uint64_t delivered)
 {
 	for (const struct spg_settling *s = settlings->first; s; s = s->next)
-		if (s->upto <= delivered)
+		if (s->passes == 0 || s->upto <= delivered)
 			return true;
 	return false;
 }

@@ -13,16 +13,17 @@ struct spg_settlings {
 	struct spg_settling *first;
 };
 
-/** Append one that waits for the events up to number @upto (see spg_watch_ops.backlog);
- * @done comes once, from spg_settlings_finish(). Returns 0 or SPG_ERR_NOMEM. */
-int spg_settlings_add(struct spg_settlings *settlings, uint64_t upto,
-	void (*done)(void *user, int err), void *user);
+/** Append one, which waits for a pass that has not begun yet; @done comes once, from
+ * spg_settlings_finish() or spg_settlings_fail(). Returns 0 or SPG_ERR_NOMEM. */
+int spg_settlings_add(
+	struct spg_settlings *settlings, void (*done)(void *user, int err), void *user);
 
-/** A pass over all products begins: count it for each. */
-void spg_settlings_pass(struct spg_settlings *settlings);
+/** A pass over all products begins: count it for each. Those whose first it is wait for
+ * the events up to number @taken, too (see spg_watch_ops.backlog). */
+void spg_settlings_pass(struct spg_settlings *settlings, uint64_t taken);
 
-/** Call back those that have seen at least @min_passes and whose events are among the
- * first @delivered. A callback may add again. */
+/** Call back those that have seen at least @min_passes, and one at any rate, and whose
+ * events are among the first @delivered. A callback may add again. */
 void spg_settlings_finish(
 	struct spg_settlings *settlings, unsigned min_passes, uint64_t delivered);
 

@@ -119,7 +119,8 @@ struct spg_watch_ops {
 		struct spg_watch *watch, struct spg_product *const *products, size_t n);
 
 	/* Deliver every event that happened before the call. Returns 0, or
-	 * SPG_WATCH_MORE when it stopped at its budget: call again. */
+	 * SPG_WATCH_MORE when it stopped at its budget: call again; or when a listener
+	 * calls it, since the events that were read are still being delivered. */
 	int (*drain)(struct spg_watch *watch);
 
 	/* Events wait to be delivered while the history is behind: how many the last

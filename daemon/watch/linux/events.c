@@ -30,6 +30,7 @@ struct spg_events {
 	size_t n_products;
 	int32_t self;
 	bool read_failed;     /* and it was told */
+	bool is_delivering;   /* from the buffer: nothing may be read into it */
 	int64_t last_read_ns; /* when the queue was last found empty, UTC */
 	void (*on_closed)(void *user);
 	void *user;
@@ -421,6 +422,7 @@ static int read_group(struct spg_events *events, int fd)
 	}
 	if (len > 0)
 		events->read_failed = false;
+	events->is_delivering = true;
 	for (; len >= (ssize_t)sizeof(metadata); len -= metadata.event_len, n++) {
 		memcpy(&metadata, at, sizeof(metadata));
 		if (metadata.event_len < sizeof(metadata) ||
@@ -430,6 +432,7 @@ static int read_group(struct spg_events *events, int fd)
 			handle(events, &metadata, at);
 		at += metadata.event_len;
 	}
+	events->is_delivering = false;
 	return n;
 }
 
@@ -445,6 +448,8 @@ int spg_events_drain(struct spg_events *events)
 	size_t n_fds = spg_groups_fds(events->groups, fds);
 	bool empty = true;
 
+	if (events->is_delivering)
+		return SPG_WATCH_MORE;
 	for (size_t i = 0; i < n_fds; i++) {
 		size_t n = 0;
 		int got;
