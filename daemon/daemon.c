@@ -69,9 +69,11 @@ static void on_event(void *user, struct spg_event *event)
 
 	if (d->stopping || !spg_model_note(d->model, event))
 		return;
-	spg_history_record(d->history, event);
-	spg_installs_note(&d->installs, event);
-	spg_holds_note_event(d->holds, event);
+	if (!event->unattributed) {
+		spg_history_record(d->history, event);
+		spg_installs_note(&d->installs, event);
+		spg_holds_note_event(d->holds, event);
+	}
 	spg_prover_kick(d->prover, false);
 }
 

@@ -46,6 +46,9 @@ struct spg_event {
 	struct spg_event_gap gap;      /* GAP */
 	enum spg_verdict_kind verdict; /* VERDICT */
 	char *detail; /* RENAME: new path; GAP, VERDICT: in words; else NULL */
+	/* The kernel does not tell who did it, and it may have been this process. What
+	 * is known is known no more; it is not history. */
+	bool unattributed;
 	bool durable; /* on disk before it is announced to subscribers */
 };
 

@@ -8,6 +8,7 @@ long a test that will fail anyway keeps us waiting.
 
 SPGUARD_BUILD          the build directory, ./build unless set
 SPGUARD_TIER           how the daemons look: bpf, procfs, or as they choose
+SPGUARD_EVENTS=inotify  the kernel refuses the daemons fanotify's marks
 SPGUARD_REQUIRE_BPF=1  where the tier bpf does not work, fail instead of skipping
 """
 import contextlib
@@ -32,6 +33,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.abspath(os.environ.get("SPGUARD_BUILD", os.path.join(ROOT, "build")))
 FAIL_AFTER = float(os.environ.get("SPGUARD_TEST_TIMEOUT", "60"))
 TIER = os.environ.get("SPGUARD_TIER", "")
+EVENTS = os.environ.get("SPGUARD_EVENTS", "")
 REQUIRE_BPF = os.environ.get("SPGUARD_REQUIRE_BPF", "0") not in ("", "0")
 
 LACKING = 77  # the exit code of a holder whose state this kernel does not allow
@@ -42,7 +44,7 @@ SPGUARDD = os.path.join(BUILD, "daemon", "spguardd")
 SPGUARD = os.path.join(BUILD, "client", "spguard")
 HOLDER = os.path.join(BUILD, "tests", "system", "holder")
 FUSE_DEAD = os.path.join(BUILD, "tests", "system", "fuse-dead")
-NO_BPF = os.path.join(BUILD, "tests", "system", "no-bpf")
+REFUSE = os.path.join(BUILD, "tests", "system", "refuse")
 LIBRARY = os.path.join(BUILD, "tests", "system", "library.so")
 
 
@@ -246,6 +248,8 @@ class Daemon:
     def __init__(self, home, products, daemon_keys=None, prefix=(), program=SPGUARDD,
                  tier=TIER):
         self.home, self.products, self.wanted_tier = home, list(products), tier
+        if EVENTS == "inotify":
+            prefix = [*prefix, REFUSE, "marks"]
         self.command = [*prefix, program]
         os.makedirs(home, exist_ok=True)
         self.socket = os.path.join(home, "socket")

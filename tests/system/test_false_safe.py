@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from support import Product, RpcError, SystemTest, main, private_mounts
+from support import EVENTS, Product, RpcError, SystemTest, main, private_mounts
 
 FILE = b"A library\n" * 400
 
@@ -348,7 +348,9 @@ class FalseSafeTest(SystemTest):
     def test_deleted_unseen_among_very_many(self):
         """More than are remembered, between two looks."""
         self.file("Other.dll")
-        for state in ("read", "mapped", "in-flight"):
+        # inotify does not say which file was deleted: without a process it is not found.
+        in_flight = ("in-flight",) if EVENTS != "inotify" else ()
+        for state in ("read", "mapped", *in_flight):
             with self.subTest(state=state):
                 daemon = self.daemon(Product("app", self.bin), Product("b", self.bin),
                                      home=f"home-{state}")

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from support import (FAIL_AFTER, LIBRARY, NO_BPF, SPGUARDD, Failure, SystemTest, main,
+from support import (FAIL_AFTER, LIBRARY, REFUSE, SPGUARDD, Failure, SystemTest, main,
                      private_mounts, why_no_bpf)
 
 # Set by meson: whether this build has the tier; not known when run by hand.
@@ -166,7 +166,7 @@ class TiersTest(SystemTest):
 
     def test_auto_when_bpf_is_refused(self):
         self.has_bpf()
-        daemon = self.daemon(tier="", prefix=[NO_BPF])
+        daemon = self.daemon(tier="", prefix=[REFUSE, "bpf"])
         self.assert_tier(daemon, "procfs")
         self.bpf_lack(daemon, "permitted|denied|EPERM")
         self.assert_works(daemon)
@@ -174,13 +174,13 @@ class TiersTest(SystemTest):
 
     def test_bpf_when_it_is_refused(self):
         self.has_bpf()
-        code, words = self.ended(self.daemon(tier="bpf", prefix=[NO_BPF], start=False))
+        code, words = self.ended(self.daemon(tier="bpf", prefix=[REFUSE, "bpf"], start=False))
         self.assertEqual(code, 1, words)
         self.assertRegex(words, "(?i)bpf")
         self.assertRegex(words, "procfs|auto|CAP_BPF")
 
     def test_procfs_does_not_miss_it(self):
-        daemon = self.daemon(tier="procfs", prefix=[NO_BPF])
+        daemon = self.daemon(tier="procfs", prefix=[REFUSE, "bpf"])
         self.assert_tier(daemon, "procfs")
         self.assert_works(daemon)
 

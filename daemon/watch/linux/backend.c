@@ -118,7 +118,7 @@ static void describe_events(struct backend *b, int err)
  * BACKEND_LATER when it may be possible later. */
 static int open_events(struct backend *b)
 {
-	int r = spg_groups_create(&b->groups);
+	int r = spg_groups_create(&b->groups, b->ladder.look != NULL);
 
 	describe_events(b, r);
 	if (r == SPG_ERR_NOMEM)
@@ -428,8 +428,15 @@ static struct spg_process *process(struct spg_watch *watch, int32_t pid)
 
 static size_t mechanisms(struct spg_watch *watch, const struct spg_mechanism **ret)
 {
-	*ret = backend_of(watch)->mechanisms;
-	return backend_of(watch)->n_mechanisms;
+	struct backend *b = backend_of(watch);
+	struct spg_mechanism *events = &b->mechanisms[0];
+
+	if (events->works && b->groups && spg_groups_watches(b->groups))
+		snprintf(events->detail, sizeof(events->detail),
+			"fanotify by file id, no descriptor held; inotify where this "
+			"kernel has no file ids: opens there are not in the history");
+	*ret = b->mechanisms;
+	return b->n_mechanisms;
 }
 
 static size_t directories(struct spg_watch *watch, const struct spg_product *product,

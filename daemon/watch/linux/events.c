@@ -14,6 +14,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "daemon/watch/linux/raw_event.h"
 
 #define BUFFER_BYTES (256 * 1024)
 /* Events in one go, before other handles of the loop get their turn. */
@@ -36,107 +37,6 @@ struct spg_events {
 	void *user;
 	char *buffer;
 };
-
-/* A name in a directory. */
-struct entry {
-	bool has;
-	struct spg_fid fid; /* the directory */
-	const char *name;   /* "" or ".": the directory itself */
-};
-
-/* What one event says, taken apart. */
-struct parsed {
-	uint64_t mask;
-	int32_t pid;
-	int pidfd;                       /* closed by the reader; -1 none */
-	struct entry old_name, new_name; /* plain events use old_name */
-	bool has_target;
-	struct spg_fid target;
-};
-
-/*
- * The kernel puts events and records end to end at whatever length they have
- * (only to four bytes), so nothing in the buffer may be used in place: every
- * struct is copied out first.
- */
-
-/* Copy a fid record of @len bytes at @record; false when it does not fit what
- * fanotify(7) says. */
-static bool parse_fid(
-	const char *record, size_t len, struct spg_fid *fid, const char **ret_name)
-{
-	struct fanotify_event_info_fid info;
-	struct file_handle head;
-	const char *at = record + sizeof(info), *end = record + len;
-
-	memset(fid, 0, sizeof(*fid));
-	if (len < sizeof(info) + sizeof(head))
-		return false;
-	memcpy(&info, record, sizeof(info));
-	memcpy(&head, at, sizeof(head));
-	at += sizeof(head);
-	if (head.handle_bytes > SPG_HANDLE_MAX ||
-		head.handle_bytes > (size_t)(end - at))
-		return false;
-	memcpy(&fid->fsid, &info.fsid, sizeof(fid->fsid));
-	fid->handle.type = head.handle_type;
-	fid->handle.n_bytes = head.handle_bytes;
-	memcpy(fid->handle.bytes, at, head.handle_bytes);
-	at += head.handle_bytes;
-	if (ret_name)
-		*ret_name = at < end && memchr(at, '\0', (size_t)(end - at)) ? at : "";
-	return true;
-}
-
-static void parse_info(
-	uint8_t type, const char *record, size_t len, struct parsed *event)
-{
-	struct fanotify_event_info_pidfd pidfd;
-
-	switch (type) {
-	case FAN_EVENT_INFO_TYPE_FID:
-		event->has_target = parse_fid(record, len, &event->target, NULL);
-		break;
-	case FAN_EVENT_INFO_TYPE_DFID_NAME:
-	case FAN_EVENT_INFO_TYPE_DFID:
-	case FAN_EVENT_INFO_TYPE_OLD_DFID_NAME:
-		event->old_name.has = parse_fid(
-			record, len, &event->old_name.fid, &event->old_name.name);
-		break;
-	case FAN_EVENT_INFO_TYPE_NEW_DFID_NAME:
-		event->new_name.has = parse_fid(
-			record, len, &event->new_name.fid, &event->new_name.name);
-		break;
-	case FAN_EVENT_INFO_TYPE_PIDFD:
-		if (len < sizeof(pidfd))
-			break;
-		memcpy(&pidfd, record, sizeof(pidfd));
-		event->pidfd = pidfd.pidfd >= 0 ? pidfd.pidfd : -1;
-		break;
-	default:
-		break; /* a kind of record that a newer kernel adds */
-	}
-}
-
-/* @event_bytes: the event in the buffer, of metadata->event_len bytes. */
-static void parse(const struct fanotify_event_metadata *metadata,
-	const char *event_bytes, struct parsed *event)
-{
-	const char *at = event_bytes + metadata->metadata_len;
-	const char *end = event_bytes + metadata->event_len;
-
-	*event = (struct parsed){
-		.mask = metadata->mask, .pid = metadata->pid, .pidfd = -1};
-	while (at + sizeof(struct fanotify_event_info_header) <= end) {
-		struct fanotify_event_info_header header;
-
-		memcpy(&header, at, sizeof(header));
-		if (header.len < sizeof(header) || header.len > end - at)
-			break;
-		parse_info(header.info_type, at, header.len, event);
-		at += header.len;
-	}
-}
 
 static uint32_t kinds_of(uint64_t mask)
 {
@@ -222,14 +122,21 @@ static bool is_layout(const struct spg_events *events, const char *path)
 }
 
 static struct spg_process *process_of(
-	struct spg_events *events, const struct parsed *event)
+	struct spg_events *events, const struct spg_raw_event *event)
 {
+	if (event->anonymous)
+		return NULL;
 	return spg_processes_resolve(events->processes, event->pid, event->pidfd,
 		(event->mask & FAN_OPEN_EXEC) != 0);
 }
 
+/* What this process does too, when it looks at a file. */
+#define USING_KINDS                                                                    \
+	(SPG_EVENT_BIT(SPG_EVENT_OPEN) | SPG_EVENT_BIT(SPG_EVENT_EXEC) |               \
+		SPG_EVENT_BIT(SPG_EVENT_CLOSE))
+
 /* Deliver one event about the file at @path. */
-static void deliver(struct spg_events *events, const struct parsed *parsed,
+static void deliver(struct spg_events *events, const struct spg_raw_event *parsed,
 	const char *path, const char *new_path, struct spg_process *process)
 {
 	uint32_t kinds = kinds_of(parsed->mask);
@@ -241,6 +148,7 @@ static void deliver(struct spg_events *events, const struct parsed *parsed,
 			main_kind(kinds), spg_clock_wall_ns(), file, process);
 	if (event) {
 		event->kinds = kinds;
+		event->unattributed = parsed->anonymous && !(kinds & ~USING_KINDS);
 		if (new_path)
 			event->detail = strdup(new_path);
 	}
@@ -261,8 +169,8 @@ static void change_layout(struct spg_events *events, const char *path)
 	events->listener.on_layout(events->listener.user, NULL);
 }
 
-static void handle_directory_event(
-	struct spg_events *events, const struct parsed *parsed, struct places *places)
+static void handle_directory_event(struct spg_events *events,
+	const struct spg_raw_event *parsed, struct places *places)
 {
 	static const uint64_t changing =
 		FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_DELETE_SELF | FAN_MOVE_SELF;
@@ -303,13 +211,14 @@ static bool has_file_place(const struct places *places)
 
 /* A symbolic link on the way to a product's directory came, went, or was renamed into
  * its place or out of it. */
-static void handle_turn(
-	struct spg_events *events, const struct parsed *parsed, struct places *places)
+static void handle_turn(struct spg_events *events, const struct spg_raw_event *parsed,
+	struct places *places)
 {
 	if (!(parsed->mask & (FAN_CREATE | FAN_DELETE | FAN_RENAME)))
 		return;
 	for (int pass = 0; pass < 2; pass++) {
-		const struct entry *at = pass ? &parsed->new_name : &parsed->old_name;
+		const struct spg_raw_name *at =
+			pass ? &parsed->new_name : &parsed->old_name;
 
 		if (!at->has)
 			continue;
@@ -321,19 +230,38 @@ static void handle_turn(
 	}
 }
 
+/* A file has left the name @path, for @new_path where that is known; inotify does not
+ * tell which file. */
+static void note_suspect(struct spg_events *events, const struct spg_raw_event *parsed,
+	const char *path, const char *new_path)
+{
+	struct spg_handle handle = {0};
+
+	if (parsed->has_target)
+		handle = parsed->target.handle;
+	else if (new_path)
+		spg_handle_of(AT_FDCWD, new_path, 0, &handle);
+	if (handle.n_bytes > 0)
+		spg_suspects_add(events->suspects, path, &handle);
+	else
+		spg_suspects_add_unnamed(events->suspects);
+}
+
 /* A file in a watched directory, or one with a mark of its own. */
-static void handle_file_event(
-	struct spg_events *events, const struct parsed *parsed, struct places *places)
+static void handle_file_event(struct spg_events *events,
+	const struct spg_raw_event *parsed, struct places *places)
 {
 	struct spg_process *process = NULL;
-	char new_path[PATH_MAX] = "";
+	char new_path[PATH_MAX] = "", moved_to[PATH_MAX] = "";
 	bool resolved = false;
 
 	handle_turn(events, parsed, places);
 	if (parsed->new_name.has) {
 		look_up(events, &parsed->new_name.fid, parsed->new_name.name, places);
+		if (places->n > 0)
+			snprintf(moved_to, sizeof(moved_to), "%s", places->at[0].path);
 		if (places->n > 0 && (places->at[0].role & SPG_MARK_DIRECTORY))
-			snprintf(new_path, sizeof(new_path), "%s", places->at[0].path);
+			snprintf(new_path, sizeof(new_path), "%s", moved_to);
 	}
 	places->n = 0;
 	if (parsed->old_name.has)
@@ -355,9 +283,9 @@ static void handle_file_event(
 			events->listener.on_layout(events->listener.user, NULL);
 		if (kinds_of(parsed->mask) == 0 || !is_wanted(events, path, new_path))
 			continue;
-		if ((parsed->mask & (FAN_DELETE | FAN_RENAME)) && parsed->has_target)
-			spg_suspects_add(
-				events->suspects, path, &parsed->target.handle);
+		if (parsed->mask & (FAN_DELETE | FAN_RENAME))
+			note_suspect(
+				events, parsed, path, moved_to[0] ? moved_to : NULL);
 		if (!resolved)
 			process = process_of(events, parsed);
 		resolved = true;
@@ -368,48 +296,50 @@ static void handle_file_event(
 	spg_process_unref(process);
 }
 
-static void handle_overflow(struct spg_events *events)
+static void handle_overflow(struct spg_events *events, bool by_inotify)
 {
 	events->listener.on_gap(events->listener.user, SPG_GAP_OVERFLOW,
 		events->last_read_ns, spg_clock_wall_ns(), 0,
-		"the kernel's event queue overflowed; raise "
-		"fs.fanotify.max_queued_events if this repeats");
+		by_inotify ? "the kernel's event queue overflowed; raise "
+			     "fs.inotify.max_queued_events if this repeats"
+			   : "the kernel's event queue overflowed; raise "
+			     "fs.fanotify.max_queued_events if this repeats");
 }
 
-static void handle(struct spg_events *events,
-	const struct fanotify_event_metadata *metadata, const char *event_bytes)
+static void handle(struct spg_events *events, const struct spg_raw_event *parsed)
 {
-	struct parsed parsed;
 	struct places places;
 
-	if (metadata->mask & FAN_Q_OVERFLOW) {
-		handle_overflow(events);
+	if (parsed->mask & FAN_Q_OVERFLOW) {
+		handle_overflow(events, parsed->anonymous);
 		return;
 	}
-	parse(metadata, event_bytes, &parsed);
 	/* Our own probes; they change nothing. */
-	if (parsed.pid != events->self) {
-		if (parsed.mask & FAN_ONDIR)
-			handle_directory_event(events, &parsed, &places);
+	if (parsed->pid != events->self) {
+		if (parsed->mask & FAN_ONDIR)
+			handle_directory_event(events, parsed, &places);
 		else
-			handle_file_event(events, &parsed, &places);
+			handle_file_event(events, parsed, &places);
 	}
-	if (parsed.pidfd >= 0)
-		close(parsed.pidfd);
-	if (metadata->fd >= 0)
-		close(metadata->fd);
+	if (parsed->mark_gone)
+		spg_marks_lost(events->marks, &parsed->old_name.fid);
+	if (parsed->pidfd >= 0)
+		close(parsed->pidfd);
+	if (parsed->fd >= 0)
+		close(parsed->fd);
 }
 
 /* Read one buffer of one group. Returns how many events it had. */
-static int read_group(struct spg_events *events, int fd)
+static int read_group(struct spg_events *events, const struct spg_group *group)
 {
-	struct fanotify_event_metadata metadata;
 	const char *at = events->buffer;
+	struct spg_raw_event parsed;
 	int n = 0;
 	ssize_t len;
+	size_t used;
 
 	do
-		len = read(fd, events->buffer, BUFFER_BYTES);
+		len = read(group->fd, events->buffer, BUFFER_BYTES);
 	while (len < 0 && errno == EINTR);
 	if (len < 0 && errno != EAGAIN && !events->read_failed) {
 		/* Once: as long as it lasts, it comes back at every turn. */
@@ -423,14 +353,12 @@ static int read_group(struct spg_events *events, int fd)
 	if (len > 0)
 		events->read_failed = false;
 	events->is_delivering = true;
-	for (; len >= (ssize_t)sizeof(metadata); len -= metadata.event_len, n++) {
-		memcpy(&metadata, at, sizeof(metadata));
-		if (metadata.event_len < sizeof(metadata) ||
-			(ssize_t)metadata.event_len > len)
+	for (; len > 0; len -= (ssize_t)used, at += used, n++) {
+		used = group->is_inotify ? spg_raw_inotify(at, (size_t)len, &parsed)
+		                         : spg_raw_fanotify(at, (size_t)len, &parsed);
+		if (used == 0)
 			break;
-		if (metadata.vers == FANOTIFY_METADATA_VERSION)
-			handle(events, &metadata, at);
-		at += metadata.event_len;
+		handle(events, &parsed);
 	}
 	events->is_delivering = false;
 	return n;
@@ -444,18 +372,18 @@ static int read_group(struct spg_events *events, int fd)
 int spg_events_drain(struct spg_events *events)
 {
 	size_t queue_max = spg_groups_queue_max(events->groups);
-	int fds[SPG_GROUPS_MAX];
-	size_t n_fds = spg_groups_fds(events->groups, fds);
+	struct spg_group groups[SPG_GROUPS_MAX];
+	size_t n_groups = spg_groups_list(events->groups, groups);
 	bool empty = true;
 
 	if (events->is_delivering)
 		return SPG_WATCH_MORE;
-	for (size_t i = 0; i < n_fds; i++) {
+	for (size_t i = 0; i < n_groups; i++) {
 		size_t n = 0;
 		int got;
 
 		do {
-			got = read_group(events, fds[i]);
+			got = read_group(events, &groups[i]);
 			n += (size_t)got;
 		} while (got > 0 && n <= queue_max);
 		empty = empty && got == 0;
@@ -468,16 +396,17 @@ int spg_events_drain(struct spg_events *events)
 static void on_readable(uv_poll_t *poll, int status, int mask)
 {
 	struct spg_events *events = poll->data;
-	int fds[SPG_GROUPS_MAX], n = 0, before;
-	size_t n_fds = spg_groups_fds(events->groups, fds);
+	struct spg_group groups[SPG_GROUPS_MAX];
+	size_t n_groups = spg_groups_list(events->groups, groups);
+	int n = 0, before;
 
 	(void)status;
 	(void)mask;
 	/* What is left keeps the descriptor readable. */
 	do {
 		before = n;
-		for (size_t i = 0; i < n_fds; i++)
-			n += read_group(events, fds[i]);
+		for (size_t i = 0; i < n_groups; i++)
+			n += read_group(events, &groups[i]);
 	} while (n > before && n < BUDGET);
 	if (n == before)
 		events->last_read_ns = spg_clock_wall_ns();

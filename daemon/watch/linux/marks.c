@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +123,14 @@ static bool fid_equal(const struct spg_fid *a, const struct spg_fid *b)
 	       memcmp(a->handle.bytes, b->handle.bytes, a->handle.n_bytes) == 0;
 }
 
+struct spg_fid spg_fid_of_watch(int watch)
+{
+	struct spg_fid fid = {.handle = {.type = INT_MAX, .n_bytes = sizeof(watch)}};
+
+	memcpy(fid.handle.bytes, &watch, sizeof(watch));
+	return fid;
+}
+
 static struct object *find(const struct spg_marks *marks, const struct spg_fid *fid)
 {
 	struct object *object = marks->buckets[hash_fid(fid) & (marks->n_buckets - 1)];
@@ -210,10 +219,9 @@ static int fid_of(int fd, struct spg_fid *ret)
 	return ret->handle.n_bytes > 0 ? 0 : SPG_ERR_UNSUPPORTED;
 }
 
-static int set_mark(struct spg_groups *groups, uint64_t fsid, int fd, unsigned role)
+static uint64_t mask_of(unsigned role)
 {
 	uint64_t mask = 0;
-	char path[32];
 
 	if (role & SPG_MARK_ANCESTOR)
 		mask |= ANCESTOR_MASK;
@@ -221,15 +229,45 @@ static int set_mark(struct spg_groups *groups, uint64_t fsid, int fd, unsigned r
 		mask |= DIRECTORY_MASK;
 	if (role & SPG_MARK_FILE)
 		mask |= FILE_MASK;
+	return mask;
+}
+
+static int set_mark(struct spg_groups *groups, uint64_t fsid, int fd, unsigned role)
+{
+	char path[32];
+
 	if (role & (SPG_MARK_ANCESTOR | SPG_MARK_DIRECTORY))
-		return spg_groups_mark(groups, fsid, mask, fd, NULL);
+		return spg_groups_mark(groups, fsid, mask_of(role), fd, NULL);
 	/* A file is opened with O_PATH only, which the call takes as a starting
 	 * directory but not as the object: go through its link. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return spg_groups_mark(groups, fsid, mask, -1, path);
+	return spg_groups_mark(groups, fsid, mask_of(role), -1, path);
 }
 
-int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned role)
+/* With the lock: the number, which is the key, comes with the watch, and no event may be
+ * looked up in between. Asked for again, an inode that is watched has the same one. */
+static int add_watch(struct spg_marks *marks, int fd, const char *path, unsigned role)
+{
+	struct object *object;
+	struct spg_fid fid;
+	int watch, r;
+
+	pthread_mutex_lock(&marks->lock);
+	r = spg_groups_watch(marks->groups, mask_of(role), fd, &watch);
+	if (r == 0) {
+		fid = spg_fid_of_watch(watch);
+		object = find_or_add(marks, &fid);
+		r = object ? name_object(object, path, role) : SPG_ERR_NOMEM;
+	}
+	if (r == 0) {
+		object->marked |= role;
+		object->stale &= ~role;
+	}
+	pthread_mutex_unlock(&marks->lock);
+	return r;
+}
+
+static int add_mark(struct spg_marks *marks, int fd, const char *path, unsigned role)
 {
 	struct spg_fid fid;
 	struct object *object;
@@ -238,6 +276,8 @@ int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned ro
 
 	if (r < 0)
 		return r;
+	if (!spg_groups_can_mark(marks->groups, fid.fsid))
+		return SPG_ERR_UNSUPPORTED;
 	/* The name first, so that no event finds the mark without it. */
 	pthread_mutex_lock(&marks->lock);
 	object = find_or_add(marks, &fid);
@@ -257,6 +297,13 @@ int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned ro
 	}
 	pthread_mutex_unlock(&marks->lock);
 	return 0;
+}
+
+int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned role)
+{
+	int r = add_mark(marks, fd, path, role);
+
+	return r == SPG_ERR_UNSUPPORTED ? add_watch(marks, fd, path, role) : r;
 }
 
 /* With the lock. NULL: out of memory. */
@@ -350,6 +397,26 @@ void spg_marks_forget(struct spg_marks *marks, const char *path)
 			free(object);
 			marks->n--;
 		}
+	}
+	pthread_mutex_unlock(&marks->lock);
+}
+
+void spg_marks_lost(struct spg_marks *marks, const struct spg_fid *fid)
+{
+	struct object **at;
+
+	pthread_mutex_lock(&marks->lock);
+	at = &marks->buckets[hash_fid(fid) & (marks->n_buckets - 1)];
+	while (*at && !fid_equal(&(*at)->fid, fid))
+		at = &(*at)->next;
+	if (*at) {
+		struct object *object = *at;
+
+		*at = object->next;
+		for (size_t i = 0; i < object->n_names; i++)
+			free(object->names[i].path);
+		free(object);
+		marks->n--;
 	}
 	pthread_mutex_unlock(&marks->lock);
 }

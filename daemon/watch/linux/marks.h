@@ -4,7 +4,9 @@
  * What fanotify watches, and what its events are about.
  *
  * In file-id mode an event names its directory by filesystem id and file
- * handle (fanotify(7), FAN_REPORT_DFID_NAME); this table gives the path back.
+ * handle (fanotify(7), FAN_REPORT_DFID_NAME); this table gives the path back. Where
+ * fanotify refuses that (see groups.h) inotify watches, and names the object by the
+ * number of its watch.
  * The surveyor's thread sets marks while it walks the directories, before it
  * lists them; the loop thread looks up events. One lock, held for moments.
  *
@@ -31,6 +33,10 @@ struct spg_fid {
 	struct spg_handle handle;
 };
 
+/** The key of what inotify watches as number @watch; no filesystem has handles of its
+ * type. inotify(7) uses no number twice before it has used them all. */
+struct spg_fid spg_fid_of_watch(int watch);
+
 struct spg_marks;
 
 /** @groups is borrowed. NULL: out of memory. */
@@ -40,7 +46,7 @@ void spg_marks_destroy(struct spg_marks *marks); /* takes NULL */
 /**
  * Watch the directory or file behind @fd, known as @path. Does nothing when it
  * is watched so already. Returns 0, SPG_ERR_UNSUPPORTED (the filesystem has no
- * ids), SPG_ERR_LIMIT, SPG_ERR_DENIED, SPG_ERR_IO or SPG_ERR_NOMEM.
+ * ids, and inotify may not be used), SPG_ERR_LIMIT, SPG_ERR_DENIED, SPG_ERR_IO or SPG_ERR_NOMEM.
  */
 int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned role);
 
@@ -57,6 +63,9 @@ bool spg_marks_is_way(struct spg_marks *marks, const char *path);
 
 /** Forget that an object is at @path or below: it was moved or deleted. */
 void spg_marks_forget(struct spg_marks *marks, const char *path);
+
+/** The kernel has dropped the mark of @fid: the object is gone, or was unmounted. */
+void spg_marks_lost(struct spg_marks *marks, const struct spg_fid *fid);
 
 /** Set every mark anew when it is next asked for: an unmount drops marks, and the
  * same filesystem mounted again has the same ids. Until then all count as they did. */

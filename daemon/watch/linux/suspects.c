@@ -108,6 +108,13 @@ void spg_suspects_add(struct spg_suspects *suspects, const char *path,
 	pthread_mutex_unlock(&suspects->lock);
 }
 
+void spg_suspects_add_unnamed(struct spg_suspects *suspects)
+{
+	pthread_mutex_lock(&suspects->lock);
+	suspects->gone = ++suspects->number;
+	pthread_mutex_unlock(&suspects->lock);
+}
+
 /* NULL: it has asked about none. */
 static struct asker *find_asker(
 	const struct spg_suspects *suspects, const struct spg_product *product)

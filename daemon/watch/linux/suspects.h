@@ -29,6 +29,10 @@ void spg_suspects_destroy(struct spg_suspects *suspects); /* takes NULL */
 void spg_suspects_add(struct spg_suspects *suspects, const char *path,
 	const struct spg_handle *handle);
 
+/** Some file was deleted or moved away, and its handle is not known: as one that gave
+ * way at once. */
+void spg_suspects_add_unnamed(struct spg_suspects *suspects);
+
 /** The number of the last one that @product has asked about; 0: of none. */
 uint64_t spg_suspects_asked(
 	struct spg_suspects *suspects, const struct spg_product *product);

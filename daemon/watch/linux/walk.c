@@ -431,8 +431,12 @@ static int lack_events(struct spg_walk *walk, const char *path, int err)
 	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
 		"events of a directory",
 		err == SPG_ERR_LIMIT
-			? "raise fs.fanotify.max_user_groups and max_user_marks "
+			? "raise fs.fanotify.max_user_groups and max_user_marks, "
+			  "fs.inotify.max_user_watches and max_user_instances "
 			  "(sysctl), and the limit of open files (LimitNOFILE=)"
+		: err == SPG_ERR_UNSUPPORTED
+			? "use the tier \"bpf\", or a newer kernel: from 6.8 on for "
+			  "a subvolume of btrfs, from 6.6 on for an overlay"
 			: "see \"file events\" in: spguard doctor",
 		"%s cannot be watched: %s", path, spg_err_text(err));
 }
