@@ -117,6 +117,7 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		.flags = inode->flags,
 		.used = spg_bpf_inode_is_used(inode),
 		.names = inode->names,
+		.held = inode->held,
 		.fd = inode->fd,
 		/* The kernel's own encoding (linux/kdev_t.h). */
 		.sdev = makedev(inode->key.sdev >> 20, inode->key.sdev & 0xfffff)};
@@ -155,6 +156,33 @@ static int64_t opens_of(const struct spg_counted *inode)
 	return (int64_t)inode->readers + (inode->writers > 0 ? inode->writers : 0);
 }
 
+/* Open files of an overlay's layer that bear the merged name, at most: it is held by who
+ * has the merged file open, and by these. */
+static int64_t faked_opens_of(
+	const struct spg_counted_files *c, const struct spg_counted *layer)
+{
+	for (size_t i = 0; i < c->n_inodes; i++) {
+		const struct spg_counted *merged = &c->inodes[i];
+
+		if (merged->inode == layer->merged)
+			return merged->names - merged->held - opens_of(merged);
+	}
+	return opens_of(layer);
+}
+
+/* Those that hold a name of the inode itself; where that cannot be told, too few. */
+static int64_t named_opens_of(
+	const struct spg_counted_files *c, const struct spg_counted *inode)
+{
+	int64_t n = opens_of(inode), faked = 0;
+
+	if (inode->merged && (inode->flags & SPG_INODE_FAKED))
+		faked = faked_opens_of(c, inode);
+	if (faked > 0)
+		n -= faked;
+	return n > 0 ? n : 0;
+}
+
 /* An open file of an overlay, and a mapping too, has the real one open, which holds the
  * merged name besides its own (struct backing_file, user_path). */
 static int64_t opens_below(
@@ -176,7 +204,7 @@ int64_t spg_counted_unexplained(
 	const struct spg_counted_files *c, size_t first, size_t *end)
 {
 	const struct spg_counted *inode = &c->inodes[first];
-	int64_t left = inode->names - opens_of(inode);
+	int64_t left = inode->names - named_opens_of(c, inode);
 	size_t i;
 
 	for (i = first; i < c->n_inodes && c->inodes[i].inode == inode->inode; i++) {
@@ -186,7 +214,7 @@ int64_t spg_counted_unexplained(
 		/* An overlay keeps each of its layers' files once. */
 		for (size_t k = first; k < i && c->inodes[i].merged; k++)
 			known = known || c->inodes[k].merged == c->inodes[i].merged;
-		left -= !known;
+		left -= known ? 0 : c->inodes[i].held;
 	}
 	*end = i;
 	if (left > 0 && (inode->flags & SPG_INODE_OVERLAY))

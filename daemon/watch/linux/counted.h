@@ -29,7 +29,7 @@ struct spg_counted {
 	uint32_t flags; /* SPG_INODE_* */
 	bool used;
 	uint64_t sdev;
-	int32_t names; /* references to its names, see record.h */
+	int32_t names, held; /* references to its names, see record.h */
 	int fd;
 	uint64_t merged; /* the inode that @fd names, when it is not this one */
 	/* That is of an overlay which the file does not lie on: it was found with whoever

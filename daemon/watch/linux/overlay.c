@@ -11,6 +11,13 @@
 
 #include "common/text.h"
 
+/* The head of the xattr "origin" (fs/overlayfs/overlayfs.h, struct ovl_fb), which has the
+ * lower file's handle behind it. */
+struct origin_head {
+	uint8_t version, magic, len, flags, type, uuid[16];
+};
+#define ORIGIN_MAGIC 0xfb
+
 /* What the search found out. */
 struct found {
 	bool data;       /* a layer that is the merged file as it is now */
@@ -54,14 +61,35 @@ static bool has_xattr(const char *path, const char *name)
 
 static bool ends_with(const struct spg_handle *handle, const struct spg_handle *end)
 {
-	return end->n_bytes > 0 && handle->n_bytes > end->n_bytes &&
+	return end->n_bytes > 0 && handle->n_bytes >= end->n_bytes &&
 	       memcmp(handle->bytes + handle->n_bytes - end->n_bytes, end->bytes,
 		       end->n_bytes) == 0;
 }
 
+/* The handle of the file from which the one at @path was copied up, in @ret; n_bytes 0
+ * when it does not say. */
+static void origin_of(const char *path, struct spg_handle *ret)
+{
+	char buffer[sizeof(struct origin_head) + SPG_HANDLE_MAX];
+	struct origin_head head;
+	ssize_t len = lgetxattr(path, "trusted.overlay.origin", buffer, sizeof(buffer));
+
+	ret->n_bytes = 0;
+	if (len < 0)
+		len = lgetxattr(path, "user.overlay.origin", buffer, sizeof(buffer));
+	if (len <= (ssize_t)sizeof(head))
+		return;
+	memcpy(&head, buffer, sizeof(head));
+	if (head.version != 0 || head.magic != ORIGIN_MAGIC || head.len != len)
+		return;
+	ret->type = head.type;
+	ret->n_bytes = (unsigned)len - sizeof(head);
+	memcpy(ret->bytes, buffer + sizeof(head), ret->n_bytes);
+}
+
 /* Look for the file in the layer at @dir, and append it if it is there. */
 static int look_into(struct spg_linux_file *file, const struct spg_mounts *mounts,
-	const struct spg_place *place, const struct spg_handle *merged, const char *dir,
+	const struct spg_place *place, struct spg_handle *merged, const char *dir,
 	bool is_upper, struct found *found)
 {
 	const struct spg_mount *real;
@@ -101,6 +129,9 @@ static int look_into(struct spg_linux_file *file, const struct spg_mounts *mount
 	if (is_upper) {
 		found->upper = is_shown(&place->st, &st);
 		found->copied_up = has_xattr(layer->path, "origin");
+		/* Before 6.6 the merged file has no handle, which would end with it. */
+		if (merged->n_bytes == 0 && found->upper)
+			origin_of(layer->path, merged);
 	}
 	found->data = found->data || is_shown(&place->st, &st);
 	found->origin = found->origin || ends_with(merged, &layer->handle);
@@ -113,10 +144,11 @@ int spg_overlay_find(struct spg_linux_file *file, const struct spg_mounts *mount
 	struct found found = {0};
 	struct spg_handle merged;
 	char *dir = spg_mount_layer(place->mount, "upperdir", 0);
-	bool made_anew;
+	bool made_anew, has_handle;
 	int r = 0;
 
 	spg_handle_of(AT_FDCWD, place->real_path, AT_SYMLINK_FOLLOW, &merged);
+	has_handle = merged.n_bytes > 0;
 	if (dir)
 		r = look_into(file, mounts, place, &merged, dir, true, &found);
 	free(dir);
@@ -136,8 +168,9 @@ int spg_overlay_find(struct spg_linux_file *file, const struct spg_mounts *mount
 	made_anew = found.upper && !found.copied_up;
 	while (made_anew && file->n_layers > 1)
 		spg_linux_file_drop_layer(file);
-	file->incomplete = found.unreadable || !found.data ||
-	                   ((found.copied_up || file->n_layers > 1) && !found.origin &&
-				   !made_anew);
+	file->incomplete =
+		found.unreadable || !found.data ||
+		(!made_anew && !found.origin &&
+			(found.copied_up || (file->n_layers > 1 && has_handle)));
 	return r;
 }

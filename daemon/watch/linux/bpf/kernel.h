@@ -110,6 +110,7 @@ struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	void *d_fsdata;
 	struct lockref d_lockref;
 	union {
 		struct hlist_node d_alias;
@@ -240,7 +241,19 @@ struct btrfs_inode {
 	struct inode vfs_inode;
 };
 
-/* Until 6.1. */
+/* From 6.0 to 6.3: a file has one lower layer, and one with its data where only metadata
+ * was copied up. */
+struct ovl_inode___path {
+	struct inode *lowerdata;
+	struct ovl_path lowerpath;
+};
+
+/* What belongs to a name on an overlay, until 6.3. */
+struct ovl_entry___name {
+	unsigned int numlower;
+};
+
+/* Before 6.0. */
 struct ovl_inode___flat {
 	struct inode *lower, *lowerdata;
 };

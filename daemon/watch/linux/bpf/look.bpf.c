@@ -179,12 +179,46 @@ static __always_inline void describe(struct spg_bpf_inode *out, struct inode *in
 struct teller {
 	struct seq_file *seq;
 	struct ovl_entry *lower; /* whose layers are being listed */
+	__s32 held;              /* names that it holds of a layer's file */
 	__s32 fd;
 };
 
 static __always_inline struct ovl_inode *overlay_of(struct inode *inode)
 {
 	return (void *)inode - bpf_core_field_offset(struct ovl_inode, vfs_inode);
+}
+
+/* Names of a merged inode, while those are counted that have a lower file. */
+struct merged_names {
+	const struct hlist_node *next;
+	__s32 n;
+};
+
+static long count_merged_name(__u32 i, struct merged_names *names)
+{
+	const struct hlist_node *node = names->next;
+	struct ovl_entry___name *entry;
+	struct dentry *name;
+
+	if (!node)
+		return 1;
+	name = name_at(node);
+	entry = BPF_CORE_READ(name, d_fsdata);
+	if (entry && BPF_CORE_READ(entry, numlower) > 0)
+		names->n++;
+	names->next = BPF_CORE_READ(node, next);
+	return 0;
+}
+
+/* Until 6.3 each name on an overlay holds one of the lower file, besides what the inode
+ * holds. */
+static __always_inline __s32 names_with_lower(struct inode *inode)
+{
+	struct merged_names names = {.next = BPF_CORE_READ(inode, i_dentry.first)};
+
+	if (bpf_core_field_exists(struct ovl_entry___name, numlower))
+		bpf_loop(NAMES_MAX, count_merged_name, &names, 0);
+	return names.n;
 }
 
 /* Flexible arrays cannot be indexed across kernel versions by the compiler. */
@@ -203,11 +237,13 @@ static __always_inline struct inode *lower_inode(struct ovl_entry *lower, __u32 
 /* An overlay on an overlay on an overlay: the kernel refuses to mount it. */
 static __always_inline void tell_last(struct teller *teller, struct inode *inode)
 {
-	struct spg_bpf_inode out = {.fd = teller->fd};
+	struct spg_bpf_inode out = {.fd = teller->fd, .held = teller->held};
 
 	if (!inode)
 		return;
 	describe(&out, inode);
+	if (!bpf_core_type_exists(struct backing_file))
+		out.flags |= SPG_INODE_FAKED;
 	if (out.flags & SPG_INODE_OVERLAY)
 		out.flags |= SPG_INODE_CUT;
 	bpf_seq_write(teller->seq, &out, sizeof(out));
@@ -250,9 +286,19 @@ static long tell_last_lower(__u32 i, struct teller *teller)
 			(teller)->lower = BPF_CORE_READ(oi, oe);                       \
 			if ((teller)->lower)                                           \
 				bpf_loop(LAYERS_MAX, tell_next, teller, 0);            \
+		} else if (bpf_core_field_exists(                                      \
+				   struct ovl_inode___path, lowerpath)) {              \
+			struct ovl_inode___path *path = (void *)oi;                    \
+                                                                                       \
+			(teller)->held = 1 + names_with_lower(inode);                  \
+			tell_one(teller,                                               \
+				BPF_CORE_READ(path, lowerpath.dentry, d_inode));       \
+			if (bpf_core_field_exists(struct ovl_inode___path, lowerdata)) \
+				tell_one(teller, BPF_CORE_READ(path, lowerdata));      \
 		} else if (bpf_core_field_exists(struct ovl_inode___flat, lower)) {    \
 			struct ovl_inode___flat *flat = (void *)oi;                    \
                                                                                        \
+			(teller)->held = names_with_lower(inode);                      \
 			tell_one(teller, BPF_CORE_READ(flat, lower));                  \
 			if (bpf_core_field_exists(struct ovl_inode___flat, lowerdata)) \
 				tell_one(teller, BPF_CORE_READ(flat, lowerdata));      \
@@ -264,16 +310,20 @@ static __always_inline bool knows_overlay(void)
 {
 	return bpf_core_type_exists(struct ovl_inode) &&
 	       (bpf_core_field_exists(struct ovl_inode, oe) ||
+		       bpf_core_field_exists(struct ovl_inode___path, lowerpath) ||
 		       bpf_core_field_exists(struct ovl_inode___flat, lower));
 }
 
-static __always_inline bool tell(struct teller *teller, struct inode *inode)
+static __always_inline bool tell(
+	struct teller *teller, struct inode *inode, bool is_layer)
 {
-	struct spg_bpf_inode out = {.fd = teller->fd};
+	struct spg_bpf_inode out = {.fd = teller->fd, .held = teller->held};
 
 	if (!inode)
 		return false;
 	describe(&out, inode);
+	if (is_layer && !bpf_core_type_exists(struct backing_file))
+		out.flags |= SPG_INODE_FAKED;
 	if ((out.flags & SPG_INODE_OVERLAY) && !knows_overlay())
 		out.flags |= SPG_INODE_CUT;
 	bpf_seq_write(teller->seq, &out, sizeof(out));
@@ -282,9 +332,9 @@ static __always_inline bool tell(struct teller *teller, struct inode *inode)
 
 static __always_inline void tell_layer(struct teller *teller, struct inode *inode)
 {
-	struct teller below = {.seq = teller->seq, .fd = teller->fd};
+	struct teller below = {.seq = teller->seq, .fd = teller->fd, .held = 1};
 
-	if (tell(teller, inode))
+	if (tell(teller, inode, true))
 		TELL_BELOW(&below, inode, tell_last, tell_last_lower);
 }
 
@@ -313,7 +363,8 @@ int census(struct bpf_iter__task_file *ctx)
 		return 0;
 	teller.seq = ctx->meta->seq;
 	teller.fd = (__s32)ctx->fd;
-	if (tell(&teller, file->f_inode))
+	teller.held = 1; /* by that descriptor */
+	if (tell(&teller, file->f_inode, false))
 		TELL_BELOW(&teller, file->f_inode, tell_layer, tell_lower);
 	return 0;
 }
@@ -448,7 +499,39 @@ static __always_inline void report_name(struct seq_file *seq, struct spg_bpf_hit
 	bpf_seq_write(seq, hit, sizeof(*hit));
 }
 
-/* The real file below an overlay's has two names, and may have lost either. */
+/* Names of an inode, while one is looked for that has been taken away. */
+struct lost_name {
+	const struct hlist_node *next;
+	struct dentry *found;
+};
+
+static long look_at_name(__u32 i, struct lost_name *names)
+{
+	const struct hlist_node *node = names->next;
+	struct dentry *name;
+
+	if (!node)
+		return 1;
+	name = name_at(node);
+	if (!BPF_CORE_READ(name, d_hash.pprev)) {
+		names->found = name;
+		return 1;
+	}
+	names->next = BPF_CORE_READ(node, next);
+	return 0;
+}
+
+/* NULL: every name that the kernel has of it is in force. */
+static __always_inline struct dentry *lost_name_of(struct inode *inode)
+{
+	struct lost_name names = {.next = BPF_CORE_READ(inode, i_dentry.first)};
+
+	bpf_loop(NAMES_MAX, look_at_name, &names, 0);
+	return names.found;
+}
+
+/* The real file below an overlay's has two names, and may have lost either. Until 6.6 it
+ * knows only the one that the overlay has for it (fs/open.c, open_with_fake_path()). */
 static __always_inline void report_lost(
 	struct seq_file *seq, struct spg_bpf_hit *hit, struct file *file, bool in_pages)
 {
@@ -458,6 +541,9 @@ static __always_inline void report_lost(
 	hit->file = (__u64)file;
 	hit->sdev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	report_name(seq, hit, BPF_CORE_READ(file, f_path.dentry), in_pages);
+	if (BPF_CORE_READ(file, f_path.dentry, d_inode) != BPF_CORE_READ(file, f_inode))
+		report_name(
+			seq, hit, lost_name_of(BPF_CORE_READ(file, f_inode)), in_pages);
 	if (bpf_core_field_exists(struct backing_file, user_path) &&
 		(BPF_CORE_READ(file, f_mode) & FMODE_BACKING)) {
 		struct backing_file *backing =

@@ -28,6 +28,9 @@ struct spg_bpf_inode_key {
 #define SPG_INODE_OVERLAY 0x10 /* a merged inode of overlayfs: more follow */
 #define SPG_INODE_CUT     0x20 /* what lies below it could not be listed */
 #define SPG_INODE_COVERED 0x40 /* something is mounted on one of its names */
+/* A layer's, on a kernel before 6.5: who opens it through the overlay holds the merged
+ * name only (fs/open.c, open_with_fake_path()). */
+#define SPG_INODE_FAKED   0x80
 
 /* Nobody can count the references in this kernel. */
 #define SPG_BPF_UNCOUNTED (-1)
@@ -46,6 +49,7 @@ struct spg_bpf_inode {
 	 * beyond those that a filesystem in memory needs: each open file holds one, so
 	 * does each descriptor of ours, and whoever keeps it otherwise. */
 	__s32 names;
+	__s32 held; /* of those: by the descriptor, or by the overlay above it */
 };
 
 /* --- look.bpf.c: search ------------------------------------------------ */
