@@ -229,10 +229,28 @@ static void try_events_again(struct backend *b)
 	forget_products(b);
 }
 
+/* A filesystem's module may have been loaded. */
+static void refresh_trace(struct backend *b)
+{
+	struct spg_bpf_reason reason;
+	int64_t now_ns = spg_clock_wall_ns();
+	int r = b->ladder.trace ? spg_trace_refresh(b->ladder.trace, &reason) : 0;
+
+	if (r == 0)
+		return;
+	if (r < 0)
+		spg_warning("no lock events of some files: %s; %s", reason.why,
+			reason.remedy);
+	b->base.listener.on_gap(b->base.listener.user, SPG_GAP_WATCH, now_ns,
+		spg_clock_wall_ns(), 0,
+		"a filesystem came: the programs that see locks were loaded anew");
+}
+
 static void on_mounts(void *user)
 {
-	const struct backend *b = user;
+	struct backend *b = user;
 
+	refresh_trace(b);
 	b->base.listener.on_mounts(b->base.listener.user);
 }
 

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/text.h"
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/recheck.h"
@@ -606,6 +607,16 @@ static int refresh_mounts(struct spg_surveyor *surveyor)
 	return r;
 }
 
+/* A filesystem's module may have been loaded since. Without success the survey says
+ * what it cannot look into. */
+static void refresh_look(struct spg_surveyor *surveyor)
+{
+	struct spg_bpf_reason reason;
+
+	if (surveyor->look && spg_look_refresh(surveyor->look, &reason) < 0)
+		spg_warning("%s; %s", reason.why, reason.remedy);
+}
+
 int spg_survey_instant(struct spg_surveyor *surveyor,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
@@ -624,6 +635,7 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 		.request = request};
 	int r = refresh_mounts(surveyor);
 
+	refresh_look(surveyor);
 	s.obs = spg_observation_create(request->product, request->scope->depth);
 	if (!s.obs)
 		return SPG_ERR_NOMEM;

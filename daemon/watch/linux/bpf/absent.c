@@ -32,6 +32,12 @@ void spg_look_destroy(struct spg_look *look)
 	(void)look;
 }
 
+int spg_look_refresh(struct spg_look *look, struct spg_bpf_reason *reason)
+{
+	(void)look;
+	return refuse(reason);
+}
+
 int spg_look_census(struct spg_look *look,
 	int (*on_inode)(void *user, const struct spg_bpf_inode *inode), void *user)
 {
@@ -81,6 +87,12 @@ int spg_trace_create(struct spg_trace **ret, struct spg_bpf_reason *reason)
 void spg_trace_destroy(struct spg_trace *trace)
 {
 	(void)trace;
+}
+
+int spg_trace_refresh(struct spg_trace *trace, struct spg_bpf_reason *reason)
+{
+	(void)trace;
+	return refuse(reason);
 }
 
 int spg_trace_watch(

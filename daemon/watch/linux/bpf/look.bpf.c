@@ -415,7 +415,11 @@ static __always_inline void fill(
 
 static __always_inline bool is_overlay(struct file *file)
 {
-	return file->f_inode->i_sb->s_magic == OVERLAY_MAGIC;
+	if (file->f_inode->i_sb->s_magic != OVERLAY_MAGIC)
+		return false;
+	if (!knows_overlay())
+		unknown_type = true;
+	return knows_overlay();
 }
 
 /* The real files that an open file of an overlay keeps, whichever overlay. */

@@ -12,6 +12,7 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "daemon/watch/linux/bpf/look.skel.h"
+#include "daemon/watch/linux/bpf/types.h"
 
 /* Records at a time; the kernel hands out at most eight pages. */
 #define BUFFER_BYTES 32768
@@ -20,6 +21,7 @@ struct spg_look {
 	struct look *programs;
 	struct bpf_link *census, *trees, *locks, *mounts; /* of this process only */
 	struct bpf_link *files, *tasks, *keepers;         /* of everybody */
+	unsigned types; /* that were known when they were loaded */
 	char buffer[BUFFER_BYTES];
 };
 
@@ -94,6 +96,7 @@ int spg_look_create(struct spg_look **ret, struct spg_bpf_reason *reason)
 	look = calloc(1, sizeof(*look));
 	if (!look)
 		return SPG_ERR_NOMEM;
+	look->types = spg_bpf_types();
 	look->programs = look__open_and_load();
 	if (!look->programs)
 		r = spg_bpf_explain(reason, "loading the iterators", errno);
@@ -106,6 +109,23 @@ int spg_look_create(struct spg_look **ret, struct spg_bpf_reason *reason)
 	close_programs(look);
 	*ret = look;
 	return 0;
+}
+
+int spg_look_refresh(struct spg_look *look, struct spg_bpf_reason *reason)
+{
+	struct spg_look *anew, old;
+	int r;
+
+	if (spg_bpf_types() == look->types)
+		return 0;
+	r = spg_look_create(&anew, reason);
+	if (r < 0)
+		return r;
+	old = *look;
+	*look = *anew;
+	*anew = old;
+	spg_look_destroy(anew);
+	return 1;
 }
 
 /* Run an iterator to its end; its records, each of @size bytes, go to @each. */
@@ -366,7 +386,10 @@ int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 {
 	struct hit_reader reader = {.on_hit = on_hit, .user = user};
 	int r = set_targets(look, search->inodes, search->n_inodes);
+	struct spg_bpf_reason reason;
+	bool unknown_type;
 
+	look->programs->bss->unknown_type = false;
 	look->programs->bss->find_lost = search->find_lost;
 	look->programs->bss->walk_memory = search->mappings == SPG_LOOK_ALL_MEMORY;
 	look->programs->bss->unknown_node = false;
@@ -382,9 +405,13 @@ int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 		r = confirm_trees(look, &reader);
 	if (r == 0 && look->programs->bss->unknown_node)
 		r = SPG_ERR_UNSUPPORTED;
+	unknown_type = r == 0 && look->programs->bss->unknown_type;
 	forget_memories(look, &reader);
 	free(reader.mappings);
 	forget_targets(look, search->inodes, search->n_inodes);
+	/* The module came while this ran. */
+	if (unknown_type && spg_look_refresh(look, &reason) == 1)
+		r = SPG_LOOK_UNSURE;
 	return r;
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * The kernel's own answer to "does anyone use this inode, and who?", asked by
- * BPF iterators (look.bpf.c). Loaded once at start, while the daemon still has
- * its privileges; afterwards a question costs a read(2) and needs none.
+ * BPF iterators (look.bpf.c). Loaded at start, and when a filesystem comes whose
+ * types were not known then; a question costs a read(2) and needs no privilege.
  *
  * In a build without BPF every call but spg_look_destroy() is refused; callers
  * need no #ifdef. One question at a time, on whichever thread surveys.
@@ -27,6 +27,11 @@ struct spg_look;
 int spg_look_create(struct spg_look **ret, struct spg_bpf_reason *reason);
 
 void spg_look_destroy(struct spg_look *look); /* takes NULL */
+
+/** Load everything anew when the kernel knows types that it did not know (types.h).
+ * Before each survey. Returns 0, 1 when that was done, or as spg_look_create(): then
+ * what was loaded stays. */
+int spg_look_refresh(struct spg_look *look, struct spg_bpf_reason *reason);
 
 /**
  * Tell the state of the inode behind every O_PATH descriptor that this process
@@ -82,7 +87,8 @@ struct spg_look_search {
  * into. A process that appears, or passes a file on, while this runs may be
  * missed: compare with the counters.
  *
- * Returns 0; SPG_LOOK_UNSURE when it has to be done again, with all memory;
+ * Returns 0; SPG_LOOK_UNSURE when it has to be done again, with all memory (also when a
+ * type has become known meanwhile, and the programs were loaded anew);
  * @on_hit's error, SPG_ERR_IO, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when cancelled.
  */
 #define SPG_LOOK_UNSURE 1

@@ -4,13 +4,19 @@
  * Which subvolume of a btrfs an inode is in: below one superblock inode numbers
  * repeat. Included by BPF programs only, after kernel.h.
  */
+/* An inode was met whose filesystem's types were not known when this was loaded. */
+bool unknown_type;
+
 static __always_inline struct btrfs_root *btrfs_root_of(struct inode *inode)
 {
 	struct btrfs_inode *btrfs;
 
-	if (!bpf_core_type_exists(struct btrfs_inode) ||
-		BPF_CORE_READ(inode, i_sb, s_magic) != BTRFS_MAGIC)
+	if (BPF_CORE_READ(inode, i_sb, s_magic) != BTRFS_MAGIC)
 		return NULL;
+	if (!bpf_core_type_exists(struct btrfs_inode)) {
+		unknown_type = true;
+		return NULL;
+	}
 	btrfs = (void *)inode - bpf_core_field_offset(struct btrfs_inode, vfs_inode);
 	return BPF_CORE_READ(btrfs, root);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -10,9 +11,12 @@
 
 #include "common/err.h"
 #include "daemon/watch/linux/bpf/trace.skel.h"
+#include "daemon/watch/linux/bpf/types.h"
 
 struct spg_trace {
-	struct trace *programs;
+	struct trace *programs; /* owns the maps, for as long as it all lasts */
+	struct trace *anew;     /* the same, loaded again; NULL: not yet */
+	unsigned types;         /* that were known when they were loaded */
 	struct ring_buffer *ring;
 	int (*on_lock)(void *user, const struct spg_bpf_lock *lock);
 	void *user;
@@ -24,6 +28,7 @@ void spg_trace_destroy(struct spg_trace *trace)
 	if (!trace)
 		return;
 	ring_buffer__free(trace->ring);
+	trace__destroy(trace->anew);
 	trace__destroy(trace->programs);
 	free(trace);
 }
@@ -48,6 +53,7 @@ int spg_trace_create(struct spg_trace **ret, struct spg_bpf_reason *reason)
 	trace = calloc(1, sizeof(*trace));
 	if (!trace)
 		return SPG_ERR_NOMEM;
+	trace->types = spg_bpf_types();
 	trace->programs = trace__open();
 	if (trace->programs) {
 		trace->programs->bss->self = getpid();
@@ -71,6 +77,56 @@ int spg_trace_create(struct spg_trace **ret, struct spg_bpf_reason *reason)
 	}
 	*ret = trace;
 	return 0;
+}
+
+/* Programs that go on with the maps of those before. NULL with errno. */
+static struct trace *load_again(const struct trace *before)
+{
+	struct trace *anew = trace__open();
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map(map, before->obj)
+	{
+		struct bpf_map *same = anew ? bpf_object__find_map_by_name(
+						      anew->obj, bpf_map__name(map))
+		                            : NULL;
+
+		/* Of constants each has its own. */
+		if (same && !strstr(bpf_map__name(map), ".rodata") &&
+			bpf_map__reuse_fd(same, bpf_map__fd(map)) < 0)
+			goto error;
+	}
+	if (!anew || trace__load(anew) < 0)
+		goto error;
+	return anew;
+
+error:
+	trace__destroy(anew);
+	return NULL;
+}
+
+int spg_trace_refresh(struct spg_trace *trace, struct spg_bpf_reason *reason)
+{
+	unsigned types = spg_bpf_types();
+	struct trace *anew;
+
+	if (types == trace->types)
+		return 0;
+	anew = load_again(trace->programs);
+	if (!anew)
+		return spg_bpf_explain(
+			reason, "loading the tracepoint programs again", errno);
+	/* Nothing may be told twice. */
+	trace__detach(trace->anew ? trace->anew : trace->programs);
+	if (trace__attach(anew) < 0) {
+		trace__destroy(anew);
+		return spg_bpf_explain(
+			reason, "attaching to the tracepoints again", errno);
+	}
+	trace__destroy(trace->anew);
+	trace->anew = anew;
+	trace->types = types;
+	return 1;
 }
 
 int spg_trace_watch(
