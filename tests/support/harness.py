@@ -12,6 +12,7 @@ SPGUARD_EVENTS=inotify  the kernel refuses the daemons fanotify's marks
 SPGUARD_REQUIRE_BPF=1  where the tier bpf does not work, fail instead of skipping
 """
 import contextlib
+import ctypes
 import functools
 import json
 import os
@@ -35,6 +36,9 @@ FAIL_AFTER = float(os.environ.get("SPGUARD_TEST_TIMEOUT", "60"))
 TIER = os.environ.get("SPGUARD_TIER", "")
 EVENTS = os.environ.get("SPGUARD_EVENTS", "")
 REQUIRE_BPF = os.environ.get("SPGUARD_REQUIRE_BPF", "0") not in ("", "0")
+
+# linux/fanotify.h, linux/fcntl.h
+FAN_REPORT_DFID_NAME, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD = 0xC00, 1, 0x20, -100
 
 LACKING = 77  # the exit code of a holder whose state this kernel does not allow
 SAFE, ATTENTION, BLOCKED, UNKNOWN = range(4)
@@ -423,6 +427,20 @@ def tier_in_force():
     return TIER if TIER in ("bpf", "procfs") else "procfs" if why_no_bpf() else "bpf"
 
 
+def has_file_ids(directory):
+    """Does the kernel let fanotify mark @directory by file id? Before Linux 6.6 it does
+    not on an overlay, before 6.8 not on a subvolume of btrfs."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    group = libc.fanotify_init(FAN_REPORT_DFID_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    if group < 0:
+        raise Failure(f"fanotify_init: {os.strerror(ctypes.get_errno())}")
+    try:
+        return libc.fanotify_mark(group, FAN_MARK_ADD, ctypes.c_uint64(FAN_OPEN), AT_FDCWD,
+                                  os.fsencode(directory)) == 0
+    finally:
+        os.close(group)
+
+
 def only_in(tier):
     """Decorates a test of what only @tier can, or cannot, do."""
     def decorate(test):
@@ -467,6 +485,15 @@ class SystemTest(unittest.TestCase):
         """Skip, or fail where it is required, unless the tier bpf works here."""
         if why_no_bpf():
             (self.fail if REQUIRE_BPF else self.skipTest)(why_no_bpf())
+
+    def need_events(self, directory):
+        """Skip where the tier has no events of @directory: then no answer is safe."""
+        if tier_in_force() == "bpf" or has_file_ids(directory):
+            return
+        daemon = self.daemon(Product("app", directory), home="home-without-events")
+        self.assert_never_safe(daemon.check())
+        daemon.close()
+        self.skipTest("this kernel has no file ids there: never safe")
 
     # Files
 

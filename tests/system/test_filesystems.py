@@ -23,6 +23,7 @@ class FilesystemsTest(SystemTest):
     def right_on(self, directory, name="Mdbperf.dll", states=STATES, through=None):
         """Every state is seen on a file of @directory, which its holder opens
         at directory @through."""
+        self.need_events(directory)
         path = os.path.join(directory, name)
         if not os.path.exists(path):
             self.file(name, directory)
@@ -83,6 +84,7 @@ class FilesystemsTest(SystemTest):
                            stdout=subprocess.DEVNULL)
             paths.append(self.file("Mdbperf.dll", directory))
         self.assertEqual(os.stat(paths[0]).st_ino, os.stat(paths[1]).st_ino)
+        self.need_events(os.path.dirname(paths[0]))
         daemon = self.daemon(Product("one", os.path.dirname(paths[0])),
                              Product("two", os.path.dirname(paths[1])))
         for state in ("read", "mapped", "posix"):

@@ -33,6 +33,7 @@ class LayersTest(SystemTest):
         if os.stat(self.lower).st_dev == os.stat(above).st_dev:
             self.skipTest("no two filesystems here")
         self.merged = self.overlay(self.lower, self.upper, self.work)
+        self.need_events(self.merged)
         self.dll = os.path.join(self.merged, "Mdbperf.dll")
         self.exe = os.path.join(self.merged, "Admin.exe")
 
