@@ -164,7 +164,8 @@ static int use_events(struct backend *b)
 	/* Without events nothing would tell that a file was moved out and back. */
 	if (b->ladder.look && b->events) {
 		b->surveyor.rechecks = spg_rechecks_create();
-		if (!b->surveyor.rechecks)
+		b->surveyor.processes = spg_process_cache_create();
+		if (!b->surveyor.rechecks || !b->surveyor.processes)
 			return SPG_ERR_NOMEM;
 	}
 	return 0;
@@ -597,6 +598,7 @@ static void destroy(struct spg_watch *watch)
 	forget_products(b);
 	spg_trace_files_destroy(b->trace_files);
 	spg_rechecks_destroy(b->surveyor.rechecks);
+	spg_process_cache_destroy(b->surveyor.processes);
 	spg_ladder_finish(&b->ladder);
 	spg_marks_destroy(b->marks);
 	spg_suspects_destroy(b->suspects);

@@ -436,6 +436,7 @@ void spg_counted_finish(struct spg_survey *s)
 	free(c->by_fd);
 	free(c->inodes);
 	free(c->hits);
+	free(c->who);
 	free(c);
 	s->counted = NULL;
 }

@@ -47,6 +47,9 @@ struct spg_counted_files {
 	size_t first_name; /* names before it are not asked about by this census */
 	struct spg_bpf_hit *hits;
 	size_t n_hits, size_hits;
+	/* The processes that were looked at, if not all were. */
+	struct spg_bpf_who *who;
+	size_t n_who, size_who;
 	bool found_lost; /* the search found files that nobody knew */
 	bool mistaken;   /* what it found was not there any more */
 	/* Openers that wait for a guard are counted and have no descriptor: the

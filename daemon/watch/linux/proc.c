@@ -123,7 +123,7 @@ static bool read_link(int dir_fd, const char *name, char *buf, size_t size)
 }
 
 /* A leader that has exited has no executable any more; its threads have. */
-static bool read_exe(int proc_fd, char *buf, size_t size)
+bool spg_proc_exe(int proc_fd, char *buf, size_t size)
 {
 	bool found = read_link(proc_fd, "exe", buf, size);
 	const struct dirent *entry;
@@ -224,7 +224,7 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 	info.started_ns = boottime_to_wall_ns(
 		(int64_t)info.id.start * (SPG_NS_PER_S / sysconf(_SC_CLK_TCK)));
 	info.uid = read_uid(proc_fd);
-	if (read_exe(proc_fd, exe, sizeof(exe)))
+	if (spg_proc_exe(proc_fd, exe, sizeof(exe)))
 		info.exe = exe;
 	if (reader->may_block && read_cmdline(proc_fd, cmdline, sizeof(cmdline)))
 		info.cmdline = cmdline;

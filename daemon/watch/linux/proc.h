@@ -42,6 +42,10 @@ int spg_proc_open(int32_t pid);
 int spg_proc_stat(int proc_fd, uint64_t *ret_start, int32_t *ret_ppid, char *ret_state,
 	char *name);
 
+/** The path of the executable of the process behind @proc_fd, as far as it fits. False
+ * when it has none, or it is not ours to see. */
+bool spg_proc_exe(int proc_fd, char *buf, size_t size);
+
 /**
  * Read all that spguard shows about the process behind @proc_fd into a new
  * record. @key: the backend's identity, or 0. Returns 0 and *ret; or

@@ -9,6 +9,7 @@
 #include "daemon/watch/linux/mounts.h"
 #include "daemon/watch/linux/probes.h"
 #include "daemon/watch/linux/proc.h"
+#include "daemon/watch/linux/process_cache.h"
 #include "daemon/watch/linux/selves.h"
 #include "daemon/watch/linux/suspects.h"
 #include "daemon/watch/linux/trace_files.h"
@@ -24,8 +25,9 @@ struct spg_surveyor {
 	struct spg_trace_files *trace_files; /* NULL: no lock events */
 	struct spg_look *look;     /* NULL: asks by lease and /proc instead of BPF */
 	struct spg_probes *probes; /* NULL: they are not looked for */
-	struct spg_rechecks *rechecks; /* NULL: no instant surveys */
-	struct spg_selves *selves;     /* or NULL */
+	struct spg_rechecks *rechecks;       /* NULL: no instant surveys */
+	struct spg_process_cache *processes; /* NULL: each is read for each survey */
+	struct spg_selves *selves;           /* or NULL */
 	struct spg_proc_reader reader;
 	spg_walk_progress *progress; /* or NULL */
 	void *user;

@@ -30,7 +30,15 @@
 static int on_hit(void *user, const struct spg_bpf_hit *hit)
 {
 	struct spg_counted_files *c = user;
-	int r = spg_array_reserve(&c->hits, c->n_hits, &c->size_hits, sizeof(*c->hits));
+	int r;
+
+	if (hit->kind == SPG_HIT_WHO) {
+		r = spg_array_reserve(&c->who, c->n_who, &c->size_who, sizeof(*c->who));
+		if (r == 0)
+			c->who[c->n_who++] = hit->who;
+		return r;
+	}
+	r = spg_array_reserve(&c->hits, c->n_hits, &c->size_hits, sizeof(*c->hits));
 
 	if (r == 0)
 		c->hits[c->n_hits++] = *hit;
@@ -69,7 +77,7 @@ static int search(
 		(kind == LOOK_THOROUGHLY && search.mappings != SPG_LOOK_NO_MAPPINGS))
 		search.mappings = SPG_LOOK_ALL_MEMORY;
 	search.inodes = inodes;
-	c->n_hits = 0;
+	c->n_hits = c->n_who = 0;
 	r = spg_look_search(s->surveyor->look, &search, on_hit, c);
 	free(inodes);
 	return r;
@@ -170,6 +178,7 @@ static unsigned how_of(const struct spg_bpf_hit *hit)
 	case SPG_HIT_LOST_MAP:
 	case SPG_HIT_LOST_EXE:
 	case SPG_HIT_MEMORY:
+	case SPG_HIT_WHO:
 		break;
 	}
 	return 0;
@@ -196,24 +205,51 @@ static int add_use(struct spg_survey *s, struct spg_process *process,
 	return r;
 }
 
+static const struct spg_bpf_who *find_who(
+	const struct spg_counted_files *c, int32_t pid)
+{
+	for (size_t i = 0; i < c->n_who; i++)
+		if (c->who[i].tgid == pid)
+			return &c->who[i];
+	return NULL;
+}
+
+/* The record of process @pid. Returns 1 when it has gone. */
+static int read_process(struct spg_survey *s, int32_t pid, struct spg_process **ret)
+{
+	struct spg_process_cache *cache = s->surveyor->processes;
+	const struct spg_bpf_who *who = cache ? find_who(s->counted, pid) : NULL;
+	int proc_fd, r;
+
+	*ret = who ? spg_process_cache_get(cache, who) : NULL;
+	if (*ret)
+		return 0;
+	proc_fd = spg_proc_open(pid);
+	if (proc_fd < 0)
+		return 1;
+	r = spg_proc_read(&s->surveyor->reader, proc_fd, pid, 0, ret);
+	close(proc_fd);
+	if (r < 0)
+		return r == SPG_ERR_NOMEM ? r : 1;
+	if (who)
+		spg_process_cache_put(cache, *ret, who);
+	return 0;
+}
+
 /* The uses by one process: hits [@first, @end). Returns 1 when it has gone. */
 static int add_process(struct spg_survey *s, size_t first, size_t end)
 {
 	struct spg_counted_files *c = s->counted;
 	int32_t pid = c->hits[first].tgid;
 	struct spg_process *process = NULL;
-	int proc_fd, r;
+	int r;
 
 	/* A guard answers for the file: counted, but no use. */
 	if (spg_selves_has(s->surveyor->selves, pid))
 		return 0;
-	proc_fd = spg_proc_open(pid);
-	if (proc_fd < 0)
-		return 1;
-	r = spg_proc_read(&s->surveyor->reader, proc_fd, pid, 0, &process);
-	close(proc_fd);
-	if (r < 0)
-		return r == SPG_ERR_NOMEM ? r : 1;
+	r = read_process(s, pid, &process);
+	if (r != 0)
+		return r;
 	for (size_t i = first; r == 0 && i < end; i++) {
 		const struct spg_counted *inode = spg_counted_find(c, c->hits[i].inode);
 

@@ -369,8 +369,8 @@ struct task_struct {
 	struct files_struct *files;
 	struct pid *thread_pid;
 	struct signal_struct *signal;
-	const struct cred *cred;
-	__u64 start_boottime;
+	const struct cred *real_cred, *cred;
+	__u64 start_boottime, self_exec_id;
 	char comm[16];
 };
 

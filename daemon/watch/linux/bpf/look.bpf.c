@@ -879,6 +879,23 @@ static __always_inline void walk_areas(struct seq_file *seq, struct task_struct 
 	end_page();
 }
 
+/* Tell who each process is, besides. */
+bool tell_who;
+
+static __always_inline void report_who(
+	struct seq_file *seq, struct spg_bpf_hit *hit, struct task_struct *task)
+{
+	hit->kind = SPG_HIT_WHO;
+	hit->tgid = hit->tid = hit->who.tgid = task->tgid;
+	hit->fd = -1;
+	hit->who.start_boottime = task->start_boottime;
+	hit->who.exec = task->self_exec_id;
+	hit->who.uid = BPF_CORE_READ(task, real_cred, euid.val);
+	hit->who.ppid = BPF_CORE_READ(task, real_parent, tgid);
+	BPF_CORE_READ_INTO(&hit->who.comm, task, comm);
+	bpf_seq_write(seq, hit, sizeof(*hit));
+}
+
 SEC("iter/task")
 int search_tasks(struct bpf_iter__task *ctx)
 {
@@ -911,6 +928,8 @@ int search_tasks(struct bpf_iter__task *ctx)
 	/* The rest was told with the first page. */
 	if (first_mapping > 0)
 		return 0;
+	if (tell_who && task->pid == task->tgid)
+		report_who(ctx->meta->seq, &hit, task);
 	file = mm->exe_file;
 	if (!file)
 		return 0;

@@ -393,6 +393,7 @@ int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 	look->programs->bss->find_lost = search->find_lost;
 	look->programs->bss->walk_memory = search->mappings == SPG_LOOK_ALL_MEMORY;
 	look->programs->bss->unknown_node = false;
+	look->programs->bss->tell_who = search->n_pids > 0;
 	if (r == 0)
 		r = run_search(look, look->files, look->programs->progs.search_files,
 			search, &reader);

@@ -75,7 +75,8 @@ struct spg_look_search {
 	 * a stuck process may hold. */
 	enum { SPG_LOOK_NO_MAPPINGS, SPG_LOOK_TREES, SPG_LOOK_ALL_MEMORY } mappings;
 	bool find_lost; /* report what has lost its name as well */
-	/* Look only at these processes; none: at everybody. */
+	/* Look only at these processes, and tell who each is that lives and has not left
+	 * all to its threads (SPG_HIT_WHO); none: at everybody. */
 	const int32_t *pids;
 	size_t n_pids;
 	const atomic_bool *cancel;

@@ -67,6 +67,7 @@ enum spg_bpf_hit_kind {
 	SPG_HIT_LOST_FD,  /* a descriptor of a regular file without a name */
 	SPG_HIT_LOST_MAP, /* a mapping of one */
 	SPG_HIT_LOST_EXE, /* an executable that is one */
+	SPG_HIT_WHO,      /* a process that was to be looked at */
 };
 
 #define SPG_BPF_NAME         64
@@ -74,8 +75,19 @@ enum spg_bpf_hit_kind {
 /* Mappings of one file, or of one process, that fit into an iterator's buffer. */
 #define SPG_BPF_MAPPINGS_MAX 120
 
+/* A process as the kernel itself has it: what differs from another time is another
+ * process, or another program in it. */
+struct spg_bpf_who {
+	__u64 start_boottime; /* ns since boot */
+	__u64 exec;           /* counts up with each execve(2) */
+	__u32 uid;            /* effective */
+	__s32 ppid, tgid;
+	__u32 reserved;
+	char comm[SPG_BPF_COMM];
+};
+
 struct spg_bpf_hit {
-	__u64 inode; /* its address; 0 in a SPG_HIT_MEMORY */
+	__u64 inode; /* its address; 0 in a SPG_HIT_MEMORY or SPG_HIT_WHO */
 	__u64 file;  /* the struct file's */
 	__u64 owner; /* of an overlay's real file: the merged one that has it; or 0 */
 	__u64 table; /* the descriptor table's: who shares it shares POSIX locks */
@@ -90,13 +102,19 @@ struct spg_bpf_hit {
 	__s32 fd;
 	__u32 mode; /* FMODE_READ 1, FMODE_WRITE 2 */
 	__u32 sdev; /* as in struct spg_bpf_inode_key */
-	/* Of one that has lost its name: what that was ("": too long to tell), and
-	 * the inode of the directory. @parent_dev: as stat(2) reports it, which is
-	 * another one than the superblock's where the subvolume is known. */
-	__u32 parent_sdev, parent_dev;
-	__u32 parent_gone; /* the directory was deleted too */
-	__u64 parent_ino;
-	char name[SPG_BPF_NAME];
+	union {
+		/* Of one that has lost its name: what that was ("": too long to tell),
+		 * and the inode of the directory. @parent_dev: as stat(2) reports it,
+		 * which is another one than the superblock's where the subvolume is
+		 * known. */
+		struct {
+			__u32 parent_sdev, parent_dev;
+			__u32 parent_gone; /* the directory was deleted too */
+			__u64 parent_ino;
+			char name[SPG_BPF_NAME];
+		};
+		struct spg_bpf_who who; /* of a SPG_HIT_WHO */
+	};
 };
 
 /* --- look.bpf.c: keepers ----------------------------------------------- */
