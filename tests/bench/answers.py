@@ -5,7 +5,7 @@
   tests/bench/answers.py [--processes N] [--files N] [--rounds N]
 
 Starts N processes with 50 descriptors each, and a daemon that watches FILES
-files, of which none and then one is in use (whoever has it is searched for anew for
+files, of which none and then one is in use (whoever has it is looked at anew for
 every answer). Prints medians in milliseconds and how many times as long as the answer
 inside the daemon each takes. Ratios count; the figures are the machine's.
 """

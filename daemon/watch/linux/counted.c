@@ -128,7 +128,7 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		return 0;
 	}
 	/* Before its locks are read, so that none is missed in between. */
-	if (!trace_files)
+	if (!trace_files || s->instant)
 		return 0;
 	r = spg_trace_files_add(
 		trace_files, s->obs->product, inode, s->obs->files[named->file].file);

@@ -5,7 +5,7 @@
  * count for nothing) that name them, the counters of the inodes behind, and who was
  * found to have those open. For survey_bpf.c and what it is made of: counted.c
  * (names and counters), closure.c (do they add up?), lost_bpf.c (files without a
- * name), locks_bpf.c. Surveyor's thread.
+ * name), locks_bpf.c. Surveyor's thread, or the loop thread in an instant survey.
  *
  * The descriptors of files in use stay open until the survey ends, so that the
  * address of the inode names it all that time.
@@ -101,6 +101,14 @@ const struct spg_counted *spg_counted_find(
 
 /** True when the merged inode of overlay file @index is among those counted. */
 bool spg_counted_has_merged(const struct spg_counted_files *c, size_t index);
+
+/**
+ * Are the users known, of the request's scope, all that there are of the files named? Then
+ * those are added, and the locks. For an instant survey: waits for nothing. Loop thread.
+ *
+ * Returns 0; 1 when that cannot be told; or a negative spg_err.
+ */
+int spg_survey_known(struct spg_survey *s);
 
 /**
  * Closure: compare what was found with what the counters say now. Returns 1 when

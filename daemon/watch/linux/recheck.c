@@ -16,9 +16,13 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/watch/linux/counted.h"
 
 /* Every one has a descriptor for the moment; more are slower than a listing. */
-#define FILES_MAX 256
+#define FILES_MAX    256
+/* A turn of the loop may take so long; who uses more than can be looked at in that time is
+ * looked at on the surveyor's thread. */
+#define KNOWN_NS_MAX (4 * SPG_NS_PER_MS)
 
 struct folder {
 	char *path;      /* as the product names it: what has to lead there now */
@@ -48,6 +52,7 @@ struct listing {
 	size_t n_links;
 	struct plain_file *files;
 	size_t n_files;
+	int64_t known_ns; /* what a look at the users known took; 0: not enough */
 };
 
 struct spg_rechecks {
@@ -113,7 +118,7 @@ static void drop(struct spg_rechecks *rechecks, struct listing *listing)
 	*listing = rechecks->listings[--rechecks->n];
 }
 
-/* True when the product's files are plain and nobody used them. */
+/* True when the product's files are plain. */
 static bool is_plain(const struct spg_survey *s)
 {
 	const struct spg_observation *obs = s->obs;
@@ -222,6 +227,7 @@ void spg_rechecks_remember(struct spg_rechecks *rechecks, const struct spg_surve
 		drop(rechecks, old);
 	if (is_plain(s)) {
 		listing.product = spg_product_ref(s->obs->product);
+		listing.known_ns = s->known_ns;
 		if (take_down(s, &listing) &&
 			spg_array_reserve(&rechecks->listings, rechecks->n,
 				&rechecks->size, sizeof(listing)) == 0)
@@ -235,10 +241,10 @@ void spg_rechecks_remember(struct spg_rechecks *rechecks, const struct spg_surve
 /* --- the look ------------------------------------------------------------------ */
 
 struct look {
-	const struct listing *listing;
+	struct listing *listing;
 	int fds[FILES_MAX]; /* of the files; -1: not open */
-	bool free[FILES_MAX];
-	size_t n_free;
+	bool told[FILES_MAX], used[FILES_MAX];
+	size_t n_told, n_used;
 	uint64_t inodes[FILES_MAX]; /* their addresses */
 	int32_t n_names[FILES_MAX]; /* the references to their names */
 };
@@ -334,24 +340,26 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		const struct spg_linux_file *file =
 			spg_linux_file(look->listing->files[i].file);
 
-		if (look->fds[i] != inode->fd || look->free[i])
+		if (look->fds[i] != inode->fd || look->told[i])
 			continue;
 		if (inode->key.ino != file->base.id.ino ||
 			inode->n_links != file->base.n_links ||
-			spg_bpf_inode_is_used(inode) ||
 			inode->names == SPG_BPF_UNCOUNTED ||
 			(inode->flags & SPG_INODE_OVERLAY))
 			return SPG_WATCH_LATER;
 		look->inodes[i] = inode->inode;
 		look->n_names[i] = inode->names;
-		look->free[i] = true;
-		look->n_free++;
+		look->told[i] = true;
+		look->n_told++;
+		look->used[i] = spg_bpf_inode_is_used(inode);
+		look->n_used += look->used[i];
 		return 0;
 	}
 	return 0;
 }
 
-/* Are there more references to a name than our own? Files may be one inode. */
+/* Are there more references to a free file's name than our own? Files may be one inode.
+ * (Of the others, users have some.) */
 static bool is_any_kept(const struct look *look)
 {
 	for (size_t i = 0; i < look->listing->n_files; i++) {
@@ -360,7 +368,7 @@ static bool is_any_kept(const struct look *look)
 		for (size_t k = 0; look->n_names[i] > own && k < look->listing->n_files;
 			k++)
 			own += k != i && look->inodes[k] == look->inodes[i];
-		if (look->n_names[i] > own)
+		if (!look->used[i] && look->n_names[i] > own)
 			return true;
 	}
 	return false;
@@ -385,7 +393,69 @@ static int report(const struct listing *listing,
 	return 0;
 }
 
-static int look_again(struct spg_look *bpf, const struct listing *listing,
+static void close_files(struct look *look, bool used)
+{
+	for (size_t i = 0; i < look->listing->n_files; i++) {
+		if (look->fds[i] < 0 || (look->used[i] && !used))
+			continue;
+		close(look->fds[i]);
+		look->fds[i] = -1;
+	}
+}
+
+/* Some are used: by those who are known to, and nobody else? */
+static int look_at_users(struct spg_surveyor *surveyor, struct look *look,
+	const struct spg_survey_request *request, struct spg_observation *obs)
+{
+	struct spg_survey s = {.surveyor = surveyor,
+		.way = &spg_survey_by_bpf,
+		.request = request,
+		.obs = obs,
+		.instant = true};
+	int r = spg_counted_ensure(&s);
+
+	close_files(look, false);
+	for (size_t i = 0; r == 0 && i < look->listing->n_files; i++) {
+		if (!look->used[i])
+			continue;
+		r = spg_counted_name(s.counted, i, look->fds[i]);
+		if (r == 0)
+			look->fds[i] = -1; /* the survey's */
+	}
+	if (r == 0)
+		r = spg_survey_known(&s);
+	look->listing->known_ns = s.known_ns;
+	s.way->finish(&s);
+	spg_attribution_finish(&s.attribution);
+	return r;
+}
+
+static int answer(struct spg_surveyor *surveyor, struct look *look,
+	const struct spg_survey_request *request, struct spg_observation **ret)
+{
+	struct spg_observation *obs;
+	int r = report(look->listing, request, &obs);
+
+	if (r == 0 && look->n_used > 0) {
+		r = look_at_users(surveyor, look, request, obs);
+		if (r != 0)
+			spg_observation_destroy(obs);
+	}
+	if (r == 0)
+		*ret = obs;
+	return r;
+}
+
+/* Is it worth the while to look? */
+static bool may_be_told(const struct spg_surveyor *surveyor,
+	const struct listing *listing, const struct spg_survey_request *request)
+{
+	return request->scope->n_holders == 0 ||
+	       (surveyor->processes && listing->known_ns > 0 &&
+		       listing->known_ns < KNOWN_NS_MAX);
+}
+
+static int look_again(struct spg_surveyor *surveyor, struct listing *listing,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
 	struct look look = {.listing = listing};
@@ -394,20 +464,22 @@ static int look_again(struct spg_look *bpf, const struct listing *listing,
 	for (size_t i = 0; i < listing->n_files; i++)
 		look.fds[i] = -1;
 	if (open_all(&look))
-		r = spg_look_census(bpf, on_inode, &look);
-	for (size_t i = 0; i < listing->n_files; i++)
-		if (look.fds[i] >= 0)
-			close(look.fds[i]);
-	if (r == 0 && look.n_free == listing->n_files && !is_any_kept(&look))
-		return report(listing, request, ret);
-	return r == SPG_ERR_NOMEM ? r : SPG_WATCH_LATER;
+		r = spg_look_census(surveyor->look, on_inode, &look);
+	if (r == 0 && look.n_told == listing->n_files && !is_any_kept(&look) &&
+		(look.n_used == 0 || request->scope->n_holders > 0))
+		r = answer(surveyor, &look, request, ret);
+	else
+		r = SPG_WATCH_LATER;
+	close_files(&look, true);
+	return r == 0 || r == SPG_ERR_NOMEM ? r : SPG_WATCH_LATER;
 }
 
-int spg_recheck(struct spg_rechecks *rechecks, struct spg_look *look,
-	const struct spg_survey_request *request, struct spg_observation **ret)
+int spg_recheck(struct spg_surveyor *surveyor, const struct spg_survey_request *request,
+	struct spg_observation **ret)
 {
+	struct spg_rechecks *rechecks = surveyor->rechecks;
 	int64_t began_ns = spg_clock_mono_ns(), wall_ns = spg_clock_wall_ns();
-	const struct listing *listing;
+	struct listing *listing;
 	int r = SPG_WATCH_LATER;
 
 	/* A directory's time is too coarse to tell two changes apart on some
@@ -419,8 +491,9 @@ int spg_recheck(struct spg_rechecks *rechecks, struct spg_look *look,
 	listing = find(rechecks, request->product->name);
 	/* Known besides are old versions that somebody may still use. */
 	if (listing && listing->product == request->product &&
-		listing->n_files == request->scope->n_known)
-		r = look_again(look, listing, request, ret);
+		listing->n_files == request->scope->n_known &&
+		may_be_told(surveyor, listing, request))
+		r = look_again(surveyor, listing, request, ret);
 	pthread_mutex_unlock(&rechecks->lock);
 	if (r == 0) {
 		(*ret)->began_ns = wall_ns;

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * An instant survey: are the directories as they were listed last, and is every
- * file of theirs there and free? Then that is the answer. In any other case a
- * whole survey has to look.
+ * file of theirs there, and free, or used by those alone who were known to? Then that is
+ * the answer. In any other case a whole survey has to look.
  *
  * What it may rest on, and nothing else:
  *   names     Every name by which the listing was reached is opened again: each
@@ -13,8 +13,10 @@
  *   contents  A directory with the same inode, the same time of change and no event
  *             has the same names in it. Each file is opened by its name there, and
  *             has the same inode number in the same directory and as many names.
- *   users     The census of those very inodes finds none.
- *   keepers   Nobody but this look refers to a name of theirs in memory (keepers.h).
+ *   users     The census of those very inodes finds none; or the users known, looked at
+ *             again, account for every count and every reference, and each of them is
+ *             the process that it was (process_cache.h).
+ *   keepers   Nobody but this look and the users refers to a name of theirs in memory (keepers.h).
  * It never rests on where a name led when it was listed (openat2(2) follows all links
  * again; tests/system/test_moved_links.py).
  *
@@ -41,6 +43,6 @@ void spg_rechecks_remember(struct spg_rechecks *rechecks, const struct spg_surve
 /** Forget everything: mounts have changed. */
 void spg_rechecks_forget(struct spg_rechecks *rechecks);
 
-/** Returns 0 and *ret; SPG_WATCH_LATER; or SPG_ERR_NOMEM. */
-int spg_recheck(struct spg_rechecks *rechecks, struct spg_look *look,
-	const struct spg_survey_request *request, struct spg_observation **ret);
+/** Needs @surveyor's rechecks and look. Returns 0 and *ret; SPG_WATCH_LATER; or SPG_ERR_NOMEM. */
+int spg_recheck(struct spg_surveyor *surveyor, const struct spg_survey_request *request,
+	struct spg_observation **ret);

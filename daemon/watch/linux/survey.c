@@ -380,8 +380,7 @@ static int tell_gaps(struct spg_survey *s)
 		a->n_opaque > 3 ? ", ..." : "");
 }
 
-/* Take out the uses that turned out to be over. */
-static void compact_uses(struct spg_observation *obs)
+void spg_survey_compact_uses(struct spg_observation *obs)
 {
 	size_t n = 0;
 
@@ -513,7 +512,7 @@ static int survey_files(struct spg_survey *s)
 		r = leave_to_own_read(s);
 	if (r == 0)
 		r = tell_gaps(s);
-	compact_uses(s->obs);
+	spg_survey_compact_uses(s->obs);
 	return r;
 }
 
@@ -623,7 +622,7 @@ int spg_survey_instant(struct spg_surveyor *surveyor,
 	/* Reading the mount table is for the surveyor's thread. */
 	if (!surveyor->rechecks || spg_mounts_are_stale(surveyor->mounts))
 		return SPG_WATCH_LATER;
-	return spg_recheck(surveyor->rechecks, surveyor->look, request, ret);
+	return spg_recheck(surveyor, request, ret);
 }
 
 int spg_survey_run(struct spg_surveyor *surveyor,

@@ -27,6 +27,10 @@ struct spg_survey {
 	struct spg_lost lost;
 	struct spg_counted_files *counted;   /* survey_bpf.c's; NULL elsewhere */
 	struct spg_file_mounts *file_mounts; /* keepers_lease.c's */
+	/* The users known have accounted for everything, which took so long (of the
+	 * processor); 0: they have not. */
+	int64_t known_ns;
+	bool instant; /* on the loop thread: nothing that could be waited for */
 	size_t n_file_lacks;
 	uint64_t suspects_asked; /* the number of the last, see suspects.h */
 	bool suspects_gave_way;  /* since the survey before */
@@ -76,6 +80,9 @@ void spg_survey_drop_uses(struct spg_survey *s);
 
 /** Forget those of file @index; they are taken out at the end. */
 void spg_survey_forget_uses(struct spg_survey *s, size_t index);
+
+/** Take out the uses that turned out to be over. */
+void spg_survey_compact_uses(struct spg_observation *obs);
 
 /** How many uses each file has. The caller frees; NULL: out of memory. */
 size_t *spg_survey_count_uses(const struct spg_survey *s);
