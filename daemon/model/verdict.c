@@ -265,6 +265,14 @@ static enum spg_file_state absent_state(const struct spg_observation *obs,
 	return SPG_FILE_NEW;
 }
 
+static bool is_any_literal(const struct spg_product *product)
+{
+	for (size_t i = 0; i < product->n_patterns; i++)
+		if (spg_name_is_literal(product->patterns[i]))
+			return true;
+	return false;
+}
+
 /* Files that are asked about or named by the product, and are not there. */
 static int judge_absent(const struct spg_observation *obs,
 	const struct spg_selection *selection, struct spg_verdict *v)
@@ -276,6 +284,9 @@ static int judge_absent(const struct spg_observation *obs,
 	size_t n_listed = 0;
 	int r;
 
+	/* A pattern is never absent: no need to sort what is there. */
+	if (!selection && !is_any_literal(obs->product))
+		return 0;
 	r = list_present(obs, &listed, &n_listed);
 	if (r == 0)
 		r = spg_name_set_init(
