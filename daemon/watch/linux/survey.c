@@ -650,7 +650,7 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 		note_asked_otherwise(&s);
 	if (r >= 0 && surveyor->trace_files && request->scope->depth == SPG_SURVEY_FULL)
 		spg_trace_files_end(surveyor->trace_files, s.obs);
-	if (r >= 0 && surveyor->rechecks)
+	if (r >= 0 && surveyor->rechecks && request->scope->depth != SPG_SURVEY_LOCKS)
 		spg_rechecks_remember(surveyor->rechecks, &s);
 	s.way->finish(&s);
 	spg_attribution_finish(&s.attribution);
