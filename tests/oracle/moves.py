@@ -6,6 +6,7 @@ import os
 from moves_locks import LockMoves
 from scene import Scene
 from truth import Carrier, Ofd, Path, Table
+from world import LinkedArea
 
 ETXTBSY = 26
 # Who may do what: the others lack a privilege, or a view.
@@ -97,13 +98,22 @@ class Moves(LockMoves, Scene):
 
     def ways(self, process, version):
         """(command, path, space): the names a file is reached by."""
+        if version.away:
+            yield "open", self.route(process, version.hard), version.main
+            return
         yield "open", self.route(process, version.path), version.main
         if process.kind != "chroot":
             yield "open", self.route(process, version.soft), version.main
         if version.hard:
             yield "open", self.route(process, version.hard), version.main
             if process.kind in BY_HANDLE:
-                yield "handle", self.route(process, version.path), version.main
+                yield ("handle", self.route(process, version.area.place(version.path)),
+                       version.main)
+
+    def distant(self):
+        """Of the release to which no link leads now, and did not a moment ago: then
+        they would be taken for what somebody goes on to use."""
+        return [v for v in self.versions if v.foreign and v.area.moved_at < self.n_steps]
 
     def some_table(self):
         process = self.some_process()
@@ -111,7 +121,8 @@ class Moves(LockMoves, Scene):
 
     def open_in(self, table, version=None):
         process = table.process
-        version = version or self.pick([v for v in self.hot() if v.current])
+        version = version or self.pick(
+            self.distant() if self.rng.random() < 0.1 else self.hot())
         if not version or any(ofd.lease == "write" for ofd in version.leases()):
             return False
         mode = self.rng.choice(("r", "r", "r", "rw", "w"))
@@ -325,7 +336,7 @@ class Moves(LockMoves, Scene):
         if not version:
             return False
         self.tell(f"unlink {version.path}")
-        os.unlink(version.path)
+        os.unlink(version.area.place(version.path))
         self.world.leave_place(version, self.rng.random() < 0.3)
         self.count("deleted", bool(version.held()))
 
@@ -335,7 +346,8 @@ class Moves(LockMoves, Scene):
         if not version:
             return False
         self.tell(f"rename {version.path}")
-        os.rename(version.path, f"{version.path}.old{version.serial}")
+        place = version.area.place(version.path)
+        os.rename(place, f"{place}.old{version.serial}")
         self.world.leave_place(version, self.rng.random() < 0.3)
         if version.lower:
             version.lower, version.copied_up = False, True
@@ -350,6 +362,24 @@ class Moves(LockMoves, Scene):
         self.tell(f"create {vacant[0]}")
         area = next(a for a in self.world.areas if a.name == vacant[1])
         self.world.put(area, vacant[0])
+
+    def move_link(self):
+        """The product's names lead to another release from now on."""
+        area = self.pick([a for a in self.world.areas if isinstance(a, LinkedArea) and
+                          a.moved_at < self.n_steps])
+        if not area:
+            return False
+        self.tell(f"move {area.link}")
+
+        def model():
+            for version in self.world.move_link(area):
+                version.followed = version.held()
+                self.log.seen.discard(version.serial)
+            self.log.seen -= {v.serial for v in self.versions if v.area is area and v.current}
+
+        area.moved_at = self.n_steps
+        self.change(model)
+        self.count("link moved", sum(v.held() for v in self.versions if v.area is area))
 
     def move_touch(self):
         """Changes nothing but an overlay's layer."""

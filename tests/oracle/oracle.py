@@ -35,7 +35,7 @@ from world import TierMissing, World
 WEIGHTS = {"start": 8, "fork": 6, "kill": 5, "exec": 6, "thread": 5, "join": 2, "open": 22,
            "path": 3, "dup": 5, "close": 9, "take": 4, "map": 12, "unmap": 5, "dlopen": 6,
            "dlclose": 3, "send": 5, "receive": 2, "ring": 4, "loop": 3, "drop": 6,
-           "replace": 3, "unlink": 2, "away": 2, "create": 5, "touch": 2, "clear": 1,
+           "replace": 3, "unlink": 2, "away": 2, "create": 5, "touch": 2, "clear": 1, "link": 3,
            "flock": 10, "range": 24, "unlock": 4, "brief": 6, "brief_process": 2, "lease": 6,
            "unlease": 2, "break": 1, "wait": 12, "cancel": 3}
 ENDING = ("kill", "join", "close", "unmap", "dlclose", "drop", "unlock", "unlease", "cancel")
@@ -110,7 +110,7 @@ class Oracle(Moves):
 
     def expectations(self, areas=None):
         return [Expectation(v, self.arguments.tier, self.world.twins(v))
-                for v in self.versions if (v.current or v.held()) and
+                for v in self.versions if (v.current or (v.held() and not v.foreign)) and
                 (areas is None or v.area.product == areas)]
 
     def fail(self, differences):
@@ -170,7 +170,9 @@ class Oracle(Moves):
             want.version.area.n_looked += 1
             want.version.area.n_held += want.held
         self.history.add(time.time_ns(), self.n_steps, wanted)
-        self.log.seen |= {version.serial for version in self.versions}
+        for version in self.versions:
+            version.followed = version.followed and version.away and version.held()
+        self.log.seen |= {v.serial for v in self.versions if not v.foreign}
         self.ask_about_some()
         if self.n_steps % 7 == 0:
             self.compare_locks(wanted)
@@ -273,7 +275,8 @@ class Report:
 
 # What has to have been there in a run worth its name: kind, least share of states.
 NEEDED = ("open", "write", "o-path", "dup", "fork", "exec", "mapped", "dlopen", "take",
-          "socket", "ring", "loop", "flock", "posix", "ofd", "lease", "waiting", "replaced")
+          "socket", "ring", "loop", "flock", "posix", "ofd", "lease", "waiting", "replaced",
+          "link moved")
 
 
 def tell_results(report, oracle, seed):

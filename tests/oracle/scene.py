@@ -76,7 +76,7 @@ class Scene:
         return rest
 
     def keys(self):
-        return self.log.keys([v for v in self.versions if v.held()])
+        return self.log.keys([v for v in self.versions if v.held() and not v.foreign])
 
     def change(self, model, *orders):
         """@model changes the model; @orders are called to make it so."""

@@ -86,6 +86,19 @@ class Version:
         self.real = Space(self) if area.overlay else None
         self.spaces = [s for s in (self.main, self.real) if s]
         self.breaking = False
+        # By a link that moves between releases: which one has it, and whether it is
+        # an old version for spguard, which follows what was in use when the link moved.
+        self.home, self.followed = None, False
+
+    @property
+    def away(self):
+        """It has its place, to which no name of the product leads."""
+        return self.home is not None and not self.current
+
+    @property
+    def foreign(self):
+        """Whoever has it is nobody's business, until the link leads there."""
+        return self.away and not self.followed
 
     def ofds(self):
         return [ofd for space in self.spaces for ofd in space.ofds]

@@ -23,8 +23,56 @@ class Area:
         self.lower = lower      # the lower one
         self.filesystem = filesystem or name
         self.app, self.side = os.path.join(root, "app"), os.path.join(root, "side")
+        self.top = self.app  # what the product names
         self.product = None
         self.n_looked = self.n_held = 0
+
+    def place(self, path):
+        """Where what lies at @path really lies."""
+        return path
+
+
+class LinkedArea(Area):
+    """A link "current" leads to one of two releases, and is moved between them.
+    @how: where it stands
+      above  above the product's directory
+      tree   in the middle of a tree that the product has as a whole
+      named  behind links that have the names of the product's files"""
+    RELEASES = ("rel1", "rel2")
+
+    def __init__(self, name, root, how):
+        super().__init__(name, root)
+        self.how, self.release = how, self.RELEASES[0]
+        self.moved_at = 0  # the step
+        home = {"above": "current", "tree": "tree/plugins/current"}.get(how)
+        if home:
+            self.app = self.top = os.path.join(root, home, "lib")
+        if how == "tree":
+            self.top = os.path.join(root, "tree")
+        self.link = os.path.join(root, home or "current")
+
+    def real(self, release):
+        return os.path.join(self.root, release, "lib")
+
+    def place(self, path):
+        return os.path.join(self.real(self.release), os.path.basename(path))
+
+    def lead_to(self, release):
+        target = os.path.relpath(os.path.join(self.root, release), os.path.dirname(self.link))
+        os.symlink(target, self.link + ".new")
+        os.rename(self.link + ".new", self.link)
+        self.release = release
+
+    def make(self, names):
+        for release in self.RELEASES:
+            os.makedirs(self.real(release))
+        os.makedirs(os.path.dirname(self.link), exist_ok=True)
+        self.lead_to(self.release)
+        if self.how == "named":
+            os.mkdir(self.app)
+            for name in names:
+                os.symlink(os.path.join("..", "current", "lib", name),
+                           os.path.join(self.app, name))
 
 
 class TierMissing(Exception):
@@ -52,7 +100,9 @@ class World(SystemTest):
         for name, make in (("plain", self.make_plain), ("tmpfs", self.make_tmpfs),
                            ("ext4", self.make_ext4), ("xfs", self.make_xfs),
                            ("btrfs", self.make_btrfs), ("overlay", self.make_overlay),
-                           ("overlay-mixed", self.make_overlay_mixed)):
+                           ("overlay-mixed", self.make_overlay_mixed),
+                           ("link", self.make_link), ("link-tree", self.make_link_tree),
+                           ("link-named", self.make_link_named)):
             try:
                 made = make(name)
             except unittest.SkipTest as reason:
@@ -114,6 +164,20 @@ class World(SystemTest):
         lower, upper, work = self.layers(name, self.path(name + "-lower"))
         return [Area(name, self.overlay(lower, upper, work, name), upper, lower)]
 
+    def linked(self, name, root, how):
+        area = LinkedArea(name, root, how)
+        area.make([self.part(i)[0] for i in range(self.each)])
+        return [area]
+
+    def make_link(self, name):
+        return self.linked(name, self.directory(name), "above")
+
+    def make_link_tree(self, name):
+        return self.linked(name, self.tmpfs(name, "64m"), "tree")
+
+    def make_link_named(self, name):
+        return self.linked(name, self.directory(name), "named")
+
     # Files
 
     def part(self, i):
@@ -125,18 +189,33 @@ class World(SystemTest):
         """Half of an overlay's files lie below it already."""
         for directory in (area.app, area.side):
             os.makedirs(directory, exist_ok=True)
-        for i in range(self.each):
-            path = os.path.join(area.app, self.part(i)[0])
+        names = [self.part(i)[0] for i in range(self.each)]
+        for name in names:
+            path = os.path.join(area.app, name)
             if os.path.exists(path):
                 self.know(area, path, lower=True)
             else:
                 self.put(area, path)
+        if isinstance(area, LinkedArea):
+            self.move_link(area)
+            for name in names:
+                self.put(area, os.path.join(area.app, name))
+            self.move_link(area)
+
+    def move_link(self, area):
+        """To the other release; the versions that the product has lost by that."""
+        area.lead_to(next(r for r in area.RELEASES if r != area.release))
+        lost = [v for v in self.versions if v.area is area and v.current]
+        for version in self.versions:
+            if version.area is area and version.home:
+                version.current = version.home == area.release
+        return lost
 
     def put(self, area, path):
         """A new version at @path, moved there from the side."""
         fresh = os.path.join(area.side, "fresh")
         shutil.copy(self.actor if path.endswith(".exe") else LIBRARY, fresh)
-        os.rename(fresh, path)
+        os.rename(fresh, area.place(path))
         return self.know(area, path)
 
     def know(self, area, path, lower=False):
@@ -147,10 +226,11 @@ class World(SystemTest):
         version = Version(area, path, "exe" if base.endswith(".exe") else "lib",
                           self.n_versions, lower)
         version.inode = os.stat(path).st_ino
+        version.home = getattr(area, "release", None)
         version.hard, version.soft = None, os.path.join(area.side, base + ".link")
         if not area.overlay:
             version.hard = os.path.join(area.side, f"{base}.{version.serial}")
-            os.link(path, version.hard)
+            os.link(area.place(path), version.hard)
         if not os.path.islink(version.soft):
             os.symlink(path, version.soft)
         self.versions.append(version)
@@ -159,7 +239,7 @@ class World(SystemTest):
     def leave_place(self, version, keep_link):
         """Its path is, or will be, somebody else's: an old version from now on,
         which nobody opens any more."""
-        version.current = False
+        version.current, version.home = False, None
         if version.hard and not keep_link:
             os.unlink(version.hard)
 
@@ -177,14 +257,16 @@ class World(SystemTest):
 
     def name_products(self):
         groups = {"alpha": ("plain", "ext4", "overlay-mixed"), "beta": ("tmpfs", "xfs"),
-                  "gamma": ("btrfs-one", "btrfs-two", "overlay")}
+                  "gamma": ("btrfs-one", "btrfs-two", "overlay"),
+                  "delta": ("link", "link-named"), "epsilon": ("link-tree",)}
         self.products = []
         for name, members in groups.items():
             areas = [area for area in self.areas if area.name in members]
             for area in areas:
                 area.product = name
             if areas:
-                self.products.append(Product(name, *(area.app for area in areas),
+                self.products.append(Product(name, *(area.top for area in areas),
+                                             recursive=name == "epsilon",
                                              setup_stops=SETUP))
 
     # The daemon
