@@ -286,6 +286,34 @@ class KeepersTest(SystemTest):
         shell.end()
         self.assert_safe_in_time(daemon)
 
+    def test_an_old_version_on_an_overlay_that_is_mounted(self):
+        """The mount keeps the merged file, to which no name of the product leads."""
+        layers = self.tmpfs("layers")
+        for part in ("lower/app", "upper", "work"):
+            os.makedirs(os.path.join(layers, part))
+        shutil.copy("/bin/true", os.path.join(layers, "lower/app/Lower.dll"))
+        directory = os.path.join(self.overlay(*(os.path.join(layers, part) for part in
+                                                ("lower", "upper", "work"))), "app")
+        for name in ("Upper.dll", "Other.dll"):
+            self.file(name, directory)
+        daemon = self.daemon(Product("app", directory))
+        self.assert_safe(daemon)
+        there = self.file("there", self.scratch)
+        for name in ("Lower.dll", "Upper.dll"):
+            for leave in (self.replace, os.unlink, lambda path: os.rename(path, path + ".old")):
+                with self.subTest(name=name):
+                    path = os.path.join(directory, name)
+                    self.replace(path)
+                    shell = self.shell()
+                    shell.run(f"mount --bind {path} {there}")
+                    self.assert_kept(daemon, path, "mounted", "is mounted", pid=shell.pid)
+                    leave(path)
+                    for _ in range(2):
+                        self.assert_kept(daemon, path, "mounted", "an old version of",
+                                         pid=shell.pid)
+                    shell.end()
+                    self.assert_safe_in_time(daemon)
+
     def newest_install(self, daemon):
         with contextlib.closing(daemon.rpc()) as rpc:
             return rpc.call("installs", wait=FAIL_AFTER, limit=1)["installs"][0]

@@ -47,9 +47,13 @@ struct spg_keepers {
 int spg_keepers_find_bpf(struct spg_survey *s);
 int spg_keepers_find_lease(struct spg_survey *s);
 
-/** The files that are mounted by themselves, anywhere, and layers: for keepers_lease.c.
- * Returns 0, SPG_ERR_NOMEM or SPG_ERR_TIMEOUT. */
+/** Find the files that are mounted by themselves, in every namespace that has a process,
+ * and layers: s->file_mounts. Returns 0, SPG_ERR_NOMEM or SPG_ERR_TIMEOUT. */
 int spg_file_mounts_find(struct spg_survey *s);
+
+/** Append the mounts of file @index among those that were found. Returns 0 or
+ * SPG_ERR_NOMEM. */
+int spg_file_mounts_add(struct spg_survey *s, size_t index);
 bool spg_file_mounts_has(struct spg_file_mounts *mounts, struct spg_file *file);
 void spg_file_mounts_destroy(struct spg_file_mounts *mounts); /* takes NULL */
 

@@ -189,6 +189,25 @@ static bool may_be_its_own(const struct spg_survey *s, size_t file)
 	       spg_linux_file(seen->file)->class == SPG_FS_OVERLAY;
 }
 
+/* The mounts of an old version on an overlay are of the merged file, which keeps the real
+ * one: no descriptor of ours leads to it any more, but /proc shows what is mounted. */
+static int find_merged_mounts(struct spg_survey *s, const struct looking *l)
+{
+	const struct spg_counted_files *c = s->counted;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_inodes; i++) {
+		if (l->left[i] <= 0 || !may_be_its_own(s, c->inodes[i].file))
+			continue;
+		r = spg_file_mounts_find(s);
+		if (r == 0)
+			r = spg_file_mounts_add(s, c->inodes[i].file);
+	}
+	spg_file_mounts_destroy(s->file_mounts);
+	s->file_mounts = NULL;
+	return r;
+}
+
 /* Of each layer's mount one reference: an overlay has looked the file up there. */
 static int explain_layers(struct spg_survey *s, struct looking *l)
 {
@@ -241,6 +260,8 @@ static int explain_all(struct spg_survey *s, struct looking *l)
 		r = spg_keepers_find_probes(&l->k, l->wanted, l->probes);
 	for (size_t i = 0; i < c->n_inodes; i++)
 		l->left[i] -= (int64_t)l->probes[c->inodes[i].file];
+	if (r == 0)
+		r = find_merged_mounts(s, l);
 	return r == 0 ? explain_layers(s, l) : r;
 }
 

@@ -169,6 +169,19 @@ bool spg_file_mounts_has(struct spg_file_mounts *mounts, struct spg_file *file)
 	return mounts && spg_keepers_is_layered(&mounts->k, file);
 }
 
+int spg_file_mounts_add(struct spg_survey *s, size_t index)
+{
+	struct spg_file_mounts *mounts = s->file_mounts;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < mounts->n; i++)
+		if (is_mounted(&mounts->list[i], s->obs->files[index].file))
+			r = spg_keepers_add_mount(&mounts->k, index, SPG_KEEPER_MOUNT,
+				&mounts->k.spaces.list[mounts->list[i].space],
+				mounts->list[i].path);
+	return r;
+}
+
 int spg_keepers_find_lease(struct spg_survey *s)
 {
 	struct spg_file_mounts *mounts = s->file_mounts;
@@ -178,20 +191,13 @@ int spg_keepers_find_lease(struct spg_survey *s)
 	mounts = s->file_mounts;
 	for (size_t i = 0; i < obs->n_files; i++)
 		obs->files[i].kept = false;
-	for (size_t i = 0; r == 0 && i < mounts->n; i++) {
-		const struct file_mount *mount = &mounts->list[i];
-
-		for (size_t k = 0; r == 0 && k < obs->n_files; k++)
-			if (obs->files[k].presence != SPG_GONE &&
-				is_mounted(mount, obs->files[k].file))
-				r = spg_keepers_add_mount(&mounts->k, k,
-					SPG_KEEPER_MOUNT,
-					&mounts->k.spaces.list[mount->space],
-					mount->path);
-	}
-	for (size_t i = 0; r == 0 && i < obs->n_files; i++)
-		if (obs->files[i].presence != SPG_GONE)
+	for (size_t i = 0; r == 0 && i < obs->n_files; i++) {
+		if (obs->files[i].presence == SPG_GONE)
+			continue;
+		r = spg_file_mounts_add(s, i);
+		if (r == 0)
 			r = spg_keepers_add_layers(&mounts->k, i);
+	}
 	if (r == 0)
 		r = spg_keepers_find_probes(&mounts->k, NULL, NULL);
 	return r;
