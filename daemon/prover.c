@@ -453,13 +453,19 @@ static void settle_what_is_done(struct spg_prover *p)
 		wake(p);
 }
 
-static void on_pump(uv_idle_t *idle)
+static void hold_chores(struct spg_prover *p)
 {
-	struct spg_prover *p = idle->data;
-	const struct spg_question *q;
+	bool hold = false;
 
-	uv_idle_stop(idle);
-	q = next_question(p);
+	for (const struct spg_question *q = p->questions.first; q && !hold; q = q->next)
+		hold = !q->parked;
+	spg_surveyor_hold_chores(p->surveyor, hold);
+}
+
+static void take_a_turn(struct spg_prover *p)
+{
+	const struct spg_question *q = next_question(p);
+
 	if (p->late)
 		spg_settlings_fail(&p->settlings, SPG_ERR_TIMEOUT);
 	if (p->running)
@@ -485,6 +491,16 @@ static void on_pump(uv_idle_t *idle)
 	/* It was not its turn, and then nothing else ran. */
 	if (q && !p->running)
 		wake(p);
+}
+
+static void on_pump(uv_idle_t *idle)
+{
+	struct spg_prover *p = idle->data;
+
+	uv_idle_stop(idle);
+	hold_chores(p);
+	take_a_turn(p);
+	hold_chores(p);
 }
 
 static int ask(struct spg_prover *p, size_t index,
@@ -533,6 +549,7 @@ void spg_prover_forget(struct spg_prover *prover, void *user)
 			spg_question_destroy(q);
 		}
 	}
+	wake(prover); /* nothing may wait for it any more */
 }
 
 int spg_prover_settle(

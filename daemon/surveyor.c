@@ -29,6 +29,7 @@ struct spg_surveyor_thread {
 	bool surveying;                   /* a survey waits or runs: begin no step */
 	struct spg_chore *chores, *chores_done;
 	struct spg_chore *at; /* the chore whose step runs */
+	bool hold_chores;     /* no step begins */
 	bool at_late;         /* and it does not end */
 	bool has_result;
 	int err;
@@ -94,6 +95,15 @@ void spg_surveyor_add_chore(
 	uv_mutex_lock(&surveyor->lock);
 	append(&surveyor->chores, chore);
 	uv_cond_broadcast(&surveyor->changed);
+	uv_mutex_unlock(&surveyor->lock);
+}
+
+void spg_surveyor_hold_chores(struct spg_surveyor_thread *surveyor, bool hold)
+{
+	uv_mutex_lock(&surveyor->lock);
+	if (surveyor->hold_chores && !hold && surveyor->chores)
+		uv_cond_broadcast(&surveyor->changed);
+	surveyor->hold_chores = hold;
 	uv_mutex_unlock(&surveyor->lock);
 }
 
@@ -194,7 +204,7 @@ static void run_chores(void *arg)
 
 	uv_mutex_lock(&t->lock);
 	while (!t->quit) {
-		if (t->chores && !t->surveying)
+		if (t->chores && !t->surveying && !t->hold_chores)
 			do_chore(t);
 		else
 			uv_cond_wait(&t->changed, &t->lock);

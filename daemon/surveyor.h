@@ -67,6 +67,10 @@ void spg_surveyor_submit(
 void spg_surveyor_add_chore(
 	struct spg_surveyor_thread *surveyor, struct spg_chore *chore);
 
+/** @hold: begin no step of a chore, since somebody waits for an answer: between two
+ * surveys too, or the files that it opens might make them differ. */
+void spg_surveyor_hold_chores(struct spg_surveyor_thread *surveyor, bool hold);
+
 /** What there is to say of @product while the survey that runs does not answer, after
  * @deadline_ms: an observation of nothing but a lack, naming the place where it
  * hangs. Returns 0 or SPG_ERR_NOMEM. */
