@@ -93,7 +93,8 @@ class KnownUsersTest(SystemTest):
     def test_no_directory_is_listed(self):
         holders = [self.hold(state, self.dll)
                    for state in ("read", "mapped", "posix", "write")]
-        self.ask_often("blocked")
+        if self.ask_often("blocked")["proof"]["took_us"] > 2000:
+            self.skipTest("too slow a machine: that takes more than a turn of the loop may")
         libc = ctypes.CDLL(None)
         watcher = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         self.addCleanup(os.close, watcher)

@@ -208,7 +208,8 @@ static int find_merged_mounts(struct spg_survey *s, const struct looking *l)
 	return r;
 }
 
-/* Of each layer's mount one reference: an overlay has looked the file up there. */
+/* Of each layer's mount one reference: an overlay has looked the file up there. Where it
+ * may have more than one, all that is left may be its. */
 static int explain_layers(struct spg_survey *s, struct looking *l)
 {
 	const struct spg_counted_files *c = s->counted;
@@ -221,7 +222,8 @@ static int explain_layers(struct spg_survey *s, struct looking *l)
 
 		if (n_layers == 0)
 			continue;
-		l->left[i] -= n_layers;
+		l->left[i] -=
+			c->inodes[i].flags & SPG_INODE_FAKED ? l->left[i] : n_layers;
 		if (!listed)
 			r = spg_keepers_list_layers(&l->k);
 		listed = true;

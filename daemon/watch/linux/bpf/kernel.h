@@ -326,7 +326,9 @@ struct vm_area_struct {
 struct trace_event_call {
 	int flags;
 };
-enum { TRACE_EVENT_FL_UPROBE = 64 };
+/* The second bit in 6.1, the first by now; what else they stand for has no path to one of
+ * the inodes. */
+enum { TRACE_EVENT_FL_UPROBE = 64 | 128 };
 struct trace_probe_event {
 	struct trace_event_call call;
 	struct list_head probes;

@@ -164,6 +164,8 @@ static __always_inline void describe(struct spg_bpf_inode *out, struct inode *in
 		out->flags |= SPG_INODE_MAPPED;
 	if (magic == OVERLAY_MAGIC)
 		out->flags |= SPG_INODE_OVERLAY;
+	if (!bpf_core_type_exists(struct backing_file))
+		out->flags |= SPG_INODE_FAKED;
 	count_names(out, inode, magic);
 	if (!locks)
 		return;
@@ -242,8 +244,6 @@ static __always_inline void tell_last(struct teller *teller, struct inode *inode
 	if (!inode)
 		return;
 	describe(&out, inode);
-	if (!bpf_core_type_exists(struct backing_file))
-		out.flags |= SPG_INODE_FAKED;
 	if (out.flags & SPG_INODE_OVERLAY)
 		out.flags |= SPG_INODE_CUT;
 	bpf_seq_write(teller->seq, &out, sizeof(out));
@@ -314,16 +314,13 @@ static __always_inline bool knows_overlay(void)
 		       bpf_core_field_exists(struct ovl_inode___flat, lower));
 }
 
-static __always_inline bool tell(
-	struct teller *teller, struct inode *inode, bool is_layer)
+static __always_inline bool tell(struct teller *teller, struct inode *inode)
 {
 	struct spg_bpf_inode out = {.fd = teller->fd, .held = teller->held};
 
 	if (!inode)
 		return false;
 	describe(&out, inode);
-	if (is_layer && !bpf_core_type_exists(struct backing_file))
-		out.flags |= SPG_INODE_FAKED;
 	if ((out.flags & SPG_INODE_OVERLAY) && !knows_overlay())
 		out.flags |= SPG_INODE_CUT;
 	bpf_seq_write(teller->seq, &out, sizeof(out));
@@ -334,7 +331,7 @@ static __always_inline void tell_layer(struct teller *teller, struct inode *inod
 {
 	struct teller below = {.seq = teller->seq, .fd = teller->fd, .held = 1};
 
-	if (tell(teller, inode, true))
+	if (tell(teller, inode))
 		TELL_BELOW(&below, inode, tell_last, tell_last_lower);
 }
 
@@ -364,7 +361,7 @@ int census(struct bpf_iter__task_file *ctx)
 	teller.seq = ctx->meta->seq;
 	teller.fd = (__s32)ctx->fd;
 	teller.held = 1; /* by that descriptor */
-	if (tell(&teller, file->f_inode, false))
+	if (tell(&teller, file->f_inode))
 		TELL_BELOW(&teller, file->f_inode, tell_layer, tell_lower);
 	return 0;
 }

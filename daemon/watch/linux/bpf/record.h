@@ -28,8 +28,9 @@ struct spg_bpf_inode_key {
 #define SPG_INODE_OVERLAY 0x10 /* a merged inode of overlayfs: more follow */
 #define SPG_INODE_CUT     0x20 /* what lies below it could not be listed */
 #define SPG_INODE_COVERED 0x40 /* something is mounted on one of its names */
-/* A layer's, on a kernel before 6.5: who opens it through the overlay holds the merged
- * name only (fs/open.c, open_with_fake_path()). */
+/* The kernel is one before 6.5: who opens a layer's file through the overlay holds the
+ * merged name only (fs/open.c, open_with_fake_path()), and the overlay may hold a name in
+ * a layer more than once. */
 #define SPG_INODE_FAKED   0x80
 
 /* Nobody can count the references in this kernel. */
