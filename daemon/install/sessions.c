@@ -141,11 +141,14 @@ static bool goes_on(const struct session *s, const struct spg_process *process)
 {
 	int64_t since_ns = spg_clock_mono_ns() - s->event_mono_ns;
 
-	return process && s->last_before && s->last_by.pid &&
-	       since_ns < PAUSES_MAX * s->sessions->host.quiet_ns &&
-	       (spg_proc_id_equal(process->id, s->last_by) ||
-		       process->ppid == s->last_by.pid ||
-		       (s->last_parent.pid && process->ppid == s->last_parent.pid));
+	if (!s->last_before || since_ns >= PAUSES_MAX * s->sessions->host.quiet_ns)
+		return false;
+	/* Where nothing tells who changes files, it may be the same one. */
+	if (!process || !s->last_by.pid)
+		return !process && !s->last_by.pid;
+	return (spg_proc_id_equal(process->id, s->last_by) ||
+		process->ppid == s->last_by.pid ||
+		(s->last_parent.pid && process->ppid == s->last_parent.pid));
 }
 
 static bool begin(struct session *s, const struct spg_process *process, int64_t at_ns)
