@@ -111,6 +111,28 @@ class SetupStopsTest(SystemTest):
     def test_what_a_loop_device_has(self):
         self.assert_not_masked("loop", "loop-autoclear")
 
+    def test_what_is_shared_beside_a_file_that_blocks(self):
+        """Each file has its own answer: one that never adds up, or one that somebody is
+        named for, takes nothing from what is said of the others."""
+        other = self.file("Other.dll")
+        daemon = self.daemon(self.product)
+        for blocker in ("io-uring-mapped", "in-flight", "loop", "read", "mapped"):
+            with self.subTest(blocker=blocker):
+                shown = self.hold("read", self.dll, program=self.program("store.exe"))
+                sharer = self.share("loop", shown)
+                blocking = self.hold(blocker, other)
+                answer = daemon.check()
+                self.assert_verdict(answer, "blocked")
+                self.assertEqual(self.file_of(answer, other)["state"], "blocked",
+                                 self.show(answer))
+                self.assertEqual(self.file_of(answer, self.dll)["state"], "unknown",
+                                 self.show(answer))
+                blocking.release()
+                self.assert_verdict(daemon.check(), "unknown")
+                shown.kill()
+                sharer.release()
+                self.assert_safe(daemon)
+
     def test_what_a_process_maps(self):
         """It shows; so it is named, and blocks."""
         daemon = self.daemon(self.product)

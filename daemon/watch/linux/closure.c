@@ -342,7 +342,8 @@ int spg_close_census(struct spg_survey *s, bool everybody, bool final)
 	free(executing);
 	if (r == 0 && ours)
 		free_what_is_ours(s);
-	if (r == 0 && open_ends == 0)
+	/* What does not add up of one file says nothing of who shares the others. */
+	if (r == 0 && (open_ends == 0 || final))
 		r = look_for_sharers(s, everybody, final);
 	if (r == 1) {
 		open_ends = 1;

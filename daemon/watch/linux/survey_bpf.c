@@ -422,6 +422,14 @@ int spg_survey_known(struct spg_survey *s)
 	return r;
 }
 
+/* Files turned up in every look: none was the last one, which marks what is open. */
+static void leave_open(struct spg_survey *s)
+{
+	for (size_t i = 0; i < s->obs->n_files; i++)
+		s->obs->files[i].shared = s->obs->files[i].shared ||
+		                          s->obs->files[i].census == SPG_CENSUS_BUSY;
+}
+
 static int attribute(struct spg_survey *s)
 {
 	int r = spg_counted_ensure(s);
@@ -441,6 +449,8 @@ static int attribute(struct spg_survey *s)
 		if (tries >= 2)
 			pause_a_moment();
 	}
+	if (r == 1 && tries < TRIES_MAX)
+		leave_open(s);
 	return r < 0 ? r : 0;
 }
 
