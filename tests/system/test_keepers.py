@@ -486,6 +486,80 @@ class KeepersTest(SystemTest):
         subprocess.run(["umount", merged], check=True)
         self.assert_safe_in_time(daemon)
 
+    def product_on_an_overlay(self):
+        """A product of Upper.dll, Lower.dll and Other.dll, and its daemon."""
+        self.n += 1
+        layers = self.tmpfs(f"layers{self.n}")
+        for part in ("lower/app", "upper", "work"):
+            os.makedirs(os.path.join(layers, part))
+        self.file("Lower.dll", os.path.join(layers, "lower/app"))
+        directory = os.path.join(self.overlay(*(os.path.join(layers, part) for part in
+                                                ("lower", "upper", "work"))), "app")
+        for name in ("Upper.dll", "Other.dll"):
+            self.file(name, directory)
+        daemon = self.daemon(Product("app", directory), home=f"home{self.n}")
+        self.assert_safe(daemon)
+        return directory, daemon
+
+    def test_an_overlay_on_an_overlay(self):
+        """It shows the merged file, of the product's own overlay, and keeps that."""
+        for part in ("the directory", "above it", "by a link"):
+            directory, daemon = self.product_on_an_overlay()
+            link = self.path(f"link{self.n}")
+            os.symlink(directory, link)
+            lower = {"the directory": directory, "above it": os.path.dirname(directory),
+                     "by a link": link}[part]
+            for name in ("Upper.dll", "Lower.dll"):
+                for leave in (self.replace, os.unlink):
+                    with self.subTest(part=part, name=name, leave=leave.__name__):
+                        path = os.path.join(directory, name)
+                        if not os.path.exists(path):
+                            self.file(name, directory)
+                        self.assert_safe_in_time(daemon)
+                        command, merged = self.merge(lower)
+                        shell = self.shell()
+                        shell.run(command)
+                        shown = merged + "/" + os.path.relpath(path, os.path.realpath(lower))
+                        old = shell.run(f"md5sum <{shown}")
+                        reason = (f"is shown by an overlay at {merged} in the mount namespace "
+                                  "of sh")
+                        self.assert_shown(daemon, path, reason, shell.pid)
+                        leave(path)
+                        self.assertEqual(shell.run(f"md5sum <{shown}"), old)
+                        for _ in range(2):
+                            self.assert_shown(daemon, path, reason, shell.pid)
+                        shell.end()
+                        self.assert_safe_in_time(daemon)
+            daemon.close()
+
+    def assert_shown(self, daemon, path, reason, pid):
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        uses = {(use["how"][0], use["pid"]) for entry in answer["files"]
+                if entry["path"] == path for use in entry["uses"]}
+        self.assertIn(("layer", pid), uses, self.show(answer))
+        self.assertIn(reason, " ".join(answer["reasons"]), self.show(answer))
+
+    def test_a_product_by_a_link_onto_an_overlay(self):
+        """Its names are not those below which the layer is."""
+        directory, other = self.product_on_an_overlay()
+        other.close()
+        os.symlink(directory, self.path("by-link"))
+        daemon = self.daemon(Product("app", self.path("by-link")), home="by-link-home")
+        self.assert_safe(daemon)
+        command, merged = self.merge(directory)
+        shell = self.shell()
+        shell.run(command)
+        shell.run(f"cat {merged}/Upper.dll >/dev/null")
+        for _ in range(2):
+            answer = daemon.check()
+            self.assert_verdict(answer, "blocked")
+            self.assertIn(f"Upper.dll is shown by an overlay at {merged}",
+                          " ".join(answer["reasons"]), self.show(answer))
+            self.replace(os.path.join(directory, "Upper.dll"))
+        shell.end()
+        self.assert_safe_in_time(daemon)
+
     # --- what is none ---
 
     def test_what_keeps_nothing(self):

@@ -209,18 +209,28 @@ static void climb(struct spg_keepers *k, const char *path)
 	}
 }
 
+static bool is_below(
+	struct spg_keepers *k, const char *path, const struct spg_foreign_layer *layer)
+{
+	climb(k, path);
+	for (size_t n = 0; n < k->n_above; n++)
+		if (spg_file_id_equal(k->above[n], layer->id))
+			return true;
+	return false;
+}
+
 static bool lies_in(struct spg_keepers *k, const struct spg_linux_file *file,
 	const struct spg_foreign_layer *layer)
 {
 	if (file->class == SPG_FS_FOREIGN ||
 		(file->class == SPG_FS_OVERLAY && file->sdev == layer->dev))
 		return false;
-	for (size_t i = 0; i < file->n_layers; i++) {
-		climb(k, file->layers[i].path);
-		for (size_t n = 0; n < k->n_above; n++)
-			if (spg_file_id_equal(k->above[n], layer->id))
-				return true;
-	}
+	/* An overlay may be a layer itself: then of what it shows. */
+	if (file->class == SPG_FS_OVERLAY && is_below(k, file->merged_path, layer))
+		return true;
+	for (size_t i = 0; i < file->n_layers; i++)
+		if (is_below(k, file->layers[i].path, layer))
+			return true;
 	return false;
 }
 

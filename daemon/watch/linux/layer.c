@@ -34,6 +34,7 @@ static void release(struct spg_file *base)
 	while (file->n_layers > 0)
 		spg_linux_file_drop_layer(file);
 	free(file->layers);
+	free(file->merged_path);
 	free(file);
 }
 
@@ -60,18 +61,25 @@ void spg_handle_of(int dir_fd, const char *path, int flags, struct spg_handle *r
 }
 
 static struct spg_linux_file *create(
-	const char *path, struct spg_file_id id, const struct spg_mount *mount)
+	const struct spg_place *place, struct spg_file_id id)
 {
 	struct spg_linux_file *file = calloc(1, sizeof(*file));
 
 	if (!file)
 		return NULL;
-	if (spg_file_init(&file->base, path, id, release) < 0) {
+	if (spg_file_init(&file->base, place->path, id, release) < 0) {
 		free(file);
 		return NULL;
 	}
-	file->class = mount ? mount->class : SPG_FS_FOREIGN;
-	file->sdev = mount ? mount->dev : id.dev;
+	file->class = place->mount ? place->mount->class : SPG_FS_FOREIGN;
+	file->sdev = place->mount ? place->mount->dev : id.dev;
+	if (file->class != SPG_FS_OVERLAY)
+		return file;
+	file->merged_path = strdup(place->real_path);
+	if (!file->merged_path) {
+		spg_file_unref(&file->base);
+		return NULL;
+	}
 	return file;
 }
 
@@ -99,7 +107,9 @@ static bool same(const struct spg_linux_file *a, const struct spg_linux_file *b)
 		a->sdev != b->sdev || a->base.n_links != b->base.n_links ||
 		!spg_file_id_equal(a->base.id, b->base.id) ||
 		a->through_link != b->through_link ||
-		strcmp(a->base.path, b->base.path) != 0)
+		strcmp(a->base.path, b->base.path) != 0 ||
+		(a->merged_path && b->merged_path &&
+			strcmp(a->merged_path, b->merged_path) != 0))
 		return false;
 	for (size_t i = 0; i < a->n_layers; i++)
 		if (!spg_file_id_equal(a->layers[i].id, b->layers[i].id) ||
@@ -130,7 +140,7 @@ struct spg_linux_file *spg_linux_file_make(const struct spg_place *place,
 		spg_file_ref(&known->base);
 		return known;
 	}
-	file = create(place->path, spg_id_of(&place->st), place->mount);
+	file = create(place, spg_id_of(&place->st));
 	if (!file)
 		return NULL;
 	file->base.n_links = (uint32_t)place->st.st_nlink;
@@ -163,7 +173,7 @@ struct spg_linux_file *spg_linux_file_orphan(const struct spg_place *place, int 
 
 	if (fstat(fd, &st) < 0)
 		return NULL;
-	file = create(place->path, spg_id_of(&st), place->mount);
+	file = create(place, spg_id_of(&st));
 	if (!file)
 		return NULL;
 	file->base.n_links = (uint32_t)st.st_nlink;

@@ -42,7 +42,8 @@ struct spg_layer {
 struct spg_linux_file {
 	struct spg_file base;
 	enum spg_fs_class class;
-	uint64_t sdev; /* of the merged file; equals layers[0].sdev elsewhere */
+	uint64_t sdev;     /* of the merged file; equals layers[0].sdev elsewhere */
+	char *merged_path; /* of an overlay: without symbolic links; else NULL */
 	struct spg_layer *layers;
 	size_t n_layers, size_layers;
 	/* The inodes that have the truth are not all among the layers: the real
