@@ -316,6 +316,8 @@ class Moves(LockMoves, Scene):
 
     def move_replace(self):
         version = self.pick(self.held_first())
+        if not version:
+            return False
         keep = self.rng.random() < 0.3
         self.tell(f"replace {version.path}")
         self.world.put(version.area, version.path)
@@ -323,9 +325,13 @@ class Moves(LockMoves, Scene):
         self.count("replaced", bool(version.held()))
 
     def held_first(self):
-        """Files in use, most of the time: there it matters."""
-        held = [v for v in self.current() if v.held()]
-        return held if held and self.rng.random() < 0.7 else self.current()
+        """Files in use, most of the time: there it matters. Not of a release to which a
+        link leads since the last question: nobody has looked there yet, so that one which
+        goes is as one that went before the daemon came (README, limits)."""
+        current = [v for v in self.current() if not isinstance(v.area, LinkedArea) or
+                   v.area.moved_at < self.n_steps]
+        held = [v for v in current if v.held()]
+        return held if held and self.rng.random() < 0.7 else current
 
     def may_go(self):
         return self.pick(self.held_first()) if len(self.current()) > 0.7 * self.n_places \
