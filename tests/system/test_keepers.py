@@ -512,25 +512,29 @@ class KeepersTest(SystemTest):
             for name in ("Upper.dll", "Lower.dll"):
                 for leave in (self.replace, os.unlink):
                     with self.subTest(part=part, name=name, leave=leave.__name__):
-                        path = os.path.join(directory, name)
-                        if not os.path.exists(path):
-                            self.file(name, directory)
-                        self.assert_safe_in_time(daemon)
-                        command, merged = self.merge(lower)
-                        shell = self.shell()
-                        shell.run(command)
-                        shown = merged + "/" + os.path.relpath(path, os.path.realpath(lower))
-                        old = shell.run(f"md5sum <{shown}")
-                        reason = (f"is shown by an overlay at {merged} in the mount namespace "
-                                  "of sh")
-                        self.assert_shown(daemon, path, reason, shell.pid)
-                        leave(path)
-                        self.assertEqual(shell.run(f"md5sum <{shown}"), old)
-                        for _ in range(2):
-                            self.assert_shown(daemon, path, reason, shell.pid)
-                        shell.end()
-                        self.assert_safe_in_time(daemon)
+                        self.outlive(daemon, lower, os.path.join(directory, name), leave)
             daemon.close()
+
+    def outlive(self, daemon, lower, path, leave):
+        """An overlay on @lower, which shows @path, when @leave takes that away."""
+        if not os.path.exists(path):
+            self.file(os.path.basename(path), os.path.dirname(path))
+        self.assert_safe_in_time(daemon)
+        command, merged = self.merge(lower)
+        reason = f"is shown by an overlay at {merged} in the mount namespace of sh"
+        shown = merged + "/" + os.path.relpath(path, os.path.realpath(lower))
+        shell = Shell()
+        try:
+            shell.run(command)
+            old = shell.run(f"md5sum <{shown}")
+            self.assert_shown(daemon, path, reason, shell.pid)
+            leave(path)
+            self.assertEqual(shell.run(f"md5sum <{shown}"), old)
+            for _ in range(2):
+                self.assert_shown(daemon, path, reason, shell.pid)
+        finally:
+            shell.end()
+        self.assert_safe_in_time(daemon)
 
     def assert_shown(self, daemon, path, reason, pid):
         answer = daemon.check()
