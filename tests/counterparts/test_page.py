@@ -456,6 +456,7 @@ class TimelineTest(PageTest):
             .map((row) => row.name)""")
         self.assertIn("/opt/shop/lib/plugins/search", groups)
         before = page.eval("timeline.rows.rows.length")
+        page.wait("!timeline.frame")  # the rows that are clicked at are drawn
         page.click("#tl-rows .group button")
         page.wait(f"timeline.rows.rows.length < {before}")
 
