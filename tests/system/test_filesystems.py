@@ -27,6 +27,11 @@ class FilesystemsTest(SystemTest):
         path = os.path.join(directory, name)
         if not os.path.exists(path):
             self.file(name, directory)
+        # Before the daemon comes: to it this would be an install, whose end it may take
+        # a pause of a slow machine for.
+        program = os.path.join(directory, "Admin.exe")
+        if not os.path.exists(program):
+            self.program("Admin.exe", directory)
         daemon = self.daemon(Product("app", directory))
         self.assert_safe(daemon)
         for state, how in states:
@@ -52,9 +57,6 @@ class FilesystemsTest(SystemTest):
                 holder.release()
                 self.assert_safe(daemon)
         with self.subTest(state="exec"):
-            program = os.path.join(directory, "Admin.exe")
-            if not os.path.exists(program):
-                self.program("Admin.exe", directory)
             holder = self.hold("exec", os.path.join(through or directory, "Admin.exe"))
             self.assert_blocked_by(daemon, program, [holder.pid], {"executing"})
             holder.kill()
