@@ -56,6 +56,7 @@ struct backend {
 	 * next survey on the loop thread. What they are to be of is kept meanwhile. */
 	uv_timer_t retry;
 	bool retries, retry_is_due;
+	bool told_trace; /* that its programs could not be loaded again */
 	struct spg_product **products;
 	size_t n_products;
 	struct spg_guards guards;
@@ -237,11 +238,12 @@ static void refresh_trace(struct backend *b)
 	int64_t now_ns = spg_clock_wall_ns();
 	int r = b->ladder.trace ? spg_trace_refresh(b->ladder.trace, &reason) : 0;
 
-	if (r == 0)
-		return;
-	if (r < 0)
+	if (r < 0 && !b->told_trace)
 		spg_warning("no lock events of some files: %s; %s", reason.why,
 			reason.remedy);
+	if (r == 0 || (r < 0 && b->told_trace))
+		return;
+	b->told_trace = r < 0;
 	b->base.listener.on_gap(b->base.listener.user, SPG_GAP_WATCH, now_ns,
 		spg_clock_wall_ns(), 0,
 		"a filesystem came: the programs that see locks were loaded anew");
@@ -450,10 +452,13 @@ static size_t mechanisms(struct spg_watch *watch, const struct spg_mechanism **r
 	struct backend *b = backend_of(watch);
 	struct spg_mechanism *events = &b->mechanisms[0];
 
-	if (events->works && b->groups && spg_groups_watches(b->groups))
-		snprintf(events->detail, sizeof(events->detail),
-			"fanotify by file id, no descriptor held; inotify where this "
-			"kernel has no file ids: opens there are not in the history");
+	if (events->works && b->groups)
+		snprintf(events->detail, sizeof(events->detail), "%s",
+			spg_groups_watches(b->groups)
+				? "fanotify by file id, no descriptor held; inotify "
+				  "where this kernel has no file ids: opens there are "
+				  "not in the history"
+				: "fanotify by file id, no descriptor held");
 	*ret = b->mechanisms;
 	return b->n_mechanisms;
 }

@@ -48,34 +48,29 @@ static int init_group(void)
 	return fd;
 }
 
-/* Take over @group; a negative spg_err in place of its descriptor is returned. Returns
- * the descriptor, or a negative spg_err. */
+/* Take over @group; a negative spg_err in place of its descriptor is returned. Whoever
+ * reads the queues has a copy of the list: what is in it is of use, and stays open.
+ * Returns the descriptor, or a negative spg_err. */
 static int add_group(struct spg_groups *groups, struct spg_group group)
 {
 	struct epoll_event event = {.events = EPOLLIN};
+	bool fits;
 
 	if (group.fd < 0)
 		return group.fd;
-	if (groups->n == SPG_GROUPS_MAX ||
-		epoll_ctl(groups->epoll_fd, EPOLL_CTL_ADD, group.fd, &event) < 0) {
+	if (epoll_ctl(groups->epoll_fd, EPOLL_CTL_ADD, group.fd, &event) < 0) {
 		close(group.fd);
-		return groups->n == SPG_GROUPS_MAX ? SPG_ERR_LIMIT : SPG_ERR_IO;
+		return SPG_ERR_IO;
 	}
 	pthread_mutex_lock(&groups->lock);
-	groups->groups[groups->n++] = group;
+	fits = groups->n < SPG_GROUPS_MAX;
+	if (fits)
+		groups->groups[groups->n++] = group;
 	pthread_mutex_unlock(&groups->lock);
-	return group.fd;
-}
-
-/* The last one that was added was of no use. */
-static void drop_group(struct spg_groups *groups)
-{
-	int fd;
-
-	pthread_mutex_lock(&groups->lock);
-	fd = groups->groups[--groups->n].fd;
-	pthread_mutex_unlock(&groups->lock);
-	close(fd);
+	if (fits)
+		return group.fd;
+	close(group.fd);
+	return SPG_ERR_LIMIT;
 }
 
 /* A group takes the setting that is in force when it is made. */
@@ -180,31 +175,42 @@ static int set_mark(int group_fd, uint64_t mask, int fd, const char *path)
 static int mark_alone(struct spg_groups *groups, uint64_t fsid, uint64_t mask, int fd,
 	const char *path)
 {
-	int group_fd, errnum;
+	int group_fd = init_group();
 
-	if (groups->n == SPG_GROUPS_MAX)
-		return refuse(groups, fsid);
-	group_fd =
-		add_group(groups, (struct spg_group){.fd = init_group(), .fsid = fsid});
 	if (group_fd < 0)
 		return group_fd;
-	if (set_mark(group_fd, mask, fd, path) == 0)
-		return 0;
-	errnum = errno;
-	drop_group(groups);
-	if (errnum == EXDEV)
+	if (set_mark(group_fd, mask, fd, path) < 0) {
+		int errnum = errno;
+
+		close(group_fd);
+		if (errnum == EXDEV)
+			return refuse(groups, fsid);
+		return errnum == ENOSPC ? SPG_ERR_LIMIT : spg_err_from_errno(errnum);
+	}
+	group_fd = add_group(groups, (struct spg_group){.fd = group_fd, .fsid = fsid});
+	if (group_fd == SPG_ERR_LIMIT)
 		return refuse(groups, fsid);
-	return errnum == ENOSPC ? SPG_ERR_LIMIT : spg_err_from_errno(errnum);
+	return group_fd < 0 ? group_fd : 0;
+}
+
+/* The descriptor of the group that is for @fsid; the first one's when none is. */
+static int group_for(struct spg_groups *groups, uint64_t fsid)
+{
+	int fd = groups->groups[0].fd;
+
+	pthread_mutex_lock(&groups->lock);
+	for (size_t i = 1; i < groups->n; i++)
+		if (!groups->groups[i].is_inotify && groups->groups[i].fsid == fsid)
+			fd = groups->groups[i].fd;
+	pthread_mutex_unlock(&groups->lock);
+	return fd;
 }
 
 int spg_groups_mark(struct spg_groups *groups, uint64_t fsid, uint64_t mask, int fd,
 	const char *path)
 {
-	int group_fd = groups->groups[0].fd;
+	int group_fd = group_for(groups, fsid);
 
-	for (size_t i = 1; i < groups->n; i++)
-		if (!groups->groups[i].is_inotify && groups->groups[i].fsid == fsid)
-			group_fd = groups->groups[i].fd;
 	if (set_mark(group_fd, mask, fd, path) == 0)
 		return 0;
 	if (errno == EXDEV && group_fd == groups->groups[0].fd)

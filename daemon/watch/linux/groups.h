@@ -19,8 +19,8 @@
  * queue of a daemon that was stopped or hangs would fill the kernel's memory.
  * When one overflows, an event says so, and that is a gap.
  *
- * Marks are set on the surveyor's thread, events are read on the loop's; groups
- * are only ever added.
+ * Marks are set on the surveyor's thread, events are read on the loop's. Groups are
+ * only ever added; inotify's goes with a flush, on the loop thread.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +38,8 @@ struct spg_group {
 };
 
 /**
- * Open the first group. @may_watch: inotify may serve where fanotify does not. Returns 0; SPG_ERR_DENIED without CAP_SYS_ADMIN;
+ * Open the first group. @may_watch: inotify may serve where fanotify does not.
+ * Returns 0; SPG_ERR_DENIED without CAP_SYS_ADMIN;
  * SPG_ERR_UNSUPPORTED on a kernel before 5.17; or SPG_ERR_LIMIT, SPG_ERR_NOMEM.
  */
 int spg_groups_create(struct spg_groups **ret, bool may_watch);

@@ -46,7 +46,8 @@ void spg_marks_destroy(struct spg_marks *marks); /* takes NULL */
 /**
  * Watch the directory or file behind @fd, known as @path. Does nothing when it
  * is watched so already. Returns 0, SPG_ERR_UNSUPPORTED (the filesystem has no
- * ids, and inotify may not be used), SPG_ERR_LIMIT, SPG_ERR_DENIED, SPG_ERR_IO or SPG_ERR_NOMEM.
+ * ids, and inotify may not be used), SPG_ERR_LIMIT, SPG_ERR_DENIED, SPG_ERR_IO or
+ * SPG_ERR_NOMEM.
  */
 int spg_marks_add(struct spg_marks *marks, int fd, const char *path, unsigned role);
 

@@ -612,8 +612,11 @@ static void refresh_look(struct spg_surveyor *surveyor)
 {
 	struct spg_bpf_reason reason;
 
-	if (surveyor->look && spg_look_refresh(surveyor->look, &reason) < 0)
+	bool failed = surveyor->look && spg_look_refresh(surveyor->look, &reason) < 0;
+
+	if (failed && !surveyor->told_look)
 		spg_warning("%s; %s", reason.why, reason.remedy);
+	surveyor->told_look = failed;
 }
 
 int spg_survey_instant(struct spg_surveyor *surveyor,

@@ -28,6 +28,7 @@ struct spg_surveyor {
 	struct spg_rechecks *rechecks;       /* NULL: no instant surveys */
 	struct spg_process_cache *processes; /* NULL: each is read for each survey */
 	struct spg_selves *selves;           /* or NULL */
+	bool told_look; /* that the programs could not be loaded again */
 	struct spg_proc_reader reader;
 	spg_walk_progress *progress; /* or NULL */
 	void *user;

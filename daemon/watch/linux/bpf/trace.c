@@ -119,9 +119,12 @@ int spg_trace_refresh(struct spg_trace *trace, struct spg_bpf_reason *reason)
 	/* Nothing may be told twice. */
 	trace__detach(trace->anew ? trace->anew : trace->programs);
 	if (trace__attach(anew) < 0) {
+		int errnum = errno;
+
 		trace__destroy(anew);
+		(void)trace__attach(trace->anew ? trace->anew : trace->programs);
 		return spg_bpf_explain(
-			reason, "attaching to the tracepoints again", errno);
+			reason, "attaching to the tracepoints again", errnum);
 	}
 	trace__destroy(trace->anew);
 	trace->anew = anew;

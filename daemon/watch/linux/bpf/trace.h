@@ -25,7 +25,7 @@ int spg_trace_create(struct spg_trace **ret, struct spg_bpf_reason *reason);
 /** Load the programs anew when the kernel knows types that it did not know (types.h);
  * the tables and the ring stay. Loop thread; other threads may use the trace meanwhile.
  * Returns 0; 1 when that was done, and events of a moment are missing; or as
- * spg_trace_create(): then there may be no events any more. */
+ * spg_trace_create(): then the programs of before go on, if they can. */
 int spg_trace_refresh(struct spg_trace *trace, struct spg_bpf_reason *reason);
 
 void spg_trace_destroy(struct spg_trace *trace); /* takes NULL */
