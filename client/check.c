@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/check_tell.h"
+#include "client/check_print.h"
 #include "client/client.h"
 #include "client/payload_params.h"
 #include "client/rank.h"

@@ -16,11 +16,10 @@
 
 #include <jansson.h>
 
-#include "client/complaint.h"
 #include "client/connection.h"
+#include "client/error.h"
 #include "client/output.h"
 
-#define SPG_CLIENT_SOCKET     "/run/spguard/spguard.sock"
 #define SPG_CLIENT_TIMEOUT_NS (30 * INT64_C(1000000000))
 
 enum spg_exit {

@@ -15,7 +15,7 @@
 
 #include <jansson.h>
 
-#include "client/complaint.h"
+#include "client/error.h"
 #include "common/buf.h"
 
 #define SPG_PROTOCOL_VERSION    1
@@ -25,6 +25,9 @@
 #define SPG_CALL_REFUSED        1
 /* spg_connection_next(): @wake_fd has something to read. */
 #define SPG_CONNECTION_WOKEN    2
+
+/* Where the daemon listens unless its configuration says otherwise. */
+#define SPG_CLIENT_SOCKET       "/run/spguard/spguard.sock"
 
 struct spg_connection {
 	int fd; /* -1: not open */

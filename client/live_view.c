@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/check_tell.h"
+#include "client/check_print.h"
 #include "client/describe.h"
 #include "client/event_line.h"
 #include "client/live.h"

@@ -18,7 +18,7 @@
 
 #include <jansson.h>
 
-#include "client/complaint.h"
+#include "client/error.h"
 
 struct spg_payload_options {
 	const char *folder, *list; /* of which one is NULL; both: nothing to do */

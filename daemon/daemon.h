@@ -4,7 +4,7 @@
  * The running daemon: starts its parts in order, passes events between them,
  * stops them in the mirrored order. Owns the loop.
  */
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "daemon/watch/watch.h"
 
 /**

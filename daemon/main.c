@@ -6,9 +6,9 @@
 
 #include "common/err.h"
 #include "common/log.h"
-#include "daemon/activation.h"
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "daemon/daemon.h"
+#include "daemon/host/activation.h"
 #include "daemon/watch/watch.h"
 
 static const char help[] =

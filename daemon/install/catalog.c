@@ -16,7 +16,7 @@
 #include "common/err.h"
 #include "common/pe_file.h"
 #include "common/text.h"
-#include "daemon/surveyor.h"
+#include "daemon/proof/worker.h"
 
 struct reading {
 	struct spg_chore chore;

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "daemon/install/module.h"
+#include "daemon/install/fit/module.h"
 #include "daemon/model/model.h"
-#include "daemon/prover.h"
+#include "daemon/proof/prover.h"
 
 /* Larger files are not read: a step would take seconds, and no survey runs meanwhile. */
 #define SPG_CATALOG_FILE_MAX  (UINT64_C(1) << 30)

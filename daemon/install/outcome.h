@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "daemon/install/expected.h"
-#include "daemon/install/module.h"
+#include "daemon/install/fit/expected.h"
+#include "daemon/install/fit/module.h"
 #include "daemon/model/install.h"
 #include "daemon/model/product.h"
 

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #include "common/texts.h"
-#include "daemon/install/expected.h"
-#include "daemon/install/fit.h"
-#include "daemon/install/module.h"
+#include "daemon/install/fit/expected.h"
+#include "daemon/install/fit/fit.h"
+#include "daemon/install/fit/module.h"
 #include "daemon/model/product.h"
 
 enum spg_verify_verdict {

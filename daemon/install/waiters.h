@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Those who wait until no install runs. Part of sessions.c, which is its only user.
+ * Those who wait until no install runs. Part of tracker.c, which is its only user.
  * Loop thread.
  */
 #include <stdbool.h>

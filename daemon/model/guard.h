@@ -3,7 +3,7 @@
 /*
  * What is asked of a guard, and what it tells: for a while it refuses new opens
  * and executions of a product's files to everyone but the installer. The watch
- * backend has it (daemon/watch/watch.h); a hold (daemon/install/hold.h) is the
+ * backend has it (daemon/watch/watch.h); a hold (daemon/install/hold/hold.h) is the
  * reason for it. Plain data; loop thread.
  */
 #include <stdbool.h>

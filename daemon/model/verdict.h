@@ -18,7 +18,7 @@
  *   - what could not be looked at is unknown;
  *   - any blocked file: blocked. Else any unknown, any blinding lack, or no
  *     file at all: unknown;
- *   - then what installs have left (standing.h): while one runs, blocked; what
+ *   - then what installs have left (install_status.h): while one runs, blocked; what
  *     would be safe is attention when the set is mixed or a file was stepped
  *     aside and the step is not finished. Else safe.
  * An old version that was stepped aside does not block: its name is free. A held
@@ -28,8 +28,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "daemon/model/install_status.h"
 #include "daemon/model/observation.h"
-#include "daemon/model/standing.h"
 
 /* The files asked about: names of a payload. NULL: the product's own set. */
 struct spg_selection {

@@ -8,7 +8,7 @@
  * that the call is gone.
  *
  * Who asked is an asker: a connection of the socket (session.h) or a request over
- * HTTP (http_request.h). It may go first. Then the call is abandoned: ->asker is
+ * HTTP (http/request.h). It may go first. Then the call is abandoned: ->asker is
  * NULL, and ->service must not be touched any more, since the daemon may be stopping.
  * A handler that can withdraw its questions sets ->on_abandon, which does so
  * and ends the call with spg_call_drop(); one that cannot (the history's
@@ -21,7 +21,7 @@
 #include <jansson.h>
 
 #include "common/message.h"
-#include "daemon/serve/account.h"
+#include "daemon/serve/quota.h"
 #include "daemon/serve/service.h"
 
 struct spg_call;

@@ -8,7 +8,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/message.h"
-#include "daemon/serve/methods.h"
+#include "daemon/serve/methods/methods.h"
 #include "daemon/serve/session.h"
 
 /* Between two looks at idle sessions. */

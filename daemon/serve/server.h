@@ -6,12 +6,12 @@
  *
  *   listener.h      the socket's place in the file system
  *   session.h       one client: lines in, lines out, limits
- *   methods.h       the table of methods; methods_*.c: their handlers
+ *   methods/        the table of methods, and their handlers
  *   call.h          one request between dispatch and answer
  *   subscription.h  who wants which events
- *   http.h          the same methods for browsers and monitoring systems
- *   render*.h       records to JSON
- *   account.h, limits.h   what a peer may pin
+ *   http/           the same methods for browsers and monitoring systems
+ *   render/         records to JSON
+ *   quota.h, limits.h  what a peer may pin
  *
  * Stop the server before the prover, the watch and the model. Calls that wait
  * for the store may outlive the server; they end with the store's callbacks.
@@ -19,10 +19,10 @@
 #include <sys/types.h>
 
 #include "daemon/model/event.h"
-#include "daemon/serve/http.h"
+#include "daemon/serve/http/http.h"
 #include "daemon/serve/limits.h"
 #include "daemon/serve/listener.h"
-#include "daemon/serve/render.h"
+#include "daemon/serve/render/render.h"
 #include "daemon/serve/service.h"
 
 struct spg_server;

@@ -28,10 +28,10 @@
 
 #include "common/buf.h"
 #include "common/message.h"
-#include "daemon/serve/account.h"
 #include "daemon/serve/call.h"
 #include "daemon/serve/limits.h"
-#include "daemon/serve/render.h"
+#include "daemon/serve/quota.h"
+#include "daemon/serve/render/render.h"
 #include "daemon/serve/service.h"
 #include "daemon/serve/subscription.h"
 

@@ -18,7 +18,7 @@ import fake_daemon as fake
 from client_run import BUILD, Done, ENV, HANG
 from fake_daemon import Act, Error, FakeDaemon, Telling, answer, file, use
 
-PLUGIN = os.path.join(BUILD, "client", "plugin", "check_spguard")
+PLUGIN = os.path.join(BUILD, "plugin", "check_spguard")
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 STATES = ["OK", "WARNING", "CRITICAL", "UNKNOWN"]
 # 'label'=value[UOM];[warn];[crit];[min];[max], as the guidelines have it.

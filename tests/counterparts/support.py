@@ -24,7 +24,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import *  # noqa: E402,F401,F403
 from harness import FAIL_AFTER, BUILD, ROOT, Failure  # noqa: E402
 
-CHECK_SPGUARD = os.path.join(BUILD, "client", "plugin", "check_spguard")
+CHECK_SPGUARD = os.path.join(BUILD, "plugin", "check_spguard")
 MONITORING = os.path.join(ROOT, "conf", "monitoring")
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin"
 ASK_AGAIN = 0.1  # seconds between two questions

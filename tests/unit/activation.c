@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets of the service manager. Each test is a process of its own; descriptors from
  * FIRST on are laid out as systemd does from 3 on, where here others are. */
-#include "daemon/activation.h"
+#include "daemon/host/activation.h"
 
 #include <check.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a configuration may say, and what is told about one that may not. */
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 #include <check.h>
 #include <errno.h>

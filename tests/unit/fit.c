@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Do modules fit together: entry points, machines, damage, service packs. */
-#include "daemon/install/fit.h"
+#include "daemon/install/fit/fit.h"
 
 #include <check.h>
 #include <stdio.h>

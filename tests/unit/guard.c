@@ -8,9 +8,9 @@
 
 #include "common/err.h"
 #include "daemon/model/process.h"
-#include "daemon/watch/linux/guard_ids.h"
-#include "daemon/watch/linux/guard_tree.h"
-#include "daemon/watch/linux/guard_wire.h"
+#include "daemon/watch/linux/guard/ids.h"
+#include "daemon/watch/linux/guard/tree.h"
+#include "daemon/watch/linux/guard/wire.h"
 #include "tests/support/suite.h"
 
 /* --- the profile ----------------------------------------------------------- */

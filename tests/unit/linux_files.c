@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "common/err.h"
-#include "daemon/watch/linux/layer.h"
-#include "daemon/watch/linux/maps.h"
-#include "daemon/watch/linux/proc.h"
-#include "daemon/watch/linux/resolve.h"
-#include "daemon/watch/linux/targets.h"
+#include "daemon/watch/linux/files/layer.h"
+#include "daemon/watch/linux/files/resolve.h"
+#include "daemon/watch/linux/files/targets.h"
+#include "daemon/watch/linux/proc/maps.h"
+#include "daemon/watch/linux/proc/proc.h"
 #include "tests/support/suite.h"
 
 static char dir[PATH_MAX];

@@ -11,10 +11,10 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "daemon/watch/linux/locks.h"
-#include "daemon/watch/linux/mounts.h"
-#include "daemon/watch/linux/probes.h"
-#include "daemon/watch/linux/proc.h"
+#include "daemon/watch/linux/files/mounts.h"
+#include "daemon/watch/linux/proc/proc.h"
+#include "daemon/watch/linux/survey/locks.h"
+#include "daemon/watch/linux/survey/uprobes.h"
 #include "tests/support/suite.h"
 
 /* --- locks ----------------------------------------------------------------- */

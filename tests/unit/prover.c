@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers that hold at the moment they are given. */
-#include "daemon/prover.h"
+#include "daemon/proof/prover.h"
 
 #include <check.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "daemon/prover.h"
+#include "daemon/proof/prover.h"
 #include "tests/support/suite.h"
 #include "tests/unit/prover_world.h"
 

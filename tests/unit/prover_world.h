@@ -7,8 +7,8 @@
 #include <uv.h>
 
 #include "common/buf.h"
-#include "daemon/prover.h"
-#include "daemon/watch/scripted/scripted.h"
+#include "daemon/proof/prover.h"
+#include "tests/scripted/scripted.h"
 #include "tests/unit/model_help.h"
 
 #define NEVER_MS 3600000

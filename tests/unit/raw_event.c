@@ -7,7 +7,7 @@
 #include <sys/inotify.h>
 
 #include "common/buf.h"
-#include "daemon/watch/linux/raw_event.h"
+#include "daemon/watch/linux/events/raw_event.h"
 #include "tests/support/suite.h"
 
 /* A buffer as inotify fills it: names are padded with zeros. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From records to the JSON of the public contract. */
-#include "daemon/serve/render.h"
+#include "daemon/serve/render/render.h"
 
 #include <check.h>
 #include <stdlib.h>

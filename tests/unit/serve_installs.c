@@ -4,8 +4,8 @@
 #include <check.h>
 
 #include "daemon/install/catalog.h"
-#include "daemon/install/sessions.h"
-#include "daemon/install/sidestep.h"
+#include "daemon/install/sidestep/sidestep.h"
+#include "daemon/install/tracker.h"
 #include "daemon/store/records.h"
 
 #define NOT_ASKED ck_abort_msg("%s was not to be called", __func__)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What steps aside that the journal has mean for verdicts, from the first one on. */
-#include "daemon/install/sidestep.h"
+#include "daemon/install/sidestep/sidestep.h"
 
 #include <check.h>
 
-#include "daemon/model/standing.h"
+#include "daemon/model/install_status.h"
 #include "tests/support/suite.h"
 
 static const struct {

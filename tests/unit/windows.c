@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Maintenance windows out of intervals: edges, clocks that change, gaps. */
-#include "daemon/model/windows.h"
+#include "daemon/history/maintenance.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
   assemble.py page.html OUT.html OUT.c
 
 What page.html links (one style sheet, scripts in their order) is put into it, in
-their place. OUT.c defines what daemon/serve/page.h declares: the bytes, a policy
+their place. OUT.c defines what daemon/serve/page/page.h declares: the bytes, a policy
 that allows exactly this style and this script by their SHA-256, and an entity tag.
 """
 import base64
@@ -57,7 +57,7 @@ def c_source(document, policy):
     data = document.encode("utf-8")
     tag = hashlib.sha256(data + policy.encode("ascii")).hexdigest()[:32]
     yield "/* Made by assemble.py. */\n"
-    yield '#include "daemon/serve/page.h"\n\n'
+    yield '#include "daemon/serve/page/page.h"\n\n'
     yield "const unsigned char spg_page[] = {\n"
     for at in range(0, len(data), 24):
         yield "\t" + "".join(f"{byte}," for byte in data[at:at + 24]) + "\n"

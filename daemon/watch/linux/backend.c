@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Linux: fanotify for events; BPF, or write leases and /proc, for the rest
- * (ladder.h). Ties the parts of this folder to the contract of watch.h.
+ * (tier/select.h). Ties the parts of this folder to the contract of watch.h.
  *
  * The loop thread owns events, lock events, processes and the list of products;
  * the surveyor's thread owns the mount table and what looks; marks and the files
@@ -22,14 +22,14 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "daemon/watch/linux/bounded.h"
-#include "daemon/watch/linux/events.h"
-#include "daemon/watch/linux/guard_host.h"
-#include "daemon/watch/linux/ladder.h"
-#include "daemon/watch/linux/lock_events.h"
-#include "daemon/watch/linux/mount_events.h"
-#include "daemon/watch/linux/processes.h"
-#include "daemon/watch/linux/recheck.h"
-#include "daemon/watch/linux/survey.h"
+#include "daemon/watch/linux/events/events.h"
+#include "daemon/watch/linux/events/lock_events.h"
+#include "daemon/watch/linux/events/mount_events.h"
+#include "daemon/watch/linux/events/processes.h"
+#include "daemon/watch/linux/guard/host.h"
+#include "daemon/watch/linux/survey/fast_path.h"
+#include "daemon/watch/linux/survey/survey.h"
+#include "daemon/watch/linux/tier/select.h"
 #include "daemon/watch/watch.h"
 
 #define ROWS_MAX      (1 + SPG_LADDER_ROWS)

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/check_print.h"
+
+#include <string.h>
+
+#include "client/describe.h"
+#include "common/text.h"
+
+#define FILES_SHOWN_MAX 100 /* on a terminal */
+#define NAMES_SHOWN_MAX 5
+
+static int64_t count_state(const json_t *answer, const char *state)
+{
+	int64_t n = 0;
+	size_t i;
+	json_t *file;
+
+	json_array_foreach (spg_json_list(answer, "files"), i, file) {
+		const char *s = spg_json_text(file, "state");
+
+		n += s && strcmp(s, state) == 0;
+	}
+	return n;
+}
+
+static bool begins_with(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* What a reason is about, besides users of files. Its words are the daemon's. */
+enum about { ABOUT_USE, ABOUT_INSTALLING, ABOUT_UNREAD, ABOUT_ASIDE, ABOUT_MIXED };
+
+static enum about about_what(const char *reason)
+{
+	const char *pid = strstr(reason, " (pid ");
+
+	if (begins_with(reason, "an install is running"))
+		return ABOUT_INSTALLING;
+	if (begins_with(reason, "could not read ") ||
+		begins_with(reason, "the last install could not be verified"))
+		return ABOUT_UNREAD;
+	if (strstr(reason, " is renamed to "))
+		return ABOUT_ASIDE;
+	/* "x.dll is mapped by perfmon (pid 2113)" */
+	if (pid && pid[strcspn(pid, ")")] == ')' && !pid[strcspn(pid, ")") + 1] &&
+		strstr(reason, " by "))
+		return ABOUT_USE;
+	return ABOUT_MIXED;
+}
+
+static bool has_reason(const json_t *answer, enum about about)
+{
+	size_t i;
+	json_t *reason;
+
+	json_array_foreach (spg_json_list(answer, "reasons"), i, reason)
+		if (json_is_string(reason) &&
+			about_what(json_string_value(reason)) == about)
+			return true;
+	return false;
+}
+
+static bool is_installing(const json_t *answer)
+{
+	return has_reason(answer, ABOUT_INSTALLING);
+}
+
+/* Nobody holds anything, and yet: what it is about. */
+static void put_attention(struct spg_buf *line, const json_t *answer)
+{
+	bool mixed = has_reason(answer, ABOUT_MIXED);
+	bool unread = !mixed && has_reason(answer, ABOUT_UNREAD);
+	bool missing = has_reason(answer, ABOUT_ASIDE);
+	bool aside = missing || count_state(answer, "sidestepped") > 0;
+
+	if (mixed)
+		spg_buf_puts(line, "the last install left a mixed set");
+	else if (unread)
+		spg_buf_puts(line, "the last install could not be verified");
+	if ((mixed || unread) && aside)
+		spg_buf_puts(line, ", and ");
+	if (missing)
+		spg_buf_puts(line, "a step aside is not finished");
+	else if (aside)
+		spg_buf_puts(line, "an old version that was stepped aside still runs");
+	if (!mixed && !unread && !aside)
+		spg_buf_puts(line, "nobody holds a file, but read this first");
+}
+
+void spg_check_headline(struct spg_buf *line, const json_t *answer)
+{
+	const json_t *counts = json_object_get(answer, "counts");
+	const char *verdict = spg_json_text(answer, "verdict");
+	const char *title = spg_json_text(answer, "title");
+	int64_t files = spg_json_number(counts, "files");
+	int64_t blocked = spg_json_number(counts, "blocked");
+
+	if (!title)
+		title = spg_json_text(answer, "product");
+	if (!verdict)
+		verdict = "unknown";
+	spg_buf_printf(line, "%s: ", title ? title : "product without a name");
+	if (strcmp(verdict, "safe") == 0 && files == 1) {
+		spg_buf_puts(line, "its file is not in use");
+	} else if (strcmp(verdict, "safe") == 0) {
+		spg_buf_puts(line, "none of the ");
+		spg_output_count(line, files);
+		spg_buf_puts(line, " files is in the way");
+	} else if (strcmp(verdict, "blocked") == 0 && is_installing(answer)) {
+		spg_buf_puts(line, "an install is running");
+	} else if (strcmp(verdict, "blocked") == 0) {
+		spg_output_count(line, blocked);
+		spg_buf_puts(line, " of ");
+		spg_output_count(line, files);
+		spg_buf_puts(line, files == 1 ? " file" : " files");
+		spg_buf_puts(line, blocked == 1 ? " is in the way" : " are in the way");
+	} else if (strcmp(verdict, "attention") == 0) {
+		put_attention(line, answer);
+	} else {
+		spg_buf_puts(line, "its files could not be proved free");
+	}
+}
+
+static void tell_headline(struct spg_output *out, const json_t *answer)
+{
+	struct spg_buf line = SPG_BUF_NULL;
+
+	spg_check_headline(&line, answer);
+	spg_describe_verdict(
+		out, "", spg_json_text(answer, "verdict"), spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+}
+
+static bool has_state(const json_t *file, const char *state)
+{
+	const char *s = spg_json_text(file, "state");
+
+	return s && strcmp(s, state) == 0;
+}
+
+/* Files that deserve a row: in use, not looked at, or asked for with --all. */
+static bool is_shown(const json_t *file, bool all)
+{
+	return all || json_array_size(spg_json_list(file, "uses")) > 0 ||
+	       has_state(file, "blocked") || has_state(file, "unknown");
+}
+
+static void tell_files(struct spg_output *out, const json_t *answer, bool all)
+{
+	const json_t *files = spg_json_list(answer, "files");
+	struct spg_file_table uses, locks;
+	size_t shown = 0, hidden = 0, i, j;
+	json_t *file, *lock;
+
+	spg_use_table_init(&uses, out);
+	spg_lock_table_init(&locks, out);
+	json_array_foreach (files, i, file) {
+		if (!is_shown(file, all))
+			continue;
+		if (out->terminal && shown >= FILES_SHOWN_MAX) {
+			hidden++;
+			continue;
+		}
+		shown++;
+		spg_use_table_add(&uses, file);
+		json_array_foreach (spg_json_list(file, "locks"), j, lock)
+			spg_lock_table_add(&locks, spg_json_text(file, "path"), lock);
+	}
+	if (shown)
+		spg_output_raw(out, "\n");
+	if (shown)
+		spg_file_table_print(&uses, out);
+	if (hidden)
+		spg_output_raw(out,
+			"... and %zu more files; all of them: spguard check --json\n",
+			hidden);
+	if (spg_table_n_rows(&locks.table) > 0) {
+		spg_output_raw(out, "\nLocks:\n");
+		spg_file_table_print(&locks, out);
+	}
+	spg_table_finish(&uses.table);
+	spg_table_finish(&locks.table);
+	spg_buf_finish(&uses.folder);
+	spg_buf_finish(&locks.folder);
+}
+
+/* "3 files of the product are not installed: a.dll, b.dll, c.dll" */
+static void tell_names(struct spg_output *out, const json_t *answer, const char *state,
+	const char *whole, const char *yet)
+{
+	int64_t n = count_state(answer, state);
+	struct spg_buf line = SPG_BUF_NULL;
+	int64_t shown = 0;
+	size_t i;
+	json_t *file;
+
+	if (n == 0)
+		return;
+	spg_output_count(&line, n);
+	spg_buf_printf(&line,
+		" %s of the %s %s not installed%s: ", n == 1 ? "file" : "files", whole,
+		n == 1 ? "is" : "are", yet);
+	json_array_foreach (spg_json_list(answer, "files"), i, file) {
+		const char *path = spg_json_text(file, "path");
+
+		if (!path || !has_state(file, state))
+			continue;
+		if (shown == NAMES_SHOWN_MAX) {
+			spg_buf_puts(&line, ", ...");
+			break;
+		}
+		spg_buf_printf(&line, "%s%s", shown++ ? ", " : "", spg_path_base(path));
+	}
+	spg_output_wrap(out, "", 0, spg_buf_text(&line));
+	spg_buf_finish(&line);
+}
+
+static bool list_has(const json_t *array, const char *text)
+{
+	size_t i;
+	json_t *value;
+
+	json_array_foreach (array, i, value)
+		if (json_is_string(value) &&
+			strcmp(json_string_value(value), text) == 0)
+			return true;
+	return false;
+}
+
+/* True when a row of @coverage says what @text says. */
+static bool coverage_says(const json_t *coverage, const char *text)
+{
+	size_t i;
+	json_t *lack;
+
+	json_array_foreach (coverage, i, lack) {
+		const char *why = spg_json_text(lack, "why");
+		const char *remedy = spg_json_text(lack, "remedy");
+
+		if (remedy && strcmp(remedy, text) == 0)
+			return true;
+		if (why && strncmp(text, "could not look at ", 18) == 0 &&
+			strstr(text, why))
+			return true;
+	}
+	return false;
+}
+
+/* "and 12 more reasons": of those that the table of files has. */
+static bool is_count(const char *reason)
+{
+	size_t digits =
+		begins_with(reason, "and ") ? strspn(reason + 4, "0123456789") : 0;
+
+	return digits > 0 && strcmp(reason + 4 + digits, " more reasons") == 0;
+}
+
+/* Why it is not safe, as far as the table of files does not tell it. */
+static void tell_reasons(struct spg_output *out, const json_t *answer)
+{
+	const json_t *coverage =
+		spg_json_list(json_object_get(answer, "proof"), "coverage");
+	const char *verdict = spg_json_text(answer, "verdict");
+	bool blocked = strcmp(verdict, "blocked") == 0;
+	bool headed = false;
+	size_t i;
+	json_t *reason;
+
+	json_array_foreach (spg_json_list(answer, "reasons"), i, reason) {
+		const char *text = json_string_value(reason);
+
+		if (!text || coverage_says(coverage, text))
+			continue;
+		/* Users are in the table; what no process shows has its clue here. */
+		if (about_what(text) == ABOUT_USE || (blocked && is_count(text)))
+			continue;
+		if (!headed)
+			spg_output_raw(out, "\nWhy:\n");
+		headed = true;
+		spg_output_wrap(out, "  -", 4, text);
+	}
+	spg_describe_coverage(out,
+		strcmp(verdict, "unknown") == 0
+			? "Could not be looked at:"
+			: "Could not be looked at (the verdict holds):",
+		coverage);
+}
+
+/* The advice for files, each once, with the names of its files. */
+static void tell_advice(
+	struct spg_output *out, const json_t *answer, const json_t *next)
+{
+	json_t *names = json_object();
+	const char *advice;
+	size_t i;
+	json_t *file, *list;
+
+	json_array_foreach (spg_json_list(answer, "files"), i, file) {
+		const char *path = spg_json_text(file, "path");
+
+		advice = spg_json_text(file, "advice");
+		if (!advice || !path || list_has(next, advice) ||
+			!is_shown(file, false))
+			continue;
+		list = json_object_get(names, advice);
+		if (!list) {
+			list = json_array();
+			json_object_set_new(names, advice, list);
+		}
+		if (json_array_size(list) <= NAMES_SHOWN_MAX)
+			json_array_append_new(list, json_string(spg_path_base(path)));
+	}
+	json_object_foreach (names, advice, list) {
+		struct spg_buf line = SPG_BUF_NULL;
+		bool more = json_array_size(list) > NAMES_SHOWN_MAX;
+
+		if (more)
+			json_array_remove(list, NAMES_SHOWN_MAX);
+		spg_describe_list(&line, list, ", ");
+		spg_buf_printf(&line, "%s: %s", more ? ", ..." : "", advice);
+		spg_output_wrap(out, "  ", 2, spg_buf_text(&line));
+		spg_buf_finish(&line);
+	}
+	json_decref(names);
+}
+
+static void tell_again(struct spg_output *out, const struct spg_check_options *options,
+	const json_t *answer)
+{
+	const char *product = spg_json_text(answer, "product");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	spg_buf_puts(&line, "spguard check");
+	if (options->product && product) {
+		spg_buf_puts(&line, " --product ");
+		spg_text_shell_quote(&line, product);
+	}
+	if (options->payload || options->files) {
+		spg_buf_puts(&line, options->payload ? " --payload " : " --files ");
+		spg_text_shell_quote(
+			&line, options->payload ? options->payload : options->files);
+	}
+	if (strcmp(spg_json_text(answer, "verdict"), "blocked") == 0)
+		spg_buf_puts(&line, " --wait   # asks again until it is safe");
+	else
+		spg_buf_puts(&line, "   # asks again");
+	spg_describe_step(out, spg_buf_text(&line));
+	spg_buf_finish(&line);
+}
+
+static void tell_next(struct spg_output *out, const struct spg_check_options *options,
+	const json_t *answer)
+{
+	const json_t *next = spg_json_list(answer, "next");
+	const json_t *coverage =
+		spg_json_list(json_object_get(answer, "proof"), "coverage");
+	bool asks_again = false;
+	size_t i;
+	json_t *step;
+
+	if (strcmp(spg_json_text(answer, "verdict"), "safe") == 0)
+		return;
+	spg_output_raw(out, "\nWhat to do:\n");
+	json_array_foreach (next, i, step) {
+		const char *text = json_string_value(step);
+
+		if (!text || coverage_says(coverage, text))
+			continue;
+		asks_again = asks_again || strncmp(text, "spguard check", 13) == 0;
+		spg_describe_step(out, text);
+	}
+	tell_advice(out, answer, next);
+	if (spg_coverage_blinds(coverage) &&
+		strcmp(spg_json_text(answer, "verdict"), "unknown") == 0)
+		spg_output_wrap(out, "  ", 2,
+			"Mend what could not be looked at (the remedies above).");
+	if (!asks_again)
+		tell_again(out, options, answer);
+}
+
+/* ---- the service pack ---- */
+
+static const struct {
+	const char *key, *one, *many;
+} offers[] = {
+	{"update", "update", "updates"},
+	{"same", "already installed", "already installed"},
+	{"new", "new", "new"},
+	{"different", "with another content", "with another content"},
+	{"unknown", "that cannot be compared", "that cannot be compared"},
+	{"older", "older", "older"},
+};
+
+#define N_OFFERS (sizeof(offers) / sizeof(offers[0]))
+
+/* Counts are the peer's numbers: keep them small enough to be added. */
+static int64_t count_offer(const json_t *payload, const char *key)
+{
+	int64_t n = spg_json_number(payload, key);
+
+	return n > 0 && n < INT32_MAX ? n : 0;
+}
+
+static bool has_offer(const json_t *file, const char *key)
+{
+	const char *offer = spg_json_text(file, "offer");
+
+	return offer && strcmp(offer, key) == 0;
+}
+
+/* " 5.5.2650.24 -> 5.5.2448.0", as far as they are known. */
+static void put_versions(struct spg_buf *line, const json_t *file)
+{
+	const char *from = spg_json_text(file, "installed_version");
+	const char *to = spg_json_text(file, "offered_version");
+
+	if (from || to)
+		spg_buf_printf(line, " %s -> %s", from ? from : "?", to ? to : "?");
+}
+
+/* A step back is easily overlooked: those files by name. */
+static void tell_steps_back(struct spg_output *out, const json_t *answer)
+{
+	int64_t n = count_offer(json_object_get(answer, "payload"), "older");
+	struct spg_buf line = SPG_BUF_NULL;
+	int64_t shown = 0;
+	size_t i;
+	json_t *file;
+
+	if (n == 0)
+		return;
+	spg_output_count(&line, n);
+	spg_buf_puts(&line, " older than what is installed:");
+	json_array_foreach (spg_json_list(answer, "files"), i, file) {
+		const char *path = spg_json_text(file, "path");
+
+		if (!path || !has_offer(file, "older"))
+			continue;
+		if (shown == NAMES_SHOWN_MAX) {
+			spg_buf_puts(&line, ", ...");
+			break;
+		}
+		spg_buf_printf(&line, "%s %s", shown++ ? "," : "", spg_path_base(path));
+		put_versions(&line, file);
+	}
+	spg_output_marked(
+		out, SPG_STYLE_CARE, "Caution: ", 9, NULL, spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+}
+
+static void tell_payload(struct spg_output *out, const json_t *answer)
+{
+	const json_t *payload = json_object_get(answer, "payload");
+	struct spg_buf line = SPG_BUF_NULL;
+	int64_t total = 0;
+	bool first = true;
+
+	for (size_t i = 0; i < N_OFFERS; i++)
+		total += count_offer(payload, offers[i].key);
+	if (total == 0)
+		return;
+	spg_buf_puts(&line, "Service pack: ");
+	spg_describe_count(&line, total, "file");
+	for (size_t i = 0; i < N_OFFERS; i++) {
+		int64_t n = count_offer(payload, offers[i].key);
+
+		if (n == 0)
+			continue;
+		spg_buf_puts(&line, first ? ": " : ", ");
+		first = false;
+		spg_output_count(&line, n);
+		spg_buf_printf(&line, " %s", n == 1 ? offers[i].one : offers[i].many);
+	}
+	spg_output_wrap(out, NULL, 0, spg_buf_text(&line));
+	if (line.failed)
+		out->text.failed = true;
+	spg_buf_finish(&line);
+	tell_steps_back(out, answer);
+}
+
+static const struct spg_table_column offer_columns[] = {
+	{"FILE", false, SPG_TABLE_MIDDLE, 14},
+	{"IS", false, SPG_TABLE_KEEP, 0},
+	{"INSTALLED", false, SPG_TABLE_END, 9},
+	{"SERVICE PACK", false, SPG_TABLE_END, 9},
+};
+
+/* Every file with its versions. */
+static void tell_offers(struct spg_output *out, const json_t *answer)
+{
+	struct spg_file_table table;
+	size_t i;
+	json_t *file;
+
+	if (!json_is_object(json_object_get(answer, "payload")))
+		return;
+	spg_file_table_init(&table, out, offer_columns,
+		sizeof(offer_columns) / sizeof(offer_columns[0]));
+	json_array_foreach (spg_json_list(answer, "files"), i, file) {
+		const char *path = spg_json_text(file, "path");
+		const char *offer = spg_json_text(file, "offer");
+		const char *from = spg_json_text(file, "installed_version");
+		const char *to = spg_json_text(file, "offered_version");
+
+		if (out->terminal && i >= FILES_SHOWN_MAX)
+			break;
+		spg_file_table_add_path(&table, path ? path : "?");
+		spg_table_add(&table.table,
+			has_offer(file, "older") ? SPG_STYLE_CARE : NULL,
+			offer ? offer : "?");
+		spg_table_add(&table.table, NULL, from ? from : "-");
+		spg_table_add(&table.table, NULL, to ? to : "-");
+	}
+	spg_output_raw(out, "\n");
+	spg_file_table_print(&table, out);
+}
+
+static void tell_proof(struct spg_output *out, const json_t *answer)
+{
+	const json_t *proof = json_object_get(answer, "proof");
+	const char *tier = spg_json_text(proof, "tier");
+	bool complete = !json_is_false(json_object_get(proof, "complete"));
+	int64_t files = spg_json_number(proof, "files");
+	int64_t took_us = spg_json_number(proof, "took_us");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	if (took_us < 0 || took_us > INT64_MAX / 1000)
+		took_us = 0;
+	spg_buf_puts(&line, complete ? "proved " : "not fully proved, asked ");
+	spg_output_time(out, &line, spg_json_text(answer, "at"), true);
+	spg_buf_puts(&line, ", ");
+	spg_output_count(&line, files);
+	spg_buf_puts(&line, files == 1 ? " file in " : " files in ");
+	spg_output_duration(out, &line, took_us * 1000);
+	spg_buf_printf(&line, ", tier %s", tier ? tier : "?");
+	spg_output_marked(out, NULL, "", 0, SPG_STYLE_WEAK, spg_buf_text(&line));
+	spg_buf_finish(&line);
+}
+
+static void tell_answer(struct spg_output *out, const struct spg_check_options *options,
+	const json_t *answer)
+{
+	bool safe = strcmp(spg_json_text(answer, "verdict"), "safe") == 0;
+
+	tell_headline(out, answer);
+	tell_files(out, answer, options->all);
+	if (options->all)
+		tell_offers(out, answer);
+	tell_reasons(out, answer);
+	tell_next(out, options, answer);
+	if (!safe)
+		spg_output_raw(out, "\n");
+	if (!options->all) {
+		tell_names(out, answer, "missing", "product", "");
+		tell_names(out, answer, "new", "service pack", " yet");
+	}
+	tell_payload(out, answer);
+	tell_proof(out, answer);
+}
+
+void spg_check_tell(struct spg_output *out, const struct spg_check_options *options,
+	const json_t *result, const char *worst)
+{
+	const json_t *products = spg_json_list(result, "products");
+	struct spg_buf line = SPG_BUF_NULL;
+	size_t i;
+	json_t *answer;
+
+	if (!products) {
+		tell_answer(out, options, result);
+		return;
+	}
+	json_array_foreach (products, i, answer) {
+		tell_answer(out, options, answer);
+		spg_output_raw(out, "\n");
+	}
+	spg_buf_printf(&line, "all %zu products together", json_array_size(products));
+	spg_describe_verdict(out, "", worst, spg_buf_text(&line));
+	spg_buf_finish(&line);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "common/table.h"
+
+#define WIDTH_MIN   20
+#define NOT_WRAPPED (1U << 30)
+
+void spg_complaint_finish(struct spg_complaint *complaint)
+{
+	spg_buf_finish(&complaint->why);
+	spg_buf_finish(&complaint->hint);
+}
+
+static void put(struct spg_buf *buf, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void put(struct spg_buf *buf, const char *format, va_list args)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0) {
+		buf->failed = true;
+		return;
+	}
+	spg_buf_add(buf, text, strlen(text));
+	free(text);
+}
+
+void spg_complain(struct spg_complaint *complaint, const char *format, ...)
+{
+	va_list args;
+
+	spg_buf_clear(&complaint->why);
+	spg_buf_clear(&complaint->hint);
+	va_start(args, format);
+	put(&complaint->why, format, args);
+	va_end(args);
+}
+
+void spg_complaint_hint(struct spg_complaint *complaint, const char *format, ...)
+{
+	va_list args;
+
+	if (complaint->hint.len)
+		spg_buf_putc(&complaint->hint, '\n');
+	va_start(args, format);
+	put(&complaint->hint, format, args);
+	va_end(args);
+}
+
+/* Columns of the terminal that stderr is; without one lines are not broken. */
+static unsigned width_of_stderr(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDERR_FILENO) || ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 ||
+		size.ws_col < WIDTH_MIN)
+		return NOT_WRAPPED;
+	return size.ws_col;
+}
+
+/* Append @text to @out: every line escaped and wrapped, the first behind @first,
+ * all in the same column. */
+static void put_lines(struct spg_buf *out, const char *first, const char *text)
+{
+	unsigned indent = (unsigned)strlen(first), width = width_of_stderr();
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+
+		if (!line) {
+			out->failed = true;
+			return;
+		}
+		spg_display_wrap(out, line, first, indent, width);
+		free(line);
+		text += len + (text[len] == '\n');
+		first = "";
+	}
+}
+
+void spg_complaint_print(const struct spg_complaint *complaint, const char *program)
+{
+	struct spg_buf out = SPG_BUF_NULL, name = SPG_BUF_NULL;
+
+	spg_buf_printf(&name, "%s: ", program);
+	put_lines(&out, spg_buf_text(&name),
+		complaint->why.len ? spg_buf_text(&complaint->why) : "out of memory");
+	put_lines(&out, "hint: ", spg_buf_text(&complaint->hint));
+	fputs(spg_buf_text(&out), stderr);
+	spg_buf_finish(&out);
+	spg_buf_finish(&name);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Inside of fit.c: modules by name and exports by name and ordinal, as sorted
+ * arrays: hostile names cannot make them slow, as they could a hash table.
+ */
+#include "daemon/install/fit/fit.h"
+
+#define SPG_FIT_NONE SIZE_MAX
+
+/* The exports of one module; made when they are first asked for. */
+struct spg_fit_exports {
+	bool made;
+	uint32_t *by_name; /* indices of exports with a name */
+	size_t n_named;
+	uint32_t *by_ordinal; /* indices of all */
+};
+
+struct spg_fit_index {
+	const struct spg_fit_question *question;
+	size_t *by_name; /* modules; those of one name in the product's order */
+	struct spg_fit_exports *exports; /* one for each module */
+};
+
+/** Text that need not end in '\0'. */
+struct spg_fit_text {
+	const char *text;
+	size_t n;
+};
+
+/* What is imported. */
+struct spg_fit_symbol {
+	struct spg_fit_text name; /* text NULL: by ordinal */
+	uint32_t ordinal;
+};
+
+/** Returns 0 or SPG_ERR_NOMEM; finish in either case. */
+int spg_fit_index_init(
+	struct spg_fit_index *index, const struct spg_fit_question *question);
+void spg_fit_index_finish(struct spg_fit_index *index);
+
+/**
+ * The file that @importer means by the module's name @name (".dll" is added
+ * when it has no dot). SPG_FIT_NONE: it is not of the product.
+ *
+ * @ret_several  whether there are more files of that name
+ */
+size_t spg_fit_index_module(const struct spg_fit_index *index, size_t importer,
+	struct spg_fit_text name, bool *ret_several);
+
+/** Index of the export of @module, which has been read. SPG_FIT_NONE in *@ret:
+ * it does not export that. Returns 0 or SPG_ERR_NOMEM. */
+int spg_fit_index_export(struct spg_fit_index *index, size_t module,
+	const struct spg_fit_symbol *symbol, size_t *ret);
+
+/** Compare texts, ASCII letters folded when @fold. */
+int spg_fit_compare(struct spg_fit_text a, struct spg_fit_text b, bool fold);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/fit/module.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct spg_module *spg_module_create(const char *path)
+{
+	struct spg_module *module = calloc(1, sizeof(*module));
+
+	if (!module)
+		return NULL;
+	atomic_init(&module->refs, 1);
+	module->path = strdup(path);
+	if (module->path)
+		return module;
+	free(module);
+	return NULL;
+}
+
+struct spg_module *spg_module_ref(struct spg_module *module)
+{
+	atomic_fetch_add_explicit(&module->refs, 1, memory_order_relaxed);
+	return module;
+}
+
+void spg_module_unref(struct spg_module *module)
+{
+	if (!module ||
+		atomic_fetch_sub_explicit(&module->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	spg_pe_destroy(module->pe);
+	free(module->path);
+	free(module->why);
+	free(module);
+}
+
+struct spg_module_set *spg_module_set_create(void)
+{
+	struct spg_module_set *set = calloc(1, sizeof(*set));
+
+	if (set)
+		atomic_init(&set->refs, 1);
+	return set;
+}
+
+struct spg_module_set *spg_module_set_ref(struct spg_module_set *set)
+{
+	if (set)
+		atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+	return set;
+}
+
+void spg_module_set_unref(struct spg_module_set *set)
+{
+	if (!set || atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = 0; i < set->n; i++)
+		spg_module_unref(set->modules[i]);
+	free(set->modules);
+	free(set);
+}
+
+struct spg_module *spg_module_find(
+	struct spg_module *const *modules, size_t n, const char *path, size_t *ret_at)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(modules[middle]->path, path) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (ret_at)
+		*ret_at = low;
+	return low < n && strcmp(modules[low]->path, path) == 0 ? modules[low] : NULL;
+}
+
+const struct spg_module *spg_module_set_find(
+	const struct spg_module_set *set, const char *path)
+{
+	return set ? spg_module_find(set->modules, set->n, path, NULL) : NULL;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Inside of fit.c: what its parts share while a question is answered.
+ */
+#include "daemon/install/fit/fit.h"
+#include "daemon/install/fit/index.h"
+
+#include "common/buf.h"
+
+struct spg_fit_work {
+	const struct spg_fit_question *question;
+	struct spg_fit *fit;
+	struct spg_fit_index index;
+	size_t *payload; /* its indices by name, as spg_fit_payload_find() wants */
+	bool *blamed;    /* per module: a finding says that it is damaged */
+};
+
+/**
+ * Add a finding about @module.
+ *
+ * @needs, @from, @from_version  copied, escaped; may be NULL
+ * @text                         taken over; its `failed` gives SPG_ERR_NOMEM
+ */
+int spg_fit_add(struct spg_fit_work *work, enum spg_finding_kind kind, size_t module,
+	const char *needs, const char *from, const char *from_version,
+	struct spg_buf *text);
+
+/** Append "mdbperf.dll 5.5.2448.0", with "in DIRECTORY" when @with_directory. */
+void spg_fit_put_module(
+	struct spg_buf *out, const struct spg_fit_module *module, bool with_directory);
+
+/** What all modules import, and their damage. */
+int spg_fit_entry_points(struct spg_fit_work *work);
+
+/** Make work->payload; its files against those installed. */
+int spg_fit_sort_payload(struct spg_fit_work *work);
+int spg_fit_against_payload(struct spg_fit_work *work);
+
+/** The first of the payload's files that are called @name, SPG_FIT_NONE without
+ * one, as place in work->payload. */
+size_t spg_fit_payload_find(
+	const struct spg_fit_work *work, struct spg_fit_text name, bool fold);
+
+/** Sum up the versions. */
+int spg_fit_group(struct spg_fit_work *work);

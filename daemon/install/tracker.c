@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/tracker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "daemon/install/outcome.h"
+#include "daemon/install/tracked_install.h"
+#include "daemon/store/records.h"
+
+/* After the last event, once everybody who took part has ended. */
+/* An install by the same process or its kin goes on with the last one for so many
+ * times `quiet_ns`: setup had paused. */
+#define PAUSES_MAX            10
+#define HURRIED_NS            SPG_NS_PER_S
+#define SPG_INSTALL_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
+/* A disk that does not answer: try again. */
+#define TRY_AGAIN_MS          5000
+
+static int index_of(const struct session *s)
+{
+	return spg_model_find_product(s->sessions->host.model, s->product);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static struct session *add(struct spg_sessions *sessions, const char *product)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->product = strdup(product);
+	if (!s || !s->product || uv_timer_init(sessions->host.loop, &s->timer) < 0) {
+		if (s)
+			free(s->product);
+		free(s);
+		return NULL;
+	}
+	s->timer.data = s;
+	s->sessions = sessions;
+	s->next = sessions->first;
+	sessions->first = s;
+	return s;
+}
+
+/* ---- events out, standing ---- */
+
+static void record(struct session *s, enum spg_event_kind kind)
+{
+	struct spg_event *event =
+		spg_install_event(s->install, kind, spg_clock_wall_ns());
+
+	if (event)
+		s->sessions->host.record(s->sessions->host.record_user, event);
+	spg_event_unref(event);
+}
+
+static void on_written(void *user, int err)
+{
+	(void)user;
+	if (err < 0)
+		spg_error("an install is not recorded: %s", spg_err_text(err));
+}
+
+void spg_install_session_put(struct session *s, struct spg_install *install)
+{
+	spg_store_put_install(s->sessions->host.store, install, on_written, NULL);
+}
+
+/* ---- who takes part ---- */
+
+static void watch_one(struct session *s, struct spg_process *process)
+{
+	const struct spg_watch_ops *ops = s->sessions->host.watch->ops;
+
+	if (!process || s->n_alive == SPG_INSTALL_ALIVE_MAX)
+		return;
+	for (size_t i = 0; i < s->n_alive; i++)
+		if (spg_proc_id_equal(s->alive[i], process->id))
+			return;
+	if (ops->watch_exit(s->sessions->host.watch, process) == 0)
+		s->alive[s->n_alive++] = process->id;
+}
+
+/* One who did it alone is named; of several children of one, their parent. */
+static void name_installer(struct session *s, struct spg_process *process)
+{
+	struct spg_install *install = s->install;
+	const struct spg_watch_ops *ops = s->sessions->host.watch->ops;
+
+	if (!process)
+		return;
+	if (!install->by) {
+		install->by = spg_process_ref(process);
+		if (process->ppid > 1 && ops->process)
+			s->parent =
+				ops->process(s->sessions->host.watch, process->ppid);
+		watch_one(s, s->parent);
+	} else if (!install->by->name && process->name) {
+		/* The first had ended before anybody could see its name. */
+		spg_process_unref(install->by);
+		install->by = spg_process_ref(process);
+	} else if (s->parent && process->ppid == s->parent->id.pid &&
+		   !spg_proc_id_equal(install->by->id, process->id) &&
+		   !spg_proc_id_equal(install->by->id, s->parent->id)) {
+		spg_process_unref(install->by);
+		install->by = spg_process_ref(s->parent);
+	}
+	watch_one(s, process);
+}
+
+void spg_sessions_note_exit(struct spg_sessions *sessions, struct spg_proc_id id)
+{
+	for (struct session *s = sessions->first; s; s = s->next) {
+		for (size_t i = 0; i < s->n_alive; i++) {
+			if (!spg_proc_id_equal(s->alive[i], id))
+				continue;
+			s->alive[i] = s->alive[--s->n_alive];
+			if (s->n_alive == 0 && s->phase == PHASE_RUNNING)
+				on_timer(&s->timer);
+			break;
+		}
+	}
+}
+
+/* ---- the beginning ---- */
+
+static void note_known_use(
+	void *user, struct spg_file *file, struct spg_process *process, unsigned how)
+{
+	struct session *s = user;
+
+	(void)spg_install_note_use(s->install, file->path, process, how);
+}
+
+static bool goes_on(const struct session *s, const struct spg_process *process)
+{
+	int64_t since_ns = spg_clock_mono_ns() - s->event_mono_ns;
+
+	if (!s->last_before || since_ns >= PAUSES_MAX * s->sessions->host.quiet_ns)
+		return false;
+	/* Where nothing tells who changes files, it may be the same one. */
+	if (!process || !s->last_by.pid)
+		return !process && !s->last_by.pid;
+	return (spg_proc_id_equal(process->id, s->last_by) ||
+		process->ppid == s->last_by.pid ||
+		(s->last_parent.pid && process->ppid == s->last_parent.pid));
+}
+
+static bool begin(struct session *s, const struct spg_process *process, int64_t at_ns)
+{
+	struct spg_sessions *sessions = s->sessions;
+	int index = index_of(s);
+
+	if (index < 0)
+		return false;
+	s->install = spg_install_create(sessions->last_install + 1, s->product, at_ns);
+	if (!s->install)
+		return false;
+	sessions->last_install++;
+	s->phase = PHASE_RUNNING;
+	s->n_alive = 0;
+	s->hurried = false;
+	s->past_lost = false;
+	spg_module_set_unref(s->before);
+	s->before =
+		spg_module_set_ref(goes_on(s, process) ? s->last_before : s->installed);
+	spg_model_each_use(sessions->host.model, (size_t)index, note_known_use, s);
+	return true;
+}
+
+/* In the database, so that the next start knows of it should the daemon die. */
+static void announce_begin(struct session *s)
+{
+	struct spg_install *head = spg_install_copy_head(s->install);
+
+	record(s, SPG_EVENT_INSTALL_BEGIN);
+	if (head)
+		spg_store_put_install(s->sessions->host.store, head, on_written, NULL);
+	spg_install_unref(head);
+}
+
+static void note(struct session *s, const struct spg_event *event)
+{
+	int index = index_of(s);
+	bool first = s->phase == PHASE_IDLE;
+
+	if (index < 0 || (first && !begin(s, event->process, event->at_ns)))
+		return;
+	name_installer(s, event->process);
+	if (spg_install_note(s->install,
+		    spg_model_product(s->sessions->host.model, (size_t)index),
+		    event) < 0)
+		spg_error("a change in an install is not recorded: out of memory");
+	s->n_events++;
+	s->event_mono_ns = spg_clock_mono_ns();
+	if (first) {
+		announce_begin(s);
+		spg_install_session_tell_standing(s);
+	}
+	if (!uv_is_active((uv_handle_t *)&s->timer))
+		uv_timer_start(&s->timer, on_timer,
+			(uint64_t)(s->sessions->host.quiet_ns / SPG_NS_PER_MS), 0);
+}
+
+static bool concerns(const struct spg_product *product, const struct spg_event *event)
+{
+	return spg_product_has_path(product, event->file->path) ||
+	       (event->kind == SPG_EVENT_RENAME && event->detail &&
+		       spg_product_has_path(product, event->detail));
+}
+
+void spg_sessions_note(struct spg_sessions *sessions, const struct spg_event *event)
+{
+	if (!(event->kinds & SPG_INSTALL_KINDS) || !event->file || sessions->stopping)
+		return;
+	for (struct session *s = sessions->first; s; s = s->next) {
+		int index = index_of(s);
+
+		if (index >= 0 &&
+			concerns(spg_model_product(sessions->host.model, (size_t)index),
+				event))
+			note(s, event);
+	}
+}
+
+static void look(struct session *s);
+
+void spg_sessions_note_use(struct spg_sessions *sessions, const struct spg_event *event)
+{
+	unsigned how = event->how;
+
+	if (event->kind == SPG_EVENT_LOCK)
+		how = SPG_USE_LOCKED;
+	else if (event->kind == SPG_EVENT_USE_END && !(how & SPG_USE_WRITE))
+		return;
+	else if (event->kind != SPG_EVENT_USE_BEGIN && event->kind != SPG_EVENT_USE_END)
+		return;
+	for (struct session *s = sessions->first; s; s = s->next) {
+		if (!event->file)
+			continue;
+		if (event->product && strcmp(event->product, s->product) != 0)
+			continue;
+		if (s->phase == PHASE_IDLE) {
+			/* Through a mapping it may have written without an event. */
+			if (event->kind == SPG_EVENT_USE_END)
+				look(s);
+			continue;
+		}
+		(void)spg_install_note_use(
+			s->install, event->file->path, event->process, how);
+	}
+}
+
+/* ---- the end ---- */
+
+static void go_on(struct session *s, uint64_t delay_ms)
+{
+	s->phase = PHASE_RUNNING;
+	uv_timer_start(&s->timer, on_timer, delay_ms, 0);
+}
+
+/* What only shows old versions is for the survey to see: it may end at any time. */
+static bool is_to_be_mended(const struct spg_install *install)
+{
+	return install->outcome != SPG_INSTALL_CLEAN && install->shown.n == 0;
+}
+
+static void end_install(struct session *s)
+{
+	struct spg_install *install = s->install;
+	struct spg_sessions *sessions = s->sessions;
+	bool mixed = install->outcome == SPG_INSTALL_MIXED;
+	const struct spg_log_about about = {
+		.id = mixed ? SPG_LOG_ID_INSTALL_MIXED : SPG_LOG_ID_INSTALL_ENDED,
+		.product = s->product,
+		.outcome = spg_install_outcome_name(install->outcome)};
+
+	s->counts[install->outcome]++;
+	spg_log_about(mixed ? SPG_LOG_WARNING : SPG_LOG_NOTICE, &about,
+		"install %lld of %s: %s%s%s", (long long)install->id, s->product,
+		spg_install_outcome_name(install->outcome),
+		install->reasons.n > 0 ? "; " : "",
+		install->reasons.n > 0 ? install->reasons.items[0] : "");
+	spg_install_session_put(s, install);
+	record(s, SPG_EVENT_INSTALL_END);
+	spg_install_unref(s->unmended);
+	s->unmended = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
+	if (install->outcome == SPG_INSTALL_CLEAN)
+		spg_expected_finish(&s->expected);
+	s->last_by = install->by ? install->by->id : (struct spg_proc_id){0, 0};
+	s->last_parent = s->parent ? s->parent->id : (struct spg_proc_id){0, 0};
+	spg_install_unref(install);
+	s->install = NULL;
+	spg_process_unref(s->parent);
+	s->parent = NULL;
+	spg_module_set_unref(s->last_before);
+	s->last_before = s->before;
+	s->before = NULL;
+	s->phase = PHASE_IDLE;
+	uv_timer_stop(&s->timer);
+	spg_install_session_tell_standing(s);
+	spg_waiters_wake(&sessions->waiters);
+}
+
+/* The payload that a client described is the one only when its files came. */
+static bool is_of_the_payload(
+	const struct session *s, const struct spg_module_set *after)
+{
+	size_t n;
+
+	for (size_t i = 0; s->expected.n > 0 && i < s->install->n_files; i++)
+		if (spg_expected_find(&s->expected, s->install->files[i].path, &n))
+			return true;
+	/* What came without an event is no file of the install yet. */
+	for (size_t i = 0; s->expected.n > 0 && s->before && i < after->n; i++) {
+		const struct spg_module *now = after->modules[i];
+		const struct spg_module *then =
+			spg_module_set_find(s->before, now->path);
+
+		if ((!then || strcmp(then->sha256, now->sha256) != 0) &&
+			spg_expected_find(&s->expected, now->path, &n))
+			return true;
+	}
+	return false;
+}
+
+static void judge(struct session *s, struct spg_module_set *set)
+{
+	const struct spg_outcome_facts facts = {
+		.product =
+			spg_model_product(s->sessions->host.model, (size_t)index_of(s)),
+		.before = s->before,
+		.after = set,
+		.past_lost = s->past_lost,
+		.expected = is_of_the_payload(s, set) ? &s->expected : NULL,
+		.previous = s->unmended,
+		.shown = spg_model_shown(s->sessions->host.model, (size_t)index_of(s))};
+
+	s->install->ended_ns = s->install->last_ns;
+	if (spg_outcome_judge(s->install, &facts) < 0) {
+		spg_error("an install could not be judged: out of memory");
+		s->install->outcome = SPG_INSTALL_UNKNOWN;
+	}
+	end_install(s);
+}
+
+static void on_read(void *user, int err, struct spg_module_set *set)
+{
+	struct session *s = user;
+
+	if (s->sessions->stopping || s->phase != PHASE_READING)
+		return;
+	if (err < 0 || index_of(s) < 0) {
+		go_on(s, err < 0 ? TRY_AGAIN_MS : 0);
+		return;
+	}
+	if (s->n_events != s->n_events_settled) {
+		go_on(s, 0); /* it was a pause, not the end */
+		return;
+	}
+	judge(s, set);
+	spg_module_set_unref(s->installed);
+	s->installed = spg_module_set_ref(set);
+}
+
+/* The product has gone from the configuration: nobody looks at its files. */
+static void give_up(struct session *s)
+{
+	s->install->ended_ns = s->install->last_ns;
+	s->install->outcome = SPG_INSTALL_UNKNOWN;
+	(void)spg_texts_add(&s->install->reasons,
+		"the product was taken out of the configuration while it ran");
+	end_install(s);
+}
+
+static void on_settled(void *user, int err)
+{
+	struct session *s = user;
+	int index = index_of(s);
+
+	if (s->sessions->stopping || s->phase != PHASE_SETTLING)
+		return;
+	if (index < 0) {
+		give_up(s);
+		return;
+	}
+	if (err == SPG_ERR_BUSY) {
+		go_on(s, TRY_AGAIN_MS);
+		return;
+	}
+	s->phase = PHASE_READING;
+	if (spg_catalog_read_product(s->sessions->host.catalog, s->sessions->host.model,
+		    (size_t)index, on_read, s) < 0)
+		go_on(s, TRY_AGAIN_MS);
+}
+
+/* How long it still has to be quiet. */
+static int64_t left_ns(const struct session *s)
+{
+	int64_t quiet_ns = s->sessions->host.quiet_ns;
+
+	if ((s->n_alive == 0 || s->hurried) && quiet_ns > HURRIED_NS)
+		quiet_ns = HURRIED_NS;
+	return s->event_mono_ns + quiet_ns - spg_clock_mono_ns();
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct session *s = timer->data;
+	int64_t wait_ns = left_ns(s);
+
+	if (s->phase != PHASE_RUNNING || s->sessions->stopping)
+		return;
+	if (wait_ns > 0) {
+		go_on(s, (uint64_t)(wait_ns / SPG_NS_PER_MS) + 1);
+		return;
+	}
+	s->phase = PHASE_SETTLING;
+	s->n_events_settled = s->n_events;
+	if (spg_prover_settle(s->sessions->host.prover, on_settled, s) < 0)
+		go_on(s, TRY_AGAIN_MS);
+}
+
+void spg_sessions_hurry(struct spg_sessions *sessions, const char *product)
+{
+	for (struct session *s = sessions->first; s; s = s->next) {
+		if (product && strcmp(product, s->product) != 0)
+			continue;
+		s->hurried = true;
+		if (s->phase == PHASE_RUNNING)
+			on_timer(&s->timer);
+	}
+}
+
+/* ---- what is known at the start ---- */
+
+static bool has_changed(
+	const struct spg_module_set *before, const struct spg_module_set *after)
+{
+	if (before->n != after->n)
+		return true;
+	for (size_t i = 0; i < after->n; i++) {
+		const struct spg_module *then = before->modules[i];
+		const struct spg_module *now = after->modules[i];
+
+		/* One that cannot be read may be what it was. */
+		if (strcmp(then->path, now->path) != 0 ||
+			(then->sha256[0] && now->sha256[0] &&
+				strcmp(then->sha256, now->sha256) != 0))
+			return true;
+	}
+	return false;
+}
+
+static bool is_whole(const struct spg_module_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (!set->modules[i]->sha256[0])
+			return false;
+	return true;
+}
+
+/* An install that no event told, found by its result. */
+static void note_unseen(struct session *s, struct spg_module_set *set)
+{
+	if (index_of(s) < 0 || !begin(s, NULL, spg_clock_wall_ns()))
+		return;
+	(void)spg_texts_add(&s->install->reasons,
+		"found by what is there: no event told of it, or events were lost");
+	announce_begin(s);
+	judge(s, set);
+}
+
+static void read_installed(struct session *s);
+
+static void on_installed(void *user, int err, struct spg_module_set *set)
+{
+	struct session *s = user;
+
+	s->reading_installed = false;
+	/* Read while an install ran, it is neither what was nor what will be. */
+	if (err < 0 || s->phase != PHASE_IDLE || s->sessions->stopping)
+		return;
+	if (s->read_again) {
+		read_installed(s);
+		return;
+	}
+	if (s->installed && has_changed(s->installed, set))
+		note_unseen(s, set);
+	/* What was known of a file that cannot be read now is still the last word. */
+	else if (s->installed && !is_whole(set))
+		return;
+	spg_module_set_unref(s->installed);
+	s->installed = spg_module_set_ref(set);
+}
+
+static void read_installed(struct session *s)
+{
+	int index = index_of(s);
+
+	s->read_again = s->reading_installed;
+	if (index < 0 || s->reading_installed || s->phase != PHASE_IDLE)
+		return;
+	if (spg_catalog_read_product(s->sessions->host.catalog, s->sessions->host.model,
+		    (size_t)index, on_installed, s) == 0)
+		s->reading_installed = true;
+}
+
+static void on_looked(void *user, int err)
+{
+	struct session *s = user;
+
+	s->looking = false;
+	if (err != SPG_ERR_BUSY && !s->sessions->stopping)
+		read_installed(s);
+}
+
+/* When the model knows which files there are. */
+static void look(struct session *s)
+{
+	if (s->looking || s->phase != PHASE_IDLE || s->sessions->stopping)
+		return;
+	s->looking = spg_prover_settle(s->sessions->host.prover, on_looked, s) == 0;
+}
+
+void spg_sessions_look(struct spg_sessions *sessions, const char *product)
+{
+	for (struct session *s = sessions->first; s; s = s->next)
+		if (!product || strcmp(product, s->product) == 0)
+			look(s);
+}
+
+/* The daemon ended while it ran: what there is now is judged by itself. */
+static void take_up(struct session *s, struct spg_install *install)
+{
+	s->install = spg_install_ref(install);
+	s->phase = PHASE_RUNNING;
+	s->past_lost = true;
+	s->n_events++;
+	s->event_mono_ns = spg_clock_mono_ns();
+	uv_timer_start(&s->timer, on_timer,
+		(uint64_t)(s->sessions->host.quiet_ns / SPG_NS_PER_MS), 0);
+}
+
+/* What the latest install of each product left. */
+static int take_records(
+	struct spg_sessions *sessions, const struct spg_store_records *records)
+{
+	for (size_t i = 0; records && i < records->n_installs; i++) {
+		struct spg_install *install = records->installs[i];
+		struct session *s = add(sessions, install->product);
+
+		if (!s)
+			return SPG_ERR_NOMEM;
+		if (install->outcome == SPG_INSTALL_RUNNING)
+			take_up(s, install);
+		else if (is_to_be_mended(install))
+			s->unmended = spg_install_ref(install);
+	}
+	return 0;
+}
+
+void spg_sessions_begin(struct spg_sessions *sessions)
+{
+	const struct spg_model *model = sessions->host.model;
+
+	for (size_t i = 0; i < spg_model_n_products(model); i++) {
+		const char *name = spg_model_product(model, i)->name;
+		struct session *s = spg_install_session_find(sessions, name);
+
+		if (!s)
+			s = add(sessions, name);
+		if (!s) {
+			spg_error("installs of %s go unseen: out of memory", name);
+			continue;
+		}
+		read_installed(s);
+	}
+}
+
+/* ---- life ---- */
+
+struct spg_sessions *spg_sessions_create(const struct spg_sessions_host *host)
+{
+	struct spg_sessions *sessions = calloc(1, sizeof(*sessions));
+
+	if (!sessions)
+		return NULL;
+	sessions->host = *host;
+	sessions->last_install = host->last_install;
+	sessions->waiters.is_running = spg_install_session_is_running;
+	sessions->waiters.user = sessions;
+	if (spg_waiters_init(&sessions->waiters, host->loop) < 0) {
+		free(sessions);
+		return NULL;
+	}
+	if (take_records(sessions, host->records) < 0)
+		spg_error("what the last installs left is not known: out of memory");
+	sessions->host.records = NULL;
+	return sessions;
+}
+
+static void on_closed(struct spg_sessions *sessions)
+{
+	if (--sessions->n_closing == 0)
+		sessions->on_stopped(sessions->stop_user);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	on_closed(((struct session *)handle->data)->sessions);
+}
+
+static void on_waiters_closed(uv_handle_t *handle)
+{
+	struct spg_waiters *waiters = handle->data;
+
+	on_closed(waiters->user);
+}
+
+void spg_sessions_stop(
+	struct spg_sessions *sessions, void (*on_stopped)(void *user), void *user)
+{
+	if (!sessions) {
+		on_stopped(user);
+		return;
+	}
+	sessions->stopping = true;
+	sessions->on_stopped = on_stopped;
+	sessions->stop_user = user;
+	sessions->n_closing = 1;
+	for (struct session *s = sessions->first; s; s = s->next) {
+		sessions->n_closing++;
+		uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+	}
+	spg_waiters_close(&sessions->waiters, on_waiters_closed);
+}
+
+static void destroy(struct session *s)
+{
+	spg_install_unref(s->install);
+	spg_install_unref(s->unmended);
+	spg_process_unref(s->parent);
+	spg_module_set_unref(s->installed);
+	spg_module_set_unref(s->before);
+	spg_module_set_unref(s->last_before);
+	spg_expected_finish(&s->expected);
+	free(s->product);
+	free(s);
+}
+
+void spg_sessions_destroy(struct spg_sessions *sessions)
+{
+	struct session *next;
+
+	for (struct session *s = sessions ? sessions->first : NULL; s; s = next) {
+		next = s->next;
+		destroy(s);
+	}
+	free(sessions);
+}

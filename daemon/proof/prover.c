@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/proof/prover.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "daemon/proof/barriers.h"
+#include "daemon/proof/queue.h"
+#include "daemon/proof/worker.h"
+
+/* A question that waits for "safe" is asked again at least this often: not every
+ * end of a use is an event (a descriptor in flight, an overlay's mapping). */
+#define WAIT_TICK_MS 1000
+/* A reconcile may use this share of one processor: 1 / (1 + REST_RATIO). */
+#define REST_RATIO   4
+
+struct spg_prover {
+	uv_loop_t *loop;
+	struct spg_prover_config config;
+	struct spg_model *model;
+	struct spg_watch *watch;
+	spg_prover_on_changes *on_changes;
+	void *user;
+
+	struct spg_surveyor_thread *surveyor;
+	bool running, late;
+	char *running_product;
+	uint64_t running_generation;
+	enum spg_survey_depth running_depth;
+
+	uv_timer_t debounce, lock_poll, deadline, tick;
+	uv_idle_t pump; /* answers never come from within the call that asked */
+	bool reconcile_due;
+	/* A reconcile is one pass over the products; the next one to look at, or
+	 * SIZE_MAX between passes. What is dirty again already waits for another
+	 * pass, or a storm in one product would let nobody else have a turn. */
+	size_t reconcile_next;
+	size_t locks_next;     /* product whose locks are to be read next */
+	bool asked_last;       /* the last survey was for a question */
+	int64_t rest_until_ns; /* monotonic */
+	struct spg_questions questions;
+	struct spg_settlings settlings;
+
+	bool stopping;
+	unsigned n_closing;
+	bool hangs;
+	void (*on_stopped)(void *user, bool hangs);
+	void *stop_user;
+};
+
+static void on_pump(uv_idle_t *idle);
+
+static void wake(struct spg_prover *p)
+{
+	if (!p->stopping)
+		uv_idle_start(&p->pump, on_pump);
+}
+
+const struct spg_histogram *spg_prover_durations(const struct spg_prover *prover)
+{
+	return &prover->questions.durations;
+}
+
+static void publish(struct spg_prover *p, struct spg_event_list *changes)
+{
+	if (changes->n > 0)
+		p->on_changes(p->user, changes);
+	spg_event_list_finish(changes);
+}
+
+/* Deliver every event that has happened. Bounded: a storm cannot stop answers,
+ * and what it leaves changes the generation next time. */
+static void drain(struct spg_prover *p)
+{
+	for (int i = 0; i < 64 && p->watch->ops->drain(p->watch) == SPG_WATCH_MORE; i++)
+		;
+}
+
+static void on_lock_poll(uv_timer_t *timer)
+{
+	struct spg_prover *p = timer->data;
+
+	/* Reading very many locks must not take all the time there is. */
+	if (spg_clock_mono_ns() < p->rest_until_ns)
+		return;
+	p->locks_next = 0;
+	wake(p);
+}
+
+/* Not all locks have events; none has where no file is in use. */
+static void schedule_lock_poll(struct spg_prover *p)
+{
+	bool wanted = !p->stopping && spg_model_any_needs_polling(p->model);
+
+	if (wanted && !uv_is_active((uv_handle_t *)&p->lock_poll))
+		uv_timer_start(&p->lock_poll, on_lock_poll, p->config.lock_poll_ms,
+			p->config.lock_poll_ms);
+	else if (!wanted)
+		uv_timer_stop(&p->lock_poll);
+}
+
+static void on_tick(uv_timer_t *timer);
+
+/* Who waits for "safe" is to be asked about again when its time is over, and at times. */
+static void schedule_tick(struct spg_prover *p)
+{
+	int64_t delay_ms = spg_questions_due_ms(&p->questions, WAIT_TICK_MS);
+
+	if (delay_ms < 0)
+		uv_timer_stop(&p->tick);
+	else if (!uv_is_active((uv_handle_t *)&p->tick) ||
+		 uv_timer_get_due_in(&p->tick) > (uint64_t)delay_ms)
+		uv_timer_start(&p->tick, on_tick, (uint64_t)delay_ms, WAIT_TICK_MS);
+}
+
+/* Whoever waits for this product (NULL: any) wants to know again. */
+static void unpark(struct spg_prover *p, const char *product)
+{
+	spg_questions_unpark(&p->questions, product);
+	schedule_tick(p);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct spg_prover *p = timer->data;
+
+	unpark(p, NULL);
+	wake(p);
+}
+
+static void on_debounce(uv_timer_t *timer)
+{
+	struct spg_prover *p = timer->data;
+
+	p->reconcile_due = true;
+	wake(p);
+}
+
+void spg_prover_kick(struct spg_prover *prover, bool at_once)
+{
+	int64_t rest_ms = (prover->rest_until_ns - spg_clock_mono_ns()) / SPG_NS_PER_MS;
+	uint64_t delay_ms = prover->config.debounce_ms;
+
+	if (prover->stopping)
+		return;
+	if (at_once) {
+		prover->reconcile_due = true;
+		wake(prover);
+		return;
+	}
+	if (rest_ms > (int64_t)delay_ms)
+		delay_ms = (uint64_t)rest_ms;
+	/* From the first event, so that a stream of them cannot put it off. */
+	if (!uv_is_active((uv_handle_t *)&prover->debounce))
+		uv_timer_start(&prover->debounce, on_debounce, delay_ms, 0);
+}
+
+/* Be told when the users end. */
+static void watch_exits(struct spg_prover *p, const struct spg_observation *obs)
+{
+	for (size_t i = 0; i < obs->n_uses; i++) {
+		struct spg_process *process = obs->uses[i].process;
+
+		if (p->watch->ops->watch_exit(p->watch, process) == SPG_WATCH_GONE) {
+			spg_model_note_exit(p->model, process->id);
+			spg_prover_kick(p, false);
+		}
+	}
+}
+
+/* What has happened since the survey that runs, or ran, began. */
+static bool is_disturbed(const struct spg_prover *p, size_t index)
+{
+	return spg_model_generation(p->model, index) != p->running_generation;
+}
+
+/* Record the verdict about the product as a whole, if it is proved. */
+static void conclude(struct spg_prover *p, size_t index,
+	const struct spg_observation *obs, struct spg_event_list *changes)
+{
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	bool disturbed = is_disturbed(p, index);
+	int r = spg_verdict_judge(
+		obs, NULL, spg_model_standing(p->model, index), &verdict);
+
+	if (r == 0 && disturbed && verdict.kind != SPG_VERDICT_BLOCKED) {
+		/* A reconcile is due anyway; say so when that goes on and on. */
+		if (spg_model_count_disturbed(p->model, index) < SPG_PROOF_TRIES) {
+			spg_verdict_finish(&verdict);
+			return;
+		}
+		r = spg_verdict_make_unknown(
+			&verdict, "the files keep being opened or changed");
+	}
+	if (r == 0)
+		r = spg_model_conclude(
+			p->model, index, &verdict, spg_clock_wall_ns(), changes);
+	if (r < 0)
+		spg_error("the verdict about %s is not recorded: %s",
+			obs->product->name, spg_err_text(r));
+	spg_verdict_finish(&verdict);
+}
+
+static void take_over(struct spg_prover *p, struct spg_observation *obs)
+{
+	struct spg_event_list changes = SPG_EVENT_LIST_NULL;
+	int index = spg_model_find_product(p->model, obs->product->name);
+	bool current = index >= 0 &&
+	               spg_model_product(p->model, (size_t)index) == obs->product;
+	int r = spg_model_apply(p->model, obs, &changes);
+
+	if (!current || r < 0) {
+		/* A reload came in between: asked again, about the new one. */
+		for (struct spg_question *q = p->questions.first; q; q = q->next)
+			q->in_flight = false;
+		publish(p, &changes);
+		return;
+	}
+	if (obs->depth == SPG_SURVEY_FULL)
+		conclude(p, (size_t)index, obs, &changes);
+	watch_exits(p, obs);
+	if (obs->depth == SPG_SURVEY_FULL) {
+		bool changed = changes.n > 0;
+
+		publish(p, &changes);
+		spg_questions_judge(&p->questions, p->model, (size_t)index, obs,
+			p->running_generation);
+		if (changed)
+			unpark(p, obs->product->name);
+		else
+			schedule_tick(p);
+	} else {
+		publish(p, &changes);
+	}
+}
+
+static void on_surveyed(void *user, int err, struct spg_observation *obs)
+{
+	struct spg_prover *p = user;
+
+	p->running = false;
+	uv_timer_stop(&p->deadline);
+	if (p->late) {
+		spg_notice("the survey that did not answer has ended; surveys go on");
+		unpark(p, NULL);
+	}
+	drain(p);
+	if (err == 0) {
+		int64_t rest_ns = obs->took_ns * REST_RATIO;
+
+		p->rest_until_ns = spg_clock_mono_ns() + rest_ns;
+		take_over(p, obs);
+	} else {
+		int index = spg_model_find_product(p->model, p->running_product);
+
+		if (index >= 0 && p->running_depth != SPG_SURVEY_LOCKS)
+			spg_model_distrust(p->model, (size_t)index);
+		if (err != SPG_ERR_TIMEOUT)
+			spg_error("a survey of %s failed: %s", p->running_product,
+				spg_err_text(err));
+		spg_questions_fail(&p->questions, err);
+	}
+	spg_observation_destroy(obs);
+	p->late = false;
+	free(p->running_product);
+	p->running_product = NULL;
+	schedule_lock_poll(p);
+	wake(p);
+}
+
+/* An answer about what could not be looked at in time. */
+static void answer_late(struct spg_prover *p, struct spg_question *q)
+{
+	int index = spg_model_find_product(p->model, q->product);
+	struct spg_observation *obs = NULL;
+	int r = SPG_ERR_NOT_FOUND;
+
+	if (index >= 0)
+		r = spg_surveyor_tell_late(p->surveyor,
+			spg_model_product(p->model, (size_t)index),
+			p->config.deadline_ms, &obs);
+	if (r == 0)
+		spg_questions_answer_late(
+			&p->questions, q, p->model, (size_t)index, obs);
+	else
+		spg_questions_answer(&p->questions, q, r);
+	spg_observation_destroy(obs);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	struct spg_prover *p = timer->data;
+
+	p->late = true;
+	spg_surveyor_cancel(p->surveyor);
+	spg_log_about(SPG_LOG_WARNING,
+		&(struct spg_log_about){
+			.id = SPG_LOG_ID_SURVEY_HANGS, .product = p->running_product},
+		"a survey of %s has not ended in %u ms; answers are \"unknown\" until "
+		"it "
+		"does",
+		p->running_product, p->config.deadline_ms);
+	wake(p);
+}
+
+static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_depth depth)
+{
+	struct spg_survey_job job = {
+		.product = spg_model_product(p->model, index), .scope.depth = depth};
+	struct spg_observation *obs = NULL;
+	int r = 0;
+
+	p->running_product = strdup(job.product->name);
+	if (!p->running_product)
+		return SPG_ERR_NOMEM;
+	drain(p);
+	if (depth == SPG_SURVEY_FULL)
+		r = spg_questions_launch(&p->questions, job.product->name,
+			&job.extra_names, &job.n_extra_names, &job.attribute);
+	if (r == 0)
+		r = spg_model_begin_survey(p->model, index, depth, &job.scope);
+	if (r < 0) {
+		spg_survey_job_finish(&job);
+		free(p->running_product);
+		p->running_product = NULL;
+		spg_questions_fail(&p->questions, r);
+		return r;
+	}
+	p->running_generation = spg_model_generation(p->model, index);
+	p->running_depth = job.scope.depth;
+	p->running = true;
+	if (spg_surveyor_try_at_once(p->surveyor, &job, &obs)) {
+		spg_survey_job_finish(&job);
+		on_surveyed(p, 0, obs);
+		return 0;
+	}
+	spg_product_ref(job.product);
+	spg_surveyor_submit(p->surveyor, &job);
+	uv_timer_start(&p->deadline, on_deadline, p->config.deadline_ms, 0);
+	return 0;
+}
+
+/* Answer what can be answered without a survey. Returns the first question that
+ * needs one, or NULL. */
+static struct spg_question *next_question(struct spg_prover *p)
+{
+	int64_t now_ns = spg_clock_mono_ns();
+	struct spg_question *q = p->questions.first;
+
+	while (q) {
+		struct spg_question *next = q->next;
+
+		if (q->parked && q->until_ns <= now_ns)
+			q->parked = false; /* one last look */
+		if (p->late && !q->parked && q->until_ns > now_ns) {
+			q->in_flight = false;
+			spg_question_park(q);
+			schedule_tick(p);
+		}
+		if (p->late && !q->parked) {
+			answer_late(p, q);
+			/* The callback may have changed the list. */
+			q = p->questions.first;
+			continue;
+		}
+		if (!q->parked && !q->in_flight) {
+			if (spg_model_find_product(p->model, q->product) >= 0)
+				return q;
+			spg_questions_answer(&p->questions, q, SPG_ERR_NOT_FOUND);
+			q = p->questions.first;
+			continue;
+		}
+		q = next;
+	}
+	return NULL;
+}
+
+static bool is_anything_dirty(const struct spg_prover *p)
+{
+	for (size_t i = 0; i < spg_model_n_products(p->model); i++)
+		if (spg_model_is_dirty(p->model, i))
+			return true;
+	return false;
+}
+
+static void backlog(const struct spg_prover *p, uint64_t *taken, uint64_t *delivered)
+{
+	*taken = *delivered = 0;
+	if (p->watch->ops->backlog)
+		p->watch->ops->backlog(p->watch, taken, delivered);
+}
+
+static void begin_pass(struct spg_prover *p)
+{
+	uint64_t taken, delivered;
+
+	/* What happened before somebody began to wait makes its product dirty now. */
+	drain(p);
+	backlog(p, &taken, &delivered);
+	p->reconcile_due = false;
+	p->reconcile_next = 0;
+	spg_settlings_pass(&p->settlings, taken);
+}
+
+/* Start the pass's next survey; false when it has ended. */
+static bool go_on_with_pass(struct spg_prover *p)
+{
+	while (p->reconcile_next < spg_model_n_products(p->model)) {
+		size_t index = p->reconcile_next++;
+
+		if (spg_model_is_dirty(p->model, index) &&
+			start_survey(p, index, SPG_SURVEY_FILES) == 0)
+			return true;
+	}
+	p->reconcile_next = SIZE_MAX;
+	return false;
+}
+
+static void start_lock_reading(struct spg_prover *p)
+{
+	while (p->locks_next < spg_model_n_products(p->model)) {
+		size_t index = p->locks_next++;
+
+		if (spg_model_needs_polling(p->model, index) &&
+			start_survey(p, index, SPG_SURVEY_LOCKS) == 0)
+			return;
+	}
+}
+
+/* Clients that ask back to back must not keep the rest from being looked at: it
+ * gets every other turn. */
+static bool has_other_work(const struct spg_prover *p)
+{
+	return p->reconcile_due || p->settlings.first ||
+	       p->reconcile_next != SIZE_MAX ||
+	       p->locks_next < spg_model_n_products(p->model);
+}
+
+/* After a pass: who waited for it has what it asked for, or waits on. */
+static void settle_what_is_done(struct spg_prover *p)
+{
+	bool dirty = is_anything_dirty(p);
+	uint64_t taken, delivered;
+
+	backlog(p, &taken, &delivered);
+	spg_settlings_finish(&p->settlings, dirty ? SPG_PROOF_TRIES : 0, delivered);
+	if (dirty || spg_settlings_need_events(&p->settlings, delivered))
+		spg_prover_kick(p, false);
+	if (spg_settlings_need_pass(&p->settlings, delivered))
+		wake(p);
+}
+
+static void hold_chores(struct spg_prover *p)
+{
+	bool hold = false;
+
+	for (const struct spg_question *q = p->questions.first; q && !hold; q = q->next)
+		hold = !q->parked;
+	spg_surveyor_hold_chores(p->surveyor, hold);
+}
+
+static void take_a_turn(struct spg_prover *p)
+{
+	const struct spg_question *q = next_question(p);
+
+	if (p->late)
+		spg_settlings_fail(&p->settlings, SPG_ERR_TIMEOUT);
+	if (p->running)
+		return;
+	if (q && !(p->asked_last && has_other_work(p))) {
+		int index = spg_model_find_product(p->model, q->product);
+
+		p->asked_last = true;
+		if (start_survey(p, (size_t)index, SPG_SURVEY_FULL) < 0)
+			wake(p);
+		return;
+	}
+	p->asked_last = false;
+	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->settlings.first))
+		begin_pass(p);
+	if (p->reconcile_next != SIZE_MAX && go_on_with_pass(p))
+		return;
+	settle_what_is_done(p);
+	/* Whatever came due while the pass was under way. */
+	if (p->reconcile_due)
+		wake(p);
+	start_lock_reading(p);
+	/* It was not its turn, and then nothing else ran. */
+	if (q && !p->running)
+		wake(p);
+}
+
+static void on_pump(uv_idle_t *idle)
+{
+	struct spg_prover *p = idle->data;
+
+	uv_idle_stop(idle);
+	hold_chores(p);
+	take_a_turn(p);
+	hold_chores(p);
+}
+
+static int ask(struct spg_prover *p, size_t index,
+	const struct spg_selection *selection, const struct spg_question *like)
+{
+	int r = spg_questions_add(&p->questions,
+		spg_model_product(p->model, index)->name, selection, like);
+
+	if (r == 0)
+		wake(p);
+	return r;
+}
+
+int spg_prover_ask(struct spg_prover *prover, size_t index,
+	const struct spg_selection *selection, bool attribute, spg_prover_done *done,
+	void *user)
+{
+	return ask(prover, index, selection,
+		&(struct spg_question){
+			.attribute = attribute, .done = done, .user = user});
+}
+
+int spg_prover_wait(struct spg_prover *prover, size_t index,
+	const struct spg_selection *selection, int64_t wait_ns, spg_prover_done *done,
+	void *user)
+{
+	int64_t until_ns;
+
+	if (wait_ns < 0)
+		wait_ns = 0;
+	if (__builtin_add_overflow(spg_clock_mono_ns(), wait_ns, &until_ns))
+		until_ns = INT64_MAX;
+	return ask(prover, index, selection,
+		&(struct spg_question){
+			.until_ns = until_ns, .done = done, .user = user});
+}
+
+void spg_prover_forget(struct spg_prover *prover, void *user)
+{
+	struct spg_question *next;
+
+	for (struct spg_question *q = prover->questions.first; q; q = next) {
+		next = q->next;
+		if (q->user == user) {
+			spg_questions_take(&prover->questions, q);
+			spg_question_destroy(q);
+		}
+	}
+	wake(prover); /* nothing may wait for it any more */
+}
+
+int spg_prover_settle(
+	struct spg_prover *prover, void (*done)(void *user, int err), void *user)
+{
+	int r;
+
+	/* What no event tells has to be looked at, to be settled. */
+	for (size_t i = 0; i < spg_model_n_products(prover->model); i++)
+		if (prover->watch->lock_events &&
+			spg_model_needs_polling(prover->model, i))
+			spg_model_look_again(prover->model, i);
+	r = spg_settlings_add(&prover->settlings, done, user);
+	if (r == 0)
+		wake(prover);
+	return r;
+}
+
+void spg_prover_configure(
+	struct spg_prover *prover, const struct spg_prover_config *config)
+{
+	prover->config = *config;
+	uv_timer_stop(&prover->lock_poll);
+	schedule_lock_poll(prover);
+}
+
+int spg_prover_start(struct spg_prover **ret, uv_loop_t *loop,
+	const struct spg_prover_config *config, struct spg_model *model,
+	struct spg_watch *watch, spg_prover_on_changes *on_changes, void *user)
+{
+	struct spg_prover *p = calloc(1, sizeof(*p));
+	uv_timer_t *timers[4];
+	int r;
+
+	if (!p)
+		return SPG_ERR_NOMEM;
+	*p = (struct spg_prover){.loop = loop,
+		.config = *config,
+		.model = model,
+		.watch = watch,
+		.on_changes = on_changes,
+		.user = user,
+		.reconcile_next = SIZE_MAX,
+		.locks_next = SIZE_MAX};
+	r = spg_surveyor_start(&p->surveyor, loop, watch, on_surveyed, p);
+	if (r < 0) {
+		free(p);
+		return r;
+	}
+	timers[0] = &p->debounce;
+	timers[1] = &p->lock_poll;
+	timers[2] = &p->deadline;
+	timers[3] = &p->tick;
+	/* These cannot fail: they allocate nothing (docs.libuv.org, timer, idle). */
+	for (int i = 0; i < 4; i++) {
+		uv_timer_init(loop, timers[i]);
+		timers[i]->data = p;
+	}
+	uv_idle_init(loop, &p->pump);
+	p->pump.data = p;
+	*ret = p;
+	return 0;
+}
+
+static void finish_stop(struct spg_prover *p)
+{
+	void (*on_stopped)(void *user, bool hangs) = p->on_stopped;
+	void *user = p->stop_user;
+	bool hangs = p->hangs;
+
+	free(p->running_product);
+	free(p);
+	on_stopped(user, hangs);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct spg_prover *p = handle->data;
+
+	if (--p->n_closing == 0)
+		finish_stop(p);
+}
+
+static void on_surveyor_stopped(void *user, bool hangs)
+{
+	struct spg_prover *p = user;
+	uv_handle_t *handles[5] = {(uv_handle_t *)&p->debounce,
+		(uv_handle_t *)&p->lock_poll, (uv_handle_t *)&p->deadline,
+		(uv_handle_t *)&p->tick, (uv_handle_t *)&p->pump};
+
+	p->hangs = hangs;
+	p->n_closing = 5;
+	for (int i = 0; i < 5; i++)
+		uv_close(handles[i], on_handle_closed);
+}
+
+void spg_prover_stop(struct spg_prover *prover,
+	void (*on_stopped)(void *user, bool hangs), void *user)
+{
+	prover->stopping = true;
+	prover->on_stopped = on_stopped;
+	prover->stop_user = user;
+	uv_idle_stop(&prover->pump);
+	while (prover->questions.first)
+		spg_questions_answer(
+			&prover->questions, prover->questions.first, SPG_ERR_BUSY);
+	spg_settlings_fail(&prover->settlings, SPG_ERR_BUSY);
+	spg_surveyor_stop(prover->surveyor, on_surveyor_stopped, prover);
+}
+
+void spg_prover_add_chore(struct spg_prover *prover, struct spg_chore *chore)
+{
+	spg_surveyor_add_chore(prover->surveyor, chore);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Proofs: an answer about a product that holds at the moment it is given.
+ *
+ * Owns the surveyor's thread and the queue of questions; brings events, model
+ * and surveys together. Loop thread. Nothing here knows of sockets or SQL.
+ *
+ * A proof is: drain the event queue, survey the product (census, attribution,
+ * locks), drain again; if an event came in between that could have made a
+ * holder, again, at most SPG_PROOF_TRIES times, then unknown. A survey that
+ * does not end in time is answered as unknown with the place it hangs at, and
+ * so is every question until it returns. Questions that come while a survey
+ * runs are answered by the next one, together.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "common/histogram.h"
+#include "daemon/model/model.h"
+#include "daemon/watch/watch.h"
+
+#define SPG_PROOF_TRIES 5
+
+struct spg_prover;
+struct spg_chore;
+
+struct spg_prover_config {
+	unsigned debounce_ms;  /* from an event to the reconcile it asks for */
+	unsigned lock_poll_ms; /* between readings of the locks, while in use */
+	unsigned deadline_ms;  /* for one survey */
+};
+
+/* Where changes go: numbered, stored, announced by the listener. */
+typedef void spg_prover_on_changes(void *user, struct spg_event_list *changes);
+
+/**
+ * Start the surveyor's thread. @model and @watch are borrowed and must outlive
+ * the prover. @on_changes gets the events that surveys cause, and may take
+ * them out of the list. Returns 0 or a negative spg_err.
+ */
+int spg_prover_start(struct spg_prover **ret, uv_loop_t *loop,
+	const struct spg_prover_config *config, struct spg_model *model,
+	struct spg_watch *watch, spg_prover_on_changes *on_changes, void *user);
+
+/**
+ * Answer what is queued with SPG_ERR_BUSY, end the thread, close the handles,
+ * then @on_stopped. A survey that does not end within two seconds is left
+ * behind: @hangs is true then, and what it works on, the watch backend among
+ * it, must not be destroyed before the process ends.
+ */
+void spg_prover_stop(struct spg_prover *prover,
+	void (*on_stopped)(void *user, bool hangs), void *user);
+
+void spg_prover_configure(
+	struct spg_prover *prover, const struct spg_prover_config *config);
+
+/* A proved answer; everything in it is borrowed for the callback. */
+struct spg_proof {
+	const struct spg_observation *observation;
+	const struct spg_verdict *verdict;
+	int64_t at_ns;   /* UTC: the moment it holds for */
+	int64_t took_ns; /* from question to answer */
+	uint64_t generation;
+	unsigned tries;
+	bool complete; /* nothing was left unlooked at */
+};
+
+/* @err 0 and a proof; or negative: SPG_ERR_NOT_FOUND (the product went away in
+ * a reload), SPG_ERR_BUSY (shutting down), SPG_ERR_NOMEM. */
+typedef void spg_prover_done(void *user, int err, const struct spg_proof *proof);
+
+/**
+ * Prove product @index. @selection (or NULL) is copied. @attribute: search for
+ * holders even when everything is free. @done comes exactly once, never from
+ * within the call, unless spg_prover_forget() is called with the same @user
+ * first. Returns 0 or SPG_ERR_NOMEM (then @done does not come).
+ */
+int spg_prover_ask(struct spg_prover *prover, size_t index,
+	const struct spg_selection *selection, bool attribute, spg_prover_done *done,
+	void *user);
+
+/** As spg_prover_ask(), but while the verdict is not safe, ask again whenever
+ * something changed, until @wait_ns have passed; then the last answer counts. A
+ * survey that does not end in time does not end the wait. */
+int spg_prover_wait(struct spg_prover *prover, size_t index,
+	const struct spg_selection *selection, int64_t wait_ns, spg_prover_done *done,
+	void *user);
+
+/** How long the answers since the start took, from question to proof; waits are not
+ * in it. Borrowed. */
+const struct spg_histogram *spg_prover_durations(const struct spg_prover *prover);
+
+/** Drop every question of @user: its @done will not come. */
+void spg_prover_forget(struct spg_prover *prover, void *user);
+
+/** Have @chore (worker.h) done while nothing is asked. Each is done or given up,
+ * with its callback, before the prover has stopped; but one that hangs with the
+ * survey is left behind. */
+void spg_prover_add_chore(struct spg_prover *prover, struct spg_chore *chore);
+
+/** Something became dirty: reconcile after the debounce; @at_once: now. */
+void spg_prover_kick(struct spg_prover *prover, bool at_once);
+
+/** @done when all that is dirty now has been reconciled, and all that happened before
+ * now was delivered; when events come faster than surveys, after SPG_PROOF_TRIES looks
+ * at each product; with SPG_ERR_TIMEOUT while a survey hangs. May be called while an
+ * event is delivered: it reads none itself. */
+int spg_prover_settle(
+	struct spg_prover *prover, void (*done)(void *user, int err), void *user);

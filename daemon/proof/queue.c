@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/proof/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/clock.h"
+#include "common/err.h"
+
+void spg_question_destroy(struct spg_question *question)
+{
+	for (size_t i = 0; i < question->selection.n_names; i++)
+		free(question->selection.names[i]);
+	free(question->selection.names);
+	free(question->product);
+	free(question);
+}
+
+void spg_questions_take(
+	struct spg_questions *questions, const struct spg_question *question)
+{
+	struct spg_question **at = &questions->first;
+
+	while (*at != question)
+		at = &(*at)->next;
+	*at = question->next;
+}
+
+static int copy_selection(const struct spg_selection *from, struct spg_selection *to)
+{
+	to->names = calloc(from->n_names + 1, sizeof(char *));
+	if (!to->names)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < from->n_names; i++) {
+		to->names[i] = strdup(from->names[i]);
+		if (!to->names[i])
+			return SPG_ERR_NOMEM;
+		to->n_names++;
+	}
+	return 0;
+}
+
+int spg_questions_add(struct spg_questions *questions, const char *product,
+	const struct spg_selection *selection, const struct spg_question *like)
+{
+	struct spg_question *q = calloc(1, sizeof(*q));
+	struct spg_question **end = &questions->first;
+
+	if (!q)
+		return SPG_ERR_NOMEM;
+	*q = *like;
+	q->asked_ns = spg_clock_mono_ns();
+	q->product = strdup(product);
+	q->selects = selection != NULL;
+	if (!q->product ||
+		(selection && copy_selection(selection, &q->selection) < 0)) {
+		spg_question_destroy(q);
+		return SPG_ERR_NOMEM;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = q;
+	return 0;
+}
+
+void spg_question_park(struct spg_question *question)
+{
+	question->parked = true;
+	question->tries = 0;
+}
+
+void spg_questions_unpark(struct spg_questions *questions, const char *product)
+{
+	for (struct spg_question *q = questions->first; q; q = q->next)
+		if (q->parked && (!product || strcmp(q->product, product) == 0))
+			q->parked = false;
+}
+
+int64_t spg_questions_due_ms(const struct spg_questions *questions, int64_t max_ms)
+{
+	int64_t now_ns = spg_clock_mono_ns(), due_ms = -1;
+
+	for (const struct spg_question *q = questions->first; q; q = q->next) {
+		int64_t left_ms = (q->until_ns - now_ns) / SPG_NS_PER_MS + 1;
+
+		if (!q->parked)
+			continue;
+		if (due_ms < 0)
+			due_ms = max_ms;
+		if (left_ms < due_ms)
+			due_ms = left_ms > 0 ? left_ms : 0;
+	}
+	return due_ms;
+}
+
+int spg_questions_launch(struct spg_questions *questions, const char *product,
+	char ***ret_names, size_t *ret_n, bool *ret_attribute)
+{
+	char **names = NULL;
+	size_t n = 0, size = 0;
+
+	*ret_attribute = false;
+	for (struct spg_question *q = questions->first; q; q = q->next) {
+		if (q->parked || strcmp(q->product, product) != 0)
+			continue;
+		q->in_flight = true;
+		*ret_attribute = *ret_attribute || q->attribute;
+		for (size_t i = 0; i < q->selection.n_names; i++) {
+			char *copy = strdup(q->selection.names[i]);
+
+			if (!copy || spg_array_reserve(
+					     &names, n, &size, sizeof(*names)) < 0) {
+				free(copy);
+				while (n > 0)
+					free(names[--n]);
+				free(names);
+				return SPG_ERR_NOMEM;
+			}
+			names[n++] = copy;
+		}
+	}
+	*ret_names = names;
+	*ret_n = n;
+	return 0;
+}
+
+/* ---- answers ---- */
+
+/* Answer and forget. The callback may ask again. */
+static void answer(struct spg_questions *questions, struct spg_question *q, int err,
+	const struct spg_proof *proof)
+{
+	spg_questions_take(questions, q);
+	if (proof && q->until_ns == 0)
+		spg_histogram_add(&questions->durations, proof->took_ns);
+	q->done(q->user, err, proof);
+	spg_question_destroy(q);
+}
+
+void spg_questions_answer(
+	struct spg_questions *questions, struct spg_question *question, int err)
+{
+	answer(questions, question, err, NULL);
+}
+
+/* The first one that the survey that ran answers; or NULL. A callback may ask or
+ * forget, so look anew after each answer. */
+static struct spg_question *in_flight(const struct spg_questions *questions)
+{
+	struct spg_question *q = questions->first;
+
+	while (q && !q->in_flight)
+		q = q->next;
+	return q;
+}
+
+void spg_questions_fail(struct spg_questions *questions, int err)
+{
+	struct spg_question *q;
+
+	while ((q = in_flight(questions)))
+		answer(questions, q, err, NULL);
+}
+
+static int judge(const struct spg_question *q, const struct spg_model *model,
+	size_t index, const struct spg_observation *obs, struct spg_verdict *ret)
+{
+	return spg_verdict_judge(obs, q->selects ? &q->selection : NULL,
+		spg_model_standing(model, index), ret);
+}
+
+static void judge_one(struct spg_questions *questions, struct spg_question *q,
+	const struct spg_model *model, size_t index, const struct spg_observation *obs,
+	bool disturbed)
+{
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	int64_t now_ns = spg_clock_mono_ns();
+	int r = judge(q, model, index, obs, &verdict);
+
+	q->in_flight = false;
+	q->tries++;
+	/* Somebody who holds a file holds it, whatever else happened; but that
+	 * nobody does is only proved when nothing happened meanwhile. */
+	if (r == 0 && verdict.kind != SPG_VERDICT_BLOCKED && disturbed) {
+		if (q->tries < SPG_PROOF_TRIES) {
+			spg_verdict_finish(&verdict);
+			return; /* stays queued */
+		}
+		r = spg_verdict_make_unknown(&verdict,
+			"the files kept being opened or changed while they were looked "
+			"at: stop what does that, then check again (spguard log)");
+	}
+	if (r == 0 && disturbed)
+		verdict.otherwise = SPG_VERDICT_UNKNOWN;
+	if (r == 0 && q->until_ns > now_ns && verdict.kind != SPG_VERDICT_SAFE) {
+		spg_question_park(q);
+	} else if (r < 0) {
+		answer(questions, q, r, NULL);
+	} else {
+		struct spg_proof proof = {.observation = obs,
+			.verdict = &verdict,
+			.at_ns = spg_clock_wall_ns(),
+			.took_ns = now_ns - q->asked_ns,
+			.generation = spg_model_generation(model, index),
+			.tries = q->tries,
+			.complete = spg_observation_is_complete(obs)};
+
+		answer(questions, q, 0, &proof);
+	}
+	spg_verdict_finish(&verdict);
+}
+
+void spg_questions_judge(struct spg_questions *questions, const struct spg_model *model,
+	size_t index, const struct spg_observation *obs, uint64_t generation)
+{
+	struct spg_question *q;
+
+	while ((q = in_flight(questions)))
+		judge_one(questions, q, model, index, obs,
+			spg_model_generation(model, index) != generation);
+}
+
+void spg_questions_answer_late(struct spg_questions *questions,
+	struct spg_question *question, const struct spg_model *model, size_t index,
+	const struct spg_observation *obs)
+{
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	int r = judge(question, model, index, obs, &verdict);
+	struct spg_proof proof = {.observation = obs,
+		.verdict = &verdict,
+		.at_ns = spg_clock_wall_ns(),
+		.took_ns = spg_clock_mono_ns() - question->asked_ns,
+		.generation = spg_model_generation(model, index)};
+
+	answer(questions, question, r, r == 0 ? &proof : NULL);
+	spg_verdict_finish(&verdict);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The questions that wait for a proof, in the order they came, and how a survey
+ * answers them. Part of the prover, which is its only user and says what is looked
+ * at when. Loop thread.
+ *
+ * Answers call back: a callback may ask, forget and settle, but not stop the prover.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/proof/prover.h"
+
+struct spg_question {
+	struct spg_question *next;
+	char *product;
+	struct spg_selection selection; /* owned */
+	bool selects;
+	bool attribute;
+	bool in_flight; /* the survey that runs answers it */
+	bool parked;    /* waits for a change */
+	unsigned tries;
+	int64_t asked_ns; /* monotonic */
+	int64_t until_ns; /* monotonic; 0: does not wait */
+	spg_prover_done *done;
+	void *user;
+};
+
+struct spg_questions {
+	struct spg_question *first;
+	struct spg_histogram durations; /* of proved answers, waits not in it */
+};
+
+/**
+ * Append a question about @product; @selection (or NULL) is copied, everything
+ * else taken from @like. Returns 0 or SPG_ERR_NOMEM.
+ */
+int spg_questions_add(struct spg_questions *questions, const char *product,
+	const struct spg_selection *selection, const struct spg_question *like);
+
+/** Unlink @question, which is the caller's then. */
+void spg_questions_take(
+	struct spg_questions *questions, const struct spg_question *question);
+
+void spg_question_destroy(struct spg_question *question);
+
+/** It waits for "safe", and there is nothing new to say: until a change, or its end. */
+void spg_question_park(struct spg_question *question);
+
+/** Those parked for @product (NULL: all) are to be asked again. */
+void spg_questions_unpark(struct spg_questions *questions, const char *product);
+
+/** In how many milliseconds, at most @max_ms, a parked one is to be asked again; -1:
+ * none is parked. */
+int64_t spg_questions_due_ms(const struct spg_questions *questions, int64_t max_ms);
+
+/**
+ * Everything asked about @product goes into one survey: mark it in flight, and
+ * gather the names asked about (the caller frees them and the array) and whether
+ * any wants holders searched for. Returns 0 or SPG_ERR_NOMEM.
+ */
+int spg_questions_launch(struct spg_questions *questions, const char *product,
+	char ***ret_names, size_t *ret_n, bool *ret_attribute);
+
+/**
+ * Answer those in flight by @obs, the survey of product @index that has just ended, and
+ * that began at @generation. What is not proved, since something happened meanwhile,
+ * stays queued; who waits for "safe" and has not got it is parked.
+ */
+void spg_questions_judge(struct spg_questions *questions, const struct spg_model *model,
+	size_t index, const struct spg_observation *obs, uint64_t generation);
+
+/** Those in flight get @err instead. */
+void spg_questions_fail(struct spg_questions *questions, int err);
+
+/** Answer @question with @err, and forget it. */
+void spg_questions_answer(
+	struct spg_questions *questions, struct spg_question *question, int err);
+
+/** Answer @question by @obs, which says that there was no time to look, and forget it. */
+void spg_questions_answer_late(struct spg_questions *questions,
+	struct spg_question *question, const struct spg_model *model, size_t index,
+	const struct spg_observation *obs);

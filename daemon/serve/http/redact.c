@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/http/redact.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Sorted, for bsearch(3). A use keeps what kind it is and since when. */
+static const char *const kept[] = {"advice", "at", "bars", "began", "best", "blinds",
+	"blocked", "bytes", "change", "changed", "class", "coalesced", "complete",
+	"content_type", "count", "counts", "coverage", "cut", "day", "days",
+	"directories", "dropped", "end", "ended", "events", "executing", "files",
+	"findings", "for", "free", "from", "from_day", "from_sha256", "from_version",
+	"gap", "gaps", "generation", "holds", "hour", "how", "id", "installs", "kind",
+	"kinds", "length", "limit", "lock", "locked", "locks", "mapped", "marks",
+	"mechanisms", "mode", "more", "of", "offer", "oldest", "open", "otherwise",
+	"outcome", "path", "product", "products", "proof", "queue_rows", "reason",
+	"recorded_since", "remedy", "rows", "running", "sessions", "setup_stops",
+	"since", "skipped", "slots", "start", "state", "stopped", "store",
+	"subscriber_drops", "subscribers", "tier", "title", "to", "to_day", "to_sha256",
+	"to_version", "took_us", "tries", "unattributed", "unmended", "unseen",
+	"unseen_s", "until", "uptime", "uses", "verdict", "verdict_at", "verdict_since",
+	"version", "waiting", "what", "works", "zone"};
+
+/* Everything below is numbers under names of the contract. */
+static const char *const counters[] = {"counts", "gaps", "installs", "ended"};
+
+static int order(const void *key, const void *element)
+{
+	return strcmp(key, *(const char *const *)element);
+}
+
+static bool is_kept(const char *key)
+{
+	return bsearch(key, kept, sizeof(kept) / sizeof(kept[0]), sizeof(kept[0]),
+		       order) != NULL;
+}
+
+static bool is_counter(const char *key, const json_t *value)
+{
+	const char *name;
+	const json_t *number;
+	bool listed = strcmp(key, "events") == 0;
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		listed = listed || strcmp(key, counters[i]) == 0;
+	if (!listed || !json_is_object(value))
+		return false;
+	json_object_foreach ((json_t *)value, name, number)
+		if (!json_is_integer(number))
+			return false;
+	return true;
+}
+
+/* "name" is a product's or a mechanism's in these lists, else a process's. */
+static bool names_no_process(const char *list)
+{
+	return strcmp(list, "products") == 0 || strcmp(list, "mechanisms") == 0;
+}
+
+/* Why something could not be looked at: where it is about places, not processes. */
+static bool is_about_a_place(const json_t *lack)
+{
+	static const char *const places[] = {"a directory", "events of a directory",
+		"the mount table", "users elsewhere"};
+	const char *what = json_string_value(json_object_get(lack, "what"));
+
+	for (size_t i = 0; what && i < sizeof(places) / sizeof(places[0]); i++)
+		if (strcmp(what, places[i]) == 0)
+			return true;
+	return false;
+}
+
+static json_t *redact(const json_t *value, const char *key);
+
+static json_t *redact_list(const json_t *list, const char *key)
+{
+	json_t *out = json_array();
+	int r = out ? 0 : -1;
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		r |= json_array_append_new(out, redact(json_array_get(list, i), key));
+	if (!r)
+		return out;
+	json_decref(out);
+	return NULL;
+}
+
+/* What may be said instead of the verdict's own words. */
+static int add_words(json_t *out, const json_t *object)
+{
+	const json_t *counts = json_object_get(object, "counts");
+	json_int_t blocked = json_integer_value(json_object_get(counts, "blocked"));
+	json_t *reasons = json_array(), *next = json_array();
+	int r = 0;
+
+	if (blocked > 0)
+		r |= json_array_append_new(
+			reasons, blocked == 1 ? json_string("one file is in use")
+					      : json_sprintf("%lld files are in use",
+							(long long)blocked));
+	else if (json_array_size(json_object_get(object, "reasons")) > 0)
+		r |= json_array_append_new(
+			reasons, json_string("the server knows why"));
+	if (json_array_size(reasons) > 0)
+		r |= json_array_append_new(
+			next, json_string("on the server: spguard check"));
+	r |= json_object_set_new(out, "reasons", reasons);
+	r |= json_object_set_new(out, "next", next);
+	return r;
+}
+
+static json_t *redact_object(const json_t *object, const char *list)
+{
+	json_t *out = json_object();
+	const char *key;
+	const json_t *value;
+	int r = out ? 0 : -1;
+
+	json_object_foreach ((json_t *)object, key, value) {
+		if (is_counter(key, value))
+			r |= json_object_set(out, key, (json_t *)value);
+		else if (is_kept(key) ||
+			 (strcmp(key, "name") == 0 && names_no_process(list)) ||
+			 (strcmp(key, "why") == 0 && is_about_a_place(object)))
+			r |= json_object_set_new(out, key, redact(value, key));
+	}
+	if (json_is_string(json_object_get(object, "verdict")) &&
+		json_is_array(json_object_get(object, "reasons")))
+		r |= add_words(out, object);
+	if (!r)
+		return out;
+	json_decref(out);
+	return NULL;
+}
+
+/* @key: where the value stands, or the list that it is an element of. */
+static json_t *redact(const json_t *value, const char *key)
+{
+	if (json_is_object(value))
+		return redact_object(value, key);
+	if (json_is_array(value))
+		return redact_list(value, key);
+	return json_incref((json_t *)value);
+}
+
+json_t *spg_http_redact(const json_t *answer)
+{
+	return redact(answer, "");
+}

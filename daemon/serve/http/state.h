@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What the http files share, see http.h. Of daemon/serve/http*.c only. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <microhttpd.h>
+#include <uv.h>
+
+#include "common/listen_address.h"
+#include "daemon/serve/listener.h"
+#include "daemon/serve/session.h"
+
+/* Connections at once; of which streams of events. */
+#define SPG_HTTP_CONNECTIONS 128
+#define SPG_HTTP_STREAMS     32
+/* Questions at once. One survey answers all that wait for it in one turn of the loop:
+ * anybody could keep it so long that guards take the daemon for dead. */
+#define SPG_HTTP_QUESTIONS   4
+
+/* libmicrohttpd before 0.9.71 had int. */
+typedef enum MHD_Result spg_mhd_result;
+
+struct spg_http_request;
+struct spg_http_stream;
+
+/* One address that is listened at. */
+struct spg_http_listener {
+	struct spg_http *http;
+	int fd; /* of IP, or given; -1: a Unix socket */
+	uv_poll_t poll;
+	bool has_poll, has_place;
+	struct spg_listener place; /* of a Unix socket */
+};
+
+struct spg_http {
+	struct spg_session_host *host;
+	uv_loop_t *loop;
+	struct MHD_Daemon *daemon;
+	struct spg_account *account; /* all requests are charged to it */
+	bool shows_processes;
+	bool local;         /* listens where only this machine reaches it: see Host */
+	uv_poll_t poll;     /* of libmicrohttpd's epoll descriptor */
+	uv_timer_t timer;   /* when it wants to be called otherwise */
+	bool resumed;       /* a connection, since it was called */
+	uv_timer_t rest;    /* no new clients until descriptors are free */
+	uv_timer_t comment; /* shows streams that it goes on */
+	struct spg_http_listener *listeners;
+	size_t n_listeners;
+	struct spg_http_request *requests; /* all of them, the newest first */
+	size_t n_questions;                /* of which have asked */
+	struct spg_http_stream *streams;
+	size_t n_streams;
+	size_t n_closing;
+	bool stopping;
+	void (*on_closed)(void *user);
+	void *user;
+};
+
+/** libmicrohttpd's callback for a request: request.c. */
+spg_mhd_result spg_http_on_request(void *cls, struct MHD_Connection *connection,
+	const char *url, const char *method, const char *version, const char *upload,
+	size_t *upload_size, void **request);
+
+/** ... and for its end, however it came. */
+void spg_http_on_completed(void *cls, struct MHD_Connection *connection, void **request,
+	enum MHD_RequestTerminationCode code);
+
+/** Go on with a connection that was suspended, from the loop. */
+void spg_http_resume(struct spg_http *http, struct MHD_Connection *connection);
+
+/** The daemon stops: wake what waits, so that libmicrohttpd can end it. */
+void spg_http_requests_resume(struct spg_http *http);

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: MIT */
+/* The methods that need a proof: check, who, locks. Each asks the prover about
+ * one product or all of them, and answers when every answer is in. When the
+ * client goes first, the questions are withdrawn. */
+#include "daemon/serve/methods/methods.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/serve/methods/payload.h"
+#include "daemon/serve/render/render.h"
+
+enum subject { SUBJECT_CHECK, SUBJECT_WHO, SUBJECT_LOCKS };
+
+struct gathering;
+
+/* To the prover about one product; its address is the prover's @user. */
+struct question {
+	struct gathering *gathering;
+	bool pending;
+	size_t product;
+	bool concerned; /* check: some file asked about is, or may be, there */
+	enum spg_verdict_kind verdict;
+	json_t *answer;   /* check: the object; who, locks: the rows; NULL: none */
+	json_t *coverage; /* who, locks */
+	struct spg_expected expected; /* check: the payload as this product compares */
+	struct spg_module_set *installed; /* what is there in its place; a reference */
+};
+
+struct gathering {
+	struct spg_call *call;
+	enum subject subject;
+	bool all;
+	bool single;                /* check: the answer itself, not a list of them */
+	struct spg_name_list names; /* check: the payload; else the paths */
+	json_t *params;             /* a reference; NULL: none */
+	bool *path_seen;            /* for each path: some product has it */
+	int64_t wait_ns;            /* check; -1: do not wait */
+	int64_t later_wait_ns;      /* wait once it is known whom it concerns; -1: no */
+	bool narrowed;              /* those without any of the files are left out */
+	int64_t at_ns;              /* of the oldest proof */
+	int err;
+	size_t n_pending, n_answers;
+	size_t n_questions;
+	struct question questions[];
+};
+
+static void gathering_destroy(struct gathering *g)
+{
+	for (size_t i = 0; i < g->n_questions; i++) {
+		json_decref(g->questions[i].answer);
+		json_decref(g->questions[i].coverage);
+		spg_expected_finish(&g->questions[i].expected);
+		spg_module_set_unref(g->questions[i].installed);
+	}
+	json_decref(g->params);
+	spg_name_list_finish(&g->names);
+	free(g->path_seen);
+	free(g);
+}
+
+/* How bad a verdict is; unlike its number, which the database keeps. */
+static int badness(enum spg_verdict_kind kind)
+{
+	switch (kind) {
+	case SPG_VERDICT_SAFE:
+		return 0;
+	case SPG_VERDICT_ATTENTION:
+		return 1;
+	case SPG_VERDICT_UNKNOWN:
+		return 2;
+	default:
+		return 3;
+	}
+}
+
+static void withdraw(struct gathering *g)
+{
+	for (size_t i = 0; i < g->n_questions; i++) {
+		if (g->questions[i].pending)
+			spg_prover_forget(g->call->service->prover, &g->questions[i]);
+	}
+}
+
+static void on_abandon(struct spg_call *call)
+{
+	struct gathering *g = call->data;
+
+	withdraw(g);
+	gathering_destroy(g);
+	spg_call_drop(call);
+}
+
+/* A path that lies in a product's directory but is no file that was looked at:
+ * silence about it would look like "nobody". */
+static int add_unseen_paths(const struct gathering *g, json_t *coverage)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < g->names.n; i++) {
+		json_t *row;
+
+		if (g->path_seen[i])
+			continue;
+		row = json_object();
+		r |= json_object_set_new(
+			row, "what", spg_render_text(g->names.names[i]));
+		r |= json_object_set_new(
+			row, "why", json_string("no product has a file of that name"));
+		r |= json_object_set_new(row, "remedy",
+			json_string("see \"files\" and \"recursive\" of the product"));
+		r |= json_object_set_new(row, "blinds", json_true());
+		r |= json_object_set_new(row, "product", json_null());
+		r |= json_array_append_new(coverage, row);
+	}
+	return r;
+}
+
+static enum spg_verdict_kind worst_of(const struct gathering *g)
+{
+	enum spg_verdict_kind worst = SPG_VERDICT_SAFE;
+
+	for (size_t i = 0; i < g->n_questions; i++)
+		if (g->questions[i].answer &&
+			badness(g->questions[i].verdict) > badness(worst))
+			worst = g->questions[i].verdict;
+	return worst;
+}
+
+static json_t *compose_check(struct gathering *g)
+{
+	json_t *answers;
+	int r;
+
+	if (g->single)
+		return json_incref(g->questions[0].answer);
+	answers = json_array();
+	r = answers ? 0 : -1;
+	for (size_t i = 0; i < g->n_questions; i++) {
+		if (g->questions[i].answer)
+			r |= json_array_append(answers, g->questions[i].answer);
+	}
+	if (r) {
+		json_decref(answers);
+		return NULL;
+	}
+	return json_pack("{s:s, s:o}", "verdict", spg_verdict_name(worst_of(g)),
+		"products", answers);
+}
+
+static json_t *compose_rows(struct gathering *g)
+{
+	json_t *rows = json_array(), *coverage = json_array();
+	int r = rows && coverage ? 0 : -1;
+
+	for (size_t i = 0; i < g->n_questions; i++) {
+		if (!g->questions[i].answer)
+			continue;
+		r |= json_array_extend(rows, g->questions[i].answer);
+		r |= json_array_extend(coverage, g->questions[i].coverage);
+	}
+	r |= add_unseen_paths(g, coverage);
+	if (r) {
+		json_decref(rows);
+		json_decref(coverage);
+		return NULL;
+	}
+	return json_pack("{s:o, s:o, s:o}", "at", spg_render_time(g->at_ns),
+		g->subject == SUBJECT_WHO ? "files" : "locks", rows, "coverage",
+		coverage);
+}
+
+static int ask(struct gathering *g, struct question *q);
+
+/*
+ * A payload asked about without a product concerns those that have any of its
+ * files; where all of them would be new, it is another product's. (If that is so
+ * everywhere, nobody is left out, and the answers say it.) Where files may be that
+ * could not be listed, nobody knows that. Only those are waited for. Returns true
+ * when the answer is not complete yet.
+ */
+static bool narrow(struct gathering *g)
+{
+	bool any = false;
+
+	if (g->subject != SUBJECT_CHECK || g->single || !g->names.names ||
+		g->narrowed || g->err < 0)
+		return false;
+	g->narrowed = true;
+	for (size_t i = 0; i < g->n_questions; i++)
+		any = any || g->questions[i].concerned;
+	for (size_t i = 0; any && i < g->n_questions; i++) {
+		struct question *q = &g->questions[i];
+
+		if (!q->concerned) {
+			json_decref(q->answer);
+			q->answer = NULL;
+		}
+	}
+	if (!any || g->later_wait_ns < 0 || worst_of(g) == SPG_VERDICT_SAFE)
+		return false;
+	g->wait_ns = g->later_wait_ns;
+	for (size_t i = 0; i < g->n_questions && g->err == 0; i++) {
+		struct question *q = &g->questions[i];
+
+		if (!q->concerned)
+			continue;
+		json_decref(q->answer);
+		q->answer = NULL;
+		g->err = ask(g, q);
+	}
+	if (g->err < 0)
+		withdraw(g);
+	return g->err == 0;
+}
+
+static void finish(struct gathering *g)
+{
+	struct spg_call *call = g->call;
+
+	if (narrow(g))
+		return;
+
+	call->on_abandon = NULL;
+	if (g->err == SPG_ERR_BUSY)
+		spg_call_fail(call, SPG_RPC_BUSY, "ask again when it runs",
+			"the daemon is stopping");
+	else if (g->err == SPG_ERR_NOMEM)
+		spg_call_fail_nomem(call);
+	else if (g->err < 0)
+		spg_call_fail(call, SPG_RPC_INTERNAL, "the daemon's log says more",
+			"the proof failed: %s", spg_err_text(g->err));
+	else if (!g->n_answers)
+		spg_call_fail(call, SPG_RPC_NO_PRODUCT, "ask again",
+			"the product has gone in a reload of the configuration");
+	else
+		spg_call_reply(call, g->subject == SUBJECT_CHECK ? compose_check(g)
+								 : compose_rows(g));
+	gathering_destroy(g);
+}
+
+static void note_paths_seen(struct gathering *g, const struct spg_proof *proof)
+{
+	const struct spg_verdict *verdict = proof->verdict;
+
+	for (size_t i = 0; i < g->names.n; i++) {
+		struct spg_path_filter one = {&g->names.names[i], 1};
+
+		for (size_t k = 0; k < verdict->n_files && !g->path_seen[i]; k++)
+			g->path_seen[i] = spg_path_filter_has(&one,
+				proof->observation->product, verdict->files[k].path);
+	}
+}
+
+static int take_rows(struct question *q, const struct spg_proof *proof)
+{
+	struct gathering *g = q->gathering;
+	struct spg_path_filter filter = {g->names.names, g->names.n};
+	int r;
+
+	q->answer = json_array();
+	q->coverage = json_array();
+	if (!q->answer || !q->coverage)
+		return SPG_ERR_NOMEM;
+	note_paths_seen(g, proof);
+	r = g->subject == SUBJECT_WHO
+	            ? spg_render_files(q->answer, proof, &filter, g->all)
+	            : spg_render_locks(q->answer, proof, &filter);
+	return r < 0 ? r : spg_render_coverage(q->coverage, proof);
+}
+
+static int take_check(struct question *q, const struct spg_proof *proof)
+{
+	struct gathering *g = q->gathering;
+	const struct spg_offer offer = {&q->expected, q->installed};
+
+	q->answer = spg_render_check(proof, g->call->service->watch->tier,
+		q->expected.n > 0 ? &offer : NULL, g->all);
+	q->verdict = proof->verdict->kind;
+	q->concerned = proof->observation->unlisted;
+	for (size_t i = 0; i < proof->verdict->n_files && !q->concerned; i++)
+		q->concerned = proof->verdict->files[i].seen != SPG_NO_FILE;
+	return q->answer ? 0 : SPG_ERR_NOMEM;
+}
+
+static void on_proof(void *user, int err, const struct spg_proof *proof)
+{
+	struct question *q = user;
+	struct gathering *g = q->gathering;
+
+	q->pending = false;
+	if (err == 0) {
+		err = g->subject == SUBJECT_CHECK ? take_check(q, proof)
+		                                  : take_rows(q, proof);
+		if (!g->at_ns || proof->at_ns < g->at_ns)
+			g->at_ns = proof->at_ns;
+		g->n_answers++;
+	} else if (err == SPG_ERR_NOT_FOUND) {
+		/* One of several that went away in a reload is no fault. */
+		err = 0;
+	}
+	if (err < 0)
+		g->err = err;
+	if (--g->n_pending == 0)
+		finish(g);
+}
+
+/* True when @path, absolute, lies with another product and not with @product. */
+static bool is_elsewhere(const struct spg_model *model,
+	const struct spg_product *product, const char *path)
+{
+	if (path[0] != '/' || spg_product_covers(product, path))
+		return false;
+	for (size_t i = 0; i < spg_model_n_products(model); i++)
+		if (spg_product_covers(spg_model_product(model, i), path))
+			return true;
+	return false;
+}
+
+/* What to ask about one product: all names, but for paths of another one. The
+ * names are borrowed; the caller frees the array. */
+static int select_names(
+	const struct gathering *g, const struct question *q, struct spg_selection *ret)
+{
+	const struct spg_model *model = g->call->service->model;
+
+	ret->names = calloc(g->names.n + 1, sizeof(*ret->names));
+	ret->n_names = 0;
+	if (!ret->names)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < g->names.n; i++)
+		if (g->single ||
+			!is_elsewhere(model, spg_model_product(model, q->product),
+				g->names.names[i]))
+			ret->names[ret->n_names++] = g->names.names[i];
+	return 0;
+}
+
+/* What the payload would do, to be told with the answer; the verdict is not built on
+ * it, since the installed files were read at another moment. */
+static int take_offer(struct question *q)
+{
+	const struct spg_service *service = q->gathering->call->service;
+	const struct spg_product *product =
+		spg_model_product(service->model, q->product);
+
+	spg_expected_finish(&q->expected);
+	spg_module_set_unref(q->installed);
+	q->installed = spg_module_set_ref(
+		spg_sessions_installed(service->sessions, product->name));
+	return spg_params_payload(q->gathering->params, product, &q->expected);
+}
+
+static int ask(struct gathering *g, struct question *q)
+{
+	struct spg_prover *prover = g->call->service->prover;
+	struct spg_selection selection = {NULL, 0};
+	bool selects = g->subject == SUBJECT_CHECK && g->names.names;
+	int r = 0;
+
+	/* A reload between the two times of asking. */
+	if (q->product >= spg_model_n_products(g->call->service->model))
+		return SPG_ERR_BUSY;
+	if (selects)
+		r = select_names(g, q, &selection);
+	if (r == 0 && selects)
+		r = take_offer(q);
+	if (r == 0 && g->subject == SUBJECT_CHECK && g->wait_ns >= 0)
+		r = spg_prover_wait(prover, q->product, selects ? &selection : NULL,
+			g->wait_ns, on_proof, q);
+	else if (r == 0)
+		r = spg_prover_ask(prover, q->product, selects ? &selection : NULL,
+			g->subject != SUBJECT_CHECK, on_proof, q);
+	free(selection.names);
+	if (r == 0) {
+		q->pending = true;
+		g->n_pending++;
+	}
+	return r;
+}
+
+static void ask_all(struct gathering *g, int product)
+{
+	struct spg_call *call = g->call;
+	int r = 0;
+
+	call->data = g;
+	call->on_abandon = on_abandon;
+	for (size_t i = 0; r == 0 && i < g->n_questions; i++) {
+		g->questions[i].gathering = g;
+		g->questions[i].product = product >= 0 ? (size_t)product : i;
+		r = ask(g, &g->questions[i]);
+	}
+	if (r == 0)
+		return;
+	withdraw(g);
+	call->on_abandon = NULL;
+	gathering_destroy(g);
+	spg_call_fail_nomem(call);
+}
+
+/* Everything that the three methods have in common. NULL: the call has ended. */
+static struct gathering *gather(struct spg_call *call, const json_t *params,
+	enum subject subject, int *ret_product)
+{
+	size_t n_products = spg_model_n_products(call->service->model);
+	const char *names = "names";
+	struct gathering *g;
+
+	if (!spg_params_product(call, params, ret_product))
+		return NULL;
+	if (!n_products) {
+		spg_call_fail(call, SPG_RPC_NO_PRODUCT,
+			"add a [product NAME] to the configuration",
+			"there is no product to ask about");
+		return NULL;
+	}
+	if (*ret_product >= 0)
+		n_products = 1;
+	g = calloc(1, sizeof(*g) + n_products * sizeof(g->questions[0]));
+	if (!g) {
+		spg_call_fail_nomem(call);
+		return NULL;
+	}
+	g->call = call;
+	g->params = params ? json_incref((json_t *)params) : NULL;
+	g->subject = subject;
+	g->all = json_is_true(json_object_get(params, "all"));
+	g->single = n_products == 1;
+	g->wait_ns = -1;
+	g->later_wait_ns = -1;
+	g->n_questions = n_products;
+	if (subject != SUBJECT_CHECK)
+		names = "paths";
+	else if (!json_is_array(json_object_get(params, names)))
+		names = "payload";
+	if (!spg_params_names(call, params, names, &g->names)) {
+		gathering_destroy(g);
+		return NULL;
+	}
+	return g;
+}
+
+void spg_method_check(struct spg_call *call, const json_t *params)
+{
+	const json_t *wait = json_object_get(params, "wait");
+	int product;
+	struct gathering *g = gather(call, params, SUBJECT_CHECK, &product);
+
+	if (!g)
+		return;
+	if (!spg_params_expect(call, params, product)) {
+		gathering_destroy(g);
+		return;
+	}
+	if (json_is_number(wait))
+		g->wait_ns = (int64_t)(json_number_value(wait) * SPG_NS_PER_S);
+	if (!g->single && g->names.names) {
+		g->later_wait_ns = g->wait_ns;
+		g->wait_ns = -1;
+	}
+	ask_all(g, product);
+}
+
+/* Could a survey of @product have looked at @path? */
+static bool may_have(const struct spg_product *product, const char *path)
+{
+	if (path[0] != '/')
+		return spg_product_has_name(product, path);
+	if (spg_product_covers(product, path))
+		return true;
+	for (size_t i = 0; i < product->n_directories; i++) {
+		if (spg_name_equal(
+			    product->directories[i].path, path, product->ignore_case))
+			return true;
+	}
+	return false;
+}
+
+static void list_directories(
+	struct spg_buf *out, const struct spg_model *model, int product)
+{
+	const char *separator = "the products have: ";
+
+	for (size_t i = 0; i < spg_model_n_products(model); i++) {
+		const struct spg_product *p = spg_model_product(model, i);
+
+		if (product >= 0 && (size_t)product != i)
+			continue;
+		for (size_t k = 0; k < p->n_directories; k++) {
+			spg_buf_printf(out, "%s%s", separator, p->directories[k].path);
+			separator = ", ";
+		}
+	}
+}
+
+/* Nobody looks at what no product has: to answer "nobody" would be a lie. */
+static bool check_paths(struct gathering *g, int product)
+{
+	const struct spg_model *model = g->call->service->model;
+	size_t n = spg_model_n_products(model);
+
+	for (size_t i = 0; i < g->names.n; i++) {
+		struct spg_buf quoted = SPG_BUF_NULL, known = SPG_BUF_NULL;
+		const char *path = g->names.names[i];
+		bool found = false;
+
+		for (size_t k = 0; k < n && !found; k++)
+			found = (product < 0 || (size_t)product == k) &&
+			        may_have(spg_model_product(model, k), path);
+		if (found)
+			continue;
+		spg_text_escape(&quoted, path, false);
+		list_directories(&known, model, product);
+		spg_call_fail(g->call, SPG_RPC_BAD_PARAMS, spg_buf_text(&known),
+			"parameter \"paths\": no product watches %s",
+			quoted.len > 4096 ? "(a long path)" : spg_buf_text(&quoted));
+		spg_buf_finish(&quoted);
+		spg_buf_finish(&known);
+		return false;
+	}
+	return true;
+}
+
+static void ask_about_paths(
+	struct spg_call *call, const json_t *params, enum subject subject)
+{
+	int product;
+	struct gathering *g = gather(call, params, subject, &product);
+
+	if (!g)
+		return;
+	if (!check_paths(g, product)) {
+		gathering_destroy(g);
+		return;
+	}
+	g->path_seen = calloc(g->names.n + 1, sizeof(*g->path_seen));
+	if (!g->path_seen) {
+		gathering_destroy(g);
+		spg_call_fail_nomem(call);
+		return;
+	}
+	ask_all(g, product);
+}
+
+void spg_method_who(struct spg_call *call, const json_t *params)
+{
+	ask_about_paths(call, params, SUBJECT_WHO);
+}
+
+void spg_method_locks(struct spg_call *call, const json_t *params)
+{
+	ask_about_paths(call, params, SUBJECT_LOCKS);
+}

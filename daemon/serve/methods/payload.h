@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The parameter "payload": the files of a service pack as a client read them.
+ */
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "daemon/install/fit/expected.h"
+#include "daemon/serve/call.h"
+
+/** Copy it into @ret, empty without it, sorted by the rule of @product. Returns 0 or
+ * SPG_ERR_NOMEM. */
+int spg_params_payload(const json_t *params, const struct spg_product *product,
+	struct spg_expected *ret);
+
+/**
+ * The caller is about to install it: have the next install of product @index (-1:
+ * of each that has a file of it) compared with it. Only from who may change
+ * something; from anybody else it is left out. Returns false when the call has
+ * ended.
+ */
+bool spg_params_expect(struct spg_call *call, const json_t *params, int index);
+
+/** True when an installed file of product @index has a name of @expected. */
+bool spg_payload_concerns(const struct spg_model *model, size_t index,
+	const struct spg_expected *expected);

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* The method verify: reads what is installed of one product or of all, and answers
+ * when each is judged. While it reads it can tell how far it is. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "daemon/install/verify.h"
+#include "daemon/serve/methods/methods.h"
+#include "daemon/serve/methods/payload.h"
+#include "daemon/serve/render/parts.h"
+#include "daemon/serve/render/render.h"
+#include "daemon/serve/render/verify.h"
+#include "daemon/serve/session.h"
+
+#define PROGRESS_MS 100
+
+struct verifying {
+	struct spg_call *call;
+	json_t *params;  /* a reference */
+	char **products; /* names: a reload changes indices */
+	size_t n_products, at;
+	json_t *answers;
+	enum spg_verify_verdict worst;
+	int64_t began_ns; /* monotonic, of this product */
+	uint64_t generation;
+	bool settling; /* the prover's callback is still to come */
+	bool gone;     /* the client has gone meanwhile */
+	uv_timer_t progress;
+	bool wants_progress;
+};
+
+static void on_progress_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void destroy(struct verifying *v)
+{
+	json_decref(v->params);
+	json_decref(v->answers);
+	for (size_t i = 0; i < v->n_products; i++)
+		free(v->products[i]);
+	free(v->products);
+	v->progress.data = v;
+	uv_close((uv_handle_t *)&v->progress, on_progress_closed);
+}
+
+static void on_abandon(struct spg_call *call)
+{
+	struct verifying *v = call->data;
+
+	spg_catalog_forget(call->service->catalog, v);
+	spg_call_drop(call);
+	/* A settling cannot be withdrawn: its callback frees. */
+	v->gone = true;
+	if (!v->settling)
+		destroy(v);
+}
+
+static void finish(struct verifying *v, int err)
+{
+	struct spg_call *call = v->call;
+
+	call->on_abandon = NULL;
+	if (err == SPG_ERR_BUSY)
+		spg_call_fail(call, SPG_RPC_BUSY, "ask again when it runs",
+			"the daemon is stopping");
+	else if (err < 0)
+		spg_call_fail_nomem(call);
+	else
+		spg_call_reply(call, json_pack("{s:s, s:O}", "verdict",
+					     spg_verify_verdict_name(v->worst),
+					     "products", v->answers));
+	destroy(v);
+}
+
+/* Where the product in hand is now; -1: a reload took it away. */
+static int index_now(const struct verifying *v)
+{
+	return spg_model_find_product(v->call->service->model, v->products[v->at]);
+}
+
+static void on_progress(uv_timer_t *timer)
+{
+	struct verifying *v = timer->data;
+	const struct spg_service *service = v->call->service;
+	size_t done, total;
+	json_t *line;
+	char *text;
+
+	if (!spg_catalog_progress(service->catalog, v, &done, &total))
+		return;
+	line = json_pack("{s:s, s:s, s:{s:s, s:I, s:I}}", "jsonrpc", "2.0", "method",
+		"progress", "params", "product", v->products[v->at], "done",
+		(json_int_t)done, "total", (json_int_t)total);
+	text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+	json_decref(line);
+	if (text) {
+		size_t n = strlen(text);
+
+		text[n] = '\n'; /* in place of its end, which is not sent */
+		spg_session_notify(v->call->asker->session, text, n + 1);
+	}
+	free(text);
+}
+
+static void next_product(struct verifying *v);
+
+/* What an administrator verified against the service pack, and found to be it, is
+ * no mixed install any more. */
+static void note_mended(struct verifying *v, const struct spg_product *product,
+	const struct spg_expected *expected,
+	const struct spg_verification *verification)
+{
+	const struct spg_service *service = v->call->service;
+
+	if (verification->verdict == SPG_VERIFY_FITS &&
+		verification->fit.n_payload > 0 &&
+		verification->fit.n_same == verification->fit.n_payload &&
+		spg_call_is_of_admin(v->call))
+		spg_sessions_mended(
+			service->sessions, product->name, expected, verification->set);
+}
+
+static int judge(struct verifying *v, struct spg_module_set *set)
+{
+	struct spg_product *product =
+		spg_model_product(v->call->service->model, (size_t)index_now(v));
+	struct spg_expected expected;
+	struct spg_verification verification;
+	int r = spg_params_payload(v->params, product, &expected);
+
+	if (r < 0)
+		return r;
+	r = spg_verify(&verification, product, set, &expected);
+	if (r == 0)
+		note_mended(v, product, &expected, &verification);
+	spg_expected_finish(&expected);
+	if (r < 0)
+		return r;
+	if (verification.verdict > v->worst)
+		v->worst = verification.verdict;
+	if (json_array_append_new(
+		    v->answers, spg_render_verification(product, &verification,
+					spg_clock_mono_ns() - v->began_ns)) < 0)
+		r = SPG_ERR_NOMEM;
+	spg_verification_finish(&verification);
+	return r;
+}
+
+static void on_read(void *user, int err, struct spg_module_set *set)
+{
+	struct verifying *v = user;
+
+	uv_timer_stop(&v->progress);
+	/* A reload meanwhile may have taken the product away. */
+	if (err == 0 && index_now(v) >= 0)
+		err = judge(v, set);
+	if (err < 0) {
+		finish(v, err);
+		return;
+	}
+	v->at++;
+	next_product(v);
+}
+
+static void next_product(struct verifying *v)
+{
+	const struct spg_service *service = v->call->service;
+
+	if (v->at == v->n_products) {
+		finish(v, 0);
+		return;
+	}
+	v->began_ns = spg_clock_mono_ns();
+	if (index_now(v) < 0) {
+		v->at++;
+		next_product(v);
+		return;
+	}
+	if (spg_catalog_read_product(service->catalog, service->model,
+		    (size_t)index_now(v), on_read, v) < 0) {
+		finish(v, SPG_ERR_NOMEM);
+		return;
+	}
+	if (v->wants_progress)
+		uv_timer_start(&v->progress, on_progress, PROGRESS_MS, PROGRESS_MS);
+}
+
+/* Which files there are is known now. */
+static void on_settled(void *user, int err)
+{
+	struct verifying *v = user;
+
+	v->settling = false;
+	if (v->gone)
+		destroy(v);
+	else if (err == SPG_ERR_BUSY)
+		finish(v, err);
+	else
+		next_product(v);
+}
+
+/* With a service pack and no product named: those that have any of its files. */
+static int choose_products(struct verifying *v, int product)
+{
+	const struct spg_model *model = v->call->service->model;
+	size_t n = spg_model_n_products(model);
+
+	v->products = calloc(n + 1, sizeof(*v->products));
+	if (!v->products)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct spg_expected expected;
+		bool concerned;
+
+		if (product >= 0 && (size_t)product != i)
+			continue;
+		if (spg_params_payload(
+			    v->params, spg_model_product(model, i), &expected) < 0)
+			return SPG_ERR_NOMEM;
+		concerned = product >= 0 || expected.n == 0 ||
+		            spg_payload_concerns(model, i, &expected);
+		spg_expected_finish(&expected);
+		if (!concerned)
+			continue;
+		v->products[v->n_products] = strdup(spg_model_product(model, i)->name);
+		if (!v->products[v->n_products])
+			return SPG_ERR_NOMEM;
+		v->n_products++;
+	}
+	return 0;
+}
+
+void spg_method_verify(struct spg_call *call, const json_t *params)
+{
+	struct verifying *v;
+	int product, r;
+
+	if (!spg_params_product(call, params, &product))
+		return;
+	v = calloc(1, sizeof(*v));
+	if (!v) {
+		spg_call_fail_nomem(call);
+		return;
+	}
+	v->call = call;
+	v->params = params ? json_incref((json_t *)params) : json_object();
+	v->answers = json_array();
+	v->wants_progress = json_is_true(json_object_get(params, "progress"));
+	uv_timer_init(call->service->loop, &v->progress);
+	v->progress.data = v;
+	r = v->params && v->answers ? choose_products(v, product) : SPG_ERR_NOMEM;
+	if (r == 0 && v->n_products == 0) {
+		spg_call_fail(call, SPG_RPC_NO_PRODUCT,
+			"name it with \"product\", or see whether this is its service "
+			"pack",
+			"no product has a file of this service pack");
+		destroy(v);
+		return;
+	}
+	call->data = v;
+	call->on_abandon = on_abandon;
+	v->settling = true;
+	if (r < 0 || spg_prover_settle(call->service->prover, on_settled, v) < 0)
+		finish(v, SPG_ERR_NOMEM);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What a service pack would do to the files it was asked about, for the answer to
+ * "check". As in render.h. For each file "offer" is one of
+ *
+ *   new        it is not installed yet
+ *   update     the service pack's is newer
+ *   same       what is installed already is the service pack's
+ *   older      the service pack's is older: it would be a step back
+ *   different  another content, and no versions to tell which is newer
+ *   unknown    too little is known of one of them
+ */
+#include <jansson.h>
+
+#include "daemon/model/verdict.h"
+#include "daemon/serve/render/render.h"
+
+/** Add to @out, the object of @file. Returns 0, or not 0 without memory. */
+int spg_render_offer(
+	json_t *out, const struct spg_judged_file *file, const struct spg_offer *offer);
+
+/** How many files there are of each kind. */
+json_t *spg_render_offers(const struct spg_proof *proof, const struct spg_offer *offer);

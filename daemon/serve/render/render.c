@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/render/render.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/rfc3339.h"
+#include "common/text.h"
+#include "daemon/serve/render/parts.h"
+#include "daemon/serve/render/payload_comparison.h"
+
+json_t *spg_render_done(json_t *value, int failed)
+{
+	if (!failed)
+		return value;
+	json_decref(value);
+	return NULL;
+}
+
+json_t *spg_render_text(const char *text)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+	json_t *value = NULL;
+
+	if (!text)
+		return json_null();
+	if (spg_text_is_clean(text))
+		return json_string(text);
+	spg_text_escape(&buf, text, false);
+	if (!buf.failed)
+		value = json_stringn(spg_buf_text(&buf), buf.len);
+	spg_buf_finish(&buf);
+	return value;
+}
+
+json_t *spg_render_time(int64_t ns)
+{
+	char text[SPG_RFC3339_SIZE];
+
+	if (!ns)
+		return json_null();
+	spg_rfc3339_format(ns, text);
+	return json_string(text);
+}
+
+json_t *spg_render_hows(unsigned how)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	for (int i = 0; i < SPG_USE_HOWS; i++) {
+		if (how & (1U << i))
+			r |= json_array_append_new(out,
+				json_string(
+					spg_use_how_name((enum spg_use_how)(1U << i))));
+	}
+	return spg_render_done(out, r);
+}
+
+json_t *spg_render_lock_end(int64_t end)
+{
+	return end == SPG_LOCK_EOF ? json_null() : json_integer(end);
+}
+
+json_t *spg_render_texts(char *const *texts, size_t n)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		r |= json_array_append_new(out, spg_render_text(texts[i]));
+	return spg_render_done(out, r);
+}
+
+json_t *spg_render_lines(const char *text)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+
+		r |= json_array_append_new(out, line ? spg_render_text(line) : NULL);
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+	return spg_render_done(out, r);
+}
+
+static json_t *render_use(
+	const struct spg_product *product, const struct spg_seen_use *use)
+{
+	const struct spg_process *process = use->process;
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(out, "how", spg_render_hows(use->how));
+	r |= json_object_set_new(out, "pid", json_integer(process->id.pid));
+	r |= json_object_set_new(out, "started", spg_render_time(process->started_ns));
+	r |= json_object_set_new(out, "name", spg_render_text(process->name));
+	r |= json_object_set_new(out, "exe", spg_render_text(process->exe));
+	r |= json_object_set_new(out, "user", spg_render_text(process->user));
+	r |= json_object_set_new(out, "unit", spg_render_text(process->unit));
+	r |= json_object_set_new(out, "since", spg_render_time(use->since_ns));
+	r |= json_object_set_new(out, "class",
+		json_string(spg_use_class_name(spg_use_classify(product, process))));
+	return spg_render_done(out, r);
+}
+
+/* Who keeps the file without having it open; nobody knows since when. */
+static json_t *render_keeper(const struct spg_seen_keeper *keeper)
+{
+	const struct spg_process *process = keeper->process;
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(
+		out, "how", spg_render_hows(spg_keeper_how(keeper->kind)));
+	r |= json_object_set_new(
+		out, "pid", process ? json_integer(process->id.pid) : json_null());
+	r |= json_object_set_new(
+		out, "started", spg_render_time(process ? process->started_ns : 0));
+	r |= json_object_set_new(
+		out, "name", spg_render_text(process ? process->name : NULL));
+	r |= json_object_set_new(
+		out, "exe", spg_render_text(process ? process->exe : NULL));
+	r |= json_object_set_new(
+		out, "user", spg_render_text(process ? process->user : NULL));
+	r |= json_object_set_new(
+		out, "unit", spg_render_text(process ? process->unit : NULL));
+	r |= json_object_set_new(out, "since", json_null());
+	r |= json_object_set_new(
+		out, "class", json_string(spg_use_class_name(SPG_CLASS_BLOCKER)));
+	r |= json_object_set_new(out, "place", spg_render_text(keeper->place));
+	return spg_render_done(out, r);
+}
+
+/* The holder that no process shows. */
+static json_t *render_hidden_use(void)
+{
+	return json_pack("{s:[], s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:s}", "how", "pid",
+		"started", "name", "exe", "user", "unit", "since", "class",
+		spg_use_class_name(SPG_CLASS_BLOCKER));
+}
+
+static json_t *render_lock(const struct spg_seen_lock *lock)
+{
+	const struct spg_process *process = lock->process;
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(
+		out, "kind", json_string(spg_lock_kind_name(lock->kind)));
+	r |= json_object_set_new(
+		out, "mode", json_string(spg_lock_mode_name(lock->mode)));
+	r |= json_object_set_new(out, "start", json_integer(lock->start));
+	r |= json_object_set_new(out, "end", spg_render_lock_end(lock->end));
+	r |= json_object_set_new(
+		out, "state", json_string(spg_lock_state_name(lock->state)));
+	r |= json_object_set_new(
+		out, "pid", process ? json_integer(process->id.pid) : json_null());
+	r |= json_object_set_new(
+		out, "name", spg_render_text(process ? process->name : NULL));
+	r |= json_object_set_new(out, "since", spg_render_time(lock->since_ns));
+	return spg_render_done(out, r);
+}
+
+/* The uses and locks of each file, as chains of indices that keep their order:
+ * one pass, however many files are listed. */
+struct chains {
+	size_t *first_use, *next_use;
+	size_t *first_lock, *next_lock;
+};
+
+#define CHAIN_END SIZE_MAX
+
+static void chains_finish(struct chains *chains)
+{
+	free(chains->first_use);
+	free(chains->next_use);
+	free(chains->first_lock);
+	free(chains->next_lock);
+}
+
+static size_t *chain_ends(size_t n)
+{
+	size_t *ends = malloc((n + 1) * sizeof(*ends));
+
+	for (size_t i = 0; ends && i < n; i++)
+		ends[i] = CHAIN_END;
+	return ends;
+}
+
+static int chains_init(struct chains *ret, const struct spg_observation *obs)
+{
+	struct chains c = {chain_ends(obs->n_files), chain_ends(obs->n_uses),
+		chain_ends(obs->n_files), chain_ends(obs->n_locks)};
+
+	if (!c.first_use || !c.next_use || !c.first_lock || !c.next_lock) {
+		chains_finish(&c);
+		return SPG_ERR_NOMEM;
+	}
+	for (size_t i = obs->n_uses; i-- > 0;) {
+		c.next_use[i] = c.first_use[obs->uses[i].file];
+		c.first_use[obs->uses[i].file] = i;
+	}
+	for (size_t i = obs->n_locks; i-- > 0;) {
+		c.next_lock[i] = c.first_lock[obs->locks[i].file];
+		c.first_lock[obs->locks[i].file] = i;
+	}
+	*ret = c;
+	return 0;
+}
+
+static json_t *render_file_uses(const struct spg_observation *obs,
+	const struct chains *chains, const struct spg_judged_file *file)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	if (file->seen != SPG_NO_FILE) {
+		for (size_t i = chains->first_use[file->seen]; i != CHAIN_END;
+			i = chains->next_use[i])
+			r |= json_array_append_new(
+				out, render_use(obs->product, &obs->uses[i]));
+	}
+	for (size_t i = 0; i < obs->n_keepers; i++)
+		if (obs->keepers[i].file == file->seen &&
+			spg_keeper_matters(obs, &obs->keepers[i]))
+			r |= json_array_append_new(
+				out, render_keeper(&obs->keepers[i]));
+	if (file->unattributed)
+		r |= json_array_append_new(out, render_hidden_use());
+	return spg_render_done(out, r);
+}
+
+static json_t *render_file_locks(const struct spg_observation *obs,
+	const struct chains *chains, const struct spg_judged_file *file)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	if (file->seen != SPG_NO_FILE) {
+		for (size_t i = chains->first_lock[file->seen]; i != CHAIN_END;
+			i = chains->next_lock[i])
+			r |= json_array_append_new(out, render_lock(&obs->locks[i]));
+	}
+	return spg_render_done(out, r);
+}
+
+static json_t *render_file(const struct spg_observation *obs,
+	const struct chains *chains, const struct spg_judged_file *file,
+	const struct spg_offer *offer, bool with_product)
+{
+	bool replaced = file->seen != SPG_NO_FILE &&
+	                obs->files[file->seen].presence == SPG_REPLACED;
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(out, "path", spg_render_text(file->path));
+	if (with_product)
+		r |= json_object_set_new(
+			out, "product", spg_render_text(obs->product->name));
+	r |= json_object_set_new(
+		out, "state", json_string(spg_file_state_name(file->state)));
+	r |= json_object_set_new(out, "replaced", json_boolean(replaced));
+	r |= json_object_set_new(out, "uses", render_file_uses(obs, chains, file));
+	r |= json_object_set_new(out, "locks", render_file_locks(obs, chains, file));
+	r |= json_object_set_new(out, "advice", spg_render_text(file->advice));
+	if (offer)
+		r |= spg_render_offer(out, file, offer);
+	return spg_render_done(out, r);
+}
+
+json_t *spg_render_lack(const struct spg_lack *lack, const char *product)
+{
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(out, "what", spg_render_text(lack->what));
+	r |= json_object_set_new(out, "why", spg_render_text(lack->why));
+	r |= json_object_set_new(out, "remedy", spg_render_text(lack->remedy));
+	r |= json_object_set_new(out, "blinds", json_boolean(lack->blinds));
+	if (product)
+		r |= json_object_set_new(out, "product", spg_render_text(product));
+	return spg_render_done(out, r);
+}
+
+static json_t *render_proof(const struct spg_proof *proof, const char *tier)
+{
+	const struct spg_observation *obs = proof->observation;
+	json_t *out = json_object(), *coverage = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < obs->n_lacks; i++)
+		r |= json_array_append_new(
+			coverage, spg_render_lack(&obs->lacks[i], NULL));
+	r |= json_object_set_new(out, "tier", spg_render_text(tier));
+	r |= json_object_set_new(
+		out, "files", json_integer((json_int_t)proof->verdict->counts.files));
+	r |= json_object_set_new(out, "took_us", json_integer(proof->took_ns / 1000));
+	r |= json_object_set_new(out, "tries", json_integer(proof->tries));
+	r |= json_object_set_new(out, "complete", json_boolean(proof->complete));
+	r |= json_object_set_new(out, "coverage", coverage);
+	return spg_render_done(out, r);
+}
+
+static json_t *render_counts(const struct spg_verdict_counts *counts)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files",
+		(json_int_t)counts->files, "blocked", (json_int_t)counts->blocked,
+		"open", (json_int_t)counts->open, "mapped", (json_int_t)counts->mapped,
+		"executing", (json_int_t)counts->executing, "locked",
+		(json_int_t)counts->locked, "waiting", (json_int_t)counts->waiting,
+		"unattributed", (json_int_t)counts->unattributed);
+}
+
+static json_t *render_checked_files(
+	const struct spg_proof *proof, const struct spg_offer *offer, bool all)
+{
+	const struct spg_verdict *verdict = proof->verdict;
+	json_t *out = json_array();
+	struct chains chains;
+	int r = 0;
+
+	if (chains_init(&chains, proof->observation) < 0) {
+		json_decref(out);
+		return NULL;
+	}
+	for (size_t i = 0; i < verdict->n_files; i++) {
+		const struct spg_judged_file *file = &verdict->files[i];
+
+		if (all || file->state != SPG_FILE_FREE)
+			r |= json_array_append_new(
+				out, render_file(proof->observation, &chains, file,
+					     offer, false));
+	}
+	chains_finish(&chains);
+	return spg_render_done(out, r);
+}
+
+json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
+	const struct spg_offer *offer, bool all)
+{
+	const struct spg_product *product = proof->observation->product;
+	const struct spg_verdict *verdict = proof->verdict;
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(
+		out, "verdict", json_string(spg_verdict_name(verdict->kind)));
+	r |= json_object_set_new(
+		out, "otherwise", json_string(spg_verdict_name(verdict->otherwise)));
+	r |= json_object_set_new(out, "product", spg_render_text(product->name));
+	r |= json_object_set_new(out, "title", spg_render_text(product->title));
+	r |= json_object_set_new(out, "at", spg_render_time(proof->at_ns));
+	r |= json_object_set_new(
+		out, "generation", json_integer((json_int_t)proof->generation));
+	r |= json_object_set_new(out, "proof", render_proof(proof, tier));
+	r |= json_object_set_new(out, "counts", render_counts(&verdict->counts));
+	r |= json_object_set_new(out, "files", render_checked_files(proof, offer, all));
+	r |= json_object_set_new(
+		out, "reasons", spg_render_texts(verdict->reasons, verdict->n_reasons));
+	r |= json_object_set_new(
+		out, "next", spg_render_texts(verdict->next, verdict->n_next));
+	if (offer)
+		r |= json_object_set_new(
+			out, "payload", spg_render_offers(proof, offer));
+	return spg_render_done(out, r);
+}
+
+bool spg_path_filter_has(const struct spg_path_filter *filter,
+	const struct spg_product *product, const char *path)
+{
+	bool ignore_case = product->ignore_case;
+
+	if (!filter->n)
+		return true;
+	for (size_t i = 0; i < filter->n; i++) {
+		const char *asked = filter->paths[i];
+		size_t n = strlen(asked);
+
+		if (asked[0] != '/') {
+			if (spg_name_equal(asked, spg_path_base(path), ignore_case))
+				return true;
+		} else if (spg_name_equal(asked, path, ignore_case) ||
+			   spg_path_below(path, asked, false)) {
+			return true;
+		} else if (ignore_case && strlen(path) > n && path[n] == '/' &&
+			   strncasecmp(path, asked, n) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_in_use(const struct chains *chains, const struct spg_judged_file *file)
+{
+	if (file->state == SPG_FILE_MISSING || file->state == SPG_FILE_NEW)
+		return false;
+	return file->state != SPG_FILE_FREE || file->unattributed ||
+	       (file->seen != SPG_NO_FILE &&
+		       (chains->first_use[file->seen] != CHAIN_END ||
+			       chains->first_lock[file->seen] != CHAIN_END));
+}
+
+int spg_render_files(json_t *out, const struct spg_proof *proof,
+	const struct spg_path_filter *filter, bool all)
+{
+	const struct spg_observation *obs = proof->observation;
+	const struct spg_verdict *verdict = proof->verdict;
+	struct chains chains;
+	int r = chains_init(&chains, obs);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < verdict->n_files; i++) {
+		const struct spg_judged_file *file = &verdict->files[i];
+
+		if ((all || is_in_use(&chains, file)) &&
+			spg_path_filter_has(filter, obs->product, file->path))
+			r |= json_array_append_new(
+				out, render_file(obs, &chains, file, NULL, true));
+	}
+	chains_finish(&chains);
+	return r ? SPG_ERR_NOMEM : 0;
+}
+
+int spg_render_locks(json_t *out, const struct spg_proof *proof,
+	const struct spg_path_filter *filter)
+{
+	const struct spg_observation *obs = proof->observation;
+	int r = 0;
+
+	for (size_t i = 0; i < obs->n_locks; i++) {
+		const struct spg_seen_lock *lock = &obs->locks[i];
+		const struct spg_process *process = lock->process;
+		const char *path = obs->files[lock->file].file->path;
+		json_t *row;
+
+		if (obs->files[lock->file].presence == SPG_GONE ||
+			!spg_path_filter_has(filter, obs->product, path))
+			continue;
+		row = render_lock(lock);
+		r |= json_object_set_new(row, "path", spg_render_text(path));
+		r |= json_object_set_new(
+			row, "product", spg_render_text(obs->product->name));
+		r |= json_object_set_new(
+			row, "user", spg_render_text(process ? process->user : NULL));
+		r |= json_object_set_new(
+			row, "unit", spg_render_text(process ? process->unit : NULL));
+		r |= json_object_set_new(row, "started",
+			spg_render_time(process ? process->started_ns : 0));
+		r |= json_array_append_new(out, row);
+	}
+	return r ? SPG_ERR_NOMEM : 0;
+}
+
+int spg_render_coverage(json_t *out, const struct spg_proof *proof)
+{
+	const struct spg_observation *obs = proof->observation;
+	const struct spg_verdict *verdict = proof->verdict;
+	int r = 0;
+
+	for (size_t i = 0; i < obs->n_lacks; i++)
+		r |= json_array_append_new(
+			out, spg_render_lack(&obs->lacks[i], obs->product->name));
+	/* An empty list must never look like "nobody" when nobody looked. */
+	if (!proof->complete && !obs->n_lacks) {
+		struct spg_lack lack = {.what = obs->product->name,
+			.why = verdict->n_reasons
+		                       ? verdict->reasons[0]
+		                       : (char *)"not everything was looked at",
+			.remedy = verdict->n_next ? verdict->next[0] : NULL};
+
+		r |= json_array_append_new(
+			out, spg_render_lack(&lack, obs->product->name));
+	}
+	return r ? SPG_ERR_NOMEM : 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/render/verify.h"
+
+#include "common/clock.h"
+#include "daemon/serve/render/parts.h"
+#include "daemon/serve/render/render.h"
+
+static json_t *render_finding(
+	const struct spg_verification *v, const struct spg_finding *finding)
+{
+	const struct spg_fit_module *module = &v->modules[finding->module];
+	char version[SPG_PE_VERSION_TEXT_BYTES];
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(
+		out, "kind", json_string(spg_finding_kind_name(finding->kind)));
+	r |= json_object_set_new(out, "path", spg_render_text(module->path));
+	r |= json_object_set_new(out, "name", spg_render_text(module->name));
+	r |= json_object_set_new(out, "version",
+		spg_render_text(spg_fit_module_version(module, version)));
+	r |= json_object_set_new(out, "needs", spg_render_text(finding->needs));
+	r |= json_object_set_new(out, "from", spg_render_text(finding->from));
+	r |= json_object_set_new(
+		out, "from_version", spg_render_text(finding->from_version));
+	r |= json_object_set_new(out, "text", spg_render_text(finding->text));
+	return spg_render_done(out, r);
+}
+
+static json_t *render_group(const struct spg_fit_group *group)
+{
+	json_t *out = json_object(), *versions = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < group->n_versions; i++) {
+		const struct spg_fit_version *version = &group->versions[i];
+
+		r |= json_array_append_new(versions,
+			json_pack("{s:o, s:I}", "version",
+				version->text[0] ? spg_render_text(version->text)
+						 : json_null(),
+				"modules", (json_int_t)version->n));
+	}
+	r |= json_object_set_new(out, "company", spg_render_text(group->company));
+	r |= json_object_set_new(out, "product", spg_render_text(group->product));
+	r |= json_object_set_new(out, "versions", versions);
+	return spg_render_done(out, r);
+}
+
+static json_t *render_coverage(const struct spg_verification *v)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < v->fit.n_gaps; i++) {
+		const struct spg_fit_gap *gap = &v->fit.gaps[i];
+
+		r |= json_array_append_new(
+			out, json_pack("{s:o, s:o, s:s}", "what",
+				     spg_render_text(v->modules[gap->module].path),
+				     "why", spg_render_text(gap->text), "remedy",
+				     "make it readable, then verify again"));
+	}
+	return spg_render_done(out, r);
+}
+
+static json_t *render_payload(const struct spg_fit *fit)
+{
+	if (fit->n_payload == 0)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I}", "files", (json_int_t)fit->n_payload,
+		"same", (json_int_t)fit->n_same, "different",
+		(json_int_t)fit->n_different, "missing", (json_int_t)fit->n_missing);
+}
+
+static json_t *render_next(enum spg_verify_verdict verdict)
+{
+	switch (verdict) {
+	case SPG_VERIFY_MIXED:
+		return json_pack("[s, s]",
+			"spguard check   # free the files that are in the way",
+			"run the service pack again, then: spguard verify");
+	case SPG_VERIFY_UNKNOWN:
+		return json_pack(
+			"[s]", "spguard doctor   # what could not be looked at");
+	case SPG_VERIFY_FITS:
+		break;
+	}
+	return json_array();
+}
+
+json_t *spg_render_verification(const struct spg_product *product,
+	const struct spg_verification *v, int64_t took_ns)
+{
+	json_t *out = json_object(), *findings = json_array(), *groups = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < v->fit.n_findings; i++)
+		r |= json_array_append_new(
+			findings, render_finding(v, &v->fit.findings[i]));
+	for (size_t i = 0; i < v->fit.n_groups; i++)
+		r |= json_array_append_new(groups, render_group(&v->fit.groups[i]));
+	r |= json_object_set_new(out, "product", spg_render_text(product->name));
+	r |= json_object_set_new(out, "title", spg_render_text(product->title));
+	r |= json_object_set_new(
+		out, "verdict", json_string(spg_verify_verdict_name(v->verdict)));
+	r |= json_object_set_new(out, "at", spg_render_time(spg_clock_wall_ns()));
+	r |= json_object_set_new(out, "took_us", json_integer(took_ns / 1000));
+	r |= json_object_set_new(
+		out, "modules", json_integer((json_int_t)v->n_modules));
+	r |= json_object_set_new(
+		out, "checked", json_integer((json_int_t)v->fit.n_checked));
+	r |= json_object_set_new(out, "read", json_integer((json_int_t)v->set->n_read));
+	r |= json_object_set_new(out, "findings", findings);
+	r |= json_object_set_new(
+		out, "more_findings", json_integer((json_int_t)v->fit.n_more));
+	r |= json_object_set_new(out, "versions", groups);
+	r |= json_object_set_new(out, "payload", render_payload(&v->fit));
+	r |= json_object_set_new(out, "coverage", render_coverage(v));
+	r |= json_object_set_new(out, "next", render_next(v->verdict));
+	return spg_render_done(out, r);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/survey/deleted_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/watch/linux/files/layer.h"
+#include "daemon/watch/linux/proc/memory.h"
+
+static const char mark[] = " (deleted)";
+
+static bool is_marked(const char *path)
+{
+	size_t len = strlen(path), n = sizeof(mark) - 1;
+
+	return len > n && strcmp(path + len - n, mark) == 0;
+}
+
+static bool is_wanted(const struct spg_attribution *a, const char *name)
+{
+	const struct spg_name_set *extra = a->find_lost->extra;
+
+	return spg_product_has_name(a->obs->product, name) ||
+	       (extra && spg_name_set_has_path(extra, name));
+}
+
+/* Where a lost file was: as the product names it, and really. */
+struct spot {
+	char path[PATH_MAX], real_path[PATH_MAX];
+};
+
+static bool put_into(
+	const struct spg_landmark *folder, const char *lost, struct spot *ret)
+{
+	const char *name = spg_path_base(lost);
+
+	return snprintf(ret->path, PATH_MAX, "%s/%s", folder->path, name) < PATH_MAX &&
+	       snprintf(ret->real_path, PATH_MAX, "%s/%s", folder->real_path, name) <
+	               PATH_MAX;
+}
+
+/* The folder that @lost was in, as the holder sees it, if it is one of ours. */
+static const struct spg_landmark *find_by_identity(
+	const struct spg_attribution *a, int proc_fd, const char *lost)
+{
+	const struct spg_landmarks *landmarks = a->find_lost->landmarks;
+	char folder[PATH_MAX + 8];
+	struct statx stx;
+	struct spg_file_id id;
+
+	snprintf(folder, sizeof(folder), "root/%.*s", (int)(spg_path_base(lost) - lost),
+		lost);
+	if (statx(proc_fd, folder, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		    STATX_TYPE | STATX_INO, &stx) < 0)
+		return NULL;
+	id = (struct spg_file_id){.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+		.ino = stx.stx_ino};
+	for (size_t i = 0; i < landmarks->n; i++)
+		if (!landmarks->marks[i].is_link &&
+			spg_file_id_equal(landmarks->marks[i].id, id))
+			return &landmarks->marks[i];
+	return NULL;
+}
+
+/* Where the file at @lost belonged in the product; false: nowhere. */
+static bool place_of(const struct spg_attribution *a, int proc_fd, const char *lost,
+	struct spot *ret)
+{
+	const struct spg_landmarks *landmarks = a->find_lost->landmarks;
+	const struct spg_landmark *folder;
+	size_t folder_len = (size_t)(spg_path_base(lost) - lost);
+
+	for (size_t i = 0; i < landmarks->n; i++) {
+		const struct spg_landmark *m = &landmarks->marks[i];
+		size_t len = strlen(m->real_path);
+
+		if (m->is_link && strcmp(m->real_path, lost) == 0)
+			return snprintf(ret->path, PATH_MAX, "%s", m->path) <
+			               PATH_MAX &&
+			       snprintf(ret->real_path, PATH_MAX, "%s", lost) <
+			               PATH_MAX;
+		/* The folder's text ends in a slash, the landmark's does not. */
+		if (!m->is_link && folder_len == len + (len > 1) &&
+			strncmp(m->real_path, lost, len) == 0)
+			return is_wanted(a, spg_path_base(lost)) &&
+			       put_into(m, lost, ret);
+	}
+	if (!is_wanted(a, spg_path_base(lost)))
+		return false;
+	folder = find_by_identity(a, proc_fd, lost);
+	return folder && put_into(folder, lost, ret);
+}
+
+/* True when the inode @st is at @marked after all: its name just ends so. */
+static bool has_that_name(int proc_fd, const char *marked, const struct stat *st)
+{
+	char path[PATH_MAX + 32];
+	struct stat there;
+
+	snprintf(path, sizeof(path), "%s%s", proc_fd < 0 ? "" : "root/", marked);
+	return fstatat(proc_fd < 0 ? AT_FDCWD : proc_fd, path, &there,
+		       AT_SYMLINK_NOFOLLOW) == 0 &&
+	       spg_file_id_equal(spg_id_of(&there), spg_id_of(st));
+}
+
+static int append(struct spg_attribution *a, const struct spot *spot, int fd)
+{
+	const struct spg_place place = {.path = spot->path,
+		.real_path = spot->real_path,
+		.mount = spg_mounts_find(a->find_lost->mounts, spot->real_path)};
+	struct spg_observation *obs = a->obs;
+	struct spg_linux_file *file = spg_linux_file_orphan(&place, fd);
+	int r;
+
+	if (!file)
+		return SPG_ERR_NOMEM;
+	r = spg_observation_add_file(obs, &file->base, SPG_REPLACED, SPG_CENSUS_BUSY);
+	if (r == 0)
+		r = spg_targets_add(a->targets, &file->base, obs->n_files - 1);
+	if (r == 0 && a->on_lost)
+		r = a->on_lost(a->user, obs->n_files - 1, fd);
+	spg_file_unref(&file->base);
+	return r;
+}
+
+/* True when what we have opened has lost its name: the holder may have closed it, and
+ * something else be in its place by now. */
+static bool is_lost(int fd)
+{
+	char link[64], path[PATH_MAX + 16];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n > 0)
+		path[n] = '\0';
+	return n > 0 && is_marked(path);
+}
+
+/* Take in the file behind @fd, which is closed, or -1 with errno; if nobody knows it and
+ * nothing is at @there: a path as @proc_fd's process (-1: we) sees it. */
+static int take_in(struct spg_attribution *a, int proc_fd, int fd, const char *there,
+	const struct spot *spot)
+{
+	struct stat st;
+	size_t known;
+	int r = 0;
+
+	if (fd < 0) {
+		(void)spg_attribution_failed(a, errno);
+		return 0;
+	}
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		(proc_fd < 0 || is_lost(fd)) && !has_that_name(proc_fd, there, &st)) {
+		known = spg_targets_find(
+			a->targets, SPG_KEY_STAT, st.st_dev, st.st_ino, &(size_t){0});
+		if (known == SPG_NO_FILE)
+			r = append(a, spot, fd);
+		else if (a->on_lost)
+			r = a->on_lost(a->user, known, fd);
+	}
+	close(fd);
+	return r;
+}
+
+/* Was the file that is shown as @marked one of the product's? */
+static bool was_ours(const struct spg_attribution *a, int proc_fd, const char *marked,
+	struct spot *ret)
+{
+	char lost[PATH_MAX];
+
+	if (marked[0] != '/' || !is_marked(marked))
+		return false;
+	snprintf(lost, sizeof(lost), "%.*s", (int)(strlen(marked) - (sizeof(mark) - 1)),
+		marked);
+	return place_of(a, proc_fd, lost, ret);
+}
+
+int spg_lost_by_parent(struct spg_attribution *a, int fd,
+	const struct spg_landmark *folder, const char *name)
+{
+	struct spot spot;
+
+	if (is_wanted(a, name) && put_into(folder, name, &spot))
+		return take_in(a, -1, fd, spot.real_path, &spot);
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+/* The text of the magic link @name. False: there is none. */
+static bool read_path(int dir_fd, const char *name, char path[PATH_MAX])
+{
+	ssize_t n = readlinkat(dir_fd, name, path, PATH_MAX - 1);
+
+	if (n <= 0)
+		return false;
+	path[n] = '\0';
+	return true;
+}
+
+int spg_lost_by_open(struct spg_attribution *a, int proc_fd, int fd)
+{
+	char link[48], path[PATH_MAX];
+	struct spot spot;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (read_path(AT_FDCWD, link, path) && was_ours(a, proc_fd, path, &spot))
+		return take_in(a, proc_fd, fd, path, &spot);
+	close(fd);
+	return 0;
+}
+
+int spg_lost_by_fd(struct spg_attribution *a, int proc_fd, int fd_dir, const char *name)
+{
+	char path[PATH_MAX];
+	struct spot spot;
+	int fd;
+
+	if (!read_path(fd_dir, name, path) || !was_ours(a, proc_fd, path, &spot))
+		return 0;
+	fd = openat(fd_dir, name, O_PATH | O_CLOEXEC);
+	return take_in(a, proc_fd, fd, path, &spot);
+}
+
+int spg_lost_by_mapping(
+	struct spg_attribution *a, int proc_fd, const struct spg_mapping *mapping)
+{
+	struct spot spot;
+	int fd;
+
+	if (!was_ours(a, proc_fd, mapping->name, &spot))
+		return 0;
+	fd = spg_memory_open_mapped(proc_fd, mapping->start, mapping->end);
+	return take_in(a, proc_fd, fd, mapping->name, &spot);
+}

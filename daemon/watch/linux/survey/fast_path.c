@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/survey/fast_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/array.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/watch/linux/survey/counted.h"
+
+/* Every one has a descriptor for the moment; more are slower than a listing. */
+#define FILES_MAX    256
+/* A turn of the loop may take so long; who uses more than can be looked at in that time is
+ * looked at on the surveyor's thread. */
+#define KNOWN_NS_MAX (4 * SPG_NS_PER_MS)
+
+struct folder {
+	char *path;      /* as the product names it: what has to lead there now */
+	char *real_path; /* without symbolic links, when it was listed */
+	struct spg_file_id id;
+	struct timespec changed;
+};
+
+struct link {
+	char *path;
+	struct spg_file_id id;
+	bool dangles;
+};
+
+struct plain_file {
+	struct spg_file *file;
+	const char *name; /* in its folder, or a whole path; within the file's paths */
+	size_t folder;    /* SIZE_MAX: by its path, a link */
+};
+
+/* One product's files as they were. */
+struct listing {
+	struct spg_product *product;
+	struct folder *folders;
+	size_t n_folders;
+	struct link *links;
+	size_t n_links;
+	struct plain_file *files;
+	size_t n_files;
+	int64_t known_ns; /* what a look at the users known took; 0: not enough */
+};
+
+struct spg_rechecks {
+	pthread_mutex_t lock;
+	struct listing *listings;
+	size_t n, size;
+};
+
+struct spg_rechecks *spg_rechecks_create(void)
+{
+	struct spg_rechecks *rechecks = calloc(1, sizeof(*rechecks));
+
+	if (rechecks)
+		pthread_mutex_init(&rechecks->lock, NULL);
+	return rechecks;
+}
+
+static void finish_listing(struct listing *listing)
+{
+	for (size_t i = 0; i < listing->n_folders; i++) {
+		free(listing->folders[i].path);
+		free(listing->folders[i].real_path);
+	}
+	for (size_t i = 0; i < listing->n_links; i++)
+		free(listing->links[i].path);
+	for (size_t i = 0; i < listing->n_files; i++)
+		spg_file_unref(listing->files[i].file);
+	free(listing->folders);
+	free(listing->links);
+	free(listing->files);
+	spg_product_unref(listing->product);
+}
+
+void spg_rechecks_forget(struct spg_rechecks *rechecks)
+{
+	pthread_mutex_lock(&rechecks->lock);
+	while (rechecks->n > 0)
+		finish_listing(&rechecks->listings[--rechecks->n]);
+	pthread_mutex_unlock(&rechecks->lock);
+}
+
+void spg_rechecks_destroy(struct spg_rechecks *rechecks)
+{
+	if (!rechecks)
+		return;
+	spg_rechecks_forget(rechecks);
+	free(rechecks->listings);
+	pthread_mutex_destroy(&rechecks->lock);
+	free(rechecks);
+}
+
+static struct listing *find(struct spg_rechecks *rechecks, const char *name)
+{
+	for (size_t i = 0; i < rechecks->n; i++)
+		if (strcmp(rechecks->listings[i].product->name, name) == 0)
+			return &rechecks->listings[i];
+	return NULL;
+}
+
+static void drop(struct spg_rechecks *rechecks, struct listing *listing)
+{
+	finish_listing(listing);
+	*listing = rechecks->listings[--rechecks->n];
+}
+
+/* True when the product's files are plain. */
+static bool is_plain(const struct spg_survey *s)
+{
+	const struct spg_observation *obs = s->obs;
+
+	if (s->request->scope->depth != SPG_SURVEY_FULL || s->request->n_extra_names ||
+		!obs->counted || obs->n_files == 0 || obs->n_files > FILES_MAX ||
+		s->landmarks.n_links > FILES_MAX)
+		return false;
+	for (size_t i = 0; i < obs->n_lacks; i++)
+		if (obs->lacks[i].blinds)
+			return false;
+	for (size_t i = 0; i < obs->n_files; i++) {
+		const struct spg_linux_file *file = spg_linux_file(obs->files[i].file);
+
+		if (obs->files[i].presence != SPG_PRESENT ||
+			file->class != SPG_FS_LOCAL || file->n_layers != 1)
+			return false;
+	}
+	return true;
+}
+
+/* The folder that has the file really at @path; the number of folders: none. */
+static size_t folder_of(const struct listing *listing, const char *path)
+{
+	size_t len = (size_t)(spg_path_base(path) - path), i;
+
+	for (i = 0; i < listing->n_folders; i++) {
+		size_t n = strlen(listing->folders[i].real_path);
+
+		if (len == n + (n > 1) &&
+			strncmp(listing->folders[i].real_path, path, n) == 0)
+			break;
+	}
+	return i;
+}
+
+static bool take_down_folders(
+	const struct spg_landmarks *landmarks, struct listing *listing)
+{
+	for (size_t i = 0; i < landmarks->n; i++) {
+		const struct spg_landmark *mark = &landmarks->marks[i];
+		struct folder *folder = &listing->folders[listing->n_folders];
+
+		if (mark->is_link)
+			continue; /* the links tell */
+		*folder = (struct folder){.path = strdup(mark->path),
+			.real_path = strdup(mark->real_path),
+			.id = mark->id,
+			.changed = mark->changed};
+		listing->n_folders++;
+		if (!folder->path || !folder->real_path)
+			return false;
+	}
+	for (size_t i = 0; i < landmarks->n_links; i++) {
+		const struct spg_link *link = &landmarks->links[i];
+
+		listing->links[i] = (struct link){.path = strdup(link->path),
+			.id = link->id,
+			.dangles = link->dangles};
+		listing->n_links++;
+		if (!listing->links[i].path)
+			return false;
+	}
+	return true;
+}
+
+static bool take_down(const struct spg_survey *s, struct listing *listing)
+{
+	const struct spg_observation *obs = s->obs;
+
+	listing->folders = calloc(s->landmarks.n + 1, sizeof(*listing->folders));
+	listing->links = calloc(s->landmarks.n_links + 1, sizeof(*listing->links));
+	listing->files = calloc(obs->n_files, sizeof(*listing->files));
+	if (!listing->folders || !listing->links || !listing->files ||
+		!take_down_folders(&s->landmarks, listing))
+		return false;
+	for (size_t i = 0; i < obs->n_files; i++) {
+		const struct spg_linux_file *file = spg_linux_file(obs->files[i].file);
+		const char *path = file->layers[0].path;
+		struct plain_file *plain = &listing->files[listing->n_files];
+
+		plain->folder = SIZE_MAX;
+		plain->name = file->base.path;
+		if (!file->through_link) {
+			plain->folder = folder_of(listing, path);
+			plain->name = spg_path_base(path);
+			/* A mount point, or renamed away meanwhile. */
+			if (plain->folder == listing->n_folders ||
+				listing->folders[plain->folder].id.dev !=
+					file->base.id.dev)
+				return false;
+		}
+		plain->file = spg_file_ref(obs->files[i].file);
+		listing->n_files++;
+	}
+	return true;
+}
+
+void spg_rechecks_remember(struct spg_rechecks *rechecks, const struct spg_survey *s)
+{
+	struct listing *old, listing = {0};
+
+	pthread_mutex_lock(&rechecks->lock);
+	old = find(rechecks, s->obs->product->name);
+	if (old)
+		drop(rechecks, old);
+	if (is_plain(s)) {
+		listing.product = spg_product_ref(s->obs->product);
+		listing.known_ns = s->known_ns;
+		if (take_down(s, &listing) &&
+			spg_array_reserve(&rechecks->listings, rechecks->n,
+				&rechecks->size, sizeof(listing)) == 0)
+			rechecks->listings[rechecks->n++] = listing;
+		else
+			finish_listing(&listing); /* slower, not wrong */
+	}
+	pthread_mutex_unlock(&rechecks->lock);
+}
+
+/* --- the look ------------------------------------------------------------------ */
+
+struct look {
+	struct listing *listing;
+	int fds[FILES_MAX]; /* of the files; -1: not open */
+	bool told[FILES_MAX], used[FILES_MAX];
+	size_t n_told, n_used;
+	uint64_t inodes[FILES_MAX]; /* their addresses */
+	int32_t n_names[FILES_MAX]; /* the references to their names */
+};
+
+static int open_cached(int dir_fd, const char *path, uint64_t flags, uint64_t resolve)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags,
+		.resolve = RESOLVE_CACHED | RESOLVE_NO_MAGICLINKS | resolve};
+
+	return (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+}
+
+/* Which inode is behind @fd, by what the kernel has of it: the names may lead to a
+ * server by now (statx(2), AT_STATX_DONT_SYNC). */
+static bool is_inode(int fd, struct spg_file_id id, struct statx *ret)
+{
+	const unsigned wanted = STATX_INO | STATX_CTIME;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, wanted, ret) == 0 &&
+	       (ret->stx_mask & wanted) == wanted && ret->stx_ino == id.ino &&
+	       makedev(ret->stx_dev_major, ret->stx_dev_minor) == id.dev;
+}
+
+/* Does the link lead where it led? */
+static bool leads_there(const struct link *link)
+{
+	int fd = open_cached(AT_FDCWD, link->path, 0, 0);
+	struct statx stx;
+	bool same;
+
+	if (fd < 0)
+		return link->dangles && errno == ENOENT;
+	same = !link->dangles && is_inode(fd, link->id, &stx);
+	close(fd);
+	return same;
+}
+
+/* Open every file of folder @index, if the product's name for that leads to it yet,
+ * and it is as it was. */
+static bool open_folder(struct look *look, size_t index)
+{
+	const struct folder *folder = &look->listing->folders[index];
+	int fd = open_cached(AT_FDCWD, folder->path, O_DIRECTORY, 0);
+	struct statx stx;
+	bool same;
+
+	if (fd < 0)
+		return false;
+	same = is_inode(fd, folder->id, &stx) &&
+	       stx.stx_ctime.tv_sec == folder->changed.tv_sec &&
+	       stx.stx_ctime.tv_nsec == folder->changed.tv_nsec;
+	for (size_t i = 0; same && i < look->listing->n_files; i++) {
+		const struct plain_file *file = &look->listing->files[i];
+
+		if (file->folder != index)
+			continue;
+		/* Of the folder itself: nothing is mounted there. */
+		look->fds[i] = open_cached(fd, file->name, O_NOFOLLOW, RESOLVE_NO_XDEV);
+		same = look->fds[i] >= 0;
+	}
+	close(fd);
+	return same;
+}
+
+/* Open everything by the product's names. False: something is not as it was. */
+static bool open_all(struct look *look)
+{
+	const struct listing *listing = look->listing;
+	bool same = true;
+
+	for (size_t i = 0; same && i < listing->n_links; i++)
+		same = leads_there(&listing->links[i]);
+	for (size_t i = 0; same && i < listing->n_folders; i++)
+		same = open_folder(look, i);
+	for (size_t i = 0; same && i < listing->n_files; i++) {
+		const struct plain_file *file = &listing->files[i];
+		struct statx stx;
+
+		if (file->folder != SIZE_MAX)
+			continue;
+		look->fds[i] = open_cached(AT_FDCWD, file->name, 0, 0);
+		same = look->fds[i] >= 0 &&
+		       is_inode(look->fds[i], file->file->id, &stx);
+	}
+	return same;
+}
+
+static int on_inode(void *user, const struct spg_bpf_inode *inode)
+{
+	struct look *look = user;
+
+	for (size_t i = 0; i < look->listing->n_files; i++) {
+		const struct spg_linux_file *file =
+			spg_linux_file(look->listing->files[i].file);
+
+		if (look->fds[i] != inode->fd || look->told[i])
+			continue;
+		if (inode->key.ino != file->base.id.ino ||
+			inode->n_links != file->base.n_links ||
+			inode->names == SPG_BPF_UNCOUNTED ||
+			(inode->flags & SPG_INODE_OVERLAY))
+			return SPG_WATCH_LATER;
+		look->inodes[i] = inode->inode;
+		look->n_names[i] = inode->names;
+		look->told[i] = true;
+		look->n_told++;
+		look->used[i] = spg_bpf_inode_is_used(inode);
+		look->n_used += look->used[i];
+		return 0;
+	}
+	return 0;
+}
+
+/* Are there more references to a free file's name than our own? Files may be one inode.
+ * (Of the others, users have some.) */
+static bool is_any_kept(const struct look *look)
+{
+	for (size_t i = 0; i < look->listing->n_files; i++) {
+		int32_t own = 1;
+
+		for (size_t k = 0; look->n_names[i] > own && k < look->listing->n_files;
+			k++)
+			own += k != i && look->inodes[k] == look->inodes[i];
+		if (!look->used[i] && look->n_names[i] > own)
+			return true;
+	}
+	return false;
+}
+
+static int report(const struct listing *listing,
+	const struct spg_survey_request *request, struct spg_observation **ret)
+{
+	struct spg_observation *obs =
+		spg_observation_create(request->product, SPG_SURVEY_FULL);
+	int r = obs ? 0 : SPG_ERR_NOMEM;
+
+	for (size_t i = 0; r == 0 && i < listing->n_files; i++)
+		r = spg_observation_add_file(
+			obs, listing->files[i].file, SPG_PRESENT, SPG_CENSUS_FREE);
+	if (r < 0) {
+		spg_observation_destroy(obs);
+		return r;
+	}
+	obs->counted = true;
+	*ret = obs;
+	return 0;
+}
+
+static void close_files(struct look *look, bool used)
+{
+	for (size_t i = 0; i < look->listing->n_files; i++) {
+		if (look->fds[i] < 0 || (look->used[i] && !used))
+			continue;
+		close(look->fds[i]);
+		look->fds[i] = -1;
+	}
+}
+
+/* Some are used: by those who are known to, and nobody else? */
+static int look_at_users(struct spg_surveyor *surveyor, struct look *look,
+	const struct spg_survey_request *request, struct spg_observation *obs)
+{
+	struct spg_survey s = {.surveyor = surveyor,
+		.way = &spg_survey_by_bpf,
+		.request = request,
+		.obs = obs,
+		.instant = true};
+	int r = spg_counted_ensure(&s);
+
+	close_files(look, false);
+	for (size_t i = 0; r == 0 && i < look->listing->n_files; i++) {
+		if (!look->used[i])
+			continue;
+		r = spg_counted_name(s.counted, i, look->fds[i]);
+		if (r == 0)
+			look->fds[i] = -1; /* the survey's */
+	}
+	if (r == 0)
+		r = spg_survey_known(&s);
+	look->listing->known_ns = s.known_ns;
+	s.way->finish(&s);
+	spg_attribution_finish(&s.attribution);
+	return r;
+}
+
+static int answer(struct spg_surveyor *surveyor, struct look *look,
+	const struct spg_survey_request *request, struct spg_observation **ret)
+{
+	struct spg_observation *obs;
+	int r = report(look->listing, request, &obs);
+
+	if (r == 0 && look->n_used > 0) {
+		r = look_at_users(surveyor, look, request, obs);
+		if (r != 0)
+			spg_observation_destroy(obs);
+	}
+	if (r == 0)
+		*ret = obs;
+	return r;
+}
+
+/* Is it worth the while to look? */
+static bool may_be_told(const struct spg_surveyor *surveyor,
+	const struct listing *listing, const struct spg_survey_request *request)
+{
+	return request->scope->n_holders == 0 ||
+	       (surveyor->processes && listing->known_ns > 0 &&
+		       listing->known_ns < KNOWN_NS_MAX);
+}
+
+static int look_again(struct spg_surveyor *surveyor, struct listing *listing,
+	const struct spg_survey_request *request, struct spg_observation **ret)
+{
+	struct look look = {.listing = listing};
+	int r = SPG_WATCH_LATER;
+
+	for (size_t i = 0; i < listing->n_files; i++)
+		look.fds[i] = -1;
+	if (open_all(&look))
+		r = spg_look_census(surveyor->look, on_inode, &look);
+	if (r == 0 && look.n_told == listing->n_files && !is_any_kept(&look) &&
+		(look.n_used == 0 || request->scope->n_holders > 0))
+		r = answer(surveyor, &look, request, ret);
+	else
+		r = SPG_WATCH_LATER;
+	close_files(&look, true);
+	return r == 0 || r == SPG_ERR_NOMEM ? r : SPG_WATCH_LATER;
+}
+
+int spg_recheck(struct spg_surveyor *surveyor, const struct spg_survey_request *request,
+	struct spg_observation **ret)
+{
+	struct spg_rechecks *rechecks = surveyor->rechecks;
+	int64_t began_ns = spg_clock_mono_ns(), wall_ns = spg_clock_wall_ns();
+	struct listing *listing;
+	int r = SPG_WATCH_LATER;
+
+	/* A directory's time is too coarse to tell two changes apart on some
+	 * filesystems; the events of the second one are not. */
+	if (!request->scope->clean || request->attribute || request->scope->attribute ||
+		request->n_extra_names)
+		return r;
+	pthread_mutex_lock(&rechecks->lock);
+	listing = find(rechecks, request->product->name);
+	/* Known besides are old versions that somebody may still use. */
+	if (listing && listing->product == request->product &&
+		listing->n_files == request->scope->n_known &&
+		may_be_told(surveyor, listing, request))
+		r = look_again(surveyor, listing, request, ret);
+	pthread_mutex_unlock(&rechecks->lock);
+	if (r == 0) {
+		(*ret)->began_ns = wall_ns;
+		(*ret)->ended_ns = spg_clock_wall_ns();
+		(*ret)->took_ns = spg_clock_mono_ns() - began_ns;
+	}
+	return r;
+}

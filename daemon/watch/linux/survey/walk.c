@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/survey/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/array.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/watch/linux/files/listing.h"
+#include "daemon/watch/linux/files/resolve.h"
+
+#define FOREIGN_TIMEOUT_MS 1000
+#define DEPTH_MAX          64
+
+/* One directory while it is walked. */
+struct folder {
+	const char *path;      /* as the product names it */
+	const char *real_path; /* without symbolic links */
+	const struct spg_mount *mount;
+	bool has_mounts; /* something is mounted below */
+	int depth;
+};
+
+static int order_by_path(const void *a, const void *b)
+{
+	return strcmp((*(struct spg_linux_file *const *)a)->base.path,
+		(*(struct spg_linux_file *const *)b)->base.path);
+}
+
+/* The walk's index of what is known: present files before replaced ones would
+ * be nicer, but a path can only be reused if its identity still matches. */
+static int index_known(struct spg_walk *walk)
+{
+	walk->by_path = calloc(walk->n_known + 1, sizeof(struct spg_linux_file *));
+	if (!walk->by_path)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < walk->n_known; i++)
+		walk->by_path[i] = spg_linux_file(walk->known[i]);
+	qsort(walk->by_path, walk->n_known, sizeof(struct spg_linux_file *),
+		order_by_path);
+	return 0;
+}
+
+void spg_landmarks_finish(struct spg_landmarks *landmarks)
+{
+	for (size_t i = 0; i < landmarks->n; i++) {
+		free(landmarks->marks[i].path);
+		free(landmarks->marks[i].real_path);
+	}
+	for (size_t i = 0; i < landmarks->n_links; i++)
+		free(landmarks->links[i].path);
+	free(landmarks->marks);
+	free(landmarks->links);
+	*landmarks = (struct spg_landmarks)SPG_LANDMARKS_NULL;
+}
+
+static int add_landmark(struct spg_walk *walk, const char *path, const char *real_path,
+	const struct stat *st)
+{
+	struct spg_landmarks *to = walk->landmarks;
+	struct spg_landmark mark = {.path = strdup(path),
+		.real_path = strdup(real_path),
+		.id = spg_id_of(st),
+		.changed = st->st_ctim,
+		.is_link = !S_ISDIR(st->st_mode)};
+
+	if (!mark.path || !mark.real_path ||
+		spg_array_reserve(&to->marks, to->n, &to->size, sizeof(mark)) < 0) {
+		free(mark.path);
+		free(mark.real_path);
+		return SPG_ERR_NOMEM;
+	}
+	to->marks[to->n++] = mark;
+	return 0;
+}
+
+/* @st: of what the link at @path leads to; NULL: to nothing. */
+static int add_link(struct spg_walk *walk, const char *path, const struct stat *st)
+{
+	struct spg_landmarks *to = walk->landmarks;
+	struct spg_link link = {.path = strdup(path), .dangles = !st};
+
+	if (st)
+		link.id = spg_id_of(st);
+	if (!link.path || spg_array_reserve(&to->links, to->n_links, &to->size_links,
+				  sizeof(link)) < 0) {
+		free(link.path);
+		return SPG_ERR_NOMEM;
+	}
+	to->links[to->n_links++] = link;
+	return 0;
+}
+
+/*
+ * True when the directory was walked under another of its names: a link may lead
+ * back up. Its files are the same inodes, unless something is mounted on one below
+ * either name; and unless somebody asks about them by this name.
+ */
+static bool was_walked(
+	const struct spg_walk *walk, const struct folder *folder, struct spg_file_id id)
+{
+	if (walk->extra && spg_name_set_any_below(walk->extra, folder->path))
+		return false;
+	for (size_t i = 0; i < walk->landmarks->n; i++) {
+		const struct spg_landmark *mark = &walk->landmarks->marks[i];
+
+		if (mark->is_link || !spg_file_id_equal(mark->id, id))
+			continue;
+		if (strcmp(mark->real_path, folder->real_path) == 0 ||
+			!(folder->has_mounts ||
+				spg_mounts_any_below(walk->mounts, mark->real_path)))
+			return true;
+	}
+	return false;
+}
+
+void spg_walk_finish(struct spg_walk *walk)
+{
+	free(walk->by_path);
+	walk->by_path = NULL;
+}
+
+/* The record of this path with this identity, or else any of the path. */
+static struct spg_linux_file *find_known(
+	const struct spg_walk *walk, const char *path, struct spg_file_id id)
+{
+	struct spg_linux_file *any = NULL;
+	size_t low = 0, high = walk->n_known;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(walk->by_path[middle]->base.path, path) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < walk->n_known; low++) {
+		struct spg_linux_file *file = walk->by_path[low];
+
+		if (strcmp(file->base.path, path) != 0)
+			break;
+		any = file;
+		if (spg_file_id_equal(file->base.id, id))
+			break;
+	}
+	return any;
+}
+
+static bool is_wanted(const struct spg_walk *walk, const char *path)
+{
+	const char *name = spg_path_base(path);
+
+	return spg_product_has_name(walk->obs->product, name) ||
+	       (walk->extra && spg_name_set_has_path(walk->extra, path));
+}
+
+/* A file with a name in some directory that is not watched needs its own mark. */
+static int mark_file(struct spg_walk *walk, const struct spg_linux_file *file)
+{
+	int fd, r;
+
+	if (!walk->marks || (file->base.n_links <= 1 && !file->through_link) ||
+		file->class == SPG_FS_FOREIGN)
+		return 0;
+	fd = open(file->base.path, O_PATH | O_CLOEXEC);
+	if (fd < 0 && !spg_errno_is_shortage(errno))
+		return 0;
+	r = fd < 0 ? SPG_ERR_LIMIT
+	           : spg_marks_add(walk->marks, fd, file->base.path, SPG_MARK_FILE);
+	if (fd >= 0)
+		close(fd);
+	if (r == SPG_ERR_NOMEM)
+		return r;
+	if (r < 0)
+		return spg_observation_add_lack(walk->obs, SPG_NO_FILE, false,
+			"events of a file with several names",
+			"surveys still look at it; raise fs.fanotify.max_user_marks if "
+			"that is the limit",
+			"%s cannot be marked: %s", file->base.path, spg_err_text(r));
+	return 0;
+}
+
+static int add_file(struct spg_walk *walk, const struct spg_place *place)
+{
+	struct spg_file_id id = spg_id_of(&place->st);
+	struct spg_linux_file *known = find_known(walk, place->path, id);
+	struct spg_linux_file *file = spg_linux_file_make(place, walk->mounts, known);
+	int r;
+
+	if (!file)
+		return SPG_ERR_NOMEM;
+	r = mark_file(walk, file);
+	if (r == 0)
+		r = spg_observation_add_file(
+			walk->obs, &file->base, SPG_PRESENT, SPG_CENSUS_UNKNOWN);
+	spg_file_unref(&file->base);
+	return r;
+}
+
+static int lack_file(struct spg_walk *walk, const char *path, const char *why)
+{
+	walk->obs->unlisted = true;
+	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true, "a file",
+		"make it readable by the daemon, or mend the link", "%s: %s", path,
+		why);
+}
+
+/* A link to nothing. What it led to may have been deleted, and be in use yet: nobody
+ * but its users knows of it, by the path that it had. */
+static int visit_dangling(struct spg_walk *walk, const char *path, const char *target)
+{
+	const struct stat file = {.st_mode = S_IFREG}, folder = {.st_mode = S_IFDIR};
+	int r = add_link(walk, path, NULL);
+
+	if (r == 0 && is_wanted(walk, path))
+		r = add_landmark(walk, path, target, &file);
+	if (r == 0 && walk->obs->product->recursive)
+		r = add_landmark(walk, path, target, &folder);
+	return r;
+}
+
+/* A name that is a symbolic link: the file is somewhere else. */
+static int visit_link(struct spg_walk *walk, const char *path, bool *ret_is_dir)
+{
+	struct spg_place place = {.path = path, .through_link = true};
+	char real_path[PATH_MAX];
+	int r = spg_resolve(walk->mounts, path, real_path, &place.mount);
+
+	if (r == SPG_ERR_NOT_FOUND)
+		return visit_dangling(walk, path, real_path);
+	if (r == SPG_RESOLVE_FOREIGN && !is_wanted(walk, path)) {
+		*ret_is_dir = true; /* or it is one: the walk below will tell */
+		return 0;
+	}
+	if (r == SPG_RESOLVE_FOREIGN)
+		return lack_file(walk, path, "it leads to a foreign filesystem");
+	if (r < 0)
+		return lack_file(walk, path, spg_err_text(r));
+	if (stat(real_path, &place.st) < 0)
+		return errno == ENOENT ? add_link(walk, path, NULL)
+		                       : lack_file(walk, path, strerror(errno));
+	*ret_is_dir = S_ISDIR(place.st.st_mode);
+	r = add_link(walk, path, &place.st);
+	if (r < 0 || !S_ISREG(place.st.st_mode) || !is_wanted(walk, path))
+		return r;
+	place.real_path = real_path;
+	r = add_landmark(walk, path, real_path, &place.st);
+	return r == 0 ? add_file(walk, &place) : r;
+}
+
+/* A name that belongs to the product, or may be a subdirectory. */
+static int visit_name(struct spg_walk *walk, const struct folder *folder, int dir_fd,
+	const char *name, bool *ret_is_dir)
+{
+	char path[PATH_MAX], real_path[PATH_MAX];
+	struct spg_place place = {.path = path, .real_path = real_path};
+
+	*ret_is_dir = false;
+	if (snprintf(path, sizeof(path), "%s/%s",
+		    strcmp(folder->path, "/") == 0 ? "" : folder->path,
+		    name) >= (int)sizeof(path) ||
+		snprintf(real_path, sizeof(real_path), "%s/%s",
+			strcmp(folder->real_path, "/") == 0 ? "" : folder->real_path,
+			name) >= (int)sizeof(real_path))
+		return lack_file(walk, folder->path, "a path below is too long");
+	/* A file or directory may itself be a mount point of anything. */
+	place.mount = folder->has_mounts ? spg_mounts_find(walk->mounts, real_path)
+	                                 : folder->mount;
+	if (place.mount && place.mount->class == SPG_FS_FOREIGN &&
+		place.mount != folder->mount) {
+		if (!walk->obs->product->recursive && is_wanted(walk, path))
+			return lack_file(
+				walk, path, "a foreign filesystem is mounted there");
+		*ret_is_dir = true; /* walked, or refused, as a folder of its own */
+		return 0;
+	}
+	if (fstatat(dir_fd, name, &place.st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT || !is_wanted(walk, path)
+		               ? 0
+		               : lack_file(walk, path, strerror(errno));
+	if (S_ISDIR(place.st.st_mode)) {
+		*ret_is_dir = true;
+		return 0;
+	}
+	if (S_ISLNK(place.st.st_mode) &&
+		(walk->obs->product->recursive || is_wanted(walk, path)))
+		return visit_link(walk, path, ret_is_dir);
+	return S_ISREG(place.st.st_mode) && is_wanted(walk, path)
+	               ? add_file(walk, &place)
+	               : 0;
+}
+
+static int walk_folder(struct spg_walk *walk, const char *path, int depth);
+
+static int list_local(struct spg_walk *walk, const struct folder *folder, int fd)
+{
+	bool recursive = walk->obs->product->recursive;
+	const struct dirent *entry;
+	DIR *dir = fdopendir(fd);
+	int r = 0;
+
+	if (!dir) {
+		close(fd);
+		return SPG_ERR_NOMEM;
+	}
+	while (r == 0 && (errno = 0, entry = readdir(dir))) {
+		char path[PATH_MAX];
+		bool is_dir = false;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		/* Most names of a large directory are not ours: spare the stat. */
+		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN &&
+			!(recursive && entry->d_type == DT_LNK) &&
+			!spg_product_has_name(walk->obs->product, entry->d_name) &&
+			!walk->extra)
+			continue;
+		if (entry->d_type == DT_DIR && !recursive)
+			continue;
+		r = visit_name(walk, folder, dirfd(dir), entry->d_name, &is_dir);
+		if (r == 0 && is_dir && recursive &&
+			snprintf(path, sizeof(path), "%s/%s",
+				strcmp(folder->path, "/") == 0 ? "" : folder->path,
+				entry->d_name) < (int)sizeof(path))
+			r = walk_folder(walk, path, folder->depth + 1);
+		if (walk->cancel && atomic_load(walk->cancel))
+			r = SPG_ERR_TIMEOUT;
+	}
+	if (r == 0 && errno)
+		r = lack_file(walk, folder->path, strerror(errno));
+	closedir(dir);
+	return r;
+}
+
+static int lack_foreign(struct spg_walk *walk, const struct folder *folder, int err)
+{
+	const char *type = folder->mount ? folder->mount->type : "unknown";
+
+	/* Nobody goes into the directories below. */
+	if (err < 0 || walk->obs->product->recursive)
+		walk->obs->unlisted = true;
+	if (err == SPG_ERR_TIMEOUT)
+		return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
+			"a directory", "see whether its server is there: mount, df",
+			"%s (%s) does not answer", folder->path, type);
+	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true, "users elsewhere",
+		"run spguardd where the files are served from, and ask there",
+		"%s is on a %s filesystem: only this machine's users are seen",
+		folder->path, type);
+}
+
+/* Holders on this machine can be found; others cannot, so it is never safe. */
+static int list_foreign(struct spg_walk *walk, const struct folder *folder)
+{
+	struct spg_listing *listing = NULL;
+	int r = spg_list_bounded(folder->real_path, FOREIGN_TIMEOUT_MS, &listing);
+
+	if (r == SPG_ERR_NOMEM)
+		return r;
+	if (r < 0)
+		return lack_foreign(walk, folder, r);
+	if (listing->errnum)
+		r = lack_file(walk, folder->path, strerror(listing->errnum));
+	for (size_t i = 0; r == 0 && i < listing->n; i++) {
+		char path[PATH_MAX], real_path[PATH_MAX];
+		struct spg_place place = {.path = path,
+			.real_path = real_path,
+			.st = listing->files[i].st,
+			.mount = folder->mount};
+
+		if (snprintf(path, sizeof(path), "%s/%s", folder->path,
+			    listing->files[i].name) >= (int)sizeof(path) ||
+			snprintf(real_path, sizeof(real_path), "%s/%s",
+				folder->real_path,
+				listing->files[i].name) >= (int)sizeof(real_path))
+			continue;
+		if (is_wanted(walk, path))
+			r = add_file(walk, &place);
+	}
+	spg_listing_destroy(listing);
+	return r == 0 ? lack_foreign(walk, folder, 0) : r;
+}
+
+/* Watch the real directories below an overlay under the merged one's name. */
+static int mark_layers(struct spg_walk *walk, const struct folder *folder)
+{
+	const char *below = strcmp(folder->mount->path, "/") == 0
+	                            ? folder->real_path
+	                            : folder->real_path + strlen(folder->mount->path);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < 500; i++) {
+		char *layer = spg_mount_layer(
+			folder->mount, i == 0 ? "upperdir" : "lowerdir", i ? i - 1 : 0);
+		char path[PATH_MAX];
+		int fd;
+
+		if (!layer && i > 0)
+			break;
+		if (!layer || layer[0] != '/') {
+			free(layer);
+			continue;
+		}
+		snprintf(path, sizeof(path), "%s%s%s", layer,
+			strcmp(folder->mount->root, "/") == 0 ? ""
+							      : folder->mount->root,
+			below);
+		free(layer);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && spg_errno_is_shortage(errno))
+			return SPG_ERR_LIMIT;
+		if (fd < 0)
+			continue;
+		r = spg_marks_add(walk->marks, fd, folder->path, SPG_MARK_DIRECTORY);
+		close(fd);
+	}
+	return r == SPG_ERR_NOMEM || r == SPG_ERR_LIMIT ? r : 0;
+}
+
+/* Without events a proof cannot tell that nothing happened meanwhile. */
+static int lack_events(struct spg_walk *walk, const char *path, int err)
+{
+	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
+		"events of a directory",
+		err == SPG_ERR_LIMIT
+			? "raise fs.fanotify.max_user_groups and max_user_marks, "
+			  "fs.inotify.max_user_watches and max_user_instances "
+			  "(sysctl), and the limit of open files (LimitNOFILE=)"
+		: err == SPG_ERR_UNSUPPORTED
+			? "use the tier \"bpf\", or a newer kernel: from 6.8 on for "
+			  "a subvolume of btrfs, from 6.6 on for an overlay"
+			: "see \"file events\" in: spguard doctor",
+		"%s cannot be watched: %s", path, spg_err_text(err));
+}
+
+static int mark_folder(struct spg_walk *walk, const struct folder *folder, int fd)
+{
+	int r;
+
+	if (!walk->marks)
+		return 0;
+	r = spg_marks_add(walk->marks, fd, folder->path, SPG_MARK_DIRECTORY);
+	if (r == 0 && folder->mount && folder->mount->class == SPG_FS_OVERLAY)
+		r = mark_layers(walk, folder);
+	return r == SPG_ERR_NOMEM || r == 0 ? r : lack_events(walk, folder->path, r);
+}
+
+static int walk_local(struct spg_walk *walk, const struct folder *folder)
+{
+	int fd = open(
+		folder->real_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	int r;
+
+	if (fd < 0) {
+		/* A subdirectory that vanished is no lack; its event has come. */
+		if (errno == ENOENT && folder->depth > 0)
+			return 0;
+		walk->obs->unlisted = true;
+		return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
+			"a directory",
+			errno == ENOTDIR ? "name its directory instead"
+					 : "let the daemon read it: it needs "
+					   "CAP_DAC_READ_SEARCH",
+			"%s cannot be opened: %s", folder->path, strerror(errno));
+	}
+	if (fstat(fd, &st) < 0 ||
+		(folder->depth > 0 && was_walked(walk, folder, spg_id_of(&st)))) {
+		close(fd);
+		return 0;
+	}
+	r = add_landmark(walk, folder->path, folder->real_path, &st);
+	if (r == 0)
+		r = mark_folder(walk, folder, fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return list_local(walk, folder, fd);
+}
+
+static int lack_missing(struct spg_walk *walk, const char *path)
+{
+	const struct spg_product *product = walk->obs->product;
+	const char *origin = "the configuration";
+
+	for (size_t i = 0; i < product->n_directories; i++)
+		if (strcmp(product->directories[i].path, path) == 0)
+			origin = product->directories[i].origin;
+	/* It may be unmounted, and its files in use all the same. */
+	walk->obs->unlisted = true;
+	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true, "a directory",
+		"create it, or take it out of the product, or the product out of the "
+		"configuration, then: spguard reload",
+		"%s does not exist (%s)", path, origin);
+}
+
+static int walk_folder(struct spg_walk *walk, const char *path, int depth)
+{
+	struct folder folder = {.path = path, .depth = depth};
+	char real_path[PATH_MAX];
+	int r;
+
+	if (walk->progress)
+		walk->progress(walk->user, path);
+	if (depth > DEPTH_MAX)
+		return lack_file(walk, path, "directories are nested too deep");
+	r = spg_resolve(walk->mounts, path, real_path, &folder.mount);
+	if (r == SPG_ERR_NOT_FOUND)
+		return depth == 0 ? lack_missing(walk, path) : 0;
+	if (r == SPG_ERR_NOMEM)
+		return r;
+	if (r < 0)
+		return lack_file(walk, path, spg_err_text(r));
+	if (r == SPG_RESOLVE_FOREIGN) {
+		folder.real_path = path;
+		return list_foreign(walk, &folder);
+	}
+	folder.real_path = real_path;
+	folder.has_mounts = spg_mounts_any_below(walk->mounts, real_path);
+	return walk_local(walk, &folder);
+}
+
+/*
+ * Watch every directory above @path, so that a part of the path that appears,
+ * vanishes or is replaced is an event; those that are there.
+ */
+static int mark_ancestors(struct spg_walk *walk, const char *path)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(part))
+		return 0;
+	memcpy(part, path, len + 1);
+	for (;;) {
+		const struct spg_mount *mount;
+		char *slash = strrchr(part, '/');
+		int fd, r;
+
+		if (!slash || part[1] == '\0')
+			return 0;
+		slash[slash == part] = '\0';
+		mount = spg_mounts_find(walk->mounts, part);
+		if (mount && mount->class == SPG_FS_FOREIGN)
+			continue;
+		fd = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && spg_errno_is_shortage(errno))
+			return lack_events(walk, part, SPG_ERR_LIMIT);
+		if (fd < 0)
+			continue;
+		r = spg_marks_add(walk->marks, fd, part, SPG_MARK_ANCESTOR);
+		close(fd);
+		if (r == SPG_ERR_LIMIT)
+			return lack_events(walk, part, r);
+		if (r == SPG_ERR_NOMEM)
+			return r;
+	}
+}
+
+/* The ways to a product's directories, while they are found. */
+struct ways {
+	char **paths;
+	size_t n, size;
+};
+
+static int add_way(void *user, const char *path)
+{
+	struct ways *ways = user;
+	char *copy = strdup(path);
+
+	if (!copy || spg_array_reserve(&ways->paths, ways->n, &ways->size,
+			     sizeof(*ways->paths)) < 0) {
+		free(copy);
+		return SPG_ERR_NOMEM;
+	}
+	ways->paths[ways->n++] = copy;
+	return 0;
+}
+
+/* Watch what is above the product's directories, and above every link that leads to
+ * one: where it leads may change far from both. */
+static int mark_ways(struct spg_walk *walk)
+{
+	const struct spg_product *product = walk->obs->product;
+	struct ways ways = {0};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < product->n_directories; i++) {
+		const char *path = product->directories[i].path;
+		const struct spg_mount *mount;
+		char real_path[PATH_MAX];
+
+		r = mark_ancestors(walk, path);
+		if (r == 0)
+			r = spg_resolve_by_links(
+				walk->mounts, path, real_path, &mount, add_way, &ways);
+		if (r == 0)
+			r = add_way(&ways, real_path);
+		else if (r != SPG_ERR_NOMEM)
+			r = 0; /* the walk tells why */
+	}
+	for (size_t i = 0; r == 0 && i < ways.n; i++)
+		r = mark_ancestors(walk, ways.paths[i]);
+	if (r == 0)
+		r = spg_marks_set_ways(walk->marks, product->name, ways.paths, ways.n);
+	for (size_t i = 0; i < ways.n; i++)
+		free(ways.paths[i]);
+	free(ways.paths);
+	return r;
+}
+
+int spg_walk_all(struct spg_walk *walk)
+{
+	const struct spg_product *product = walk->obs->product;
+	int r = index_known(walk);
+
+	if (r == 0 && walk->marks)
+		r = mark_ways(walk);
+	for (size_t i = 0; r == 0 && i < product->n_directories; i++) {
+		r = walk_folder(walk, product->directories[i].path, 0);
+		if (r == 0 && walk->marks)
+			spg_marks_end_walk(walk->marks, product->directories[i].path);
+	}
+	return r;
+}
+
+int spg_walk_some(struct spg_walk *walk, char *const *paths, size_t n)
+{
+	int r = index_known(walk);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		char folder_path[PATH_MAX], real_path[PATH_MAX];
+		struct folder folder = {.path = folder_path, .real_path = real_path};
+		const char *name = spg_path_base(paths[i]);
+		bool is_dir;
+		int fd;
+
+		snprintf(folder_path, sizeof(folder_path), "%.*s",
+			(int)(name - paths[i] > 1 ? name - paths[i] - 1 : 1), paths[i]);
+		if (spg_resolve(walk->mounts, folder_path, real_path, &folder.mount) !=
+			0)
+			continue; /* gone, or foreign: a full survey tells */
+		fd = open(real_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && spg_errno_is_shortage(errno))
+			r = lack_file(walk, paths[i], strerror(errno));
+		if (fd < 0)
+			continue;
+		folder.has_mounts = true;
+		r = visit_name(walk, &folder, fd, name, &is_dir);
+		close(fd);
+	}
+	return r;
+}

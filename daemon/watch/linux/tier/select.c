@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/tier/select.h"
+
+#include <stdio.h>
+
+#include "common/err.h"
+#include "common/log.h"
+
+static void add_row(struct spg_ladder *ladder, const struct spg_mechanism *row)
+{
+	ladder->rows[ladder->n_rows++] = *row;
+}
+
+/* What a higher tier lacked, as a row of the lower one. */
+static void add_reason(struct spg_ladder *ladder, const char *name,
+	const struct spg_bpf_reason *reason)
+{
+	struct spg_mechanism row = {.name = name, .spared = true};
+
+	snprintf(row.detail, sizeof(row.detail), "%s", reason->why);
+	snprintf(row.remedy, sizeof(row.remedy), "%s", reason->remedy);
+	add_row(ladder, &row);
+}
+
+static const struct spg_mechanism *first_broken(
+	const struct spg_mechanism *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!rows[i].works)
+			return &rows[i];
+	return NULL;
+}
+
+static void let_go(struct spg_ladder *ladder, struct spg_surveyor *surveyor)
+{
+	spg_trace_destroy(ladder->trace);
+	spg_look_destroy(ladder->look);
+	ladder->trace = NULL;
+	ladder->look = NULL;
+	surveyor->look = NULL;
+}
+
+/* Lock events and the process table are worth having, and can be spared. */
+static void open_trace(struct spg_ladder *ladder, struct spg_bpf_reason *reason)
+{
+	int r = spg_trace_create(&ladder->trace, reason);
+
+	if (r < 0)
+		spg_warning("no lock events: %s; %s", reason->why, reason->remedy);
+}
+
+/* Take the tier "bpf". Returns 0, or an error with *reason. */
+static int try_bpf(struct spg_ladder *ladder, struct spg_surveyor *surveyor,
+	const char *scratch_dir, struct spg_bpf_reason *reason)
+{
+	struct spg_mechanism rows[SPG_PROOFS], trace_rows[SPG_PROOFS_TRACE];
+	struct spg_bpf_reason trace_reason = {"", ""};
+	const struct spg_mechanism *broken;
+	int r = spg_look_create(&ladder->look, reason);
+
+	if (r < 0)
+		return r;
+	surveyor->look = ladder->look;
+	open_trace(ladder, &trace_reason);
+	spg_selftest_run(surveyor, ladder->trace, scratch_dir, rows, trace_rows);
+	/* The last is about what may be seen, in any tier. */
+	broken = first_broken(rows, SPG_PROOF_EVERYBODY);
+	if (broken) {
+		snprintf(reason->why, sizeof(reason->why), "%.60s: %.90s", broken->name,
+			broken->detail);
+		snprintf(reason->remedy, sizeof(reason->remedy), "%s", broken->remedy);
+		let_go(ladder, surveyor);
+		return SPG_ERR_UNSUPPORTED;
+	}
+	for (int i = 0; i < SPG_PROOFS; i++)
+		add_row(ladder, &rows[i]);
+	if (!ladder->trace) {
+		add_reason(ladder, "lock events (BPF)", &trace_reason);
+		return 0;
+	}
+	for (int i = 0; i < SPG_PROOFS_TRACE; i++) {
+		trace_rows[i].spared = true;
+		add_row(ladder, &trace_rows[i]);
+	}
+	if (first_broken(trace_rows, SPG_PROOFS_TRACE)) {
+		spg_trace_destroy(ladder->trace);
+		ladder->trace = NULL;
+	}
+	return 0;
+}
+
+static int take_procfs(struct spg_ladder *ladder, struct spg_surveyor *surveyor,
+	const char *scratch_dir)
+{
+	struct spg_mechanism rows[SPG_PROOFS];
+
+	ladder->tier = "procfs";
+	spg_selftest_run(surveyor, NULL, scratch_dir, rows, NULL);
+	for (int i = 0; i < SPG_PROOFS; i++)
+		add_row(ladder, &rows[i]);
+	return 0;
+}
+
+int spg_ladder_climb(struct spg_ladder *ladder, enum spg_tier wanted,
+	struct spg_surveyor *surveyor, const char *scratch_dir)
+{
+	struct spg_bpf_reason reason = {"", ""};
+	int r;
+
+	*ladder = (struct spg_ladder){.tier = "bpf"};
+	if (wanted == SPG_TIER_PROCFS)
+		return take_procfs(ladder, surveyor, scratch_dir);
+	spg_bpf_log();
+	r = try_bpf(ladder, surveyor, scratch_dir, &reason);
+	if (r == 0 || r == SPG_ERR_NOMEM)
+		return r;
+	if (wanted == SPG_TIER_BPF) {
+		spg_error(
+			"the tier \"bpf\" is not possible: %s; %s; or use --tier auto",
+			reason.why, reason.remedy);
+		return r;
+	}
+	add_reason(ladder, "kernel counters (BPF)", &reason);
+	return take_procfs(ladder, surveyor, scratch_dir);
+}
+
+void spg_ladder_finish(struct spg_ladder *ladder)
+{
+	spg_trace_destroy(ladder->trace);
+	spg_look_destroy(ladder->look);
+	*ladder = (struct spg_ladder)SPG_LADDER_NULL;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/linux/tier/selftest.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/text.h"
+
+#define N_SCRATCH 3
+static const char *const scratch_names[N_SCRATCH] = {"free", "mapped", "locked"};
+
+struct child {
+	pid_t pid;
+	int go_fd; /* the child ends when this is closed */
+};
+
+/* In the child: map one scratch file and close it, open and lock the other, say
+ * so, then wait to be let go. Only async-signal-safe calls. */
+static void hold(const char *mapped, const char *locked, int said_fd, int go_fd)
+{
+	int fd = open(mapped, O_RDONLY | O_CLOEXEC);
+	char byte = 'n';
+
+	if (fd >= 0 && mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0) != MAP_FAILED &&
+		close(fd) == 0) {
+		fd = open(locked, O_RDWR | O_CLOEXEC);
+		if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+			byte = 'y';
+	}
+	if (write(said_fd, &byte, 1) == 1)
+		while (read(go_fd, &byte, 1) > 0)
+			;
+	_exit(0);
+}
+
+static int start_child(const char *mapped, const char *locked, struct child *ret)
+{
+	int said[2] = {-1, -1}, go[2] = {-1, -1};
+	char byte = 'n';
+	pid_t pid = -1;
+
+	if (pipe2(said, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0)
+		pid = fork();
+	if (pid == 0) {
+		close(said[0]);
+		close(go[1]);
+		hold(mapped, locked, said[1], go[0]);
+	}
+	if (said[1] >= 0)
+		close(said[1]);
+	if (go[0] >= 0)
+		close(go[0]);
+	if (pid > 0 && read(said[0], &byte, 1) != 1)
+		byte = 'n';
+	if (said[0] >= 0)
+		close(said[0]);
+	*ret = (struct child){.pid = pid, .go_fd = go[1]};
+	return pid > 0 && byte == 'y' ? 0 : SPG_ERR_IO;
+}
+
+static void end_child(struct child *child)
+{
+	if (child->go_fd >= 0)
+		close(child->go_fd);
+	if (child->pid > 0)
+		while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+}
+
+static void set(struct spg_mechanism *row, const char *name, bool works,
+	const char *detail, const char *remedy)
+{
+	*row = (struct spg_mechanism){.name = name, .works = works};
+	snprintf(row->detail, sizeof(row->detail), "%s", detail);
+	snprintf(row->remedy, sizeof(row->remedy), "%s", works ? "" : remedy);
+}
+
+/* What the survey said of one file while the child used the files. */
+struct finding {
+	enum spg_census census;
+	unsigned child, self; /* how they use it */
+};
+
+static struct finding find(
+	const struct spg_observation *obs, const char *name, int32_t child)
+{
+	struct finding found = {.census = SPG_CENSUS_UNKNOWN};
+
+	for (size_t i = 0; i < obs->n_files; i++)
+		if (strcmp(spg_path_base(obs->files[i].file->path), name) == 0)
+			found.census = obs->files[i].census;
+	for (size_t i = 0; i < obs->n_uses; i++) {
+		const struct spg_seen_use *use = &obs->uses[i];
+
+		if (strcmp(spg_path_base(obs->files[use->file].file->path), name) != 0)
+			continue;
+		if (use->process->id.pid == child)
+			found.child |= use->how;
+		if (use->process->id.pid == getpid())
+			found.self |= use->how;
+	}
+	return found;
+}
+
+/* The names of the rows, as users know them, by how the tier looks. */
+static const struct {
+	const char *by_lease, *by_bpf;
+} row_names[] = {
+	[SPG_PROOF_CENSUS] = {"lease probe", "census by counters (BPF)"},
+	[SPG_PROOF_OPEN] = {"descriptors in /proc", "open files (BPF)"},
+	[SPG_PROOF_MAPPED] = {"mappings in /proc", "mappings (BPF)"},
+	[SPG_PROOF_EXECUTING] = {"executables in /proc", "executables (BPF)"},
+	[SPG_PROOF_LOCKED] = {"locks in /proc", "locks in /proc"},
+	[SPG_PROOF_INNOCENCE] = {"not a holder", "not a holder"},
+};
+
+static void tell(struct spg_mechanism rows[], bool bpf, enum spg_proof_of proof,
+	bool works, const char *found, const char *missed, const char *remedy)
+{
+	set(&rows[proof], bpf ? row_names[proof].by_bpf : row_names[proof].by_lease,
+		works, works ? found : missed, remedy);
+}
+
+/* Judge what the survey found while the child held two scratch files, and ran
+ * the daemon's own executable, called @exe. */
+static void judge(const struct spg_observation *obs, bool bpf, const char *exe,
+	int32_t child, struct spg_mechanism ret[SPG_PROOFS])
+{
+	static const char *const see_all = "give the daemon CAP_SYS_PTRACE and /proc "
+					   "without hidepid";
+	struct finding unused = find(obs, "free", child);
+	struct finding mapped = find(obs, "mapped", child);
+	struct finding locked = find(obs, "locked", child);
+	struct finding running = find(obs, exe, child);
+	bool census = mapped.census == SPG_CENSUS_BUSY &&
+	              locked.census == SPG_CENSUS_BUSY &&
+	              unused.census == SPG_CENSUS_FREE;
+
+	tell(ret, bpf, SPG_PROOF_CENSUS, census,
+		"found a file mapped, a file locked, and a file free",
+		"did not tell a file in use from a free one",
+		"run as root, or with CAP_LEASE and CAP_DAC_READ_SEARCH; keep the "
+		"state directory on a local filesystem");
+	tell(ret, bpf, SPG_PROOF_OPEN, (locked.child & SPG_USE_WRITE) != 0,
+		"found who had a file open", "did not find who had a file open",
+		see_all);
+	tell(ret, bpf, SPG_PROOF_MAPPED, mapped.child == SPG_USE_MAPPED,
+		"found who had a file mapped and its descriptor closed",
+		"did not find who had a file mapped", see_all);
+	tell(ret, bpf, SPG_PROOF_EXECUTING, (running.child & SPG_USE_EXECUTING) != 0,
+		"found who ran a program", "did not find who ran a program", see_all);
+	tell(ret, bpf, SPG_PROOF_LOCKED, (locked.child & SPG_USE_LOCKED) != 0,
+		"found who had a file locked", "did not find who had a file locked",
+		"let the daemon read /proc/locks (no ProcSubset=pid)");
+	tell(ret, bpf, SPG_PROOF_INNOCENCE,
+		census && (unused.self | mapped.self | locked.self) == 0,
+		"the daemon itself holds no file",
+		"the daemon was found among the holders",
+		"report this: it is a bug of spguard");
+}
+
+/* Where the daemon's own executable is: every child runs it. False: gone. */
+static bool find_own(char *path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+
+	if (n <= 0)
+		return false;
+	path[n] = '\0';
+	return access(path, F_OK) == 0;
+}
+
+/* @exe: the daemon's executable. */
+static int survey_scratch(struct spg_surveyor *surveyor, const char *dir,
+	const char *exe, struct spg_observation **ret)
+{
+	struct spg_product *product = spg_product_create("selftest");
+	struct spg_survey_scope scope = SPG_SURVEY_SCOPE_NULL;
+	struct spg_survey_request request = {
+		.product = product, .scope = &scope, .attribute = true};
+	struct spg_surveyor quiet = *surveyor;
+	char folder[PATH_MAX];
+	int r = product ? 0 : SPG_ERR_NOMEM;
+
+	quiet.marks = NULL;
+	quiet.trace_files = NULL;
+	quiet.progress = NULL;
+	snprintf(folder, sizeof(folder), "%.*s",
+		(int)(spg_path_base(exe) - exe > 1 ? spg_path_base(exe) - exe - 1 : 1),
+		exe);
+	if (r == 0)
+		r = spg_product_add_directory(product, dir, "self-test");
+	if (r == 0)
+		r = spg_product_add_directory(product, folder, "self-test");
+	for (int i = 0; r == 0 && i < N_SCRATCH; i++)
+		r = spg_product_add_pattern(product, scratch_names[i]);
+	if (r == 0)
+		r = spg_product_add_pattern(product, spg_path_base(exe));
+	if (r == 0)
+		r = spg_survey_run(&quiet, &request, ret);
+	spg_product_unref(product);
+	return r;
+}
+
+/* --- lock events and processes ---------------------------------------------- */
+
+static int copy_inode(void *user, const struct spg_bpf_inode *inode)
+{
+	struct spg_bpf_inode *copy = user;
+
+	if (inode->fd == copy->fd)
+		*copy = *inode;
+	return 0;
+}
+
+/* Have locks of the file at @path told. Returns 0, *ret names it then. */
+static int watch_locks(struct spg_surveyor *surveyor, struct spg_trace *trace,
+	const char *path, struct spg_bpf_inode *ret)
+{
+	int r;
+
+	*ret = (struct spg_bpf_inode){.fd = open(path, SPG_OPEN_NAME)};
+	if (ret->fd < 0)
+		return SPG_ERR_IO;
+	r = spg_look_census(surveyor->look, copy_inode, ret);
+	close(ret->fd);
+	if (r == 0 && ret->inode == 0)
+		r = SPG_ERR_IO;
+	return r == 0 ? spg_trace_watch(trace, &ret->key, 0) : r;
+}
+
+struct heard {
+	int32_t pid;
+	bool locked;
+};
+
+static int hear(void *user, const struct spg_bpf_lock *lock)
+{
+	struct heard *heard = user;
+
+	heard->locked = heard->locked ||
+	                (lock->tgid == heard->pid && lock->kind == SPG_BPF_FLOCK &&
+				lock->result == 0);
+	return 0;
+}
+
+static void judge_trace(struct spg_trace *trace, int32_t child,
+	struct spg_mechanism ret[SPG_PROOFS_TRACE])
+{
+	struct heard heard = {.pid = child};
+	struct spg_bpf_process process;
+	bool known;
+
+	(void)spg_trace_read(trace, hear, &heard);
+	set(&ret[SPG_PROOF_LOCK_EVENTS], "lock events (BPF)", heard.locked,
+		heard.locked ? "told of a lock as it was taken"
+			     : "did not tell of a lock",
+		"locks are read every lock-poll instead; see the log at log-level = "
+		"debug");
+	known = spg_trace_process(trace, child, &process) && process.comm[0];
+	set(&ret[SPG_PROOF_PROCESS_TABLE], "process table (BPF)", known,
+		known ? "knew a process from its start on"
+		      : "did not know a process that was started",
+		"processes that end at once may have no name in the history");
+}
+
+static int create_file(const char *path)
+{
+	int fd = open(path, O_CREAT | O_WRONLY | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return SPG_ERR_IO;
+	if (write(fd, "spguard\n", 8) != 8) {
+		close(fd);
+		return SPG_ERR_IO;
+	}
+	return close(fd) == 0 ? 0 : SPG_ERR_IO;
+}
+
+/* The initial namespaces have fixed numbers (linux/proc_ns.h). */
+static bool is_initial(const char *link, const char *expected)
+{
+	char text[64];
+	ssize_t n = readlink(link, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return strcmp(text, expected) == 0;
+}
+
+/*
+ * The census counts every user of a file that is at its place. Of an old version
+ * that lost its place before the daemon started only the search can tell, and it
+ * has to see everybody.
+ */
+static void judge_view(struct spg_mechanism *row)
+{
+	const char *why = NULL, *remedy = "";
+
+	if (!is_initial("/proc/self/ns/pid", "pid:[4026531836]")) {
+		why = "in a pid namespace: processes outside are not seen";
+		remedy = "run spguardd on the host, outside of containers";
+	} else if (!is_initial("/proc/self/ns/user", "user:[4026531837]")) {
+		why = "in a user namespace: other users' processes are not seen";
+		remedy = "run spguardd on the host, outside of containers";
+	} else if (capng_get_caps_process() < 0 ||
+		   !capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE)) {
+		why = "other users' processes may not be looked into";
+		remedy = "run the daemon as root, or with CAP_SYS_PTRACE";
+	}
+	set(row, "view of all processes", !why,
+		why ? why : "in the first namespaces, with CAP_SYS_PTRACE", remedy);
+}
+
+void spg_selftest_run(struct spg_surveyor *surveyor, struct spg_trace *trace,
+	const char *scratch_dir, struct spg_mechanism ret[SPG_PROOFS],
+	struct spg_mechanism ret_trace[SPG_PROOFS_TRACE])
+{
+	char dir[4000], paths[N_SCRATCH][4096], exe[PATH_MAX];
+	struct spg_observation *obs = NULL;
+	struct child child = {.pid = -1, .go_fd = -1};
+	struct spg_bpf_inode watched;
+	bool has_exe = find_own(exe, sizeof(exe));
+	int r = 0;
+
+	for (int i = 0; i < SPG_PROOF_EVERYBODY; i++)
+		set(&ret[i], "self-test", false, "the self-test could not run",
+			"make the state directory writable, with some space left");
+	for (int i = 0; trace && i < SPG_PROOFS_TRACE; i++)
+		ret_trace[i] = ret[0];
+	snprintf(dir, sizeof(dir), "%s/selftest-XXXXXX", scratch_dir);
+	judge_view(&ret[SPG_PROOF_EVERYBODY]);
+	if (!mkdtemp(dir))
+		return;
+	for (int i = 0; i < N_SCRATCH; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%s/%s", dir, scratch_names[i]);
+		r = r == 0 ? create_file(paths[i]) : r;
+	}
+	if (!has_exe)
+		snprintf(exe, sizeof(exe), "%s", paths[0]);
+	if (r == 0 && trace)
+		r = watch_locks(surveyor, trace, paths[2], &watched);
+	if (r == 0)
+		r = start_child(paths[1], paths[2], &child);
+	if (r == 0)
+		r = survey_scratch(surveyor, dir, exe, &obs);
+	if (r == 0 && trace)
+		judge_trace(trace, child.pid, ret_trace);
+	end_child(&child);
+	if (r == 0)
+		judge(obs, surveyor->look != NULL, spg_path_base(exe), child.pid, ret);
+	if (r == 0 && !has_exe)
+		set(&ret[SPG_PROOF_EXECUTING], ret[SPG_PROOF_EXECUTING].name, true,
+			"not tried: the daemon's own program file was replaced", "");
+	if (trace && r == 0)
+		spg_trace_unwatch(trace, &watched.key);
+	spg_observation_destroy(obs);
+	for (int i = 0; i < N_SCRATCH; i++)
+		(void)unlink(paths[i]);
+	(void)rmdir(dir);
+}
