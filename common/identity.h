@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* A file on this machine, while it exists. @dev and @ino as stat(2) reports
  * them (on Windows: volume serial number and file index). */
@@ -20,6 +21,9 @@ struct spg_proc_id {
 	int32_t pid;
 	uint64_t start;
 };
+
+/* In place of a group: nobody but the owner. */
+#define SPG_GID_NONE ((gid_t)-1)
 
 static inline bool spg_file_id_equal(struct spg_file_id a, struct spg_file_id b)
 {

@@ -39,7 +39,7 @@ struct daemon {
 	struct spg_store *store;
 	struct spg_model *model;
 	struct spg_prover *prover;
-	struct spg_history *history;
+	struct spg_recorder *recorder;
 	struct spg_herald *herald;
 	struct spg_installs installs;
 	struct spg_server *server;
@@ -70,7 +70,7 @@ static void on_event(void *user, struct spg_event *event)
 	if (d->stopping || !spg_model_note(d->model, event))
 		return;
 	if (!event->unattributed) {
-		spg_history_record(d->history, event);
+		spg_recorder_record(d->recorder, event);
 		spg_installs_note(&d->installs, event);
 		spg_holds_note_event(d->holds, event);
 	}
@@ -80,7 +80,7 @@ static void on_event(void *user, struct spg_event *event)
 static void record_all(struct daemon *d, struct spg_event_list *changes)
 {
 	for (size_t i = 0; i < changes->n; i++)
-		spg_history_record(d->history, changes->events[i]);
+		spg_recorder_record(d->recorder, changes->events[i]);
 	spg_installs_note_changes(&d->installs, changes);
 }
 
@@ -89,7 +89,7 @@ static void on_lock(void *user, const struct spg_lock_note *note)
 	struct daemon *d = user;
 	struct spg_event_list changes = SPG_EVENT_LIST_NULL;
 
-	if (d->stopping || !d->history)
+	if (d->stopping || !d->recorder)
 		return;
 	if (spg_model_note_lock(d->model, note, &changes))
 		spg_prover_kick(d->prover, false);
@@ -117,9 +117,9 @@ static void on_gap(void *user, enum spg_gap_reason reason, int64_t since_ns,
 		.until_ns = until_ns,
 		.count = count};
 
-	if (d->stopping || !d->history)
+	if (d->stopping || !d->recorder)
 		return;
-	spg_history_gap(d->history, &gap, detail);
+	spg_recorder_gap(d->recorder, &gap, detail);
 	spg_model_distrust(d->model, SPG_NO_FILE);
 	spg_installs_look(&d->installs, NULL);
 	spg_prover_kick(d->prover, true);
@@ -159,6 +159,23 @@ static void on_exit_of_process(void *user, struct spg_proc_id id)
 	spg_model_note_exit(d->model, id);
 	spg_installs_note_exit(&d->installs, id);
 	spg_prover_kick(d->prover, true);
+}
+
+/* --- from the recorder ------------------------------------------------------ */
+
+static void on_recorded(void *user, const struct spg_event *event)
+{
+	const struct daemon *d = user;
+
+	spg_herald_note(d->herald, event);
+}
+
+static void on_announced(void *user, const struct spg_event *event)
+{
+	const struct daemon *d = user;
+
+	if (d->server)
+		spg_server_publish(d->server, event);
 }
 
 /* --- from the prover ------------------------------------------------------- */
@@ -325,7 +342,7 @@ static void on_watch_stopped(void *user)
 	if (!d->watch_hangs)
 		d->watch->ops->destroy(d->watch);
 	d->watch = NULL;
-	spg_history_stop(d->history);
+	spg_recorder_stop(d->recorder);
 	spg_store_stop(d->store, STORE_STOP_MS, on_store_closed, d);
 }
 
@@ -352,8 +369,6 @@ static void on_server_closed(void *user)
 	struct daemon *d = user;
 
 	d->server = NULL;
-	if (d->history)
-		spg_history_set_server(d->history, NULL);
 	if (d->prover)
 		spg_prover_stop(d->prover, on_prover_stopped, d);
 	else
@@ -463,8 +478,8 @@ static void on_stored_gap(void *user, struct spg_event *gap)
 {
 	const struct daemon *d = user;
 
-	if (d->history)
-		spg_history_announce_stored(d->history, gap);
+	if (d->recorder)
+		spg_recorder_announce_stored(d->recorder, gap);
 }
 
 static int start_store(struct daemon *d, struct spg_store_origin *ret)
@@ -510,7 +525,7 @@ static void record(void *user, struct spg_event *event)
 {
 	struct daemon *d = user;
 
-	spg_history_record(d->history, event);
+	spg_recorder_record(d->recorder, event);
 }
 
 static int start_prover(struct daemon *d, const struct spg_store_origin *origin)
@@ -538,8 +553,7 @@ static int start_prover(struct daemon *d, const struct spg_store_origin *origin)
 	d->service.sessions = d->installs.sessions;
 	d->service.sidesteps = d->installs.sidesteps;
 	d->service.holds = d->holds;
-	spg_history_set_service(d->history, &d->service);
-	spg_history_set_server(d->history, d->server);
+	d->service.counters = spg_recorder_counters(d->recorder);
 	return 0;
 }
 
@@ -564,7 +578,7 @@ static void record_downtime(struct daemon *d, const struct spg_store_origin *ori
 
 	if (origin->is_new || origin->began_anew || origin->last_alive_ns == 0)
 		return;
-	spg_history_gap(d->history, &gap,
+	spg_recorder_gap(d->recorder, &gap,
 		origin->clean_stop ? "spguardd was stopped"
 				   : "spguardd ended without a clean stop");
 }
@@ -573,7 +587,7 @@ static void record_of_hold(void *user, struct spg_event *event)
 {
 	const struct daemon *d = user;
 
-	spg_history_record(d->history, event);
+	spg_recorder_record(d->recorder, event);
 }
 
 static int make_holds(struct daemon *d)
@@ -592,6 +606,8 @@ static int make_holds(struct daemon *d)
  */
 static int start(struct daemon *d)
 {
+	const struct spg_recorder_listener listener = {
+		.on_recorded = on_recorded, .on_announced = on_announced, .user = d};
 	struct spg_store_origin origin = {.records = NULL};
 	int r;
 
@@ -610,10 +626,10 @@ static int start(struct daemon *d)
 	if (r < 0)
 		return r;
 	d->model = spg_model_create(origin.last_interval);
-	d->history = spg_history_create(&d->loop, d->store, origin.last_event_id);
-	if (!d->model || !d->history)
+	d->recorder = spg_recorder_create(
+		&d->loop, d->store, origin.last_event_id, &listener);
+	if (!d->model || !d->recorder)
 		return SPG_ERR_NOMEM;
-	spg_history_set_herald(d->history, d->herald);
 	if (d->watch->lock_events)
 		spg_model_expect_lock_events(d->model);
 	r = make_holds(d);
@@ -674,7 +690,7 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 		spg_error("the loop still had handles at the end: a bug of spguard");
 	spg_installs_finish(&d.installs);
 	spg_holds_destroy(d.holds);
-	spg_history_destroy(d.history);
+	spg_recorder_destroy(d.recorder);
 	spg_herald_destroy(d.herald);
 	spg_model_destroy(d.model);
 	spg_access_finish(&d.access);

@@ -13,7 +13,6 @@
 #include "common/listen_address.h"
 #include "common/log.h"
 #include "daemon/model/product.h"
-#include "daemon/watch/watch.h"
 
 #define SPG_CONFIG_DEFAULT_PATH SPG_SYSCONFDIR "/spguard/spguard.conf"
 

@@ -9,7 +9,6 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
-#include "daemon/serve/listener.h"
 
 static int no_such_group(const struct spg_config *config, const char *key,
 	const char *name, struct spg_buf *problems)

@@ -11,10 +11,11 @@
 #include <sys/types.h>
 
 #include "common/buf.h"
+#include "common/identity.h"
 #include "daemon/config/config.h"
 
 struct spg_access {
-	gid_t gid; /* of the socket; SPG_GID_NONE (serve/listener.h): root only */
+	gid_t gid; /* of the socket; SPG_GID_NONE: root only */
 	bool has_admin_group;
 	gid_t admin_gid;
 	uid_t *admins; /* members of the admin group */

@@ -52,6 +52,13 @@ struct spg_event {
 	bool durable; /* on disk before it is announced to subscribers */
 };
 
+/* What was recorded since the daemon started. */
+struct spg_event_counters {
+	uint64_t events[SPG_EVENT_KINDS];
+	uint64_t gaps[SPG_GAP_REASONS];
+	int64_t last_id; /* the highest number given, ever; 0: none yet */
+};
+
 /**
  * A new event with one reference; takes references of its own on @file and
  * @process (either may be NULL). kinds is the kind's bit, the rest zero; the

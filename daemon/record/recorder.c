@@ -11,12 +11,10 @@
 /* One gap row tells of this much merging. */
 #define MERGE_WINDOW_MS 1000
 
-struct spg_history {
+struct spg_recorder {
 	struct spg_store *store;
-	struct spg_server *server;
-	struct spg_herald *herald;
-	struct spg_service *service;
-	int64_t last_id;
+	struct spg_recorder_listener listener;
+	struct spg_event_counters counters;
 	uv_timer_t merge_timer;
 	struct spg_event_gap merged; /* count 0: none pending */
 	bool stopped;
@@ -24,44 +22,34 @@ struct spg_history {
 
 /* An announcement that waits for the disk. */
 struct owed {
-	struct spg_history *history;
+	struct spg_recorder *recorder;
 	struct spg_event *event;
 };
 
-struct spg_history *spg_history_create(
-	uv_loop_t *loop, struct spg_store *store, int64_t last_id)
+struct spg_recorder *spg_recorder_create(uv_loop_t *loop, struct spg_store *store,
+	int64_t last_id, const struct spg_recorder_listener *listener)
 {
-	struct spg_history *history = calloc(1, sizeof(*history));
+	struct spg_recorder *recorder = calloc(1, sizeof(*recorder));
 
-	if (!history)
+	if (!recorder)
 		return NULL;
-	history->store = store;
-	history->last_id = last_id;
-	uv_timer_init(loop, &history->merge_timer);
-	history->merge_timer.data = history;
-	return history;
+	recorder->store = store;
+	recorder->counters.last_id = last_id;
+	recorder->listener = *listener;
+	uv_timer_init(loop, &recorder->merge_timer);
+	recorder->merge_timer.data = recorder;
+	return recorder;
 }
 
-void spg_history_set_herald(struct spg_history *history, struct spg_herald *herald)
+const struct spg_event_counters *spg_recorder_counters(
+	const struct spg_recorder *recorder)
 {
-	history->herald = herald;
+	return &recorder->counters;
 }
 
-void spg_history_set_server(struct spg_history *history, struct spg_server *server)
+static void announce(struct spg_recorder *recorder, const struct spg_event *event)
 {
-	history->server = server;
-}
-
-void spg_history_set_service(struct spg_history *history, struct spg_service *service)
-{
-	history->service = service;
-	service->last_event_id = history->last_id;
-}
-
-static void announce(struct spg_history *history, struct spg_event *event)
-{
-	if (history->server)
-		spg_server_publish(history->server, event);
+	recorder->listener.on_announced(recorder->listener.user, event);
 }
 
 static void on_durable(void *user, int err)
@@ -70,19 +58,19 @@ static void on_durable(void *user, int err)
 
 	/* Without a disk it is still true. */
 	(void)err;
-	announce(owed->history, owed->event);
+	announce(owed->recorder, owed->event);
 	spg_event_unref(owed->event);
 	free(owed);
 }
 
-static void flush_merged(struct spg_history *history)
+static void flush_merged(struct spg_recorder *recorder)
 {
-	struct spg_event_gap gap = history->merged;
+	struct spg_event_gap gap = recorder->merged;
 
 	if (gap.count == 0)
 		return;
-	history->merged.count = 0;
-	spg_history_gap(history, &gap,
+	recorder->merged.count = 0;
+	spg_recorder_gap(recorder, &gap,
 		"the kernel merged events of one process and file: their order and "
 		"number "
 		"are not known");
@@ -98,50 +86,45 @@ static bool is_merged(const struct spg_event *event)
 	return (event->kinds & (event->kinds - 1)) != 0;
 }
 
-static void note_merged(struct spg_history *history, const struct spg_event *event)
+static void note_merged(struct spg_recorder *recorder, const struct spg_event *event)
 {
-	struct spg_event_gap *merged = &history->merged;
+	struct spg_event_gap *merged = &recorder->merged;
 
 	if (merged->count++ == 0) {
 		*merged = (struct spg_event_gap){
 			.reason = SPG_GAP_MERGED, .since_ns = event->at_ns, .count = 1};
 		uv_timer_start(
-			&history->merge_timer, on_merge_timer, MERGE_WINDOW_MS, 0);
+			&recorder->merge_timer, on_merge_timer, MERGE_WINDOW_MS, 0);
 	}
 	merged->until_ns = event->at_ns;
 }
 
-static void count(struct spg_history *history, const struct spg_event *event)
+static void count(struct spg_recorder *recorder, const struct spg_event *event)
 {
-	if (history->herald)
-		spg_herald_note(history->herald, event);
-	if (!history->service)
-		return;
-	history->service->n_events[event->kind]++;
+	recorder->counters.events[event->kind]++;
 	if (event->kind == SPG_EVENT_GAP)
-		history->service->n_gaps[event->gap.reason]++;
+		recorder->counters.gaps[event->gap.reason]++;
+	recorder->listener.on_recorded(recorder->listener.user, event);
 }
 
-void spg_history_record(struct spg_history *history, struct spg_event *event)
+void spg_recorder_record(struct spg_recorder *recorder, struct spg_event *event)
 {
 	struct owed *owed = event->durable ? calloc(1, sizeof(*owed)) : NULL;
 
-	event->id = ++history->last_id;
-	if (history->service)
-		history->service->last_event_id = event->id;
-	count(history, event);
-	spg_store_append(history->store, event);
-	if (is_merged(event) && !history->stopped)
-		note_merged(history, event);
+	event->id = ++recorder->counters.last_id;
+	count(recorder, event);
+	spg_store_append(recorder->store, event);
+	if (is_merged(event) && !recorder->stopped)
+		note_merged(recorder, event);
 	if (!owed) {
-		announce(history, event);
+		announce(recorder, event);
 		return;
 	}
-	*owed = (struct owed){history, spg_event_ref(event)};
-	spg_store_flush(history->store, on_durable, owed);
+	*owed = (struct owed){recorder, spg_event_ref(event)};
+	spg_store_flush(recorder->store, on_durable, owed);
 }
 
-void spg_history_gap(struct spg_history *history, const struct spg_event_gap *gap,
+void spg_recorder_gap(struct spg_recorder *recorder, const struct spg_event_gap *gap,
 	const char *detail)
 {
 	struct spg_event *event =
@@ -155,26 +138,27 @@ void spg_history_gap(struct spg_history *history, const struct spg_event_gap *ga
 		spg_error("a gap in the history is not recorded: %s",
 			spg_err_text(SPG_ERR_NOMEM));
 	else
-		spg_history_record(history, event);
+		spg_recorder_record(recorder, event);
 	spg_event_unref(event);
 }
 
-void spg_history_announce_stored(struct spg_history *history, struct spg_event *gap)
+void spg_recorder_announce_stored(
+	struct spg_recorder *recorder, const struct spg_event *gap)
 {
-	count(history, gap);
-	announce(history, gap);
+	count(recorder, gap);
+	announce(recorder, gap);
 }
 
-void spg_history_stop(struct spg_history *history)
+void spg_recorder_stop(struct spg_recorder *recorder)
 {
-	if (!history || history->stopped)
+	if (!recorder || recorder->stopped)
 		return;
-	flush_merged(history);
-	history->stopped = true;
-	uv_close((uv_handle_t *)&history->merge_timer, NULL);
+	flush_merged(recorder);
+	recorder->stopped = true;
+	uv_close((uv_handle_t *)&recorder->merge_timer, NULL);
 }
 
-void spg_history_destroy(struct spg_history *history)
+void spg_recorder_destroy(struct spg_recorder *recorder)
 {
-	free(history);
+	free(recorder);
 }

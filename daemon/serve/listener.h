@@ -14,7 +14,7 @@
 
 #include <uv.h>
 
-#define SPG_GID_NONE ((gid_t)-1)
+#include "common/identity.h"
 
 struct spg_listener_config {
 	const char *path; /* absolute */

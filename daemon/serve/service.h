@@ -37,10 +37,8 @@ struct spg_service {
 	 * line each. */
 	int64_t refused_ns;
 	const char *refused_for;
-	int64_t started_ns;                 /* UTC */
-	uint64_t n_events[SPG_EVENT_KINDS]; /* since the start */
-	uint64_t n_gaps[SPG_GAP_REASONS];
-	int64_t last_event_id; /* 0: none yet */
+	int64_t started_ns; /* UTC */
+	const struct spg_event_counters *counters;
 
 	/* Read the configuration again. Returns 0; SPG_ERR_INVALID when the file
 	 * is bad (the old configuration goes on; @problems has one line for each

@@ -432,6 +432,7 @@ void world_init(struct world *world)
 	snprintf(world->dir, sizeof(world->dir), "/tmp/serve-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(world->dir));
 	snprintf(world->path, sizeof(world->path), "%s/s", world->dir);
+	world->counters.last_id = 41;
 	world->service = (struct spg_service){
 		.loop = &world->loop,
 		.watch = &fake_watch,
@@ -439,7 +440,7 @@ void world_init(struct world *world)
 		.database_path = "/var/lib/spguard/spguard.db",
 		.config_path = "",
 		.started_ns = 1,
-		.last_event_id = 41,
+		.counters = &world->counters,
 		.reload = on_reload,
 		.is_admin = on_is_admin,
 		.user = world->fake,

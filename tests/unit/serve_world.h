@@ -23,6 +23,7 @@ struct fake;
 struct world {
 	uv_loop_t loop;
 	char dir[64], path[80];
+	struct spg_event_counters counters;
 	struct spg_service service;
 	struct spg_server *server;
 	struct spg_limits limits; /* change before world_start() */

@@ -151,7 +151,7 @@ static void on_settled(void *user, int err)
 		flush_fail(flush, err);
 		return;
 	}
-	flush->last_id = flush->call->service->last_event_id;
+	flush->last_id = flush->call->service->counters->last_id;
 	spg_store_flush(flush->call->service->store, on_flushed, flush);
 }
 

@@ -175,7 +175,8 @@ static void put_events(struct metrics *m)
 		const struct spg_metric_label label = {
 			"kind", spg_event_kind_name(kind)};
 
-		spg_exposition_sample(&m->e, &label, 1, m->service->n_events[kind]);
+		spg_exposition_sample(
+			&m->e, &label, 1, m->service->counters->events[kind]);
 	}
 	spg_exposition_family(&m->e, "spguard_gaps", SPG_METRIC_COUNTER,
 		"Stretches in which events may be missing, by reason.");
@@ -183,7 +184,8 @@ static void put_events(struct metrics *m)
 		const struct spg_metric_label label = {
 			"reason", spg_gap_reason_name(reason)};
 
-		spg_exposition_sample(&m->e, &label, 1, m->service->n_gaps[reason]);
+		spg_exposition_sample(
+			&m->e, &label, 1, m->service->counters->gaps[reason]);
 	}
 }
 

@@ -184,7 +184,7 @@ static json_t *render_event_counts(const struct spg_service *service)
 
 	for (int i = 0; i < SPG_EVENT_KINDS; i++)
 		r |= json_object_set_new(out, spg_event_kind_name(i),
-			json_integer((json_int_t)service->n_events[i]));
+			json_integer((json_int_t)service->counters->events[i]));
 	return spg_render_done(out, r);
 }
 
@@ -195,7 +195,7 @@ static json_t *render_gap_counts(const struct spg_service *service)
 
 	for (int i = 0; i < SPG_GAP_REASONS; i++)
 		r |= json_object_set_new(out, spg_gap_reason_name(i),
-			json_integer((json_int_t)service->n_gaps[i]));
+			json_integer((json_int_t)service->counters->gaps[i]));
 	return spg_render_done(out, r);
 }
 

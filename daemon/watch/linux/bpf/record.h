@@ -165,6 +165,7 @@ struct spg_bpf_held {
 #define SPG_BPF_INODE_BITS     65536
 #define SPG_BPF_INODE_BIT(ino) (((ino) ^ (ino) >> 16) & (SPG_BPF_INODE_BITS - 1))
 
+/* With the numbers of enum spg_lock_kind, which BPF programs cannot include. */
 enum spg_bpf_lock_kind {
 	SPG_BPF_FLOCK,
 	SPG_BPF_POSIX,

@@ -10,8 +10,15 @@
 #include <bpf/libbpf.h>
 
 #include "common/err.h"
+#include "common/kind.h"
 #include "daemon/watch/linux/bpf/trace.skel.h"
 #include "daemon/watch/linux/bpf/types.h"
+
+_Static_assert((int)SPG_BPF_FLOCK == SPG_LOCK_FLOCK &&
+		       (int)SPG_BPF_POSIX == SPG_LOCK_POSIX &&
+		       (int)SPG_BPF_OFD == SPG_LOCK_OFD &&
+		       (int)SPG_BPF_LEASE == SPG_LOCK_LEASE,
+	"one set of numbers");
 
 struct spg_trace {
 	struct trace *programs; /* owns the maps, for as long as it all lasts */

@@ -6,7 +6,6 @@
 
 #include "common/clock.h"
 #include "common/err.h"
-#include "daemon/watch/linux/survey/locks.h"
 
 #define LOOK_MS      10
 /* Records in one go, before other handles of the loop get their turn. */
@@ -123,7 +122,7 @@ static void deliver(struct spg_lock_events *e, const struct spg_bpf_lock *record
 		.owner = record->owner,
 		.at_ns = (int64_t)record->at_ns + spg_clock_wall_ns() -
 	                 spg_clock_mono_ns(),
-		.lock = {.kind = spg_lock_kind_of_bpf(record->kind),
+		.lock = {.kind = (enum spg_lock_kind)record->kind,
 			.mode = record->type == 1 ? SPG_LOCK_WRITE : SPG_LOCK_READ,
 			.start = record->start,
 			.end = record->end}};

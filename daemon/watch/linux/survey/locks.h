@@ -29,9 +29,6 @@ struct spg_lock_line {
  */
 bool spg_lock_line_parse(const char *line, struct spg_lock_line *ret);
 
-/** The kind that a record of BPF tells as @kind (enum spg_bpf_lock_kind). */
-enum spg_lock_kind spg_lock_kind_of_bpf(uint8_t kind);
-
 /** Sort the locks of @obs, and take out what is there twice. */
 void spg_locks_sort(struct spg_observation *obs);
 

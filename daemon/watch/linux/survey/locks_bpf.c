@@ -27,21 +27,6 @@ static int on_held(void *user, const struct spg_bpf_held *held)
 	return r;
 }
 
-enum spg_lock_kind spg_lock_kind_of_bpf(uint8_t kind)
-{
-	switch ((enum spg_bpf_lock_kind)kind) {
-	case SPG_BPF_FLOCK:
-		return SPG_LOCK_FLOCK;
-	case SPG_BPF_POSIX:
-		return SPG_LOCK_POSIX;
-	case SPG_BPF_OFD:
-		return SPG_LOCK_OFD;
-	case SPG_BPF_LEASE:
-		break;
-	}
-	return SPG_LOCK_LEASE;
-}
-
 /* The use that process @pid makes of @file, or SPG_NO_FILE. */
 static size_t find_use(const struct spg_observation *obs, size_t file, int32_t pid)
 {
@@ -57,7 +42,7 @@ static int add_lock(
 {
 	struct spg_observation *obs = s->obs;
 	struct spg_seen_lock lock = {.file = file,
-		.kind = spg_lock_kind_of_bpf(held->kind),
+		.kind = (enum spg_lock_kind)held->kind,
 		.mode = held->type == 1 ? SPG_LOCK_WRITE : SPG_LOCK_READ,
 		.state = held->waits ? SPG_LOCK_WAITING : SPG_LOCK_HELD,
 		.start = held->start,
