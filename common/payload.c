@@ -14,21 +14,41 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "common/identity.h"
-#include "common/payload_files.h"
+#include "common/pe_file.h"
 #include "common/text.h"
 
 #define READ_BYTES 65536
+
+struct reader {
+	struct spg_payload *payload;
+	const struct spg_payload_progress *progress; /* NULL: not wanted */
+	uint64_t n_bytes;                            /* read of the files before */
+	uint64_t bytes_end; /* of the file that is read: not further than this */
+};
+
+static void finish_file(struct spg_payload_file *file)
+{
+	free(file->path);
+	free(file->version);
+}
+
+static void finish_files(struct spg_payload *payload)
+{
+	for (size_t i = 0; i < payload->n_files; i++)
+		finish_file(&payload->files[i]);
+	free(payload->files);
+}
 
 void spg_payload_finish(struct spg_payload *payload)
 {
 	for (size_t i = 0; i < payload->n; i++)
 		free(payload->names[i]);
 	free(payload->names);
-	spg_payload_finish_files(payload);
+	finish_files(payload);
 	*payload = (struct spg_payload)SPG_PAYLOAD_NULL;
 }
 
-int spg_payload_fail(struct spg_buf *error, int err, const char *name, const char *why,
+static int fail(struct spg_buf *error, int err, const char *name, const char *why,
 	const char *hint)
 {
 	spg_buf_clear(error);
@@ -39,7 +59,7 @@ int spg_payload_fail(struct spg_buf *error, int err, const char *name, const cha
 	return err;
 }
 
-int spg_payload_fail_errno(struct spg_buf *error, const char *name, int errnum)
+static int fail_errno(struct spg_buf *error, const char *name, int errnum)
 {
 	int err = spg_err_from_errno(errnum);
 	const char *hint = NULL;
@@ -53,14 +73,149 @@ int spg_payload_fail_errno(struct spg_buf *error, const char *name, int errnum)
 		       "of names.";
 	else if (errnum == EISDIR)
 		hint = "--files takes a list of names, --payload a folder.";
-	return spg_payload_fail(error, err, name, strerror(errnum), hint);
+	return fail(error, err, name, strerror(errnum), hint);
 }
 
-int spg_payload_fail_nomem(struct spg_buf *error)
+static int fail_nomem(struct spg_buf *error)
 {
-	return spg_payload_fail(
-		error, SPG_ERR_NOMEM, "service pack", "out of memory", NULL);
+	return fail(error, SPG_ERR_NOMEM, "service pack", "out of memory", NULL);
 }
+
+/* --- the contents of files ---------------------------------------------------- */
+
+static bool keep_on(void *user, uint64_t n_read)
+{
+	const struct reader *reader = user;
+
+	if (reader->progress)
+		reader->progress->on(reader->progress->user, reader->payload->n_files,
+			reader->n_bytes + n_read);
+	return n_read <= reader->bytes_end;
+}
+
+/* The version, of a file that says one. What is no PE file, or a damaged one,
+ * belongs to the pack all the same: its digest tells it apart. */
+static int read_version(
+	struct spg_payload_file *file, int fd, const char *shown, struct spg_buf *error)
+{
+	char text[SPG_PE_VERSION_TEXT_BYTES];
+	struct spg_buf why = SPG_BUF_NULL;
+	struct spg_pe *pe = NULL;
+	int err = spg_pe_read_fd(&pe, fd, &why);
+
+	if (err == SPG_ERR_INVALID || err == SPG_ERR_CORRUPT || err == SPG_ERR_LIMIT)
+		err = 0;
+	else if (err == SPG_ERR_NOMEM)
+		err = fail_nomem(error);
+	else if (err < 0)
+		err = fail(error, err, shown, spg_buf_text(&why), NULL);
+	if (err == 0 && pe && pe->has_version) {
+		file->version = strdup(spg_pe_version_format(pe->file_version, text));
+		if (!file->version)
+			err = fail_nomem(error);
+	}
+	spg_pe_destroy(pe);
+	spg_buf_finish(&why);
+	return err;
+}
+
+static int read_digest(struct reader *reader, struct spg_payload_file *file, int fd,
+	const char *shown, struct spg_buf *error)
+{
+	uint64_t n_read = 0;
+	int err;
+
+	reader->bytes_end = file->size;
+	err = spg_digest_fd(fd, file->sha256, &n_read, keep_on, reader);
+	if (err == SPG_ERR_NOMEM)
+		return fail_nomem(error);
+	if (err == SPG_ERR_TIMEOUT || (err == 0 && n_read != file->size))
+		return fail(error, SPG_ERR_BUSY, shown, "it changes while it is read",
+			"Ask again when the service pack is complete.");
+	if (err < 0)
+		return fail_errno(error, shown, errno);
+	reader->n_bytes += n_read;
+	return 0;
+}
+
+static int read_contents(struct reader *reader, struct spg_payload_file *file, int fd,
+	const char *shown, struct spg_buf *error)
+{
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st) < 0)
+		return fail_errno(error, shown, errno);
+	if (!S_ISREG(st.st_mode))
+		return fail(error, SPG_ERR_BUSY, shown, "it changes while it is read",
+			"Ask again when the service pack is complete.");
+	file->size = (uint64_t)st.st_size;
+	if (file->size > SPG_PAYLOAD_BYTES_MAX - reader->n_bytes)
+		return fail(error, SPG_ERR_LIMIT, shown, "more than 256 GiB",
+			"This does not look like one service pack: name its own "
+			"folder.");
+	err = read_version(file, fd, shown, error);
+	return err < 0 ? err : read_digest(reader, file, fd, shown, error);
+}
+
+static int read_file(struct reader *reader, int parent_fd, const char *name,
+	const char *shown, const char *path, bool there, struct spg_buf *error)
+{
+	struct spg_payload *payload = reader->payload;
+	struct spg_payload_file file = {.path = strdup(path)};
+	int fd, err = 0;
+
+	if (!file.path || spg_array_reserve(&payload->files, payload->n_files,
+				  &payload->files_size, sizeof(file)) < 0)
+		err = fail_nomem(error);
+	if (err == 0 && there) {
+		/* Not waiting, should a pipe have taken the file's place. */
+		fd = openat(
+			parent_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0) {
+			err = fail_errno(error, shown, errno);
+		} else {
+			err = read_contents(reader, &file, fd, shown, error);
+			close(fd);
+		}
+	}
+	if (err < 0) {
+		finish_file(&file);
+		return err;
+	}
+	file.name = spg_path_base(file.path);
+	payload->files[payload->n_files++] = file;
+	return 0;
+}
+
+static int compare_files(const void *a, const void *b)
+{
+	const struct spg_payload_file *one = a, *two = b;
+	int order = strcmp(one->name, two->name);
+
+	if (order == 0)
+		order = strcmp(one->sha256, two->sha256);
+	return order ? order : strcmp(one->path, two->path);
+}
+
+static void sort_files(struct spg_payload *payload)
+{
+	struct spg_payload_file *files = payload->files;
+	size_t kept = 0;
+
+	if (payload->n_files)
+		qsort(files, payload->n_files, sizeof(files[0]), compare_files);
+	for (size_t i = 0; i < payload->n_files; i++) {
+		if (kept && strcmp(files[kept - 1].name, files[i].name) == 0 &&
+			strcmp(files[kept - 1].sha256, files[i].sha256) == 0)
+			finish_file(&files[i]);
+		else
+			files[kept++] = files[i];
+	}
+	payload->n_files = kept;
+}
+
+/* --- names -------------------------------------------------------------------- */
 
 static bool is_utf8(const char *text, size_t n)
 {
@@ -81,8 +236,7 @@ static int add_name(struct spg_payload *payload, const char *where, const char *
 	char *copy;
 
 	if (payload->n >= SPG_PAYLOAD_FILES_MAX)
-		return spg_payload_fail(error, SPG_ERR_LIMIT, where,
-			"more than a million names",
+		return fail(error, SPG_ERR_LIMIT, where, "more than a million names",
 			"This does not look like one service pack: name its own "
 			"folder or list.");
 	if (!is_utf8(name, len)) {
@@ -92,16 +246,16 @@ static int add_name(struct spg_payload *payload, const char *where, const char *
 			len = SPG_PAYLOAD_LINE_MAX;
 		memcpy(shown, name, len);
 		shown[len] = '\0';
-		return spg_payload_fail(error, SPG_ERR_INVALID, shown,
+		return fail(error, SPG_ERR_INVALID, shown,
 			"this name is no valid UTF-8 and cannot be asked about",
 			"Rename the file, or give the names with --files.");
 	}
 	if (spg_array_reserve(&payload->names, payload->n, &payload->size,
 		    sizeof(payload->names[0])) < 0)
-		return spg_payload_fail_nomem(error);
+		return fail_nomem(error);
 	copy = strndup(name, len);
 	if (!copy)
-		return spg_payload_fail_nomem(error);
+		return fail_nomem(error);
 	payload->names[payload->n++] = copy;
 	return 0;
 }
@@ -118,8 +272,7 @@ static int conclude(
 	size_t kept = 0;
 
 	if (err == 0 && payload->n == 0)
-		err = spg_payload_fail(error, SPG_ERR_INVALID, label,
-			"there is no file in it",
+		err = fail(error, SPG_ERR_INVALID, label, "there is no file in it",
 			"Name the folder or list that holds the service pack's files.");
 	if (err < 0) {
 		spg_payload_finish(payload);
@@ -133,13 +286,13 @@ static int conclude(
 			payload->names[kept++] = payload->names[i];
 	}
 	payload->n = kept;
-	spg_payload_sort_files(payload);
+	sort_files(payload);
 	return 0;
 }
 
 struct walk {
 	struct spg_payload *payload;
-	struct spg_payload_reader *reader; /* NULL: names alone */
+	struct reader *reader; /* NULL: names alone */
 	struct spg_buf *error;
 	struct spg_buf path; /* of the folder that is read */
 	size_t root_len;     /* of it, the payload's folder and a slash */
@@ -159,15 +312,13 @@ static int enter_folder(struct walk *walk, int parent_fd, const char *name,
 		if (spg_file_id_equal(walk->above[i], id))
 			return 0; /* a link back to a folder that is being read */
 	if (depth > SPG_PAYLOAD_DEPTH_MAX)
-		return spg_payload_fail(walk->error, SPG_ERR_LIMIT,
-			spg_buf_text(&walk->path),
+		return fail(walk->error, SPG_ERR_LIMIT, spg_buf_text(&walk->path),
 			"folders are nested more than 64 deep",
 			"Name the service pack's own folder.");
 	walk->above[depth] = id;
 	fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return spg_payload_fail_errno(
-			walk->error, spg_buf_text(&walk->path), errno);
+		return fail_errno(walk->error, spg_buf_text(&walk->path), errno);
 	return read_folder(walk, fd, depth);
 }
 
@@ -183,8 +334,8 @@ static int add_file(struct walk *walk, int fd, const char *name, bool there)
 		return err;
 	spg_buf_printf(&walk->path, "/%s", name);
 	if (walk->path.failed)
-		return spg_payload_fail_nomem(walk->error);
-	err = spg_payload_add_file(walk->reader, fd, name, walk->path.data,
+		return fail_nomem(walk->error);
+	err = read_file(walk->reader, fd, name, walk->path.data,
 		walk->path.data + walk->root_len, there, walk->error);
 	walk->path.len = before;
 	walk->path.data[before] = '\0';
@@ -199,16 +350,15 @@ static int visit(struct walk *walk, int fd, const struct dirent *entry, size_t d
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return 0;
 	if (++walk->n_entries > SPG_PAYLOAD_FILES_MAX)
-		return spg_payload_fail(walk->error, SPG_ERR_LIMIT,
-			spg_buf_text(&walk->path), "more than a million entries",
+		return fail(walk->error, SPG_ERR_LIMIT, spg_buf_text(&walk->path),
+			"more than a million entries",
 			"Name the service pack's own folder.");
 	if (entry->d_type == DT_REG)
 		return add_file(walk, fd, name, true);
 	if (fstatat(fd, name, &st, 0) < 0) {
 		if (errno == ENOENT || errno == ELOOP)
 			return add_file(walk, fd, name, false);
-		return spg_payload_fail_errno(
-			walk->error, spg_buf_text(&walk->path), errno);
+		return fail_errno(walk->error, spg_buf_text(&walk->path), errno);
 	}
 	if (S_ISREG(st.st_mode))
 		return add_file(walk, fd, name, true);
@@ -218,7 +368,7 @@ static int visit(struct walk *walk, int fd, const struct dirent *entry, size_t d
 
 		spg_buf_printf(&walk->path, "/%s", name);
 		if (walk->path.failed)
-			return spg_payload_fail_nomem(walk->error);
+			return fail_nomem(walk->error);
 		err = enter_folder(walk, fd, name, &st, depth + 1);
 		walk->path.len = before;
 		walk->path.data[before] = '\0';
@@ -235,8 +385,7 @@ static int read_folder(struct walk *walk, int fd, size_t depth)
 	int err = 0;
 
 	if (!dir) {
-		err = spg_payload_fail_errno(
-			walk->error, spg_buf_text(&walk->path), errno);
+		err = fail_errno(walk->error, spg_buf_text(&walk->path), errno);
 		close(fd);
 		return err;
 	}
@@ -245,7 +394,7 @@ static int read_folder(struct walk *walk, int fd, size_t depth)
 		entry = readdir(dir);
 		if (!entry) {
 			if (errno)
-				err = spg_payload_fail_errno(
+				err = fail_errno(
 					walk->error, spg_buf_text(&walk->path), errno);
 			break;
 		}
@@ -256,7 +405,7 @@ static int read_folder(struct walk *walk, int fd, size_t depth)
 }
 
 static int walk_folder(struct spg_payload *payload, const char *folder,
-	struct spg_payload_reader *reader, struct spg_buf *error)
+	struct reader *reader, struct spg_buf *error)
 {
 	struct walk walk = {.payload = payload, .reader = reader, .error = error};
 	size_t len = strlen(folder);
@@ -268,9 +417,9 @@ static int walk_folder(struct spg_payload *payload, const char *folder,
 	spg_buf_add(&walk.path, folder, len);
 	walk.root_len = len + 1;
 	if (walk.path.failed)
-		err = spg_payload_fail_nomem(error);
+		err = fail_nomem(error);
 	else if (stat(folder, &st) < 0)
-		err = spg_payload_fail_errno(error, folder, errno);
+		err = fail_errno(error, folder, errno);
 	else
 		err = enter_folder(&walk, AT_FDCWD, folder, &st, 0);
 	err = conclude(payload, folder, err, error);
@@ -287,7 +436,7 @@ int spg_payload_read_folder(
 int spg_payload_read_files(struct spg_payload *payload, const char *folder,
 	const struct spg_payload_progress *progress, struct spg_buf *error)
 {
-	struct spg_payload_reader reader = {.payload = payload, .progress = progress};
+	struct reader reader = {.payload = payload, .progress = progress};
 
 	return walk_folder(payload, folder, &reader, error);
 }
@@ -314,7 +463,7 @@ static int take_line(struct spg_payload *payload, const char *label, size_t numb
 		return 0;
 	snprintf(where, sizeof(where), "line %zu", number);
 	if (len > SPG_PAYLOAD_LINE_MAX || memchr(line, '\0', len)) {
-		spg_payload_fail(error, SPG_ERR_INVALID, label, where,
+		fail(error, SPG_ERR_INVALID, label, where,
 			"This is no list of file names: one name a line, as text.");
 		return SPG_ERR_INVALID;
 	}
@@ -327,7 +476,7 @@ static int take_line(struct spg_payload *payload, const char *label, size_t numb
 	}
 	if (start == len || (len - start == 1 && line[start] == '.') ||
 		(len - start == 2 && memcmp(line + start, "..", 2) == 0)) {
-		spg_payload_fail(error, SPG_ERR_INVALID, label, where,
+		fail(error, SPG_ERR_INVALID, label, where,
 			"A list names files, not folders; --payload takes a folder.");
 		return SPG_ERR_INVALID;
 	}
@@ -342,8 +491,7 @@ int spg_payload_parse_list(struct spg_payload *payload, const char *label,
 
 	if (n >= 2 &&
 		(memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
-		err = spg_payload_fail(error, SPG_ERR_INVALID, label,
-			"the list is UTF-16 text",
+		err = fail(error, SPG_ERR_INVALID, label, "the list is UTF-16 text",
 			"Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8");
 	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
 		text += 3;
@@ -371,25 +519,25 @@ static int read_all(
 	int err = 0;
 
 	if (!chunk)
-		return spg_payload_fail_nomem(error);
+		return fail_nomem(error);
 	for (;;) {
 		ssize_t n = read(fd, chunk, READ_BYTES);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			err = spg_payload_fail_errno(error, label, errno);
+			err = fail_errno(error, label, errno);
 		if (n <= 0)
 			break;
 		if (ret->len + (size_t)n > SPG_PAYLOAD_LIST_MAX) {
-			err = spg_payload_fail(error, SPG_ERR_LIMIT, label,
+			err = fail(error, SPG_ERR_LIMIT, label,
 				"the list is longer than 64 MiB",
 				"This is no list of file names.");
 			break;
 		}
 		spg_buf_add(ret, chunk, (size_t)n);
 		if (ret->failed) {
-			err = spg_payload_fail_nomem(error);
+			err = fail_nomem(error);
 			break;
 		}
 	}
@@ -408,7 +556,7 @@ int spg_payload_read_list(
 	if (!is_stdin) {
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			return spg_payload_fail_errno(error, label, errno);
+			return fail_errno(error, label, errno);
 	}
 	err = read_all(fd, label, &text, error);
 	if (err == 0)

@@ -5,7 +5,7 @@
  * and never mapped: a mapping would make the reader one of the file's holders
  * for as long as it lasts, and die of SIGBUS when the file is shortened.
  */
-#include "common/pe.h"
+#include "common/pe_reader.h"
 
 /**
  * As spg_pe_read(), from @fd, a regular file open for reading; its position

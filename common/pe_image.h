@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Inside of the PE reader (common/pe.h): a file that is being read. Addresses
+ * Inside of the PE reader (pe_reader.h): a file that is being read. Addresses
  * ("RVA") are translated through the sections as the Windows loader lays them
  * out: bytes behind a section's data in the file are zeros, an address below
  * SizeOfHeaders that no section covers is one into the headers.

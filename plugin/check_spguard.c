@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "client/connection.h"
+#include "client/output.h"
 #include "client/rank.h"
 #include "common/clock.h"
 #include "common/err.h"

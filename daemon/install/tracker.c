@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "daemon/install/outcome.h"
-#include "daemon/install/tracked_install.h"
+#include "daemon/install/waiters.h"
 #include "daemon/store/records.h"
 
 /* After the last event, once everybody who took part has ended. */
@@ -17,9 +18,77 @@
  * times `quiet_ns`: setup had paused. */
 #define PAUSES_MAX            10
 #define HURRIED_NS            SPG_NS_PER_S
-#define SPG_INSTALL_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
 /* A disk that does not answer: try again. */
 #define TRY_AGAIN_MS          5000
+
+#define SPG_INSTALL_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
+
+enum phase {
+	PHASE_IDLE,
+	PHASE_RUNNING,  /* events come */
+	PHASE_SETTLING, /* quiet: the model is brought up to date */
+	PHASE_READING,  /* the files are read */
+};
+
+struct session {
+	struct session *next;
+	struct spg_sessions *sessions;
+	char *product;
+	enum phase phase;
+	uv_timer_t timer;
+	struct spg_install *install; /* the one that runs */
+	struct spg_process *parent;  /* of the first who took part */
+	struct spg_proc_id alive[SPG_INSTALL_ALIVE_MAX]; /* of those who took part */
+	size_t n_alive;
+	bool hurried;
+	uint64_t n_events, n_events_settled; /* to see that more came */
+	int64_t event_mono_ns;               /* when the latest came */
+	struct spg_module_set *installed;    /* as last read; NULL: not yet */
+	struct spg_module_set *before;       /* as it was when the install began */
+	bool reading_installed, read_again;
+	bool looking;   /* waits for a survey, to read then */
+	bool past_lost; /* the install was taken up from the database */
+	/* Of the last install: another one by the same goes on with it. */
+	struct spg_module_set *last_before;
+	struct spg_proc_id last_by, last_parent;
+	struct spg_expected expected;
+	struct spg_install *unmended; /* the last one, when it was not clean */
+	uint64_t counts[SPG_INSTALL_OUTCOMES];
+};
+
+struct spg_sessions {
+	struct spg_sessions_host host;
+	struct session *first;
+	int64_t last_install;
+	struct spg_waiters waiters;
+	bool stopping;
+	unsigned n_closing;
+	void (*on_stopped)(void *user);
+	void *stop_user;
+};
+
+static struct session *find(const struct spg_sessions *sessions, const char *product)
+{
+	for (struct session *s = sessions->first; s; s = s->next)
+		if (strcmp(s->product, product) == 0)
+			return s;
+	return NULL;
+}
+
+static void tell_standing(struct session *s)
+{
+	s->sessions->host.on_standing(s->sessions->host.user, s->product);
+}
+
+static bool is_running(void *user, const char *product)
+{
+	const struct spg_sessions *sessions = user;
+
+	for (const struct session *s = sessions->first; s; s = s->next)
+		if (s->install && (!product || strcmp(product, s->product) == 0))
+			return true;
+	return false;
+}
 
 static int index_of(const struct session *s)
 {
@@ -66,7 +135,7 @@ static void on_written(void *user, int err)
 		spg_error("an install is not recorded: %s", spg_err_text(err));
 }
 
-void spg_install_session_put(struct session *s, struct spg_install *install)
+static void put(struct session *s, struct spg_install *install)
 {
 	spg_store_put_install(s->sessions->host.store, install, on_written, NULL);
 }
@@ -200,7 +269,7 @@ static void note(struct session *s, const struct spg_event *event)
 	s->event_mono_ns = spg_clock_mono_ns();
 	if (first) {
 		announce_begin(s);
-		spg_install_session_tell_standing(s);
+		tell_standing(s);
 	}
 	if (!uv_is_active((uv_handle_t *)&s->timer))
 		uv_timer_start(&s->timer, on_timer,
@@ -286,7 +355,7 @@ static void end_install(struct session *s)
 		spg_install_outcome_name(install->outcome),
 		install->reasons.n > 0 ? "; " : "",
 		install->reasons.n > 0 ? install->reasons.items[0] : "");
-	spg_install_session_put(s, install);
+	put(s, install);
 	record(s, SPG_EVENT_INSTALL_END);
 	spg_install_unref(s->unmended);
 	s->unmended = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
@@ -303,7 +372,7 @@ static void end_install(struct session *s)
 	s->before = NULL;
 	s->phase = PHASE_IDLE;
 	uv_timer_stop(&s->timer);
-	spg_install_session_tell_standing(s);
+	tell_standing(s);
 	spg_waiters_wake(&sessions->waiters);
 }
 
@@ -571,7 +640,7 @@ void spg_sessions_begin(struct spg_sessions *sessions)
 
 	for (size_t i = 0; i < spg_model_n_products(model); i++) {
 		const char *name = spg_model_product(model, i)->name;
-		struct session *s = spg_install_session_find(sessions, name);
+		struct session *s = find(sessions, name);
 
 		if (!s)
 			s = add(sessions, name);
@@ -593,7 +662,7 @@ struct spg_sessions *spg_sessions_create(const struct spg_sessions_host *host)
 		return NULL;
 	sessions->host = *host;
 	sessions->last_install = host->last_install;
-	sessions->waiters.is_running = spg_install_session_is_running;
+	sessions->waiters.is_running = is_running;
 	sessions->waiters.user = sessions;
 	if (spg_waiters_init(&sessions->waiters, host->loop) < 0) {
 		free(sessions);
@@ -663,4 +732,151 @@ void spg_sessions_destroy(struct spg_sessions *sessions)
 		destroy(s);
 	}
 	free(sessions);
+}
+
+/* --- what is asked about them --------------------------------------------------- */
+
+const struct spg_install *spg_sessions_running(
+	const struct spg_sessions *sessions, const char *product)
+{
+	const struct session *s = find(sessions, product);
+
+	return s ? s->install : NULL;
+}
+
+const struct spg_install *spg_sessions_unmended(
+	const struct spg_sessions *sessions, const char *product)
+{
+	const struct session *s = find(sessions, product);
+
+	return s ? s->unmended : NULL;
+}
+
+struct spg_module_set *spg_sessions_installed(
+	const struct spg_sessions *sessions, const char *product)
+{
+	const struct session *s = find(sessions, product);
+
+	return s ? s->installed : NULL;
+}
+
+uint64_t spg_sessions_count(const struct spg_sessions *sessions, const char *product,
+	enum spg_install_outcome outcome)
+{
+	const struct session *s = find(sessions, product);
+
+	return s ? s->counts[outcome] : 0;
+}
+
+void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
+	struct spg_expected *expected)
+{
+	struct session *s = find(sessions, product);
+
+	if (!s) {
+		spg_expected_finish(expected);
+		return;
+	}
+	spg_expected_finish(&s->expected);
+	s->expected = *expected;
+	*expected = (struct spg_expected)SPG_EXPECTED_NULL;
+}
+
+const struct spg_expected *spg_sessions_expected(
+	const struct spg_sessions *sessions, const char *product)
+{
+	const struct session *s = find(sessions, product);
+
+	return s && s->expected.n > 0 ? &s->expected : NULL;
+}
+
+/* In the database as an install of nothing, so that the next start knows. */
+static void record_mended(struct session *s)
+{
+	struct spg_install *install = spg_install_create(
+		++s->sessions->last_install, s->product, spg_clock_wall_ns());
+	struct spg_buf why = SPG_BUF_NULL;
+
+	if (!install)
+		return;
+	spg_buf_printf(&why,
+		"verified: what install %lld left out is the service pack's now",
+		(long long)s->unmended->id);
+	(void)spg_texts_add(&install->reasons, spg_buf_text(&why));
+	spg_buf_finish(&why);
+	install->ended_ns = install->began_ns;
+	install->follows = s->unmended->id;
+	install->outcome = SPG_INSTALL_CLEAN;
+	put(s, install);
+	spg_install_unref(install);
+}
+
+static bool covers_what_was_left(const struct spg_install *unmended,
+	const struct spg_expected *expected, const struct spg_module_set *set)
+{
+	for (size_t i = 0; i < unmended->n_files; i++) {
+		const struct spg_install_file *file = &unmended->files[i];
+		const struct spg_module *module = spg_module_set_find(set, file->path);
+
+		if (file->change == SPG_CHANGE_SKIPPED &&
+			(!module || spg_expected_compare(expected, module, NULL) !=
+					    SPG_AS_EXPECTED))
+			return false;
+	}
+	return true;
+}
+
+void spg_sessions_mended(struct spg_sessions *sessions, const char *product,
+	const struct spg_expected *expected, const struct spg_module_set *set)
+{
+	struct session *s = find(sessions, product);
+
+	if (!s || !s->unmended || !covers_what_was_left(s->unmended, expected, set))
+		return;
+	record_mended(s);
+	spg_install_unref(s->unmended);
+	s->unmended = NULL;
+	tell_standing(s);
+}
+
+int spg_sessions_wait(struct spg_sessions *sessions, const char *product,
+	int64_t wait_ns, void (*done)(void *user, bool running), void *user)
+{
+	return spg_waiters_add(&sessions->waiters, product, wait_ns, done, user);
+}
+
+void spg_sessions_forget(struct spg_sessions *sessions, const void *user)
+{
+	spg_waiters_forget(&sessions->waiters, user);
+}
+
+int spg_sessions_add_standing(const struct spg_sessions *sessions, const char *product,
+	struct spg_standing *standing)
+{
+	const struct session *s = find(sessions, product);
+	int r = 0;
+
+	if (s && s->install) {
+		standing->installing = spg_install_describe_running(s->install);
+		r = standing->installing ? 0 : SPG_ERR_NOMEM;
+	}
+	if (!s || !s->unmended)
+		return r;
+	for (size_t i = 0; r == 0 && i < s->unmended->reasons.n; i++)
+		r = spg_texts_add(&standing->mixed, s->unmended->reasons.items[i]);
+	for (size_t i = 0; r == 0 && i < s->unmended->next.n; i++)
+		r = spg_texts_add(spg_outcome_is_for_held(s->unmended->next.items[i])
+					  ? &standing->held
+					  : &standing->next,
+			s->unmended->next.items[i]);
+	/* Judged without words, for want of memory. */
+	if (r == 0 && standing->mixed.n == 0)
+		r = spg_texts_add(
+			&standing->mixed, "the last install could not be verified");
+	return r;
+}
+
+void spg_sessions_configure(struct spg_sessions *sessions, int64_t quiet_ns)
+{
+	sessions->host.quiet_ns = quiet_ns;
 }

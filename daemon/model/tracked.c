@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/model/tracked_locks.h"
+#include "daemon/model/tracked.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/model/tracked_locks.h"
 
 #define LOCK_HOWS  (SPG_USE_LOCKED | SPG_USE_WAITING)
 #define OPEN_KINDS (SPG_EVENT_BIT(SPG_EVENT_OPEN) | SPG_EVENT_BIT(SPG_EVENT_EXEC))

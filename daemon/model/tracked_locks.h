@@ -4,7 +4,7 @@
  * The locks among what is tracked; for tracked.c and lock_ledger.c only. Loop
  * thread.
  */
-#include "daemon/model/tracked.h"
+#include "daemon/model/intervals.h"
 
 /* Orders of files, processes and locks: a total one each, as for qsort(3). */
 int spg_tracked_order_file(const struct spg_file *a, const struct spg_file *b);

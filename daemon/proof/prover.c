@@ -515,7 +515,7 @@ static int ask(struct spg_prover *p, size_t index,
 }
 
 int spg_prover_ask(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, bool attribute, spg_prover_done *done,
+	const struct spg_selection *selection, bool attribute, spg_proof_done *done,
 	void *user)
 {
 	return ask(prover, index, selection,
@@ -524,7 +524,7 @@ int spg_prover_ask(struct spg_prover *prover, size_t index,
 }
 
 int spg_prover_wait(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, int64_t wait_ns, spg_prover_done *done,
+	const struct spg_selection *selection, int64_t wait_ns, spg_proof_done *done,
 	void *user)
 {
 	int64_t until_ns;

@@ -5,13 +5,6 @@
  *
  * Owns the surveyor's thread and the queue of questions; brings events, model
  * and surveys together. Loop thread. Nothing here knows of sockets or SQL.
- *
- * A proof is: drain the event queue, survey the product (census, attribution,
- * locks), drain again; if an event came in between that could have made a
- * holder, again, at most SPG_PROOF_TRIES times, then unknown. A survey that
- * does not end in time is answered as unknown with the place it hangs at, and
- * so is every question until it returns. Questions that come while a survey
- * runs are answered by the next one, together.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,9 +14,8 @@
 
 #include "common/histogram.h"
 #include "daemon/model/model.h"
+#include "daemon/proof/proof.h"
 #include "daemon/watch/watch.h"
-
-#define SPG_PROOF_TRIES 5
 
 struct spg_prover;
 struct spg_chore;
@@ -58,21 +50,6 @@ void spg_prover_stop(struct spg_prover *prover,
 void spg_prover_configure(
 	struct spg_prover *prover, const struct spg_prover_config *config);
 
-/* A proved answer; everything in it is borrowed for the callback. */
-struct spg_proof {
-	const struct spg_observation *observation;
-	const struct spg_verdict *verdict;
-	int64_t at_ns;   /* UTC: the moment it holds for */
-	int64_t took_ns; /* from question to answer */
-	uint64_t generation;
-	unsigned tries;
-	bool complete; /* nothing was left unlooked at */
-};
-
-/* @err 0 and a proof; or negative: SPG_ERR_NOT_FOUND (the product went away in
- * a reload), SPG_ERR_BUSY (shutting down), SPG_ERR_NOMEM. */
-typedef void spg_prover_done(void *user, int err, const struct spg_proof *proof);
-
 /**
  * Prove product @index. @selection (or NULL) is copied. @attribute: search for
  * holders even when everything is free. @done comes exactly once, never from
@@ -80,14 +57,14 @@ typedef void spg_prover_done(void *user, int err, const struct spg_proof *proof)
  * first. Returns 0 or SPG_ERR_NOMEM (then @done does not come).
  */
 int spg_prover_ask(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, bool attribute, spg_prover_done *done,
+	const struct spg_selection *selection, bool attribute, spg_proof_done *done,
 	void *user);
 
 /** As spg_prover_ask(), but while the verdict is not safe, ask again whenever
  * something changed, until @wait_ns have passed; then the last answer counts. A
  * survey that does not end in time does not end the wait. */
 int spg_prover_wait(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, int64_t wait_ns, spg_prover_done *done,
+	const struct spg_selection *selection, int64_t wait_ns, spg_proof_done *done,
 	void *user);
 
 /** How long the answers since the start took, from question to proof; waits are not

@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/proof/prover.h"
+#include "common/histogram.h"
+#include "daemon/model/model.h"
+#include "daemon/proof/proof.h"
 
 struct spg_question {
 	struct spg_question *next;
@@ -24,7 +26,7 @@ struct spg_question {
 	unsigned tries;
 	int64_t asked_ns; /* monotonic */
 	int64_t until_ns; /* monotonic; 0: does not wait */
-	spg_prover_done *done;
+	spg_proof_done *done;
 	void *user;
 };
 

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 
 #include "common/err.h"
-#include "daemon/serve/server.h"
-#include "daemon/serve/session.h"
 
 struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t n_bytes)
 {
@@ -15,7 +13,7 @@ struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t n_b
 	if (!call)
 		return NULL;
 	call->asker = asker;
-	call->service = asker->host->service;
+	call->service = asker->service;
 	call->account = spg_account_ref(asker->account);
 	call->account->n_calls++;
 	call->account->n_bytes += n_bytes;
@@ -31,10 +29,10 @@ struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t n_b
 
 bool spg_call_is_of_admin(const struct spg_call *call)
 {
-	const struct spg_session *session = call->asker ? call->asker->session : NULL;
+	const struct spg_peer *peer = call->asker ? call->asker->peer : NULL;
 
-	return session && call->service->is_admin(call->service->user, session->uid,
-				  session->gid, session->pid);
+	return peer && call->service->is_admin(
+			       call->service->user, peer->uid, peer->gid, peer->pid);
 }
 
 static void detach(struct spg_call *call)

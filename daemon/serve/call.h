@@ -28,10 +28,18 @@ struct spg_call;
 struct spg_session;
 struct spg_session_host;
 
+/* The process that connected, as it was at that moment. */
+struct spg_peer {
+	uint32_t uid, gid;
+	int32_t pid;
+};
+
 /* Part of whatever asks. */
 struct spg_asker {
 	struct spg_session_host *host;
+	const struct spg_service *service;
 	struct spg_account *account;
+	const struct spg_peer *peer; /* NULL: nobody is known */
 	/* NULL: not of the socket, so nobody is known by uid, nothing may be
 	 * changed and nothing lasts longer than the answer. */
 	struct spg_session *session;

@@ -57,7 +57,7 @@ void spg_session_close(struct spg_session *session)
 		return;
 	session->closing = session->doomed = true;
 	spg_call_abandon_all(&session->asker.calls);
-	spg_holds_drop_owner(session->asker.host->service->holds, session);
+	spg_holds_drop_owner(session->asker.service->holds, session);
 	spg_subscriber_finish(&session->subscriber);
 	if (session->asker.account)
 		leave_host(session);
@@ -166,8 +166,8 @@ static void on_written(uv_write_t *request, int status)
 static void after_queueing(struct spg_session *session, int r)
 {
 	if (r < 0) {
-		spg_error("a client (pid %d) is disconnected: %s", (int)session->pid,
-			spg_err_text(r));
+		spg_error("a client (pid %d) is disconnected: %s",
+			(int)session->peer.pid, spg_err_text(r));
 		doom(session);
 		return;
 	}
@@ -426,7 +426,7 @@ void spg_session_sweep(struct spg_session *session, uint64_t now_ms)
 		return;
 	}
 	if (session->asker.calls || session->subscriber.n ||
-		spg_holds_has_owner(session->asker.host->service->holds, session) ||
+		spg_holds_has_owner(session->asker.service->holds, session) ||
 		now_ms - session->active_ms < limits->idle_ms)
 		return;
 	/* One that does not even take its answers gets no more words. */
@@ -494,9 +494,9 @@ static int identify_peer(struct spg_session *session, int *ret_fd)
 	if (uv_fileno((uv_handle_t *)&session->pipe, ret_fd) < 0 ||
 		getsockopt(*ret_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return SPG_ERR_IO;
-	session->uid = peer.uid;
-	session->gid = peer.gid;
-	session->pid = peer.pid;
+	session->peer.uid = peer.uid;
+	session->peer.gid = peer.gid;
+	session->peer.pid = peer.pid;
 	session->asker.account =
 		spg_account_get(&session->asker.host->accounts, peer.uid);
 	return session->asker.account ? 0 : SPG_ERR_NOMEM;
@@ -511,6 +511,8 @@ int spg_session_open(struct spg_session_host *host, uv_stream_t *listener)
 	if (!session)
 		return SPG_ERR_NOMEM;
 	session->asker = (struct spg_asker){.host = host,
+		.service = host->service,
+		.peer = &session->peer,
 		.session = session,
 		.answer = answer,
 		.refuse = refuse,

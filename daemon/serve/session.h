@@ -65,8 +65,7 @@ struct spg_session {
 	uv_pipe_t pipe;
 	uv_write_t write;
 	struct spg_session *prev, *next;
-	uint32_t uid, gid; /* of the process that connected, at that moment */
-	int32_t pid;
+	struct spg_peer peer;
 
 	struct spg_buf in;   /* received, not handled yet */
 	size_t n_scanned;    /* of which known to hold no line break */

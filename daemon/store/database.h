@@ -21,7 +21,7 @@
 
 #include <sqlite3.h>
 
-#include "daemon/store/store.h"
+#include "daemon/store/store_types.h"
 
 /* In the header of our files, to tell them from other people's: "SPGd". */
 #define SPG_APPLICATION_ID 1397770084

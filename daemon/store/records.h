@@ -13,7 +13,8 @@
 
 #include "daemon/model/install.h"
 #include "daemon/model/sidestep.h"
-#include "daemon/store/store.h"
+
+struct spg_store;
 
 /* What was so when the database was opened. */
 struct spg_store_records {

@@ -17,7 +17,6 @@
 #include <uv.h>
 
 #include "daemon/store/database.h"
-#include "daemon/store/store.h"
 
 #define SPG_STORE_QUEUE_DEFAULT 65536
 #define SPG_STORE_BATCH_DEFAULT 100  /* ms */

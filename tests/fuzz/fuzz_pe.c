@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "common/pe.h"
+#include "common/pe_reader.h"
 #include "common/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

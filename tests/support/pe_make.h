@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
-#include "common/pe.h"
+#include "common/pe_reader.h"
 
 struct pe_make_module {
 	const char *name;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The PE reader: whole images, every limit, every truncation, flipped bits. */
-#include "common/pe.h"
+#include "common/pe_reader.h"
 
 #include <check.h>
 #include <stdio.h>

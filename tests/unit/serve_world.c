@@ -21,7 +21,7 @@ struct ask {
 	int what;
 	size_t index;
 	union {
-		spg_prover_done *proof;
+		spg_proof_done *proof;
 		void (*err)(void *user, int err);
 		void (*page)(void *user, int err, struct spg_store_page *page);
 		void (*intervals)(void *user, int err, void *data);
@@ -212,7 +212,7 @@ void fake_answer_now(struct world *world, size_t n)
 }
 
 int spg_prover_ask(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, bool attribute, spg_prover_done *done,
+	const struct spg_selection *selection, bool attribute, spg_proof_done *done,
 	void *user)
 {
 	struct fake *fake = queue.world->fake;
@@ -227,7 +227,7 @@ int spg_prover_ask(struct spg_prover *prover, size_t index,
 }
 
 int spg_prover_wait(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, int64_t wait_ns, spg_prover_done *done,
+	const struct spg_selection *selection, int64_t wait_ns, spg_proof_done *done,
 	void *user)
 {
 	queue.world->fake->n_waited++;

@@ -4,7 +4,7 @@
  * Inside of fit.c: modules by name and exports by name and ordinal, as sorted
  * arrays: hostile names cannot make them slow, as they could a hash table.
  */
-#include "daemon/install/fit/fit.h"
+#include "daemon/install/fit/finding.h"
 
 #define SPG_FIT_NONE SIZE_MAX
 

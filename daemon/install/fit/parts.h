@@ -3,7 +3,6 @@
 /*
  * Inside of fit.c: what its parts share while a question is answered.
  */
-#include "daemon/install/fit/fit.h"
 #include "daemon/install/fit/index.h"
 
 #include "common/buf.h"

@@ -268,7 +268,7 @@ static void serve_health(struct spg_http_request *request)
 {
 	struct spg_store_status store;
 
-	spg_store_status(request->asker.host->service->store, &store);
+	spg_store_status(request->asker.service->store, &store);
 	spg_buf_puts(&request->body, store.stopped ? "history is stopped: " : "ok");
 	if (store.stopped)
 		spg_text_escape(&request->body, store.why, false);
@@ -279,7 +279,7 @@ static void serve_health(struct spg_http_request *request)
 
 static void begin_events(struct spg_http_request *request, const char *product)
 {
-	const struct spg_service *service = request->asker.host->service;
+	const struct spg_service *service = request->asker.service;
 	bool busy = false;
 
 	if (product && spg_model_find_product(service->model, product) < 0) {
@@ -445,6 +445,7 @@ static struct spg_http_request *create(
 	if (!request)
 		return NULL;
 	request->asker = (struct spg_asker){.host = http->host,
+		.service = http->host->service,
 		.account = http->account,
 		.answer = on_answer,
 		.refuse = on_refusal,

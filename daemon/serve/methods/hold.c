@@ -52,7 +52,7 @@ static bool get_pids(struct spg_call *call, const json_t *params,
 {
 	const json_t *list = json_object_get(params, "pids");
 
-	ret[0] = call->asker->session->pid;
+	ret[0] = call->asker->peer->pid;
 	*ret_n = 1;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		json_int_t pid = json_integer_value(json_array_get(list, i));

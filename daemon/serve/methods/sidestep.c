@@ -74,7 +74,7 @@ void spg_method_sidestep_apply(struct spg_call *call, const json_t *params)
 	struct spg_sidestep_request request = {.verb = SPG_SIDESTEP_APPLY,
 		.product = spg_params_text(params, "product"),
 		.dry_run = json_is_true(json_object_get(params, "dry_run")),
-		.uid = call->asker->session->uid};
+		.uid = call->asker->peer->uid};
 	struct spg_name_list paths;
 	int index;
 
@@ -99,7 +99,7 @@ void spg_method_sidestep_undo(struct spg_call *call, const json_t *params)
 {
 	ask(call, &(struct spg_sidestep_request){.verb = SPG_SIDESTEP_UNDO,
 			  .id = json_integer_value(json_object_get(params, "id")),
-			  .uid = call->asker->session->uid});
+			  .uid = call->asker->peer->uid});
 }
 
 void spg_method_sidestep_list(struct spg_call *call, const json_t *params)
@@ -112,5 +112,5 @@ void spg_method_sidestep_clean(struct spg_call *call, const json_t *params)
 {
 	ask(call, &(struct spg_sidestep_request){.verb = SPG_SIDESTEP_CLEAN,
 			  .id = json_integer_value(json_object_get(params, "id")),
-			  .uid = call->asker->session->uid});
+			  .uid = call->asker->peer->uid});
 }

@@ -13,7 +13,7 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "daemon/watch/linux/bounded.h"
-#include "daemon/watch/linux/proc/proc.h"
+#include "daemon/watch/linux/proc/read.h"
 
 #define CMDLINE_MAX 4096
 

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "daemon/model/process.h"
+#include "daemon/watch/linux/proc/read.h"
 
 struct spg_users;
 
@@ -28,12 +29,6 @@ struct spg_proc_reader {
 	 * (memory.h) for the command line of a process that is stuck. Never on the loop. */
 	bool may_block;
 };
-
-/**
- * Open /proc/@pid as a directory descriptor (O_PATH). Returns it, or
- * SPG_ERR_NOT_FOUND, SPG_ERR_DENIED, SPG_ERR_LIMIT or SPG_ERR_IO.
- */
-int spg_proc_open(int32_t pid);
 
 /** Start of the process in clock ticks since boot, its parent and its state
  * letter (proc_pid_stat(5): fields 22, 4 and 3), and its name. Returns 0 or
@@ -66,12 +61,6 @@ void spg_proc_started(
 /** The name of user @uid, or its number, copied into @buf. */
 void spg_users_name(
 	struct spg_users *users, uint32_t uid, bool may_block, char *buf, size_t size);
-
-/**
- * Read a whole small file under @dir_fd into @buf, with a final zero. Returns
- * the length (cut to @size - 1) or a negative spg_err.
- */
-ssize_t spg_proc_slurp(int dir_fd, const char *name, char *buf, size_t size);
 
 /* The service that runs a process, from its control group. */
 struct spg_unit {

@@ -12,7 +12,7 @@
  */
 #include "daemon/model/name_set.h"
 #include "daemon/watch/linux/proc/maps.h"
-#include "daemon/watch/linux/survey/find_users.h"
+#include "daemon/watch/linux/survey/user_search.h"
 #include "daemon/watch/linux/survey/walk.h"
 
 /* What is needed to recognise one. */

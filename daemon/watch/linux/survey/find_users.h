@@ -10,58 +10,7 @@
  * live on: only /proc/PID/task/TID shows those). Descriptors opened with O_PATH
  * hold nothing and do not count.
  */
-#include <stdatomic.h>
-#include <stdbool.h>
-
-#include "daemon/model/observation.h"
-#include "daemon/watch/linux/files/mounts.h"
-#include "daemon/watch/linux/files/targets.h"
-#include "daemon/watch/linux/proc/own_pids.h"
-#include "daemon/watch/linux/proc/proc.h"
-
-struct spg_lost;
-
-/* Where a use was found, for reading the locks of that descriptor. */
-struct spg_spot {
-	size_t file; /* index in the observation */
-	size_t use;  /* index in the observation */
-	int32_t pid, tid, fd;
-};
-
-struct spg_attribution {
-	struct spg_observation *obs; /* uses are appended */
-	struct spg_targets *targets;
-	const struct spg_proc_reader *reader;
-	struct spg_selves *selves; /* never found, as this process; or NULL */
-	const atomic_bool *cancel; /* or NULL */
-	/* Find files of the product that lost their names while in use, by what
-	 * /proc still shows of them, and append them to the observation; or NULL. */
-	const struct spg_lost *find_lost;
-	/* Called for each file so appended, or found among those known already: its
-	 * index, and a descriptor (O_PATH) that is borrowed for the call; or NULL.
-	 * Returns 0 or a negative spg_err. */
-	int (*on_lost)(void *user, size_t index, int fd);
-	void *user;
-
-	struct spg_spot *spots; /* of open descriptors */
-	size_t n_spots, size_spots;
-	/* Processes that could not be looked into: not this one's to see. */
-	size_t n_opaque;
-	char opaque[160]; /* the first few, in words */
-	/* Processes whose memory map does not answer: mappings of theirs are not seen. */
-	size_t n_stuck;
-	char stuck[160]; /* the first few, in words */
-	/* Times that looking failed for another reason than that the process has
-	 * gone or is not ours to see, and the last one's errno. */
-	size_t n_failed;
-	int failed_errnum;
-};
-
-/** Count the process behind @proc_fd as one whose memory map does not answer. */
-void spg_attribution_stuck(struct spg_attribution *a, int proc_fd, int32_t pid);
-
-/** Count a failure by its errno: gone, not ours to see (true), or none of both. */
-bool spg_attribution_failed(struct spg_attribution *a, int errnum);
+#include "daemon/watch/linux/survey/user_search.h"
 
 /** Search all processes. Returns 0, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when
  * cancelled. */

@@ -9,7 +9,7 @@
 #include "daemon/watch/linux/survey/deleted_files.h"
 #include "daemon/watch/linux/survey/find_users.h"
 #include "daemon/watch/linux/survey/in_use.h"
-#include "daemon/watch/linux/survey/survey.h"
+#include "daemon/watch/linux/survey/surveyor.h"
 
 struct spg_survey_way;
 struct spg_counted_files;

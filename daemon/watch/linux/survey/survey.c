@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/watch/linux/survey/state.h"
+#include "daemon/watch/linux/survey/survey.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,35 +4,7 @@
  * One survey: find the files, ask the kernel whether anybody uses each, search
  * for who, read the locks, and see that the answers fit together. Surveyor's thread.
  */
-#include "daemon/watch/linux/bpf/look.h"
-#include "daemon/watch/linux/events/deleted_inodes.h"
-#include "daemon/watch/linux/events/marks.h"
-#include "daemon/watch/linux/events/trace_files.h"
-#include "daemon/watch/linux/files/mounts.h"
-#include "daemon/watch/linux/proc/cache.h"
-#include "daemon/watch/linux/proc/own_pids.h"
-#include "daemon/watch/linux/proc/proc.h"
-#include "daemon/watch/linux/survey/uprobes.h"
-#include "daemon/watch/linux/survey/walk.h"
-#include "daemon/watch/watch.h"
-
-struct spg_rechecks;
-
-struct spg_surveyor {
-	struct spg_mounts *mounts;
-	struct spg_marks *marks;             /* NULL: no events */
-	struct spg_suspects *suspects;       /* NULL as well then */
-	struct spg_trace_files *trace_files; /* NULL: no lock events */
-	struct spg_look *look;     /* NULL: asks by lease and /proc instead of BPF */
-	struct spg_probes *probes; /* NULL: they are not looked for */
-	struct spg_rechecks *rechecks;       /* NULL: no instant surveys */
-	struct spg_process_cache *processes; /* NULL: each is read for each survey */
-	struct spg_selves *selves;           /* or NULL */
-	bool told_look; /* that the programs could not be loaded again */
-	struct spg_proc_reader reader;
-	spg_walk_progress *progress; /* or NULL */
-	void *user;
-};
+#include "daemon/watch/linux/survey/surveyor.h"
 
 /** See struct spg_survey_request.instant. Loop thread. */
 int spg_survey_instant(struct spg_surveyor *surveyor,

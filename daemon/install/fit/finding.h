@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What fit.h is asked, and what it finds. Plain data.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/pe.h"
+
+#define SPG_FIT_FINDINGS_MAX 10000 /* further ones are counted */
+#define SPG_FIT_FORWARDS_MAX 16    /* forwarders followed for one symbol */
+
+/* One file of the product. All is borrowed for the call, and path, name and
+ * why as long as the result is used. */
+struct spg_fit_module {
+	const char *path, *name; /* valid UTF-8 */
+	const struct spg_pe *pe; /* NULL: see @err */
+	int err;            /* SPG_ERR_INVALID: no PE file; SPG_ERR_CORRUPT: damaged;
+	                    else: it could not be looked at */
+	const char *why;    /* in words, when there is no @pe */
+	const char *sha256; /* 64 digits; NULL: not known */
+};
+
+/* A file of the service pack. A name may come several times, with several
+ * contents: an installed file is right when it equals one of them. */
+struct spg_fit_payload {
+	const char *name;    /* bare, or an absolute path */
+	const char *version; /* "5.5.2650.24"; NULL: none known */
+	const char *sha256;  /* NULL: not known */
+};
+
+struct spg_fit_question {
+	const struct spg_fit_module *modules; /* in the product's order */
+	size_t n_modules;
+	bool ignore_case; /* the product's file names do, against the payload's */
+	const struct spg_fit_payload *payload; /* NULL: none was given */
+	size_t n_payload;
+};
+
+enum spg_finding_kind {
+	SPG_FINDING_MISSING_EXPORT,
+	SPG_FINDING_MISSING_MODULE, /* imported, in the payload, not installed */
+	SPG_FINDING_DAMAGED,
+	SPG_FINDING_ARCHITECTURE,
+	SPG_FINDING_NOT_PAYLOAD, /* another content, no version to compare */
+	SPG_FINDING_OLDER,       /* than the service pack's */
+	SPG_FINDING_NEWER,
+};
+
+/* "missing-export", ... */
+const char *spg_finding_kind_name(enum spg_finding_kind kind);
+
+/* All texts are escaped (common/text.h) and owned by the result. */
+struct spg_finding {
+	enum spg_finding_kind kind;
+	size_t module;      /* index of the file it is about */
+	char *needs;        /* symbol, or "ordinal 12"; NULL: none */
+	char *from;         /* module, or NULL; of a payload finding "service pack" */
+	char *from_version; /* or NULL */
+	char *text;         /* one sentence without its full stop */
+};
+
+/* What could not be checked, and why. */
+struct spg_fit_gap {
+	size_t module;
+	char *text; /* escaped */
+};
+
+/* How many modules of one product of one company have which version. */
+struct spg_fit_version {
+	char text[SPG_PE_VERSION_TEXT_BYTES]; /* "": they say none */
+	size_t n;
+};
+
+struct spg_fit_group {
+	char *company, *product;          /* escaped; NULL: they name none */
+	size_t n;                         /* modules */
+	struct spg_fit_version *versions; /* oldest first */
+	size_t n_versions;
+};
+
+struct spg_fit {
+	struct spg_finding *findings; /* in the order of the modules */
+	size_t n_findings, findings_size;
+	size_t n_more; /* findings beyond the limit */
+	struct spg_fit_gap *gaps;
+	size_t n_gaps, gaps_size;
+	struct spg_fit_group *groups;
+	size_t n_groups, groups_size;
+	size_t n_checked; /* modules whose entry points were looked at */
+	size_t n_foreign; /* files that are no PE files */
+
+	/* Of a payload's names (variants count once): as they are installed. A name
+	 * about which nothing is known to compare is in none but @n_payload. */
+	size_t n_payload, n_same, n_different, n_missing;
+};
+
+#define SPG_FIT_NULL                                                                   \
+	{                                                                              \
+		0                                                                      \
+	}
+
+/** The module's version into @ret, of SPG_PE_VERSION_TEXT_BYTES; NULL: it says
+ * none. */
+const char *spg_fit_module_version(const struct spg_fit_module *module, char *ret);
