@@ -132,8 +132,8 @@ static void on_layout(void *user, const struct spg_product *product)
 
 	if (d->stopping)
 		return;
-	if (d->watch->ops->guard_walk)
-		d->watch->ops->guard_walk(d->watch, product);
+	if (d->watch->guards)
+		d->watch->guards->walk(d->watch, product);
 	spg_model_distrust(d->model, index >= 0 ? (size_t)index : SPG_NO_FILE);
 	spg_installs_look(&d->installs, index >= 0 ? product : NULL);
 	spg_prover_kick(d->prover, false);

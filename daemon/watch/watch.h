@@ -157,38 +157,33 @@ struct spg_watch_ops {
 		const struct spg_product *product,
 		const struct spg_watched_directory **ret);
 
-	/* Guards; all of these NULL: not on this system. */
-
-	/* Begin to refuse new opens and executions of the product's files to all but
-	 * the installer and this process; @listener is copied and tells when it
-	 * holds. A guard ends by itself when its time is over, when this process
-	 * ends or is stuck, and when it is stuck itself. Returns 0 and *ret, which
-	 * is there until on_ended; SPG_ERR_NOT_FOUND (one of the pids has ended);
-	 * SPG_ERR_LIMIT, SPG_ERR_IO or SPG_ERR_NOMEM. */
-	int (*guard_begin)(struct spg_watch *watch,
-		const struct spg_guard_request *request,
-		const struct spg_guard_listener *listener, struct spg_guard **ret);
-	/* Let it last @duration_ns from now. */
-	void (*guard_renew)(
-		struct spg_watch *watch, struct spg_guard *guard, int64_t duration_ns);
-	/* End it; on_ended follows. */
-	void (*guard_end)(struct spg_watch *watch, struct spg_guard *guard);
-	/* Is @process the installer's? 1 yes, 0 no, SPG_ERR_NOT_FOUND: it cannot be
-	 * told any more. */
-	int (*guard_knows)(struct spg_watch *watch, struct spg_guard *guard,
-		const struct spg_process *process);
-	/* Directories of @product (NULL: any) came or went: guards look for them. */
-	void (*guard_walk)(struct spg_watch *watch, const struct spg_product *product);
-	/* The process @pid as it is now; a reference for the caller. NULL: out of
-	 * memory. */
-	struct spg_process *(*describe)(struct spg_watch *watch, int32_t pid);
-
 	/* Close every handle; @on_stopped comes from the loop when all are. */
 	void (*stop)(
 		struct spg_watch *watch, void (*on_stopped)(void *user), void *user);
 
 	/* After on_stopped, or instead of start. */
 	void (*destroy)(struct spg_watch *watch);
+};
+
+/* What refuses opens, of a backend that can. */
+struct spg_guard_ops {
+	/* Begin to refuse new opens and executions of the product's files to all but
+	 * the installer and this process; @listener is copied and tells when it
+	 * holds. A guard ends by itself when its time is over, when this process
+	 * ends or is stuck, and when it is stuck itself. Returns 0 and *ret, which
+	 * is there until on_ended; SPG_ERR_NOT_FOUND (one of the pids has ended);
+	 * SPG_ERR_LIMIT, SPG_ERR_IO or SPG_ERR_NOMEM. */
+	int (*begin)(struct spg_watch *watch, const struct spg_guard_request *request,
+		const struct spg_guard_listener *listener, struct spg_guard **ret);
+	/* Let it last @duration_ns from now. */
+	void (*renew)(struct spg_guard *guard, int64_t duration_ns);
+	/* End it; on_ended follows. */
+	void (*end)(struct spg_guard *guard);
+	/* Is @process the installer's? 1 yes, 0 no, SPG_ERR_NOT_FOUND: it cannot be
+	 * told any more. */
+	int (*knows)(struct spg_guard *guard, const struct spg_process *process);
+	/* Directories of @product (NULL: any) came or went: guards look for them. */
+	void (*walk)(struct spg_watch *watch, const struct spg_product *product);
 };
 
 #define SPG_WATCH_MORE  1
@@ -198,6 +193,7 @@ struct spg_watch_ops {
 /* The first member of every backend. */
 struct spg_watch {
 	const struct spg_watch_ops *ops;
+	const struct spg_guard_ops *guards; /* NULL: nothing can be refused here */
 	const char *tier; /* "bpf", "procfs", "scripted"; set by start */
 	bool lock_events; /* on_lock comes; false: the loop polls while files are in
 	                     use */

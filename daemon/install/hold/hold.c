@@ -285,7 +285,7 @@ int spg_holds_begin(struct spg_holds *holds, const struct spg_hold_request *requ
 	struct spg_hold *hold = find_of(holds, request->product->name);
 	int r;
 
-	if (!watch->ops->guard_begin)
+	if (!watch->guards)
 		return SPG_ERR_UNSUPPORTED;
 	if (hold) {
 		*ret = hold;
@@ -296,7 +296,7 @@ int spg_holds_begin(struct spg_holds *holds, const struct spg_hold_request *requ
 	if (!hold)
 		return SPG_ERR_NOMEM;
 	listener.user = hold;
-	r = watch->ops->guard_begin(watch, &ask, &listener, &hold->guard);
+	r = watch->guards->begin(watch, &ask, &listener, &hold->guard);
 	if (r < 0) {
 		free(hold);
 		return r;
@@ -305,7 +305,7 @@ int spg_holds_begin(struct spg_holds *holds, const struct spg_hold_request *requ
 	hold->id = ++holds->last_id;
 	hold->owner = request->owner;
 	hold->product = spg_product_ref(request->product);
-	hold->process = watch->ops->describe(watch, request->pids[0]);
+	hold->process = watch->ops->process(watch, request->pids[0]);
 	hold->until_ns = spg_clock_wall_ns() + request->for_ns;
 	hold->next = holds->list;
 	if (hold->next)
@@ -329,7 +329,7 @@ void spg_hold_renew(struct spg_hold *hold, int64_t for_ns)
 
 	if (hold->state != SPG_HOLD_ACTIVE)
 		return;
-	watch->ops->guard_renew(watch, hold->guard, for_ns);
+	watch->guards->renew(hold->guard, for_ns);
 	hold->until_ns = spg_clock_wall_ns() + for_ns;
 }
 
@@ -341,7 +341,7 @@ static void end(struct spg_hold *hold, const char *cause, const char *words)
 		return;
 	hold->state = SPG_HOLD_ENDING;
 	give_cause(hold, cause, words);
-	watch->ops->guard_end(watch, hold->guard);
+	watch->guards->end(hold->guard);
 }
 
 void spg_hold_end(struct spg_hold *hold)
@@ -432,7 +432,7 @@ void spg_holds_note_event(struct spg_holds *holds, const struct spg_event *event
 
 		if (at->state == SPG_HOLD_ACTIVE && concerns &&
 			at->n_strays < SPG_HOLD_STRAYS &&
-			watch->ops->guard_knows(watch, at->guard, event->process) == 0)
+			watch->guards->knows(at->guard, event->process) == 0)
 			add_stray(at, event);
 	}
 }

@@ -94,7 +94,7 @@ struct spg_hold_request {
 /**
  * Begin one; set ret->on_begun afterwards, it never comes within the call. Returns
  * 0; SPG_ERR_BUSY with the hold of the product there is in *ret; SPG_ERR_UNSUPPORTED;
- * or as guard_begin() of daemon/watch/watch.h.
+ * or as struct spg_guard_ops.begin of daemon/watch/watch.h.
  */
 int spg_holds_begin(struct spg_holds *holds, const struct spg_hold_request *request,
 	struct spg_hold **ret);

@@ -496,40 +496,9 @@ static int guard_begin(struct spg_watch *watch, const struct spg_guard_request *
 	return spg_guards_begin(&backend_of(watch)->guards, request, listener, ret);
 }
 
-static void guard_renew(
-	struct spg_watch *watch, struct spg_guard *guard, int64_t duration_ns)
-{
-	(void)watch;
-	spg_guard_renew(guard, duration_ns);
-}
-
-static void guard_end(struct spg_watch *watch, struct spg_guard *guard)
-{
-	(void)watch;
-	spg_guard_end(guard);
-}
-
-static int guard_knows(struct spg_watch *watch, struct spg_guard *guard,
-	const struct spg_process *process)
-{
-	(void)watch;
-	return spg_guard_knows(guard, process);
-}
-
 static void guard_walk(struct spg_watch *watch, const struct spg_product *product)
 {
 	spg_guards_walk(&backend_of(watch)->guards, product);
-}
-
-static struct spg_process *describe(struct spg_watch *watch, int32_t pid)
-{
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct spg_process *process =
-		spg_processes_resolve(backend_of(watch)->processes, pid, pidfd, false);
-
-	if (pidfd >= 0)
-		close(pidfd);
-	return process;
 }
 
 static void on_processes_closed(void *user)
@@ -629,14 +598,16 @@ static const struct spg_watch_ops ops = {
 	.process = process,
 	.mechanisms = mechanisms,
 	.directories = directories,
-	.guard_begin = guard_begin,
-	.guard_renew = guard_renew,
-	.guard_end = guard_end,
-	.guard_knows = guard_knows,
-	.guard_walk = guard_walk,
-	.describe = describe,
 	.stop = stop,
 	.destroy = destroy,
+};
+
+static const struct spg_guard_ops guard_ops = {
+	.begin = guard_begin,
+	.renew = spg_guard_renew,
+	.end = spg_guard_end,
+	.knows = spg_guard_knows,
+	.walk = guard_walk,
 };
 
 struct spg_watch *spg_watch_create(uv_loop_t *loop,
@@ -648,8 +619,11 @@ struct spg_watch *spg_watch_create(uv_loop_t *loop,
 	if (!b)
 		return NULL;
 	b->wanted = tier;
-	b->base = (struct spg_watch){
-		.ops = &ops, .tier = "procfs", .listener = *listener, .loop = loop};
+	b->base = (struct spg_watch){.ops = &ops,
+		.guards = &guard_ops,
+		.tier = "procfs",
+		.listener = *listener,
+		.loop = loop};
 	pthread_mutex_init(&b->place_lock, NULL);
 	b->scratch_dir = strdup(scratch_dir);
 	if (!b->scratch_dir) {
