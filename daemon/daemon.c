@@ -40,7 +40,7 @@ struct daemon {
 	struct spg_model *model;
 	struct spg_prover *prover;
 	struct spg_recorder *recorder;
-	struct spg_herald *herald;
+	struct spg_reporter *reporter;
 	struct spg_installs installs;
 	struct spg_server *server;
 	struct spg_holds *holds;
@@ -49,7 +49,7 @@ struct daemon {
 	uv_signal_t on_hup, on_term, on_int;
 	uv_timer_t watchdog;
 	bool handles; /* the four above are initialised */
-	bool ready;   /* the first census is done */
+	bool ready;   /* the first look is done */
 	bool stopping;
 	bool watch_hangs; /* a survey never returned: leave what it works on */
 };
@@ -167,7 +167,7 @@ static void on_recorded(void *user, const struct spg_event *event)
 {
 	const struct daemon *d = user;
 
-	spg_herald_note(d->herald, event);
+	spg_reporter_note(d->reporter, event);
 }
 
 static void on_announced(void *user, const struct spg_event *event)
@@ -281,7 +281,7 @@ static int switch_to(struct daemon *d, struct spg_config *config,
 	spg_config_destroy(old);
 	spg_prover_kick(d->prover, true);
 	if (d->ready)
-		(void)spg_prover_settle(d->prover, on_new_products, d);
+		(void)spg_prover_sync(d->prover, on_new_products, d);
 	return 0;
 }
 
@@ -300,7 +300,7 @@ static int reload(void *user, struct spg_buf *problems)
 	struct spg_access access = {.admins = NULL};
 	int r;
 
-	spg_herald_reloading(d->herald);
+	spg_reporter_reloading(d->reporter);
 	r = spg_config_read(&config, d->config->path, problems, NULL);
 	if (r == 0)
 		r = spg_access_resolve(config, &access, problems);
@@ -310,10 +310,10 @@ static int reload(void *user, struct spg_buf *problems)
 		spg_access_finish(&access);
 		spg_config_destroy(config);
 		note_refusal(d, spg_buf_text(problems));
-		spg_herald_refused(d->herald, problems);
+		spg_reporter_refused(d->reporter, problems);
 	} else {
 		d->service.refused_ns = 0;
-		spg_herald_reloaded(d->herald);
+		spg_reporter_reloaded(d->reporter);
 	}
 	return r == 0 || r == SPG_ERR_NOMEM ? r : SPG_ERR_INVALID;
 }
@@ -380,7 +380,7 @@ static void stop(struct daemon *d)
 	if (d->stopping)
 		return;
 	d->stopping = true;
-	spg_herald_stop(d->herald);
+	spg_reporter_stop(d->reporter);
 	uv_close((uv_handle_t *)&d->on_hup, NULL);
 	/* To reload what stops comes too late; it shall end nothing either. */
 	signal(SIGHUP, SIG_IGN);
@@ -550,7 +550,7 @@ static int start_prover(struct daemon *d, const struct spg_store_origin *origin)
 	d->service.prover = d->prover;
 	d->service.store = d->store;
 	d->service.catalog = d->installs.catalog;
-	d->service.sessions = d->installs.sessions;
+	d->service.tracker = d->installs.tracker;
 	d->service.sidesteps = d->installs.sidesteps;
 	d->service.holds = d->holds;
 	d->service.counters = spg_recorder_counters(d->recorder);
@@ -566,7 +566,7 @@ static void on_first_census(void *user, int err)
 	/* With a survey that hangs: answers are "unknown", and it is there. */
 	d->ready = true;
 	spg_installs_begin(&d->installs);
-	spg_herald_ready(d->herald);
+	spg_reporter_ready(d->reporter);
 }
 
 /* What was not seen while nobody looked. */
@@ -612,8 +612,8 @@ static int start(struct daemon *d)
 	int r;
 
 	raise_descriptor_limit();
-	d->herald = spg_herald_create(&d->loop);
-	if (!d->herald)
+	d->reporter = spg_reporter_create(&d->loop);
+	if (!d->reporter)
 		return SPG_ERR_NOMEM;
 	r = start_watch(d);
 	if (r == 0)
@@ -644,8 +644,8 @@ static int start(struct daemon *d)
 	r = set_products(d);
 	if (r < 0)
 		return r;
-	spg_herald_started(d->herald, d->model, d->watch->tier);
-	return spg_prover_settle(d->prover, on_first_census, d);
+	spg_reporter_started(d->reporter, d->model, d->watch->tier);
+	return spg_prover_sync(d->prover, on_first_census, d);
 }
 
 /* A start that failed has not run the loop: close what there is. */
@@ -656,7 +656,7 @@ static void undo_start(struct daemon *d)
 		return;
 	}
 	d->stopping = true;
-	spg_herald_stop(d->herald);
+	spg_reporter_stop(d->reporter);
 	if (d->server)
 		spg_server_stop(d->server, on_server_closed, d);
 	else if (d->watch)
@@ -691,7 +691,7 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 	spg_installs_finish(&d.installs);
 	spg_holds_destroy(d.holds);
 	spg_recorder_destroy(d.recorder);
-	spg_herald_destroy(d.herald);
+	spg_reporter_destroy(d.reporter);
 	spg_model_destroy(d.model);
 	spg_access_finish(&d.access);
 	spg_buf_finish(&d.refused_for);

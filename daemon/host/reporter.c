@@ -27,7 +27,7 @@ struct gaps {
 	char *detail; /* of the last one */
 };
 
-struct spg_herald {
+struct spg_reporter {
 	uv_timer_t pause; /* runs after something was told */
 	const struct spg_model *model;
 	struct tale *tales;
@@ -36,15 +36,15 @@ struct spg_herald {
 	bool ready, refused, stopped;
 };
 
-struct spg_herald *spg_herald_create(uv_loop_t *loop)
+struct spg_reporter *spg_reporter_create(uv_loop_t *loop)
 {
-	struct spg_herald *herald = calloc(1, sizeof(*herald));
+	struct spg_reporter *reporter = calloc(1, sizeof(*reporter));
 
-	if (!herald)
+	if (!reporter)
 		return NULL;
-	uv_timer_init(loop, &herald->pause);
-	herald->pause.data = herald;
-	return herald;
+	uv_timer_init(loop, &reporter->pause);
+	reporter->pause.data = reporter;
+	return reporter;
 }
 
 /* --- the status line ------------------------------------------------------- */
@@ -81,16 +81,16 @@ static void add_products(struct spg_buf *out, const struct spg_model *model)
 }
 
 /* @state: a line to send along, or "". */
-static void tell_manager(const struct spg_herald *herald, const char *state)
+static void tell_manager(const struct spg_reporter *reporter, const char *state)
 {
 	struct spg_buf out = SPG_BUF_NULL;
 
 	spg_buf_printf(&out, "%sSTATUS=", state);
-	if (!herald->ready)
+	if (!reporter->ready)
 		spg_buf_puts(&out, "Looking at everything for the first time");
 	else
-		add_products(&out, herald->model);
-	if (herald->refused)
+		add_products(&out, reporter->model);
+	if (reporter->refused)
 		spg_buf_puts(&out, "; the configuration as it is now was refused");
 	if (!out.failed)
 		spg_notify(spg_buf_text(&out));
@@ -155,21 +155,21 @@ static bool tell_gap(struct gaps *gaps, enum spg_gap_reason reason)
 
 static void on_pause(uv_timer_t *timer);
 
-static void tell(struct spg_herald *herald)
+static void tell(struct spg_reporter *reporter)
 {
 	bool told = false;
 
-	for (size_t i = 0; i < herald->n_tales; i++)
-		if (herald->tales[i].reasons)
-			told = tell_verdict(&herald->tales[i]) || told;
+	for (size_t i = 0; i < reporter->n_tales; i++)
+		if (reporter->tales[i].reasons)
+			told = tell_verdict(&reporter->tales[i]) || told;
 	for (int i = 0; i < SPG_GAP_REASONS; i++)
-		if (herald->gaps[i].n > 0)
-			told = tell_gap(&herald->gaps[i], (enum spg_gap_reason)i) ||
+		if (reporter->gaps[i].n > 0)
+			told = tell_gap(&reporter->gaps[i], (enum spg_gap_reason)i) ||
 			       told;
 	if (!told)
 		return;
-	tell_manager(herald, "");
-	uv_timer_start(&herald->pause, on_pause, PAUSE_MS, 0);
+	tell_manager(reporter, "");
+	uv_timer_start(&reporter->pause, on_pause, PAUSE_MS, 0);
 }
 
 static void on_pause(uv_timer_t *timer)
@@ -177,28 +177,28 @@ static void on_pause(uv_timer_t *timer)
 	tell(timer->data);
 }
 
-static void tell_unless_paused(struct spg_herald *herald)
+static void tell_unless_paused(struct spg_reporter *reporter)
 {
-	if (herald->ready && !uv_is_active((uv_handle_t *)&herald->pause))
-		tell(herald);
+	if (reporter->ready && !uv_is_active((uv_handle_t *)&reporter->pause))
+		tell(reporter);
 }
 
 /* NULL: out of memory. */
-static struct tale *tale_of(struct spg_herald *herald, const char *product)
+static struct tale *tale_of(struct spg_reporter *reporter, const char *product)
 {
 	struct tale *tale;
 
-	for (size_t i = 0; i < herald->n_tales; i++)
-		if (strcmp(herald->tales[i].product, product) == 0)
-			return &herald->tales[i];
-	if (spg_array_reserve(&herald->tales, herald->n_tales, &herald->size_tales,
-		    sizeof(*herald->tales)) < 0)
+	for (size_t i = 0; i < reporter->n_tales; i++)
+		if (strcmp(reporter->tales[i].product, product) == 0)
+			return &reporter->tales[i];
+	if (spg_array_reserve(&reporter->tales, reporter->n_tales,
+		    &reporter->size_tales, sizeof(*reporter->tales)) < 0)
 		return NULL;
-	tale = &herald->tales[herald->n_tales];
+	tale = &reporter->tales[reporter->n_tales];
 	*tale = (struct tale){.product = strdup(product), .told = -1};
 	if (!tale->product)
 		return NULL;
-	herald->n_tales++;
+	reporter->n_tales++;
 	return tale;
 }
 
@@ -207,9 +207,9 @@ static const char *detail_of(const struct spg_event *event)
 	return event->detail ? event->detail : "";
 }
 
-static void note_verdict(struct spg_herald *herald, const struct spg_event *event)
+static void note_verdict(struct spg_reporter *reporter, const struct spg_event *event)
 {
-	struct tale *tale = event->product ? tale_of(herald, event->product) : NULL;
+	struct tale *tale = event->product ? tale_of(reporter, event->product) : NULL;
 	char *reasons = tale ? strdup(detail_of(event)) : NULL;
 
 	/* Without memory the history and the answers have it still. */
@@ -218,12 +218,12 @@ static void note_verdict(struct spg_herald *herald, const struct spg_event *even
 	free(tale->reasons);
 	tale->reasons = reasons;
 	tale->verdict = event->verdict;
-	tell_unless_paused(herald);
+	tell_unless_paused(reporter);
 }
 
-static void note_gap(struct spg_herald *herald, const struct spg_event *event)
+static void note_gap(struct spg_reporter *reporter, const struct spg_event *event)
 {
-	struct gaps *gaps = &herald->gaps[event->gap.reason];
+	struct gaps *gaps = &reporter->gaps[event->gap.reason];
 	char *detail = strdup(detail_of(event));
 
 	if (!detail)
@@ -231,7 +231,7 @@ static void note_gap(struct spg_herald *herald, const struct spg_event *event)
 	free(gaps->detail);
 	gaps->detail = detail;
 	gaps->n++;
-	tell_unless_paused(herald);
+	tell_unless_paused(reporter);
 }
 
 static void note_hold(const struct spg_event *event)
@@ -245,14 +245,14 @@ static void note_hold(const struct spg_event *event)
 		begins ? "begun" : "ended", detail_of(event));
 }
 
-void spg_herald_note(struct spg_herald *herald, const struct spg_event *event)
+void spg_reporter_note(struct spg_reporter *reporter, const struct spg_event *event)
 {
-	if (herald->stopped)
+	if (reporter->stopped)
 		return;
 	if (event->kind == SPG_EVENT_VERDICT)
-		note_verdict(herald, event);
+		note_verdict(reporter, event);
 	else if (event->kind == SPG_EVENT_GAP)
-		note_gap(herald, event);
+		note_gap(reporter, event);
 	else if (event->kind == SPG_EVENT_HOLD_BEGIN ||
 		 event->kind == SPG_EVENT_HOLD_END)
 		note_hold(event);
@@ -260,79 +260,79 @@ void spg_herald_note(struct spg_herald *herald, const struct spg_event *event)
 
 /* --- states ---------------------------------------------------------------- */
 
-void spg_herald_started(
-	struct spg_herald *herald, const struct spg_model *model, const char *tier)
+void spg_reporter_started(
+	struct spg_reporter *reporter, const struct spg_model *model, const char *tier)
 {
 	size_t n = spg_model_n_products(model);
 
-	herald->model = model;
+	reporter->model = model;
 	spg_log_as(SPG_LOG_NOTICE, SPG_LOG_ID_STARTED,
 		"started: version " SPG_VERSION ", %zu product%s, tier %s", n,
 		n == 1 ? "" : "s", tier);
-	tell_manager(herald, "");
+	tell_manager(reporter, "");
 }
 
-void spg_herald_ready(struct spg_herald *herald)
+void spg_reporter_ready(struct spg_reporter *reporter)
 {
 	const struct spg_log_about about = {.id = SPG_LOG_ID_READY};
 
-	herald->ready = true;
-	tell(herald);
+	reporter->ready = true;
+	tell(reporter);
 	spg_log_always(&about, "ready");
-	tell_manager(herald, "READY=1\n");
+	tell_manager(reporter, "READY=1\n");
 }
 
-void spg_herald_reloading(struct spg_herald *herald)
+void spg_reporter_reloading(struct spg_reporter *reporter)
 {
-	(void)herald;
+	(void)reporter;
 	spg_notify_reloading();
 }
 
-/* Before the first census it is not ready, whatever was reloaded. */
-static void end_reload(struct spg_herald *herald, bool refused)
+/* Before the first look it is not ready, whatever was reloaded. */
+static void end_reload(struct spg_reporter *reporter, bool refused)
 {
-	herald->refused = refused;
-	tell_manager(herald, herald->ready ? "READY=1\n" : "");
+	reporter->refused = refused;
+	tell_manager(reporter, reporter->ready ? "READY=1\n" : "");
 }
 
-void spg_herald_reloaded(struct spg_herald *herald)
+void spg_reporter_reloaded(struct spg_reporter *reporter)
 {
-	size_t n = spg_model_n_products(herald->model);
+	size_t n = spg_model_n_products(reporter->model);
 
 	spg_log_as(SPG_LOG_NOTICE, SPG_LOG_ID_RELOADED,
 		"configuration reloaded: %zu product%s", n, n == 1 ? "" : "s");
-	end_reload(herald, false);
+	end_reload(reporter, false);
 }
 
-void spg_herald_refused(struct spg_herald *herald, const struct spg_buf *problems)
+void spg_reporter_refused(struct spg_reporter *reporter, const struct spg_buf *problems)
 {
 	const struct spg_log_about about = {.id = SPG_LOG_ID_RELOAD_REFUSED};
 
 	spg_log_about(SPG_LOG_ERROR, &about,
 		"the configuration is not reloaded, the old one goes on:");
 	spg_log_lines(SPG_LOG_ERROR, spg_buf_text(problems));
-	end_reload(herald, true);
+	end_reload(reporter, true);
 }
 
-void spg_herald_stop(struct spg_herald *herald)
+void spg_reporter_stop(struct spg_reporter *reporter)
 {
-	if (!herald || herald->stopped)
+	if (!reporter || reporter->stopped)
 		return;
-	herald->stopped = true;
+	reporter->stopped = true;
 	spg_notify("STOPPING=1\nSTATUS=Stopping");
-	uv_close((uv_handle_t *)&herald->pause, NULL);
+	uv_close((uv_handle_t *)&reporter->pause, NULL);
 }
 
-void spg_herald_destroy(struct spg_herald *herald)
+void spg_reporter_destroy(struct spg_reporter *reporter)
 {
-	if (!herald)
+	if (!reporter)
 		return;
-	for (size_t i = 0; i < herald->n_tales; i++) {
-		free(herald->tales[i].product);
-		free(herald->tales[i].reasons);
+	for (size_t i = 0; i < reporter->n_tales; i++) {
+		free(reporter->tales[i].product);
+		free(reporter->tales[i].reasons);
 	}
 	for (int i = 0; i < SPG_GAP_REASONS; i++)
-		free(herald->gaps[i].detail);
-	free(herald->tales);
-	free(herald);
+		free(reporter->gaps[i].detail);
+	free(reporter->tales);
+	free(reporter);
 }

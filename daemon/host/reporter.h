@@ -15,32 +15,33 @@
 #include "daemon/model/event.h"
 #include "daemon/model/model.h"
 
-struct spg_herald;
+struct spg_reporter;
 
 /** NULL: out of memory. */
-struct spg_herald *spg_herald_create(uv_loop_t *loop);
+struct spg_reporter *spg_reporter_create(uv_loop_t *loop);
 
-/** The parts are there and the first census begins. @model is borrowed until
- * spg_herald_stop(). */
-void spg_herald_started(
-	struct spg_herald *herald, const struct spg_model *model, const char *tier);
+/** The parts are there and the first look begins. @model is borrowed until
+ * spg_reporter_stop(). */
+void spg_reporter_started(
+	struct spg_reporter *reporter, const struct spg_model *model, const char *tier);
 
 /** Answers are proved from now on. */
-void spg_herald_ready(struct spg_herald *herald);
+void spg_reporter_ready(struct spg_reporter *reporter);
 
 /** An event goes into the history. */
-void spg_herald_note(struct spg_herald *herald, const struct spg_event *event);
+void spg_reporter_note(struct spg_reporter *reporter, const struct spg_event *event);
 
 /** The configuration is about to be read anew; then one of the next two. */
-void spg_herald_reloading(struct spg_herald *herald);
-void spg_herald_reloaded(struct spg_herald *herald);
+void spg_reporter_reloading(struct spg_reporter *reporter);
+void spg_reporter_reloaded(struct spg_reporter *reporter);
 
 /** @problems: in lines; why the old configuration goes on. */
-void spg_herald_refused(struct spg_herald *herald, const struct spg_buf *problems);
+void spg_reporter_refused(
+	struct spg_reporter *reporter, const struct spg_buf *problems);
 
 /** The daemon stops: tell the manager, close the handle. Takes NULL, and may come
  * twice. */
-void spg_herald_stop(struct spg_herald *herald);
+void spg_reporter_stop(struct spg_reporter *reporter);
 
 /** After the loop has ended. Takes NULL. */
-void spg_herald_destroy(struct spg_herald *herald);
+void spg_reporter_destroy(struct spg_reporter *reporter);

@@ -19,7 +19,7 @@
 #include "daemon/proof/worker.h"
 
 struct reading {
-	struct spg_chore chore;
+	struct spg_background_job job;
 	struct reading *next;
 	struct spg_catalog *catalog;
 	char **paths; /* sorted, each once */
@@ -35,7 +35,7 @@ struct reading {
 struct spg_catalog {
 	struct spg_prover *prover;
 	struct reading *readings; /* loop thread */
-	/* Surveyor's thread. */
+	/* Worker  thread. */
 	struct spg_module **known; /* by path */
 	size_t n_known, size_known;
 	size_t bytes;
@@ -49,7 +49,7 @@ static size_t bytes_of(const struct spg_module *module)
 	       (module->pe ? module->pe->bytes : 0);
 }
 
-/* ---- reading a file; surveyor's thread ---- */
+/* ---- reading a file; worker thread ---- */
 
 static int64_t ns_of(struct timespec time)
 {
@@ -151,7 +151,7 @@ static int read_module(const char *path, struct spg_module **ret)
 	return 0;
 }
 
-/* ---- the cache; surveyor's thread ---- */
+/* ---- the cache; worker thread ---- */
 
 static void forget_module(struct spg_catalog *catalog, const char *path)
 {
@@ -216,9 +216,9 @@ static int take(struct reading *reading, const char *path)
 	return 0;
 }
 
-static bool step(struct spg_chore *chore)
+static bool step(struct spg_background_job *job)
 {
-	struct reading *reading = (struct reading *)chore;
+	struct reading *reading = (struct reading *)job;
 	size_t at = atomic_load(&reading->at);
 
 	if (at == reading->n_paths || atomic_load(&reading->cancel))
@@ -229,9 +229,9 @@ static bool step(struct spg_chore *chore)
 	return !reading->failed && at + 1 < reading->n_paths;
 }
 
-static void place(struct spg_chore *chore, char *ret, size_t size)
+static void place(struct spg_background_job *job, char *ret, size_t size)
 {
-	const struct reading *reading = (const struct reading *)chore;
+	const struct reading *reading = (const struct reading *)job;
 	size_t at = atomic_load(&reading->at);
 
 	snprintf(ret, size, "%s", at < reading->n_paths ? reading->paths[at] : "");
@@ -248,9 +248,9 @@ static void reading_destroy(struct reading *reading)
 	free(reading);
 }
 
-static void end(struct spg_chore *chore, bool complete)
+static void end(struct spg_background_job *job, bool complete)
 {
-	struct reading *reading = (struct reading *)chore;
+	struct reading *reading = (struct reading *)job;
 	struct reading **link = &reading->catalog->readings;
 
 	while (*link != reading)
@@ -325,13 +325,14 @@ int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size
 		reading_destroy(reading);
 		return SPG_ERR_NOMEM;
 	}
-	reading->chore = (struct spg_chore){.step = step, .done = end, .place = place};
+	reading->job =
+		(struct spg_background_job){.step = step, .done = end, .place = place};
 	reading->catalog = catalog;
 	reading->done = done;
 	reading->user = user;
 	reading->next = catalog->readings;
 	catalog->readings = reading;
-	spg_prover_add_chore(catalog->prover, &reading->chore);
+	spg_prover_add_job(catalog->prover, &reading->job);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 /*
  * What the installed files are: version, digest, imports and exports of each.
  *
- * Files are read as a chore of the surveyor's thread, one a step, so that no survey
+ * Files are read as a background job of the worker thread, one a step, so that no survey
  * ever finds the daemon among their users. A file whose inode, size and times are
  * those of last time is not read again. Loop thread, but for what it says.
  */

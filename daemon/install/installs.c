@@ -14,9 +14,9 @@ static void on_standing(void *user, const char *product)
 
 	if (index < 0)
 		return;
-	if (installs->sidesteps && !spg_sessions_running(installs->sessions, product))
+	if (installs->sidesteps && !spg_tracker_running(installs->tracker, product))
 		spg_sidesteps_review(installs->sidesteps, product);
-	if (spg_sessions_add_standing(installs->sessions, product, &standing) < 0 ||
+	if (spg_tracker_add_standing(installs->tracker, product, &standing) < 0 ||
 		(installs->sidesteps && spg_sidesteps_add_standing(installs->sidesteps,
 						product, &standing) < 0))
 		spg_error("a verdict about %s may be wrong: out of memory", product);
@@ -33,8 +33,8 @@ int spg_installs_init(struct spg_installs *installs,
 	installs->catalog = spg_catalog_create(host->prover);
 	if (!installs->catalog)
 		return SPG_ERR_NOMEM;
-	installs->sessions =
-		spg_sessions_create(&(struct spg_sessions_host){.loop = host->loop,
+	installs->tracker =
+		spg_tracker_create(&(struct spg_tracker_host){.loop = host->loop,
 			.model = host->model,
 			.prover = host->prover,
 			.catalog = installs->catalog,
@@ -47,13 +47,13 @@ int spg_installs_init(struct spg_installs *installs,
 			.records = origin->records,
 			.last_install = origin->last_install,
 			.quiet_ns = config->install_quiet_ns});
-	if (!installs->sessions)
+	if (!installs->tracker)
 		return SPG_ERR_NOMEM;
 	installs->sidesteps =
 		spg_sidesteps_create(&(struct spg_sidesteps_host){.model = host->model,
 			.prover = host->prover,
 			.store = host->store,
-			.sessions = installs->sessions,
+			.tracker = installs->tracker,
 			.record = host->record,
 			.record_user = host->user,
 			.on_standing = on_standing,
@@ -67,45 +67,45 @@ void spg_installs_set_products(struct spg_installs *installs)
 {
 	const struct spg_model *model = installs->host.model;
 
-	for (size_t i = 0; installs->sessions && i < spg_model_n_products(model); i++)
+	for (size_t i = 0; installs->tracker && i < spg_model_n_products(model); i++)
 		on_standing(installs, spg_model_product(model, i)->name);
 }
 
 void spg_installs_begin(struct spg_installs *installs)
 {
-	spg_sessions_begin(installs->sessions);
+	spg_tracker_begin(installs->tracker);
 	spg_sidesteps_begin(installs->sidesteps);
 }
 
 void spg_installs_configure(
 	struct spg_installs *installs, const struct spg_config *config)
 {
-	spg_sessions_configure(installs->sessions, config->install_quiet_ns);
+	spg_tracker_configure(installs->tracker, config->install_quiet_ns);
 }
 
 void spg_installs_note(struct spg_installs *installs, const struct spg_event *event)
 {
-	if (installs->sessions)
-		spg_sessions_note(installs->sessions, event);
+	if (installs->tracker)
+		spg_tracker_note(installs->tracker, event);
 }
 
 void spg_installs_note_changes(
 	struct spg_installs *installs, const struct spg_event_list *changes)
 {
-	for (size_t i = 0; installs->sessions && i < changes->n; i++)
-		spg_sessions_note_use(installs->sessions, changes->events[i]);
+	for (size_t i = 0; installs->tracker && i < changes->n; i++)
+		spg_tracker_note_use(installs->tracker, changes->events[i]);
 }
 
 void spg_installs_look(struct spg_installs *installs, const struct spg_product *product)
 {
-	if (installs->sessions)
-		spg_sessions_look(installs->sessions, product ? product->name : NULL);
+	if (installs->tracker)
+		spg_tracker_look(installs->tracker, product ? product->name : NULL);
 }
 
 void spg_installs_note_exit(struct spg_installs *installs, struct spg_proc_id id)
 {
-	if (installs->sessions)
-		spg_sessions_note_exit(installs->sessions, id);
+	if (installs->tracker)
+		spg_tracker_note_exit(installs->tracker, id);
 }
 
 static void on_sessions_stopped(void *user)
@@ -121,7 +121,7 @@ void spg_installs_stop(struct spg_installs *installs, bool hangs,
 	installs->hangs = hangs;
 	installs->on_stopped = on_stopped;
 	installs->stop_user = user;
-	spg_sessions_stop(installs->sessions, on_sessions_stopped, installs);
+	spg_tracker_stop(installs->tracker, on_sessions_stopped, installs);
 }
 
 void spg_installs_finish(struct spg_installs *installs)
@@ -129,9 +129,9 @@ void spg_installs_finish(struct spg_installs *installs)
 	if (installs->hangs)
 		return;
 	spg_sidesteps_destroy(installs->sidesteps);
-	spg_sessions_destroy(installs->sessions);
+	spg_tracker_destroy(installs->tracker);
 	spg_catalog_destroy(installs->catalog);
 	installs->sidesteps = NULL;
-	installs->sessions = NULL;
+	installs->tracker = NULL;
 	installs->catalog = NULL;
 }

@@ -29,9 +29,9 @@ struct spg_installs_host {
 struct spg_installs {
 	struct spg_installs_host host;
 	struct spg_catalog *catalog;
-	struct spg_sessions *sessions;
+	struct spg_tracker *tracker;
 	struct spg_sidesteps *sidesteps;
-	bool hangs; /* the surveyor still works on the catalog: leave it */
+	bool hangs; /* the worker still works on the catalog: leave it */
 	void (*on_stopped)(void *user);
 	void *stop_user;
 };
@@ -44,7 +44,7 @@ int spg_installs_init(struct spg_installs *installs,
 /** The model has other products: what is known of them counts from now on. */
 void spg_installs_set_products(struct spg_installs *installs);
 
-/** After the first census, and after that of a reload. */
+/** After the first look, and after that of a reload. */
 void spg_installs_begin(struct spg_installs *installs);
 
 void spg_installs_configure(

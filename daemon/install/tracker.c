@@ -30,9 +30,9 @@ enum phase {
 	PHASE_READING,  /* the files are read */
 };
 
-struct session {
-	struct session *next;
-	struct spg_sessions *sessions;
+struct track {
+	struct track *next;
+	struct spg_tracker *tracker;
 	char *product;
 	enum phase phase;
 	uv_timer_t timer;
@@ -56,9 +56,9 @@ struct session {
 	uint64_t counts[SPG_INSTALL_OUTCOMES];
 };
 
-struct spg_sessions {
-	struct spg_sessions_host host;
-	struct session *first;
+struct spg_tracker {
+	struct spg_tracker_host host;
+	struct track *first;
 	int64_t last_install;
 	struct spg_waiters waiters;
 	bool stopping;
@@ -67,64 +67,64 @@ struct spg_sessions {
 	void *stop_user;
 };
 
-static struct session *find(const struct spg_sessions *sessions, const char *product)
+static struct track *find(const struct spg_tracker *tracker, const char *product)
 {
-	for (struct session *s = sessions->first; s; s = s->next)
+	for (struct track *s = tracker->first; s; s = s->next)
 		if (strcmp(s->product, product) == 0)
 			return s;
 	return NULL;
 }
 
-static void tell_standing(struct session *s)
+static void tell_standing(struct track *s)
 {
-	s->sessions->host.on_standing(s->sessions->host.user, s->product);
+	s->tracker->host.on_standing(s->tracker->host.user, s->product);
 }
 
 static bool is_running(void *user, const char *product)
 {
-	const struct spg_sessions *sessions = user;
+	const struct spg_tracker *tracker = user;
 
-	for (const struct session *s = sessions->first; s; s = s->next)
+	for (const struct track *s = tracker->first; s; s = s->next)
 		if (s->install && (!product || strcmp(product, s->product) == 0))
 			return true;
 	return false;
 }
 
-static int index_of(const struct session *s)
+static int index_of(const struct track *s)
 {
-	return spg_model_find_product(s->sessions->host.model, s->product);
+	return spg_model_find_product(s->tracker->host.model, s->product);
 }
 
 static void on_timer(uv_timer_t *timer);
 
-static struct session *add(struct spg_sessions *sessions, const char *product)
+static struct track *add(struct spg_tracker *tracker, const char *product)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct track *s = calloc(1, sizeof(*s));
 
 	if (s)
 		s->product = strdup(product);
-	if (!s || !s->product || uv_timer_init(sessions->host.loop, &s->timer) < 0) {
+	if (!s || !s->product || uv_timer_init(tracker->host.loop, &s->timer) < 0) {
 		if (s)
 			free(s->product);
 		free(s);
 		return NULL;
 	}
 	s->timer.data = s;
-	s->sessions = sessions;
-	s->next = sessions->first;
-	sessions->first = s;
+	s->tracker = tracker;
+	s->next = tracker->first;
+	tracker->first = s;
 	return s;
 }
 
 /* ---- events out, standing ---- */
 
-static void record(struct session *s, enum spg_event_kind kind)
+static void record(struct track *s, enum spg_event_kind kind)
 {
 	struct spg_event *event =
 		spg_install_event(s->install, kind, spg_clock_wall_ns());
 
 	if (event)
-		s->sessions->host.record(s->sessions->host.record_user, event);
+		s->tracker->host.record(s->tracker->host.record_user, event);
 	spg_event_unref(event);
 }
 
@@ -135,39 +135,38 @@ static void on_written(void *user, int err)
 		spg_error("an install is not recorded: %s", spg_err_text(err));
 }
 
-static void put(struct session *s, struct spg_install *install)
+static void put(struct track *s, struct spg_install *install)
 {
-	spg_store_put_install(s->sessions->host.store, install, on_written, NULL);
+	spg_store_put_install(s->tracker->host.store, install, on_written, NULL);
 }
 
 /* ---- who takes part ---- */
 
-static void watch_one(struct session *s, struct spg_process *process)
+static void watch_one(struct track *s, struct spg_process *process)
 {
-	const struct spg_watch_ops *ops = s->sessions->host.watch->ops;
+	const struct spg_watch_ops *ops = s->tracker->host.watch->ops;
 
 	if (!process || s->n_alive == SPG_INSTALL_ALIVE_MAX)
 		return;
 	for (size_t i = 0; i < s->n_alive; i++)
 		if (spg_proc_id_equal(s->alive[i], process->id))
 			return;
-	if (ops->watch_exit(s->sessions->host.watch, process) == 0)
+	if (ops->watch_exit(s->tracker->host.watch, process) == 0)
 		s->alive[s->n_alive++] = process->id;
 }
 
 /* One who did it alone is named; of several children of one, their parent. */
-static void name_installer(struct session *s, struct spg_process *process)
+static void name_installer(struct track *s, struct spg_process *process)
 {
 	struct spg_install *install = s->install;
-	const struct spg_watch_ops *ops = s->sessions->host.watch->ops;
+	const struct spg_watch_ops *ops = s->tracker->host.watch->ops;
 
 	if (!process)
 		return;
 	if (!install->by) {
 		install->by = spg_process_ref(process);
 		if (process->ppid > 1 && ops->process)
-			s->parent =
-				ops->process(s->sessions->host.watch, process->ppid);
+			s->parent = ops->process(s->tracker->host.watch, process->ppid);
 		watch_one(s, s->parent);
 	} else if (!install->by->name && process->name) {
 		/* The first had ended before anybody could see its name. */
@@ -182,9 +181,9 @@ static void name_installer(struct session *s, struct spg_process *process)
 	watch_one(s, process);
 }
 
-void spg_sessions_note_exit(struct spg_sessions *sessions, struct spg_proc_id id)
+void spg_tracker_note_exit(struct spg_tracker *tracker, struct spg_proc_id id)
 {
-	for (struct session *s = sessions->first; s; s = s->next) {
+	for (struct track *s = tracker->first; s; s = s->next) {
 		for (size_t i = 0; i < s->n_alive; i++) {
 			if (!spg_proc_id_equal(s->alive[i], id))
 				continue;
@@ -201,16 +200,16 @@ void spg_sessions_note_exit(struct spg_sessions *sessions, struct spg_proc_id id
 static void note_known_use(
 	void *user, struct spg_file *file, struct spg_process *process, unsigned how)
 {
-	struct session *s = user;
+	struct track *s = user;
 
 	(void)spg_install_note_use(s->install, file->path, process, how);
 }
 
-static bool goes_on(const struct session *s, const struct spg_process *process)
+static bool goes_on(const struct track *s, const struct spg_process *process)
 {
 	int64_t since_ns = spg_clock_mono_ns() - s->event_mono_ns;
 
-	if (!s->last_before || since_ns >= PAUSES_MAX * s->sessions->host.quiet_ns)
+	if (!s->last_before || since_ns >= PAUSES_MAX * s->tracker->host.quiet_ns)
 		return false;
 	/* Where nothing tells who changes files, it may be the same one. */
 	if (!process || !s->last_by.pid)
@@ -220,17 +219,17 @@ static bool goes_on(const struct session *s, const struct spg_process *process)
 		(s->last_parent.pid && process->ppid == s->last_parent.pid));
 }
 
-static bool begin(struct session *s, const struct spg_process *process, int64_t at_ns)
+static bool begin(struct track *s, const struct spg_process *process, int64_t at_ns)
 {
-	struct spg_sessions *sessions = s->sessions;
+	struct spg_tracker *tracker = s->tracker;
 	int index = index_of(s);
 
 	if (index < 0)
 		return false;
-	s->install = spg_install_create(sessions->last_install + 1, s->product, at_ns);
+	s->install = spg_install_create(tracker->last_install + 1, s->product, at_ns);
 	if (!s->install)
 		return false;
-	sessions->last_install++;
+	tracker->last_install++;
 	s->phase = PHASE_RUNNING;
 	s->n_alive = 0;
 	s->hurried = false;
@@ -238,22 +237,22 @@ static bool begin(struct session *s, const struct spg_process *process, int64_t 
 	spg_module_set_unref(s->before);
 	s->before =
 		spg_module_set_ref(goes_on(s, process) ? s->last_before : s->installed);
-	spg_model_each_use(sessions->host.model, (size_t)index, note_known_use, s);
+	spg_model_each_use(tracker->host.model, (size_t)index, note_known_use, s);
 	return true;
 }
 
 /* In the database, so that the next start knows of it should the daemon die. */
-static void announce_begin(struct session *s)
+static void announce_begin(struct track *s)
 {
 	struct spg_install *head = spg_install_copy_head(s->install);
 
 	record(s, SPG_EVENT_INSTALL_BEGIN);
 	if (head)
-		spg_store_put_install(s->sessions->host.store, head, on_written, NULL);
+		spg_store_put_install(s->tracker->host.store, head, on_written, NULL);
 	spg_install_unref(head);
 }
 
-static void note(struct session *s, const struct spg_event *event)
+static void note(struct track *s, const struct spg_event *event)
 {
 	int index = index_of(s);
 	bool first = s->phase == PHASE_IDLE;
@@ -262,7 +261,7 @@ static void note(struct session *s, const struct spg_event *event)
 		return;
 	name_installer(s, event->process);
 	if (spg_install_note(s->install,
-		    spg_model_product(s->sessions->host.model, (size_t)index),
+		    spg_model_product(s->tracker->host.model, (size_t)index),
 		    event) < 0)
 		spg_error("a change in an install is not recorded: out of memory");
 	s->n_events++;
@@ -273,7 +272,7 @@ static void note(struct session *s, const struct spg_event *event)
 	}
 	if (!uv_is_active((uv_handle_t *)&s->timer))
 		uv_timer_start(&s->timer, on_timer,
-			(uint64_t)(s->sessions->host.quiet_ns / SPG_NS_PER_MS), 0);
+			(uint64_t)(s->tracker->host.quiet_ns / SPG_NS_PER_MS), 0);
 }
 
 static bool concerns(const struct spg_product *product, const struct spg_event *event)
@@ -283,23 +282,23 @@ static bool concerns(const struct spg_product *product, const struct spg_event *
 		       spg_product_has_path(product, event->detail));
 }
 
-void spg_sessions_note(struct spg_sessions *sessions, const struct spg_event *event)
+void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event)
 {
-	if (!(event->kinds & SPG_INSTALL_KINDS) || !event->file || sessions->stopping)
+	if (!(event->kinds & SPG_INSTALL_KINDS) || !event->file || tracker->stopping)
 		return;
-	for (struct session *s = sessions->first; s; s = s->next) {
+	for (struct track *s = tracker->first; s; s = s->next) {
 		int index = index_of(s);
 
 		if (index >= 0 &&
-			concerns(spg_model_product(sessions->host.model, (size_t)index),
+			concerns(spg_model_product(tracker->host.model, (size_t)index),
 				event))
 			note(s, event);
 	}
 }
 
-static void look(struct session *s);
+static void look(struct track *s);
 
-void spg_sessions_note_use(struct spg_sessions *sessions, const struct spg_event *event)
+void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *event)
 {
 	unsigned how = event->how;
 
@@ -309,7 +308,7 @@ void spg_sessions_note_use(struct spg_sessions *sessions, const struct spg_event
 		return;
 	else if (event->kind != SPG_EVENT_USE_BEGIN && event->kind != SPG_EVENT_USE_END)
 		return;
-	for (struct session *s = sessions->first; s; s = s->next) {
+	for (struct track *s = tracker->first; s; s = s->next) {
 		if (!event->file)
 			continue;
 		if (event->product && strcmp(event->product, s->product) != 0)
@@ -327,7 +326,7 @@ void spg_sessions_note_use(struct spg_sessions *sessions, const struct spg_event
 
 /* ---- the end ---- */
 
-static void go_on(struct session *s, uint64_t delay_ms)
+static void go_on(struct track *s, uint64_t delay_ms)
 {
 	s->phase = PHASE_RUNNING;
 	uv_timer_start(&s->timer, on_timer, delay_ms, 0);
@@ -339,10 +338,10 @@ static bool is_to_be_mended(const struct spg_install *install)
 	return install->outcome != SPG_INSTALL_CLEAN && install->shown.n == 0;
 }
 
-static void end_install(struct session *s)
+static void end_install(struct track *s)
 {
 	struct spg_install *install = s->install;
-	struct spg_sessions *sessions = s->sessions;
+	struct spg_tracker *tracker = s->tracker;
 	bool mixed = install->outcome == SPG_INSTALL_MIXED;
 	const struct spg_log_about about = {
 		.id = mixed ? SPG_LOG_ID_INSTALL_MIXED : SPG_LOG_ID_INSTALL_ENDED,
@@ -373,12 +372,11 @@ static void end_install(struct session *s)
 	s->phase = PHASE_IDLE;
 	uv_timer_stop(&s->timer);
 	tell_standing(s);
-	spg_waiters_wake(&sessions->waiters);
+	spg_waiters_wake(&tracker->waiters);
 }
 
 /* The payload that a client described is the one only when its files came. */
-static bool is_of_the_payload(
-	const struct session *s, const struct spg_module_set *after)
+static bool is_of_the_payload(const struct track *s, const struct spg_module_set *after)
 {
 	size_t n;
 
@@ -398,17 +396,17 @@ static bool is_of_the_payload(
 	return false;
 }
 
-static void judge(struct session *s, struct spg_module_set *set)
+static void judge(struct track *s, struct spg_module_set *set)
 {
 	const struct spg_outcome_facts facts = {
 		.product =
-			spg_model_product(s->sessions->host.model, (size_t)index_of(s)),
+			spg_model_product(s->tracker->host.model, (size_t)index_of(s)),
 		.before = s->before,
 		.after = set,
 		.past_lost = s->past_lost,
 		.expected = is_of_the_payload(s, set) ? &s->expected : NULL,
 		.previous = s->unmended,
-		.shown = spg_model_shown(s->sessions->host.model, (size_t)index_of(s))};
+		.shown = spg_model_shown(s->tracker->host.model, (size_t)index_of(s))};
 
 	s->install->ended_ns = s->install->last_ns;
 	if (spg_outcome_judge(s->install, &facts) < 0) {
@@ -420,9 +418,9 @@ static void judge(struct session *s, struct spg_module_set *set)
 
 static void on_read(void *user, int err, struct spg_module_set *set)
 {
-	struct session *s = user;
+	struct track *s = user;
 
-	if (s->sessions->stopping || s->phase != PHASE_READING)
+	if (s->tracker->stopping || s->phase != PHASE_READING)
 		return;
 	if (err < 0 || index_of(s) < 0) {
 		go_on(s, err < 0 ? TRY_AGAIN_MS : 0);
@@ -438,7 +436,7 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 }
 
 /* The product has gone from the configuration: nobody looks at its files. */
-static void give_up(struct session *s)
+static void give_up(struct track *s)
 {
 	s->install->ended_ns = s->install->last_ns;
 	s->install->outcome = SPG_INSTALL_UNKNOWN;
@@ -449,10 +447,10 @@ static void give_up(struct session *s)
 
 static void on_settled(void *user, int err)
 {
-	struct session *s = user;
+	struct track *s = user;
 	int index = index_of(s);
 
-	if (s->sessions->stopping || s->phase != PHASE_SETTLING)
+	if (s->tracker->stopping || s->phase != PHASE_SETTLING)
 		return;
 	if (index < 0) {
 		give_up(s);
@@ -463,15 +461,15 @@ static void on_settled(void *user, int err)
 		return;
 	}
 	s->phase = PHASE_READING;
-	if (spg_catalog_read_product(s->sessions->host.catalog, s->sessions->host.model,
+	if (spg_catalog_read_product(s->tracker->host.catalog, s->tracker->host.model,
 		    (size_t)index, on_read, s) < 0)
 		go_on(s, TRY_AGAIN_MS);
 }
 
 /* How long it still has to be quiet. */
-static int64_t left_ns(const struct session *s)
+static int64_t left_ns(const struct track *s)
 {
-	int64_t quiet_ns = s->sessions->host.quiet_ns;
+	int64_t quiet_ns = s->tracker->host.quiet_ns;
 
 	if ((s->n_alive == 0 || s->hurried) && quiet_ns > HURRIED_NS)
 		quiet_ns = HURRIED_NS;
@@ -480,10 +478,10 @@ static int64_t left_ns(const struct session *s)
 
 static void on_timer(uv_timer_t *timer)
 {
-	struct session *s = timer->data;
+	struct track *s = timer->data;
 	int64_t wait_ns = left_ns(s);
 
-	if (s->phase != PHASE_RUNNING || s->sessions->stopping)
+	if (s->phase != PHASE_RUNNING || s->tracker->stopping)
 		return;
 	if (wait_ns > 0) {
 		go_on(s, (uint64_t)(wait_ns / SPG_NS_PER_MS) + 1);
@@ -491,13 +489,13 @@ static void on_timer(uv_timer_t *timer)
 	}
 	s->phase = PHASE_SETTLING;
 	s->n_events_settled = s->n_events;
-	if (spg_prover_settle(s->sessions->host.prover, on_settled, s) < 0)
+	if (spg_prover_sync(s->tracker->host.prover, on_settled, s) < 0)
 		go_on(s, TRY_AGAIN_MS);
 }
 
-void spg_sessions_hurry(struct spg_sessions *sessions, const char *product)
+void spg_tracker_hurry(struct spg_tracker *tracker, const char *product)
 {
-	for (struct session *s = sessions->first; s; s = s->next) {
+	for (struct track *s = tracker->first; s; s = s->next) {
 		if (product && strcmp(product, s->product) != 0)
 			continue;
 		s->hurried = true;
@@ -535,7 +533,7 @@ static bool is_whole(const struct spg_module_set *set)
 }
 
 /* An install that no event told, found by its result. */
-static void note_unseen(struct session *s, struct spg_module_set *set)
+static void note_unseen(struct track *s, struct spg_module_set *set)
 {
 	if (index_of(s) < 0 || !begin(s, NULL, spg_clock_wall_ns()))
 		return;
@@ -545,15 +543,15 @@ static void note_unseen(struct session *s, struct spg_module_set *set)
 	judge(s, set);
 }
 
-static void read_installed(struct session *s);
+static void read_installed(struct track *s);
 
 static void on_installed(void *user, int err, struct spg_module_set *set)
 {
-	struct session *s = user;
+	struct track *s = user;
 
 	s->reading_installed = false;
 	/* Read while an install ran, it is neither what was nor what will be. */
-	if (err < 0 || s->phase != PHASE_IDLE || s->sessions->stopping)
+	if (err < 0 || s->phase != PHASE_IDLE || s->tracker->stopping)
 		return;
 	if (s->read_again) {
 		read_installed(s);
@@ -568,44 +566,44 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 	s->installed = spg_module_set_ref(set);
 }
 
-static void read_installed(struct session *s)
+static void read_installed(struct track *s)
 {
 	int index = index_of(s);
 
 	s->read_again = s->reading_installed;
 	if (index < 0 || s->reading_installed || s->phase != PHASE_IDLE)
 		return;
-	if (spg_catalog_read_product(s->sessions->host.catalog, s->sessions->host.model,
+	if (spg_catalog_read_product(s->tracker->host.catalog, s->tracker->host.model,
 		    (size_t)index, on_installed, s) == 0)
 		s->reading_installed = true;
 }
 
 static void on_looked(void *user, int err)
 {
-	struct session *s = user;
+	struct track *s = user;
 
 	s->looking = false;
-	if (err != SPG_ERR_BUSY && !s->sessions->stopping)
+	if (err != SPG_ERR_BUSY && !s->tracker->stopping)
 		read_installed(s);
 }
 
 /* When the model knows which files there are. */
-static void look(struct session *s)
+static void look(struct track *s)
 {
-	if (s->looking || s->phase != PHASE_IDLE || s->sessions->stopping)
+	if (s->looking || s->phase != PHASE_IDLE || s->tracker->stopping)
 		return;
-	s->looking = spg_prover_settle(s->sessions->host.prover, on_looked, s) == 0;
+	s->looking = spg_prover_sync(s->tracker->host.prover, on_looked, s) == 0;
 }
 
-void spg_sessions_look(struct spg_sessions *sessions, const char *product)
+void spg_tracker_look(struct spg_tracker *tracker, const char *product)
 {
-	for (struct session *s = sessions->first; s; s = s->next)
+	for (struct track *s = tracker->first; s; s = s->next)
 		if (!product || strcmp(product, s->product) == 0)
 			look(s);
 }
 
 /* The daemon ended while it ran: what there is now is judged by itself. */
-static void take_up(struct session *s, struct spg_install *install)
+static void take_up(struct track *s, struct spg_install *install)
 {
 	s->install = spg_install_ref(install);
 	s->phase = PHASE_RUNNING;
@@ -613,16 +611,16 @@ static void take_up(struct session *s, struct spg_install *install)
 	s->n_events++;
 	s->event_mono_ns = spg_clock_mono_ns();
 	uv_timer_start(&s->timer, on_timer,
-		(uint64_t)(s->sessions->host.quiet_ns / SPG_NS_PER_MS), 0);
+		(uint64_t)(s->tracker->host.quiet_ns / SPG_NS_PER_MS), 0);
 }
 
 /* What the latest install of each product left. */
 static int take_records(
-	struct spg_sessions *sessions, const struct spg_store_records *records)
+	struct spg_tracker *tracker, const struct spg_store_records *records)
 {
 	for (size_t i = 0; records && i < records->n_installs; i++) {
 		struct spg_install *install = records->installs[i];
-		struct session *s = add(sessions, install->product);
+		struct track *s = add(tracker, install->product);
 
 		if (!s)
 			return SPG_ERR_NOMEM;
@@ -634,16 +632,16 @@ static int take_records(
 	return 0;
 }
 
-void spg_sessions_begin(struct spg_sessions *sessions)
+void spg_tracker_begin(struct spg_tracker *tracker)
 {
-	const struct spg_model *model = sessions->host.model;
+	const struct spg_model *model = tracker->host.model;
 
 	for (size_t i = 0; i < spg_model_n_products(model); i++) {
 		const char *name = spg_model_product(model, i)->name;
-		struct session *s = find(sessions, name);
+		struct track *s = find(tracker, name);
 
 		if (!s)
-			s = add(sessions, name);
+			s = add(tracker, name);
 		if (!s) {
 			spg_error("installs of %s go unseen: out of memory", name);
 			continue;
@@ -654,35 +652,35 @@ void spg_sessions_begin(struct spg_sessions *sessions)
 
 /* ---- life ---- */
 
-struct spg_sessions *spg_sessions_create(const struct spg_sessions_host *host)
+struct spg_tracker *spg_tracker_create(const struct spg_tracker_host *host)
 {
-	struct spg_sessions *sessions = calloc(1, sizeof(*sessions));
+	struct spg_tracker *tracker = calloc(1, sizeof(*tracker));
 
-	if (!sessions)
+	if (!tracker)
 		return NULL;
-	sessions->host = *host;
-	sessions->last_install = host->last_install;
-	sessions->waiters.is_running = is_running;
-	sessions->waiters.user = sessions;
-	if (spg_waiters_init(&sessions->waiters, host->loop) < 0) {
-		free(sessions);
+	tracker->host = *host;
+	tracker->last_install = host->last_install;
+	tracker->waiters.is_running = is_running;
+	tracker->waiters.user = tracker;
+	if (spg_waiters_init(&tracker->waiters, host->loop) < 0) {
+		free(tracker);
 		return NULL;
 	}
-	if (take_records(sessions, host->records) < 0)
+	if (take_records(tracker, host->records) < 0)
 		spg_error("what the last installs left is not known: out of memory");
-	sessions->host.records = NULL;
-	return sessions;
+	tracker->host.records = NULL;
+	return tracker;
 }
 
-static void on_closed(struct spg_sessions *sessions)
+static void on_closed(struct spg_tracker *tracker)
 {
-	if (--sessions->n_closing == 0)
-		sessions->on_stopped(sessions->stop_user);
+	if (--tracker->n_closing == 0)
+		tracker->on_stopped(tracker->stop_user);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	on_closed(((struct session *)handle->data)->sessions);
+	on_closed(((struct track *)handle->data)->tracker);
 }
 
 static void on_waiters_closed(uv_handle_t *handle)
@@ -692,25 +690,25 @@ static void on_waiters_closed(uv_handle_t *handle)
 	on_closed(waiters->user);
 }
 
-void spg_sessions_stop(
-	struct spg_sessions *sessions, void (*on_stopped)(void *user), void *user)
+void spg_tracker_stop(
+	struct spg_tracker *tracker, void (*on_stopped)(void *user), void *user)
 {
-	if (!sessions) {
+	if (!tracker) {
 		on_stopped(user);
 		return;
 	}
-	sessions->stopping = true;
-	sessions->on_stopped = on_stopped;
-	sessions->stop_user = user;
-	sessions->n_closing = 1;
-	for (struct session *s = sessions->first; s; s = s->next) {
-		sessions->n_closing++;
+	tracker->stopping = true;
+	tracker->on_stopped = on_stopped;
+	tracker->stop_user = user;
+	tracker->n_closing = 1;
+	for (struct track *s = tracker->first; s; s = s->next) {
+		tracker->n_closing++;
 		uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 	}
-	spg_waiters_close(&sessions->waiters, on_waiters_closed);
+	spg_waiters_close(&tracker->waiters, on_waiters_closed);
 }
 
-static void destroy(struct session *s)
+static void destroy(struct track *s)
 {
 	spg_install_unref(s->install);
 	spg_install_unref(s->unmended);
@@ -723,55 +721,55 @@ static void destroy(struct session *s)
 	free(s);
 }
 
-void spg_sessions_destroy(struct spg_sessions *sessions)
+void spg_tracker_destroy(struct spg_tracker *tracker)
 {
-	struct session *next;
+	struct track *next;
 
-	for (struct session *s = sessions ? sessions->first : NULL; s; s = next) {
+	for (struct track *s = tracker ? tracker->first : NULL; s; s = next) {
 		next = s->next;
 		destroy(s);
 	}
-	free(sessions);
+	free(tracker);
 }
 
 /* --- what is asked about them --------------------------------------------------- */
 
-const struct spg_install *spg_sessions_running(
-	const struct spg_sessions *sessions, const char *product)
+const struct spg_install *spg_tracker_running(
+	const struct spg_tracker *tracker, const char *product)
 {
-	const struct session *s = find(sessions, product);
+	const struct track *s = find(tracker, product);
 
 	return s ? s->install : NULL;
 }
 
-const struct spg_install *spg_sessions_unmended(
-	const struct spg_sessions *sessions, const char *product)
+const struct spg_install *spg_tracker_unmended(
+	const struct spg_tracker *tracker, const char *product)
 {
-	const struct session *s = find(sessions, product);
+	const struct track *s = find(tracker, product);
 
 	return s ? s->unmended : NULL;
 }
 
-struct spg_module_set *spg_sessions_installed(
-	const struct spg_sessions *sessions, const char *product)
+struct spg_module_set *spg_tracker_installed(
+	const struct spg_tracker *tracker, const char *product)
 {
-	const struct session *s = find(sessions, product);
+	const struct track *s = find(tracker, product);
 
 	return s ? s->installed : NULL;
 }
 
-uint64_t spg_sessions_count(const struct spg_sessions *sessions, const char *product,
+uint64_t spg_tracker_count(const struct spg_tracker *tracker, const char *product,
 	enum spg_install_outcome outcome)
 {
-	const struct session *s = find(sessions, product);
+	const struct track *s = find(tracker, product);
 
 	return s ? s->counts[outcome] : 0;
 }
 
-void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
-	struct spg_expected *expected)
+void spg_tracker_expect(
+	struct spg_tracker *tracker, const char *product, struct spg_expected *expected)
 {
-	struct session *s = find(sessions, product);
+	struct track *s = find(tracker, product);
 
 	if (!s) {
 		spg_expected_finish(expected);
@@ -782,19 +780,19 @@ void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
 	*expected = (struct spg_expected)SPG_EXPECTED_NULL;
 }
 
-const struct spg_expected *spg_sessions_expected(
-	const struct spg_sessions *sessions, const char *product)
+const struct spg_expected *spg_tracker_expected(
+	const struct spg_tracker *tracker, const char *product)
 {
-	const struct session *s = find(sessions, product);
+	const struct track *s = find(tracker, product);
 
 	return s && s->expected.n > 0 ? &s->expected : NULL;
 }
 
 /* In the database as an install of nothing, so that the next start knows. */
-static void record_mended(struct session *s)
+static void record_mended(struct track *s)
 {
 	struct spg_install *install = spg_install_create(
-		++s->sessions->last_install, s->product, spg_clock_wall_ns());
+		++s->tracker->last_install, s->product, spg_clock_wall_ns());
 	struct spg_buf why = SPG_BUF_NULL;
 
 	if (!install)
@@ -826,10 +824,10 @@ static bool covers_what_was_left(const struct spg_install *unmended,
 	return true;
 }
 
-void spg_sessions_mended(struct spg_sessions *sessions, const char *product,
+void spg_tracker_mended(struct spg_tracker *tracker, const char *product,
 	const struct spg_expected *expected, const struct spg_module_set *set)
 {
-	struct session *s = find(sessions, product);
+	struct track *s = find(tracker, product);
 
 	if (!s || !s->unmended || !covers_what_was_left(s->unmended, expected, set))
 		return;
@@ -839,21 +837,21 @@ void spg_sessions_mended(struct spg_sessions *sessions, const char *product,
 	tell_standing(s);
 }
 
-int spg_sessions_wait(struct spg_sessions *sessions, const char *product,
-	int64_t wait_ns, void (*done)(void *user, bool running), void *user)
+int spg_tracker_wait(struct spg_tracker *tracker, const char *product, int64_t wait_ns,
+	void (*done)(void *user, bool running), void *user)
 {
-	return spg_waiters_add(&sessions->waiters, product, wait_ns, done, user);
+	return spg_waiters_add(&tracker->waiters, product, wait_ns, done, user);
 }
 
-void spg_sessions_forget(struct spg_sessions *sessions, const void *user)
+void spg_tracker_forget(struct spg_tracker *tracker, const void *user)
 {
-	spg_waiters_forget(&sessions->waiters, user);
+	spg_waiters_forget(&tracker->waiters, user);
 }
 
-int spg_sessions_add_standing(const struct spg_sessions *sessions, const char *product,
+int spg_tracker_add_standing(const struct spg_tracker *tracker, const char *product,
 	struct spg_standing *standing)
 {
-	const struct session *s = find(sessions, product);
+	const struct track *s = find(tracker, product);
 	int r = 0;
 
 	if (s && s->install) {
@@ -876,7 +874,7 @@ int spg_sessions_add_standing(const struct spg_sessions *sessions, const char *p
 	return r;
 }
 
-void spg_sessions_configure(struct spg_sessions *sessions, int64_t quiet_ns)
+void spg_tracker_configure(struct spg_tracker *tracker, int64_t quiet_ns)
 {
-	sessions->host.quiet_ns = quiet_ns;
+	tracker->host.quiet_ns = quiet_ns;
 }

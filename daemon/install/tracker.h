@@ -29,10 +29,10 @@
 #include "daemon/store/records.h"
 #include "daemon/watch/watch.h"
 
-struct spg_sessions;
+struct spg_tracker;
 
 /* What it works with; all borrowed. */
-struct spg_sessions_host {
+struct spg_tracker_host {
 	uv_loop_t *loop;
 	struct spg_model *model;
 	struct spg_prover *prover;
@@ -43,7 +43,7 @@ struct spg_sessions_host {
 	void (*record)(void *user, struct spg_event *event);
 	void *record_user;
 	/* What product @name's standing is made of has changed: make it anew, with
-	 * spg_sessions_add_standing() and what others add. */
+	 * spg_tracker_add_standing() and what others add. */
 	void (*on_standing)(void *user, const char *product);
 	void *user;
 	const struct spg_store_records *records; /* read while it is created */
@@ -52,76 +52,75 @@ struct spg_sessions_host {
 };
 
 /** NULL: out of memory. */
-struct spg_sessions *spg_sessions_create(const struct spg_sessions_host *host);
+struct spg_tracker *spg_tracker_create(const struct spg_tracker_host *host);
 
-/** Read what is installed: after the first census, and after each change of
+/** Read what is installed: after the first look, and after each change of
  * products. */
-void spg_sessions_begin(struct spg_sessions *sessions);
+void spg_tracker_begin(struct spg_tracker *tracker);
 
-void spg_sessions_configure(struct spg_sessions *sessions, int64_t quiet_ns);
+void spg_tracker_configure(struct spg_tracker *tracker, int64_t quiet_ns);
 
 /** A file event of a product. */
-void spg_sessions_note(struct spg_sessions *sessions, const struct spg_event *event);
+void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event);
 
 /** Something may have happened to files of @product (NULL: any) that no event told:
  * what is installed is read again, and what has changed is an install. */
-void spg_sessions_look(struct spg_sessions *sessions, const char *product);
+void spg_tracker_look(struct spg_tracker *tracker, const char *product);
 
 /** A use or a lock began. */
-void spg_sessions_note_use(
-	struct spg_sessions *sessions, const struct spg_event *event);
+void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *event);
 
-void spg_sessions_note_exit(struct spg_sessions *sessions, struct spg_proc_id id);
+void spg_tracker_note_exit(struct spg_tracker *tracker, struct spg_proc_id id);
 
 /** From now on the next install of @product is compared with @expected, which is
  * taken over and emptied. */
-void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
+void spg_tracker_expect(struct spg_tracker *tracker, const char *product,
 	struct spg_expected *expected);
 
 /** What the next install of @product should bring; NULL: not known. */
-const struct spg_expected *spg_sessions_expected(
-	const struct spg_sessions *sessions, const char *product);
+const struct spg_expected *spg_tracker_expected(
+	const struct spg_tracker *tracker, const char *product);
 
 /** What is installed of @product as last read; NULL: not yet. Borrowed. */
-struct spg_module_set *spg_sessions_installed(
-	const struct spg_sessions *sessions, const char *product);
+struct spg_module_set *spg_tracker_installed(
+	const struct spg_tracker *tracker, const char *product);
 
 /** The install of @product that runs, or NULL. Borrowed. */
-const struct spg_install *spg_sessions_running(
-	const struct spg_sessions *sessions, const char *product);
+const struct spg_install *spg_tracker_running(
+	const struct spg_tracker *tracker, const char *product);
 
 /** The last install of @product, when it was not clean; else NULL. */
-const struct spg_install *spg_sessions_unmended(
-	const struct spg_sessions *sessions, const char *product);
+const struct spg_install *spg_tracker_unmended(
+	const struct spg_tracker *tracker, const char *product);
 
 /** Who started the install of @product (NULL: of all) says that it has ended. */
-void spg_sessions_hurry(struct spg_sessions *sessions, const char *product);
+void spg_tracker_hurry(struct spg_tracker *tracker, const char *product);
 
 /** A proof that all of @set that @expected has is the payload's and fits together:
  * what was mixed is mended, if that is about every file that was left out. */
-void spg_sessions_mended(struct spg_sessions *sessions, const char *product,
+void spg_tracker_mended(struct spg_tracker *tracker, const char *product,
 	const struct spg_expected *expected, const struct spg_module_set *set);
 
 /** @done when no install of @product (NULL: any) runs, or after @wait_ns; @running:
  * one still does. Once, never from within the call. Returns 0 or SPG_ERR_NOMEM. */
-int spg_sessions_wait(struct spg_sessions *sessions, const char *product,
-	int64_t wait_ns, void (*done)(void *user, bool running), void *user);
+int spg_tracker_wait(struct spg_tracker *tracker, const char *product, int64_t wait_ns,
+	void (*done)(void *user, bool running), void *user);
 
 /** No callback comes with @user. */
-void spg_sessions_forget(struct spg_sessions *sessions, const void *user);
+void spg_tracker_forget(struct spg_tracker *tracker, const void *user);
 
 /** Add what installs have left. Returns 0 or SPG_ERR_NOMEM. */
-int spg_sessions_add_standing(const struct spg_sessions *sessions, const char *product,
+int spg_tracker_add_standing(const struct spg_tracker *tracker, const char *product,
 	struct spg_standing *standing);
 
 /* Installs that ended, since the start, for metrics. */
-uint64_t spg_sessions_count(const struct spg_sessions *sessions, const char *product,
+uint64_t spg_tracker_count(const struct spg_tracker *tracker, const char *product,
 	enum spg_install_outcome outcome);
 
 /** After the prover has stopped: what runs is recorded as running, and the next start
  * takes it up. @on_stopped comes from the loop. Takes NULL. */
-void spg_sessions_stop(
-	struct spg_sessions *sessions, void (*on_stopped)(void *user), void *user);
+void spg_tracker_stop(
+	struct spg_tracker *tracker, void (*on_stopped)(void *user), void *user);
 
 /** After on_stopped. Takes NULL. */
-void spg_sessions_destroy(struct spg_sessions *sessions);
+void spg_tracker_destroy(struct spg_tracker *tracker);

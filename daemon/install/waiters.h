@@ -21,7 +21,7 @@ struct spg_waiters {
 /** @waiters has the last two filled in. Returns 0 or SPG_ERR_NOMEM. */
 int spg_waiters_init(struct spg_waiters *waiters, uv_loop_t *loop);
 
-/** See spg_sessions_wait(). */
+/** See spg_tracker_wait(). */
 int spg_waiters_add(struct spg_waiters *waiters, const char *product, int64_t wait_ns,
 	void (*done)(void *user, bool running), void *user);
 

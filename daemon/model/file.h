@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A file of a product as one survey found it: an immutable, reference-counted
- * record, so that model, surveyor and store share the path instead of copying
+ * record, so that model, worker and store share the path instead of copying
  * it for every event. A file whose identity, links or place changed is a new
  * record. The watch backend makes them and may embed this struct as the first
  * member of its own (then @release frees the rest).

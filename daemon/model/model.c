@@ -30,7 +30,7 @@ struct entry {
 	int64_t looked_ns; /* when a full survey last looked, UTC */
 	uint64_t generation;
 	bool dirty_all;
-	bool attribute;
+	bool find_users;
 	char *dirty[DIRTY_MAX];
 	size_t n_dirty;
 	struct spg_file **known;
@@ -76,7 +76,7 @@ static void clear_dirty(struct entry *entry)
 {
 	drop_dirty_paths(entry);
 	entry->dirty_all = false;
-	entry->attribute = false;
+	entry->find_users = false;
 }
 
 static void drop_lacks(struct spg_lack *lacks, size_t n)
@@ -166,7 +166,7 @@ int spg_model_set_products(struct spg_model *model, struct spg_product *const *p
 		}
 		entries[i]->generation++;
 		entries[i]->dirty_all = true;
-		entries[i]->attribute = true;
+		entries[i]->find_users = true;
 	}
 	for (size_t i = 0; i < model->n; i++) {
 		struct spg_tracking t =
@@ -243,7 +243,7 @@ static bool note(struct entry *entry, const struct spg_event *event)
 	if (concerns && (event->kinds & DISTURBING))
 		entry->generation++;
 	if (concerns && (event->kinds & REPLACING))
-		entry->attribute = true;
+		entry->find_users = true;
 	return concerns;
 }
 
@@ -336,7 +336,7 @@ void spg_model_distrust(struct spg_model *model, size_t index)
 		entry->generation++;
 		clear_dirty(entry);
 		entry->dirty_all = true;
-		entry->attribute = true;
+		entry->find_users = true;
 	}
 }
 
@@ -448,12 +448,12 @@ int spg_model_begin_survey(struct spg_model *model, size_t index,
 {
 	struct entry *entry = model->entries[index];
 	struct spg_survey_scope scope = {.depth = depth,
-		.attribute = entry->attribute,
+		.find_users = entry->find_users,
 		.clean = !entry->dirty_all && entry->n_dirty == 0};
 	int r;
 
 	/* What lost its place is found only where all places are known. */
-	if (depth == SPG_SURVEY_FILES && (entry->dirty_all || entry->attribute ||
+	if (depth == SPG_SURVEY_FILES && (entry->dirty_all || entry->find_users ||
 						 entry->n_known <= SMALL_PRODUCT))
 		scope.depth = SPG_SURVEY_FULL;
 	r = scope_holders(entry, &scope);
@@ -552,7 +552,7 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 		return r;
 	}
 	if (obs->search_failed)
-		entry->attribute = true;
+		entry->find_users = true;
 	if (t.lock_events && t.keep_locks) {
 		/* What it says of locks is stale already: look again. */
 		entry->dirty_all = true;
@@ -560,7 +560,7 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 		/* The verdict is about all files: prove it again. What this survey
 		 * was told to search for, the next one has to find again. */
 		entry->dirty_all = true;
-		entry->attribute = true;
+		entry->find_users = true;
 	}
 	return r;
 }

@@ -103,8 +103,8 @@ struct spg_survey_scope {
 	 * once. */
 	struct spg_process **holders;
 	size_t n_holders;
-	bool attribute; /* a file was deleted or replaced: search for holders */
-	bool clean;     /* nothing has happened to its files since the last one began */
+	bool find_users; /* a file was deleted or replaced: search for holders */
+	bool clean; /* nothing has happened to its files since the last one began */
 };
 
 #define SPG_SURVEY_SCOPE_NULL                                                          \

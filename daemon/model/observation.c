@@ -57,7 +57,7 @@ void spg_observation_destroy(struct spg_observation *obs)
 }
 
 int spg_observation_add_file(struct spg_observation *obs, struct spg_file *file,
-	enum spg_presence presence, enum spg_census census)
+	enum spg_presence presence, enum spg_in_use in_use)
 {
 	int r = spg_array_reserve(
 		&obs->files, obs->n_files, &obs->size_files, sizeof(*obs->files));
@@ -65,7 +65,7 @@ int spg_observation_add_file(struct spg_observation *obs, struct spg_file *file,
 	if (r < 0)
 		return r;
 	obs->files[obs->n_files++] = (struct spg_seen_file){
-		.file = spg_file_ref(file), .presence = presence, .census = census};
+		.file = spg_file_ref(file), .presence = presence, .in_use = in_use};
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What one survey of a product found: plain data, made by a watch backend on
- * the surveyor's thread, then owned and read by the loop thread.
+ * the worker thread, then owned and read by the loop thread.
  *
  * Indices (struct spg_seen_use.file and so on) point into @files. Every record
  * holds references to the files and processes it names.
@@ -19,15 +19,15 @@
 /* How deep a survey looks. */
 enum spg_survey_depth {
 	SPG_SURVEY_LOCKS, /* only the locks of files that are known to be in use */
-	SPG_SURVEY_FILES, /* the given paths: census, attribution, locks */
+	SPG_SURVEY_FILES, /* the given paths: in use, by whom, locks */
 	SPG_SURVEY_FULL,  /* list the directories, then all of their files */
 };
 
 /* The kernel's answer to "does anyone at all use this inode?". */
-enum spg_census {
-	SPG_CENSUS_FREE,
-	SPG_CENSUS_BUSY,
-	SPG_CENSUS_UNKNOWN, /* could not ask; a lack says why */
+enum spg_in_use {
+	SPG_IN_USE_NO,
+	SPG_IN_USE_YES,
+	SPG_IN_USE_UNKNOWN, /* could not ask; a lack says why */
 };
 
 enum spg_presence {
@@ -42,8 +42,8 @@ enum spg_presence {
 struct spg_seen_file {
 	struct spg_file *file;
 	enum spg_presence presence;
-	enum spg_census census;
-	/* Busy, and the counters say that holders remain which attribution did
+	enum spg_in_use in_use;
+	/* Busy, and the counters say that holders remain which the search did
 	 * not find. In a tier without counters: busy and no holder found. */
 	bool unattributed;
 	/* An open file of one of its users has more references than descriptors and
@@ -120,7 +120,7 @@ struct spg_observation {
 	/* Some directory could not be listed: there may be more files than @files.
 	 * A lack says why. */
 	bool unlisted;
-	/* The census counted users: a file that is not `unattributed` has no
+	/* The in-use probe counted users: a file that is not `unattributed` has no
 	 * others than its uses. False: it said only whether there are any, and a file
 	 * with a visible user may have others. */
 	bool counted;
@@ -154,7 +154,7 @@ void spg_observation_destroy(struct spg_observation *obs);
  * SPG_ERR_NOMEM; the index of a file is obs->n_files - 1 after the call.
  */
 int spg_observation_add_file(struct spg_observation *obs, struct spg_file *file,
-	enum spg_presence presence, enum spg_census census);
+	enum spg_presence presence, enum spg_in_use in_use);
 int spg_observation_add_use(struct spg_observation *obs, size_t file,
 	struct spg_process *process, unsigned how);
 int spg_observation_add_lock(

@@ -4,7 +4,7 @@
  * What is known about one process: an immutable, reference-counted record.
  *
  * Made by the watch backend (any thread), then shared by the loop thread, the
- * surveyor and the store's thread; hence the atomic count. Every string is
+ * worker and the store's thread; hence the atomic count. Every string is
  * bytes chosen by somebody else: escape before showing (common/text.h).
  */
 #include <stdatomic.h>

@@ -345,7 +345,7 @@ static bool was_looked_at(
 			continue;
 		if (seen->presence == SPG_GONE)
 			return true;
-		if (seen->census == SPG_CENSUS_UNKNOWN)
+		if (seen->in_use == SPG_IN_USE_UNKNOWN)
 			return false;
 		return !seen->locks_unread ||
 		       (seen->nobody_waits && known->state == SPG_LOCK_WAITING);

@@ -113,21 +113,21 @@ static enum spg_file_state judge_state(const struct spg_observation *obs,
 	if (tally->blockers || tally->hidden_lock || seen->unattributed ||
 		tally->keepers || seen->kept)
 		return SPG_FILE_BLOCKED;
-	/* A census that does not count tells somebody from nobody, not one from two: who
+	/* An in-use probe that does not count tells somebody from nobody, not one from two: who
 	 * holds it without a process (acct(2), a ring of io_uring whose descriptor is
 	 * closed) may hide behind the one that shows. */
 	if (tally->setup)
 		return !obs->counted || seen->shared ||
-		                       seen->census == SPG_CENSUS_UNKNOWN
+		                       seen->in_use == SPG_IN_USE_UNKNOWN
 		               ? SPG_FILE_UNKNOWN
 		               : SPG_FILE_HELD_BY_SETUP_STOPPED;
-	switch (seen->census) {
-	case SPG_CENSUS_FREE:
+	switch (seen->in_use) {
+	case SPG_IN_USE_NO:
 		return SPG_FILE_FREE;
-	case SPG_CENSUS_BUSY:
+	case SPG_IN_USE_YES:
 		/* Busy and nobody found, yet not marked so: never free. */
 		return SPG_FILE_BLOCKED;
-	case SPG_CENSUS_UNKNOWN:
+	case SPG_IN_USE_UNKNOWN:
 		break;
 	}
 	return SPG_FILE_UNKNOWN;
@@ -163,7 +163,7 @@ static enum spg_file_state excuse(const struct spg_seen_file *seen,
 {
 	bool held = state == SPG_FILE_BLOCKED ||
 	            state == SPG_FILE_HELD_BY_SETUP_STOPPED ||
-	            (state == SPG_FILE_UNKNOWN && seen->census == SPG_CENSUS_BUSY);
+	            (state == SPG_FILE_UNKNOWN && seen->in_use == SPG_IN_USE_YES);
 
 	if (!held)
 		return state;

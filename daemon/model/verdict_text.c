@@ -377,7 +377,7 @@ static int explain_unknown_file(const struct spg_observation *obs,
 		spg_buf_printf(&buf, " is in no directory of %s", obs->product->name);
 		return add_line(reasons_of(v), &buf);
 	}
-	if (obs->files[file->seen].census == SPG_CENSUS_UNKNOWN)
+	if (obs->files[file->seen].in_use == SPG_IN_USE_UNKNOWN)
 		return 0; /* its lack says why */
 	put_file(&buf, obs, file->seen, file->path);
 	spg_buf_puts(&buf,
@@ -392,7 +392,7 @@ static int explain_unknown_file(const struct spg_observation *obs,
 		spg_buf_puts(&buf, ": the tier says whether somebody has it, not how "
 				   "many");
 	r = add_line(reasons_of(v), &buf);
-	/* Once they are gone, the census alone can tell. */
+	/* Once they are gone, the in-use probe alone can tell. */
 	for (size_t i = 0; r == 0 && i < obs->n_uses; i++)
 		if (obs->uses[i].file == file->seen)
 			r = advise_stop(obs->uses[i].process, v);

@@ -5,85 +5,83 @@
 
 #include "common/err.h"
 
-struct spg_settling {
-	struct spg_settling *next;
+struct spg_barrier {
+	struct spg_barrier *next;
 	unsigned passes; /* that have begun since it was asked for */
 	uint64_t upto;
 	void (*done)(void *user, int err);
 	void *user;
 };
 
-int spg_settlings_add(
-	struct spg_settlings *settlings, void (*done)(void *user, int err), void *user)
+int spg_barriers_add(
+	struct spg_barriers *barriers, void (*done)(void *user, int err), void *user)
 {
-	struct spg_settling *settling = calloc(1, sizeof(*settling));
+	struct spg_barrier *barrier = calloc(1, sizeof(*barrier));
 
-	if (!settling)
+	if (!barrier)
 		return SPG_ERR_NOMEM;
-	*settling = (struct spg_settling){
-		.next = settlings->first, .done = done, .user = user};
-	settlings->first = settling;
+	*barrier = (struct spg_barrier){
+		.next = barriers->first, .done = done, .user = user};
+	barriers->first = barrier;
 	return 0;
 }
 
-void spg_settlings_pass(struct spg_settlings *settlings, uint64_t taken)
+void spg_barriers_pass(struct spg_barriers *barriers, uint64_t taken)
 {
-	for (struct spg_settling *s = settlings->first; s; s = s->next)
+	for (struct spg_barrier *s = barriers->first; s; s = s->next)
 		if (s->passes++ == 0)
 			s->upto = taken;
 }
 
-static void finish(struct spg_settlings *settlings, unsigned min_passes,
-	uint64_t delivered, int err)
+static void finish(
+	struct spg_barriers *barriers, unsigned min_passes, uint64_t delivered, int err)
 {
-	struct spg_settling **at = &settlings->first, *done = NULL;
+	struct spg_barrier **at = &barriers->first, *done = NULL;
 
 	/* First out of the list: a callback may settle again. */
 	while (*at) {
-		struct spg_settling *settling = *at;
+		struct spg_barrier *barrier = *at;
 
-		if (err == 0 &&
-			(settling->passes == 0 || settling->passes < min_passes ||
-				settling->upto > delivered)) {
-			at = &settling->next;
+		if (err == 0 && (barrier->passes == 0 || barrier->passes < min_passes ||
+					barrier->upto > delivered)) {
+			at = &barrier->next;
 			continue;
 		}
-		*at = settling->next;
-		settling->next = done;
-		done = settling;
+		*at = barrier->next;
+		barrier->next = done;
+		done = barrier;
 	}
 	while (done) {
-		struct spg_settling *settling = done;
+		struct spg_barrier *barrier = done;
 
-		done = settling->next;
-		settling->done(settling->user, err);
-		free(settling);
+		done = barrier->next;
+		barrier->done(barrier->user, err);
+		free(barrier);
 	}
 }
 
-void spg_settlings_finish(
-	struct spg_settlings *settlings, unsigned min_passes, uint64_t delivered)
+void spg_barriers_finish(
+	struct spg_barriers *barriers, unsigned min_passes, uint64_t delivered)
 {
-	finish(settlings, min_passes, delivered, 0);
+	finish(barriers, min_passes, delivered, 0);
 }
 
-void spg_settlings_fail(struct spg_settlings *settlings, int err)
+void spg_barriers_fail(struct spg_barriers *barriers, int err)
 {
-	finish(settlings, 0, 0, err);
+	finish(barriers, 0, 0, err);
 }
 
-bool spg_settlings_need_events(
-	const struct spg_settlings *settlings, uint64_t delivered)
+bool spg_barriers_need_events(const struct spg_barriers *barriers, uint64_t delivered)
 {
-	for (const struct spg_settling *s = settlings->first; s; s = s->next)
+	for (const struct spg_barrier *s = barriers->first; s; s = s->next)
 		if (s->passes > 0 && s->upto > delivered)
 			return true;
 	return false;
 }
 
-bool spg_settlings_need_pass(const struct spg_settlings *settlings, uint64_t delivered)
+bool spg_barriers_need_pass(const struct spg_barriers *barriers, uint64_t delivered)
 {
-	for (const struct spg_settling *s = settlings->first; s; s = s->next)
+	for (const struct spg_barrier *s = barriers->first; s; s = s->next)
 		if (s->passes == 0 || s->upto <= delivered)
 			return true;
 	return false;

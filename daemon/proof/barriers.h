@@ -7,32 +7,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct spg_settling;
+struct spg_barrier;
 
-struct spg_settlings {
-	struct spg_settling *first;
+struct spg_barriers {
+	struct spg_barrier *first;
 };
 
 /** Append one, which waits for a pass that has not begun yet; @done comes once, from
- * spg_settlings_finish() or spg_settlings_fail(). Returns 0 or SPG_ERR_NOMEM. */
-int spg_settlings_add(
-	struct spg_settlings *settlings, void (*done)(void *user, int err), void *user);
+ * spg_barriers_finish() or spg_barriers_fail(). Returns 0 or SPG_ERR_NOMEM. */
+int spg_barriers_add(
+	struct spg_barriers *barriers, void (*done)(void *user, int err), void *user);
 
 /** A pass over all products begins: count it for each. Those whose first it is wait for
  * the events up to number @taken, too (see spg_watch_ops.backlog). */
-void spg_settlings_pass(struct spg_settlings *settlings, uint64_t taken);
+void spg_barriers_pass(struct spg_barriers *barriers, uint64_t taken);
 
 /** Call back those that have seen at least @min_passes, and one at any rate, and whose
  * events are among the first @delivered. A callback may add again. */
-void spg_settlings_finish(
-	struct spg_settlings *settlings, unsigned min_passes, uint64_t delivered);
+void spg_barriers_finish(
+	struct spg_barriers *barriers, unsigned min_passes, uint64_t delivered);
 
 /** Call back all of them, with @err. */
-void spg_settlings_fail(struct spg_settlings *settlings, int err);
+void spg_barriers_fail(struct spg_barriers *barriers, int err);
 
 /** Does one wait for more than the first @delivered events? */
-bool spg_settlings_need_events(
-	const struct spg_settlings *settlings, uint64_t delivered);
+bool spg_barriers_need_events(const struct spg_barriers *barriers, uint64_t delivered);
 
 /** Does one that has its events wait for another pass? */
-bool spg_settlings_need_pass(const struct spg_settlings *settlings, uint64_t delivered);
+bool spg_barriers_need_pass(const struct spg_barriers *barriers, uint64_t delivered);

@@ -3,7 +3,7 @@
 /*
  * What a proof is, and how it is handed over. Plain data; loop thread.
  *
- * A proof is: drain the event queue, survey the product (census, attribution,
+ * A proof is: drain the event queue, survey the product (who uses its files, their
  * locks), drain again; if an event came in between that could have made a
  * holder, again, at most SPG_PROOF_TRIES times, then unknown. A survey that
  * does not end in time is answered as unknown with the place it hangs at, and

@@ -25,7 +25,7 @@ struct spg_prover {
 	spg_prover_on_changes *on_changes;
 	void *user;
 
-	struct spg_surveyor_thread *surveyor;
+	struct spg_worker *worker;
 	bool running, late;
 	char *running_product;
 	uint64_t running_generation;
@@ -41,8 +41,8 @@ struct spg_prover {
 	size_t locks_next;     /* product whose locks are to be read next */
 	bool asked_last;       /* the last survey was for a question */
 	int64_t rest_until_ns; /* monotonic */
-	struct spg_questions questions;
-	struct spg_settlings settlings;
+	struct spg_queue queue;
+	struct spg_barriers barriers;
 
 	bool stopping;
 	unsigned n_closing;
@@ -61,7 +61,7 @@ static void wake(struct spg_prover *p)
 
 const struct spg_histogram *spg_prover_durations(const struct spg_prover *prover)
 {
-	return &prover->questions.durations;
+	return &prover->queue.durations;
 }
 
 static void publish(struct spg_prover *p, struct spg_event_list *changes)
@@ -107,7 +107,7 @@ static void on_tick(uv_timer_t *timer);
 /* Who waits for "safe" is to be asked about again when its time is over, and at times. */
 static void schedule_tick(struct spg_prover *p)
 {
-	int64_t delay_ms = spg_questions_due_ms(&p->questions, WAIT_TICK_MS);
+	int64_t delay_ms = spg_queue_due_ms(&p->queue, WAIT_TICK_MS);
 
 	if (delay_ms < 0)
 		uv_timer_stop(&p->tick);
@@ -119,7 +119,7 @@ static void schedule_tick(struct spg_prover *p)
 /* Whoever waits for this product (NULL: any) wants to know again. */
 static void unpark(struct spg_prover *p, const char *product)
 {
-	spg_questions_unpark(&p->questions, product);
+	spg_queue_unpark(&p->queue, product);
 	schedule_tick(p);
 }
 
@@ -214,7 +214,7 @@ static void take_over(struct spg_prover *p, struct spg_observation *obs)
 
 	if (!current || r < 0) {
 		/* A reload came in between: asked again, about the new one. */
-		for (struct spg_question *q = p->questions.first; q; q = q->next)
+		for (struct spg_question *q = p->queue.first; q; q = q->next)
 			q->in_flight = false;
 		publish(p, &changes);
 		return;
@@ -226,8 +226,8 @@ static void take_over(struct spg_prover *p, struct spg_observation *obs)
 		bool changed = changes.n > 0;
 
 		publish(p, &changes);
-		spg_questions_judge(&p->questions, p->model, (size_t)index, obs,
-			p->running_generation);
+		spg_queue_judge(
+			&p->queue, p->model, (size_t)index, obs, p->running_generation);
 		if (changed)
 			unpark(p, obs->product->name);
 		else
@@ -261,7 +261,7 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 		if (err != SPG_ERR_TIMEOUT)
 			spg_error("a survey of %s failed: %s", p->running_product,
 				spg_err_text(err));
-		spg_questions_fail(&p->questions, err);
+		spg_queue_fail(&p->queue, err);
 	}
 	spg_observation_destroy(obs);
 	p->late = false;
@@ -279,14 +279,13 @@ static void answer_late(struct spg_prover *p, struct spg_question *q)
 	int r = SPG_ERR_NOT_FOUND;
 
 	if (index >= 0)
-		r = spg_surveyor_tell_late(p->surveyor,
+		r = spg_worker_tell_late(p->worker,
 			spg_model_product(p->model, (size_t)index),
 			p->config.deadline_ms, &obs);
 	if (r == 0)
-		spg_questions_answer_late(
-			&p->questions, q, p->model, (size_t)index, obs);
+		spg_queue_answer_late(&p->queue, q, p->model, (size_t)index, obs);
 	else
-		spg_questions_answer(&p->questions, q, r);
+		spg_queue_answer(&p->queue, q, r);
 	spg_observation_destroy(obs);
 }
 
@@ -295,7 +294,7 @@ static void on_deadline(uv_timer_t *timer)
 	struct spg_prover *p = timer->data;
 
 	p->late = true;
-	spg_surveyor_cancel(p->surveyor);
+	spg_worker_cancel(p->worker);
 	spg_log_about(SPG_LOG_WARNING,
 		&(struct spg_log_about){
 			.id = SPG_LOG_ID_SURVEY_HANGS, .product = p->running_product},
@@ -318,27 +317,27 @@ static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_dept
 		return SPG_ERR_NOMEM;
 	drain(p);
 	if (depth == SPG_SURVEY_FULL)
-		r = spg_questions_launch(&p->questions, job.product->name,
-			&job.extra_names, &job.n_extra_names, &job.attribute);
+		r = spg_queue_launch(&p->queue, job.product->name, &job.extra_names,
+			&job.n_extra_names, &job.find_users);
 	if (r == 0)
 		r = spg_model_begin_survey(p->model, index, depth, &job.scope);
 	if (r < 0) {
 		spg_survey_job_finish(&job);
 		free(p->running_product);
 		p->running_product = NULL;
-		spg_questions_fail(&p->questions, r);
+		spg_queue_fail(&p->queue, r);
 		return r;
 	}
 	p->running_generation = spg_model_generation(p->model, index);
 	p->running_depth = job.scope.depth;
 	p->running = true;
-	if (spg_surveyor_try_at_once(p->surveyor, &job, &obs)) {
+	if (spg_worker_try_at_once(p->worker, &job, &obs)) {
 		spg_survey_job_finish(&job);
 		on_surveyed(p, 0, obs);
 		return 0;
 	}
 	spg_product_ref(job.product);
-	spg_surveyor_submit(p->surveyor, &job);
+	spg_worker_submit(p->worker, &job);
 	uv_timer_start(&p->deadline, on_deadline, p->config.deadline_ms, 0);
 	return 0;
 }
@@ -348,7 +347,7 @@ static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_dept
 static struct spg_question *next_question(struct spg_prover *p)
 {
 	int64_t now_ns = spg_clock_mono_ns();
-	struct spg_question *q = p->questions.first;
+	struct spg_question *q = p->queue.first;
 
 	while (q) {
 		struct spg_question *next = q->next;
@@ -363,14 +362,14 @@ static struct spg_question *next_question(struct spg_prover *p)
 		if (p->late && !q->parked) {
 			answer_late(p, q);
 			/* The callback may have changed the list. */
-			q = p->questions.first;
+			q = p->queue.first;
 			continue;
 		}
 		if (!q->parked && !q->in_flight) {
 			if (spg_model_find_product(p->model, q->product) >= 0)
 				return q;
-			spg_questions_answer(&p->questions, q, SPG_ERR_NOT_FOUND);
-			q = p->questions.first;
+			spg_queue_answer(&p->queue, q, SPG_ERR_NOT_FOUND);
+			q = p->queue.first;
 			continue;
 		}
 		q = next;
@@ -402,7 +401,7 @@ static void begin_pass(struct spg_prover *p)
 	backlog(p, &taken, &delivered);
 	p->reconcile_due = false;
 	p->reconcile_next = 0;
-	spg_settlings_pass(&p->settlings, taken);
+	spg_barriers_pass(&p->barriers, taken);
 }
 
 /* Start the pass's next survey; false when it has ended. */
@@ -434,8 +433,7 @@ static void start_lock_reading(struct spg_prover *p)
  * gets every other turn. */
 static bool has_other_work(const struct spg_prover *p)
 {
-	return p->reconcile_due || p->settlings.first ||
-	       p->reconcile_next != SIZE_MAX ||
+	return p->reconcile_due || p->barriers.first || p->reconcile_next != SIZE_MAX ||
 	       p->locks_next < spg_model_n_products(p->model);
 }
 
@@ -446,20 +444,20 @@ static void settle_what_is_done(struct spg_prover *p)
 	uint64_t taken, delivered;
 
 	backlog(p, &taken, &delivered);
-	spg_settlings_finish(&p->settlings, dirty ? SPG_PROOF_TRIES : 0, delivered);
-	if (dirty || spg_settlings_need_events(&p->settlings, delivered))
+	spg_barriers_finish(&p->barriers, dirty ? SPG_PROOF_TRIES : 0, delivered);
+	if (dirty || spg_barriers_need_events(&p->barriers, delivered))
 		spg_prover_kick(p, false);
-	if (spg_settlings_need_pass(&p->settlings, delivered))
+	if (spg_barriers_need_pass(&p->barriers, delivered))
 		wake(p);
 }
 
-static void hold_chores(struct spg_prover *p)
+static void hold_jobs(struct spg_prover *p)
 {
 	bool hold = false;
 
-	for (const struct spg_question *q = p->questions.first; q && !hold; q = q->next)
+	for (const struct spg_question *q = p->queue.first; q && !hold; q = q->next)
 		hold = !q->parked;
-	spg_surveyor_hold_chores(p->surveyor, hold);
+	spg_worker_hold_jobs(p->worker, hold);
 }
 
 static void take_a_turn(struct spg_prover *p)
@@ -467,7 +465,7 @@ static void take_a_turn(struct spg_prover *p)
 	const struct spg_question *q = next_question(p);
 
 	if (p->late)
-		spg_settlings_fail(&p->settlings, SPG_ERR_TIMEOUT);
+		spg_barriers_fail(&p->barriers, SPG_ERR_TIMEOUT);
 	if (p->running)
 		return;
 	if (q && !(p->asked_last && has_other_work(p))) {
@@ -479,7 +477,7 @@ static void take_a_turn(struct spg_prover *p)
 		return;
 	}
 	p->asked_last = false;
-	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->settlings.first))
+	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->barriers.first))
 		begin_pass(p);
 	if (p->reconcile_next != SIZE_MAX && go_on_with_pass(p))
 		return;
@@ -498,16 +496,16 @@ static void on_pump(uv_idle_t *idle)
 	struct spg_prover *p = idle->data;
 
 	uv_idle_stop(idle);
-	hold_chores(p);
+	hold_jobs(p);
 	take_a_turn(p);
-	hold_chores(p);
+	hold_jobs(p);
 }
 
 static int ask(struct spg_prover *p, size_t index,
 	const struct spg_selection *selection, const struct spg_question *like)
 {
-	int r = spg_questions_add(&p->questions,
-		spg_model_product(p->model, index)->name, selection, like);
+	int r = spg_queue_add(
+		&p->queue, spg_model_product(p->model, index)->name, selection, like);
 
 	if (r == 0)
 		wake(p);
@@ -515,12 +513,12 @@ static int ask(struct spg_prover *p, size_t index,
 }
 
 int spg_prover_ask(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, bool attribute, spg_proof_done *done,
+	const struct spg_selection *selection, bool find_users, spg_proof_done *done,
 	void *user)
 {
 	return ask(prover, index, selection,
 		&(struct spg_question){
-			.attribute = attribute, .done = done, .user = user});
+			.find_users = find_users, .done = done, .user = user});
 }
 
 int spg_prover_wait(struct spg_prover *prover, size_t index,
@@ -542,17 +540,17 @@ void spg_prover_forget(struct spg_prover *prover, void *user)
 {
 	struct spg_question *next;
 
-	for (struct spg_question *q = prover->questions.first; q; q = next) {
+	for (struct spg_question *q = prover->queue.first; q; q = next) {
 		next = q->next;
 		if (q->user == user) {
-			spg_questions_take(&prover->questions, q);
+			spg_queue_take(&prover->queue, q);
 			spg_question_destroy(q);
 		}
 	}
 	wake(prover); /* nothing may wait for it any more */
 }
 
-int spg_prover_settle(
+int spg_prover_sync(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user)
 {
 	int r;
@@ -562,7 +560,7 @@ int spg_prover_settle(
 		if (prover->watch->lock_events &&
 			spg_model_needs_polling(prover->model, i))
 			spg_model_look_again(prover->model, i);
-	r = spg_settlings_add(&prover->settlings, done, user);
+	r = spg_barriers_add(&prover->barriers, done, user);
 	if (r == 0)
 		wake(prover);
 	return r;
@@ -594,7 +592,7 @@ int spg_prover_start(struct spg_prover **ret, uv_loop_t *loop,
 		.user = user,
 		.reconcile_next = SIZE_MAX,
 		.locks_next = SIZE_MAX};
-	r = spg_surveyor_start(&p->surveyor, loop, watch, on_surveyed, p);
+	r = spg_worker_start(&p->worker, loop, watch, on_surveyed, p);
 	if (r < 0) {
 		free(p);
 		return r;
@@ -633,7 +631,7 @@ static void on_handle_closed(uv_handle_t *handle)
 		finish_stop(p);
 }
 
-static void on_surveyor_stopped(void *user, bool hangs)
+static void on_worker_stopped(void *user, bool hangs)
 {
 	struct spg_prover *p = user;
 	uv_handle_t *handles[5] = {(uv_handle_t *)&p->debounce,
@@ -653,14 +651,13 @@ void spg_prover_stop(struct spg_prover *prover,
 	prover->on_stopped = on_stopped;
 	prover->stop_user = user;
 	uv_idle_stop(&prover->pump);
-	while (prover->questions.first)
-		spg_questions_answer(
-			&prover->questions, prover->questions.first, SPG_ERR_BUSY);
-	spg_settlings_fail(&prover->settlings, SPG_ERR_BUSY);
-	spg_surveyor_stop(prover->surveyor, on_surveyor_stopped, prover);
+	while (prover->queue.first)
+		spg_queue_answer(&prover->queue, prover->queue.first, SPG_ERR_BUSY);
+	spg_barriers_fail(&prover->barriers, SPG_ERR_BUSY);
+	spg_worker_stop(prover->worker, on_worker_stopped, prover);
 }
 
-void spg_prover_add_chore(struct spg_prover *prover, struct spg_chore *chore)
+void spg_prover_add_job(struct spg_prover *prover, struct spg_background_job *job)
 {
-	spg_surveyor_add_chore(prover->surveyor, chore);
+	spg_worker_add_job(prover->worker, job);
 }

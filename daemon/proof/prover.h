@@ -3,7 +3,7 @@
 /*
  * Proofs: an answer about a product that holds at the moment it is given.
  *
- * Owns the surveyor's thread and the queue of questions; brings events, model
+ * Owns the worker thread and the queue of questions; brings events, model
  * and surveys together. Loop thread. Nothing here knows of sockets or SQL.
  */
 #include <stdbool.h>
@@ -18,7 +18,7 @@
 #include "daemon/watch/watch.h"
 
 struct spg_prover;
-struct spg_chore;
+struct spg_background_job;
 
 struct spg_prover_config {
 	unsigned debounce_ms;  /* from an event to the reconcile it asks for */
@@ -30,7 +30,7 @@ struct spg_prover_config {
 typedef void spg_prover_on_changes(void *user, struct spg_event_list *changes);
 
 /**
- * Start the surveyor's thread. @model and @watch are borrowed and must outlive
+ * Start the worker thread. @model and @watch are borrowed and must outlive
  * the prover. @on_changes gets the events that surveys cause, and may take
  * them out of the list. Returns 0 or a negative spg_err.
  */
@@ -51,13 +51,13 @@ void spg_prover_configure(
 	struct spg_prover *prover, const struct spg_prover_config *config);
 
 /**
- * Prove product @index. @selection (or NULL) is copied. @attribute: search for
+ * Prove product @index. @selection (or NULL) is copied. @find_users: search for
  * holders even when everything is free. @done comes exactly once, never from
  * within the call, unless spg_prover_forget() is called with the same @user
  * first. Returns 0 or SPG_ERR_NOMEM (then @done does not come).
  */
 int spg_prover_ask(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, bool attribute, spg_proof_done *done,
+	const struct spg_selection *selection, bool find_users, spg_proof_done *done,
 	void *user);
 
 /** As spg_prover_ask(), but while the verdict is not safe, ask again whenever
@@ -74,10 +74,10 @@ const struct spg_histogram *spg_prover_durations(const struct spg_prover *prover
 /** Drop every question of @user: its @done will not come. */
 void spg_prover_forget(struct spg_prover *prover, void *user);
 
-/** Have @chore (worker.h) done while nothing is asked. Each is done or given up,
+/** Have @job (worker.h) done while nothing is asked. Each is done or given up,
  * with its callback, before the prover has stopped; but one that hangs with the
  * survey is left behind. */
-void spg_prover_add_chore(struct spg_prover *prover, struct spg_chore *chore);
+void spg_prover_add_job(struct spg_prover *prover, struct spg_background_job *job);
 
 /** Something became dirty: reconcile after the debounce; @at_once: now. */
 void spg_prover_kick(struct spg_prover *prover, bool at_once);
@@ -86,5 +86,5 @@ void spg_prover_kick(struct spg_prover *prover, bool at_once);
  * now was delivered; when events come faster than surveys, after SPG_PROOF_TRIES looks
  * at each product; with SPG_ERR_TIMEOUT while a survey hangs. May be called while an
  * event is delivered: it reads none itself. */
-int spg_prover_settle(
+int spg_prover_sync(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user);

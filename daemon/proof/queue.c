@@ -17,10 +17,9 @@ void spg_question_destroy(struct spg_question *question)
 	free(question);
 }
 
-void spg_questions_take(
-	struct spg_questions *questions, const struct spg_question *question)
+void spg_queue_take(struct spg_queue *queue, const struct spg_question *question)
 {
-	struct spg_question **at = &questions->first;
+	struct spg_question **at = &queue->first;
 
 	while (*at != question)
 		at = &(*at)->next;
@@ -41,11 +40,11 @@ static int copy_selection(const struct spg_selection *from, struct spg_selection
 	return 0;
 }
 
-int spg_questions_add(struct spg_questions *questions, const char *product,
+int spg_queue_add(struct spg_queue *queue, const char *product,
 	const struct spg_selection *selection, const struct spg_question *like)
 {
 	struct spg_question *q = calloc(1, sizeof(*q));
-	struct spg_question **end = &questions->first;
+	struct spg_question **end = &queue->first;
 
 	if (!q)
 		return SPG_ERR_NOMEM;
@@ -70,18 +69,18 @@ void spg_question_park(struct spg_question *question)
 	question->tries = 0;
 }
 
-void spg_questions_unpark(struct spg_questions *questions, const char *product)
+void spg_queue_unpark(struct spg_queue *queue, const char *product)
 {
-	for (struct spg_question *q = questions->first; q; q = q->next)
+	for (struct spg_question *q = queue->first; q; q = q->next)
 		if (q->parked && (!product || strcmp(q->product, product) == 0))
 			q->parked = false;
 }
 
-int64_t spg_questions_due_ms(const struct spg_questions *questions, int64_t max_ms)
+int64_t spg_queue_due_ms(const struct spg_queue *queue, int64_t max_ms)
 {
 	int64_t now_ns = spg_clock_mono_ns(), due_ms = -1;
 
-	for (const struct spg_question *q = questions->first; q; q = q->next) {
+	for (const struct spg_question *q = queue->first; q; q = q->next) {
 		int64_t left_ms = (q->until_ns - now_ns) / SPG_NS_PER_MS + 1;
 
 		if (!q->parked)
@@ -94,18 +93,18 @@ int64_t spg_questions_due_ms(const struct spg_questions *questions, int64_t max_
 	return due_ms;
 }
 
-int spg_questions_launch(struct spg_questions *questions, const char *product,
-	char ***ret_names, size_t *ret_n, bool *ret_attribute)
+int spg_queue_launch(struct spg_queue *queue, const char *product, char ***ret_names,
+	size_t *ret_n, bool *ret_find_users)
 {
 	char **names = NULL;
 	size_t n = 0, size = 0;
 
-	*ret_attribute = false;
-	for (struct spg_question *q = questions->first; q; q = q->next) {
+	*ret_find_users = false;
+	for (struct spg_question *q = queue->first; q; q = q->next) {
 		if (q->parked || strcmp(q->product, product) != 0)
 			continue;
 		q->in_flight = true;
-		*ret_attribute = *ret_attribute || q->attribute;
+		*ret_find_users = *ret_find_users || q->find_users;
 		for (size_t i = 0; i < q->selection.n_names; i++) {
 			char *copy = strdup(q->selection.names[i]);
 
@@ -128,39 +127,38 @@ int spg_questions_launch(struct spg_questions *questions, const char *product,
 /* ---- answers ---- */
 
 /* Answer and forget. The callback may ask again. */
-static void answer(struct spg_questions *questions, struct spg_question *q, int err,
+static void answer(struct spg_queue *queue, struct spg_question *q, int err,
 	const struct spg_proof *proof)
 {
-	spg_questions_take(questions, q);
+	spg_queue_take(queue, q);
 	if (proof && q->until_ns == 0)
-		spg_histogram_add(&questions->durations, proof->took_ns);
+		spg_histogram_add(&queue->durations, proof->took_ns);
 	q->done(q->user, err, proof);
 	spg_question_destroy(q);
 }
 
-void spg_questions_answer(
-	struct spg_questions *questions, struct spg_question *question, int err)
+void spg_queue_answer(struct spg_queue *queue, struct spg_question *question, int err)
 {
-	answer(questions, question, err, NULL);
+	answer(queue, question, err, NULL);
 }
 
 /* The first one that the survey that ran answers; or NULL. A callback may ask or
  * forget, so look anew after each answer. */
-static struct spg_question *in_flight(const struct spg_questions *questions)
+static struct spg_question *in_flight(const struct spg_queue *queue)
 {
-	struct spg_question *q = questions->first;
+	struct spg_question *q = queue->first;
 
 	while (q && !q->in_flight)
 		q = q->next;
 	return q;
 }
 
-void spg_questions_fail(struct spg_questions *questions, int err)
+void spg_queue_fail(struct spg_queue *queue, int err)
 {
 	struct spg_question *q;
 
-	while ((q = in_flight(questions)))
-		answer(questions, q, err, NULL);
+	while ((q = in_flight(queue)))
+		answer(queue, q, err, NULL);
 }
 
 static int judge(const struct spg_question *q, const struct spg_model *model,
@@ -170,7 +168,7 @@ static int judge(const struct spg_question *q, const struct spg_model *model,
 		spg_model_standing(model, index), ret);
 }
 
-static void judge_one(struct spg_questions *questions, struct spg_question *q,
+static void judge_one(struct spg_queue *queue, struct spg_question *q,
 	const struct spg_model *model, size_t index, const struct spg_observation *obs,
 	bool disturbed)
 {
@@ -196,7 +194,7 @@ static void judge_one(struct spg_questions *questions, struct spg_question *q,
 	if (r == 0 && q->until_ns > now_ns && verdict.kind != SPG_VERDICT_SAFE) {
 		spg_question_park(q);
 	} else if (r < 0) {
-		answer(questions, q, r, NULL);
+		answer(queue, q, r, NULL);
 	} else {
 		struct spg_proof proof = {.observation = obs,
 			.verdict = &verdict,
@@ -206,24 +204,23 @@ static void judge_one(struct spg_questions *questions, struct spg_question *q,
 			.tries = q->tries,
 			.complete = spg_observation_is_complete(obs)};
 
-		answer(questions, q, 0, &proof);
+		answer(queue, q, 0, &proof);
 	}
 	spg_verdict_finish(&verdict);
 }
 
-void spg_questions_judge(struct spg_questions *questions, const struct spg_model *model,
+void spg_queue_judge(struct spg_queue *queue, const struct spg_model *model,
 	size_t index, const struct spg_observation *obs, uint64_t generation)
 {
 	struct spg_question *q;
 
-	while ((q = in_flight(questions)))
-		judge_one(questions, q, model, index, obs,
+	while ((q = in_flight(queue)))
+		judge_one(queue, q, model, index, obs,
 			spg_model_generation(model, index) != generation);
 }
 
-void spg_questions_answer_late(struct spg_questions *questions,
-	struct spg_question *question, const struct spg_model *model, size_t index,
-	const struct spg_observation *obs)
+void spg_queue_answer_late(struct spg_queue *queue, struct spg_question *question,
+	const struct spg_model *model, size_t index, const struct spg_observation *obs)
 {
 	struct spg_verdict verdict = SPG_VERDICT_NULL;
 	int r = judge(question, model, index, obs, &verdict);
@@ -233,6 +230,6 @@ void spg_questions_answer_late(struct spg_questions *questions,
 		.took_ns = spg_clock_mono_ns() - question->asked_ns,
 		.generation = spg_model_generation(model, index)};
 
-	answer(questions, question, r, r == 0 ? &proof : NULL);
+	answer(queue, question, r, r == 0 ? &proof : NULL);
 	spg_verdict_finish(&verdict);
 }

@@ -20,7 +20,7 @@ struct spg_question {
 	char *product;
 	struct spg_selection selection; /* owned */
 	bool selects;
-	bool attribute;
+	bool find_users;
 	bool in_flight; /* the survey that runs answers it */
 	bool parked;    /* waits for a change */
 	unsigned tries;
@@ -30,7 +30,7 @@ struct spg_question {
 	void *user;
 };
 
-struct spg_questions {
+struct spg_queue {
 	struct spg_question *first;
 	struct spg_histogram durations; /* of proved answers, waits not in it */
 };
@@ -39,12 +39,11 @@ struct spg_questions {
  * Append a question about @product; @selection (or NULL) is copied, everything
  * else taken from @like. Returns 0 or SPG_ERR_NOMEM.
  */
-int spg_questions_add(struct spg_questions *questions, const char *product,
+int spg_queue_add(struct spg_queue *queue, const char *product,
 	const struct spg_selection *selection, const struct spg_question *like);
 
 /** Unlink @question, which is the caller's then. */
-void spg_questions_take(
-	struct spg_questions *questions, const struct spg_question *question);
+void spg_queue_take(struct spg_queue *queue, const struct spg_question *question);
 
 void spg_question_destroy(struct spg_question *question);
 
@@ -52,36 +51,34 @@ void spg_question_destroy(struct spg_question *question);
 void spg_question_park(struct spg_question *question);
 
 /** Those parked for @product (NULL: all) are to be asked again. */
-void spg_questions_unpark(struct spg_questions *questions, const char *product);
+void spg_queue_unpark(struct spg_queue *queue, const char *product);
 
 /** In how many milliseconds, at most @max_ms, a parked one is to be asked again; -1:
  * none is parked. */
-int64_t spg_questions_due_ms(const struct spg_questions *questions, int64_t max_ms);
+int64_t spg_queue_due_ms(const struct spg_queue *queue, int64_t max_ms);
 
 /**
  * Everything asked about @product goes into one survey: mark it in flight, and
  * gather the names asked about (the caller frees them and the array) and whether
  * any wants holders searched for. Returns 0 or SPG_ERR_NOMEM.
  */
-int spg_questions_launch(struct spg_questions *questions, const char *product,
-	char ***ret_names, size_t *ret_n, bool *ret_attribute);
+int spg_queue_launch(struct spg_queue *queue, const char *product, char ***ret_names,
+	size_t *ret_n, bool *ret_find_users);
 
 /**
  * Answer those in flight by @obs, the survey of product @index that has just ended, and
  * that began at @generation. What is not proved, since something happened meanwhile,
  * stays queued; who waits for "safe" and has not got it is parked.
  */
-void spg_questions_judge(struct spg_questions *questions, const struct spg_model *model,
+void spg_queue_judge(struct spg_queue *queue, const struct spg_model *model,
 	size_t index, const struct spg_observation *obs, uint64_t generation);
 
 /** Those in flight get @err instead. */
-void spg_questions_fail(struct spg_questions *questions, int err);
+void spg_queue_fail(struct spg_queue *queue, int err);
 
 /** Answer @question with @err, and forget it. */
-void spg_questions_answer(
-	struct spg_questions *questions, struct spg_question *question, int err);
+void spg_queue_answer(struct spg_queue *queue, struct spg_question *question, int err);
 
 /** Answer @question by @obs, which says that there was no time to look, and forget it. */
-void spg_questions_answer_late(struct spg_questions *questions,
-	struct spg_question *question, const struct spg_model *model, size_t index,
-	const struct spg_observation *obs);
+void spg_queue_answer_late(struct spg_queue *queue, struct spg_question *question,
+	const struct spg_model *model, size_t index, const struct spg_observation *obs);

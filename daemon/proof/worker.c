@@ -12,25 +12,25 @@
  * megabytes does not. */
 #define STEP_WAIT_NS SPG_NS_PER_S
 
-struct spg_surveyor_thread {
-	uv_thread_t thread, chores_thread;
+struct spg_worker {
+	uv_thread_t thread, background_thread;
 	uv_mutex_t lock;
 	uv_cond_t changed;
 	uv_async_t async;
 	struct spg_watch *watch;
-	spg_surveyor_done *done;
+	spg_worker_done *done;
 	void *user;
 	atomic_bool cancel;
 
 	/* Under the lock. */
 	struct spg_survey_job job;
 	bool has_job, quit, abandoned;
-	bool surveys_ended, chores_ended; /* the two threads */
-	bool surveying;                   /* a survey waits or runs: begin no step */
-	struct spg_chore *chores, *chores_done;
-	struct spg_chore *at; /* the chore whose step runs */
-	bool hold_chores;     /* no step begins */
-	bool at_late;         /* and it does not end */
+	bool surveys_ended, background_ended; /* the two threads */
+	bool surveying; /* a survey waits or runs: begin no step */
+	struct spg_background_job *background, *background_done;
+	struct spg_background_job *at; /* the background job whose step runs */
+	bool hold_background;          /* no step begins */
+	bool at_late;                  /* and it does not end */
 	bool has_result;
 	int err;
 	struct spg_observation *result;
@@ -55,60 +55,61 @@ static struct spg_survey_request request_of(const struct spg_survey_job *job)
 		.scope = &job->scope,
 		.extra_names = job->extra_names,
 		.n_extra_names = job->n_extra_names,
-		.attribute = job->attribute};
+		.find_users = job->find_users};
 }
 
-bool spg_surveyor_try_at_once(struct spg_surveyor_thread *surveyor,
-	const struct spg_survey_job *job, struct spg_observation **ret)
+bool spg_worker_try_at_once(struct spg_worker *worker, const struct spg_survey_job *job,
+	struct spg_observation **ret)
 {
 	struct spg_survey_request request = request_of(job);
 	bool may, found;
 
 	if (job->scope.depth != SPG_SURVEY_FULL)
 		return false;
-	uv_mutex_lock(&surveyor->lock);
-	may = surveyor->surveying = !surveyor->at;
-	uv_mutex_unlock(&surveyor->lock);
+	uv_mutex_lock(&worker->lock);
+	may = worker->surveying = !worker->at;
+	uv_mutex_unlock(&worker->lock);
 	if (!may)
 		return false;
 	request.instant = true;
-	found = surveyor->watch->ops->survey(surveyor->watch, &request, ret) == 0;
-	uv_mutex_lock(&surveyor->lock);
-	surveyor->surveying = false;
-	if (surveyor->chores)
-		uv_cond_broadcast(&surveyor->changed);
-	uv_mutex_unlock(&surveyor->lock);
+	found = worker->watch->ops->survey(worker->watch, &request, ret) == 0;
+	uv_mutex_lock(&worker->lock);
+	worker->surveying = false;
+	if (worker->background)
+		uv_cond_broadcast(&worker->changed);
+	uv_mutex_unlock(&worker->lock);
 	return found;
 }
 
-static void append(struct spg_chore **list, struct spg_chore *chore)
+static void append(
+	struct spg_background_job **list, struct spg_background_job *background)
 {
 	while (*list)
 		list = &(*list)->next;
-	chore->next = NULL;
-	*list = chore;
+	background->next = NULL;
+	*list = background;
 }
 
-void spg_surveyor_add_chore(
-	struct spg_surveyor_thread *surveyor, struct spg_chore *chore)
+void spg_worker_add_job(
+	struct spg_worker *worker, struct spg_background_job *background)
 {
-	uv_mutex_lock(&surveyor->lock);
-	append(&surveyor->chores, chore);
-	uv_cond_broadcast(&surveyor->changed);
-	uv_mutex_unlock(&surveyor->lock);
+	uv_mutex_lock(&worker->lock);
+	append(&worker->background, background);
+	uv_cond_broadcast(&worker->changed);
+	uv_mutex_unlock(&worker->lock);
 }
 
-void spg_surveyor_hold_chores(struct spg_surveyor_thread *surveyor, bool hold)
+void spg_worker_hold_jobs(struct spg_worker *worker, bool hold)
 {
-	uv_mutex_lock(&surveyor->lock);
-	if (surveyor->hold_chores && !hold && surveyor->chores)
-		uv_cond_broadcast(&surveyor->changed);
-	surveyor->hold_chores = hold;
-	uv_mutex_unlock(&surveyor->lock);
+	uv_mutex_lock(&worker->lock);
+	if (worker->hold_background && !hold && worker->background)
+		uv_cond_broadcast(&worker->changed);
+	worker->hold_background = hold;
+	uv_mutex_unlock(&worker->lock);
 }
 
-int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
-	struct spg_product *product, unsigned deadline_ms, struct spg_observation **ret)
+int spg_worker_tell_late(struct spg_worker *worker, struct spg_product *product,
+	unsigned deadline_ms, struct spg_observation **ret)
 {
 	struct spg_observation *obs = spg_observation_create(product, SPG_SURVEY_FULL);
 	char place[300];
@@ -116,7 +117,7 @@ int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
 
 	if (!obs)
 		return SPG_ERR_NOMEM;
-	surveyor->watch->ops->survey_place(surveyor->watch, place, sizeof(place));
+	worker->watch->ops->survey_place(worker->watch, place, sizeof(place));
 	obs->began_ns = obs->looked_ns = obs->ended_ns = spg_clock_wall_ns();
 	obs->unlisted = true;
 	r = spg_observation_add_lack(obs, SPG_NO_FILE, true, "the files in time",
@@ -132,7 +133,7 @@ int spg_surveyor_tell_late(struct spg_surveyor_thread *surveyor,
 
 /* With the lock: let the step that runs come to its end; if it does not, the file that
  * it is at is in @place. */
-static void await_step(struct spg_surveyor_thread *t, char *place, size_t size)
+static void await_step(struct spg_worker *t, char *place, size_t size)
 {
 	int64_t until_ns = spg_clock_mono_ns() + STEP_WAIT_NS;
 
@@ -151,7 +152,7 @@ static void await_step(struct spg_surveyor_thread *t, char *place, size_t size)
 }
 
 /* Without the lock. */
-static int run_job(struct spg_surveyor_thread *t, struct spg_survey_job *job,
+static int run_job(struct spg_worker *t, struct spg_survey_job *job,
 	const char *own_read, struct spg_observation **ret)
 {
 	struct spg_survey_request request = request_of(job);
@@ -166,55 +167,55 @@ static int run_job(struct spg_surveyor_thread *t, struct spg_survey_job *job,
 	return r;
 }
 
-/* With the lock, which is given up meanwhile: one step of the first chore. */
-static void do_chore(struct spg_surveyor_thread *t)
+/* With the lock, which is given up meanwhile: one step of the first job. */
+static void do_background(struct spg_worker *t)
 {
-	struct spg_chore *chore = t->chores;
+	struct spg_background_job *background = t->background;
 	bool more;
 
-	t->chores = chore->next;
-	t->at = chore;
+	t->background = background->next;
+	t->at = background;
 	uv_mutex_unlock(&t->lock);
-	more = chore->step(chore);
+	more = background->step(background);
 	uv_mutex_lock(&t->lock);
 	t->at = NULL;
 	t->at_late = false;
 	uv_cond_broadcast(&t->changed);
 	/* Behind the others: a long one keeps nobody waiting. */
 	if (more) {
-		append(&t->chores, chore);
+		append(&t->background, background);
 		return;
 	}
-	append(&t->chores_done, chore);
+	append(&t->background_done, background);
 	if (!t->abandoned)
 		uv_async_send(&t->async);
 }
 
 /* With the lock, which is given up. */
-static void end_thread(struct spg_surveyor_thread *t, bool *ended)
+static void end_thread(struct spg_worker *t, bool *ended)
 {
 	*ended = true;
 	uv_cond_broadcast(&t->changed);
 	uv_mutex_unlock(&t->lock);
 }
 
-static void run_chores(void *arg)
+static void run_background(void *arg)
 {
-	struct spg_surveyor_thread *t = arg;
+	struct spg_worker *t = arg;
 
 	uv_mutex_lock(&t->lock);
 	while (!t->quit) {
-		if (t->chores && !t->surveying && !t->hold_chores)
-			do_chore(t);
+		if (t->background && !t->surveying && !t->hold_background)
+			do_background(t);
 		else
 			uv_cond_wait(&t->changed, &t->lock);
 	}
-	end_thread(t, &t->chores_ended);
+	end_thread(t, &t->background_ended);
 }
 
 static void run(void *arg)
 {
-	struct spg_surveyor_thread *t = arg;
+	struct spg_worker *t = arg;
 
 	uv_mutex_lock(&t->lock);
 	while (!t->quit) {
@@ -245,39 +246,39 @@ static void run(void *arg)
 	end_thread(t, &t->surveys_ended);
 }
 
-static void end_chores(struct spg_chore *chores, bool complete)
+static void end_background(struct spg_background_job *list, bool complete)
 {
-	while (chores) {
-		struct spg_chore *chore = chores;
+	while (list) {
+		struct spg_background_job *first = list;
 
-		chores = chore->next;
-		chore->done(chore, complete);
+		list = first->next;
+		first->done(first, complete);
 	}
 }
 
 static void on_async(uv_async_t *async)
 {
-	struct spg_surveyor_thread *t = async->data;
+	struct spg_worker *t = async->data;
 	struct spg_observation *result;
-	struct spg_chore *chores;
+	struct spg_background_job *background;
 	bool has_result;
 	int err;
 
 	uv_mutex_lock(&t->lock);
-	chores = t->chores_done;
-	t->chores_done = NULL;
+	background = t->background_done;
+	t->background_done = NULL;
 	has_result = t->has_result;
 	result = t->result;
 	err = t->err;
 	t->has_result = false;
 	t->result = NULL;
 	uv_mutex_unlock(&t->lock);
-	end_chores(chores, true);
+	end_background(background, true);
 	if (has_result)
 		t->done(t->user, err, result);
 }
 
-static void tell_to_quit(struct spg_surveyor_thread *t)
+static void tell_to_quit(struct spg_worker *t)
 {
 	uv_mutex_lock(&t->lock);
 	t->quit = true;
@@ -285,10 +286,10 @@ static void tell_to_quit(struct spg_surveyor_thread *t)
 	uv_mutex_unlock(&t->lock);
 }
 
-int spg_surveyor_start(struct spg_surveyor_thread **ret, uv_loop_t *loop,
-	struct spg_watch *watch, spg_surveyor_done *done, void *user)
+int spg_worker_start(struct spg_worker **ret, uv_loop_t *loop, struct spg_watch *watch,
+	spg_worker_done *done, void *user)
 {
-	struct spg_surveyor_thread *t = calloc(1, sizeof(*t));
+	struct spg_worker *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return SPG_ERR_NOMEM;
@@ -303,7 +304,7 @@ int spg_surveyor_start(struct spg_surveyor_thread **ret, uv_loop_t *loop,
 	/* The handle last: it can only be taken back through the loop. */
 	if (uv_thread_create(&t->thread, run, t) < 0)
 		goto destroy_cond;
-	if (uv_thread_create(&t->chores_thread, run_chores, t) < 0)
+	if (uv_thread_create(&t->background_thread, run_background, t) < 0)
 		goto join_one;
 	if (uv_async_init(loop, &t->async, on_async) < 0)
 		goto join_both;
@@ -312,7 +313,7 @@ int spg_surveyor_start(struct spg_surveyor_thread **ret, uv_loop_t *loop,
 	return 0;
 join_both:
 	tell_to_quit(t);
-	uv_thread_join(&t->chores_thread);
+	uv_thread_join(&t->background_thread);
 join_one:
 	tell_to_quit(t);
 	uv_thread_join(&t->thread);
@@ -325,26 +326,25 @@ free_thread:
 	return SPG_ERR_NOMEM;
 }
 
-void spg_surveyor_submit(
-	struct spg_surveyor_thread *surveyor, const struct spg_survey_job *job)
+void spg_worker_submit(struct spg_worker *worker, const struct spg_survey_job *job)
 {
-	atomic_store(&surveyor->cancel, false);
-	uv_mutex_lock(&surveyor->lock);
-	surveyor->job = *job;
-	surveyor->has_job = true;
-	surveyor->surveying = true;
-	uv_cond_broadcast(&surveyor->changed);
-	uv_mutex_unlock(&surveyor->lock);
+	atomic_store(&worker->cancel, false);
+	uv_mutex_lock(&worker->lock);
+	worker->job = *job;
+	worker->has_job = true;
+	worker->surveying = true;
+	uv_cond_broadcast(&worker->changed);
+	uv_mutex_unlock(&worker->lock);
 }
 
-void spg_surveyor_cancel(struct spg_surveyor_thread *surveyor)
+void spg_worker_cancel(struct spg_worker *worker)
 {
-	atomic_store(&surveyor->cancel, true);
+	atomic_store(&worker->cancel, true);
 }
 
 static void on_async_closed(uv_handle_t *handle)
 {
-	struct spg_surveyor_thread *t = handle->data;
+	struct spg_worker *t = handle->data;
 	void (*on_stopped)(void *user, bool hangs) = t->on_stopped;
 	void *user = t->stop_user;
 	bool hangs = t->abandoned;
@@ -355,8 +355,8 @@ static void on_async_closed(uv_handle_t *handle)
 			spg_product_unref(t->job.product);
 		}
 		spg_observation_destroy(t->result);
-		end_chores(t->chores_done, true);
-		end_chores(t->chores, false);
+		end_background(t->background_done, true);
+		end_background(t->background, false);
 		uv_cond_destroy(&t->changed);
 		uv_mutex_destroy(&t->lock);
 		free(t);
@@ -364,33 +364,33 @@ static void on_async_closed(uv_handle_t *handle)
 	on_stopped(user, hangs);
 }
 
-void spg_surveyor_stop(struct spg_surveyor_thread *surveyor,
+void spg_worker_stop(struct spg_worker *worker,
 	void (*on_stopped)(void *user, bool hangs), void *user)
 {
 	int64_t until_ns = spg_clock_mono_ns() + STOP_WAIT_NS;
-	bool surveys_ended, chores_ended;
+	bool surveys_ended, background_ended;
 
-	surveyor->on_stopped = on_stopped;
-	surveyor->stop_user = user;
-	atomic_store(&surveyor->cancel, true);
-	uv_mutex_lock(&surveyor->lock);
-	surveyor->quit = true;
-	uv_cond_broadcast(&surveyor->changed);
+	worker->on_stopped = on_stopped;
+	worker->stop_user = user;
+	atomic_store(&worker->cancel, true);
+	uv_mutex_lock(&worker->lock);
+	worker->quit = true;
+	uv_cond_broadcast(&worker->changed);
 	/* The one place where the loop waits: nothing else is left to do. */
-	while (!surveyor->surveys_ended || !surveyor->chores_ended) {
+	while (!worker->surveys_ended || !worker->background_ended) {
 		int64_t left_ns = until_ns - spg_clock_mono_ns();
 
-		if (left_ns <= 0 || uv_cond_timedwait(&surveyor->changed,
-					    &surveyor->lock, (uint64_t)left_ns) != 0)
+		if (left_ns <= 0 || uv_cond_timedwait(&worker->changed, &worker->lock,
+					    (uint64_t)left_ns) != 0)
 			break;
 	}
-	surveys_ended = surveyor->surveys_ended;
-	chores_ended = surveyor->chores_ended;
-	surveyor->abandoned = !surveys_ended || !chores_ended;
-	uv_mutex_unlock(&surveyor->lock);
+	surveys_ended = worker->surveys_ended;
+	background_ended = worker->background_ended;
+	worker->abandoned = !surveys_ended || !background_ended;
+	uv_mutex_unlock(&worker->lock);
 	if (surveys_ended)
-		uv_thread_join(&surveyor->thread);
-	if (chores_ended)
-		uv_thread_join(&surveyor->chores_thread);
-	uv_close((uv_handle_t *)&surveyor->async, on_async_closed);
+		uv_thread_join(&worker->thread);
+	if (background_ended)
+		uv_thread_join(&worker->background_thread);
+	uv_close((uv_handle_t *)&worker->async, on_async_closed);
 }

@@ -14,9 +14,9 @@ struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t n_b
 		return NULL;
 	call->asker = asker;
 	call->service = asker->service;
-	call->account = spg_account_ref(asker->account);
-	call->account->n_calls++;
-	call->account->n_bytes += n_bytes;
+	call->quota = spg_quota_ref(asker->quota);
+	call->quota->n_calls++;
+	call->quota->n_bytes += n_bytes;
 	call->n_bytes = n_bytes;
 	call->id = json_incref(id);
 	call->next = asker->calls;
@@ -55,9 +55,9 @@ static void detach(struct spg_call *call)
 void spg_call_drop(struct spg_call *call)
 {
 	detach(call);
-	call->account->n_calls--;
-	call->account->n_bytes -= call->n_bytes;
-	spg_account_unref(call->account);
+	call->quota->n_calls--;
+	call->quota->n_bytes -= call->n_bytes;
+	spg_quota_unref(call->quota);
 	json_decref(call->id);
 	free(call);
 }

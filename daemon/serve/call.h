@@ -38,7 +38,7 @@ struct spg_peer {
 struct spg_asker {
 	struct spg_session_host *host;
 	const struct spg_service *service;
-	struct spg_account *account;
+	struct spg_quota *quota;
 	const struct spg_peer *peer; /* NULL: nobody is known */
 	/* NULL: not of the socket, so nobody is known by uid, nothing may be
 	 * changed and nothing lasts longer than the answer. */
@@ -59,7 +59,7 @@ struct spg_call {
 	struct spg_call *prev, *next; /* in the asker's list */
 	struct spg_asker *asker;      /* NULL: abandoned */
 	const struct spg_service *service;
-	struct spg_account *account;
+	struct spg_quota *quota;
 	json_t *id;
 	size_t n_bytes; /* charged to the account */
 	void (*on_abandon)(struct spg_call *call);

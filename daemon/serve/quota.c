@@ -3,57 +3,57 @@
 
 #include <stdlib.h>
 
-struct spg_account *spg_account_get(struct spg_account **list, uint32_t uid)
+struct spg_quota *spg_quota_get(struct spg_quota **list, uint32_t uid)
 {
-	struct spg_account *account;
+	struct spg_quota *quota;
 
-	for (account = *list; account; account = account->next) {
-		if (account->uid == uid)
-			return spg_account_ref(account);
+	for (quota = *list; quota; quota = quota->next) {
+		if (quota->uid == uid)
+			return spg_quota_ref(quota);
 	}
-	account = calloc(1, sizeof(*account));
-	if (!account)
+	quota = calloc(1, sizeof(*quota));
+	if (!quota)
 		return NULL;
-	account->refs = 1;
-	account->uid = uid;
-	account->list = list;
-	account->next = *list;
+	quota->refs = 1;
+	quota->uid = uid;
+	quota->list = list;
+	quota->next = *list;
 	if (*list)
-		(*list)->prev = account;
-	*list = account;
-	return account;
+		(*list)->prev = quota;
+	*list = quota;
+	return quota;
 }
 
-struct spg_account *spg_account_ref(struct spg_account *account)
+struct spg_quota *spg_quota_ref(struct spg_quota *quota)
 {
-	account->refs++;
-	return account;
+	quota->refs++;
+	return quota;
 }
 
-static void unlink_account(struct spg_account *account)
+static void unlink_quota(struct spg_quota *quota)
 {
-	if (!account->list)
+	if (!quota->list)
 		return;
-	if (account->prev)
-		account->prev->next = account->next;
+	if (quota->prev)
+		quota->prev->next = quota->next;
 	else
-		*account->list = account->next;
-	if (account->next)
-		account->next->prev = account->prev;
-	account->list = NULL;
-	account->prev = account->next = NULL;
+		*quota->list = quota->next;
+	if (quota->next)
+		quota->next->prev = quota->prev;
+	quota->list = NULL;
+	quota->prev = quota->next = NULL;
 }
 
-void spg_account_unref(struct spg_account *account)
+void spg_quota_unref(struct spg_quota *quota)
 {
-	if (!account || --account->refs)
+	if (!quota || --quota->refs)
 		return;
-	unlink_account(account);
-	free(account);
+	unlink_quota(quota);
+	free(quota);
 }
 
-void spg_account_orphan(struct spg_account **list)
+void spg_quota_orphan(struct spg_quota **list)
 {
 	while (*list)
-		unlink_account(*list);
+		unlink_quota(*list);
 }

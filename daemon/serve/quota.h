@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct spg_account {
-	struct spg_account *prev, *next;
-	struct spg_account **list; /* whose head this may be; NULL: orphaned */
+struct spg_quota {
+	struct spg_quota *prev, *next;
+	struct spg_quota **list; /* whose head this may be; NULL: orphaned */
 	size_t refs;
 	uint32_t uid;
 	size_t n_sessions, n_calls, n_bytes;
@@ -21,12 +21,12 @@ struct spg_account {
 
 /** The account of @uid in @list, made when there is none, with a reference
  * for the caller. NULL: out of memory. */
-struct spg_account *spg_account_get(struct spg_account **list, uint32_t uid);
+struct spg_quota *spg_quota_get(struct spg_quota **list, uint32_t uid);
 
-struct spg_account *spg_account_ref(struct spg_account *account);
+struct spg_quota *spg_quota_ref(struct spg_quota *quota);
 
 /** Drop a reference; the last frees. Takes NULL. */
-void spg_account_unref(struct spg_account *account);
+void spg_quota_unref(struct spg_quota *quota);
 
 /** Forget all accounts of @list; those still referenced live on by themselves. */
-void spg_account_orphan(struct spg_account **list);
+void spg_quota_orphan(struct spg_quota **list);

@@ -41,7 +41,7 @@ static void finish_if_closed(struct spg_server *server)
 		!server->timer_closed || !server->reaper_closed ||
 		server->host.n_handles)
 		return;
-	spg_account_orphan(&server->host.accounts);
+	spg_quota_orphan(&server->host.quotas);
 	free(server->host.read_buffer);
 	free(server);
 	if (on_closed)

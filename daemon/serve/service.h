@@ -26,7 +26,7 @@ struct spg_service {
 	struct spg_prover *prover;
 	struct spg_store *store;
 	struct spg_catalog *catalog;
-	struct spg_sessions *sessions;
+	struct spg_tracker *tracker;
 	struct spg_sidesteps *sidesteps;
 	struct spg_watch *watch;
 	struct spg_holds *holds; /* NULL: there are none here */

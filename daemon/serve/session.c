@@ -45,10 +45,10 @@ static void leave_host(struct spg_session *session)
 		session->next->prev = session->prev;
 	session->prev = session->next = NULL;
 	host->n_sessions--;
-	session->asker.account->n_sessions--;
-	session->asker.account->n_bytes -= session->n_in_charged;
-	spg_account_unref(session->asker.account);
-	session->asker.account = NULL;
+	session->asker.quota->n_sessions--;
+	session->asker.quota->n_bytes -= session->n_in_charged;
+	spg_quota_unref(session->asker.quota);
+	session->asker.quota = NULL;
 }
 
 void spg_session_close(struct spg_session *session)
@@ -59,7 +59,7 @@ void spg_session_close(struct spg_session *session)
 	spg_call_abandon_all(&session->asker.calls);
 	spg_holds_drop_owner(session->asker.service->holds, session);
 	spg_subscriber_finish(&session->subscriber);
-	if (session->asker.account)
+	if (session->asker.quota)
 		leave_host(session);
 	uv_close((uv_handle_t *)&session->pipe, free_when_closed);
 }
@@ -291,11 +291,11 @@ static bool next_line(struct spg_session *session, size_t used, size_t *ret_n)
 /* Charge what is left unhandled to the account. */
 static void charge_input(struct spg_session *session)
 {
-	struct spg_account *account = session->asker.account;
+	struct spg_quota *quota = session->asker.quota;
 
-	account->n_bytes += session->in.len - session->n_in_charged;
+	quota->n_bytes += session->in.len - session->n_in_charged;
 	session->n_in_charged = session->in.len;
-	if (account->n_bytes > session->asker.host->limits->uid_bytes &&
+	if (quota->n_bytes > session->asker.host->limits->uid_bytes &&
 		!session->leaving)
 		expel(session,
 			&(struct spg_rpc_error){SPG_RPC_BUSY,
@@ -449,7 +449,7 @@ static const char *why_refused(const struct spg_session *session, int fd)
 
 	if (session->asker.host->n_sessions >= limits->sessions)
 		return "too many connections in total";
-	if (session->asker.account->n_sessions >= limits->uid_sessions)
+	if (session->asker.quota->n_sessions >= limits->uid_sessions)
 		return "too many connections of your user";
 	if (spg_descriptors_are_short(fd, limits->descriptors_kept))
 		return "the daemon has no file descriptors to spare";
@@ -469,8 +469,8 @@ static void turn_away(struct spg_session *session, const char *why)
 			session->waiting.data, (unsigned)session->waiting.len);
 		uv_try_write((uv_stream_t *)&session->pipe, &buf, 1);
 	}
-	spg_account_unref(session->asker.account);
-	session->asker.account = NULL;
+	spg_quota_unref(session->asker.quota);
+	session->asker.quota = NULL;
 	spg_session_close(session);
 }
 
@@ -483,7 +483,7 @@ static void enter_host(struct spg_session *session)
 		session->next->prev = session;
 	host->sessions = session;
 	host->n_sessions++;
-	session->asker.account->n_sessions++;
+	session->asker.quota->n_sessions++;
 }
 
 static int identify_peer(struct spg_session *session, int *ret_fd)
@@ -497,9 +497,8 @@ static int identify_peer(struct spg_session *session, int *ret_fd)
 	session->peer.uid = peer.uid;
 	session->peer.gid = peer.gid;
 	session->peer.pid = peer.pid;
-	session->asker.account =
-		spg_account_get(&session->asker.host->accounts, peer.uid);
-	return session->asker.account ? 0 : SPG_ERR_NOMEM;
+	session->asker.quota = spg_quota_get(&session->asker.host->quotas, peer.uid);
+	return session->asker.quota ? 0 : SPG_ERR_NOMEM;
 }
 
 int spg_session_open(struct spg_session_host *host, uv_stream_t *listener)

@@ -41,7 +41,7 @@ struct spg_session;
 struct spg_session_host {
 	const struct spg_service *service;
 	const struct spg_limits *limits;
-	struct spg_account *accounts;
+	struct spg_quota *quotas;
 	struct spg_session *sessions; /* those not closing */
 	size_t n_sessions;
 	size_t n_handles;    /* sessions whose memory is still there */

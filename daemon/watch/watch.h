@@ -9,11 +9,10 @@
  *   events   hints and history: somebody opened, closed, locked, replaced a
  *            file. They may be merged or lost; a loss is reported as a gap.
  *   surveys  the truth: for the files of a product, does anyone use them
- *            (census), who (attribution), which locks, and what could not be
- *            looked at.
+ *            and who, which locks, and what could not be looked at.
  *
  * Threads: everything is called on the loop thread except survey(), which runs
- * on the surveyor's thread, one at a time, and may block on a disk; it must
+ * on the worker thread, one at a time, and may block on a disk; it must
  * never touch the backend's loop-side state. (An instant survey runs on the loop
  * thread, and then no other does.) A backend opens product files for
  * moments only and is never found among their users.
@@ -70,9 +69,9 @@ struct spg_survey_request {
 	 * not have them (a payload's). */
 	char *const *extra_names;
 	size_t n_extra_names;
-	/* Search for holders even when the census finds every file free: finds
+	/* Search for holders even when the in-use probe finds every file free: finds
 	 * old versions of files that are still in use. */
-	bool attribute;
+	bool find_users;
 	/* Called on the loop thread, while no other survey runs: only if it can be
 	 * done at once, without a disk, is it done; else SPG_WATCH_LATER. */
 	bool instant;
@@ -128,7 +127,7 @@ struct spg_watch_ops {
 	 * NULL: none ever wait. No proof needs them: they are of locks. */
 	void (*backlog)(struct spg_watch *watch, uint64_t *taken, uint64_t *delivered);
 
-	/* Surveyor's thread, but for an instant one. Returns 0 and *ret, or SPG_ERR_NOMEM, or
+	/* Worker  thread, but for an instant one. Returns 0 and *ret, or SPG_ERR_NOMEM, or
 	 * SPG_ERR_TIMEOUT when it was cancelled. What cannot be looked at is a
 	 * lack in the observation, not an error. */
 	int (*survey)(struct spg_watch *watch, const struct spg_survey_request *request,

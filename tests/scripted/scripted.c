@@ -147,7 +147,7 @@ static int copy_files(const struct spg_observation *world,
 		if (!is_asked(request, seen->file->path))
 			continue;
 		r = spg_observation_add_file(
-			to, seen->file, seen->presence, seen->census);
+			to, seen->file, seen->presence, seen->in_use);
 		if (r < 0)
 			return r;
 		map[i] = to->n_files - 1;
@@ -233,8 +233,8 @@ static void note_request(
 	seen->n_known = request->scope->n_known;
 	seen->n_holders = request->scope->n_holders;
 	seen->n_paths = request->scope->n_paths;
-	seen->attribute = request->attribute;
-	seen->scope_attribute = request->scope->attribute;
+	seen->find_users = request->find_users;
+	seen->scope_attribute = request->scope->find_users;
 	snprintf(seen->product, sizeof(seen->product), "%s", request->product->name);
 }
 

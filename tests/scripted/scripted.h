@@ -80,7 +80,7 @@ struct spg_scripted_seen {
 	unsigned n_set_products;
 	/* Of the last survey that began: */
 	size_t n_extra_names, n_known, n_holders, n_paths;
-	bool attribute, scope_attribute;
+	bool find_users, scope_attribute;
 	char product[64];
 };
 

@@ -190,7 +190,7 @@ static void add(
 	struct spg_observation *obs, struct spg_file *file, enum spg_presence presence)
 {
 	ck_assert_int_eq(
-		spg_observation_add_file(obs, file, presence, SPG_CENSUS_FREE), 0);
+		spg_observation_add_file(obs, file, presence, SPG_IN_USE_NO), 0);
 	spg_file_unref(file);
 }
 

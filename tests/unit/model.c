@@ -141,7 +141,7 @@ START_TEST(note_event)
 		ck_assert_ptr_null(event->product);
 	ck_assert_int_eq(
 		spg_model_begin_survey(w.model, 0, SPG_SURVEY_FILES, &scope), 0);
-	ck_assert_int_eq(scope.attribute, notes[_i].attributes);
+	ck_assert_int_eq(scope.find_users, notes[_i].attributes);
 	/* What lost its place is looked for everywhere. */
 	ck_assert_int_eq(
 		scope.depth, notes[_i].attributes ? SPG_SURVEY_FULL : SPG_SURVEY_FILES);
@@ -235,7 +235,7 @@ START_TEST(overflow_keeps_distrust)
 	ck_assert_int_eq(
 		spg_model_begin_survey(w.model, 0, SPG_SURVEY_FILES, &scope), 0);
 	ck_assert_int_eq(scope.depth, SPG_SURVEY_FULL);
-	ck_assert(scope.attribute);
+	ck_assert(scope.find_users);
 	spg_survey_scope_finish(&scope);
 	finish(&w);
 }
@@ -330,7 +330,7 @@ START_TEST(distrust)
 		ck_assert(spg_model_is_dirty(w.model, i));
 		ck_assert_int_eq(
 			spg_model_begin_survey(w.model, i, SPG_SURVEY_FULL, &scope), 0);
-		ck_assert(scope.attribute); /* the first one */
+		ck_assert(scope.find_users); /* the first one */
 		spg_survey_scope_finish(&scope);
 		ck_assert(!spg_model_is_dirty(w.model, i));
 		before[i] = spg_model_generation(w.model, i);

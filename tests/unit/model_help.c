@@ -184,7 +184,7 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 			ck_abort_msg("what is \"%s\"?", words[i]);
 	}
 	ck_assert_int_eq(
-		spg_observation_add_file(obs, file, presence, (enum spg_census)found),
+		spg_observation_add_file(obs, file, presence, (enum spg_in_use)found),
 		0);
 	obs->files[obs->n_files - 1].unattributed = unattributed;
 	obs->files[obs->n_files - 1].shared = shared;

@@ -167,7 +167,7 @@ static void on_done_ignored(void *user, int err, const struct spg_proof *proof)
 	w->n_answers++;
 }
 
-START_TEST(attribute)
+START_TEST(find_users)
 {
 	struct world w;
 	struct spg_scripted_seen seen;
@@ -179,7 +179,7 @@ START_TEST(attribute)
 			0);
 		run_until_answers(&w, i + 1);
 		spg_scripted_seen(w.watch, &seen);
-		ck_assert_int_eq(seen.attribute, i == 0);
+		ck_assert_int_eq(seen.find_users, i == 0);
 	}
 	world_finish(&w);
 }
@@ -451,7 +451,7 @@ int main(void)
 	spg_add_rows(tc, trouble_meanwhile, troubles);
 	tcase_add_test(tc, drain_in_parts);
 	tcase_add_test(tc, asked_meanwhile);
-	tcase_add_test(tc, attribute);
+	tcase_add_test(tc, find_users);
 	tcase_add_test(tc, ask_from_answer);
 	tcase_add_test(tc, reload_meanwhile);
 	tcase_add_test(tc, reload_away);

@@ -22,7 +22,7 @@ static void settle(struct world *w)
 {
 	unsigned n = w->n_settled;
 
-	ck_assert_int_eq(spg_prover_settle(w->prover, on_settled, w), 0);
+	ck_assert_int_eq(spg_prover_sync(w->prover, on_settled, w), 0);
 	ck_assert_uint_eq(w->n_settled, n);
 	while (w->n_settled == n)
 		uv_run(&w->loop, UV_RUN_ONCE);
@@ -112,7 +112,7 @@ START_TEST(settles_while_events_pile_up)
 	world_init(&w);
 	settle(&w);
 	spg_scripted_set_backlog(w.watch, 1000, 10);
-	ck_assert_int_eq(spg_prover_settle(w.prover, on_settled, &w), 0);
+	ck_assert_int_eq(spg_prover_sync(w.prover, on_settled, &w), 0);
 	for (int i = 0; i < 10; i++) /* its pass begins, and counts them */
 		uv_run(&w.loop, UV_RUN_NOWAIT);
 	ck_assert_uint_eq(w.n_settled, 1);
@@ -319,8 +319,8 @@ START_TEST(stop_answers)
 	run_until_log(&w, "verdict blocked;");
 	ask(&w, 1, NULL, &replies[1]);
 	ask(&w, 0, "a.dll", &replies[2]);
-	ck_assert_int_eq(spg_prover_settle(w.prover, on_settled, &w), 0);
-	ck_assert_int_eq(spg_prover_settle(w.prover, on_settled, &w), 0);
+	ck_assert_int_eq(spg_prover_sync(w.prover, on_settled, &w), 0);
+	ck_assert_int_eq(spg_prover_sync(w.prover, on_settled, &w), 0);
 	world_stop_prover(&w);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_uint_eq(replies[i].n, 1);

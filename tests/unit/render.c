@@ -39,12 +39,12 @@ static struct spg_product *make_product(bool ignore_case)
 }
 
 static void add_file(struct spg_observation *obs, const char *path,
-	enum spg_presence presence, enum spg_census census)
+	enum spg_presence presence, enum spg_in_use in_use)
 {
 	struct spg_file_id id = {1, obs->n_files + 1};
 	struct spg_file *file = spg_file_create(path, id);
 
-	ck_assert_int_eq(spg_observation_add_file(obs, file, presence, census), 0);
+	ck_assert_int_eq(spg_observation_add_file(obs, file, presence, in_use), 0);
 	spg_file_unref(file);
 }
 
@@ -77,11 +77,11 @@ static struct spg_observation *make_observation(struct spg_product *product)
 		.end = SPG_LOCK_EOF};
 
 	obs->counted = true;
-	add_file(obs, "/srv/bin/Mdbperf.dll", SPG_PRESENT, SPG_CENSUS_BUSY);
-	add_file(obs, "/srv/bin/free.dll", SPG_PRESENT, SPG_CENSUS_FREE);
-	add_file(obs, "/srv/bin/setup.dll", SPG_REPLACED, SPG_CENSUS_BUSY);
-	add_file(obs, "/srv/bin/hidden.dll", SPG_PRESENT, SPG_CENSUS_BUSY);
-	add_file(obs, "/srv/bin/bad\xff\n.dll", SPG_PRESENT, SPG_CENSUS_UNKNOWN);
+	add_file(obs, "/srv/bin/Mdbperf.dll", SPG_PRESENT, SPG_IN_USE_YES);
+	add_file(obs, "/srv/bin/free.dll", SPG_PRESENT, SPG_IN_USE_NO);
+	add_file(obs, "/srv/bin/setup.dll", SPG_REPLACED, SPG_IN_USE_YES);
+	add_file(obs, "/srv/bin/hidden.dll", SPG_PRESENT, SPG_IN_USE_YES);
+	add_file(obs, "/srv/bin/bad\xff\n.dll", SPG_PRESENT, SPG_IN_USE_UNKNOWN);
 	add_use(obs, 0,
 		(struct spg_process_info){.id = {9, 1},
 			.name = "a\x1b[31m",

@@ -39,63 +39,63 @@ void spg_catalog_forget(struct spg_catalog *catalog, const void *user)
 	(void)catalog, (void)user;
 }
 
-const struct spg_install *spg_sessions_running(
-	const struct spg_sessions *sessions, const char *product)
+const struct spg_install *spg_tracker_running(
+	const struct spg_tracker *tracker, const char *product)
 {
-	(void)sessions, (void)product;
+	(void)tracker, (void)product;
 	return NULL;
 }
 
-const struct spg_install *spg_sessions_unmended(
-	const struct spg_sessions *sessions, const char *product)
+const struct spg_install *spg_tracker_unmended(
+	const struct spg_tracker *tracker, const char *product)
 {
-	(void)sessions, (void)product;
+	(void)tracker, (void)product;
 	return NULL;
 }
 
-uint64_t spg_sessions_count(const struct spg_sessions *sessions, const char *product,
+uint64_t spg_tracker_count(const struct spg_tracker *tracker, const char *product,
 	enum spg_install_outcome outcome)
 {
-	(void)sessions, (void)product;
+	(void)tracker, (void)product;
 	return (uint64_t)outcome;
 }
 
-struct spg_module_set *spg_sessions_installed(
-	const struct spg_sessions *sessions, const char *product)
+struct spg_module_set *spg_tracker_installed(
+	const struct spg_tracker *tracker, const char *product)
 {
-	(void)sessions, (void)product;
+	(void)tracker, (void)product;
 	return NULL;
 }
 
-void spg_sessions_expect(struct spg_sessions *sessions, const char *product,
-	struct spg_expected *expected)
+void spg_tracker_expect(
+	struct spg_tracker *tracker, const char *product, struct spg_expected *expected)
 {
-	(void)sessions, (void)product;
+	(void)tracker, (void)product;
 	spg_expected_finish(expected);
 }
 
-void spg_sessions_mended(struct spg_sessions *sessions, const char *product,
+void spg_tracker_mended(struct spg_tracker *tracker, const char *product,
 	const struct spg_expected *expected, const struct spg_module_set *set)
 {
-	(void)sessions, (void)product, (void)expected, (void)set;
+	(void)tracker, (void)product, (void)expected, (void)set;
 }
 
-void spg_sessions_hurry(struct spg_sessions *sessions, const char *product)
+void spg_tracker_hurry(struct spg_tracker *tracker, const char *product)
 {
-	(void)sessions, (void)product;
+	(void)tracker, (void)product;
 }
 
-int spg_sessions_wait(struct spg_sessions *sessions, const char *product,
-	int64_t wait_ns, void (*done)(void *user, bool running), void *user)
+int spg_tracker_wait(struct spg_tracker *tracker, const char *product, int64_t wait_ns,
+	void (*done)(void *user, bool running), void *user)
 {
-	(void)sessions, (void)product, (void)wait_ns, (void)done, (void)user;
+	(void)tracker, (void)product, (void)wait_ns, (void)done, (void)user;
 	NOT_ASKED;
 	return 0;
 }
 
-void spg_sessions_forget(struct spg_sessions *sessions, const void *user)
+void spg_tracker_forget(struct spg_tracker *tracker, const void *user)
 {
-	(void)sessions, (void)user;
+	(void)tracker, (void)user;
 }
 
 int spg_sidesteps_ask(struct spg_sidesteps *sidesteps,

@@ -71,9 +71,8 @@ static struct spg_observation *observe(struct spg_product *product, bool used)
 		snprintf(path, sizeof(path), "%s/%s", product->directories[0].path,
 			i ? "Edbbcli.dll" : "Mdbperf.dll");
 		file = spg_file_create(path, id);
-		ck_assert_int_eq(
-			spg_observation_add_file(obs, file, SPG_PRESENT,
-				used && !i ? SPG_CENSUS_BUSY : SPG_CENSUS_FREE),
+		ck_assert_int_eq(spg_observation_add_file(obs, file, SPG_PRESENT,
+					 used && !i ? SPG_IN_USE_YES : SPG_IN_USE_NO),
 			0);
 		spg_file_unref(file);
 	}
@@ -212,14 +211,14 @@ void fake_answer_now(struct world *world, size_t n)
 }
 
 int spg_prover_ask(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, bool attribute, spg_proof_done *done,
+	const struct spg_selection *selection, bool find_users, spg_proof_done *done,
 	void *user)
 {
 	struct fake *fake = queue.world->fake;
 
 	(void)prover;
 	fake->n_asked++;
-	fake->last_attribute = attribute;
+	fake->last_attribute = find_users;
 	fake->last_n_names = selection ? selection->n_names : SIZE_MAX;
 	push((struct ask){
 		.what = ASK_PROOF, .index = index, .done.proof = done, .user = user});
@@ -256,7 +255,7 @@ void spg_prover_forget(struct spg_prover *prover, void *user)
 	}
 }
 
-int spg_prover_settle(
+int spg_prover_sync(
 	struct spg_prover *prover, void (*done)(void *user, int err), void *user)
 {
 	(void)prover;

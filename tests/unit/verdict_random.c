@@ -144,9 +144,9 @@ static bool may_be_safe(
 				return false;
 			held = held || lock->process;
 		}
-		if (seen->unattributed || seen->census == SPG_CENSUS_UNKNOWN)
+		if (seen->unattributed || seen->in_use == SPG_IN_USE_UNKNOWN)
 			return false;
-		if (seen->census == SPG_CENSUS_BUSY && !held)
+		if (seen->in_use == SPG_IN_USE_YES && !held)
 			return false;
 		if (held && (!obs->counted || seen->shared))
 			return false;

@@ -49,7 +49,7 @@ static bool is_held(const struct spg_observation *obs, size_t file)
 {
 	const struct spg_seen_file *seen = &obs->files[file];
 
-	return seen->census != SPG_CENSUS_FREE || seen->unattributed ||
+	return seen->in_use != SPG_IN_USE_NO || seen->unattributed ||
 	       find_use(obs, file, ~0U);
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The renames of a step aside: never over an existing file, never of another file
- * than was meant. Blocks; the surveyor's thread. Knows no journal.
+ * than was meant. Blocks; the worker thread. Knows no journal.
  *
  * A file keeps its owner, mode and content: it only gets another name in its
  * directory. Where the filesystem has no RENAME_NOREPLACE (rename(2)), a second

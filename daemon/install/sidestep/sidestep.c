@@ -24,7 +24,7 @@ struct step {
 
 /* One request on its way: judged by proofs, then carried out step by step. */
 struct action {
-	struct spg_chore chore;
+	struct spg_background_job job;
 	struct action *next;
 	struct spg_sidesteps *sidesteps;
 	enum spg_sidestep_verb verb;
@@ -36,7 +36,7 @@ struct action {
 	size_t n_steps, size_steps;
 	size_t at; /* the step in hand */
 	int err;
-	/* The surveyor's thread writes these; they are read when the chore is done. */
+	/* The worker thread writes these; they are read when the background job is done. */
 	int disk_err;
 	enum spg_aside_place found;
 	spg_sidesteps_done *done;
@@ -157,10 +157,10 @@ static void choose_names(struct action *action)
 		action->steps[i].record.old_path = choose_name(action, i);
 }
 
-/* Surveyor's thread: the one thing that the step does to the disk. */
-static bool do_disk(struct spg_chore *chore)
+/* Worker  thread: the one thing that the step does to the disk. */
+static bool do_disk(struct spg_background_job *job)
 {
-	struct action *action = (struct action *)chore;
+	struct action *action = (struct action *)job;
 	const struct spg_sidestep *record = &action->steps[action->at].record;
 
 	if (!action->named) {
@@ -208,9 +208,9 @@ static enum spg_sidestep_state state_after(const struct action *action)
 	return action->verb == SPG_SIDESTEP_APPLY ? SPG_SIDESTEP_FAILED : record->state;
 }
 
-static void on_disk_done(struct spg_chore *chore, bool complete)
+static void on_disk_done(struct spg_background_job *job, bool complete)
 {
-	struct action *action = (struct action *)chore;
+	struct action *action = (struct action *)job;
 	struct step *step = &action->steps[action->at];
 
 	if (!complete) {
@@ -236,11 +236,11 @@ static void on_disk_done(struct spg_chore *chore, bool complete)
 
 static void start_disk(struct action *action)
 {
-	action->chore = (struct spg_chore){
+	action->job = (struct spg_background_job){
 		.step = do_disk,
 		.done = on_disk_done,
 	};
-	spg_prover_add_chore(action->sidesteps->host.prover, &action->chore);
+	spg_prover_add_job(action->sidesteps->host.prover, &action->job);
 }
 
 /* The journal is on disk: with the plan, now do it; with the outcome, go on. */
@@ -315,11 +315,11 @@ static void judge_step(
 	struct action *action, struct step *step, const struct spg_proof *proof)
 {
 	struct spg_buf why = SPG_BUF_NULL;
-	const struct spg_sessions *sessions = action->sidesteps->host.sessions;
+	const struct spg_tracker *tracker = action->sidesteps->host.tracker;
 
 	if (action->verb == SPG_SIDESTEP_APPLY)
 		step->may = spg_sidestep_may_apply(&step->record, proof->observation,
-			spg_sessions_expected(sessions, step->record.product), &why);
+			spg_tracker_expected(tracker, step->record.product), &why);
 	else if (action->verb == SPG_SIDESTEP_UNDO)
 		step->may =
 			spg_sidestep_may_undo(&step->record, proof->observation, &why);

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Steps aside: a held file is renamed so that setup can write a new one, and its
- * users go on with the old. Loop thread; what touches the disk is done as chores
- * of the surveyor's thread.
+ * users go on with the old. Loop thread; what touches the disk is done as background jobs
+ * of the worker thread.
  *
  * Each step is in the journal, on disk, before the file is renamed, and what came
  * of it after; a step that a crash left between the two is found out and put right
@@ -30,11 +30,11 @@ struct spg_sidesteps_host {
 	struct spg_model *model;
 	struct spg_prover *prover;
 	struct spg_store *store;
-	struct spg_sessions *sessions;
+	struct spg_tracker *tracker;
 	/* Number, store and announce @event; borrowed. */
 	void (*record)(void *user, struct spg_event *event);
 	void *record_user;
-	/* See struct spg_sessions_host. */
+	/* See struct spg_tracker_host. */
 	void (*on_standing)(void *user, const char *product);
 	void *user;
 	const struct spg_store_records *records; /* read while it is created */
@@ -44,7 +44,7 @@ struct spg_sidesteps_host {
 /** NULL: out of memory. */
 struct spg_sidesteps *spg_sidesteps_create(const struct spg_sidesteps_host *host);
 
-/** Put right what a crash left: after the first census. Doing it again changes
+/** Put right what a crash left: after the first look. Doing it again changes
  * nothing. */
 void spg_sidesteps_begin(struct spg_sidesteps *sidesteps);
 

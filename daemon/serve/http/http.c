@@ -295,9 +295,9 @@ int spg_http_start(struct spg_http **ret, struct spg_session_host *host,
 	http->loop = host->service->loop;
 	http->shows_processes = config->shows_processes;
 	http->listeners = calloc(config->n_addresses + 1, sizeof(*http->listeners));
-	http->account = spg_account_get(&host->accounts, NOBODY_ID);
-	if (!http->listeners || !http->account) {
-		spg_account_unref(http->account);
+	http->quota = spg_quota_get(&host->quotas, NOBODY_ID);
+	if (!http->listeners || !http->quota) {
+		spg_quota_unref(http->quota);
 		free(http->listeners);
 		free(http);
 		return SPG_ERR_NOMEM;
@@ -329,7 +329,7 @@ static void one_closed(struct spg_http *http)
 {
 	if (--http->n_closing > 0)
 		return;
-	spg_account_unref(http->account);
+	spg_quota_unref(http->quota);
 	free(http->listeners);
 	http->on_closed(http->user);
 	free(http);

@@ -446,7 +446,7 @@ static struct spg_http_request *create(
 		return NULL;
 	request->asker = (struct spg_asker){.host = http->host,
 		.service = http->host->service,
-		.account = http->account,
+		.quota = http->quota,
 		.answer = on_answer,
 		.refuse = on_refusal,
 		.settle = on_settled};

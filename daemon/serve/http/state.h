@@ -38,7 +38,7 @@ struct spg_http {
 	struct spg_session_host *host;
 	uv_loop_t *loop;
 	struct MHD_Daemon *daemon;
-	struct spg_account *account; /* all requests are charged to it */
+	struct spg_quota *quota; /* all requests are charged to it */
 	bool shows_processes;
 	bool local;         /* listens where only this machine reaches it: see Host */
 	uv_poll_t poll;     /* of libmicrohttpd's epoll descriptor */

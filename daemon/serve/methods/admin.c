@@ -96,7 +96,7 @@ static void reply_when_looked_at(struct spg_call *call, json_t *notes)
 	if (reloaded)
 		*reloaded = (struct reloaded){call, notes};
 	if (!reloaded ||
-		spg_prover_settle(call->service->prover, on_looked_at, reloaded) < 0) {
+		spg_prover_sync(call->service->prover, on_looked_at, reloaded) < 0) {
 		free(reloaded);
 		reply_reloaded(call, notes);
 	}

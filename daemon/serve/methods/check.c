@@ -351,7 +351,7 @@ static int take_offer(struct question *q)
 	spg_expected_finish(&q->expected);
 	spg_module_set_unref(q->installed);
 	q->installed = spg_module_set_ref(
-		spg_sessions_installed(service->sessions, product->name));
+		spg_tracker_installed(service->tracker, product->name));
 	return spg_params_payload(q->gathering->params, product, &q->expected);
 }
 

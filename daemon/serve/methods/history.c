@@ -175,7 +175,7 @@ void spg_method_flush(struct spg_call *call, const json_t *params)
 		return;
 	}
 	flush->call = call;
-	if (spg_prover_settle(call->service->prover, on_settled, flush) < 0) {
+	if (spg_prover_sync(call->service->prover, on_settled, flush) < 0) {
 		free(flush);
 		spg_call_fail_nomem(call);
 	}

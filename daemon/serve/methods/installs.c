@@ -33,7 +33,7 @@ static const struct spg_install *freshest(
 	const struct asked *asked, const struct spg_install *install)
 {
 	const struct spg_install *running =
-		spg_sessions_running(asked->call->service->sessions, install->product);
+		spg_tracker_running(asked->call->service->tracker, install->product);
 
 	return running && running->id == install->id ? running : install;
 }
@@ -95,7 +95,7 @@ static void on_abandon(struct spg_call *call)
 {
 	struct asked *asked = call->data;
 
-	spg_sessions_forget(call->service->sessions, asked);
+	spg_tracker_forget(call->service->tracker, asked);
 	asked_destroy(asked);
 	spg_call_drop(call);
 }
@@ -106,7 +106,7 @@ static void wait_for_quiet(struct asked *asked, double seconds)
 
 	call->data = asked;
 	call->on_abandon = on_abandon;
-	if (spg_sessions_wait(call->service->sessions, asked->product,
+	if (spg_tracker_wait(call->service->tracker, asked->product,
 		    (int64_t)(seconds * (double)SPG_NS_PER_S), on_quiet, asked) == 0)
 		return;
 	call->on_abandon = NULL;
@@ -144,7 +144,7 @@ void spg_method_installs(struct spg_call *call, const json_t *params)
 	asked->id = json_integer_value(json_object_get(params, "id"));
 	asked->limit = limit > 0 ? (size_t)limit : LIMIT_DEFAULT;
 	if (ended)
-		spg_sessions_hurry(call->service->sessions, product);
+		spg_tracker_hurry(call->service->tracker, product);
 	if (json_is_number(wait))
 		wait_for_quiet(asked, json_number_value(wait));
 	else

@@ -410,9 +410,9 @@ static const char *why_busy(const struct spg_asker *asker, size_t n_bytes)
 
 	if (asker->n_calls >= limits->in_flight)
 		return "too many requests of this connection are not answered yet";
-	if (asker->account->n_calls >= limits->uid_calls)
+	if (asker->quota->n_calls >= limits->uid_calls)
 		return "too many requests of your user are not finished yet";
-	if (asker->account->n_bytes + n_bytes > limits->uid_bytes)
+	if (asker->quota->n_bytes + n_bytes > limits->uid_bytes)
 		return "too many bytes of your requests are held already";
 	return NULL;
 }

@@ -48,7 +48,7 @@ static int expect_one(const struct spg_service *service, const json_t *params,
 		return r;
 	if (!only_if_concerned ||
 		spg_payload_concerns(service->model, index, &expected))
-		spg_sessions_expect(service->sessions, product->name, &expected);
+		spg_tracker_expect(service->tracker, product->name, &expected);
 	spg_expected_finish(&expected);
 	return 0;
 }

@@ -121,8 +121,8 @@ static void note_mended(struct verifying *v, const struct spg_product *product,
 		verification->fit.n_payload > 0 &&
 		verification->fit.n_same == verification->fit.n_payload &&
 		spg_call_is_of_admin(v->call))
-		spg_sessions_mended(
-			service->sessions, product->name, expected, verification->set);
+		spg_tracker_mended(
+			service->tracker, product->name, expected, verification->set);
 }
 
 static int judge(struct verifying *v, struct spg_module_set *set)
@@ -265,6 +265,6 @@ void spg_method_verify(struct spg_call *call, const json_t *params)
 	call->data = v;
 	call->on_abandon = on_abandon;
 	v->settling = true;
-	if (r < 0 || spg_prover_settle(call->service->prover, on_settled, v) < 0)
+	if (r < 0 || spg_prover_sync(call->service->prover, on_settled, v) < 0)
 		finish(v, SPG_ERR_NOMEM);
 }

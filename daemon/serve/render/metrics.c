@@ -125,14 +125,14 @@ static void put_files(struct metrics *m)
 static size_t n_mixed(const struct metrics *m, const struct spg_metrics_product *p)
 {
 	const struct spg_install *install =
-		spg_sessions_unmended(m->service->sessions, p->product->name);
+		spg_tracker_unmended(m->service->tracker, p->product->name);
 
 	return install ? spg_install_count(install, SPG_CHANGE_SKIPPED) : 0;
 }
 
 static void put_installs(struct metrics *m)
 {
-	const struct spg_sessions *sessions = m->service->sessions;
+	const struct spg_tracker *tracker = m->service->tracker;
 
 	spg_exposition_family(&m->e, "spguard_installs", SPG_METRIC_COUNTER,
 		"Installs that ended since the start, by outcome.");
@@ -141,19 +141,19 @@ static void put_installs(struct metrics *m)
 			if (outcome != SPG_INSTALL_RUNNING)
 				sample_of(m, &m->products[i], "outcome",
 					spg_install_outcome_name(outcome),
-					spg_sessions_count(sessions,
+					spg_tracker_count(tracker,
 						m->products[i].product->name, outcome));
 	spg_exposition_family(&m->e, "spguard_install_running", SPG_METRIC_GAUGE,
 		"1: the product is being installed now.");
 	for (size_t i = 0; i < m->n; i++)
 		sample_of(m, &m->products[i], NULL, NULL,
-			spg_sessions_running(sessions, m->products[i].product->name) !=
+			spg_tracker_running(tracker, m->products[i].product->name) !=
 				NULL);
 	spg_exposition_family(&m->e, "spguard_install_unmended", SPG_METRIC_GAUGE,
 		"1: the last install was not clean; run the service pack again.");
 	for (size_t i = 0; i < m->n; i++)
 		sample_of(m, &m->products[i], NULL, NULL,
-			spg_sessions_unmended(sessions, m->products[i].product->name) !=
+			spg_tracker_unmended(tracker, m->products[i].product->name) !=
 				NULL);
 	spg_exposition_family(&m->e, "spguard_mixed_files", SPG_METRIC_GAUGE,
 		"Files that the last install left out, until a clean one.");

@@ -47,7 +47,7 @@ static json_t *id_of(const struct spg_install *install)
 static json_t *render_installs(
 	const struct spg_service *service, const struct spg_product *product)
 {
-	const struct spg_sessions *sessions = service->sessions;
+	const struct spg_tracker *tracker = service->tracker;
 	json_t *out = json_object(), *ended = json_object();
 	int r = 0;
 
@@ -55,12 +55,12 @@ static json_t *render_installs(
 		if (i != SPG_INSTALL_RUNNING)
 			r |= json_object_set_new(ended,
 				spg_install_outcome_name((enum spg_install_outcome)i),
-				json_integer((json_int_t)spg_sessions_count(sessions,
+				json_integer((json_int_t)spg_tracker_count(tracker,
 					product->name, (enum spg_install_outcome)i)));
 	r |= json_object_set_new(
-		out, "running", id_of(spg_sessions_running(sessions, product->name)));
+		out, "running", id_of(spg_tracker_running(tracker, product->name)));
 	r |= json_object_set_new(
-		out, "unmended", id_of(spg_sessions_unmended(sessions, product->name)));
+		out, "unmended", id_of(spg_tracker_unmended(tracker, product->name)));
 	r |= json_object_set_new(out, "ended", ended);
 	return spg_render_done(out, r);
 }

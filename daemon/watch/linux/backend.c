@@ -4,7 +4,7 @@
  * (tier/select.h). Ties the parts of this folder to the contract of watch.h.
  *
  * The loop thread owns events, lock events, processes and the list of products;
- * the surveyor's thread owns the mount table and what looks; marks and the files
+ * the worker thread owns the mount table and what looks; marks and the files
  * that lock events are told of are shared and have a lock each.
  */
 #include <cap-ng.h>
@@ -32,7 +32,7 @@
 #include "daemon/watch/linux/tier/select.h"
 #include "daemon/watch/watch.h"
 
-#define ROWS_MAX      (1 + SPG_LADDER_ROWS)
+#define ROWS_MAX      (1 + SPG_TIERS_ROWS)
 #define BACKEND_LATER 1
 #define RETRY_MS      10000
 
@@ -43,12 +43,12 @@ struct backend {
 	/* NULL, all four: no events on this system. */
 	struct spg_groups *groups;
 	struct spg_marks *marks;
-	struct spg_suspects *suspects;
+	struct spg_deleted_inodes *deleted_inodes;
 	struct spg_events *events;
 	struct spg_processes *processes;
-	struct spg_surveyor surveyor;
+	struct spg_survey_tools tools;
 	enum spg_tier wanted;
-	struct spg_ladder ladder;
+	struct spg_tiers tiers;
 	struct spg_trace_files *trace_files; /* NULL, both: no lock events */
 	struct spg_lock_events *lock_events;
 	struct spg_mount_events *mount_events; /* or NULL */
@@ -60,8 +60,8 @@ struct backend {
 	struct spg_product **products;
 	size_t n_products;
 	struct spg_guards guards;
-	struct spg_selves selves;
-	struct spg_mechanism mechanisms[ROWS_MAX]; /* file events, then the ladder's */
+	struct spg_own_pids own_pids;
+	struct spg_mechanism mechanisms[ROWS_MAX]; /* file events, then the tiers' */
 	size_t n_mechanisms;
 	pthread_mutex_t place_lock;
 	char place[256];
@@ -119,7 +119,7 @@ static void describe_events(struct backend *b, int err)
  * BACKEND_LATER when it may be possible later. */
 static int open_events(struct backend *b)
 {
-	int r = spg_groups_create(&b->groups, b->ladder.look != NULL);
+	int r = spg_groups_create(&b->groups, b->tiers.look != NULL);
 
 	describe_events(b, r);
 	if (r == SPG_ERR_NOMEM)
@@ -132,41 +132,41 @@ static int open_events(struct backend *b)
 		return r == SPG_ERR_LIMIT ? BACKEND_LATER : 0;
 	}
 	b->marks = spg_marks_create(b->groups);
-	b->suspects = spg_suspects_create();
-	if (!b->marks || !b->suspects)
+	b->deleted_inodes = spg_deleted_inodes_create();
+	if (!b->marks || !b->deleted_inodes)
 		return SPG_ERR_NOMEM;
 	return spg_events_start(&b->events, b->base.loop, b->groups, b->marks,
-		b->suspects, b->processes, &b->base.listener);
+		b->deleted_inodes, b->processes, &b->base.listener);
 }
 
 static int open_lock_events(struct backend *b)
 {
 	int r;
 
-	if (!b->ladder.trace)
+	if (!b->tiers.trace)
 		return 0;
-	b->trace_files = spg_trace_files_create(b->ladder.trace);
+	b->trace_files = spg_trace_files_create(b->tiers.trace);
 	if (!b->trace_files)
 		return SPG_ERR_NOMEM;
-	r = spg_lock_events_start(&b->lock_events, b->base.loop, b->ladder.trace,
+	r = spg_lock_events_start(&b->lock_events, b->base.loop, b->tiers.trace,
 		b->trace_files, b->processes, &b->base.listener);
 	if (r == 0) {
-		b->surveyor.trace_files = b->trace_files;
+		b->tools.trace_files = b->trace_files;
 		b->base.lock_events = true;
 	}
 	return r;
 }
 
-/* For the surveyor's thread, when it does not run. */
+/* For the worker thread, when it does not run. */
 static int use_events(struct backend *b)
 {
-	b->surveyor.marks = b->marks;
-	b->surveyor.suspects = b->suspects;
+	b->tools.marks = b->marks;
+	b->tools.deleted_inodes = b->deleted_inodes;
 	/* Without events nothing would tell that a file was moved out and back. */
-	if (b->ladder.look && b->events) {
-		b->surveyor.rechecks = spg_rechecks_create();
-		b->surveyor.processes = spg_process_cache_create();
-		if (!b->surveyor.rechecks || !b->surveyor.processes)
+	if (b->tiers.look && b->events) {
+		b->tools.fast_path = spg_fast_path_create();
+		b->tools.processes = spg_process_cache_create();
+		if (!b->tools.fast_path || !b->tools.processes)
 			return SPG_ERR_NOMEM;
 	}
 	return 0;
@@ -221,7 +221,8 @@ static void try_events_again(struct backend *b)
 	if (r == 0 && b->events)
 		r = use_events(b);
 	if (r == 0 && b->events) {
-		spg_suspects_set_products(b->suspects, b->products, b->n_products);
+		spg_deleted_inodes_set_products(
+			b->deleted_inodes, b->products, b->n_products);
 		r = spg_events_set_layout(b->events, b->products, b->n_products);
 	}
 	if (r < 0)
@@ -236,7 +237,7 @@ static void refresh_trace(struct backend *b)
 {
 	struct spg_bpf_reason reason;
 	int64_t now_ns = spg_clock_wall_ns();
-	int r = b->ladder.trace ? spg_trace_refresh(b->ladder.trace, &reason) : 0;
+	int r = b->tiers.trace ? spg_trace_refresh(b->tiers.trace, &reason) : 0;
 
 	if (r < 0 && !b->told_trace)
 		spg_warning("no lock events of some files: %s; %s", reason.why,
@@ -268,29 +269,29 @@ static int start(struct spg_watch *watch)
 	if (!b->users)
 		return SPG_ERR_NOMEM;
 	b->guards = (struct spg_guards){
-		.loop = watch->loop, .users = b->users, .selves = &b->selves};
-	b->surveyor.selves = &b->selves;
-	b->surveyor.mounts = spg_mounts_create();
-	if (!b->surveyor.mounts)
+		.loop = watch->loop, .users = b->users, .own_pids = &b->own_pids};
+	b->tools.own_pids = &b->own_pids;
+	b->tools.mounts = spg_mounts_create();
+	if (!b->tools.mounts)
 		return SPG_ERR_UNSUPPORTED;
-	b->surveyor.reader =
+	b->tools.reader =
 		(struct spg_proc_reader){.users = b->users, .may_block = true};
-	b->surveyor.progress = note_place;
-	b->surveyor.user = b;
-	b->surveyor.probes = spg_probes_create();
-	if (!b->surveyor.probes)
+	b->tools.progress = note_place;
+	b->tools.user = b;
+	b->tools.probes = spg_probes_create();
+	if (!b->tools.probes)
 		return SPG_ERR_NOMEM;
-	r = spg_ladder_climb(&b->ladder, b->wanted, &b->surveyor, b->scratch_dir);
+	r = spg_tiers_select(&b->tiers, b->wanted, &b->tools, b->scratch_dir);
 	if (r < 0)
 		return r;
-	watch->tier = b->ladder.tier;
-	memcpy(b->mechanisms + 1, b->ladder.rows,
-		b->ladder.n_rows * sizeof(b->ladder.rows[0]));
-	b->n_mechanisms = 1 + b->ladder.n_rows;
-	b->processes = spg_processes_create(watch->loop, &b->surveyor.reader);
+	watch->tier = b->tiers.tier;
+	memcpy(b->mechanisms + 1, b->tiers.rows,
+		b->tiers.n_rows * sizeof(b->tiers.rows[0]));
+	b->n_mechanisms = 1 + b->tiers.n_rows;
+	b->processes = spg_processes_create(watch->loop, &b->tools.reader);
 	if (!b->processes)
 		return SPG_ERR_NOMEM;
-	spg_processes_use_table(b->processes, b->ladder.trace);
+	spg_processes_use_table(b->processes, b->tiers.trace);
 	r = open_events(b);
 	if (r == BACKEND_LATER)
 		begin_retries(b);
@@ -315,7 +316,7 @@ static int set_products(
 
 	if (!b->events)
 		return keep_products(b, products, n);
-	spg_suspects_set_products(b->suspects, products, n);
+	spg_deleted_inodes_set_products(b->deleted_inodes, products, n);
 	/* Marks can only be removed all at once. The next survey, which is due
 	 * now, arms what is still wanted; in between, events may be missed. */
 	if (!spg_events_layout_stays(b->events, products, n)) {
@@ -369,9 +370,9 @@ static int survey(struct spg_watch *watch, const struct spg_survey_request *requ
 	if (request->instant && b->retry_is_due)
 		try_events_again(b);
 	if (request->instant) {
-		r = spg_survey_instant(&b->surveyor, request, &obs);
+		r = spg_survey_instant(&b->tools, request, &obs);
 	} else {
-		r = spg_survey_run(&b->surveyor, request, &obs);
+		r = spg_survey_run(&b->tools, request, &obs);
 		note_place(b, "");
 	}
 	if (r == 0)
@@ -571,14 +572,14 @@ static void destroy(struct spg_watch *watch)
 
 	forget_products(b);
 	spg_trace_files_destroy(b->trace_files);
-	spg_rechecks_destroy(b->surveyor.rechecks);
-	spg_process_cache_destroy(b->surveyor.processes);
-	spg_ladder_finish(&b->ladder);
+	spg_fast_path_destroy(b->tools.fast_path);
+	spg_process_cache_destroy(b->tools.processes);
+	spg_tiers_finish(&b->tiers);
 	spg_marks_destroy(b->marks);
-	spg_suspects_destroy(b->suspects);
+	spg_deleted_inodes_destroy(b->deleted_inodes);
 	spg_groups_destroy(b->groups);
-	spg_probes_destroy(b->surveyor.probes);
-	spg_mounts_destroy(b->surveyor.mounts);
+	spg_probes_destroy(b->tools.probes);
+	spg_mounts_destroy(b->tools.mounts);
 	spg_users_destroy(b->users);
 	pthread_mutex_destroy(&b->place_lock);
 	free(b->rows);

@@ -38,7 +38,7 @@ int spg_look_refresh(struct spg_look *look, struct spg_bpf_reason *reason)
 	return refuse(reason);
 }
 
-int spg_look_census(struct spg_look *look,
+int spg_look_in_use(struct spg_look *look,
 	int (*on_inode)(void *user, const struct spg_bpf_inode *inode), void *user)
 {
 	(void)look;

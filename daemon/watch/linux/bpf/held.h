@@ -119,7 +119,7 @@ static __always_inline void visit_list(
 	bpf_loop(LOCKS_MAX, visit_lock, walk, 0);
 }
 
-/* Over our own descriptors, like the census: the locks of each target. */
+/* Over our own descriptors, like the in-use probe: the locks of each target. */
 SEC("iter/task_file")
 int read_locks(struct bpf_iter__task_file *ctx)
 {

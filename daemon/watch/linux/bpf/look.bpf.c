@@ -3,7 +3,7 @@
  * Questions to the kernel, as iterators (Documentation/bpf/bpf_iterators.rst):
  * nothing is attached to a running path, the cost is the reader's alone.
  *
- *   census   what do the counters of these inodes say? Run over the daemon's
+ *   in_use   what do the counters of these inodes say? Run over the daemon's
  *            own O_PATH descriptors, which hold nothing.
  *   search   who has these inodes open, mapped, or as its executable? Run over
  *            the descriptor tables, address spaces and processes of everybody, or
@@ -41,13 +41,13 @@ struct {
 } memories SEC(".maps");
 
 /* Also report files that have lost their name. */
-bool find_lost;
+bool find_deleted;
 
 /* There are memories to look for. */
 bool any_memory;
 
 SEC("iter/task_file")
-int census(struct bpf_iter__task_file *ctx)
+int in_use(struct bpf_iter__task_file *ctx)
 {
 	struct file *file = ctx->file;
 	struct teller teller = {};
@@ -246,7 +246,7 @@ int search_files(struct bpf_iter__task_file *ctx)
 		return 0;
 	wanted = is_target(file->f_inode);
 	overlay = is_overlay(file);
-	if (!wanted && !overlay && !find_lost)
+	if (!wanted && !overlay && !find_deleted)
 		return 0;
 	fill(&hit, task, file);
 	hit.references--; /* the iterator's own */
@@ -256,9 +256,9 @@ int search_files(struct bpf_iter__task_file *ctx)
 		bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
 	if (overlay)
 		report_overlay(ctx->meta->seq, &hit, file);
-	if (!find_lost)
+	if (!find_deleted)
 		return 0;
-	hit.kind = SPG_HIT_LOST_FD;
+	hit.kind = SPG_HIT_DELETED_FD;
 	if (!wanted)
 		report_lost(ctx->meta->seq, &hit, file, false);
 	if (overlay) {
@@ -322,7 +322,7 @@ static long visit_mapping(__u32 i, struct tree_walk *walk)
 	return 0;
 }
 
-/* Over our own descriptors, like the census: the mappings of each target. */
+/* Over our own descriptors, like the in_use: the mappings of each target. */
 SEC("iter/task_file")
 int search_trees(struct bpf_iter__task_file *ctx)
 {
@@ -363,7 +363,7 @@ static __always_inline void tell_area(struct area_walk *walk)
 
 	if (!file)
 		return;
-	if (hit->kind == SPG_HIT_LOST_MAP)
+	if (hit->kind == SPG_HIT_DELETED_MAP)
 		report_lost(walk->seq, hit, file, true);
 	else if (is_of_this_page())
 		bpf_seq_write(walk->seq, hit, sizeof(*hit));
@@ -393,10 +393,10 @@ static long visit_area(__u32 i, struct area_walk *walk)
 	inode = (__u64)BPF_CORE_READ(file, f_inode);
 	wanted = (filter >> SPG_BPF_FILTER_BIT(inode) & 1) &&
 	         bpf_map_lookup_elem(&targets, &inode);
-	if (!wanted && !find_lost)
+	if (!wanted && !find_deleted)
 		return 0;
 	fill(hit, walk->task, file);
-	hit->kind = wanted ? SPG_HIT_MAPPING : SPG_HIT_LOST_MAP;
+	hit->kind = wanted ? SPG_HIT_MAPPING : SPG_HIT_DELETED_MAP;
 	hit->n_mappings = 1;
 	hit->start = BPF_CORE_READ(vma, vm_start);
 	hit->end = BPF_CORE_READ(vma, vm_end);
@@ -483,8 +483,8 @@ int search_tasks(struct bpf_iter__task *ctx)
 		bpf_seq_write(ctx->meta->seq, &hit, sizeof(hit));
 	if (is_overlay(file))
 		report_overlay(ctx->meta->seq, &hit, file);
-	if (find_lost && !is_target(file->f_inode)) {
-		hit.kind = SPG_HIT_LOST_EXE;
+	if (find_deleted && !is_target(file->f_inode)) {
+		hit.kind = SPG_HIT_DELETED_EXE;
 		report_lost(ctx->meta->seq, &hit, file, false);
 	}
 	return 0;

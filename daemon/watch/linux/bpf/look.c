@@ -19,7 +19,7 @@
 
 struct spg_look {
 	struct look *programs;
-	struct bpf_link *census, *trees, *locks, *mounts; /* of this process only */
+	struct bpf_link *in_use, *trees, *locks, *mounts; /* of this process only */
 	struct bpf_link *files, *tasks, *keepers;         /* of everybody */
 	unsigned types; /* that were known when they were loaded */
 	char buffer[BUFFER_BYTES];
@@ -29,7 +29,7 @@ void spg_look_destroy(struct spg_look *look)
 {
 	if (!look)
 		return;
-	bpf_link__destroy(look->census);
+	bpf_link__destroy(look->in_use);
 	bpf_link__destroy(look->trees);
 	bpf_link__destroy(look->locks);
 	bpf_link__destroy(look->mounts);
@@ -59,8 +59,8 @@ static int attach_all(struct spg_look *look)
 	/* All threads of the daemon have one descriptor table. */
 	const uint32_t self = (uint32_t)getpid();
 
-	look->census = attach(look->programs->progs.census, self, 0);
-	if (look->census)
+	look->in_use = attach(look->programs->progs.in_use, self, 0);
+	if (look->in_use)
 		look->trees = attach(look->programs->progs.search_trees, self, 0);
 	if (look->trees)
 		look->locks = attach(look->programs->progs.read_locks, self, 0);
@@ -79,7 +79,7 @@ static int attach_all(struct spg_look *look)
  * some processes, can be spared. */
 static void close_programs(struct spg_look *look)
 {
-	bpf_program__unload(look->programs->progs.census);
+	bpf_program__unload(look->programs->progs.in_use);
 	bpf_program__unload(look->programs->progs.search_trees);
 	bpf_program__unload(look->programs->progs.read_locks);
 	bpf_program__unload(look->programs->progs.search_mounts);
@@ -176,12 +176,12 @@ static int read_inode(void *user, const void *record)
 	return reader->on_inode(reader->user, &inode);
 }
 
-int spg_look_census(struct spg_look *look,
+int spg_look_in_use(struct spg_look *look,
 	int (*on_inode)(void *user, const struct spg_bpf_inode *inode), void *user)
 {
 	struct inode_reader reader = {on_inode, user};
 
-	return run(look, look->census, sizeof(struct spg_bpf_inode), NULL, read_inode,
+	return run(look, look->in_use, sizeof(struct spg_bpf_inode), NULL, read_inode,
 		&reader);
 }
 
@@ -390,7 +390,7 @@ int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 	bool unknown_type;
 
 	look->programs->bss->unknown_type = false;
-	look->programs->bss->find_lost = search->find_lost;
+	look->programs->bss->find_deleted = search->find_deleted;
 	look->programs->bss->walk_memory = search->mappings == SPG_LOOK_ALL_MEMORY;
 	look->programs->bss->unknown_node = false;
 	look->programs->bss->tell_who = search->n_pids > 0;

@@ -39,11 +39,11 @@ int spg_look_refresh(struct spg_look *look, struct spg_bpf_reason *reason);
  * first, then the real ones, all with the same fd. No effect on the files, no
  * event, no counter moves. Exact: counters are read as they are.
  *
- * @on_inode  returns 0, or anything else to end the census, which is returned
+ * @on_inode  returns 0, or anything else to end the in-use probe, which is returned
  *
  * Returns 0, what @on_inode returned, or SPG_ERR_IO.
  */
-int spg_look_census(struct spg_look *look,
+int spg_look_in_use(struct spg_look *look,
 	int (*on_inode)(void *user, const struct spg_bpf_inode *inode), void *user);
 
 /** True when somebody has the inode open, mapped, executing or locked. */
@@ -65,7 +65,7 @@ int spg_look_locks(struct spg_look *look, const uint64_t *inodes, size_t n_inode
 	int (*on_held)(void *user, const struct spg_bpf_held *held), void *user);
 
 struct spg_look_search {
-	/* Addresses of inodes, from a census whose descriptors are still open:
+	/* Addresses of inodes, from an in-use probe whose descriptors are still open:
 	 * only that keeps them from being used for something else. */
 	const uint64_t *inodes;
 	size_t n_inodes;
@@ -74,7 +74,7 @@ struct spg_look_search {
 	 * possible while they change. Neither waits for an address space's lock, which
 	 * a stuck process may hold. */
 	enum { SPG_LOOK_NO_MAPPINGS, SPG_LOOK_TREES, SPG_LOOK_ALL_MEMORY } mappings;
-	bool find_lost; /* report what has lost its name as well */
+	bool find_deleted; /* report what has lost its name as well */
 	/* Look only at these processes, and tell who each is that lives and has not left
 	 * all to its threads (SPG_HIT_WHO); none: at everybody. */
 	const int32_t *pids;
@@ -99,7 +99,7 @@ int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 /**
  * Tell what keeps @inodes (addresses, as in a search) without having them open, as far
  * as mounts and everybody's descriptors show it; the same may be told more than once.
- * Lists are read without their locks: compare with the references that a census
+ * Lists are read without their locks: compare with the references that an in-use probe
  * counts.
  *
  * Returns 0, @on_keeper's error, SPG_ERR_IO, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when

@@ -19,7 +19,7 @@ struct spg_bpf_inode_key {
 	__u32 generation; /* another one when the number is used again */
 };
 
-/* --- look.bpf.c: census ------------------------------------------------ */
+/* --- look.bpf.c: in-use probe ------------------------------------------------ */
 
 #define SPG_INODE_MAPPED  0x1  /* somebody maps it */
 #define SPG_INODE_FLOCK   0x2  /* somebody holds a flock(2) lock */
@@ -62,13 +62,13 @@ enum spg_bpf_hit_kind {
 	/* A descriptor is open on one of the inodes; or on a file of an overlay
 	 * whose real file below is: then @file is that one. */
 	SPG_HIT_FD,
-	SPG_HIT_MAPPING,  /* mapped */
-	SPG_HIT_EXE,      /* main executable, or the real file below it */
-	SPG_HIT_MEMORY,   /* a process has one of the address spaces */
-	SPG_HIT_LOST_FD,  /* a descriptor of a regular file without a name */
-	SPG_HIT_LOST_MAP, /* a mapping of one */
-	SPG_HIT_LOST_EXE, /* an executable that is one */
-	SPG_HIT_WHO,      /* a process that was to be looked at */
+	SPG_HIT_MAPPING,     /* mapped */
+	SPG_HIT_EXE,         /* main executable, or the real file below it */
+	SPG_HIT_MEMORY,      /* a process has one of the address spaces */
+	SPG_HIT_DELETED_FD,  /* a descriptor of a regular file without a name */
+	SPG_HIT_DELETED_MAP, /* a mapping of one */
+	SPG_HIT_DELETED_EXE, /* an executable that is one */
+	SPG_HIT_WHO,         /* a process that was to be looked at */
 };
 
 #define SPG_BPF_NAME         64

@@ -30,7 +30,7 @@ int spg_trace_refresh(struct spg_trace *trace, struct spg_bpf_reason *reason);
 
 void spg_trace_destroy(struct spg_trace *trace); /* takes NULL */
 
-/** Tell of locks on the inode that a census told as @key, under the number @slot.
+/** Tell of locks on the inode that an in-use probe told as @key, under the number @slot.
  * Returns 0, or SPG_ERR_LIMIT beyond half a million. */
 int spg_trace_watch(
 	struct spg_trace *trace, const struct spg_bpf_inode_key *key, uint32_t slot);

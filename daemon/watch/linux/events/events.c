@@ -24,7 +24,7 @@ struct spg_events {
 	uv_poll_t poll;
 	struct spg_groups *groups;
 	struct spg_marks *marks;
-	struct spg_suspects *suspects;
+	struct spg_deleted_inodes *deleted_inodes;
 	struct spg_processes *processes;
 	struct spg_watch_listener listener;
 	struct spg_product **products; /* whose layout is watched */
@@ -242,9 +242,9 @@ static void note_suspect(struct spg_events *events, const struct spg_raw_event *
 	else if (new_path)
 		spg_handle_of(AT_FDCWD, new_path, 0, &handle);
 	if (handle.n_bytes > 0)
-		spg_suspects_add(events->suspects, path, &handle);
+		spg_deleted_inodes_add(events->deleted_inodes, path, &handle);
 	else
-		spg_suspects_add_unnamed(events->suspects);
+		spg_deleted_inodes_add_unnamed(events->deleted_inodes);
 }
 
 /* A file in a watched directory, or one with a mark of its own. */
@@ -414,7 +414,7 @@ static void on_readable(uv_poll_t *poll, int status, int mask)
 
 int spg_events_start(struct spg_events **ret, uv_loop_t *loop,
 	struct spg_groups *groups, struct spg_marks *marks,
-	struct spg_suspects *suspects, struct spg_processes *processes,
+	struct spg_deleted_inodes *deleted_inodes, struct spg_processes *processes,
 	const struct spg_watch_listener *listener)
 {
 	struct spg_events *events = calloc(1, sizeof(*events));
@@ -423,7 +423,7 @@ int spg_events_start(struct spg_events **ret, uv_loop_t *loop,
 		return SPG_ERR_NOMEM;
 	*events = (struct spg_events){.groups = groups,
 		.marks = marks,
-		.suspects = suspects,
+		.deleted_inodes = deleted_inodes,
 		.processes = processes,
 		.listener = *listener,
 		.self = getpid(),

@@ -18,7 +18,7 @@ struct spg_events;
  * must outlive the stop. Returns 0, SPG_ERR_NOMEM or SPG_ERR_IO. */
 int spg_events_start(struct spg_events **ret, uv_loop_t *loop,
 	struct spg_groups *groups, struct spg_marks *marks,
-	struct spg_suspects *suspects, struct spg_processes *processes,
+	struct spg_deleted_inodes *deleted_inodes, struct spg_processes *processes,
 	const struct spg_watch_listener *listener);
 
 /** The directories whose appearing or vanishing matters: @n paths, copied. */

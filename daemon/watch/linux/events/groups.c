@@ -27,7 +27,7 @@ struct spg_groups {
 	pthread_mutex_t lock;
 	struct spg_group groups[SPG_GROUPS_MAX];
 	size_t n;
-	uint64_t refused[REFUSED_MAX]; /* fsids; the surveyor's */
+	uint64_t refused[REFUSED_MAX]; /* fsids; the worker thread's */
 	size_t n_refused;
 	size_t queue_max;
 };

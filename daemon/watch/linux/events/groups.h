@@ -19,7 +19,7 @@
  * queue of a daemon that was stopped or hangs would fill the kernel's memory.
  * When one overflows, an event says so, and that is a gap.
  *
- * Marks are set on the surveyor's thread, events are read on the loop's. Groups are
+ * Marks are set on the worker thread, events are read on the loop's. Groups are
  * only ever added; inotify's goes with a flush, on the loop thread.
  */
 #include <stdbool.h>

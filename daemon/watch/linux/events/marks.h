@@ -7,7 +7,7 @@
  * handle (fanotify(7), FAN_REPORT_DFID_NAME); this table gives the path back. Where
  * fanotify refuses that (see groups.h) inotify watches, and names the object by the
  * number of its watch.
- * The surveyor's thread sets marks while it walks the directories, before it
+ * The worker thread sets marks while it walks the directories, before it
  * lists them; the loop thread looks up events. One lock, held for moments.
  *
  * A mark can only be removed through the object it is on; a directory that was

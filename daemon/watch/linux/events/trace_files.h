@@ -5,7 +5,7 @@
  * knows them by superblock, subvolume and inode number and gives back a number of
  * ours.
  *
- * The surveyor's thread adds what a census shows it and takes out what a full
+ * The worker thread adds what an in-use probe shows it and takes out what a full
  * survey finds no more; the loop thread looks up. One lock.
  */
 #include <stdint.h>

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A product's file on Linux, with everything needed to ask the kernel about
- * it. Surveyor's thread makes them; immutable afterwards.
+ * it. Worker  thread makes them; immutable afterwards.
  *
  * On most filesystems a file is one inode. On overlayfs it is two or three: the
  * merged one, which programs open, and the real one in the upper or a lower

@@ -4,7 +4,7 @@
  * The mount namespaces of the machine, each by a process that lives in it, and what is
  * mounted there (mount_namespaces(7), proc_pid_mountinfo(5)). A namespace that only a
  * descriptor or a mount of its own keeps has no process, and is not among them; nor is
- * that of a thread alone. Surveyor's thread.
+ * that of a thread alone. Worker  thread.
  *
  * Nothing here waits for a filesystem: paths in another namespace are followed only as
  * far as the kernel has them in memory, which is the case for all that is mounted.

@@ -3,7 +3,7 @@
 /*
  * Which filesystem a path lies on, found in /proc/self/mountinfo by the path's
  * text alone: asking the filesystem itself could hang for ever when it is a
- * network share whose server is gone. Surveyor's thread.
+ * network share whose server is gone. Worker  thread.
  *
  * (proc_pid_mountinfo(5). The device there is the superblock's, as in
  * /proc/PID/maps and /proc/locks; stat(2) may report another one on btrfs and

@@ -3,7 +3,7 @@
 /*
  * realpath(3) that never touches a foreign filesystem: it stops in front of it,
  * by the text of the mount table, since a dead share would hang the caller.
- * Surveyor's thread.
+ * Worker  thread.
  */
 #include <limits.h>
 

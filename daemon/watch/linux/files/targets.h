@@ -6,7 +6,7 @@
  *   by sb     the superblock's device and the inode's own number; in
  *             /proc/PID/maps and /proc/locks
  * They differ on btrfs (a device per subvolume) and overlayfs; BPF needs none of
- * them. Several files may be the same inode (hard links), so a lookup may yield more than one. Surveyor's
+ * them. Several files may be the same inode (hard links), so a lookup may yield more than one. Worker
  * thread.
  */
 #include <stddef.h>

@@ -201,7 +201,7 @@ static void on_exit_of_guard(uv_process_t *process, int64_t status, int signal)
 
 	listen_to(guard);
 	guard->exited = true;
-	spg_selves_drop(guard->guards->selves, process->pid);
+	spg_own_pids_drop(guard->guards->own_pids, process->pid);
 	if (guard->cause < 0 && guard->killed)
 		snprintf(guard->why, sizeof(guard->why), "it was silent for %d ms",
 			SPG_GUARD_SILENCE_MS);
@@ -345,7 +345,7 @@ static int spawn(struct spg_guard *guard, int its_socket, int profile)
 		spg_error("a guard cannot be started: %s", uv_strerror(r));
 		return r == UV_ENOMEM ? SPG_ERR_NOMEM : SPG_ERR_IO;
 	}
-	(void)spg_selves_add(guard->guards->selves, guard->process.pid);
+	(void)spg_own_pids_add(guard->guards->own_pids, guard->process.pid);
 	return 0;
 }
 
@@ -407,7 +407,7 @@ int spg_guards_begin(struct spg_guards *guards, const struct spg_guard_request *
 
 	for (guard = guards->list; guard; guard = guard->next)
 		n++;
-	if (n >= SPG_SELVES_MAX)
+	if (n >= SPG_OWN_PIDS_MAX)
 		return SPG_ERR_LIMIT;
 	guard = calloc(1, sizeof(*guard));
 	if (!guard)

@@ -13,7 +13,7 @@
 struct spg_guards {
 	uv_loop_t *loop;
 	struct spg_users *users;
-	struct spg_selves *selves;
+	struct spg_own_pids *own_pids;
 	struct spg_guard *list;
 	void (*on_stopped)(void *user);
 	void *user;

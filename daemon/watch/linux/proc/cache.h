@@ -8,7 +8,7 @@
  * process wrote over, a unit's file, a user's name) is as old as the record, which is read
  * anew after SPG_PROCESS_CACHE_NS.
  *
- * No lock: whoever surveys has it, on the surveyor's thread or the loop thread, never on
+ * No lock: whoever surveys has it, on the worker thread or the loop thread, never on
  * both at once (struct spg_survey_request.instant).
  */
 #include "common/clock.h"

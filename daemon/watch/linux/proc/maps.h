@@ -3,7 +3,7 @@
 /*
  * The file mappings of a process: by ioctl where the kernel has it (6.11,
  * PROCMAP_QUERY, linux/fs.h), which skips everything that has no file, else by
- * reading the text of /proc/PID/maps (proc_pid_maps(5)). Surveyor's thread.
+ * reading the text of /proc/PID/maps (proc_pid_maps(5)). Worker  thread.
  */
 #include <stdbool.h>
 #include <stdint.h>

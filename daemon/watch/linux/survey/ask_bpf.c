@@ -52,13 +52,13 @@ enum look_kind {
 	LOOK_THOROUGHLY, /* everybody's memory too */
 };
 
-/* Search for the users of everything that the last census told of. */
+/* Search for the users of everything that the last in-use probe told of. */
 static int search(
 	struct spg_survey *s, enum look_kind kind, const int32_t *pids, size_t n_pids)
 {
 	struct spg_counted_files *c = s->counted;
 	struct spg_look_search search = {.cancel = s->request->cancel,
-		.find_lost = s->attribution.find_lost != NULL,
+		.find_deleted = s->search.find_deleted != NULL,
 		.pids = pids,
 		.n_pids = n_pids};
 	uint64_t *inodes = calloc(c->n_inodes + 1, sizeof(*inodes));
@@ -73,12 +73,12 @@ static int search(
 		if (c->inodes[i].flags & SPG_INODE_MAPPED)
 			search.mappings = SPG_LOOK_TREES;
 	}
-	if (search.find_lost ||
+	if (search.find_deleted ||
 		(kind == LOOK_THOROUGHLY && search.mappings != SPG_LOOK_NO_MAPPINGS))
 		search.mappings = SPG_LOOK_ALL_MEMORY;
 	search.inodes = inodes;
 	c->n_hits = c->n_who = 0;
-	r = spg_look_search(s->surveyor->look, &search, on_hit, c);
+	r = spg_look_search(s->tools->look, &search, on_hit, c);
 	free(inodes);
 	return r;
 }
@@ -93,7 +93,7 @@ static bool is_named(const struct spg_counted_files *c, size_t index)
 
 /* @fd: what names a file that nobody knew, or an old version that could not be asked
  * about. It stays open with the others. */
-static int on_lost(void *user, size_t index, int fd)
+static int on_deleted(void *user, size_t index, int fd)
 {
 	struct spg_survey *s = user;
 	const struct spg_seen_file *seen = &s->obs->files[index];
@@ -101,7 +101,7 @@ static int on_lost(void *user, size_t index, int fd)
 
 	if (seen->presence != SPG_REPLACED || is_named(s->counted, index))
 		return 0;
-	s->counted->found_lost = true;
+	s->counted->found_deleted = true;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return 0; /* it is asked about by its handle */
@@ -123,7 +123,7 @@ static int name_by_holder(
 		hit->tgid, hit->tid, hit->fd);
 	fd = open(link, SPG_OPEN_NAME);
 	if (fd < 0) {
-		(void)spg_attribution_failed(&s->attribution, errno);
+		(void)spg_user_search_failed(&s->search, errno);
 		s->counted->unopened = true;
 		return 0;
 	}
@@ -131,7 +131,7 @@ static int name_by_holder(
 		spg_file_id_equal(spg_id_of(&st), s->obs->files[index].file->id)) {
 		r = spg_counted_name(s->counted, index, fd);
 		if (r == 0) {
-			s->counted->found_lost = true;
+			s->counted->found_deleted = true;
 			return 0;
 		}
 	}
@@ -174,9 +174,9 @@ static unsigned how_of(const struct spg_bpf_hit *hit)
 		return SPG_USE_MAPPED;
 	case SPG_HIT_EXE:
 		return SPG_USE_EXECUTING;
-	case SPG_HIT_LOST_FD:
-	case SPG_HIT_LOST_MAP:
-	case SPG_HIT_LOST_EXE:
+	case SPG_HIT_DELETED_FD:
+	case SPG_HIT_DELETED_MAP:
+	case SPG_HIT_DELETED_EXE:
 	case SPG_HIT_MEMORY:
 	case SPG_HIT_WHO:
 		break;
@@ -217,7 +217,7 @@ static const struct spg_bpf_who *find_who(
 /* The record of process @pid. Returns 1 when it has gone, or cannot be had now. */
 static int read_process(struct spg_survey *s, int32_t pid, struct spg_process **ret)
 {
-	struct spg_process_cache *cache = s->surveyor->processes;
+	struct spg_process_cache *cache = s->tools->processes;
 	const struct spg_bpf_who *who = cache ? find_who(s->counted, pid) : NULL;
 	int proc_fd, r;
 
@@ -229,7 +229,7 @@ static int read_process(struct spg_survey *s, int32_t pid, struct spg_process **
 	proc_fd = spg_proc_open(pid);
 	if (proc_fd < 0)
 		return 1;
-	r = spg_proc_read(&s->surveyor->reader, proc_fd, pid, 0, ret);
+	r = spg_proc_read(&s->tools->reader, proc_fd, pid, 0, ret);
 	close(proc_fd);
 	if (r < 0)
 		return r == SPG_ERR_NOMEM ? r : 1;
@@ -247,7 +247,7 @@ static int add_process(struct spg_survey *s, size_t first, size_t end)
 	int r;
 
 	/* A guard answers for the file: counted, but no use. */
-	if (spg_selves_has(s->surveyor->selves, pid))
+	if (spg_own_pids_has(s->tools->own_pids, pid))
 		return 0;
 	r = read_process(s, pid, &process);
 	if (r != 0)
@@ -274,7 +274,7 @@ static int order_by_process(const void *va, const void *vb)
 }
 
 /* Turn hits into uses. Those of a process that has gone, or cannot be read, explain
- * nothing: they are dropped, and closure will miss them. Returns 1 then. */
+ * nothing: they are dropped, and the check of the counts will miss them. Returns 1 then. */
 static int add_uses(struct spg_survey *s)
 {
 	struct spg_counted_files *c = s->counted;
@@ -288,7 +288,7 @@ static int add_uses(struct spg_survey *s)
 
 		for (end = i; end < c->n_hits && c->hits[end].tgid == c->hits[i].tgid;
 			end++)
-			wanted = wanted || !spg_is_lost(&c->hits[end]);
+			wanted = wanted || !spg_is_deleted(&c->hits[end]);
 		r = wanted ? add_process(s, i, end) : 0;
 		if (r == 1) {
 			moved = 1;
@@ -309,7 +309,7 @@ static size_t known_users(const struct spg_survey *s, int32_t pids[KNOWN_MAX])
 	const struct spg_survey_scope *scope = s->request->scope;
 	size_t n = 0;
 
-	if (spg_survey_must_find_lost(s))
+	if (spg_survey_must_find_deleted(s))
 		return 0;
 	for (size_t i = 0; i < scope->n_holders; i++) {
 		int32_t pid = scope->holders[i]->id.pid;
@@ -339,31 +339,31 @@ static int look(struct spg_survey *s, enum look_kind kind, bool final)
 		return 1;
 
 	spg_survey_drop_uses(s);
-	spg_attribution_finish(&s->attribution);
-	s->attribution.obs = s->obs;
-	s->attribution.targets = s->targets;
-	s->attribution.reader = &s->surveyor->reader;
-	s->attribution.selves = s->surveyor->selves;
-	s->attribution.cancel = s->request->cancel;
-	s->attribution.find_lost = spg_survey_must_find_lost(s) ? &s->lost : NULL;
-	s->attribution.on_lost = on_lost;
-	s->attribution.n_stuck = 0;
-	s->attribution.stuck[0] = '\0';
-	s->attribution.user = s;
-	c->found_lost = c->mistaken = c->unopened = false;
-	r = spg_counted_take_census(s, 0);
+	spg_user_search_finish(&s->search);
+	s->search.obs = s->obs;
+	s->search.targets = s->targets;
+	s->search.reader = &s->tools->reader;
+	s->search.own_pids = s->tools->own_pids;
+	s->search.cancel = s->request->cancel;
+	s->search.find_deleted = spg_survey_must_find_deleted(s) ? &s->deleted : NULL;
+	s->search.on_deleted = on_deleted;
+	s->search.n_stuck = 0;
+	s->search.stuck[0] = '\0';
+	s->search.user = s;
+	c->found_deleted = c->mistaken = c->unopened = false;
+	r = spg_counted_probe_from(s, 0);
 	if (r == 0)
 		r = search(s, kind, pids, n_pids);
-	if (r == 0 && s->attribution.find_lost)
-		r = spg_look_at_lost(s);
+	if (r == 0 && s->search.find_deleted)
+		r = spg_look_at_deleted(s);
 	if (r == 0)
 		r = name_merged(s);
-	if (r != 0 || c->found_lost)
+	if (r != 0 || c->found_deleted)
 		return r < 0 ? r : 1;
 	moved = add_uses(s);
 	if (moved < 0)
 		return moved;
-	r = spg_close_census(s, kind != LOOK_AT_KNOWN, final);
+	r = spg_check_counts(s, kind != LOOK_AT_KNOWN, final);
 	return r < 0 ? r : r | moved | c->mistaken;
 }
 
@@ -399,7 +399,7 @@ static bool is_all_told(const struct spg_observation *obs)
 {
 	for (size_t i = 0; i < obs->n_files; i++)
 		if (obs->files[i].presence != SPG_PRESENT || obs->files[i].kept ||
-			obs->files[i].census == SPG_CENSUS_UNKNOWN)
+			obs->files[i].in_use == SPG_IN_USE_UNKNOWN)
 			return false;
 	return true;
 }
@@ -409,7 +409,7 @@ int spg_survey_known(struct spg_survey *s)
 	int r;
 
 	/* Those that a guard is about to refuse look like users. */
-	if (spg_selves_any(s->surveyor->selves))
+	if (spg_own_pids_any(s->tools->own_pids))
 		return 1;
 	s->obs->attributed = true;
 	r = look_at_known(s);
@@ -427,10 +427,10 @@ static void leave_open(struct spg_survey *s)
 {
 	for (size_t i = 0; i < s->obs->n_files; i++)
 		s->obs->files[i].shared = s->obs->files[i].shared ||
-		                          s->obs->files[i].census == SPG_CENSUS_BUSY;
+		                          s->obs->files[i].in_use == SPG_IN_USE_YES;
 }
 
-static int attribute(struct spg_survey *s)
+static int find_users(struct spg_survey *s)
 {
 	int r = spg_counted_ensure(s);
 	unsigned tries = 0;
@@ -444,7 +444,7 @@ static int attribute(struct spg_survey *s)
 			tries + 1 >= TRIES_MAX);
 		if (r == 0)
 			break;
-		if (r == 1 && !s->counted->found_lost && ++tries >= TRIES_MAX)
+		if (r == 1 && !s->counted->found_deleted && ++tries >= TRIES_MAX)
 			break;
 		if (tries >= 2)
 			pause_a_moment();
@@ -471,7 +471,7 @@ static int read_locks_only(struct spg_survey *s)
 	if (r == 0)
 		r = spg_counted_probe_all(s);
 	if (r == 0)
-		r = attribute(s);
+		r = find_users(s);
 	return r == 0 ? spg_read_locks_bpf(s) : r;
 }
 
@@ -480,14 +480,14 @@ static int find_hidden(struct spg_survey *s)
 {
 	for (size_t i = 0; i < s->obs->n_files; i++)
 		if (s->obs->files[i].unattributed || s->obs->files[i].shared)
-			return spg_hidden_search(&s->attribution);
+			return spg_hidden_search(&s->search);
 	return 0;
 }
 
 const struct spg_survey_way spg_survey_by_bpf = {
 	.probe_all = spg_counted_probe_all,
 	.probe = spg_counted_probe,
-	.attribute = attribute,
+	.find_users = find_users,
 	.read_locks = spg_read_locks_bpf,
 	.read_locks_only = read_locks_only,
 	.find_hidden = find_hidden,

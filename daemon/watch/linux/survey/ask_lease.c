@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Without BPF: a write lease says whether anybody uses a file, /proc says who.
- * One bit against a list, so closure is coarse: a second holder that no process
+ * One bit against a list, so the check is coarse: a second holder that no process
  * shows can hide behind a visible one, and has to be ruled out where it matters.
  */
 #include <errno.h>
@@ -56,7 +56,7 @@ static int probe_together(struct spg_survey *s, size_t first, size_t end)
 {
 	size_t n = end - first;
 	struct spg_linux_file **files = calloc(n, sizeof(struct spg_linux_file *));
-	struct spg_census_result *results = calloc(n, sizeof(*results));
+	struct spg_in_use_result *results = calloc(n, sizeof(*results));
 	struct spg_buf dir = SPG_BUF_NULL;
 	int r = files && results ? 0 : SPG_ERR_NOMEM;
 
@@ -66,11 +66,11 @@ static int probe_together(struct spg_survey *s, size_t first, size_t end)
 		spg_buf_add(
 			&dir, s->obs->files[first].file->path, folder_len(s, first));
 		r = dir.failed ? SPG_ERR_NOMEM
-		               : spg_census_probe_in_time(
+		               : spg_in_use_probe_in_time(
 					 spg_buf_text(&dir), files, n, results);
 	}
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = spg_survey_take_census(s, first + i, &results[i]);
+		r = spg_survey_take_in_use(s, first + i, &results[i]);
 	spg_buf_finish(&dir);
 	free(results);
 	free(files);
@@ -82,10 +82,10 @@ static int probe(struct spg_survey *s, size_t index)
 {
 	struct spg_seen_file *seen = &s->obs->files[index];
 	struct spg_linux_file *file = spg_linux_file(seen->file);
-	struct spg_census_result result;
+	struct spg_in_use_result result;
 
 	if (file->class == SPG_FS_FOREIGN) {
-		seen->census = SPG_CENSUS_UNKNOWN; /* the walk said why */
+		seen->in_use = SPG_IN_USE_UNKNOWN; /* the walk said why */
 		return 0;
 	}
 	if (is_in_place(s, index))
@@ -93,9 +93,9 @@ static int probe(struct spg_survey *s, size_t index)
 	/* An old version that is still shown somewhere has not gone. */
 	seen->kept = seen->presence == SPG_REPLACED &&
 	             spg_file_mounts_has(s->file_mounts, seen->file);
-	result = spg_census_probe(
-		file, seen->presence == SPG_REPLACED ? s->surveyor->mounts : NULL);
-	return spg_survey_take_census(s, index, &result);
+	result = spg_in_use_probe(
+		file, seen->presence == SPG_REPLACED ? s->tools->mounts : NULL);
+	return spg_survey_take_in_use(s, index, &result);
 }
 
 static int probe_all(struct spg_survey *s)
@@ -119,19 +119,19 @@ static int probe_all(struct spg_survey *s)
 
 static int search(struct spg_survey *s)
 {
-	struct spg_attribution *a = &s->attribution;
+	struct spg_user_search *a = &s->search;
 	size_t n_before = s->obs->n_files;
 	int r;
 
 	spg_survey_drop_uses(s);
-	spg_attribution_finish(a);
-	*a = (struct spg_attribution){.obs = s->obs,
+	spg_user_search_finish(a);
+	*a = (struct spg_user_search){.obs = s->obs,
 		.targets = s->targets,
-		.reader = &s->surveyor->reader,
-		.selves = s->surveyor->selves,
+		.reader = &s->tools->reader,
+		.own_pids = s->tools->own_pids,
 		.cancel = s->request->cancel,
-		.find_lost = spg_survey_must_find_lost(s) ? &s->lost : NULL};
-	r = spg_attribution_run(a);
+		.find_deleted = spg_survey_must_find_deleted(s) ? &s->deleted : NULL};
+	r = spg_find_users(a);
 	for (size_t i = n_before; r == 0 && i < s->obs->n_files; i++)
 		r = probe(s, i);
 	return r;
@@ -144,7 +144,7 @@ static bool is_lacking(const struct spg_survey *s, size_t index)
 	for (size_t i = 0; i < s->obs->n_lacks; i++)
 		if (s->obs->lacks[i].file == index)
 			return true;
-	return s->attribution.n_failed > 0;
+	return s->search.n_failed > 0;
 }
 
 /* A guard has a file open for the moment in which it answers for it. */
@@ -154,8 +154,8 @@ static int probe_past_guards(struct spg_survey *s, size_t index)
 	int r = probe(s, index);
 
 	for (int i = 0; r == 0 && i < GUARD_TRIES &&
-			s->obs->files[index].census == SPG_CENSUS_BUSY &&
-			spg_selves_any(s->surveyor->selves);
+			s->obs->files[index].in_use == SPG_IN_USE_YES &&
+			spg_own_pids_any(s->tools->own_pids);
 		i++) {
 		(void)nanosleep(&moment, NULL);
 		r = probe(s, index);
@@ -164,8 +164,8 @@ static int probe_past_guards(struct spg_survey *s, size_t index)
 }
 
 /*
- * Closure, as far as one bit goes: a file that is busy has a holder, a file that
- * is free has none. Where they differ, things moved between census and search:
+ * The counts, as far as one bit goes: a file that is busy has a holder, a file that
+ * is free has none. Where they differ, things moved between in-use probe and search:
  * ask again. Returns 1 when a busy file is left without a holder.
  */
 static int close_census(struct spg_survey *s, bool final)
@@ -182,24 +182,24 @@ static int close_census(struct spg_survey *s, bool final)
 			spg_survey_forget_uses(s, i);
 			continue;
 		}
-		if ((seen->census == SPG_CENSUS_BUSY && counts[i] == 0) ||
-			(seen->census == SPG_CENSUS_FREE && counts[i] > 0))
+		if ((seen->in_use == SPG_IN_USE_YES && counts[i] == 0) ||
+			(seen->in_use == SPG_IN_USE_NO && counts[i] > 0))
 			r = probe_past_guards(s, i);
-		if (seen->census == SPG_CENSUS_FREE || seen->presence == SPG_GONE) {
+		if (seen->in_use == SPG_IN_USE_NO || seen->presence == SPG_GONE) {
 			spg_survey_forget_uses(s, i);
-		} else if (seen->census == SPG_CENSUS_BUSY && counts[i] == 0) {
+		} else if (seen->in_use == SPG_IN_USE_YES && counts[i] == 0) {
 			open_ends = 1;
-			if (final && spg_selves_any(s->surveyor->selves))
+			if (final && spg_own_pids_any(s->tools->own_pids))
 				r = spg_survey_leave_to_guard(s, i);
 			else
 				seen->unattributed = final;
 		} else if (final && seen->presence == SPG_REPLACED && counts[i] == 0 &&
-			   seen->census == SPG_CENSUS_UNKNOWN && !seen->kept &&
+			   seen->in_use == SPG_IN_USE_UNKNOWN && !seen->kept &&
 			   !is_lacking(s, i)) {
 			/* No handle to ask by, and nobody shows it. */
 			seen->presence = SPG_GONE;
 		} else if (seen->presence == SPG_REPLACED && counts[i] == 0 &&
-			   seen->census == SPG_CENSUS_UNKNOWN) {
+			   seen->in_use == SPG_IN_USE_UNKNOWN) {
 			open_ends = 1;
 		}
 	}
@@ -207,7 +207,7 @@ static int close_census(struct spg_survey *s, bool final)
 	return r < 0 ? r : open_ends;
 }
 
-static int attribute(struct spg_survey *s)
+static int find_users(struct spg_survey *s)
 {
 	int r = search(s);
 
@@ -237,7 +237,7 @@ static bool must_rule_out(const struct spg_observation *obs)
 			blocked[obs->uses[i].file] = true;
 	for (size_t i = 0; i < obs->n_files; i++)
 		must = must ||
-		       (obs->files[i].census == SPG_CENSUS_BUSY &&
+		       (obs->files[i].in_use == SPG_IN_USE_YES &&
 			       obs->files[i].presence != SPG_GONE && !blocked[i]);
 	free(blocked);
 	return must;
@@ -245,7 +245,7 @@ static bool must_rule_out(const struct spg_observation *obs)
 
 static int read_locks(struct spg_survey *s)
 {
-	int r = spg_locks_read(&s->attribution);
+	int r = spg_locks_read(&s->search);
 
 	if (r == SPG_ERR_DENIED || r == SPG_ERR_IO || r == SPG_ERR_NOT_FOUND)
 		return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "locks",
@@ -260,17 +260,17 @@ static int read_locks_only(struct spg_survey *s)
 	const struct spg_survey_scope *scope = s->request->scope;
 	int r;
 
-	s->attribution = (struct spg_attribution){.obs = s->obs,
+	s->search = (struct spg_user_search){.obs = s->obs,
 		.targets = s->targets,
-		.reader = &s->surveyor->reader,
+		.reader = &s->tools->reader,
 		.cancel = s->request->cancel};
-	r = spg_attribution_run_some(&s->attribution, scope->holders, scope->n_holders);
+	r = spg_find_users_among(&s->search, scope->holders, scope->n_holders);
 	return r == 0 ? read_locks(s) : r;
 }
 
 static int find_hidden(struct spg_survey *s)
 {
-	return must_rule_out(s->obs) ? spg_hidden_search(&s->attribution) : 0;
+	return must_rule_out(s->obs) ? spg_hidden_search(&s->search) : 0;
 }
 
 static void finish(struct spg_survey *s)
@@ -282,7 +282,7 @@ static void finish(struct spg_survey *s)
 const struct spg_survey_way spg_survey_by_lease = {
 	.probe_all = probe_all,
 	.probe = probe,
-	.attribute = attribute,
+	.find_users = find_users,
 	.read_locks = read_locks,
 	.read_locks_only = read_locks_only,
 	.find_hidden = find_hidden,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Closure: as many distinct open files as the inode's counters say, and where only
+ * Do the counts add up: as many distinct open files as the inode's counters say, and where only
  * processes that setup stops have them, as many references to each as the kernel counts.
  * What is missing has no process that shows it.
  */
@@ -68,8 +68,8 @@ struct found {
 };
 
 /* Count @inode's distinct open files among the hits, sorted by file. */
-static struct found count_files(
-	const struct spg_counted_files *c, uint64_t inode, struct spg_selves *selves)
+static struct found count_files(const struct spg_counted_files *c, uint64_t inode,
+	struct spg_own_pids *own_pids)
 {
 	struct spg_bpf_hit key = {.inode = inode};
 	struct found found = {0};
@@ -91,7 +91,7 @@ static struct found count_files(
 		else if (c->hits[i].mode & 1)
 			found.readers++;
 		if ((c->hits[i].mode & 3) == 1 &&
-			spg_selves_has(selves, c->hits[i].tgid))
+			spg_own_pids_has(own_pids, c->hits[i].tgid))
 			found.ours++;
 	}
 	return found;
@@ -156,7 +156,7 @@ static bool is_shared(
 	for (size_t i = 0; i < c->n_hits; i++) {
 		const struct spg_bpf_hit *hit = &c->hits[i];
 
-		if (hit->inode != inode || spg_is_lost(hit))
+		if (hit->inode != inode || spg_is_deleted(hit))
 			continue;
 		if (!file || hit->file != file->file) {
 			shared = shared || (file && references > found + waits);
@@ -188,7 +188,7 @@ static int find_waiters(struct spg_survey *s, struct waiters *w)
 	for (size_t i = 0; i < c->n_inodes; i++)
 		if (c->inodes[i].flags & (SPG_INODE_POSIX | SPG_INODE_FLOCK))
 			inodes[n++] = c->inodes[i].inode;
-	r = n > 0 ? spg_look_locks(s->surveyor->look, inodes, n, on_held, w) : 0;
+	r = n > 0 ? spg_look_locks(s->tools->look, inodes, n, on_held, w) : 0;
 	free(inodes);
 	return r;
 }
@@ -272,8 +272,8 @@ static void free_what_is_ours(struct spg_survey *s)
 		for (size_t k = 0; k < c->n_inodes; k++)
 			used = used || (c->inodes[k].file == c->inodes[i].file &&
 					       c->inodes[k].used);
-		if (!used && s->obs->files[c->inodes[i].file].census == SPG_CENSUS_BUSY)
-			s->obs->files[c->inodes[i].file].census = SPG_CENSUS_FREE;
+		if (!used && s->obs->files[c->inodes[i].file].in_use == SPG_IN_USE_YES)
+			s->obs->files[c->inodes[i].file].in_use = SPG_IN_USE_NO;
 	}
 }
 
@@ -283,11 +283,11 @@ static void note_churn(struct spg_survey *s)
 	struct spg_counted_files *c = s->counted;
 	int64_t readers = 0;
 
-	if (!spg_selves_any(s->surveyor->selves))
+	if (!spg_own_pids_any(s->tools->own_pids))
 		return;
 	for (size_t i = 0; i < c->n_inodes; i++)
 		readers += c->inodes[i].readers;
-	c->churns = c->churns || (c->censuses++ > 0 && readers != c->readers);
+	c->churns = c->churns || (c->probes++ > 0 && readers != c->readers);
 	c->readers = readers;
 }
 
@@ -303,7 +303,7 @@ static int give_up_on(struct spg_survey *s, size_t index, enum balance balance)
 	return spg_survey_leave_to_guard(s, index);
 }
 
-int spg_close_census(struct spg_survey *s, bool everybody, bool final)
+int spg_check_counts(struct spg_survey *s, bool everybody, bool final)
 {
 	struct spg_counted_files *c = s->counted;
 	struct spg_bpf_hit *executing = calloc(c->n_hits + 1, sizeof(*executing));
@@ -318,11 +318,11 @@ int spg_close_census(struct spg_survey *s, bool everybody, bool final)
 		qsort(c->hits, c->n_hits, sizeof(*c->hits), order_by_reference);
 	}
 	note_churn(s);
-	r = spg_counted_take_census(s, 0);
+	r = spg_counted_probe_from(s, 0);
 	note_churn(s);
 	for (size_t i = 0; r == 0 && i < c->n_inodes; i++) {
 		struct spg_counted *inode = &c->inodes[i];
-		struct found found = count_files(c, inode->inode, s->surveyor->selves);
+		struct found found = count_files(c, inode->inode, s->tools->own_pids);
 		enum balance balance;
 
 		found.executing = inode->writers < 0 ? count_executing(executing,
@@ -350,7 +350,7 @@ int spg_close_census(struct spg_survey *s, bool everybody, bool final)
 		r = 0;
 	}
 	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++)
-		if (s->obs->files[i].census == SPG_CENSUS_FREE ||
+		if (s->obs->files[i].in_use == SPG_IN_USE_NO ||
 			s->obs->files[i].presence == SPG_GONE)
 			spg_survey_forget_uses(s, i);
 	if (r == 0)

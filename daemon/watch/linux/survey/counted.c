@@ -61,7 +61,7 @@ static void let_go_of_free(struct spg_survey *s, size_t first)
 		const struct spg_seen_file *seen = &s->obs->files[c->names[i].file];
 
 		c->by_fd[c->names[i].fd] = 0;
-		if (seen->census == SPG_CENSUS_FREE && !seen->kept) {
+		if (seen->in_use == SPG_IN_USE_NO && !seen->kept) {
 			close(c->names[i].fd);
 		} else {
 			c->names[n++] = c->names[i];
@@ -95,7 +95,7 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 {
 	struct spg_survey *s = user;
 	struct spg_counted_files *c = s->counted;
-	struct spg_trace_files *trace_files = s->surveyor->trace_files;
+	struct spg_trace_files *trace_files = s->tools->trace_files;
 	struct spg_named *named;
 	size_t name;
 	int r;
@@ -244,7 +244,7 @@ int spg_counted_read(struct spg_survey *s, size_t first)
 	c->first_name = first;
 	if (first == c->n_names)
 		return 0;
-	r = spg_look_census(s->surveyor->look, on_inode, s);
+	r = spg_look_in_use(s->tools->look, on_inode, s);
 	if (r < 0)
 		return r;
 	if (c->n_inodes > 0)
@@ -253,7 +253,7 @@ int spg_counted_read(struct spg_survey *s, size_t first)
 	return 0;
 }
 
-int spg_counted_take_census(struct spg_survey *s, size_t first)
+int spg_counted_probe_from(struct spg_survey *s, size_t first)
 {
 	struct spg_counted_files *c = s->counted;
 	int r = spg_counted_read(s, first);
@@ -262,21 +262,21 @@ int spg_counted_take_census(struct spg_survey *s, size_t first)
 		return r;
 	/* Free unless a counter says otherwise; unknown if none was told. */
 	for (size_t i = first; i < c->n_names; i++)
-		s->obs->files[c->names[i].file].census = SPG_CENSUS_UNKNOWN;
+		s->obs->files[c->names[i].file].in_use = SPG_IN_USE_UNKNOWN;
 	for (size_t i = 0; i < c->n_inodes; i++) {
 		struct spg_seen_file *seen = &s->obs->files[c->inodes[i].file];
 
 		if (c->inodes[i].used)
-			seen->census = SPG_CENSUS_BUSY;
-		else if (seen->census == SPG_CENSUS_UNKNOWN)
-			seen->census = SPG_CENSUS_FREE;
+			seen->in_use = SPG_IN_USE_YES;
+		else if (seen->in_use == SPG_IN_USE_UNKNOWN)
+			seen->in_use = SPG_IN_USE_NO;
 	}
 	for (size_t i = 0; i < c->n_inodes; i++) {
 		struct spg_seen_file *seen = &s->obs->files[c->inodes[i].file];
 
 		if ((c->inodes[i].flags & SPG_INODE_CUT) &&
-			seen->census == SPG_CENSUS_FREE)
-			seen->census = SPG_CENSUS_UNKNOWN;
+			seen->in_use == SPG_IN_USE_NO)
+			seen->in_use = SPG_IN_USE_UNKNOWN;
 	}
 	return 0;
 }
@@ -287,14 +287,14 @@ int spg_counted_take_over(struct spg_survey *s, size_t first, bool again)
 
 	for (size_t i = first; r == 0 && i < s->counted->n_names; i++) {
 		size_t file = s->counted->names[i].file;
-		struct spg_census_result result = {
-			.census = s->obs->files[file].census, .errnum = ENODATA};
+		struct spg_in_use_result result = {
+			.in_use = s->obs->files[file].in_use, .errnum = ENODATA};
 
 		/* A file may have several names: the layers of an overlay. */
-		if (again && result.census == SPG_CENSUS_UNKNOWN)
+		if (again && result.in_use == SPG_IN_USE_UNKNOWN)
 			continue;
 		if (i == first || file != s->counted->names[i - 1].file)
-			r = spg_survey_take_census(s, file, &result);
+			r = spg_survey_take_in_use(s, file, &result);
 	}
 	return r;
 }
@@ -306,7 +306,7 @@ static int open_names(struct spg_survey *s, size_t index)
 	struct spg_seen_file *seen = &s->obs->files[index];
 	struct spg_linux_file *file = spg_linux_file(seen->file);
 	bool replaced = seen->presence == SPG_REPLACED;
-	struct spg_census_result result = {.census = SPG_CENSUS_UNKNOWN};
+	struct spg_in_use_result result = {.in_use = SPG_IN_USE_UNKNOWN};
 	size_t n_before = s->counted->n_names;
 	int fd = -1, r = 0;
 
@@ -323,11 +323,11 @@ static int open_names(struct spg_survey *s, size_t index)
 	}
 	for (size_t i = 0; r == 0 && result.errnum == 0 && i < file->n_layers; i++) {
 		fd = spg_layer_open(
-			file, i, replaced ? s->surveyor->mounts : NULL, SPG_OPEN_NAME);
+			file, i, replaced ? s->tools->mounts : NULL, SPG_OPEN_NAME);
 		if (fd >= 0)
 			r = spg_counted_name(s->counted, index, fd);
 		else if (replaced && errno == ESTALE)
-			result.census = SPG_CENSUS_FREE; /* no names, no users */
+			result.in_use = SPG_IN_USE_NO; /* no names, no users */
 		else if (file->class != SPG_FS_OVERLAY)
 			result.errnum = errno;
 		/* Of an overlay the kernel tells them itself. */
@@ -338,14 +338,14 @@ static int open_names(struct spg_survey *s, size_t index)
 	}
 	if (result.errnum == 0 && s->counted->n_names > n_before)
 		return 0;
-	if (result.errnum == 0 && result.census == SPG_CENSUS_UNKNOWN)
+	if (result.errnum == 0 && result.in_use == SPG_IN_USE_UNKNOWN)
 		result.errnum = ENODATA;
 	while (s->counted->n_names > n_before) {
 		fd = s->counted->names[--s->counted->n_names].fd;
 		s->counted->by_fd[fd] = 0;
 		close(fd);
 	}
-	r = spg_survey_take_census(s, index, &result);
+	r = spg_survey_take_in_use(s, index, &result);
 	return r < 0 ? r : 1;
 }
 
@@ -369,7 +369,7 @@ int spg_counted_probe_all(struct spg_survey *s)
 			i++)
 			r = open_names(s, i);
 		if (r >= 0)
-			r = spg_counted_take_census(s, first);
+			r = spg_counted_probe_from(s, first);
 		if (r == 0)
 			r = spg_counted_take_over(s, first, false);
 		if (r == 0)
@@ -390,7 +390,7 @@ int spg_counted_probe(struct spg_survey *s, size_t index)
 	first = s->counted->n_names;
 	r = open_names(s, index);
 	if (r == 0)
-		r = spg_counted_take_census(s, first);
+		r = spg_counted_probe_from(s, first);
 	if (r == 0)
 		r = spg_counted_take_over(s, first, false);
 	if (r == 0)

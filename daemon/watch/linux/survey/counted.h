@@ -5,7 +5,7 @@
  * count for nothing) that name them, the counters of the inodes behind, and who was
  * found to have those open. For ask_bpf.c and what it is made of: counted.c
  * (names and counters), check_counts.c (do they add up?), deleted_files_bpf.c (files
- * without a name), locks_bpf.c. Surveyor's thread, or the loop thread in an instant survey.
+ * without a name), locks_bpf.c. Worker  thread, or the loop thread in an instant survey.
  *
  * The descriptors of files in use stay open until the survey ends, so that the
  * address of the inode names it all that time.
@@ -16,7 +16,7 @@
 struct spg_named {
 	int fd;
 	size_t file;
-	/* What a search told of it, until a census says that it leads there; 0: it does,
+	/* What a search told of it, until an in-use probe says that it leads there; 0: it does,
 	 * or nothing was told. */
 	uint64_t expected;
 };
@@ -42,25 +42,27 @@ struct spg_counted_files {
 	size_t n_names, size_names;
 	size_t *by_fd; /* index into names + 1, 0 none */
 	size_t size_by_fd;
-	struct spg_counted *inodes; /* sorted by address once a census is complete */
+	struct spg_counted
+		*inodes; /* sorted by address once an in-use probe is complete */
 	size_t n_inodes, size_inodes;
-	size_t first_name; /* names before it are not asked about by this census */
+	size_t first_name; /* names before it are not asked about by this in-use probe */
 	struct spg_bpf_hit *hits;
 	size_t n_hits, size_hits;
 	/* The processes that were looked at, if not all were. */
 	struct spg_bpf_who *who;
 	size_t n_who, size_who;
-	bool found_lost; /* the search found files that nobody knew */
-	bool mistaken;   /* what it found was not there any more */
+	bool found_deleted; /* the search found files that nobody knew */
+	bool mistaken;      /* what it found was not there any more */
 	/* Openers that wait for a guard are counted and have no descriptor: the
 	 * counters change while they come and go, or the guard is found with files. */
 	bool churns;
-	int64_t readers;     /* of all inodes, at the last census */
-	unsigned censuses;   /* while there was a guard */
-	unsigned n_mistaken; /* censuses that told of something else than expected */
-	bool unopened;       /* an open file that a process shows could not be named */
-	bool told_limit;     /* a lack says that not all locks are told of */
-	bool told_lost;      /* a lack says that not all of them could be seen */
+	int64_t readers; /* of all inodes, at the last in-use probe */
+	unsigned probes; /* while there was a guard */
+	unsigned
+		n_mistaken; /* in-use probes that told of something else than expected */
+	bool unopened;      /* an open file that a process shows could not be named */
+	bool told_limit;    /* a lack says that not all locks are told of */
+	bool told_deleted;  /* a lack says that not all of them could be seen */
 };
 
 /** Make s->counted, if it is not there. Returns 0 or SPG_ERR_NOMEM. */
@@ -77,7 +79,7 @@ int spg_counted_probe(struct spg_survey *s, size_t index);
 
 /** Read the counters behind all names from @first on, and judge their files: free,
  * busy or unknown. The inodes are sorted. Returns 0 or a negative spg_err. */
-int spg_counted_take_census(struct spg_survey *s, size_t first);
+int spg_counted_probe_from(struct spg_survey *s, size_t first);
 
 /** Read the counters alone, and mark the files that somebody keeps. */
 int spg_counted_read(struct spg_survey *s, size_t first);
@@ -90,7 +92,7 @@ int spg_counted_read(struct spg_survey *s, size_t first);
 int64_t spg_counted_unexplained(
 	const struct spg_counted_files *c, size_t first, size_t *end);
 
-/** Tell the observation what the census said of the names from @first on. @again:
+/** Tell the observation what the in-use probe said of the names from @first on. @again:
  * what is not known has been told. */
 int spg_counted_take_over(struct spg_survey *s, size_t first, bool again);
 
@@ -111,23 +113,23 @@ bool spg_counted_has_merged(const struct spg_counted_files *c, size_t index);
 int spg_survey_known(struct spg_survey *s);
 
 /**
- * Closure: compare what was found with what the counters say now. Returns 1 when
+ * Check the counts: compare what was found with what the counters say now. Returns 1 when
  * they differ; @final: and mark the files that somebody else must be using.
  *
  * @everybody  all processes were searched. False: only some, and these are all that use
  *             anything only if each open file of theirs has no further references
  */
-int spg_close_census(struct spg_survey *s, bool everybody, bool final);
+int spg_check_counts(struct spg_survey *s, bool everybody, bool final);
 
 /** See which of the nameless files among the hits were the product's, and append
- * them. Sets found_lost. Returns 0 or a negative spg_err. */
-int spg_look_at_lost(struct spg_survey *s);
+ * them. Sets found_deleted. Returns 0 or a negative spg_err. */
+int spg_look_at_deleted(struct spg_survey *s);
 
 /** True for a hit on a file that has lost its name. */
-static inline bool spg_is_lost(const struct spg_bpf_hit *hit)
+static inline bool spg_is_deleted(const struct spg_bpf_hit *hit)
 {
-	return hit->kind == SPG_HIT_LOST_FD || hit->kind == SPG_HIT_LOST_MAP ||
-	       hit->kind == SPG_HIT_LOST_EXE;
+	return hit->kind == SPG_HIT_DELETED_FD || hit->kind == SPG_HIT_DELETED_MAP ||
+	       hit->kind == SPG_HIT_DELETED_EXE;
 }
 
 /** Append the locks on the inodes that have any. Returns 0 or a negative spg_err. */

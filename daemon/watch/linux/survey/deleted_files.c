@@ -25,9 +25,9 @@ static bool is_marked(const char *path)
 	return len > n && strcmp(path + len - n, mark) == 0;
 }
 
-static bool is_wanted(const struct spg_attribution *a, const char *name)
+static bool is_wanted(const struct spg_user_search *a, const char *name)
 {
-	const struct spg_name_set *extra = a->find_lost->extra;
+	const struct spg_name_set *extra = a->find_deleted->extra;
 
 	return spg_product_has_name(a->obs->product, name) ||
 	       (extra && spg_name_set_has_path(extra, name));
@@ -39,7 +39,7 @@ struct spot {
 };
 
 static bool put_into(
-	const struct spg_landmark *folder, const char *lost, struct spot *ret)
+	const struct spg_known_directory *folder, const char *lost, struct spot *ret)
 {
 	const char *name = spg_path_base(lost);
 
@@ -49,10 +49,10 @@ static bool put_into(
 }
 
 /* The folder that @lost was in, as the holder sees it, if it is one of ours. */
-static const struct spg_landmark *find_by_identity(
-	const struct spg_attribution *a, int proc_fd, const char *lost)
+static const struct spg_known_directory *find_by_identity(
+	const struct spg_user_search *a, int proc_fd, const char *lost)
 {
-	const struct spg_landmarks *landmarks = a->find_lost->landmarks;
+	const struct spg_known_directories *directories = a->find_deleted->directories;
 	char folder[PATH_MAX + 8];
 	struct statx stx;
 	struct spg_file_id id;
@@ -64,23 +64,23 @@ static const struct spg_landmark *find_by_identity(
 		return NULL;
 	id = (struct spg_file_id){.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
 		.ino = stx.stx_ino};
-	for (size_t i = 0; i < landmarks->n; i++)
-		if (!landmarks->marks[i].is_link &&
-			spg_file_id_equal(landmarks->marks[i].id, id))
-			return &landmarks->marks[i];
+	for (size_t i = 0; i < directories->n; i++)
+		if (!directories->marks[i].is_link &&
+			spg_file_id_equal(directories->marks[i].id, id))
+			return &directories->marks[i];
 	return NULL;
 }
 
 /* Where the file at @lost belonged in the product; false: nowhere. */
-static bool place_of(const struct spg_attribution *a, int proc_fd, const char *lost,
+static bool place_of(const struct spg_user_search *a, int proc_fd, const char *lost,
 	struct spot *ret)
 {
-	const struct spg_landmarks *landmarks = a->find_lost->landmarks;
-	const struct spg_landmark *folder;
+	const struct spg_known_directories *directories = a->find_deleted->directories;
+	const struct spg_known_directory *folder;
 	size_t folder_len = (size_t)(spg_path_base(lost) - lost);
 
-	for (size_t i = 0; i < landmarks->n; i++) {
-		const struct spg_landmark *m = &landmarks->marks[i];
+	for (size_t i = 0; i < directories->n; i++) {
+		const struct spg_known_directory *m = &directories->marks[i];
 		size_t len = strlen(m->real_path);
 
 		if (m->is_link && strcmp(m->real_path, lost) == 0)
@@ -88,7 +88,7 @@ static bool place_of(const struct spg_attribution *a, int proc_fd, const char *l
 			               PATH_MAX &&
 			       snprintf(ret->real_path, PATH_MAX, "%s", lost) <
 			               PATH_MAX;
-		/* The folder's text ends in a slash, the landmark's does not. */
+		/* The folder's text ends in a slash, a directory's does not. */
 		if (!m->is_link && folder_len == len + (len > 1) &&
 			strncmp(m->real_path, lost, len) == 0)
 			return is_wanted(a, spg_path_base(lost)) &&
@@ -112,22 +112,22 @@ static bool has_that_name(int proc_fd, const char *marked, const struct stat *st
 	       spg_file_id_equal(spg_id_of(&there), spg_id_of(st));
 }
 
-static int append(struct spg_attribution *a, const struct spot *spot, int fd)
+static int append(struct spg_user_search *a, const struct spot *spot, int fd)
 {
 	const struct spg_place place = {.path = spot->path,
 		.real_path = spot->real_path,
-		.mount = spg_mounts_find(a->find_lost->mounts, spot->real_path)};
+		.mount = spg_mounts_find(a->find_deleted->mounts, spot->real_path)};
 	struct spg_observation *obs = a->obs;
 	struct spg_linux_file *file = spg_linux_file_orphan(&place, fd);
 	int r;
 
 	if (!file)
 		return SPG_ERR_NOMEM;
-	r = spg_observation_add_file(obs, &file->base, SPG_REPLACED, SPG_CENSUS_BUSY);
+	r = spg_observation_add_file(obs, &file->base, SPG_REPLACED, SPG_IN_USE_YES);
 	if (r == 0)
 		r = spg_targets_add(a->targets, &file->base, obs->n_files - 1);
-	if (r == 0 && a->on_lost)
-		r = a->on_lost(a->user, obs->n_files - 1, fd);
+	if (r == 0 && a->on_deleted)
+		r = a->on_deleted(a->user, obs->n_files - 1, fd);
 	spg_file_unref(&file->base);
 	return r;
 }
@@ -148,7 +148,7 @@ static bool is_lost(int fd)
 
 /* Take in the file behind @fd, which is closed, or -1 with errno; if nobody knows it and
  * nothing is at @there: a path as @proc_fd's process (-1: we) sees it. */
-static int take_in(struct spg_attribution *a, int proc_fd, int fd, const char *there,
+static int take_in(struct spg_user_search *a, int proc_fd, int fd, const char *there,
 	const struct spot *spot)
 {
 	struct stat st;
@@ -156,7 +156,7 @@ static int take_in(struct spg_attribution *a, int proc_fd, int fd, const char *t
 	int r = 0;
 
 	if (fd < 0) {
-		(void)spg_attribution_failed(a, errno);
+		(void)spg_user_search_failed(a, errno);
 		return 0;
 	}
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
@@ -165,15 +165,15 @@ static int take_in(struct spg_attribution *a, int proc_fd, int fd, const char *t
 			a->targets, SPG_KEY_STAT, st.st_dev, st.st_ino, &(size_t){0});
 		if (known == SPG_NO_FILE)
 			r = append(a, spot, fd);
-		else if (a->on_lost)
-			r = a->on_lost(a->user, known, fd);
+		else if (a->on_deleted)
+			r = a->on_deleted(a->user, known, fd);
 	}
 	close(fd);
 	return r;
 }
 
 /* Was the file that is shown as @marked one of the product's? */
-static bool was_ours(const struct spg_attribution *a, int proc_fd, const char *marked,
+static bool was_ours(const struct spg_user_search *a, int proc_fd, const char *marked,
 	struct spot *ret)
 {
 	char lost[PATH_MAX];
@@ -185,8 +185,8 @@ static bool was_ours(const struct spg_attribution *a, int proc_fd, const char *m
 	return place_of(a, proc_fd, lost, ret);
 }
 
-int spg_lost_by_parent(struct spg_attribution *a, int fd,
-	const struct spg_landmark *folder, const char *name)
+int spg_deleted_by_parent(struct spg_user_search *a, int fd,
+	const struct spg_known_directory *folder, const char *name)
 {
 	struct spot spot;
 
@@ -208,7 +208,7 @@ static bool read_path(int dir_fd, const char *name, char path[PATH_MAX])
 	return true;
 }
 
-int spg_lost_by_open(struct spg_attribution *a, int proc_fd, int fd)
+int spg_deleted_by_open(struct spg_user_search *a, int proc_fd, int fd)
 {
 	char link[48], path[PATH_MAX];
 	struct spot spot;
@@ -220,7 +220,8 @@ int spg_lost_by_open(struct spg_attribution *a, int proc_fd, int fd)
 	return 0;
 }
 
-int spg_lost_by_fd(struct spg_attribution *a, int proc_fd, int fd_dir, const char *name)
+int spg_deleted_by_fd(
+	struct spg_user_search *a, int proc_fd, int fd_dir, const char *name)
 {
 	char path[PATH_MAX];
 	struct spot spot;
@@ -232,8 +233,8 @@ int spg_lost_by_fd(struct spg_attribution *a, int proc_fd, int fd_dir, const cha
 	return take_in(a, proc_fd, fd, path, &spot);
 }
 
-int spg_lost_by_mapping(
-	struct spg_attribution *a, int proc_fd, const struct spg_mapping *mapping)
+int spg_deleted_by_mapping(
+	struct spg_user_search *a, int proc_fd, const struct spg_mapping *mapping)
 {
 	struct spot spot;
 	int fd;

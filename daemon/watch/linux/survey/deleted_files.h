@@ -7,7 +7,7 @@
  * That text is a path in the holder's view: its mount namespace, its root, its
  * bind mounts, and without symbolic links. So it is compared with where the
  * product's names really lead, and if it fits none, the folder is looked up in
- * the holder's view and compared by identity. Part of attribution; surveyor's
+ * the holder's view and compared by identity. Part of the search for users; worker
  * thread.
  */
 #include "daemon/model/name_set.h"
@@ -16,26 +16,26 @@
 #include "daemon/watch/linux/survey/walk.h"
 
 /* What is needed to recognise one. */
-struct spg_lost {
+struct spg_deleted {
 	const struct spg_mounts *mounts;
-	const struct spg_landmarks *landmarks;
+	const struct spg_known_directories *directories;
 	const struct spg_name_set *extra; /* names that count too, or NULL */
 };
 
 /** Descriptor @name in @fd_dir (/proc/PID/task/TID/fd): if it was one of the
  * product's files, append it to the observation and the targets. Returns 0 or
  * SPG_ERR_NOMEM. */
-int spg_lost_by_fd(
-	struct spg_attribution *a, int proc_fd, int fd_dir, const char *name);
+int spg_deleted_by_fd(
+	struct spg_user_search *a, int proc_fd, int fd_dir, const char *name);
 
 /** The same for the file behind @fd (O_PATH), which is closed, of the process behind
  * @proc_fd. */
-int spg_lost_by_open(struct spg_attribution *a, int proc_fd, int fd);
+int spg_deleted_by_open(struct spg_user_search *a, int proc_fd, int fd);
 
 /** The same, when it is known that it was called @name and lay in @folder. */
-int spg_lost_by_parent(struct spg_attribution *a, int fd,
-	const struct spg_landmark *folder, const char *name);
+int spg_deleted_by_parent(struct spg_user_search *a, int fd,
+	const struct spg_known_directory *folder, const char *name);
 
 /** The same for a mapping, with its name. */
-int spg_lost_by_mapping(
-	struct spg_attribution *a, int proc_fd, const struct spg_mapping *mapping);
+int spg_deleted_by_mapping(
+	struct spg_user_search *a, int proc_fd, const struct spg_mapping *mapping);

@@ -29,15 +29,15 @@ static uint64_t device_of(uint32_t dev)
 }
 
 static bool has_device(const struct spg_counted_files *c,
-	const struct spg_landmarks *landmarks, const struct spg_mounts *mounts,
-	uint64_t sdev)
+	const struct spg_known_directories *directories,
+	const struct spg_mounts *mounts, uint64_t sdev)
 {
 	for (size_t i = 0; i < c->n_inodes; i++)
 		if (c->inodes[i].sdev == sdev)
 			return true;
-	for (size_t i = 0; i < landmarks->n; i++) {
+	for (size_t i = 0; i < directories->n; i++) {
 		const struct spg_mount *mount =
-			spg_mounts_find(mounts, landmarks->marks[i].real_path);
+			spg_mounts_find(mounts, directories->marks[i].real_path);
 
 		if (mount && mount->dev == sdev)
 			return true;
@@ -52,10 +52,10 @@ static bool has_device(const struct spg_counted_files *c,
 static int lack_lost(struct spg_survey *s, const struct spg_bpf_hit *hit,
 	const char *remedy, const char *why)
 {
-	if (s->counted->told_lost || !has_device(s->counted, &s->landmarks,
-					     s->surveyor->mounts, device_of(hit->sdev)))
+	if (s->counted->told_deleted || !has_device(s->counted, &s->directories,
+						s->tools->mounts, device_of(hit->sdev)))
 		return 0;
-	s->counted->told_lost = true;
+	s->counted->told_deleted = true;
 	s->obs->search_failed = true;
 	return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "a deleted file",
 		remedy, "pid %" PRId32 " holds a file that was deleted, %s", hit->tgid,
@@ -64,23 +64,23 @@ static int lack_lost(struct spg_survey *s, const struct spg_bpf_hit *hit,
 
 /* True when @mark's directory, whose number is the parent's, is on its device. Below
  * one superblock of btrfs numbers repeat: stat(2) tells its subvolumes apart. */
-static bool is_on_device(const struct spg_survey *s, const struct spg_landmark *mark,
-	const struct spg_bpf_hit *hit)
+static bool is_on_device(const struct spg_survey *s,
+	const struct spg_known_directory *mark, const struct spg_bpf_hit *hit)
 {
 	const struct spg_mount *mount;
 
 	if (hit->parent_dev != hit->parent_sdev)
 		return mark->id.dev == device_of(hit->parent_dev);
-	mount = spg_mounts_find(s->surveyor->mounts, mark->real_path);
+	mount = spg_mounts_find(s->tools->mounts, mark->real_path);
 	return mount && mount->dev == device_of(hit->parent_sdev);
 }
 
 /* The directory of the product's in which it lay, or NULL. */
-static const struct spg_landmark *find_parent(
+static const struct spg_known_directory *find_parent(
 	const struct spg_survey *s, const struct spg_bpf_hit *hit)
 {
-	for (size_t i = 0; i < s->landmarks.n; i++) {
-		const struct spg_landmark *mark = &s->landmarks.marks[i];
+	for (size_t i = 0; i < s->directories.n; i++) {
+		const struct spg_known_directory *mark = &s->directories.marks[i];
 
 		if (!mark->is_link && mark->id.ino == hit->parent_ino &&
 			is_on_device(s, mark, hit))
@@ -96,9 +96,9 @@ static int open_lost(int proc_fd, const struct spg_bpf_hit *hit)
 	char link[64];
 	int fd;
 
-	if (hit->kind == SPG_HIT_LOST_MAP)
+	if (hit->kind == SPG_HIT_DELETED_MAP)
 		return spg_memory_open_mapped(proc_fd, hit->start, hit->end);
-	if (hit->kind == SPG_HIT_LOST_FD)
+	if (hit->kind == SPG_HIT_DELETED_FD)
 		snprintf(link, sizeof(link), "task/%" PRId32 "/fd/%" PRId32, hit->tid,
 			hit->fd);
 	else
@@ -110,18 +110,18 @@ static int open_lost(int proc_fd, const struct spg_bpf_hit *hit)
 static bool is_wanted(const struct spg_survey *s, const char *name)
 {
 	return spg_product_has_name(s->obs->product, name) ||
-	       (s->lost.extra && spg_name_set_has_path(s->lost.extra, name));
+	       (s->deleted.extra && spg_name_set_has_path(s->deleted.extra, name));
 }
 
 /* The memory map of its user does not answer. Could it be the product's, by what the
  * kernel remembers? Not when it lay in a directory that is there and another one. */
 static bool may_be_ours(const struct spg_survey *s, const struct spg_bpf_hit *hit,
-	const struct spg_landmark *parent, const char *name)
+	const struct spg_known_directory *parent, const char *name)
 {
 	if (parent)
 		return is_wanted(s, name);
-	for (size_t i = 0; i < s->landmarks.n; i++) {
-		const struct spg_landmark *mark = &s->landmarks.marks[i];
+	for (size_t i = 0; i < s->directories.n; i++) {
+		const struct spg_known_directory *mark = &s->directories.marks[i];
 
 		if (mark->is_link && strcmp(spg_path_base(mark->real_path), name) == 0)
 			return true;
@@ -130,13 +130,13 @@ static bool may_be_ours(const struct spg_survey *s, const struct spg_bpf_hit *hi
 }
 
 static int lack_stuck(struct spg_survey *s, const struct spg_bpf_hit *hit, int proc_fd,
-	const struct spg_landmark *parent, const char *name)
+	const struct spg_known_directory *parent, const char *name)
 {
-	struct spg_attribution *a = &s->attribution;
+	struct spg_user_search *a = &s->search;
 
 	if (!may_be_ours(s, hit, parent, name))
 		return 0;
-	spg_attribution_stuck(a, proc_fd, hit->tgid);
+	spg_user_search_stuck(a, proc_fd, hit->tgid);
 	return lack_lost(s, hit,
 		"end the process, or see what it waits for: /proc/PID/task/*/stack",
 		"its memory map does not answer");
@@ -147,8 +147,9 @@ static int lack_stuck(struct spg_survey *s, const struct spg_bpf_hit *hit, int p
 static int look_at_lost(
 	struct spg_survey *s, const struct spg_bpf_hit *hit, bool *ret_seen)
 {
-	struct spg_attribution *a = &s->attribution;
-	const struct spg_landmark *parent = hit->name[0] ? find_parent(s, hit) : NULL;
+	struct spg_user_search *a = &s->search;
+	const struct spg_known_directory *parent =
+		hit->name[0] ? find_parent(s, hit) : NULL;
 	int proc_fd = spg_proc_open(hit->tgid), fd, r = 0;
 	char name[SPG_BPF_NAME + 1];
 
@@ -160,14 +161,14 @@ static int look_at_lost(
 	fd = open_lost(proc_fd, hit);
 	*ret_seen = fd >= 0;
 	if (fd >= 0 && parent)
-		r = spg_lost_by_parent(a, fd, parent, name);
+		r = spg_deleted_by_parent(a, fd, parent, name);
 	else if (fd >= 0)
-		r = spg_lost_by_open(a, proc_fd, fd);
+		r = spg_deleted_by_open(a, proc_fd, fd);
 	else if (fd == SPG_ERR_TIMEOUT)
 		r = lack_stuck(s, hit, proc_fd, parent, name);
 	else if (fd == SPG_ERR_NOMEM)
 		r = fd;
-	else if (spg_attribution_failed(a, errno))
+	else if (spg_user_search_failed(a, errno))
 		/* It is there, and does not let us see it. */
 		r = lack_lost(s, hit, LOOK_INTO, NOT_SEEN);
 	close(proc_fd);
@@ -184,8 +185,8 @@ static bool is_on_overlay(int fd)
 /*
  * Between the search and the opening of its link a process may have closed the file,
  * unmapped it or executed another one; then the link leads to a file that has never
- * been the product's. So a census of the names from @first on says what they are, and
- * the survey looks again, as after everything that moved. Of an overlay the census may
+ * been the product's. So an in-use probe of the names from @first on says what they are, and
+ * the survey looks again, as after everything that moved. Of an overlay the in-use probe may
  * not tell every layer: there, what goes on to differ counts as an old version.
  */
 static int drop_mistaken(struct spg_survey *s, size_t first)
@@ -196,7 +197,7 @@ static int drop_mistaken(struct spg_survey *s, size_t first)
 
 	if (c->n_names == first)
 		return 0;
-	r = spg_counted_take_census(s, first);
+	r = spg_counted_probe_from(s, first);
 	for (size_t i = first; r == 0 && i < c->n_names; i++) {
 		struct spg_named *named = &c->names[i];
 
@@ -218,11 +219,11 @@ static int drop_mistaken(struct spg_survey *s, size_t first)
 	c->n_names = n;
 	if (n > first)
 		return 0;
-	c->found_lost = false;
-	return spg_counted_take_census(s, 0);
+	c->found_deleted = false;
+	return spg_counted_probe_from(s, 0);
 }
 
-int spg_look_at_lost(struct spg_survey *s)
+int spg_look_at_deleted(struct spg_survey *s)
 {
 	struct spg_counted_files *c = s->counted;
 	size_t n_before = s->obs->n_files, first = c->n_names;
@@ -236,9 +237,10 @@ int spg_look_at_lost(struct spg_survey *s)
 
 		/* A library has several mappings, one beside the other; each is enough,
 		 * if it is still there. */
-		if (!spg_is_lost(hit) || (seen && hit->file == last->file &&
-						 hit->parent_ino == last->parent_ino &&
-						 hit->tgid == last->tgid))
+		if (!spg_is_deleted(hit) ||
+			(seen && hit->file == last->file &&
+				hit->parent_ino == last->parent_ino &&
+				hit->tgid == last->tgid))
 			continue;
 		last = hit;
 		seen = false;
@@ -250,7 +252,7 @@ int spg_look_at_lost(struct spg_survey *s)
 	if (r == 0)
 		r = drop_mistaken(s, first);
 	for (size_t i = n_before; r == 0 && i < s->obs->n_files; i++)
-		if (s->obs->files[i].census == SPG_CENSUS_UNKNOWN)
+		if (s->obs->files[i].in_use == SPG_IN_USE_UNKNOWN)
 			r = spg_counted_probe(s, i);
 	return r;
 }

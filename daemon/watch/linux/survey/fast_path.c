@@ -21,7 +21,7 @@
 /* Every one has a descriptor for the moment; more are slower than a listing. */
 #define FILES_MAX    256
 /* A turn of the loop may take so long; who uses more than can be looked at in that time is
- * looked at on the surveyor's thread. */
+ * looked at on the worker thread. */
 #define KNOWN_NS_MAX (4 * SPG_NS_PER_MS)
 
 struct folder {
@@ -55,19 +55,19 @@ struct listing {
 	int64_t known_ns; /* what a look at the users known took; 0: not enough */
 };
 
-struct spg_rechecks {
+struct spg_fast_path {
 	pthread_mutex_t lock;
 	struct listing *listings;
 	size_t n, size;
 };
 
-struct spg_rechecks *spg_rechecks_create(void)
+struct spg_fast_path *spg_fast_path_create(void)
 {
-	struct spg_rechecks *rechecks = calloc(1, sizeof(*rechecks));
+	struct spg_fast_path *fast_path = calloc(1, sizeof(*fast_path));
 
-	if (rechecks)
-		pthread_mutex_init(&rechecks->lock, NULL);
-	return rechecks;
+	if (fast_path)
+		pthread_mutex_init(&fast_path->lock, NULL);
+	return fast_path;
 }
 
 static void finish_listing(struct listing *listing)
@@ -86,36 +86,36 @@ static void finish_listing(struct listing *listing)
 	spg_product_unref(listing->product);
 }
 
-void spg_rechecks_forget(struct spg_rechecks *rechecks)
+void spg_fast_path_forget(struct spg_fast_path *fast_path)
 {
-	pthread_mutex_lock(&rechecks->lock);
-	while (rechecks->n > 0)
-		finish_listing(&rechecks->listings[--rechecks->n]);
-	pthread_mutex_unlock(&rechecks->lock);
+	pthread_mutex_lock(&fast_path->lock);
+	while (fast_path->n > 0)
+		finish_listing(&fast_path->listings[--fast_path->n]);
+	pthread_mutex_unlock(&fast_path->lock);
 }
 
-void spg_rechecks_destroy(struct spg_rechecks *rechecks)
+void spg_fast_path_destroy(struct spg_fast_path *fast_path)
 {
-	if (!rechecks)
+	if (!fast_path)
 		return;
-	spg_rechecks_forget(rechecks);
-	free(rechecks->listings);
-	pthread_mutex_destroy(&rechecks->lock);
-	free(rechecks);
+	spg_fast_path_forget(fast_path);
+	free(fast_path->listings);
+	pthread_mutex_destroy(&fast_path->lock);
+	free(fast_path);
 }
 
-static struct listing *find(struct spg_rechecks *rechecks, const char *name)
+static struct listing *find(struct spg_fast_path *fast_path, const char *name)
 {
-	for (size_t i = 0; i < rechecks->n; i++)
-		if (strcmp(rechecks->listings[i].product->name, name) == 0)
-			return &rechecks->listings[i];
+	for (size_t i = 0; i < fast_path->n; i++)
+		if (strcmp(fast_path->listings[i].product->name, name) == 0)
+			return &fast_path->listings[i];
 	return NULL;
 }
 
-static void drop(struct spg_rechecks *rechecks, struct listing *listing)
+static void drop(struct spg_fast_path *fast_path, struct listing *listing)
 {
 	finish_listing(listing);
-	*listing = rechecks->listings[--rechecks->n];
+	*listing = fast_path->listings[--fast_path->n];
 }
 
 /* True when the product's files are plain. */
@@ -125,7 +125,7 @@ static bool is_plain(const struct spg_survey *s)
 
 	if (s->request->scope->depth != SPG_SURVEY_FULL || s->request->n_extra_names ||
 		!obs->counted || obs->n_files == 0 || obs->n_files > FILES_MAX ||
-		s->landmarks.n_links > FILES_MAX)
+		s->directories.n_links > FILES_MAX)
 		return false;
 	for (size_t i = 0; i < obs->n_lacks; i++)
 		if (obs->lacks[i].blinds)
@@ -156,10 +156,10 @@ static size_t folder_of(const struct listing *listing, const char *path)
 }
 
 static bool take_down_folders(
-	const struct spg_landmarks *landmarks, struct listing *listing)
+	const struct spg_known_directories *directories, struct listing *listing)
 {
-	for (size_t i = 0; i < landmarks->n; i++) {
-		const struct spg_landmark *mark = &landmarks->marks[i];
+	for (size_t i = 0; i < directories->n; i++) {
+		const struct spg_known_directory *mark = &directories->marks[i];
 		struct folder *folder = &listing->folders[listing->n_folders];
 
 		if (mark->is_link)
@@ -172,8 +172,8 @@ static bool take_down_folders(
 		if (!folder->path || !folder->real_path)
 			return false;
 	}
-	for (size_t i = 0; i < landmarks->n_links; i++) {
-		const struct spg_link *link = &landmarks->links[i];
+	for (size_t i = 0; i < directories->n_links; i++) {
+		const struct spg_link *link = &directories->links[i];
 
 		listing->links[i] = (struct link){.path = strdup(link->path),
 			.id = link->id,
@@ -189,11 +189,11 @@ static bool take_down(const struct spg_survey *s, struct listing *listing)
 {
 	const struct spg_observation *obs = s->obs;
 
-	listing->folders = calloc(s->landmarks.n + 1, sizeof(*listing->folders));
-	listing->links = calloc(s->landmarks.n_links + 1, sizeof(*listing->links));
+	listing->folders = calloc(s->directories.n + 1, sizeof(*listing->folders));
+	listing->links = calloc(s->directories.n_links + 1, sizeof(*listing->links));
 	listing->files = calloc(obs->n_files, sizeof(*listing->files));
 	if (!listing->folders || !listing->links || !listing->files ||
-		!take_down_folders(&s->landmarks, listing))
+		!take_down_folders(&s->directories, listing))
 		return false;
 	for (size_t i = 0; i < obs->n_files; i++) {
 		const struct spg_linux_file *file = spg_linux_file(obs->files[i].file);
@@ -217,25 +217,25 @@ static bool take_down(const struct spg_survey *s, struct listing *listing)
 	return true;
 }
 
-void spg_rechecks_remember(struct spg_rechecks *rechecks, const struct spg_survey *s)
+void spg_fast_path_remember(struct spg_fast_path *fast_path, const struct spg_survey *s)
 {
 	struct listing *old, listing = {0};
 
-	pthread_mutex_lock(&rechecks->lock);
-	old = find(rechecks, s->obs->product->name);
+	pthread_mutex_lock(&fast_path->lock);
+	old = find(fast_path, s->obs->product->name);
 	if (old)
-		drop(rechecks, old);
+		drop(fast_path, old);
 	if (is_plain(s)) {
 		listing.product = spg_product_ref(s->obs->product);
 		listing.known_ns = s->known_ns;
 		if (take_down(s, &listing) &&
-			spg_array_reserve(&rechecks->listings, rechecks->n,
-				&rechecks->size, sizeof(listing)) == 0)
-			rechecks->listings[rechecks->n++] = listing;
+			spg_array_reserve(&fast_path->listings, fast_path->n,
+				&fast_path->size, sizeof(listing)) == 0)
+			fast_path->listings[fast_path->n++] = listing;
 		else
 			finish_listing(&listing); /* slower, not wrong */
 	}
-	pthread_mutex_unlock(&rechecks->lock);
+	pthread_mutex_unlock(&fast_path->lock);
 }
 
 /* --- the look ------------------------------------------------------------------ */
@@ -383,7 +383,7 @@ static int report(const struct listing *listing,
 
 	for (size_t i = 0; r == 0 && i < listing->n_files; i++)
 		r = spg_observation_add_file(
-			obs, listing->files[i].file, SPG_PRESENT, SPG_CENSUS_FREE);
+			obs, listing->files[i].file, SPG_PRESENT, SPG_IN_USE_NO);
 	if (r < 0) {
 		spg_observation_destroy(obs);
 		return r;
@@ -404,10 +404,10 @@ static void close_files(struct look *look, bool used)
 }
 
 /* Some are used: by those who are known to, and nobody else? */
-static int look_at_users(struct spg_surveyor *surveyor, struct look *look,
+static int look_at_users(struct spg_survey_tools *tools, struct look *look,
 	const struct spg_survey_request *request, struct spg_observation *obs)
 {
-	struct spg_survey s = {.surveyor = surveyor,
+	struct spg_survey s = {.tools = tools,
 		.way = &spg_survey_by_bpf,
 		.request = request,
 		.obs = obs,
@@ -426,18 +426,18 @@ static int look_at_users(struct spg_surveyor *surveyor, struct look *look,
 		r = spg_survey_known(&s);
 	look->listing->known_ns = s.known_ns;
 	s.way->finish(&s);
-	spg_attribution_finish(&s.attribution);
+	spg_user_search_finish(&s.search);
 	return r;
 }
 
-static int answer(struct spg_surveyor *surveyor, struct look *look,
+static int answer(struct spg_survey_tools *tools, struct look *look,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
 	struct spg_observation *obs;
 	int r = report(look->listing, request, &obs);
 
 	if (r == 0 && look->n_used > 0) {
-		r = look_at_users(surveyor, look, request, obs);
+		r = look_at_users(tools, look, request, obs);
 		if (r != 0)
 			spg_observation_destroy(obs);
 	}
@@ -447,15 +447,15 @@ static int answer(struct spg_surveyor *surveyor, struct look *look,
 }
 
 /* Is it worth the while to look? */
-static bool may_be_told(const struct spg_surveyor *surveyor,
+static bool may_be_told(const struct spg_survey_tools *tools,
 	const struct listing *listing, const struct spg_survey_request *request)
 {
 	return request->scope->n_holders == 0 ||
-	       (surveyor->processes && listing->known_ns > 0 &&
+	       (tools->processes && listing->known_ns > 0 &&
 		       listing->known_ns < KNOWN_NS_MAX);
 }
 
-static int look_again(struct spg_surveyor *surveyor, struct listing *listing,
+static int look_again(struct spg_survey_tools *tools, struct listing *listing,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
 	struct look look = {.listing = listing};
@@ -464,37 +464,37 @@ static int look_again(struct spg_surveyor *surveyor, struct listing *listing,
 	for (size_t i = 0; i < listing->n_files; i++)
 		look.fds[i] = -1;
 	if (open_all(&look))
-		r = spg_look_census(surveyor->look, on_inode, &look);
+		r = spg_look_in_use(tools->look, on_inode, &look);
 	if (r == 0 && look.n_told == listing->n_files && !is_any_kept(&look) &&
 		(look.n_used == 0 || request->scope->n_holders > 0))
-		r = answer(surveyor, &look, request, ret);
+		r = answer(tools, &look, request, ret);
 	else
 		r = SPG_WATCH_LATER;
 	close_files(&look, true);
 	return r == 0 || r == SPG_ERR_NOMEM ? r : SPG_WATCH_LATER;
 }
 
-int spg_recheck(struct spg_surveyor *surveyor, const struct spg_survey_request *request,
-	struct spg_observation **ret)
+int spg_fast_path_look(struct spg_survey_tools *tools,
+	const struct spg_survey_request *request, struct spg_observation **ret)
 {
-	struct spg_rechecks *rechecks = surveyor->rechecks;
+	struct spg_fast_path *fast_path = tools->fast_path;
 	int64_t began_ns = spg_clock_mono_ns(), wall_ns = spg_clock_wall_ns();
 	struct listing *listing;
 	int r = SPG_WATCH_LATER;
 
 	/* A directory's time is too coarse to tell two changes apart on some
 	 * filesystems; the events of the second one are not. */
-	if (!request->scope->clean || request->attribute || request->scope->attribute ||
-		request->n_extra_names)
+	if (!request->scope->clean || request->find_users ||
+		request->scope->find_users || request->n_extra_names)
 		return r;
-	pthread_mutex_lock(&rechecks->lock);
-	listing = find(rechecks, request->product->name);
+	pthread_mutex_lock(&fast_path->lock);
+	listing = find(fast_path, request->product->name);
 	/* Known besides are old versions that somebody may still use. */
 	if (listing && listing->product == request->product &&
 		listing->n_files == request->scope->n_known &&
-		may_be_told(surveyor, listing, request))
-		r = look_again(surveyor, listing, request, ret);
-	pthread_mutex_unlock(&rechecks->lock);
+		may_be_told(tools, listing, request))
+		r = look_again(tools, listing, request, ret);
+	pthread_mutex_unlock(&fast_path->lock);
 	if (r == 0) {
 		(*ret)->began_ns = wall_ns;
 		(*ret)->ended_ns = spg_clock_wall_ns();

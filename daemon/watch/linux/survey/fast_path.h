@@ -13,7 +13,7 @@
  *   contents  A directory with the same inode, the same time of change and no event
  *             has the same names in it. Each file is opened by its name there, and
  *             has the same inode number in the same directory and as many names.
- *   users     The census of those very inodes finds none; or the users known, looked at
+ *   users     The in-use probe of those very inodes finds none; or the users known, looked at
  *             again, account for every count and every reference, and each of them is
  *             the process that it was (proc/cache.h).
  *   keepers   Nobody but this look and the users refers to a name of theirs in memory (keepers.h).
@@ -25,24 +25,25 @@
  * that nothing has changed; the directories' own times are asked besides.
  *
  * For products whose files are plain, on local filesystems.
- * Needs BPF. A lock of its own: what a survey on the surveyor's thread saw is used
+ * Needs BPF. A lock of its own: what a survey on the worker thread saw is used
  * on the loop thread.
  */
 #include "daemon/watch/linux/survey/state.h"
 
-struct spg_rechecks;
+struct spg_fast_path;
 
 /** NULL: out of memory. */
-struct spg_rechecks *spg_rechecks_create(void);
-void spg_rechecks_destroy(struct spg_rechecks *rechecks); /* takes NULL */
+struct spg_fast_path *spg_fast_path_create(void);
+void spg_fast_path_destroy(struct spg_fast_path *fast_path); /* takes NULL */
 
 /** Remember what the full survey @s found, or forget what was known of its product
  * if the next one has to look at everything too. */
-void spg_rechecks_remember(struct spg_rechecks *rechecks, const struct spg_survey *s);
+void spg_fast_path_remember(
+	struct spg_fast_path *fast_path, const struct spg_survey *s);
 
 /** Forget everything: mounts have changed. */
-void spg_rechecks_forget(struct spg_rechecks *rechecks);
+void spg_fast_path_forget(struct spg_fast_path *fast_path);
 
-/** Needs @surveyor's rechecks and look. Returns 0 and *ret; SPG_WATCH_LATER; or SPG_ERR_NOMEM. */
-int spg_recheck(struct spg_surveyor *surveyor, const struct spg_survey_request *request,
-	struct spg_observation **ret);
+/** Needs @tools's fast_path and look. Returns 0 and *ret; SPG_WATCH_LATER; or SPG_ERR_NOMEM. */
+int spg_fast_path_look(struct spg_survey_tools *tools,
+	const struct spg_survey_request *request, struct spg_observation **ret);

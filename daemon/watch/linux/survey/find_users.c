@@ -26,7 +26,7 @@
 
 /* The process that is being looked into. */
 struct subject {
-	struct spg_attribution *a;
+	struct spg_user_search *a;
 	int32_t pid;
 	int proc_fd;
 	struct spg_process *process; /* read when the first use is found */
@@ -34,14 +34,14 @@ struct subject {
 	bool opaque;
 };
 
-void spg_attribution_finish(struct spg_attribution *a)
+void spg_user_search_finish(struct spg_user_search *a)
 {
 	free(a->spots);
 	a->spots = NULL;
 	a->n_spots = a->size_spots = 0;
 }
 
-bool spg_attribution_failed(struct spg_attribution *a, int errnum)
+bool spg_user_search_failed(struct spg_user_search *a, int errnum)
 {
 	if (errnum == EACCES || errnum == EPERM)
 		return true;
@@ -55,7 +55,7 @@ bool spg_attribution_failed(struct spg_attribution *a, int errnum)
 /* Something of the subject could not be read. */
 static void note_failure(struct subject *s, int errnum)
 {
-	if (spg_attribution_failed(s->a, errnum))
+	if (spg_user_search_failed(s->a, errnum))
 		s->opaque = true;
 }
 
@@ -142,8 +142,8 @@ static int look_at_fd(struct subject *s, int fd_dir, const char *name, int32_t t
 	}
 	if (!S_ISREG(stx.stx_mode))
 		return 0;
-	if (s->a->find_lost)
-		r = spg_lost_by_fd(s->a, s->proc_fd, fd_dir, name);
+	if (s->a->find_deleted)
+		r = spg_deleted_by_fd(s->a, s->proc_fd, fd_dir, name);
 	if (r < 0)
 		return r;
 	if (spg_targets_find(s->a->targets, SPG_KEY_STAT,
@@ -217,8 +217,8 @@ static int look_at_mapping(struct subject *s, const struct spg_mapping *mapping)
 {
 	int r = 0;
 
-	if (s->a->find_lost && mapping->name)
-		r = spg_lost_by_mapping(s->a, s->proc_fd, mapping);
+	if (s->a->find_deleted && mapping->name)
+		r = spg_deleted_by_mapping(s->a, s->proc_fd, mapping);
 	if (r == 0 && spg_targets_find(s->a->targets, SPG_KEY_SB, mapping->dev,
 			      mapping->ino, &(size_t){0}) != SPG_NO_FILE)
 		r = note_mapping(s, mapping);
@@ -231,12 +231,12 @@ static int look_at_maps(struct subject *s, int32_t tid)
 	unsigned patience_ms = s->a->n_stuck < STUCK_PATIENTLY ? SPG_MEMORY_PATIENCE_MS
 	                                                       : SPG_MEMORY_HURRY_MS;
 	int r = spg_memory_read_maps(
-		s->proc_fd, tid, s->a->find_lost != NULL, patience_ms, &maps);
+		s->proc_fd, tid, s->a->find_deleted != NULL, patience_ms, &maps);
 
 	if (r == SPG_ERR_NOMEM)
 		return r;
 	if (r == SPG_ERR_TIMEOUT)
-		spg_attribution_stuck(s->a, s->proc_fd, s->pid);
+		spg_user_search_stuck(s->a, s->proc_fd, s->pid);
 	else if (r < 0)
 		note_failure(s, errno);
 	r = 0;
@@ -313,12 +313,12 @@ static void name_process(char *list, size_t size, size_t n, int proc_fd, int32_t
 		pid, name);
 }
 
-void spg_attribution_stuck(struct spg_attribution *a, int proc_fd, int32_t pid)
+void spg_user_search_stuck(struct spg_user_search *a, int proc_fd, int32_t pid)
 {
 	name_process(a->stuck, sizeof(a->stuck), a->n_stuck++, proc_fd, pid);
 }
 
-static int look_into(struct spg_attribution *a, int32_t pid)
+static int look_into(struct spg_user_search *a, int32_t pid)
 {
 	struct subject s = {.a = a, .pid = pid};
 	int r;
@@ -326,7 +326,7 @@ static int look_into(struct spg_attribution *a, int32_t pid)
 	s.proc_fd = spg_proc_open(pid);
 	if (s.proc_fd < 0) {
 		/* With hidepid= a process may exist and not be ours to see. */
-		if (spg_attribution_failed(a, errno))
+		if (spg_user_search_failed(a, errno))
 			a->n_opaque++;
 		return 0;
 	}
@@ -339,7 +339,7 @@ static int look_into(struct spg_attribution *a, int32_t pid)
 	return r;
 }
 
-int spg_attribution_run(struct spg_attribution *a)
+int spg_find_users(struct spg_user_search *a)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
@@ -351,7 +351,7 @@ int spg_attribution_run(struct spg_attribution *a)
 	while (r == 0 && (entry = readdir(proc))) {
 		int32_t pid = atoi(entry->d_name);
 
-		if (pid <= 0 || pid == self || spg_selves_has(a->selves, pid))
+		if (pid <= 0 || pid == self || spg_own_pids_has(a->own_pids, pid))
 			continue;
 		r = look_into(a, pid);
 		if (a->cancel && atomic_load_explicit(a->cancel, memory_order_relaxed))
@@ -361,8 +361,8 @@ int spg_attribution_run(struct spg_attribution *a)
 	return r;
 }
 
-int spg_attribution_run_some(
-	struct spg_attribution *a, struct spg_process *const *processes, size_t n)
+int spg_find_users_among(
+	struct spg_user_search *a, struct spg_process *const *processes, size_t n)
 {
 	int32_t last = 0;
 	int r = 0;

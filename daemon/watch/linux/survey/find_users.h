@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Attribution by reading /proc: which processes have the files open, mapped or
- * running. Surveyor's thread; blocks for as long as /proc takes (about 0.2 ms a
+ * Users found by reading /proc: which processes have the files open, mapped or
+ * running. Worker  thread; blocks for as long as /proc takes (about 0.2 ms a
  * process).
  *
  * Every thread is looked at whose descriptor table is its own (a thread may
@@ -14,11 +14,11 @@
 
 /** Search all processes. Returns 0, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when
  * cancelled. */
-int spg_attribution_run(struct spg_attribution *a);
+int spg_find_users(struct spg_user_search *a);
 
 /** Search only these processes. */
-int spg_attribution_run_some(
-	struct spg_attribution *a, struct spg_process *const *processes, size_t n);
+int spg_find_users_among(
+	struct spg_user_search *a, struct spg_process *const *processes, size_t n);
 
 /** Releases the spots; idempotent. */
-void spg_attribution_finish(struct spg_attribution *a);
+void spg_user_search_finish(struct spg_user_search *a);

@@ -148,7 +148,7 @@ static void look_at_thread(struct clues *clues, int32_t pid, const char *tid)
 	snprintf(path, sizeof(path), "/proc/%" PRId32 "/task/%.16s/fd", pid, tid);
 	dir = opendir(path);
 	if (!dir)
-		return; /* attribution has counted it as opaque */
+		return; /* the search has counted it as opaque */
 	snprintf(path, sizeof(path), "/proc/%" PRId32 "/task/%.16s/fdinfo", pid, tid);
 	fdinfo = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	while (fdinfo >= 0 && (entry = readdir(dir)))
@@ -190,7 +190,7 @@ static int look_at_processes(struct clues *clues, const atomic_bool *cancel)
 }
 
 /* True when @path is one of the files in question. */
-static bool is_target(const struct spg_attribution *a, const char *path)
+static bool is_target(const struct spg_user_search *a, const char *path)
 {
 	struct stat st;
 
@@ -201,7 +201,7 @@ static bool is_target(const struct spg_attribution *a, const char *path)
 
 /* By identity too: the text may lead elsewhere by now, or in another view
  * (loop(4), LOOP_GET_STATUS64; devices are encoded as in stat(2)). */
-static bool backs_loop(const struct spg_attribution *a, const char *name)
+static bool backs_loop(const struct spg_user_search *a, const char *name)
 {
 	struct loop_info64 info;
 	char path[64];
@@ -219,7 +219,7 @@ static bool backs_loop(const struct spg_attribution *a, const char *name)
 	return found;
 }
 
-static void look_at_loops(struct clues *clues, const struct spg_attribution *a)
+static void look_at_loops(struct clues *clues, const struct spg_user_search *a)
 {
 	DIR *dir = opendir("/sys/block");
 	const struct dirent *entry;
@@ -243,7 +243,7 @@ static void look_at_loops(struct clues *clues, const struct spg_attribution *a)
 		closedir(dir);
 }
 
-static void look_at_swaps(struct clues *clues, const struct spg_attribution *a)
+static void look_at_swaps(struct clues *clues, const struct spg_user_search *a)
 {
 	char text[8192], *save = NULL;
 
@@ -266,7 +266,7 @@ static void look_at_nfsd(struct clues *clues)
 		add_clue(clues, CLUE_OTHER, "the kernel's NFS server is running");
 }
 
-int spg_hidden_search(struct spg_attribution *a)
+int spg_hidden_search(struct spg_user_search *a)
 {
 	struct clues clues = {0};
 	char *text;

@@ -11,7 +11,7 @@
  *   the kernel's NFS server                           /proc/fs/nfsd/threads
  *   a process that may not be looked into
  *
- * Surveyor's thread; reads fdinfo of every socket of every process, so it is
+ * Worker  thread; reads fdinfo of every socket of every process, so it is
  * called only when the answer depends on it.
  */
 #include "daemon/model/observation.h"
@@ -21,4 +21,4 @@
  * Returns 0 and sets obs->hidden_why, to NULL when nothing was found, which does not
  * mean that there is nothing; or SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT when cancelled.
  */
-int spg_hidden_search(struct spg_attribution *a);
+int spg_hidden_search(struct spg_user_search *a);

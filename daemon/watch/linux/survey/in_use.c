@@ -12,69 +12,69 @@
 #include "common/err.h"
 #include "daemon/watch/linux/bounded.h"
 
-struct spg_census_result spg_census_probe_fd(int fd)
+struct spg_in_use_result spg_in_use_probe_fd(int fd)
 {
 	if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
 		(void)fcntl(fd, F_SETLEASE, F_UNLCK);
-		return (struct spg_census_result){.census = SPG_CENSUS_FREE};
+		return (struct spg_in_use_result){.in_use = SPG_IN_USE_NO};
 	}
 	if (errno == EAGAIN)
-		return (struct spg_census_result){.census = SPG_CENSUS_BUSY};
-	return (struct spg_census_result){
-		.census = SPG_CENSUS_UNKNOWN, .errnum = errno};
+		return (struct spg_in_use_result){.in_use = SPG_IN_USE_YES};
+	return (struct spg_in_use_result){
+		.in_use = SPG_IN_USE_UNKNOWN, .errnum = errno};
 }
 
-static struct spg_census_result probe_layer(const struct spg_linux_file *file,
+static struct spg_in_use_result probe_layer(const struct spg_linux_file *file,
 	size_t index, const struct spg_mounts *by_handle)
 {
-	struct spg_census_result result;
+	struct spg_in_use_result result;
 	int fd = spg_layer_open(file, index, by_handle, SPG_OPEN_READ);
 
 	if (fd < 0) {
 		/* EWOULDBLOCK: opening would have to break somebody's lease, so
 		 * there is a holder. ETXTBSY cannot come for reading. */
 		if (errno == EWOULDBLOCK)
-			return (struct spg_census_result){.census = SPG_CENSUS_BUSY};
+			return (struct spg_in_use_result){.in_use = SPG_IN_USE_YES};
 		/* An inode without users and names is gone. (ENODEV says less: a
 		 * filesystem that was unmounted lazily still has users.) */
 		if (by_handle && errno == ESTALE)
-			return (struct spg_census_result){
-				.census = SPG_CENSUS_FREE, .gone = true};
-		return (struct spg_census_result){
-			.census = SPG_CENSUS_UNKNOWN, .errnum = errno};
+			return (struct spg_in_use_result){
+				.in_use = SPG_IN_USE_NO, .gone = true};
+		return (struct spg_in_use_result){
+			.in_use = SPG_IN_USE_UNKNOWN, .errnum = errno};
 	}
-	result = spg_census_probe_fd(fd);
+	result = spg_in_use_probe_fd(fd);
 	close(fd);
 	return result;
 }
 
-struct spg_census_result spg_census_probe(
+struct spg_in_use_result spg_in_use_probe(
 	const struct spg_linux_file *file, const struct spg_mounts *by_handle)
 {
-	struct spg_census_result all = {.census = SPG_CENSUS_FREE, .gone = true};
+	struct spg_in_use_result all = {.in_use = SPG_IN_USE_NO, .gone = true};
 
 	for (size_t i = 0; i < file->n_layers; i++) {
-		struct spg_census_result one = probe_layer(file, i, by_handle);
+		struct spg_in_use_result one = probe_layer(file, i, by_handle);
 
 		all.gone = all.gone && one.gone;
-		if (one.census == SPG_CENSUS_BUSY)
+		if (one.in_use == SPG_IN_USE_YES)
 			return one;
-		if (one.census == SPG_CENSUS_UNKNOWN) {
-			all.census = one.census;
+		if (one.in_use == SPG_IN_USE_UNKNOWN) {
+			all.in_use = one.in_use;
 			all.errnum = one.errnum;
 		}
 	}
 	/* Free as far as could be seen, which is not all. */
 	if (file->incomplete)
-		return (struct spg_census_result){
-			.census = SPG_CENSUS_UNKNOWN, .errnum = ENODATA};
+		return (struct spg_in_use_result){
+			.in_use = SPG_IN_USE_UNKNOWN, .errnum = ENODATA};
 	return all;
 }
 
 /* Files to probe on another thread; owns what it works on. */
 struct probing {
 	struct spg_linux_file **files;
-	struct spg_census_result *results;
+	struct spg_in_use_result *results;
 	size_t n;
 	int64_t until_ns; /* nobody waits any more: leases would be in somebody's way */
 };
@@ -95,7 +95,7 @@ static void probe_all(void *arg)
 	struct probing *p = arg;
 
 	for (size_t i = 0; i < p->n && spg_clock_mono_ns() < p->until_ns; i++)
-		p->results[i] = spg_census_probe(p->files[i], NULL);
+		p->results[i] = spg_in_use_probe(p->files[i], NULL);
 }
 
 static struct probing *make_probing(struct spg_linux_file *const *files, size_t n)
@@ -106,21 +106,21 @@ static struct probing *make_probing(struct spg_linux_file *const *files, size_t 
 		return NULL;
 	p->files = calloc(n + 1, sizeof(struct spg_linux_file *));
 	p->results = calloc(n + 1, sizeof(*p->results));
-	p->until_ns = spg_clock_mono_ns() + SPG_CENSUS_PATIENCE_MS * SPG_NS_PER_MS;
+	p->until_ns = spg_clock_mono_ns() + SPG_IN_USE_PATIENCE_MS * SPG_NS_PER_MS;
 	if (!p->files || !p->results) {
 		destroy_probing(p);
 		return NULL;
 	}
 	for (p->n = 0; p->n < n; p->n++) {
 		p->files[p->n] = spg_linux_file(spg_file_ref(&files[p->n]->base));
-		p->results[p->n] = (struct spg_census_result){
-			.census = SPG_CENSUS_UNKNOWN, .errnum = ETIMEDOUT};
+		p->results[p->n] = (struct spg_in_use_result){
+			.in_use = SPG_IN_USE_UNKNOWN, .errnum = ETIMEDOUT};
 	}
 	return p;
 }
 
-int spg_census_probe_in_time(const char *dir, struct spg_linux_file *const *files,
-	size_t n, struct spg_census_result *ret)
+int spg_in_use_probe_in_time(const char *dir, struct spg_linux_file *const *files,
+	size_t n, struct spg_in_use_result *ret)
 {
 	struct probing *p = make_probing(files, n);
 	struct spg_buf place = SPG_BUF_NULL;
@@ -130,13 +130,13 @@ int spg_census_probe_in_time(const char *dir, struct spg_linux_file *const *file
 	if (place.failed)
 		r = SPG_ERR_NOMEM;
 	if (r == 0)
-		r = spg_bounded_call(spg_buf_text(&place), SPG_CENSUS_PATIENCE_MS,
+		r = spg_bounded_call(spg_buf_text(&place), SPG_IN_USE_PATIENCE_MS,
 			probe_all, destroy_probing, p);
 	spg_buf_finish(&place);
 	if (r == SPG_ERR_TIMEOUT) {
 		for (size_t i = 0; i < n; i++)
-			ret[i] = (struct spg_census_result){
-				.census = SPG_CENSUS_UNKNOWN, .errnum = ETIMEDOUT};
+			ret[i] = (struct spg_in_use_result){
+				.in_use = SPG_IN_USE_UNKNOWN, .errnum = ETIMEDOUT};
 		return 0;
 	}
 	if (r == 0)

@@ -51,7 +51,7 @@ static int read_owner(struct spg_keepers *k, int32_t pid)
 	proc_fd = spg_proc_open(pid);
 	if (proc_fd < 0)
 		return 0;
-	r = spg_proc_read(&k->s->surveyor->reader, proc_fd, pid, 0, &k->process);
+	r = spg_proc_read(&k->s->tools->reader, proc_fd, pid, 0, &k->process);
 	close(proc_fd);
 	return r == SPG_ERR_NOMEM ? r : 0;
 }
@@ -174,7 +174,7 @@ int spg_keepers_list_layers(struct spg_keepers *k)
 /* Something dead may have been mounted over it. */
 static bool can_be_asked(const struct spg_keepers *k, const char *path)
 {
-	const struct spg_mount *mount = spg_mounts_find(k->s->surveyor->mounts, path);
+	const struct spg_mount *mount = spg_mounts_find(k->s->tools->mounts, path);
 
 	return mount && mount->class != SPG_FS_FOREIGN;
 }
@@ -309,12 +309,11 @@ static size_t find_ids(
 	struct stat st;
 
 	for (size_t i = 0; path[0] == '/' && i < search->k->spaces.n; i++) {
-		bool found =
-			search->k->spaces.list[i].here
-				? stat_here(search->k->s->surveyor->mounts, path, &st)
-				: search->root_fds[i] >= 0 &&
-					  spg_space_stat(
-						  search->root_fds[i], path, &st, NULL);
+		bool found = search->k->spaces.list[i].here
+		                     ? stat_here(search->k->s->tools->mounts, path, &st)
+		                     : search->root_fds[i] >= 0 &&
+		                               spg_space_stat(search->root_fds[i], path,
+						       &st, NULL);
 
 		if (found && (n == 0 || !spg_file_id_equal(ids[n - 1], spg_id_of(&st))))
 			ids[n++] = spg_id_of(&st);
@@ -353,14 +352,14 @@ int spg_keepers_find_probes(struct spg_keepers *k, const bool *wanted, size_t *c
 	struct probe_search search = {.k = k, .wanted = wanted, .counts = counts};
 	int r = SPG_ERR_NOMEM;
 
-	if (!k->s->surveyor->probes || k->spaces.n == 0)
+	if (!k->s->tools->probes || k->spaces.n == 0)
 		return 0;
 	search.ids = calloc(k->spaces.n, sizeof(*search.ids));
 	search.root_fds = calloc(k->spaces.n, sizeof(*search.root_fds));
 	if (search.ids && search.root_fds) {
 		for (size_t i = 0; i < k->spaces.n; i++)
 			search.root_fds[i] = spg_space_root(&k->spaces.list[i]);
-		r = spg_probes_read(k->s->surveyor->probes, each_probe, &search);
+		r = spg_probes_read(k->s->tools->probes, each_probe, &search);
 		for (size_t i = 0; i < k->spaces.n; i++)
 			if (search.root_fds[i] >= 0)
 				close(search.root_fds[i]);

@@ -77,7 +77,7 @@ static int ask_kernel(struct spg_survey *s, struct looking *l)
 				inodes[search.n_inodes - 1] != c->inodes[i].inode))
 			inodes[search.n_inodes++] = c->inodes[i].inode;
 	search.inodes = inodes;
-	r = spg_look_keepers(s->surveyor->look, &search, on_keeper, l);
+	r = spg_look_keepers(s->tools->look, &search, on_keeper, l);
 	free(inodes);
 	/* More than fit: what is not told explains nothing. */
 	return r == SPG_ERR_IO ? 0 : r;
@@ -308,7 +308,7 @@ static int leave_to_guards(struct spg_survey *s)
 {
 	int r = 0;
 
-	if (!spg_selves_any(s->surveyor->selves))
+	if (!spg_own_pids_any(s->tools->own_pids))
 		return 0;
 	for (size_t i = 0; r == 0 && i < s->obs->n_files; i++) {
 		if (!s->obs->files[i].kept)

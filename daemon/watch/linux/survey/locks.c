@@ -58,7 +58,7 @@ bool spg_lock_line_parse(const char *line, struct spg_lock_line *ret)
 }
 
 /* A lock of the file in the observation, by whoever is known to hold it. */
-static int add_lock(struct spg_attribution *a, const struct spg_lock_line *line,
+static int add_lock(struct spg_user_search *a, const struct spg_lock_line *line,
 	size_t file, struct spg_process *process)
 {
 	struct spg_seen_lock lock = {.file = file,
@@ -120,7 +120,7 @@ void spg_locks_sort(struct spg_observation *obs)
 	obs->n_locks = n;
 }
 
-static bool is_cancelled(const struct spg_attribution *a)
+static bool is_cancelled(const struct spg_user_search *a)
 {
 	return a->cancel && atomic_load_explicit(a->cancel, memory_order_relaxed);
 }
@@ -151,12 +151,12 @@ static int read_all(const char *path, struct spg_buf *buf)
  * is its twin's in another subvolume of btrfs. */
 static bool has_no_locks(const struct spg_observation *obs, size_t file)
 {
-	return obs->files[file].census == SPG_CENSUS_FREE ||
+	return obs->files[file].in_use == SPG_IN_USE_NO ||
 	       obs->files[file].presence == SPG_GONE;
 }
 
 /* The locks that one descriptor shows. */
-static int read_spot(struct spg_attribution *a, const struct spg_spot *spot)
+static int read_spot(struct spg_user_search *a, const struct spg_spot *spot)
 {
 	struct spg_seen_use *use = &a->obs->uses[spot->use];
 	struct spg_buf buf = SPG_BUF_NULL;
@@ -240,7 +240,7 @@ static bool has_waiting_thread(const struct spg_spot *spot)
 	return waits;
 }
 
-static size_t find_ofd_waiter(const struct spg_attribution *a, size_t file)
+static size_t find_ofd_waiter(const struct spg_user_search *a, size_t file)
 {
 	for (size_t i = 0; i < a->n_spots; i++)
 		if (a->spots[i].file == file && has_waiting_thread(&a->spots[i]))
@@ -259,7 +259,7 @@ static size_t find_use(const struct spg_observation *obs, size_t file, int32_t p
 }
 
 /* A line of /proc/locks about @file that no descriptor explained. */
-static int add_listed(struct spg_attribution *a, size_t n_attributed,
+static int add_listed(struct spg_user_search *a, size_t n_attributed,
 	const struct spg_lock_line *line, size_t file)
 {
 	struct spg_observation *obs = a->obs;
@@ -279,7 +279,7 @@ static int add_listed(struct spg_attribution *a, size_t n_attributed,
 	return add_lock(a, line, file, obs->uses[use].process);
 }
 
-static int read_listed(struct spg_attribution *a)
+static int read_listed(struct spg_user_search *a)
 {
 	size_t n_attributed = a->obs->n_locks;
 	struct spg_buf buf = SPG_BUF_NULL;
@@ -304,7 +304,7 @@ static int read_listed(struct spg_attribution *a)
 	return r;
 }
 
-int spg_locks_read(struct spg_attribution *a)
+int spg_locks_read(struct spg_user_search *a)
 {
 	int r = 0;
 

@@ -3,7 +3,7 @@
 /*
  * Locks and leases: /proc/locks has all of them with doubtful owners, the
  * "lock:" lines of /proc/PID/task/TID/fdinfo/FD have the true ones (proc_locks(5),
- * proc_pid_fdinfo(5)). Both are read and put together. Surveyor's thread.
+ * proc_pid_fdinfo(5)). Both are read and put together. Worker  thread.
  *
  * Doubtful: a flock is listed with the pid that took it, though that process
  * may be dead and an heir of the descriptor hold it; an OFD lock has pid -1;
@@ -38,4 +38,4 @@ void spg_locks_sort(struct spg_observation *obs);
  * Returns 0, SPG_ERR_NOMEM, or SPG_ERR_DENIED or SPG_ERR_IO when /proc/locks
  * cannot be read: those of fdinfo are appended all the same.
  */
-int spg_locks_read(struct spg_attribution *a);
+int spg_locks_read(struct spg_user_search *a);

@@ -114,7 +114,7 @@ int spg_read_locks_bpf(struct spg_survey *s)
 	int r = inodes ? 0 : SPG_ERR_NOMEM;
 
 	if (r == 0 && n > 0)
-		r = spg_look_locks(s->surveyor->look, inodes, n, on_held, &list);
+		r = spg_look_locks(s->tools->look, inodes, n, on_held, &list);
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		const struct spg_counted *inode =
 			spg_counted_find(c, list.held[i].inode);

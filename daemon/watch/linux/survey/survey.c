@@ -72,16 +72,16 @@ static bool is_out_of_reach(int errnum)
 	return errnum == EOPNOTSUPP || errnum == ENODEV || errnum == ENODATA;
 }
 
-int spg_survey_take_census(
-	struct spg_survey *s, size_t index, const struct spg_census_result *result)
+int spg_survey_take_in_use(
+	struct spg_survey *s, size_t index, const struct spg_in_use_result *result)
 {
 	struct spg_seen_file *seen = &s->obs->files[index];
 
-	seen->census = result->census;
-	if (seen->presence == SPG_REPLACED && result->census == SPG_CENSUS_FREE &&
+	seen->in_use = result->in_use;
+	if (seen->presence == SPG_REPLACED && result->in_use == SPG_IN_USE_NO &&
 		!seen->kept)
 		seen->presence = SPG_GONE;
-	if (result->census != SPG_CENSUS_UNKNOWN)
+	if (result->in_use != SPG_IN_USE_UNKNOWN)
 		return 0;
 	/* Of an old version without a handle, or whose filesystem is gone from
 	 * its place, the search alone can tell. */
@@ -98,9 +98,9 @@ int spg_survey_leave_to_guard(struct spg_survey *s, size_t index)
 {
 	struct spg_seen_file *seen = &s->obs->files[index];
 
-	if (seen->census == SPG_CENSUS_UNKNOWN)
+	if (seen->in_use == SPG_IN_USE_UNKNOWN)
 		return 0;
-	seen->census = SPG_CENSUS_UNKNOWN;
+	seen->in_use = SPG_IN_USE_UNKNOWN;
 	return spg_observation_add_lack(s->obs, index, true, "a file",
 		"check again when the hold has ended, or fewer processes try to open "
 		"it",
@@ -125,7 +125,7 @@ static bool is_not_asked_now(const struct spg_survey *s, struct spg_file *file)
 	struct stat st;
 
 	return !spg_product_has_name(s->obs->product, spg_path_base(file->path)) &&
-	       spg_resolve(s->surveyor->mounts, file->path, real_path, &mount) == 0 &&
+	       spg_resolve(s->tools->mounts, file->path, real_path, &mount) == 0 &&
 	       stat(real_path, &st) == 0 && spg_file_id_equal(spg_id_of(&st), file->id);
 }
 
@@ -137,7 +137,7 @@ static int add_replaced_file(struct spg_survey *s, struct spg_file *file)
 	if (spg_targets_find(s->targets, SPG_KEY_STAT, file->id.dev, file->id.ino,
 		    &(size_t){0}) != SPG_NO_FILE)
 		return 0;
-	r = spg_observation_add_file(s->obs, file, SPG_REPLACED, SPG_CENSUS_UNKNOWN);
+	r = spg_observation_add_file(s->obs, file, SPG_REPLACED, SPG_IN_USE_UNKNOWN);
 	if (r == 0)
 		r = s->way->probe(s, s->obs->n_files - 1);
 	if (r < 0)
@@ -168,45 +168,45 @@ static int add_replaced(struct spg_survey *s)
 }
 
 /* Gone; or of an overlay, and only the search can tell. Unless it could not even be
- * asked about: then it stays a suspect. */
+ * asked about: then it stays a deleted. */
 static int lack_suspect(
-	struct spg_survey *s, const struct spg_suspect *suspect, int errnum)
+	struct spg_survey *s, const struct spg_deleted_inode *deleted, int errnum)
 {
 	int r;
 
 	if (!spg_errno_is_shortage(errnum))
 		return 0;
 	r = spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "a file",
-		remedy_of(errnum), "what was at %s cannot be probed: %s", suspect->path,
+		remedy_of(errnum), "what was at %s cannot be probed: %s", deleted->path,
 		strerror(errnum));
 	s->obs->search_failed = true;
 	return r < 0 ? r : 1;
 }
 
-/* The inode that an event said was deleted or moved from @suspect->path. Returns 1
+/* The inode that an event said was deleted or moved from @deleted->path. Returns 1
  * when it has to be asked again. */
-static int add_suspect(struct spg_survey *s, const struct spg_suspect *suspect)
+static int add_suspect(struct spg_survey *s, const struct spg_deleted_inode *deleted)
 {
 	char folder[PATH_MAX], real_folder[PATH_MAX], real_path[PATH_MAX];
-	const char *name = spg_path_base(suspect->path);
-	struct spg_place place = {.path = suspect->path, .real_path = real_path};
+	const char *name = spg_path_base(deleted->path);
+	struct spg_place place = {.path = deleted->path, .real_path = real_path};
 	struct spg_linux_file *file;
 	int folder_fd, fd, errnum, r;
 
-	snprintf(folder, sizeof(folder), "%.*s", (int)(name - suspect->path),
-		suspect->path);
-	if (spg_resolve(s->surveyor->mounts, folder, real_folder, &place.mount) != 0 ||
+	snprintf(folder, sizeof(folder), "%.*s", (int)(name - deleted->path),
+		deleted->path);
+	if (spg_resolve(s->tools->mounts, folder, real_folder, &place.mount) != 0 ||
 		snprintf(real_path, sizeof(real_path), "%s/%s", real_folder, name) >=
 			(int)sizeof(real_path))
 		return 0;
 	folder_fd = open(real_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder_fd < 0)
-		return lack_suspect(s, suspect, errno);
-	fd = spg_handle_open(folder_fd, &suspect->handle, O_PATH | O_CLOEXEC);
+		return lack_suspect(s, deleted, errno);
+	fd = spg_handle_open(folder_fd, &deleted->handle, O_PATH | O_CLOEXEC);
 	errnum = errno;
 	close(folder_fd);
 	if (fd < 0)
-		return lack_suspect(s, suspect, errnum);
+		return lack_suspect(s, deleted, errnum);
 	file = spg_linux_file_orphan(&place, fd);
 	close(fd);
 	if (!file)
@@ -218,29 +218,30 @@ static int add_suspect(struct spg_survey *s, const struct spg_suspect *suspect)
 
 static int add_suspects(struct spg_survey *s)
 {
-	struct spg_suspects *suspects = s->surveyor->suspects;
-	struct spg_suspect suspect;
+	struct spg_deleted_inodes *deleted_inodes = s->tools->deleted_inodes;
+	struct spg_deleted_inode deleted;
 	int r = 0;
 
 	/* Only a full survey knows all that is at its place. */
-	if (!suspects || s->request->scope->depth != SPG_SURVEY_FULL)
+	if (!deleted_inodes || s->request->scope->depth != SPG_SURVEY_FULL)
 		return 0;
-	s->suspects_asked = spg_suspects_asked(suspects, s->obs->product);
-	s->suspects_gave_way = spg_suspects_gave_way(suspects, s->suspects_asked);
+	s->deleted_asked = spg_deleted_inodes_asked(deleted_inodes, s->obs->product);
+	s->deleted_gave_way =
+		spg_deleted_inodes_gave_way(deleted_inodes, s->deleted_asked);
 	for (;;) {
-		r = spg_suspects_next(
-			suspects, s->obs->product, s->suspects_asked, &suspect);
+		r = spg_deleted_inodes_next(
+			deleted_inodes, s->obs->product, s->deleted_asked, &deleted);
 		if (r <= 0)
 			break;
-		r = add_suspect(s, &suspect);
-		free(suspect.path);
+		r = add_suspect(s, &deleted);
+		free(deleted.path);
 		/* From this one on the next survey shall ask again. */
 		if (r != 0)
 			return r < 0 ? r : 0;
-		s->suspects_asked = suspect.number;
+		s->deleted_asked = deleted.number;
 	}
 	if (r == 0)
-		s->suspects_asked = suspect.number;
+		s->deleted_asked = deleted.number;
 	return r;
 }
 
@@ -249,19 +250,19 @@ static bool has_unasked(const struct spg_survey *s)
 {
 	for (size_t i = 0; i < s->obs->n_files; i++)
 		if (s->obs->files[i].presence == SPG_REPLACED &&
-			s->obs->files[i].census == SPG_CENSUS_UNKNOWN)
+			s->obs->files[i].in_use == SPG_IN_USE_UNKNOWN)
 			return true;
 	return false;
 }
 
-bool spg_survey_must_find_lost(const struct spg_survey *s)
+bool spg_survey_must_find_deleted(const struct spg_survey *s)
 {
 	const struct spg_survey_request *request = s->request;
 
 	if (request->scope->depth == SPG_SURVEY_LOCKS)
 		return false;
-	if (request->attribute || request->scope->attribute || has_unasked(s) ||
-		s->suspects_gave_way)
+	if (request->find_users || request->scope->find_users || has_unasked(s) ||
+		s->deleted_gave_way)
 		return true;
 	for (size_t i = 0; i < request->n_extra_names; i++)
 		if (!spg_product_has_name(
@@ -273,11 +274,11 @@ bool spg_survey_must_find_lost(const struct spg_survey *s)
 /* True when somebody has to be searched for. */
 static bool needs_attribution(const struct spg_survey *s)
 {
-	if (spg_survey_must_find_lost(s))
+	if (spg_survey_must_find_deleted(s))
 		return true;
 	for (size_t i = 0; i < s->obs->n_files; i++)
 		if (s->obs->files[i].presence != SPG_GONE &&
-			s->obs->files[i].census != SPG_CENSUS_FREE)
+			s->obs->files[i].in_use != SPG_IN_USE_NO)
 			return true;
 	return false;
 }
@@ -325,10 +326,10 @@ static int leave_to_own_read(struct spg_survey *s)
 	for (size_t i = 0; path && r == 0 && i < s->obs->n_files; i++) {
 		struct spg_seen_file *seen = &s->obs->files[i];
 
-		if ((seen->census == SPG_CENSUS_FREE && !seen->kept) ||
+		if ((seen->in_use == SPG_IN_USE_NO && !seen->kept) ||
 			strcmp(seen->file->path, path) != 0)
 			continue;
-		seen->census = SPG_CENSUS_UNKNOWN;
+		seen->in_use = SPG_IN_USE_UNKNOWN;
 		seen->unattributed = seen->kept = false;
 		forget_own_uses(s->obs, i);
 		r = spg_observation_add_lack(s->obs, i, true, "a file",
@@ -342,7 +343,7 @@ static int leave_to_own_read(struct spg_survey *s)
 /* What the search could not do. */
 static int tell_gaps(struct spg_survey *s)
 {
-	const struct spg_attribution *a = &s->attribution;
+	const struct spg_user_search *a = &s->search;
 
 	if (a->n_failed > 0) {
 		int r = spg_observation_add_lack(s->obs, SPG_NO_FILE, true,
@@ -357,7 +358,7 @@ static int tell_gaps(struct spg_survey *s)
 		if (r < 0)
 			return r;
 	}
-	/* Neither is blinding: the census counts what they hold. */
+	/* Neither is blinding: the in-use probe counts what they hold. */
 	if (a->n_stuck > 0) {
 		int r = spg_observation_add_lack(s->obs, SPG_NO_FILE, false,
 			"processes",
@@ -398,14 +399,14 @@ static int find_files(struct spg_survey *s)
 	const struct spg_survey_request *request = s->request;
 	const struct spg_survey_scope *scope = request->scope;
 	struct spg_walk walk = {.obs = s->obs,
-		.mounts = s->surveyor->mounts,
-		.landmarks = &s->landmarks,
-		.marks = s->surveyor->marks,
+		.mounts = s->tools->mounts,
+		.directories = &s->directories,
+		.marks = s->tools->marks,
 		.known = scope->known,
 		.n_known = scope->n_known,
 		.cancel = request->cancel,
-		.progress = s->surveyor->progress,
-		.user = s->surveyor->user};
+		.progress = s->tools->progress,
+		.user = s->tools->user};
 	int r = 0;
 
 	if (request->n_extra_names > 0) {
@@ -418,8 +419,8 @@ static int find_files(struct spg_survey *s)
 		            ? spg_walk_some(&walk, scope->paths, scope->n_paths)
 		            : spg_walk_all(&walk);
 	spg_walk_finish(&walk);
-	s->lost = (struct spg_lost){.mounts = s->surveyor->mounts,
-		.landmarks = &s->landmarks,
+	s->deleted = (struct spg_deleted){.mounts = s->tools->mounts,
+		.directories = &s->directories,
 		.extra = walk.extra};
 	return r;
 }
@@ -460,7 +461,7 @@ static int find_keepers(struct spg_survey *s)
 		kept[obs->keepers[i].file] = true;
 	for (size_t i = 0; i < obs->n_files; i++)
 		if (obs->files[i].presence == SPG_REPLACED && !kept[i] &&
-			!obs->files[i].kept && obs->files[i].census == SPG_CENSUS_FREE)
+			!obs->files[i].kept && obs->files[i].in_use == SPG_IN_USE_NO)
 			obs->files[i].presence = SPG_GONE;
 	free(kept);
 	return 0;
@@ -468,7 +469,7 @@ static int find_keepers(struct spg_survey *s)
 
 static int survey_files(struct spg_survey *s)
 {
-	struct spg_trace_files *trace_files = s->surveyor->trace_files;
+	struct spg_trace_files *trace_files = s->tools->trace_files;
 	int r = find_files(s);
 
 	if (trace_files)
@@ -495,11 +496,11 @@ static int survey_files(struct spg_survey *s)
 	if (r < 0)
 		return r;
 	s->obs->attributed = true;
-	r = s->way->attribute(s);
+	r = s->way->find_users(s);
 	if (r == 0 && must_fall_back(s, true)) {
 		r = fall_back(s);
 		if (r == 0)
-			r = s->way->attribute(s);
+			r = s->way->find_users(s);
 	}
 	s->obs->looked_ns = spg_clock_wall_ns();
 	if (r == 0)
@@ -527,7 +528,7 @@ static int resolve_folder(
 	if (n >= (int)sizeof(folder))
 		return SPG_ERR_INVALID;
 	snprintf(folder, sizeof(folder), "%.*s", n > 1 ? n - 1 : n, path);
-	return spg_resolve(s->surveyor->mounts, folder, ret, &mount);
+	return spg_resolve(s->tools->mounts, folder, ret, &mount);
 }
 
 /* Are the two in one directory? What nobody can tell counts as if they were. */
@@ -577,7 +578,7 @@ static int survey_locks(struct spg_survey *s)
 
 	for (size_t i = 0; r == 0 && i < scope->n_known; i++)
 		r = spg_observation_add_file(
-			s->obs, scope->known[i], SPG_PRESENT, SPG_CENSUS_BUSY);
+			s->obs, scope->known[i], SPG_PRESENT, SPG_IN_USE_YES);
 	if (r < 0)
 		return r;
 	s->targets = spg_targets_create(s->obs);
@@ -595,49 +596,49 @@ static int survey_locks(struct spg_survey *s)
 
 /* The mount table as it is now: what was known by mounts is known no more when it
  * changed. */
-static int refresh_mounts(struct spg_surveyor *surveyor)
+static int refresh_mounts(struct spg_survey_tools *tools)
 {
-	int r = spg_mounts_refresh(surveyor->mounts);
+	int r = spg_mounts_refresh(tools->mounts);
 
-	if (r == SPG_MOUNTS_CHANGED && surveyor->marks)
-		spg_marks_distrust(surveyor->marks);
-	if (r != 0 && surveyor->rechecks)
-		spg_rechecks_forget(surveyor->rechecks);
+	if (r == SPG_MOUNTS_CHANGED && tools->marks)
+		spg_marks_distrust(tools->marks);
+	if (r != 0 && tools->fast_path)
+		spg_fast_path_forget(tools->fast_path);
 	return r;
 }
 
 /* A filesystem's module may have been loaded since. Without success the survey says
  * what it cannot look into. */
-static void refresh_look(struct spg_surveyor *surveyor)
+static void refresh_look(struct spg_survey_tools *tools)
 {
 	struct spg_bpf_reason reason;
 
-	bool failed = surveyor->look && spg_look_refresh(surveyor->look, &reason) < 0;
+	bool failed = tools->look && spg_look_refresh(tools->look, &reason) < 0;
 
-	if (failed && !surveyor->told_look)
+	if (failed && !tools->told_look)
 		spg_warning("%s; %s", reason.why, reason.remedy);
-	surveyor->told_look = failed;
+	tools->told_look = failed;
 }
 
-int spg_survey_instant(struct spg_surveyor *surveyor,
+int spg_survey_instant(struct spg_survey_tools *tools,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
-	/* Reading the mount table is for the surveyor's thread. */
-	if (!surveyor->rechecks || spg_mounts_are_stale(surveyor->mounts))
+	/* Reading the mount table is for the worker thread. */
+	if (!tools->fast_path || spg_mounts_are_stale(tools->mounts))
 		return SPG_WATCH_LATER;
-	return spg_recheck(surveyor, request, ret);
+	return spg_fast_path_look(tools, request, ret);
 }
 
-int spg_survey_run(struct spg_surveyor *surveyor,
+int spg_survey_run(struct spg_survey_tools *tools,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
 	int64_t began = spg_clock_mono_ns();
-	struct spg_survey s = {.surveyor = surveyor,
-		.way = surveyor->look ? &spg_survey_by_bpf : &spg_survey_by_lease,
+	struct spg_survey s = {.tools = tools,
+		.way = tools->look ? &spg_survey_by_bpf : &spg_survey_by_lease,
 		.request = request};
-	int r = refresh_mounts(surveyor);
+	int r = refresh_mounts(tools);
 
-	refresh_look(surveyor);
+	refresh_look(tools);
 	s.obs = spg_observation_create(request->product, request->scope->depth);
 	if (!s.obs)
 		return SPG_ERR_NOMEM;
@@ -651,23 +652,23 @@ int spg_survey_run(struct spg_surveyor *surveyor,
 		                                              : survey_files(&s);
 	if (r >= 0)
 		note_asked_otherwise(&s);
-	if (r >= 0 && surveyor->trace_files && request->scope->depth == SPG_SURVEY_FULL)
-		spg_trace_files_end(surveyor->trace_files, s.obs);
-	if (r >= 0 && surveyor->rechecks && request->scope->depth != SPG_SURVEY_LOCKS)
-		spg_rechecks_remember(surveyor->rechecks, &s);
+	if (r >= 0 && tools->trace_files && request->scope->depth == SPG_SURVEY_FULL)
+		spg_trace_files_end(tools->trace_files, s.obs);
+	if (r >= 0 && tools->fast_path && request->scope->depth != SPG_SURVEY_LOCKS)
+		spg_fast_path_remember(tools->fast_path, &s);
 	s.way->finish(&s);
-	spg_attribution_finish(&s.attribution);
+	spg_user_search_finish(&s.search);
 	spg_targets_destroy(s.targets);
-	spg_landmarks_finish(&s.landmarks);
+	spg_known_directories_finish(&s.directories);
 	spg_name_set_finish(&s.extra);
 	if (r < 0) {
 		spg_observation_destroy(s.obs);
 		return r;
 	}
 	/* Not before: a survey that comes to nothing has not asked. */
-	if (surveyor->suspects && request->scope->depth == SPG_SURVEY_FULL)
-		spg_suspects_set_asked(
-			surveyor->suspects, request->product, s.suspects_asked);
+	if (tools->deleted_inodes && request->scope->depth == SPG_SURVEY_FULL)
+		spg_deleted_inodes_set_asked(
+			tools->deleted_inodes, request->product, s.deleted_asked);
 	s.obs->ended_ns = spg_clock_wall_ns();
 	s.obs->took_ns = spg_clock_mono_ns() - began;
 	*ret = s.obs;

@@ -9,7 +9,7 @@
  *   as BPF links   of the types uprobe_multi, and perf_event since Linux 6.6
  *
  * Those made by perf_event_open(2) alone show nowhere but in the kernel's memory: see
- * spg_look_keepers(). Surveyor's thread.
+ * spg_look_keepers(). Worker  thread.
  */
 #include <stdbool.h>
 #include <stdint.h>

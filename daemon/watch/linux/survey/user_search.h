@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A search for users by reading /proc under way: what find_users.c, deleted_files.c and
- * locks.c share. Surveyor's thread.
+ * locks.c share. Worker  thread.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #include "daemon/watch/linux/proc/own_pids.h"
 #include "daemon/watch/linux/proc/proc.h"
 
-struct spg_lost;
+struct spg_deleted;
 
 /* Where a use was found, for reading the locks of that descriptor. */
 struct spg_spot {
@@ -22,19 +22,19 @@ struct spg_spot {
 	int32_t pid, tid, fd;
 };
 
-struct spg_attribution {
+struct spg_user_search {
 	struct spg_observation *obs; /* uses are appended */
 	struct spg_targets *targets;
 	const struct spg_proc_reader *reader;
-	struct spg_selves *selves; /* never found, as this process; or NULL */
-	const atomic_bool *cancel; /* or NULL */
+	struct spg_own_pids *own_pids; /* never found, as this process; or NULL */
+	const atomic_bool *cancel;     /* or NULL */
 	/* Find files of the product that lost their names while in use, by what
 	 * /proc still shows of them, and append them to the observation; or NULL. */
-	const struct spg_lost *find_lost;
+	const struct spg_deleted *find_deleted;
 	/* Called for each file so appended, or found among those known already: its
 	 * index, and a descriptor (O_PATH) that is borrowed for the call; or NULL.
 	 * Returns 0 or a negative spg_err. */
-	int (*on_lost)(void *user, size_t index, int fd);
+	int (*on_deleted)(void *user, size_t index, int fd);
 	void *user;
 
 	struct spg_spot *spots; /* of open descriptors */
@@ -52,7 +52,7 @@ struct spg_attribution {
 };
 
 /** Count the process behind @proc_fd as one whose memory map does not answer. */
-void spg_attribution_stuck(struct spg_attribution *a, int proc_fd, int32_t pid);
+void spg_user_search_stuck(struct spg_user_search *a, int proc_fd, int32_t pid);
 
 /** Count a failure by its errno: gone, not ours to see (true), or none of both. */
-bool spg_attribution_failed(struct spg_attribution *a, int errnum);
+bool spg_user_search_failed(struct spg_user_search *a, int errnum);

@@ -48,24 +48,24 @@ static int index_known(struct spg_walk *walk)
 	return 0;
 }
 
-void spg_landmarks_finish(struct spg_landmarks *landmarks)
+void spg_known_directories_finish(struct spg_known_directories *directories)
 {
-	for (size_t i = 0; i < landmarks->n; i++) {
-		free(landmarks->marks[i].path);
-		free(landmarks->marks[i].real_path);
+	for (size_t i = 0; i < directories->n; i++) {
+		free(directories->marks[i].path);
+		free(directories->marks[i].real_path);
 	}
-	for (size_t i = 0; i < landmarks->n_links; i++)
-		free(landmarks->links[i].path);
-	free(landmarks->marks);
-	free(landmarks->links);
-	*landmarks = (struct spg_landmarks)SPG_LANDMARKS_NULL;
+	for (size_t i = 0; i < directories->n_links; i++)
+		free(directories->links[i].path);
+	free(directories->marks);
+	free(directories->links);
+	*directories = (struct spg_known_directories)SPG_KNOWN_DIRECTORIES_NULL;
 }
 
 static int add_landmark(struct spg_walk *walk, const char *path, const char *real_path,
 	const struct stat *st)
 {
-	struct spg_landmarks *to = walk->landmarks;
-	struct spg_landmark mark = {.path = strdup(path),
+	struct spg_known_directories *to = walk->directories;
+	struct spg_known_directory mark = {.path = strdup(path),
 		.real_path = strdup(real_path),
 		.id = spg_id_of(st),
 		.changed = st->st_ctim,
@@ -84,7 +84,7 @@ static int add_landmark(struct spg_walk *walk, const char *path, const char *rea
 /* @st: of what the link at @path leads to; NULL: to nothing. */
 static int add_link(struct spg_walk *walk, const char *path, const struct stat *st)
 {
-	struct spg_landmarks *to = walk->landmarks;
+	struct spg_known_directories *to = walk->directories;
 	struct spg_link link = {.path = strdup(path), .dangles = !st};
 
 	if (st)
@@ -108,8 +108,8 @@ static bool was_walked(
 {
 	if (walk->extra && spg_name_set_any_below(walk->extra, folder->path))
 		return false;
-	for (size_t i = 0; i < walk->landmarks->n; i++) {
-		const struct spg_landmark *mark = &walk->landmarks->marks[i];
+	for (size_t i = 0; i < walk->directories->n; i++) {
+		const struct spg_known_directory *mark = &walk->directories->marks[i];
 
 		if (mark->is_link || !spg_file_id_equal(mark->id, id))
 			continue;
@@ -200,7 +200,7 @@ static int add_file(struct spg_walk *walk, const struct spg_place *place)
 	r = mark_file(walk, file);
 	if (r == 0)
 		r = spg_observation_add_file(
-			walk->obs, &file->base, SPG_PRESENT, SPG_CENSUS_UNKNOWN);
+			walk->obs, &file->base, SPG_PRESENT, SPG_IN_USE_UNKNOWN);
 	spg_file_unref(&file->base);
 	return r;
 }

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Finding the files of a product: every directory is marked first and listed
- * then, so that what happens in between is an event. Surveyor's thread.
+ * then, so that what happens in between is an event. Worker  thread.
  *
  * Foreign filesystems are listed by a thread of their own with a deadline
  * (listing.h); a share that does not answer is a lack, not a hang.
@@ -18,7 +18,7 @@
 
 /* Where the product's names lead, for recognising files that have none any more:
  * a directory with its identity, or the target of a link to a file. */
-struct spg_landmark {
+struct spg_known_directory {
 	char *path;      /* as the product names it */
 	char *real_path; /* without symbolic links */
 	struct spg_file_id id;
@@ -34,20 +34,20 @@ struct spg_link {
 	bool dangles;          /* it led to nothing */
 };
 
-struct spg_landmarks {
-	struct spg_landmark *marks;
+struct spg_known_directories {
+	struct spg_known_directory *marks;
 	size_t n, size;
 	struct spg_link *links;
 	size_t n_links, size_links;
 };
 
-#define SPG_LANDMARKS_NULL                                                             \
+#define SPG_KNOWN_DIRECTORIES_NULL                                                     \
 	{                                                                              \
 		NULL, 0, 0, NULL, 0, 0                                                 \
 	}
 
-/** Idempotent; takes SPG_LANDMARKS_NULL. */
-void spg_landmarks_finish(struct spg_landmarks *landmarks);
+/** Idempotent; takes SPG_KNOWN_DIRECTORIES_NULL. */
+void spg_known_directories_finish(struct spg_known_directories *directories);
 
 /* What to tell while it runs; see struct spg_watch_ops.survey_place. */
 typedef void spg_walk_progress(void *user, const char *path);
@@ -55,10 +55,10 @@ typedef void spg_walk_progress(void *user, const char *path);
 struct spg_walk {
 	struct spg_observation *obs; /* files and lacks are appended */
 	const struct spg_mounts *mounts;
-	struct spg_landmarks *landmarks;  /* appended to */
-	struct spg_marks *marks;          /* NULL: no events here */
-	const struct spg_name_set *extra; /* names that count too, or NULL */
-	struct spg_file *const *known;    /* to reuse; see spg_survey_scope */
+	struct spg_known_directories *directories; /* appended to */
+	struct spg_marks *marks;                   /* NULL: no events here */
+	const struct spg_name_set *extra;          /* names that count too, or NULL */
+	struct spg_file *const *known;             /* to reuse; see spg_survey_scope */
 	size_t n_known;
 	const atomic_bool *cancel;   /* or NULL */
 	spg_walk_progress *progress; /* or NULL */

@@ -14,31 +14,31 @@
 #include "daemon/watch/linux/tier/selftest.h"
 #include "daemon/watch/watch.h"
 
-#define SPG_LADDER_ROWS (1 + SPG_PROOFS + SPG_PROOFS_TRACE)
+#define SPG_TIERS_ROWS (1 + SPG_PROOFS + SPG_PROOFS_TRACE)
 
-struct spg_ladder {
+struct spg_tiers {
 	const char *tier;        /* static */
 	struct spg_look *look;   /* NULL: tier procfs */
 	struct spg_trace *trace; /* NULL: no lock events, no process table */
-	struct spg_mechanism rows[SPG_LADDER_ROWS];
+	struct spg_mechanism rows[SPG_TIERS_ROWS];
 	size_t n_rows;
 };
 
-#define SPG_LADDER_NULL                                                                \
+#define SPG_TIERS_NULL                                                                 \
 	{                                                                              \
 		NULL                                                                   \
 	}
 
 /**
  * Take the tier @wanted, or the best that proves itself for SPG_TIER_AUTO, and
- * have @surveyor look that way. Blocks for some milliseconds and starts a child:
+ * have @tools look that way. Blocks for some milliseconds and starts a child:
  * before there are threads. @scratch_dir: see spg_selftest_run().
  *
  * Returns 0; SPG_ERR_NOMEM; or SPG_ERR_UNSUPPORTED or SPG_ERR_DENIED, logged,
  * when SPG_TIER_BPF is not possible.
  */
-int spg_ladder_climb(struct spg_ladder *ladder, enum spg_tier wanted,
-	struct spg_surveyor *surveyor, const char *scratch_dir);
+int spg_tiers_select(struct spg_tiers *tiers, enum spg_tier wanted,
+	struct spg_survey_tools *tools, const char *scratch_dir);
 
-/** Idempotent; takes SPG_LADDER_NULL. Nothing may use look or trace any more. */
-void spg_ladder_finish(struct spg_ladder *ladder);
+/** Idempotent; takes SPG_TIERS_NULL. Nothing may use look or trace any more. */
+void spg_tiers_finish(struct spg_tiers *tiers);

@@ -88,18 +88,18 @@ static void set(struct spg_mechanism *row, const char *name, bool works,
 
 /* What the survey said of one file while the child used the files. */
 struct finding {
-	enum spg_census census;
+	enum spg_in_use in_use;
 	unsigned child, self; /* how they use it */
 };
 
 static struct finding find(
 	const struct spg_observation *obs, const char *name, int32_t child)
 {
-	struct finding found = {.census = SPG_CENSUS_UNKNOWN};
+	struct finding found = {.in_use = SPG_IN_USE_UNKNOWN};
 
 	for (size_t i = 0; i < obs->n_files; i++)
 		if (strcmp(spg_path_base(obs->files[i].file->path), name) == 0)
-			found.census = obs->files[i].census;
+			found.in_use = obs->files[i].in_use;
 	for (size_t i = 0; i < obs->n_uses; i++) {
 		const struct spg_seen_use *use = &obs->uses[i];
 
@@ -117,7 +117,7 @@ static struct finding find(
 static const struct {
 	const char *by_lease, *by_bpf;
 } row_names[] = {
-	[SPG_PROOF_CENSUS] = {"lease probe", "census by counters (BPF)"},
+	[SPG_PROOF_IN_USE] = {"lease probe", "census by counters (BPF)"},
 	[SPG_PROOF_OPEN] = {"descriptors in /proc", "open files (BPF)"},
 	[SPG_PROOF_MAPPED] = {"mappings in /proc", "mappings (BPF)"},
 	[SPG_PROOF_EXECUTING] = {"executables in /proc", "executables (BPF)"},
@@ -143,11 +143,10 @@ static void judge(const struct spg_observation *obs, bool bpf, const char *exe,
 	struct finding mapped = find(obs, "mapped", child);
 	struct finding locked = find(obs, "locked", child);
 	struct finding running = find(obs, exe, child);
-	bool census = mapped.census == SPG_CENSUS_BUSY &&
-	              locked.census == SPG_CENSUS_BUSY &&
-	              unused.census == SPG_CENSUS_FREE;
+	bool in_use = mapped.in_use == SPG_IN_USE_YES &&
+	              locked.in_use == SPG_IN_USE_YES && unused.in_use == SPG_IN_USE_NO;
 
-	tell(ret, bpf, SPG_PROOF_CENSUS, census,
+	tell(ret, bpf, SPG_PROOF_IN_USE, in_use,
 		"found a file mapped, a file locked, and a file free",
 		"did not tell a file in use from a free one",
 		"run as root, or with CAP_LEASE and CAP_DAC_READ_SEARCH; keep the "
@@ -164,7 +163,7 @@ static void judge(const struct spg_observation *obs, bool bpf, const char *exe,
 		"found who had a file locked", "did not find who had a file locked",
 		"let the daemon read /proc/locks (no ProcSubset=pid)");
 	tell(ret, bpf, SPG_PROOF_INNOCENCE,
-		census && (unused.self | mapped.self | locked.self) == 0,
+		in_use && (unused.self | mapped.self | locked.self) == 0,
 		"the daemon itself holds no file",
 		"the daemon was found among the holders",
 		"report this: it is a bug of spguard");
@@ -182,14 +181,14 @@ static bool find_own(char *path, size_t size)
 }
 
 /* @exe: the daemon's executable. */
-static int survey_scratch(struct spg_surveyor *surveyor, const char *dir,
+static int survey_scratch(struct spg_survey_tools *tools, const char *dir,
 	const char *exe, struct spg_observation **ret)
 {
 	struct spg_product *product = spg_product_create("selftest");
 	struct spg_survey_scope scope = SPG_SURVEY_SCOPE_NULL;
 	struct spg_survey_request request = {
-		.product = product, .scope = &scope, .attribute = true};
-	struct spg_surveyor quiet = *surveyor;
+		.product = product, .scope = &scope, .find_users = true};
+	struct spg_survey_tools quiet = *tools;
 	char folder[PATH_MAX];
 	int r = product ? 0 : SPG_ERR_NOMEM;
 
@@ -225,7 +224,7 @@ static int copy_inode(void *user, const struct spg_bpf_inode *inode)
 }
 
 /* Have locks of the file at @path told. Returns 0, *ret names it then. */
-static int watch_locks(struct spg_surveyor *surveyor, struct spg_trace *trace,
+static int watch_locks(struct spg_survey_tools *tools, struct spg_trace *trace,
 	const char *path, struct spg_bpf_inode *ret)
 {
 	int r;
@@ -233,7 +232,7 @@ static int watch_locks(struct spg_surveyor *surveyor, struct spg_trace *trace,
 	*ret = (struct spg_bpf_inode){.fd = open(path, SPG_OPEN_NAME)};
 	if (ret->fd < 0)
 		return SPG_ERR_IO;
-	r = spg_look_census(surveyor->look, copy_inode, ret);
+	r = spg_look_in_use(tools->look, copy_inode, ret);
 	close(ret->fd);
 	if (r == 0 && ret->inode == 0)
 		r = SPG_ERR_IO;
@@ -301,7 +300,7 @@ static bool is_initial(const char *link, const char *expected)
 }
 
 /*
- * The census counts every user of a file that is at its place. Of an old version
+ * The in-use probe counts every user of a file that is at its place. Of an old version
  * that lost its place before the daemon started only the search can tell, and it
  * has to see everybody.
  */
@@ -324,7 +323,7 @@ static void judge_view(struct spg_mechanism *row)
 		why ? why : "in the first namespaces, with CAP_SYS_PTRACE", remedy);
 }
 
-void spg_selftest_run(struct spg_surveyor *surveyor, struct spg_trace *trace,
+void spg_selftest_run(struct spg_survey_tools *tools, struct spg_trace *trace,
 	const char *scratch_dir, struct spg_mechanism ret[SPG_PROOFS],
 	struct spg_mechanism ret_trace[SPG_PROOFS_TRACE])
 {
@@ -351,16 +350,16 @@ void spg_selftest_run(struct spg_surveyor *surveyor, struct spg_trace *trace,
 	if (!has_exe)
 		snprintf(exe, sizeof(exe), "%s", paths[0]);
 	if (r == 0 && trace)
-		r = watch_locks(surveyor, trace, paths[2], &watched);
+		r = watch_locks(tools, trace, paths[2], &watched);
 	if (r == 0)
 		r = start_child(paths[1], paths[2], &child);
 	if (r == 0)
-		r = survey_scratch(surveyor, dir, exe, &obs);
+		r = survey_scratch(tools, dir, exe, &obs);
 	if (r == 0 && trace)
 		judge_trace(trace, child.pid, ret_trace);
 	end_child(&child);
 	if (r == 0)
-		judge(obs, surveyor->look != NULL, spg_path_base(exe), child.pid, ret);
+		judge(obs, tools->look != NULL, spg_path_base(exe), child.pid, ret);
 	if (r == 0 && !has_exe)
 		set(&ret[SPG_PROOF_EXECUTING], ret[SPG_PROOF_EXECUTING].name, true,
 			"not tried: the daemon's own program file was replaced", "");

@@ -10,7 +10,7 @@
 
 /* What is proved; in the order of struct spg_mechanism rows. */
 enum spg_proof_of {
-	SPG_PROOF_CENSUS,    /* finds a holder, and no ghost */
+	SPG_PROOF_IN_USE,    /* finds a holder, and no ghost */
 	SPG_PROOF_OPEN,      /* who has a file open is found */
 	SPG_PROOF_MAPPED,    /* ... and mapped, with its descriptor closed */
 	SPG_PROOF_EXECUTING, /* ... and runs it */
@@ -28,10 +28,10 @@ enum spg_proof_of_trace {
 };
 
 /**
- * Run it in @scratch_dir, which must exist, the way @surveyor would survey. Blocks
+ * Run it in @scratch_dir, which must exist, the way @tools would survey. Blocks
  * for some milliseconds; starts and reaps one child: before there are threads.
  * Fills in @ret, one row each; and @ret_trace if @trace is not NULL.
  */
-void spg_selftest_run(struct spg_surveyor *surveyor, struct spg_trace *trace,
+void spg_selftest_run(struct spg_survey_tools *tools, struct spg_trace *trace,
 	const char *scratch_dir, struct spg_mechanism ret[SPG_PROOFS],
 	struct spg_mechanism ret_trace[SPG_PROOFS_TRACE]);
