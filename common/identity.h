@@ -22,6 +22,12 @@ struct spg_proc_id {
 	uint64_t start;
 };
 
+/* The process at the other end of a local socket, as it was when it connected. */
+struct spg_peer {
+	uint32_t uid, gid;
+	int32_t pid;
+};
+
 /* In place of a group: nobody but the owner. */
 #define SPG_GID_NONE ((gid_t)-1)
 

@@ -20,6 +20,7 @@
 
 #include <jansson.h>
 
+#include "common/identity.h"
 #include "common/message.h"
 #include "daemon/serve/quota.h"
 #include "daemon/serve/service.h"
@@ -27,12 +28,6 @@
 struct spg_call;
 struct spg_session;
 struct spg_session_host;
-
-/* The process that connected, as it was at that moment. */
-struct spg_peer {
-	uint32_t uid, gid;
-	int32_t pid;
-};
 
 /* Part of whatever asks. */
 struct spg_asker {

@@ -2,23 +2,21 @@
 #include "daemon/serve/listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/lock_file.h"
 #include "common/log.h"
 
-#define BACKLOG    128
+#define BACKLOG 128
 
 /* A lock file that vanishes while we take it is tried again so often. */
-#define LOCK_TRIES 16
 
 static int fail(const char *what, const char *path)
 {
@@ -97,24 +95,8 @@ out:
 	return r;
 }
 
-/* Reads the pid in the lock file; 0 when there is none to be read. */
-static long locker_pid(int fd)
+static int refuse_second(const struct spg_listener *listener, long pid)
 {
-	char text[24];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-	long pid;
-
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	pid = strtol(text, NULL, 10);
-	return pid > 0 ? pid : 0;
-}
-
-static int refuse_second(const struct spg_listener *listener, int fd)
-{
-	long pid = locker_pid(fd);
-
 	if (pid)
 		spg_error("a daemon with pid %ld serves %s already: stop it first, or "
 			  "set another \"socket\"",
@@ -126,51 +108,14 @@ static int refuse_second(const struct spg_listener *listener, int fd)
 	return SPG_ERR_BUSY;
 }
 
-/* Returns 0 with the lock held; 1 when the file went away under us, since the
- * daemon that had it removed it as it stopped; or a negative spg_err. */
-static int try_lock(struct spg_listener *listener)
-{
-	struct stat ours, there;
-	int fd, r;
-
-	fd = open(listener->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		return fail("open the lock file", listener->lock_path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		r = errno == EWOULDBLOCK ? refuse_second(listener, fd)
-		                         : fail("lock", listener->lock_path);
-		close(fd);
-		return r;
-	}
-	if (fstat(fd, &ours) < 0 || stat(listener->lock_path, &there) < 0 ||
-		ours.st_dev != there.st_dev || ours.st_ino != there.st_ino) {
-		close(fd);
-		return 1;
-	}
-	listener->lock_fd = fd;
-	return 0;
-}
-
 static int take_lock(struct spg_listener *listener)
 {
-	char text[24];
-	int r = 1, n;
+	long pid;
+	int r = spg_lock_file_take(listener->lock_path, 0644, &listener->lock_fd, &pid);
 
-	for (int i = 0; i < LOCK_TRIES && r == 1; i++)
-		r = try_lock(listener);
-	if (r == 1) {
-		spg_error("the lock file does not stay in place: %s",
-			listener->lock_path);
-		return SPG_ERR_BUSY;
-	}
-	if (r < 0)
-		return r;
-	/* The pid is for people; without it the lock holds as well. */
-	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (ftruncate(listener->lock_fd, 0) < 0 ||
-		pwrite(listener->lock_fd, text, (size_t)n, 0) != n)
-		spg_warning("cannot write the pid to %s", listener->lock_path);
-	return 0;
+	if (r == SPG_ERR_BUSY)
+		return refuse_second(listener, pid);
+	return r < 0 ? fail("lock", listener->lock_path) : 0;
 }
 
 /* The lock is ours: what lies at the path is no daemon's of ours. */

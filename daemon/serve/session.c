@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "common/platform.h"
 
 /* Buffers above this are given back once they are empty. */
 #define KEEP_BYTES 65536
@@ -488,16 +489,12 @@ static void enter_host(struct spg_session *session)
 
 static int identify_peer(struct spg_session *session, int *ret_fd)
 {
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
+	struct spg_quota **quotas = &session->asker.host->quotas;
 
 	if (uv_fileno((uv_handle_t *)&session->pipe, ret_fd) < 0 ||
-		getsockopt(*ret_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		spg_platform_peer(*ret_fd, &session->peer) < 0)
 		return SPG_ERR_IO;
-	session->peer.uid = peer.uid;
-	session->peer.gid = peer.gid;
-	session->peer.pid = peer.pid;
-	session->asker.quota = spg_quota_get(&session->asker.host->quotas, peer.uid);
+	session->asker.quota = spg_quota_get(quotas, session->peer.uid);
 	return session->asker.quota ? 0 : SPG_ERR_NOMEM;
 }
 

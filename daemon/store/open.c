@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/lock_file.h"
 #include "common/log.h"
 
 /* How long a statement waits for a shell that holds the write lock. */
@@ -21,52 +21,30 @@
 /* Members of the group may read the history with a SQLite shell. */
 #define FILE_MODE 0640
 
-static void log_lock_holder(const struct spg_db *db)
-{
-	char text[32] = "";
-	ssize_t n = pread(db->lock_fd, text, sizeof(text) - 1, 0);
-
-	text[n > 0 ? strspn(text, "0123456789") : 0] = '\0';
-	spg_error(
-		"database %s belongs to a daemon that runs (pid %s): stop that one or "
-		"name another database",
-		db->path, *text ? text : "unknown");
-}
-
 int spg_db_lock(struct spg_db *db)
 {
-	char *name = NULL;
-	int errnum;
+	char *name = NULL, holder[24] = "unknown";
+	long pid;
+	int r;
 
 	db->lock_fd = -1;
 	if (asprintf(&name, "%s.lock", db->path) < 0)
 		return SPG_ERR_NOMEM;
 	db->had_lock = access(name, F_OK) == 0;
-	db->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-	errnum = errno;
-	if (db->lock_fd < 0) {
-		spg_error("cannot make %s: %s: the directory must exist and be "
+	r = spg_lock_file_take(name, FILE_MODE, &db->lock_fd, &pid);
+	if (pid > 0)
+		snprintf(holder, sizeof(holder), "%ld", pid);
+	if (r == SPG_ERR_BUSY)
+		spg_error("database %s belongs to a daemon that runs (pid %s): stop "
+			  "that one or name another database",
+			db->path, holder);
+	else if (r < 0)
+		spg_error("cannot lock %s: %s: the directory must exist and be "
 			  "writable for the daemon",
-			name, strerror(errnum));
-		free(name);
-		/* A missing directory is a fault of the system here, no answer. */
-		return errnum == ENOENT ? SPG_ERR_IO : spg_err_from_errno(errnum);
-	}
+			name, strerror(errno));
 	free(name);
-	if (flock(db->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		errnum = errno;
-		if (errnum == EWOULDBLOCK) {
-			log_lock_holder(db);
-			return SPG_ERR_BUSY;
-		}
-		spg_error("cannot lock %s.lock: %s", db->path, strerror(errnum));
-		return SPG_ERR_IO;
-	}
-	/* The number is for messages only; the lock is what counts. */
-	if (ftruncate(db->lock_fd, 0) < 0 ||
-		dprintf(db->lock_fd, "%ld\n", (long)getpid()) < 0)
-		spg_debug("cannot write %s.lock: %s", db->path, strerror(errno));
-	return 0;
+	/* A missing directory is a fault of the system here, no answer. */
+	return r == SPG_ERR_NOT_FOUND ? SPG_ERR_IO : r;
 }
 
 /* Make the file ourselves, for its mode. Before SQLite has it open: closing a

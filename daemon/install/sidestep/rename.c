@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/platform.h"
 #include "common/text.h"
 
 #define NAMES_MAX 1000
@@ -76,13 +77,9 @@ static int link_and_unlink(const char *from, const char *to, struct spg_file_id 
 
 static int rename_anew(const char *from, const char *to, struct spg_file_id id)
 {
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno == EEXIST)
-		return SPG_ERR_EXISTS;
-	if (errno == EINVAL || errno == ENOSYS)
-		return link_and_unlink(from, to, id);
-	return spg_err_from_errno(errno);
+	int r = spg_platform_rename_new(from, to);
+
+	return r == SPG_ERR_UNSUPPORTED ? link_and_unlink(from, to, id) : r;
 }
 
 /* So that the name survives a power cut, as the journal does. */

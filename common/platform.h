@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The few calls that every operating system has in its own way and that need no more
+ * than this; what a watch backend answers is in daemon/watch/watch.h. One file for each
+ * system: platform_linux.c. Thread-safe.
+ */
+#include "common/identity.h"
+
+/** Rename, but never over an existing file. Returns 0; SPG_ERR_EXISTS;
+ * SPG_ERR_UNSUPPORTED when this filesystem cannot promise that; or another negative
+ * spg_err. */
+int spg_platform_rename_new(const char *from, const char *to);
+
+/** Lock the whole file behind @fd for whoever has this open file, until it is closed.
+ * Returns 0; SPG_ERR_BUSY: somebody else has it; or another negative spg_err. */
+int spg_platform_lock(int fd);
+
+/** Who connected the local socket @fd. Returns 0 or SPG_ERR_IO. */
+int spg_platform_peer(int fd, struct spg_peer *ret);
