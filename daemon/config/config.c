@@ -256,6 +256,13 @@ static void take_listen(
 		PROBLEM(r, line->at, "listen = %s: %s", line->value, why);
 		return;
 	}
+	/* Where two recipes each added it, it is there once. */
+	for (size_t i = 0; err == 0 && i < c->n_http; i++) {
+		if (strcmp(c->http[i].text, address.text) == 0) {
+			spg_listen_address_finish(&address);
+			return;
+		}
+	}
 	if (err == 0)
 		err = spg_array_reserve(
 			&c->http, c->n_http, &c->size_http, sizeof(*c->http));

@@ -270,7 +270,7 @@ class Configuration(unittest.TestCase):
     def test_no_key_is_missing(self):
         """By the words that the reader compares with."""
         found = set()
-        for path in glob.glob(os.path.join(ROOT, "daemon", "config*.c")):
+        for path in glob.glob(os.path.join(ROOT, "daemon", "config", "*.c")):
             with open(path, encoding="utf-8") as f:
                 found.update(re.findall(r'strcmp\((?:line->)?key, "([a-z-]+)"\)', f.read()))
         self.assertIn("retain-size", found)

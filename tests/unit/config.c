@@ -273,6 +273,10 @@ static const struct {
 	 "listen = unix://run/x/http.sock\nshow-processes = yes\n" P,
 		{"[http]\nlisten = 127.0.0.1:9763\nlisten = [::1]:80\n"
 		 "listen = unix://run/x/http.sock\nshow-processes = yes\n"}},
+	/* The same address again is one. */
+	{"[http]\nlisten = 127.0.0.1:9763\n" P
+	 "[http]\nlisten = 127.0.0.1:9763\nlisten = [::1]:80\n",
+		{"[http]\nlisten = 127.0.0.1:9763\nlisten = [::1]:80\n"}},
 	/* Continued lines join; comments and blank lines may stand between. */
 	{P "files = a.dll\n  b.dll\n; comment\n\n# comment\n\tc.dll d.dll\n"
 	   "[advice *perf.dll]\nproduct = a\nsay = Stop it,\n  then look\n  again.\n",
