@@ -159,7 +159,7 @@ extern const struct spg_command spg_command_log;
 extern const struct spg_command spg_command_installs;
 extern const struct spg_command spg_command_verify;
 extern const struct spg_command spg_command_sidestep;
-extern const struct spg_command spg_command_windows;
+extern const struct spg_command spg_command_maintenance;
 extern const struct spg_command spg_command_status;
 extern const struct spg_command spg_command_doctor;
 extern const struct spg_command spg_command_metrics;

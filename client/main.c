@@ -21,7 +21,7 @@ static const struct spg_command *const commands[] = {
 	&spg_command_verify,
 	&spg_command_log,
 	&spg_command_installs,
-	&spg_command_windows,
+	&spg_command_maintenance,
 	&spg_command_status,
 	&spg_command_doctor,
 	&spg_command_metrics,
@@ -82,7 +82,7 @@ static int print_help(void)
 		printf("\n%s:\n", purposes[order[p]]);
 		for (size_t i = 0; i < N_COMMANDS; i++)
 			if (commands[i]->purpose == order[p])
-				printf("  %-8s  %s\n", commands[i]->name,
+				printf("  %-11s  %s\n", commands[i]->name,
 					commands[i]->summary);
 	}
 	fputs(help_tail, stdout);

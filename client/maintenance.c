@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spguard windows: when in the week the files were free that long.
+ * spguard maintenance: when in the week the files were free that long.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,9 +22,9 @@
 #define MAP_WIDTH      60
 
 static const char help[] =
-	"spguard windows: when in the week were the files free that long?\n"
+	"spguard maintenance: when in the week were the files free that long?\n"
 	"\n"
-	"Usage: spguard windows [--for TIME] [--days N] [--product P]\n"
+	"Usage: spguard maintenance [--for TIME] [--days N] [--product P]\n"
 	"\n"
 	"      --for TIME    how long the service pack takes (30m; 1s to 7d)\n"
 	"      --days N      look at the last N days (14; at most 366)\n"
@@ -44,9 +44,9 @@ static const char help[] =
 	"Exit code: 0, 1 when there is no answer, 2 for bad usage.\n"
 	"\n"
 	"Examples:\n"
-	"  spguard windows\n"
-	"  spguard windows --for 2h --days 28\n"
-	"  spguard windows --for 45m --product exchange55 --json\n";
+	"  spguard maintenance\n"
+	"  spguard maintenance --for 2h --days 28\n"
+	"  spguard maintenance --for 45m --product exchange55 --json\n";
 
 static const struct option long_options[] = {
 	{"for", required_argument, NULL, 'f'},
@@ -419,11 +419,11 @@ static int run(struct spg_client *client, int argc, char **argv)
 		"days", (json_int_t)n_days, "utc", client->utc);
 	if (product)
 		json_object_set_new(params, "product", json_string(product));
-	return spg_client_ask_and_tell(client, "windows", params, MORE_NS, tell);
+	return spg_client_ask_and_tell(client, "maintenance", params, MORE_NS, tell);
 }
 
-const struct spg_command spg_command_windows = {
-	.name = "windows",
+const struct spg_command spg_command_maintenance = {
+	.name = "maintenance",
 	.summary = "when in the week the files were free that long",
 	.purpose = SPG_PURPOSE_HISTORY,
 	.help = help,

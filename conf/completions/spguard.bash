@@ -4,7 +4,7 @@
 # completions/spguardd, where bash-completion finds it; works without that, too.
 
 _spguard_all='--socket --json --no-color --utc --timeout --help -h'
-_spguard_commands='check who locks watch run hold sidestep verify log installs windows
+_spguard_commands='check who locks watch run hold sidestep verify log installs maintenance
 	status doctor metrics reload flush'
 _spguard_kinds='open close exec modify create delete rename lock unlock lock-wait
 	lock-fail use-begin use-end gap verdict install-begin install-end hold-begin hold-end
@@ -26,7 +26,7 @@ _spguard_options() {
 		echo '--no-pager'
 		;;
 	installs) echo '-p --product -n --limit --wait' ;;
-	windows) echo '--for --days -p --product' ;;
+	maintenance) echo '--for --days -p --product' ;;
 	status) echo '--prove' ;;
 	doctor) echo '--all' ;;
 	metrics) echo '--format --textfile' ;;

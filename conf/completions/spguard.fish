@@ -19,7 +19,7 @@ function __spguard_kinds
         hold-refuse sidestep
 end
 
-set -l commands check who locks watch run hold sidestep verify log installs windows status \
+set -l commands check who locks watch run hold sidestep verify log installs maintenance status \
     doctor metrics reload flush
 
 complete -c spguard -f
@@ -41,7 +41,7 @@ for row in 'check:can the service pack be applied safely, and what is in the way
         "verify:do the installed files fit together, are they the service pack's" \
         'log:history: what happened to the files, and who did it' \
         'installs:what was installed, by whom, and what came of it' \
-        'windows:when in the week the files were free that long' \
+        'maintenance:when in the week the files were free that long' \
         "status:the daemon's health, and what it watches" \
         'doctor:what works, what does not, and the remedy for each lack' \
         'metrics:what is measured, for Prometheus and its like' \
@@ -56,7 +56,7 @@ function __spguard_behind
     and not contains -- -- (commandline -opc)
 end
 
-complete -c spguard -n '__spguard_behind check who locks watch run hold sidestep verify log installs windows' \
+complete -c spguard -n '__spguard_behind check who locks watch run hold sidestep verify log installs maintenance' \
     -s p -l product -x -a '(__spguard_products)' -d 'the product'
 complete -c spguard -n '__spguard_behind check run sidestep verify' \
     -l payload -x -a '(__fish_complete_directories)' -d 'the folder of the service pack'
@@ -78,8 +78,8 @@ complete -c spguard -n '__spguard_behind log' -l process -x -d 'only of this one
 complete -c spguard -n '__spguard_behind log installs' -s n -l limit -x -d 'the newest so many'
 complete -c spguard -n '__spguard_behind log' -l before -x -d 'older than this number'
 complete -c spguard -n '__spguard_behind log' -l no-pager -d 'no pager'
-complete -c spguard -n '__spguard_behind windows' -l for -x -a '30m 1h 2h' -d 'how long it takes'
-complete -c spguard -n '__spguard_behind windows' -l days -x -d 'look at the last so many'
+complete -c spguard -n '__spguard_behind maintenance' -l for -x -a '30m 1h 2h' -d 'how long it takes'
+complete -c spguard -n '__spguard_behind maintenance' -l days -x -d 'look at the last so many'
 complete -c spguard -n '__spguard_behind run hold' -l for -x -a '30m 1h 2h' -d 'the hold lasts so long at most'
 complete -c spguard -n '__spguard_behind run hold' -l allow -x -a '(__fish_complete_pids)' -d 'is the installer too'
 complete -c spguard -n '__spguard_behind run hold sidestep' -s y -l yes -d 'do not ask'

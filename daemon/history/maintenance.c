@@ -28,7 +28,7 @@ struct stretch {
 	int64_t from_ns, to_ns;
 };
 
-struct spg_windows {
+struct spg_maintenance {
 	int64_t since_ns, until_ns, length_ns;
 	struct start *starts; /* and one more, where the last one's hour ends */
 	size_t n, size_starts, n_words;
@@ -47,7 +47,7 @@ struct spg_windows {
 
 /* ---- starts ---- */
 
-static int add_start(struct spg_windows *w, int64_t at_s, int64_t hour)
+static int add_start(struct spg_maintenance *w, int64_t at_s, int64_t hour)
 {
 	int r = spg_array_reserve(
 		&w->starts, w->n, &w->size_starts, sizeof(*w->starts));
@@ -64,7 +64,7 @@ static int64_t modulo(int64_t a, int64_t b)
 	return rest < 0 ? rest + b : rest;
 }
 
-static int find_starts(struct spg_windows *w, int64_t (*offset_s)(int64_t at_s))
+static int find_starts(struct spg_maintenance *w, int64_t (*offset_s)(int64_t at_s))
 {
 	int64_t at = (w->since_ns + SPG_NS_PER_S - 1) / SPG_NS_PER_S, last = INT64_MIN;
 	int r = 0;
@@ -91,7 +91,7 @@ static int find_starts(struct spg_windows *w, int64_t (*offset_s)(int64_t at_s))
 }
 
 /* Index of the first start behind @at_ns. */
-static size_t first_behind(const struct spg_windows *w, int64_t at_ns)
+static size_t first_behind(const struct spg_maintenance *w, int64_t at_ns)
 {
 	size_t low = 0, high = w->n;
 
@@ -108,7 +108,7 @@ static size_t first_behind(const struct spg_windows *w, int64_t at_ns)
 
 /* ---- bits ---- */
 
-static uint64_t *new_bits(const struct spg_windows *w)
+static uint64_t *new_bits(const struct spg_maintenance *w)
 {
 	return calloc(w->n_words + 1, sizeof(uint64_t));
 }
@@ -126,14 +126,14 @@ static void set_bits(uint64_t *bits, size_t from, size_t to)
 
 /* The starts whose windows [from, to) overlaps. */
 static void mark_windows(
-	const struct spg_windows *w, uint64_t *bits, int64_t from_ns, int64_t to_ns)
+	const struct spg_maintenance *w, uint64_t *bits, int64_t from_ns, int64_t to_ns)
 {
 	set_bits(bits, first_behind(w, from_ns - w->length_ns),
 		first_behind(w, to_ns - 1));
 }
 
 /* The starts between which and the next one [from, to) reaches. */
-static void mark_gaps(const struct spg_windows *w, int64_t from_ns, int64_t to_ns)
+static void mark_gaps(const struct spg_maintenance *w, int64_t from_ns, int64_t to_ns)
 {
 	size_t first = first_behind(w, from_ns);
 
@@ -144,9 +144,10 @@ static void mark_gaps(const struct spg_windows *w, int64_t from_ns, int64_t to_n
 
 /* ---- what is added ---- */
 
-struct spg_windows *spg_windows_create(const struct spg_windows_question *question)
+struct spg_maintenance *spg_maintenance_create(
+	const struct spg_maintenance_question *question)
 {
-	struct spg_windows *w = calloc(1, sizeof(*w));
+	struct spg_maintenance *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
@@ -164,11 +165,11 @@ struct spg_windows *spg_windows_create(const struct spg_windows_question *questi
 	if (w->used && w->blind && w->gapped && w->n_taken && w->n_gapped)
 		return w;
 nomem:
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 	return NULL;
 }
 
-void spg_windows_destroy(struct spg_windows *w)
+void spg_maintenance_destroy(struct spg_maintenance *w)
 {
 	if (!w)
 		return;
@@ -195,7 +196,7 @@ static bool same_text(const char *a, const char *b)
 
 /* Where @name is in by_name, or would be. FNV-1a; who chooses names to collide
  * makes a thousand comparisons out of one. */
-static uint16_t *find_name(struct spg_windows *w, const char *name)
+static uint16_t *find_name(struct spg_maintenance *w, const char *name)
 {
 	uint32_t hash = 2166136261U;
 	size_t at;
@@ -209,13 +210,13 @@ static uint16_t *find_name(struct spg_windows *w, const char *name)
 }
 
 static int add_who(
-	struct spg_windows *w, const char *name, const char *unit, struct who **ret)
+	struct spg_maintenance *w, const char *name, const char *unit, struct who **ret)
 {
 	uint16_t *place = find_name(w, name);
 	struct who *who;
 
-	if (!*place && w->n_who >= SPG_WINDOWS_WHO_MAX) {
-		name = SPG_WINDOWS_OTHERS;
+	if (!*place && w->n_who >= SPG_MAINTENANCE_WHO_MAX) {
+		name = SPG_MAINTENANCE_OTHERS;
 		unit = NULL;
 		place = find_name(w, name);
 	}
@@ -237,7 +238,7 @@ static int add_who(
 	return 0;
 }
 
-int spg_windows_add_use(struct spg_windows *w, int64_t from_ns, int64_t to_ns,
+int spg_maintenance_add_use(struct spg_maintenance *w, int64_t from_ns, int64_t to_ns,
 	const char *name, const char *unit)
 {
 	struct who *who;
@@ -264,7 +265,7 @@ static int compare_stretches(const void *a, const void *b)
 }
 
 /* Sort; join what touches. */
-static void join_unseen(struct spg_windows *w)
+static void join_unseen(struct spg_maintenance *w)
 {
 	size_t n = 0;
 
@@ -281,12 +282,12 @@ static void join_unseen(struct spg_windows *w)
 	w->n_unseen = n;
 }
 
-static void make_room(struct spg_windows *w)
+static void make_room(struct spg_maintenance *w)
 {
 	size_t n = 0;
 
 	join_unseen(w);
-	if (w->n_unseen <= SPG_WINDOWS_UNSEEN_MAX / 2)
+	if (w->n_unseen <= SPG_MAINTENANCE_UNSEEN_MAX / 2)
 		return;
 	for (size_t i = 0; i + 1 < w->n_unseen; i += 2)
 		w->unseen[n++] =
@@ -296,7 +297,8 @@ static void make_room(struct spg_windows *w)
 	w->n_unseen = n;
 }
 
-int spg_windows_add_unseen(struct spg_windows *w, int64_t from_ns, int64_t to_ns)
+int spg_maintenance_add_unseen(
+	struct spg_maintenance *w, int64_t from_ns, int64_t to_ns)
 {
 	if (from_ns < w->since_ns)
 		from_ns = w->since_ns;
@@ -304,7 +306,7 @@ int spg_windows_add_unseen(struct spg_windows *w, int64_t from_ns, int64_t to_ns
 		to_ns = w->until_ns;
 	if (from_ns >= to_ns)
 		return 0;
-	if (w->n_unseen == SPG_WINDOWS_UNSEEN_MAX)
+	if (w->n_unseen == SPG_MAINTENANCE_UNSEEN_MAX)
 		make_room(w);
 	if (spg_array_reserve(
 		    &w->unseen, w->n_unseen, &w->size_unseen, sizeof(*w->unseen)) < 0)
@@ -315,20 +317,20 @@ int spg_windows_add_unseen(struct spg_windows *w, int64_t from_ns, int64_t to_ns
 
 /* ---- counting ---- */
 
-static unsigned slot_of(const struct spg_windows *w, size_t i)
+static unsigned slot_of(const struct spg_maintenance *w, size_t i)
 {
 	/* 1970-01-01 was a Thursday. */
-	return (unsigned)modulo(w->starts[i].hour + 3 * 24, SPG_WINDOWS_SLOTS);
+	return (unsigned)modulo(w->starts[i].hour + 3 * 24, SPG_MAINTENANCE_SLOTS);
 }
 
-static bool is_free(const struct spg_windows *w, size_t i)
+static bool is_free(const struct spg_maintenance *w, size_t i)
 {
 	return !bit(w->used, i) && !bit(w->blind, i);
 }
 
 /* The worst five, worst first; who was first stays in front of his equals. */
 static void add_breaker(
-	struct spg_windows_count *count, const struct who *who, uint32_t times)
+	struct spg_maintenance_count *count, const struct who *who, uint32_t times)
 {
 	size_t i = count->n_breakers;
 
@@ -336,31 +338,32 @@ static void add_breaker(
 		return;
 	while (i > 0 && count->breakers[i - 1].times < times)
 		i--;
-	if (i == SPG_WINDOWS_BREAKERS)
+	if (i == SPG_MAINTENANCE_BREAKERS)
 		return;
-	if (count->n_breakers < SPG_WINDOWS_BREAKERS)
+	if (count->n_breakers < SPG_MAINTENANCE_BREAKERS)
 		count->n_breakers++;
 	memmove(&count->breakers[i + 1], &count->breakers[i],
 		(count->n_breakers - i - 1) * sizeof(count->breakers[0]));
-	count->breakers[i] = (struct spg_windows_breaker){
+	count->breakers[i] = (struct spg_maintenance_breaker){
 		who->name, who->units_differ ? NULL : who->unit, times};
 }
 
-static void count_slots(const struct spg_windows *w, struct spg_windows_count *slots)
+static void count_slots(
+	const struct spg_maintenance *w, struct spg_maintenance_count *slots)
 {
 	for (size_t i = 0; i < w->n; i++) {
-		struct spg_windows_count *slot = &slots[slot_of(w, i)];
+		struct spg_maintenance_count *slot = &slots[slot_of(w, i)];
 
 		slot->of++;
 		slot->free += is_free(w, i);
 		slot->unseen += !bit(w->used, i) && bit(w->blind, i);
 	}
 	for (size_t k = 0; k < w->n_who; k++) {
-		uint32_t times[SPG_WINDOWS_SLOTS] = {0};
+		uint32_t times[SPG_MAINTENANCE_SLOTS] = {0};
 
 		for (size_t i = 0; i < w->n; i++)
 			times[slot_of(w, i)] += bit(w->who[k].broken, i);
-		for (size_t s = 0; s < SPG_WINDOWS_SLOTS; s++)
+		for (size_t s = 0; s < SPG_MAINTENANCE_SLOTS; s++)
 			add_breaker(&slots[s], &w->who[k], times[s]);
 	}
 }
@@ -375,7 +378,7 @@ struct occurrence {
 };
 
 /* Index of the last start not behind @hour, which is not before the first one. */
-static size_t start_of_hour(const struct spg_windows *w, int64_t hour)
+static size_t start_of_hour(const struct spg_maintenance *w, int64_t hour)
 {
 	int64_t i = hour - w->starts[0].hour;
 
@@ -388,10 +391,11 @@ static size_t start_of_hour(const struct spg_windows *w, int64_t hour)
 
 /* The next occurrence of @range that begins at *@hour or later; *@hour moves
  * behind its begin. False: there is none that lies in the period. */
-static bool next_occurrence(const struct spg_windows *w,
-	const struct spg_windows_range *range, int64_t *hour, struct occurrence *ret)
+static bool next_occurrence(const struct spg_maintenance *w,
+	const struct spg_maintenance_range *range, int64_t *hour,
+	struct occurrence *ret)
 {
-	for (;; *hour += SPG_WINDOWS_SLOTS) {
+	for (;; *hour += SPG_MAINTENANCE_SLOTS) {
 		size_t i;
 
 		if (*hour + range->n_slots - 1 > w->starts[w->n - 1].hour)
@@ -404,25 +408,26 @@ static bool next_occurrence(const struct spg_windows *w,
 		ret->free = w->n_taken[ret->last + 1] == w->n_taken[i] &&
 		            w->n_gapped[ret->last] == w->n_gapped[i];
 		ret->hour_free = !bit(w->gapped, ret->last);
-		*hour += SPG_WINDOWS_SLOTS;
+		*hour += SPG_MAINTENANCE_SLOTS;
 		return true;
 	}
 }
 
-static int64_t first_hour(const struct spg_windows *w, unsigned slot)
+static int64_t first_hour(const struct spg_maintenance *w, unsigned slot)
 {
 	return w->starts[0].hour +
-	       modulo((int64_t)slot - slot_of(w, 0), SPG_WINDOWS_SLOTS);
+	       modulo((int64_t)slot - slot_of(w, 0), SPG_MAINTENANCE_SLOTS);
 }
 
 /* Fill in the numbers of @range, without breakers. */
-static void measure(const struct spg_windows *w, struct spg_windows_range *range)
+static void measure(
+	const struct spg_maintenance *w, struct spg_maintenance_range *range)
 {
 	int64_t tail_s = w->length_ns / SPG_NS_PER_S, hour = first_hour(w, range->slot);
 	struct occurrence o;
 	bool hours_free = true;
 
-	range->count = (struct spg_windows_count){0};
+	range->count = (struct spg_maintenance_count){0};
 	while (next_occurrence(w, range, &hour, &o)) {
 		range->count.of++;
 		range->count.free += o.free;
@@ -434,12 +439,13 @@ static void measure(const struct spg_windows *w, struct spg_windows_range *range
 }
 
 /* As long as the numbers stay what they are for its first slot alone. */
-static struct spg_windows_range longest_from(const struct spg_windows *w, unsigned slot)
+static struct spg_maintenance_range longest_from(
+	const struct spg_maintenance *w, unsigned slot)
 {
-	struct spg_windows_range range = {.slot = slot, .n_slots = 1}, longer;
+	struct spg_maintenance_range range = {.slot = slot, .n_slots = 1}, longer;
 
 	measure(w, &range);
-	while (range.count.free > 0 && range.n_slots < SPG_WINDOWS_SLOTS) {
+	while (range.count.free > 0 && range.n_slots < SPG_MAINTENANCE_SLOTS) {
 		longer = range;
 		longer.n_slots++;
 		measure(w, &longer);
@@ -460,7 +466,8 @@ static bool any_bit(const uint64_t *bits, const struct occurrence *o)
 }
 
 /* Who broke @range, in how many weeks. */
-static void count_range(const struct spg_windows *w, struct spg_windows_range *range)
+static void count_range(
+	const struct spg_maintenance *w, struct spg_maintenance_range *range)
 {
 	int64_t hour = first_hour(w, range->slot);
 	struct occurrence o;
@@ -478,7 +485,7 @@ static void count_range(const struct spg_windows *w, struct spg_windows_range *r
 }
 
 static int compare_shares(
-	const struct spg_windows_count *a, const struct spg_windows_count *b)
+	const struct spg_maintenance_count *a, const struct spg_maintenance_count *b)
 {
 	uint64_t x = (uint64_t)a->free * b->of, y = (uint64_t)b->free * a->of;
 
@@ -487,7 +494,7 @@ static int compare_shares(
 
 static int compare_ranges(const void *a, const void *b)
 {
-	const struct spg_windows_range *x = a, *y = b;
+	const struct spg_maintenance_range *x = a, *y = b;
 	int shares = compare_shares(&x->count, &y->count);
 
 	if (shares != 0)
@@ -500,13 +507,13 @@ static int compare_ranges(const void *a, const void *b)
 }
 
 /* All of it lies in one that is better. */
-static bool is_part(
-	const struct spg_windows_range *range, const struct spg_windows_result *better)
+static bool is_part(const struct spg_maintenance_range *range,
+	const struct spg_maintenance_result *better)
 {
 	for (size_t i = 0; i < better->n_best; i++) {
-		const struct spg_windows_range *b = &better->best[i];
-		unsigned behind =
-			(range->slot + SPG_WINDOWS_SLOTS - b->slot) % SPG_WINDOWS_SLOTS;
+		const struct spg_maintenance_range *b = &better->best[i];
+		unsigned behind = (range->slot + SPG_MAINTENANCE_SLOTS - b->slot) %
+		                  SPG_MAINTENANCE_SLOTS;
 
 		if (behind + range->n_slots <= b->n_slots)
 			return true;
@@ -514,18 +521,19 @@ static bool is_part(
 	return false;
 }
 
-static void find_best(const struct spg_windows *w, struct spg_windows_result *ret)
+static void find_best(
+	const struct spg_maintenance *w, struct spg_maintenance_result *ret)
 {
-	struct spg_windows_range ranges[SPG_WINDOWS_SLOTS];
+	struct spg_maintenance_range ranges[SPG_MAINTENANCE_SLOTS];
 	size_t n = 0;
 
-	for (unsigned s = 0; s < SPG_WINDOWS_SLOTS; s++) {
+	for (unsigned s = 0; s < SPG_MAINTENANCE_SLOTS; s++) {
 		ranges[n] = longest_from(w, s);
 		n += ranges[n].count.free > 0;
 	}
 	qsort(ranges, n, sizeof(ranges[0]), compare_ranges);
-	for (size_t i = 0; i < n && ret->n_best < SPG_WINDOWS_BEST; i++) {
-		struct spg_windows_range *range = &ranges[i];
+	for (size_t i = 0; i < n && ret->n_best < SPG_MAINTENANCE_BEST; i++) {
+		struct spg_maintenance_range *range = &ranges[i];
 
 		if (2 * range->count.free <= range->count.of &&
 			compare_shares(&range->count, &ranges[0].count) != 0)
@@ -537,7 +545,7 @@ static void find_best(const struct spg_windows *w, struct spg_windows_result *re
 	}
 }
 
-static void sum_up(struct spg_windows *w)
+static void sum_up(struct spg_maintenance *w)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		w->n_taken[i + 1] = w->n_taken[i] + !is_free(w, i);
@@ -545,9 +553,10 @@ static void sum_up(struct spg_windows *w)
 	}
 }
 
-void spg_windows_finish(struct spg_windows *w, struct spg_windows_result *ret)
+void spg_maintenance_finish(
+	struct spg_maintenance *w, struct spg_maintenance_result *ret)
 {
-	*ret = (struct spg_windows_result){.n_best = 0};
+	*ret = (struct spg_maintenance_result){.n_best = 0};
 	join_unseen(w);
 	for (size_t i = 0; i < w->n_unseen; i++) {
 		const struct stretch *s = &w->unseen[i];

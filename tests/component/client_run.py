@@ -16,7 +16,7 @@ from fake_daemon import FakeDaemon
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("SPGUARD_BUILD", os.path.join(ROOT, "build")))
 CLIENT = os.path.join(BUILD, "client", "spguard")
-COMMANDS = ["check", "who", "locks", "watch", "log", "windows", "installs", "verify", "sidestep",
+COMMANDS = ["check", "who", "locks", "watch", "log", "maintenance", "installs", "verify", "sidestep",
             "status", "doctor", "flush", "reload"]
 # Those that ask once when they are called without anything.
 ASKING = [c for c in COMMANDS if c not in ("watch", "sidestep")]

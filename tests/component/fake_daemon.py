@@ -297,7 +297,7 @@ DEFAULT = {
     "installs": {"installs": [install(4, "running", 3, 0), install(),
                               install(2, "clean", 12, 0, follows=1, by=None)]},
     "verify": {"verdict": "mixed", "products": [VERIFIED_MIXED]},
-    "windows": WINDOWS,
+    "maintenance": WINDOWS,
     "flush": {"flushed": True, "last_id": 4711},
     "reload": {"reloaded": True, "products": ["exchange55", "other"]},
     "subscribe": Then({"subscription": 1}, [

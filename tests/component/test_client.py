@@ -629,7 +629,7 @@ class Commands(unittest.TestCase):
             done = run(*args)
             self.assertEqual(done.code, 3)
             self.assertIn("spguard --help", done.err)
-        for command in "flush", "reload", "status", "doctor", "watch", "windows":
+        for command in "flush", "reload", "status", "doctor", "watch", "maintenance":
             self.assertEqual(run(command, "stray").code, 2)
 
 

@@ -427,7 +427,7 @@ class Terminal(unittest.TestCase):
             "who": {"files": [bad_file], "coverage": [lack]},
             "locks": {"locks": bad_file["locks"], "coverage": [lack]},
             "log": {"events": [bad_event, bad_gap], "more": True},
-            "windows": fake.windows(
+            "maintenance": fake.windows(
                 lambda day, hour: fake.count(0, 2, 0, (HOSTILE, 1)),
                 [dict(fake.count(1, 2, 0, (HOSTILE, 1)), day=1, **{"from": HOSTILE}, to=HOSTILE,
                       to_day=2)], title=HOSTILE, zone=HOSTILE),

@@ -89,7 +89,7 @@ class Offers:
 
     def test_products(self):
         with FakeDaemon(TWO) as daemon:
-            for command in "check", "who", "log", "windows", "run":
+            for command in "check", "who", "log", "maintenance", "run":
                 self.assertEqual(
                     self.offers(f"spguard --socket {daemon.path} {command} --product "),
                     {"exchange55", "shop.2"})

@@ -496,7 +496,7 @@ class TimelineTest(PageTest):
 class WeekTest(PageTest):
     def test_map_and_list(self):
         server, page = self.visit("idle")
-        answer = server.world.answer("windows", {"for": "1800", "days": "14"})
+        answer = server.world.answer("maintenance", {"for": "1800", "days": "14"})
         cells = page.eval("""[...document.querySelectorAll('.week td[data-level]')].map((td) =>
             [+td.dataset.day, +td.dataset.hour, +td.dataset.free, +td.dataset.of,
              td.getAttribute("aria-label")])""")

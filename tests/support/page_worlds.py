@@ -200,7 +200,7 @@ class World:
                          "next": install.get("next", [])})
         return {"installs": rows[:int(params.get("limit", 20))]}
 
-    def answer_windows(self, params):
+    def answer_maintenance(self, params):
         """Counted as the daemon does it, hour by hour."""
         product, length = self.product(params.get("product")), float(params.get("for", 1800))
         days, now = int(params.get("days", 14)), self.clock()

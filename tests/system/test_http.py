@@ -83,7 +83,7 @@ class HttpTest(SystemTest):
         daemon.run("flush")
         begun = client.json("/api/log?kinds=use-begin&kinds=use-end&limit=5")["events"]
         self.assertEqual({e["kind"] for e in begun}, {"use-begin"})
-        self.assertEqual(len(client.json("/api/windows?product=app&days=1&utc=1")["slots"]),
+        self.assertEqual(len(client.json("/api/maintenance?product=app&days=1&utc=1")["slots"]),
                          168)
         self.assertEqual(client.json("/api/installs")["installs"], [])
 
@@ -121,8 +121,8 @@ class HttpTest(SystemTest):
                 ("/api/events?product=zz", 404, "no such product"),
                 ("/api/log?limit=many", 400, "whole number"),
                 ("/api/log?limit=99999999999999999999", 400, "whole number"),
-                ("/api/windows?product=app&for=1e999", 400, "must be a number"),
-                ("/api/windows?product=app&for=nan", 400, "must be a number"),
+                ("/api/maintenance?product=app&for=1e999", 400, "must be a number"),
+                ("/api/maintenance?product=app&for=nan", 400, "must be a number"),
                 ("/api/check?colour=red", 400, "no parameter"),
                 ("/api/check?product=%ff%fe", 400, "not UTF-8"),
                 ("/api/check?wait=5", 400, "nothing waits"),
@@ -221,7 +221,7 @@ class HttpTest(SystemTest):
         stream.close()
         daemon.run("flush")
         for path in ("/api/check", "/api/who", "/api/locks", "/api/log", "/api/status",
-                     "/api/installs", "/api/windows?product=app", "/api/timeline", "/metrics"):
+                     "/api/installs", "/api/maintenance?product=app", "/api/timeline", "/metrics"):
             with self.subTest(path=path):
                 self.assertEqual(self.leaks(client.get(path)[2], holder), [])
         self.assertEqual(self.leaks(seen, holder), [])
@@ -403,7 +403,7 @@ class HttpTest(SystemTest):
 
     def test_a_client_that_goes_before_its_answer(self):
         daemon, client = self.web_daemon()
-        for path in ("/api/check", "/metrics", "/api/log", "/api/windows?product=app"):
+        for path in ("/api/check", "/metrics", "/api/log", "/api/maintenance?product=app"):
             for _ in range(20):
                 connection = client.connection()
                 connection.request("GET", path)

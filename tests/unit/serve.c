@@ -166,19 +166,19 @@ static const struct {
 	{ASK("log"), GIVES("{\"events\":[{\"id\":7,\"kind\":\"gap\",\"path\":null,"
 			   "\"gap\":{\"reason\":\"overflow\"}}],\"more\":true}")},
 	{ASK("flush"), GIVES("{\"flushed\":true,\"last_id\":41}")},
-	{ASK_WITH("windows", "{\"product\":\"tools\",\"utc\":true,\"for\":5400,"
-			     "\"days\":7}"),
+	{ASK_WITH("maintenance", "{\"product\":\"tools\",\"utc\":true,\"for\":5400,"
+				 "\"days\":7}"),
 		GIVES("{\"product\":\"tools\",\"for\":5400.0,"
 		      "\"days\":7,\"zone\":\"UTC\",\"unseen_s\":86400.0}")},
-	{ASK("windows"), FAILS(-32602, "this is about one product: name it",
-				 "the products are: exchange55, tools")},
-	{ASK_WITH("windows", "{\"product\":\"x\"}"),
+	{ASK("maintenance"), FAILS(-32602, "this is about one product: name it",
+				     "the products are: exchange55, tools")},
+	{ASK_WITH("maintenance", "{\"product\":\"x\"}"),
 		FAILS(-32002, "there is no product \\\"x\\\"",
 			"the products are: exchange55, tools")},
-	{ASK_WITH("windows", "{\"product\":\"tools\",\"for\":0.5}"),
+	{ASK_WITH("maintenance", "{\"product\":\"tools\",\"for\":0.5}"),
 		FAILS_WITH(-32602, "parameter \\\"for\\\" must be a number from 1 to "
 				   "604800")},
-	{ASK_WITH("windows", "{\"product\":\"tools\",\"days\":367}"),
+	{ASK_WITH("maintenance", "{\"product\":\"tools\",\"days\":367}"),
 		FAILS_WITH(-32602, "parameter \\\"days\\\" must be a whole number "
 				   "from 1 to 366")},
 	/* the rest */
@@ -457,7 +457,7 @@ START_TEST(windows)
 	world.fake->n_products = 1;
 	world_start(&world);
 	client_connect(&client, &world);
-	client_send(&client, ASK("windows") "\n");
+	client_send(&client, ASK("maintenance") "\n");
 	answer = client_json(&client);
 	check_matches(answer, GIVES("{\"product\":\"exchange55\",\"for\":1800.0,"
 				    "\"days\":14,\"unseen_s\":86400.0}"));
@@ -488,12 +488,12 @@ START_TEST(windows)
 	ck_assert_ptr_nonnull(json_object_get(row, "to_day"));
 	json_decref(answer);
 	world.fake->store_result = SPG_ERR_FULL;
-	client_expect(&client, ASK("windows"),
+	client_expect(&client, ASK("maintenance"),
 		FAILS_WITH(-32603, "history is stopped: the disk is full"));
 	/* Who has gone gets no answer, and nothing is left of his question. */
 	world.fake->store_result = 0;
 	world.fake->hold_store = true;
-	client_send(&client, ASK("windows") "\n");
+	client_send(&client, ASK("maintenance") "\n");
 	world_spin(&world);
 	client_close(&client);
 	world_spin(&world);

@@ -20,7 +20,7 @@
 
 static const char paths_hint[] = "there are / (the page), /healthz, /metrics, "
 				 "/api/events, and /api/ with check, status, "
-				 "who, locks, log, windows, timeline, installs";
+				 "who, locks, log, maintenance, timeline, installs";
 
 static struct spg_http_request *request_of(struct spg_asker *asker)
 {

@@ -22,11 +22,11 @@
 
 struct asked {
 	struct spg_product *product;
-	struct spg_windows_question question;
+	struct spg_maintenance_question question;
 	int64_t days;
 	bool utc;
-	struct spg_windows *windows; /* made on the writer's thread */
-	struct spg_windows_result result;
+	struct spg_maintenance *windows; /* made on the writer's thread */
+	struct spg_maintenance_result result;
 };
 
 static int64_t local_offset_s(int64_t at_s)
@@ -48,7 +48,7 @@ static int64_t utc_offset_s(int64_t at_s)
 static bool is_ready(struct asked *asked)
 {
 	if (!asked->windows)
-		asked->windows = spg_windows_create(&asked->question);
+		asked->windows = spg_maintenance_create(&asked->question);
 	return asked->windows != NULL;
 }
 
@@ -60,8 +60,8 @@ static int on_interval(void *data, const struct spg_store_interval *interval)
 		return 0;
 	if (!is_ready(asked))
 		return SPG_ERR_NOMEM;
-	return spg_windows_add_use(asked->windows, interval->from_ns, interval->to_ns,
-		interval->name, interval->unit);
+	return spg_maintenance_add_use(asked->windows, interval->from_ns,
+		interval->to_ns, interval->name, interval->unit);
 }
 
 static int on_unseen(void *data, int64_t from_ns, int64_t to_ns, int reason)
@@ -71,7 +71,7 @@ static int on_unseen(void *data, int64_t from_ns, int64_t to_ns, int reason)
 	(void)reason;
 	if (!is_ready(asked))
 		return SPG_ERR_NOMEM;
-	return spg_windows_add_unseen(asked->windows, from_ns, to_ns);
+	return spg_maintenance_add_unseen(asked->windows, from_ns, to_ns);
 }
 
 static int on_end(void *data)
@@ -80,19 +80,19 @@ static int on_end(void *data)
 
 	if (!is_ready(asked))
 		return SPG_ERR_NOMEM;
-	spg_windows_finish(asked->windows, &asked->result);
+	spg_maintenance_finish(asked->windows, &asked->result);
 	return 0;
 }
 
 /* ---- loop thread ---- */
 
-static json_t *render_breakers(const struct spg_windows_count *count)
+static json_t *render_breakers(const struct spg_maintenance_count *count)
 {
 	json_t *out = json_array();
 	int r = 0;
 
 	for (size_t i = 0; i < count->n_breakers; i++) {
-		const struct spg_windows_breaker *b = &count->breakers[i];
+		const struct spg_maintenance_breaker *b = &count->breakers[i];
 		json_t *row = json_object();
 
 		r |= json_object_set_new(row, "name", spg_render_text(b->name));
@@ -103,7 +103,7 @@ static json_t *render_breakers(const struct spg_windows_count *count)
 	return spg_render_done(out, r);
 }
 
-static int add_count(json_t *out, const struct spg_windows_count *count)
+static int add_count(json_t *out, const struct spg_maintenance_count *count)
 {
 	int r = json_object_set_new(out, "free", json_integer(count->free));
 
@@ -113,12 +113,12 @@ static int add_count(json_t *out, const struct spg_windows_count *count)
 	return r;
 }
 
-static json_t *render_slots(const struct spg_windows_result *result)
+static json_t *render_slots(const struct spg_maintenance_result *result)
 {
 	json_t *out = json_array();
 	int r = 0;
 
-	for (int i = 0; i < SPG_WINDOWS_SLOTS; i++) {
+	for (int i = 0; i < SPG_MAINTENANCE_SLOTS; i++) {
 		json_t *slot = json_object();
 
 		r |= json_object_set_new(slot, "day", json_integer(i / 24));
@@ -139,13 +139,13 @@ static json_t *render_clock(int64_t s)
 	return json_sprintf("%02d:%02d", hour, minute);
 }
 
-static json_t *render_best(const struct spg_windows_result *result)
+static json_t *render_best(const struct spg_maintenance_result *result)
 {
 	json_t *out = json_array();
 	int r = 0;
 
 	for (size_t i = 0; i < result->n_best; i++) {
-		const struct spg_windows_range *range = &result->best[i];
+		const struct spg_maintenance_range *range = &result->best[i];
 		int64_t from_s = (int64_t)range->slot * 3600;
 		int64_t to_s = from_s + range->length_s;
 		json_t *row = json_object();
@@ -173,7 +173,7 @@ static json_t *render_zone(const struct asked *asked)
 
 static json_t *render(const struct asked *asked)
 {
-	const struct spg_windows_question *q = &asked->question;
+	const struct spg_maintenance_question *q = &asked->question;
 	json_t *out = json_object();
 	int r = 0;
 
@@ -206,7 +206,7 @@ static void release(void *data)
 {
 	struct asked *asked = data;
 
-	spg_windows_destroy(asked->windows);
+	spg_maintenance_destroy(asked->windows);
 	spg_product_unref(asked->product);
 	free(asked);
 }
@@ -218,7 +218,7 @@ static double number(const json_t *params, const char *name, double otherwise)
 	return json_is_number(value) ? json_number_value(value) : otherwise;
 }
 
-void spg_method_windows(struct spg_call *call, const json_t *params)
+void spg_method_maintenance(struct spg_call *call, const json_t *params)
 {
 	struct spg_product *product = spg_params_one_product(call, params);
 	struct spg_store_intervals_question question = {
@@ -228,7 +228,7 @@ void spg_method_windows(struct spg_call *call, const json_t *params)
 		.on_end = on_end,
 		.release = release,
 	};
-	struct spg_windows_question *q;
+	struct spg_maintenance_question *q;
 	struct asked *asked;
 
 	if (!product)

@@ -122,7 +122,7 @@ static const struct spg_param unsubscribe_params[] = {
 		"number that subscribe gave"},
 };
 
-static const struct spg_param windows_params[] = {
+static const struct spg_param maintenance_params[] = {
 	{"product", SPG_PARAM_TEXT, false, 0, 0,
 		"name of a product; needed when there are several"},
 	{"for", SPG_PARAM_NUMBER, false, 1, WINDOW_MAX_S,
@@ -189,7 +189,7 @@ static const struct spg_method methods[] = {
 		"Be told of events and verdicts on this connection.", "subscription"},
 	{"unsubscribe", spg_method_unsubscribe, PARAMS(unsubscribe_params), 0,
 		"End a subscription of this connection.", "an empty object"},
-	{"windows", spg_method_windows, PARAMS(windows_params), OVER_HTTP,
+	{"maintenance", spg_method_maintenance, PARAMS(maintenance_params), OVER_HTTP,
 		"When in the week the files were free for so long, how often, and who "
 		"broke it.",
 		"slots: for each weekday and hour of how many windows were free; best; "

@@ -131,7 +131,7 @@ void spg_method_sidestep_undo(struct spg_call *call, const json_t *params);
 void spg_method_sidestep_list(struct spg_call *call, const json_t *params);
 void spg_method_sidestep_clean(struct spg_call *call, const json_t *params);
 void spg_method_metrics(struct spg_call *call, const json_t *params);
-void spg_method_windows(struct spg_call *call, const json_t *params);
+void spg_method_maintenance(struct spg_call *call, const json_t *params);
 void spg_method_hold_begin(struct spg_call *call, const json_t *params);
 void spg_method_hold_renew(struct spg_call *call, const json_t *params);
 void spg_method_hold_end(struct spg_call *call, const json_t *params);

@@ -5,7 +5,7 @@
  * proxy the page may be in a folder.
  */
 
-const TIMEOUTS = {check: 8 * SECOND, windows: 120 * SECOND, timeline: 60 * SECOND};
+const TIMEOUTS = {check: 8 * SECOND, maintenance: 120 * SECOND, timeline: 60 * SECOND};
 
 class ApiError extends Error {
 	/* @reached: somebody answered, if only with an error. */

@@ -72,7 +72,7 @@ class Week {
 			return;
 		this.body.setAttribute("aria-busy", "true");
 		try {
-			const answer = await ask("windows", {product: this.product,
+			const answer = await ask("maintenance", {product: this.product,
 				for: this.length.value, days: this.days.value});
 
 			if (number === this.number)

@@ -50,44 +50,45 @@ static void set_zone(const char *zone)
 	tzset();
 }
 
-static struct spg_windows *windows(const char *since, const char *until, int64_t length)
+static struct spg_maintenance *windows(
+	const char *since, const char *until, int64_t length)
 {
-	struct spg_windows_question question = {
+	struct spg_maintenance_question question = {
 		local(since), local(until), length, offset_of_zone};
-	struct spg_windows *w = spg_windows_create(&question);
+	struct spg_maintenance *w = spg_maintenance_create(&question);
 
 	ck_assert_ptr_nonnull(w);
 	return w;
 }
 
 static void use(
-	struct spg_windows *w, const char *from, const char *to, const char *name)
+	struct spg_maintenance *w, const char *from, const char *to, const char *name)
 {
-	ck_assert_int_eq(spg_windows_add_use(w, local(from), local(to), name,
+	ck_assert_int_eq(spg_maintenance_add_use(w, local(from), local(to), name,
 				 name ? "x.service" : NULL),
 		0);
 }
 
-static void unseen(struct spg_windows *w, const char *from, const char *to)
+static void unseen(struct spg_maintenance *w, const char *from, const char *to)
 {
-	ck_assert_int_eq(spg_windows_add_unseen(w, local(from), local(to)), 0);
+	ck_assert_int_eq(spg_maintenance_add_unseen(w, local(from), local(to)), 0);
 }
 
-static struct spg_windows_result *finish(struct spg_windows *w)
+static struct spg_maintenance_result *finish(struct spg_maintenance *w)
 {
-	static struct spg_windows_result result;
+	static struct spg_maintenance_result result;
 
-	spg_windows_finish(w, &result);
-	for (int i = 0; i < SPG_WINDOWS_SLOTS; i++)
+	spg_maintenance_finish(w, &result);
+	for (int i = 0; i < SPG_MAINTENANCE_SLOTS; i++)
 		ck_assert_uint_le(result.slots[i].free + result.slots[i].unseen,
 			result.slots[i].of);
 	return &result;
 }
 
 /* "FREE/OF" of a slot, and "+UNSEEN" if there are such, and who broke it. */
-static const char *slot(const struct spg_windows_result *result, int day, int hour)
+static const char *slot(const struct spg_maintenance_result *result, int day, int hour)
 {
-	const struct spg_windows_count *s = &result->slots[day * 24 + hour];
+	const struct spg_maintenance_count *s = &result->slots[day * 24 + hour];
 	static char text[256];
 	int n = snprintf(text, sizeof(text), "%u/%u", s->free, s->of);
 
@@ -101,14 +102,14 @@ static const char *slot(const struct spg_windows_result *result, int day, int ho
 }
 
 /* "SLOT LENGTH FREE/OF; ..." of the best, day and hour as 6:02, in minutes. */
-static const char *best(const struct spg_windows_result *result)
+static const char *best(const struct spg_maintenance_result *result)
 {
 	static char text[1024];
 	int n = 0;
 
 	text[0] = '\0';
 	for (size_t i = 0; i < result->n_best; i++) {
-		const struct spg_windows_range *r = &result->best[i];
+		const struct spg_maintenance_range *r = &result->best[i];
 
 		n += snprintf(text + n, sizeof(text) - (size_t)n,
 			"%s%u:%02u %lldm %u/%u", i ? "; " : "", r->slot / 24,
@@ -143,8 +144,8 @@ static const struct {
 
 START_TEST(an_interval_at_a_boundary)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-23 00:00", "2026-11-23 06:00", HOUR / 2);
@@ -155,14 +156,14 @@ START_TEST(an_interval_at_a_boundary)
 	/* The last window begins at 05:00: one at 06:00 would reach out. */
 	ck_assert_uint_eq(result->slots[5].of, 1);
 	ck_assert_uint_eq(result->slots[6].of, 0);
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 START_TEST(two_weeks)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-09 00:00", "2026-11-23 01:00", HOUR);
@@ -181,15 +182,15 @@ START_TEST(two_weeks)
 	ck_assert_uint_eq(result->best[0].count.n_breakers, 0);
 	ck_assert_str_eq(result->slots[0].breakers[0].unit, "x.service");
 	ck_assert_int_eq(result->unseen_ns, 0);
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 /* Neighbours free in different weeks are not free together. */
 START_TEST(neighbours_of_different_weeks)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-09 00:00", "2026-11-23 01:00", HOUR);
@@ -200,15 +201,15 @@ START_TEST(neighbours_of_different_weeks)
 	ck_assert_str_eq(best(result), "6:02 60m 1/2; 6:03 60m 1/2");
 	ck_assert_str_eq(result->best[0].count.breakers[0].name, "a");
 	ck_assert_uint_eq(result->best[0].count.breakers[0].times, 1);
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 /* Short windows are one range only if the rest of the hour is free, too. */
 START_TEST(the_rest_of_the_hour)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-23 00:00", "2026-11-24 00:00", HOUR / 2);
@@ -217,14 +218,14 @@ START_TEST(the_rest_of_the_hour)
 	use(w, "2026-11-23 05:00", "2026-11-24 00:00", "a");
 	result = finish(w);
 	ck_assert_str_eq(best(result), "0:02 90m 1/1; 0:04 60m 1/1");
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 START_TEST(across_midnight_and_the_week)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-12 12:00", "2026-11-26 14:00", 2 * HOUR);
@@ -233,14 +234,14 @@ START_TEST(across_midnight_and_the_week)
 	use(w, "2026-11-23 03:00", "2026-11-30 00:00", "a");
 	result = finish(w);
 	ck_assert_str_eq(best(result), "6:22 300m 2/2");
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 START_TEST(longer_than_a_day)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-06 18:00", "2026-11-21 00:00", 30 * HOUR);
@@ -253,45 +254,45 @@ START_TEST(longer_than_a_day)
 	ck_assert_str_eq(slot(result, SAT, 8), "2/2");
 	ck_assert_str_eq(slot(result, SAT, 9), "1/2 b:1");
 	ck_assert_str_eq(slot(result, SAT, 13), "0/2 a:1 b:1");
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 START_TEST(one_week_and_never)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-16 00:00", "2026-11-23 00:30", HOUR / 2);
 	use(w, "2026-11-16 00:00", "2026-11-24 00:00", NULL);
 	result = finish(w);
 	ck_assert_uint_eq(result->n_best, 0);
-	for (int i = 1; i < SPG_WINDOWS_SLOTS; i++)
+	for (int i = 1; i < SPG_MAINTENANCE_SLOTS; i++)
 		ck_assert_str_eq(slot(result, i / 24, i % 24), "0/1 ?:1");
 	ck_assert_str_eq(slot(result, MON, 0), "0/2 ?:2");
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 START_TEST(always)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-08 15:20", "2026-11-22 16:20", HOUR);
 	result = finish(w);
 	ck_assert_str_eq(best(result), "6:16 10080m 2/2");
-	ck_assert_uint_eq(result->best[0].n_slots, SPG_WINDOWS_SLOTS);
-	spg_windows_destroy(w);
+	ck_assert_uint_eq(result->best[0].n_slots, SPG_MAINTENANCE_SLOTS);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 START_TEST(a_gap_over_everything)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-09 00:00", "2026-11-23 00:00", HOUR);
@@ -303,14 +304,14 @@ START_TEST(a_gap_over_everything)
 	ck_assert_str_eq(slot(result, MON, 2), "0/2+2");
 	ck_assert_str_eq(slot(result, TUE, 2), "0/2+1 a:1");
 	ck_assert_int_eq(result->unseen_ns, 14 * DAY);
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 START_TEST(a_gap_is_not_free)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-11-16 00:00", "2026-11-17 00:00", HOUR);
@@ -324,15 +325,15 @@ START_TEST(a_gap_is_not_free)
 	ck_assert_str_eq(best(result), "0:04 360m 1/1; 0:11 120m 1/1; 0:02 60m 1/1; "
 				       "0:23 60m 1/1");
 	ck_assert_int_eq(result->unseen_ns, 2 * SPG_NS_PER_S);
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 /* On 2026-03-29 there is no 02:00; windows are of real time. */
 START_TEST(clocks_go_forward)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-03-16 00:00", "2026-03-30 00:00", HOUR);
@@ -344,7 +345,7 @@ START_TEST(clocks_go_forward)
 	ck_assert_uint_eq(result->slots[SUN * 24 + 2].of, 1);
 	ck_assert_uint_eq(result->slots[SUN * 24 + 3].of, 2);
 	ck_assert_str_eq(best(result), "6:00 300m 2/2");
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 
 	/* 01:00 to 04:00 are two hours there. */
 	w = windows("2026-03-29 00:00", "2026-03-29 12:00", 2 * HOUR);
@@ -352,7 +353,7 @@ START_TEST(clocks_go_forward)
 	result = finish(w);
 	ck_assert_str_eq(slot(result, SUN, 1), "1/1");
 	ck_assert_str_eq(slot(result, SUN, 3), "0/1 a:1");
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
@@ -360,28 +361,28 @@ END_TEST
 START_TEST(clocks_go_back)
 {
 	int64_t second = local("2026-10-25T01:00:00Z");
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone(BERLIN);
 	w = windows("2026-10-25 00:00", "2026-10-25 12:00", HOUR / 2);
 	ck_assert_int_eq(
-		spg_windows_add_use(w, second, second + HOUR / 4, "a", NULL), 0);
+		spg_maintenance_add_use(w, second, second + HOUR / 4, "a", NULL), 0);
 	result = finish(w);
 	ck_assert_str_eq(slot(result, SUN, 1), "1/1");
 	/* The first one is free, and one range ends with its hour. */
 	ck_assert_str_eq(slot(result, SUN, 2), "1/1");
 	ck_assert_str_eq(slot(result, SUN, 3), "1/1");
 	ck_assert_str_eq(best(result), "6:03 540m 1/1; 6:00 150m 1/1");
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 /* Half an hour off UTC, with rules of its own for half an hour more. */
 START_TEST(odd_zone)
 {
-	struct spg_windows *w;
-	struct spg_windows_result *result;
+	struct spg_maintenance *w;
+	struct spg_maintenance_result *result;
 
 	set_zone("LHST-10:30LHDT-11,M10.1.0,M4.1.0");
 	w = windows("2026-03-30 00:00", "2026-04-13 01:00", HOUR);
@@ -389,25 +390,25 @@ START_TEST(odd_zone)
 	use(w, "2026-04-07 10:00", "2026-05-01 00:00", "a");
 	result = finish(w);
 	ck_assert_str_eq(slot(result, TUE, 9), "1/2 a:1");
-	for (int i = 1; i < SPG_WINDOWS_SLOTS; i++)
+	for (int i = 1; i < SPG_MAINTENANCE_SLOTS; i++)
 		ck_assert_uint_eq(result->slots[i].of, 2);
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 START_TEST(the_worst_five)
 {
-	struct spg_windows_question question = {0, 15 * DAY, HOUR, utc_offset};
-	struct spg_windows *w = spg_windows_create(&question);
-	struct spg_windows_result *result;
+	struct spg_maintenance_question question = {0, 15 * DAY, HOUR, utc_offset};
+	struct spg_maintenance *w = spg_maintenance_create(&question);
+	struct spg_maintenance_result *result;
 
 	/* Six programs on the first Thursday, three of them on the second. */
 	for (int i = 0; i < 6; i++) {
 		char name[2] = {(char)('a' + i), '\0'};
 		int64_t second = i % 2 ? 7 * DAY : 0;
 
-		ck_assert_int_eq(spg_windows_add_use(w, 0, 1, name, "one"), 0);
-		ck_assert_int_eq(spg_windows_add_use(w, second, second + 1, name,
+		ck_assert_int_eq(spg_maintenance_add_use(w, 0, 1, name, "one"), 0);
+		ck_assert_int_eq(spg_maintenance_add_use(w, second, second + 1, name,
 					 i == 1 ? "two" : "one"),
 			0);
 	}
@@ -415,29 +416,30 @@ START_TEST(the_worst_five)
 	ck_assert_str_eq(slot(result, THU, 0), "1/3 b:2 d:2 f:2 a:1 c:1");
 	ck_assert_ptr_null(result->slots[THU * 24].breakers[0].unit);
 	ck_assert_str_eq(result->slots[THU * 24].breakers[1].unit, "one");
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 /* Names and gaps without end take bounded memory, and are not forgotten. */
 START_TEST(too_many)
 {
-	struct spg_windows_question question = {0, 8 * DAY, HOUR, utc_offset};
-	struct spg_windows *w = spg_windows_create(&question);
-	struct spg_windows_result *result;
-	int64_t n = 3 * SPG_WINDOWS_UNSEEN_MAX, step = 7 * DAY / n;
+	struct spg_maintenance_question question = {0, 8 * DAY, HOUR, utc_offset};
+	struct spg_maintenance *w = spg_maintenance_create(&question);
+	struct spg_maintenance_result *result;
+	int64_t n = 3 * SPG_MAINTENANCE_UNSEEN_MAX, step = 7 * DAY / n;
 
-	for (int i = 0; i < 2 * SPG_WINDOWS_WHO_MAX; i++) {
+	for (int i = 0; i < 2 * SPG_MAINTENANCE_WHO_MAX; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "%d", i);
-		ck_assert_int_eq(spg_windows_add_use(w, i < 1000 ? 0 : DAY,
+		ck_assert_int_eq(spg_maintenance_add_use(w, i < 1000 ? 0 : DAY,
 					 i < 1000 ? 1 : DAY + 1, name, NULL),
 			0);
 	}
 	for (int64_t i = 0; i < n; i++)
 		ck_assert_int_eq(
-			spg_windows_add_unseen(w, i * step, i * step + step / 10), 0);
+			spg_maintenance_add_unseen(w, i * step, i * step + step / 10),
+			0);
 	result = finish(w);
 	ck_assert_str_eq(slot(result, FRI, 0), "0/1 others:1");
 	ck_assert_int_ge(result->unseen_ns, n * (step / 10));
@@ -445,30 +447,30 @@ START_TEST(too_many)
 	/* All of the first seven days is pierced. */
 	ck_assert_uint_eq(result->slots[WED * 24 + 23].unseen, 1);
 	ck_assert_str_eq(slot(result, THU, 12), "1/2+1");
-	spg_windows_destroy(w);
+	spg_maintenance_destroy(w);
 }
 END_TEST
 
 /* A period too short for any window. */
 START_TEST(nothing_to_say)
 {
-	struct spg_windows_question question = {HOUR, HOUR + 10, HOUR, utc_offset};
-	struct spg_windows *w = spg_windows_create(&question);
-	struct spg_windows_result *result;
+	struct spg_maintenance_question question = {HOUR, HOUR + 10, HOUR, utc_offset};
+	struct spg_maintenance *w = spg_maintenance_create(&question);
+	struct spg_maintenance_result *result;
 
-	ck_assert_int_eq(spg_windows_add_use(w, 0, DAY, "a", NULL), 0);
-	ck_assert_int_eq(spg_windows_add_unseen(w, 0, DAY), 0);
+	ck_assert_int_eq(spg_maintenance_add_use(w, 0, DAY, "a", NULL), 0);
+	ck_assert_int_eq(spg_maintenance_add_unseen(w, 0, DAY), 0);
 	result = finish(w);
 	ck_assert_uint_eq(result->n_best, 0);
 	ck_assert_int_eq(result->unseen_ns, 10);
-	spg_windows_destroy(w);
-	spg_windows_destroy(NULL);
+	spg_maintenance_destroy(w);
+	spg_maintenance_destroy(NULL);
 }
 END_TEST
 
 int main(void)
 {
-	TCase *tc = tcase_create("windows");
+	TCase *tc = tcase_create("maintenance");
 
 	spg_add_rows(tc, an_interval_at_a_boundary, edges);
 	tcase_add_test(tc, two_weeks);
@@ -486,5 +488,5 @@ int main(void)
 	tcase_add_test(tc, the_worst_five);
 	tcase_add_test(tc, too_many);
 	tcase_add_test(tc, nothing_to_say);
-	return spg_run_suite("windows", tc);
+	return spg_run_suite("maintenance", tc);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`windows`: what the daemon makes of a month of history that it did not see."""
+"""`maintenance`: what the daemon makes of a month of history that it did not see."""
 import datetime
 import os
 import sqlite3
@@ -9,7 +9,7 @@ import time
 from support import Product, SystemTest, main
 
 # Weekdays and hours are those of the daemon's zone. One without summer time, so that
-# the tests are the same all year; clocks that change are in tests/unit/windows.c.
+# the tests are the same all year; clocks that change are in tests/unit/maintenance.c.
 ZONE = "CET-1"
 DAY = datetime.timedelta(days=1)
 
@@ -101,7 +101,7 @@ class WindowsTest(SystemTest):
             yield name, self.dll, free_until, self.now
 
     def ask(self, daemon, *args):
-        code, answer = daemon.json("windows", "--days", "28", *args)
+        code, answer = daemon.json("maintenance", "--days", "28", *args)
         self.assertEqual(code, 0, answer)
         return answer
 
@@ -136,7 +136,7 @@ class WindowsTest(SystemTest):
         # Two hours fit as well, four do not.
         self.assertEqual(self.ask(daemon, "--for", "2h")["best"][0]["to"], "04:00")
         self.assertEqual(self.ask(daemon, "--for", "4h")["best"], [])
-        code, out, err = daemon.run("windows", "--for", "4h", "--days", "28")
+        code, out, err = daemon.run("maintenance", "--for", "4h", "--days", "28")
         self.assertEqual((code, err), (0, ""))
         self.assertIn("never free for 4h", out)
         self.assertIn("shopd", out)
@@ -147,7 +147,7 @@ class WindowsTest(SystemTest):
         self.assertEqual(best["zone"], "UTC")
         for row in best["best"]:
             self.assertIn(row["from"], ("00:00", "01:00"), self.show(best["best"]))
-        code, out, err = daemon.run("windows", "--for", "1h", "--days", "28", "--utc")
+        code, out, err = daemon.run("maintenance", "--for", "1h", "--days", "28", "--utc")
         self.assertEqual((code, err), (0, ""))
         self.assertIn("days and times are UTC", out)
 
@@ -171,17 +171,17 @@ class WindowsTest(SystemTest):
         self.assertEqual(answer["best"], [])
         self.assertEqual(sum(s["free"] for s in answer["slots"]), 0)
         self.assertGreater(answer["unseen_s"], 27.9 * 86400)
-        code, out, err = daemon.run("windows")
+        code, out, err = daemon.run("maintenance")
         self.assertEqual((code, err), (0, ""))
         self.assertIn("not watched for long enough", out)
         self.assertIn("Nobody watched", out)
 
     def test_which_product(self):
         daemon = self.daemon(Product("app", self.bin), Product("tools", self.directory("t")))
-        code, out, err = daemon.run("windows")
+        code, out, err = daemon.run("maintenance")
         self.assertEqual((code, out), (1, ""))
         self.assertIn("app, tools", err)
-        code, answer = daemon.json("windows", "--product", "tools")
+        code, answer = daemon.json("maintenance", "--product", "tools")
         self.assertEqual((code, answer["product"]), (0, "tools"))
 
 
