@@ -23,55 +23,37 @@ static int64_t count_state(const json_t *answer, const char *state)
 	return n;
 }
 
-static bool begins_with(const char *text, const char *with)
+static bool is_installing(const json_t *answer)
 {
-	return strncmp(text, with, strlen(with)) == 0;
+	return spg_notes_have(spg_json_list(answer, "reasons"), SPG_REASON_INSTALLING);
 }
 
-/* What a reason is about, besides users of files. Its words are the daemon's. */
-enum about { ABOUT_USE, ABOUT_INSTALLING, ABOUT_UNREAD, ABOUT_ASIDE, ABOUT_MIXED };
-
-static enum about about_what(const char *reason)
+/* True when @answer has a reason of one of the @n @kinds. */
+static bool has_reason(const json_t *answer, const enum spg_note_kind *kinds, size_t n)
 {
-	const char *pid = strstr(reason, " (pid ");
-
-	if (begins_with(reason, "an install is running"))
-		return ABOUT_INSTALLING;
-	if (begins_with(reason, "could not read ") ||
-		begins_with(reason, "the last install could not be verified"))
-		return ABOUT_UNREAD;
-	if (strstr(reason, " is renamed to "))
-		return ABOUT_ASIDE;
-	/* "x.dll is mapped by perfmon (pid 2113)" */
-	if (pid && pid[strcspn(pid, ")")] == ')' && !pid[strcspn(pid, ")") + 1] &&
-		strstr(reason, " by "))
-		return ABOUT_USE;
-	return ABOUT_MIXED;
-}
-
-static bool has_reason(const json_t *answer, enum about about)
-{
-	size_t i;
-	json_t *reason;
-
-	json_array_foreach (spg_json_list(answer, "reasons"), i, reason)
-		if (json_is_string(reason) &&
-			about_what(json_string_value(reason)) == about)
+	for (size_t i = 0; i < n; i++)
+		if (spg_notes_have(spg_json_list(answer, "reasons"), kinds[i]))
 			return true;
 	return false;
 }
 
-static bool is_installing(const json_t *answer)
-{
-	return has_reason(answer, ABOUT_INSTALLING);
-}
+#define HAS_REASON(answer, kinds)                                                      \
+	has_reason(answer, kinds, sizeof(kinds) / sizeof((kinds)[0]))
+
+static const enum spg_note_kind about_mixed[] = {SPG_REASON_NOT_REPLACED,
+	SPG_REASON_NOT_PAYLOAD, SPG_REASON_MISFIT, SPG_REASON_KEPT, SPG_REASON_OTHER};
+static const enum spg_note_kind about_unread[] = {SPG_REASON_UNREADABLE,
+	SPG_REASON_HOLDERS_LOST, SPG_REASON_PAST_LOST, SPG_REASON_PRODUCT_GONE,
+	SPG_REASON_UNVERIFIED};
+static const enum spg_note_kind about_aside[] = {
+	SPG_REASON_NOT_WRITTEN_YET, SPG_REASON_SIDESTEP_UNSURE};
 
 /* Nobody holds anything, and yet: what it is about. */
 static void put_attention(struct spg_buf *line, const json_t *answer)
 {
-	bool mixed = has_reason(answer, ABOUT_MIXED);
-	bool unread = !mixed && has_reason(answer, ABOUT_UNREAD);
-	bool missing = has_reason(answer, ABOUT_ASIDE);
+	bool mixed = HAS_REASON(answer, about_mixed);
+	bool unread = !mixed && HAS_REASON(answer, about_unread);
+	bool missing = HAS_REASON(answer, about_aside);
 	bool aside = missing || count_state(answer, "sidestepped") > 0;
 
 	if (mixed)
@@ -218,46 +200,6 @@ static void tell_names(struct spg_output *out, const json_t *answer, const char 
 	spg_buf_finish(&line);
 }
 
-static bool list_has(const json_t *array, const char *text)
-{
-	size_t i;
-	json_t *value;
-
-	json_array_foreach (array, i, value)
-		if (json_is_string(value) &&
-			strcmp(json_string_value(value), text) == 0)
-			return true;
-	return false;
-}
-
-/* True when a row of @coverage says what @text says. */
-static bool coverage_says(const json_t *coverage, const char *text)
-{
-	size_t i;
-	json_t *lack;
-
-	json_array_foreach (coverage, i, lack) {
-		const char *why = spg_json_text(lack, "why");
-		const char *remedy = spg_json_text(lack, "remedy");
-
-		if (remedy && strcmp(remedy, text) == 0)
-			return true;
-		if (why && strncmp(text, "could not look at ", 18) == 0 &&
-			strstr(text, why))
-			return true;
-	}
-	return false;
-}
-
-/* "and 12 more reasons": of those that the table of files has. */
-static bool is_count(const char *reason)
-{
-	size_t digits =
-		begins_with(reason, "and ") ? strspn(reason + 4, "0123456789") : 0;
-
-	return digits > 0 && strcmp(reason + 4 + digits, " more reasons") == 0;
-}
-
 /* Why it is not safe, as far as the table of files does not tell it. */
 static void tell_reasons(struct spg_output *out, const json_t *answer)
 {
@@ -270,12 +212,13 @@ static void tell_reasons(struct spg_output *out, const json_t *answer)
 	json_t *reason;
 
 	json_array_foreach (spg_json_list(answer, "reasons"), i, reason) {
-		const char *text = json_string_value(reason);
+		const char *text = spg_json_text(reason, "text");
 
-		if (!text || coverage_says(coverage, text))
+		if (!text || spg_note_is(reason, SPG_REASON_NOT_LOOKED_AT))
 			continue;
 		/* Users are in the table; what no process shows has its clue here. */
-		if (about_what(text) == ABOUT_USE || (blocked && is_count(text)))
+		if (spg_note_is(reason, SPG_REASON_IN_USE) ||
+			(blocked && spg_note_is(reason, SPG_REASON_MORE)))
 			continue;
 		if (!headed)
 			spg_output_raw(out, "\nWhy:\n");
@@ -287,6 +230,19 @@ static void tell_reasons(struct spg_output *out, const json_t *answer)
 			? "Could not be looked at:"
 			: "Could not be looked at (the verdict holds):",
 		coverage);
+}
+
+/* True when @text, as it is configured, is among the steps. */
+static bool is_advised(const json_t *next, const json_t *text)
+{
+	size_t i;
+	json_t *step;
+
+	json_array_foreach (next, i, step)
+		if (spg_note_is(step, SPG_STEP_ADVICE) &&
+			json_equal(json_object_get(step, "text"), text))
+			return true;
+	return false;
 }
 
 /* The advice for files, each once, with the names of its files. */
@@ -302,8 +258,8 @@ static void tell_advice(
 		const char *path = spg_json_text(file, "path");
 
 		advice = spg_json_text(file, "advice");
-		if (!advice || !path || list_has(next, advice) ||
-			!is_shown(file, false))
+		if (!advice || !path || !is_shown(file, false) ||
+			is_advised(next, json_object_get(file, "advice")))
 			continue;
 		list = json_object_get(names, advice);
 		if (!list) {
@@ -331,24 +287,27 @@ static void tell_again(struct spg_output *out, const struct spg_check_options *o
 	const json_t *answer)
 {
 	const char *product = spg_json_text(answer, "product");
-	struct spg_buf line = SPG_BUF_NULL;
+	bool blocked = strcmp(spg_json_text(answer, "verdict"), "blocked") == 0;
+	struct spg_buf command = SPG_BUF_NULL;
+	json_t *step;
 
-	spg_buf_puts(&line, "spguard check");
+	spg_buf_puts(&command, "spguard check");
 	if (options->product && product) {
-		spg_buf_puts(&line, " --product ");
-		spg_text_shell_quote(&line, product);
+		spg_buf_puts(&command, " --product ");
+		spg_text_shell_quote(&command, product);
 	}
 	if (options->payload || options->files) {
-		spg_buf_puts(&line, options->payload ? " --payload " : " --files ");
+		spg_buf_puts(&command, options->payload ? " --payload " : " --files ");
 		spg_text_shell_quote(
-			&line, options->payload ? options->payload : options->files);
+			&command, options->payload ? options->payload : options->files);
 	}
-	if (strcmp(spg_json_text(answer, "verdict"), "blocked") == 0)
-		spg_buf_puts(&line, " --wait   # asks again until it is safe");
-	else
-		spg_buf_puts(&line, "   # asks again");
-	spg_describe_step(out, spg_buf_text(&line));
-	spg_buf_finish(&line);
+	if (blocked)
+		spg_buf_puts(&command, " --wait");
+	step = spg_command_step(spg_buf_text(&command),
+		blocked ? "asks again until it is safe" : "asks again");
+	spg_describe_step(out, step);
+	json_decref(step);
+	spg_buf_finish(&command);
 }
 
 static void tell_next(struct spg_output *out, const struct spg_check_options *options,
@@ -365,12 +324,10 @@ static void tell_next(struct spg_output *out, const struct spg_check_options *op
 		return;
 	spg_output_raw(out, "\nWhat to do:\n");
 	json_array_foreach (next, i, step) {
-		const char *text = json_string_value(step);
-
-		if (!text || coverage_says(coverage, text))
+		if (spg_note_is(step, SPG_STEP_REMEDY))
 			continue;
-		asks_again = asks_again || strncmp(text, "spguard check", 13) == 0;
-		spg_describe_step(out, text);
+		asks_again = asks_again || spg_note_is(step, SPG_STEP_CHECK_AGAIN);
+		spg_describe_step(out, step);
 	}
 	tell_advice(out, answer, next);
 	if (spg_coverage_blinds(coverage) &&

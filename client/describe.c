@@ -102,23 +102,41 @@ void spg_describe_verdict(struct spg_output *out, const char *prefix,
 
 /* ---- what to do ---- */
 
-static bool is_command(const char *text)
+bool spg_note_is(const json_t *note, enum spg_note_kind kind)
 {
-	static const char *const programs[] = {"systemctl ", "kill ", "spguard ",
-		"mount ", "umount ", "loginctl ", "sysctl ", "usermod ", "/"};
+	const char *name = spg_json_text(note, "kind");
 
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
-		if (strncmp(text, programs[i], strlen(programs[i])) == 0)
+	return name && strcmp(name, spg_note_kind_name(kind)) == 0;
+}
+
+bool spg_notes_have(const json_t *notes, enum spg_note_kind kind)
+{
+	size_t i;
+	json_t *note;
+
+	json_array_foreach (notes, i, note)
+		if (spg_note_is(note, kind))
 			return true;
 	return false;
 }
 
-void spg_describe_step(struct spg_output *out, const char *text)
+json_t *spg_command_step(const char *command, const char *comment)
 {
-	if (!is_command(text)) {
+	return json_pack("{s:s, s:o}", "command", command, "text",
+		json_sprintf("%s   # %s", command, comment));
+}
+
+void spg_describe_step(struct spg_output *out, const json_t *step)
+{
+	const char *text = spg_json_text(step, "text");
+
+	if (!text)
+		return;
+	if (!spg_json_text(step, "command")) {
 		spg_output_wrap(out, "  ", 2, text);
 		return;
 	}
+	/* On a line of its own, never broken, so that it can be copied. */
 	spg_output_raw(out, "  ");
 	spg_output_text(out, SPG_STYLE_STRONG, text);
 	spg_output_raw(out, "\n");
@@ -132,8 +150,7 @@ void spg_describe_next(struct spg_output *out, const json_t *next)
 	if (json_array_size(next) > 0)
 		spg_output_raw(out, "\nWhat to do:\n");
 	json_array_foreach (next, i, step)
-		if (json_is_string(step))
-			spg_describe_step(out, json_string_value(step));
+		spg_describe_step(out, step);
 }
 
 void spg_describe_count(struct spg_buf *buf, int64_t n, const char *one)

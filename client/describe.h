@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "client/output.h"
+#include "common/note_kind.h"
 #include "common/table.h"
 
 /* ---- pieces of text ---- */
@@ -35,9 +36,18 @@ void spg_describe_verdict(struct spg_output *out, const char *prefix,
 /** The colour of a verdict, or of the outcome of an install. */
 const char *spg_describe_verdict_style(const char *verdict);
 
+/** True when @note, of "reasons" or "next", is of @kind. */
+bool spg_note_is(const json_t *note, enum spg_note_kind kind);
+
+/** True when one of @notes is. */
+bool spg_notes_have(const json_t *notes, enum spg_note_kind kind);
+
 /** Append what to do: a command on a line of its own, not wrapped, so that it can be
  * copied; else an indented paragraph. */
-void spg_describe_step(struct spg_output *out, const char *text);
+void spg_describe_step(struct spg_output *out, const json_t *step);
+
+/** A step that is @command, with a @comment. */
+json_t *spg_command_step(const char *command, const char *comment);
 
 /** Append "What to do:" and the steps in @next, if there are any. */
 void spg_describe_next(struct spg_output *out, const json_t *next);

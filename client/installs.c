@@ -125,20 +125,20 @@ static void tell_unmended(struct spg_output *out, const json_t *installs)
 
 	json_array_foreach (installs, i, install) {
 		const char *product = spg_json_text(install, "product");
-		struct spg_buf line = SPG_BUF_NULL;
+		char command[64];
 
 		if (!product || json_object_get(seen, product))
 			continue;
 		json_object_set_new(seen, product, json_true());
 		if (is_outcome(install, "clean"))
 			continue;
-		spg_buf_printf(&line, "spguard installs %lld   # ",
+		snprintf(command, sizeof(command), "spguard installs %lld",
 			(long long)spg_json_number(install, "id"));
-		spg_buf_puts(&line, is_outcome(install, "running")
-					    ? "what it has done so far"
-					    : "what is wrong, and what to do");
-		json_array_append_new(next, json_string(spg_buf_text(&line)));
-		spg_buf_finish(&line);
+		json_array_append_new(
+			next, spg_command_step(command,
+				      is_outcome(install, "running")
+					      ? "what it has done so far"
+					      : "what is wrong, and what to do"));
 	}
 	spg_describe_next(out, next);
 	json_decref(next);
@@ -257,8 +257,8 @@ static void tell_reasons(struct spg_output *out, const json_t *install)
 	if (json_array_size(reasons) > 0)
 		spg_output_raw(out, "\nWhy:\n");
 	json_array_foreach (reasons, i, reason)
-		if (json_is_string(reason))
-			spg_output_wrap(out, "  -", 4, json_string_value(reason));
+		if (spg_json_text(reason, "text"))
+			spg_output_wrap(out, "  -", 4, spg_json_text(reason, "text"));
 }
 
 static const struct spg_table_column file_columns[] = {

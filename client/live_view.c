@@ -224,7 +224,7 @@ static void put_next(struct view *v)
 		if (!worst || rank_of(answer) < rank_of(worst))
 			worst = answer;
 	}
-	step = json_string_value(json_array_get(spg_json_list(worst, "next"), 0));
+	step = spg_json_text(json_array_get(spg_json_list(worst, "next"), 0), "text");
 	if (step && v->certain)
 		put_line(v, NULL, "  What to do: ", SPG_STYLE_STRONG, step);
 }

@@ -144,15 +144,15 @@ static void keep(struct course *course, const char *step, const json_t *result)
 	json_object_set(course->told, step, (json_t *)result);
 }
 
-/* Say the texts in @array, one a line. */
+/* Say the texts of the notes in @array, one a line. */
 static void say_all(const char *mark, const json_t *array)
 {
 	size_t i;
-	json_t *text;
+	json_t *note;
 
-	json_array_foreach (array, i, text)
-		if (json_is_string(text))
-			spg_holding_say(mark, json_string_value(text), "");
+	json_array_foreach (array, i, note)
+		if (spg_json_text(note, "text"))
+			spg_holding_say(mark, spg_json_text(note, "text"), "");
 }
 
 /* The product and the service pack, as parameters of @method. NULL after the
@@ -246,16 +246,8 @@ static void tell_findings(const json_t *answer)
 	json_t *product;
 	size_t i;
 
-	json_array_foreach (spg_json_list(answer, "products"), i, product) {
-		const json_t *findings = spg_json_list(product, "findings");
-
-		for (size_t k = 0; k < json_array_size(findings); k++) {
-			const char *text =
-				spg_json_text(json_array_get(findings, k), "text");
-
-			spg_holding_say("  ", text ? text : "?", "");
-		}
-	}
+	json_array_foreach (spg_json_list(answer, "products"), i, product)
+		say_all("  ", spg_json_list(product, "findings"));
 	say_all("  do: ", spg_json_list(answer, "next"));
 }
 

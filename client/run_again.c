@@ -68,8 +68,8 @@ static void tell_reasons(const json_t *check)
 	size_t i;
 
 	json_array_foreach (spg_json_list(check, "reasons"), i, reason)
-		if (json_is_string(reason))
-			spg_holding_say("  ", json_string_value(reason), "");
+		if (spg_json_text(reason, "text"))
+			spg_holding_say("  ", spg_json_text(reason, "text"), "");
 }
 
 static bool sidestep(struct spg_client *client, const char *product,

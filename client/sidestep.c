@@ -218,6 +218,7 @@ static void tell_open(struct spg_output *out, const json_t *result)
 {
 	const json_t *steps = spg_json_list(result, "sidesteps");
 	json_t *next = json_copy((json_t *)spg_json_list(result, "next"));
+	char command[64];
 	size_t i;
 	json_t *step;
 
@@ -228,16 +229,15 @@ static void tell_open(struct spg_output *out, const json_t *result)
 
 		if (!has_state(step, "renamed") || !json_is_integer(id))
 			continue;
-		json_array_append_new(next,
-			json_sprintf(
-				"spguard sidestep --undo %lld   # takes the step back",
-				(long long)json_integer_value(id)));
+		snprintf(command, sizeof(command), "spguard sidestep --undo %lld",
+			(long long)json_integer_value(id));
+		json_array_append_new(
+			next, spg_command_step(command, "takes the step back"));
 	}
 	if (count_state(steps, "finished") > 0)
-		json_array_append_new(next,
-			json_string(
-				"spguard sidestep --clean   # removes old files that "
-				"nobody uses any more"));
+		json_array_append_new(
+			next, spg_command_step("spguard sidestep --clean",
+				      "removes old files that nobody uses any more"));
 	spg_describe_next(out, next);
 	json_decref(next);
 }

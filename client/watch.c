@@ -62,7 +62,7 @@ static void tell_verdict(struct spg_output *out, const json_t *params)
 {
 	const char *product = spg_json_text(params, "product");
 	const json_t *reasons = spg_json_list(params, "reasons");
-	const char *reason = json_string_value(json_array_get(reasons, 0));
+	const char *reason = spg_json_text(json_array_get(reasons, 0), "text");
 	size_t more = json_array_size(reasons) > 1 ? json_array_size(reasons) - 1 : 0;
 	struct spg_buf time = SPG_BUF_NULL, line = SPG_BUF_NULL;
 

@@ -71,7 +71,7 @@ static void put_age(struct spg_buf *out, const struct spg_judgement *product)
 static void put_first_reason(struct spg_buf *out, const json_t *answer)
 {
 	const json_t *reasons = spg_json_list(answer, "reasons");
-	const char *first = json_string_value(json_array_get(reasons, 0));
+	const char *first = spg_json_text(json_array_get(reasons, 0), "text");
 	size_t n = json_array_size(reasons);
 
 	if (!first || !*first)
@@ -207,22 +207,24 @@ static void begin_row(struct spg_buf *out, const char *what)
 	spg_buf_puts(out, what);
 }
 
-static void put_texts(struct spg_buf *out, const char *what, const json_t *texts)
+static void put_notes(struct spg_buf *out, const char *what, const json_t *notes)
 {
 	size_t i;
-	json_t *text;
+	json_t *note;
 
-	json_array_foreach (texts, i, text) {
+	json_array_foreach (notes, i, note) {
+		const char *text = spg_json_text(note, "text");
+
 		if (i == ROWS_MAX) {
 			begin_row(out, what);
 			spg_buf_printf(
-				out, "and %zu more\n", json_array_size(texts) - i);
+				out, "and %zu more\n", json_array_size(notes) - i);
 			return;
 		}
-		if (!json_is_string(text))
+		if (!text)
 			continue;
 		begin_row(out, what);
-		spg_report_escape(out, json_string_value(text));
+		spg_report_escape(out, text);
 		spg_buf_putc(out, '\n');
 	}
 }
@@ -319,8 +321,8 @@ static void put_details(struct spg_buf *out, const struct spg_report *report)
 		spg_buf_puts(out, ": ");
 		spg_report_escape(out, verdict ? verdict : "no verdict");
 		spg_buf_printf(out, ", %s\n", spg_state_name(product->state));
-		put_texts(out, "why: ", spg_json_list(product->answer, "reasons"));
-		put_texts(out, "do: ", spg_json_list(product->answer, "next"));
+		put_notes(out, "why: ", spg_json_list(product->answer, "reasons"));
+		put_notes(out, "do: ", spg_json_list(product->answer, "next"));
 		if (report->verbosity < 2)
 			continue;
 		put_file_rows(out, product->answer);

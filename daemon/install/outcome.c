@@ -9,26 +9,11 @@
 #include "common/text.h"
 #include "daemon/install/verify.h"
 
-/* More of a kind than these are counted in the words. */
-#define WORDS_MAX 50
-#define SIDESTEP  "spguard sidestep "
-
 struct judging {
 	struct spg_install *install;
 	const struct spg_outcome_facts *facts;
 	bool unread; /* something could not be read */
 };
-
-/* Append what @buf has, at most WORDS_MAX of them; empties it. */
-static int say(struct spg_texts *texts, struct spg_buf *buf)
-{
-	int r = buf->failed ? SPG_ERR_NOMEM : 0;
-
-	if (r == 0 && texts->n < WORDS_MAX)
-		r = spg_texts_add_new(texts, spg_buf_text(buf));
-	spg_buf_finish(buf);
-	return r;
-}
 
 static void put_base(struct spg_buf *buf, const char *path)
 {
@@ -339,14 +324,16 @@ static int explain_left_out(struct judging *j, const struct spg_install_file *fi
 	const struct spg_expected_file *expected = NULL;
 	const struct spg_module *module =
 		spg_module_set_find(j->facts->after, file->path);
+	struct spg_note note = {.kind = SPG_REASON_NOT_REPLACED, .file = file->path};
 	struct spg_buf buf = SPG_BUF_NULL;
 
 	if (j->facts->expected && module)
 		(void)spg_expected_compare(j->facts->expected, module, &expected);
 	put_base(&buf, file->path);
 	if (module && !is_untouched(j, module)) {
+		note.kind = SPG_REASON_NOT_PAYLOAD;
 		spg_buf_puts(&buf, " was changed, but is not the service pack's");
-		return say(&j->install->reasons, &buf);
+		return spg_notes_add(&j->install->reasons, &note, &buf);
 	}
 	spg_buf_puts(&buf, " was not replaced");
 	if (file->n_holders > 0) {
@@ -360,90 +347,93 @@ static int explain_left_out(struct judging *j, const struct spg_install_file *fi
 	else if (file->n_holders == 0)
 		spg_buf_puts(&buf, expected ? ": it is not the service pack's"
 					    : ", as in the install before");
-	return say(&j->install->reasons, &buf);
-}
-
-bool spg_outcome_is_for_held(const char *step)
-{
-	return strncmp(step, SIDESTEP, strlen(SIDESTEP)) == 0;
+	return spg_notes_add(&j->install->reasons, &note, &buf);
 }
 
 static int advise_left_out(struct judging *j, const struct spg_install_file *file)
 {
-	struct spg_buf buf = SPG_BUF_NULL;
+	struct spg_note note = {.kind = SPG_STEP_SIDESTEP, .file = file->path};
+	struct spg_buf command = SPG_BUF_NULL, buf = SPG_BUF_NULL;
+	int r;
 
 	if (file->n_holders == 0)
 		return 0;
-	spg_buf_puts(&buf, SIDESTEP);
-	spg_text_shell_quote(&buf, file->path);
+	spg_buf_puts(&command, "spguard sidestep ");
+	spg_text_shell_quote(&command, file->path);
+	note.command = spg_buf_text(&command);
+	spg_buf_puts(&buf, spg_buf_text(&command));
 	spg_buf_puts(&buf, "   # or stop who holds it: spguard who ");
 	spg_text_shell_quote(&buf, spg_path_base(file->path));
-	return say(&j->install->next, &buf);
+	r = command.failed ? SPG_ERR_NOMEM
+	                   : spg_notes_add(&j->install->next, &note, &buf);
+	spg_buf_finish(&command);
+	spg_buf_finish(&buf);
+	return r;
 }
 
-static bool has_text(const struct spg_texts *texts, const char *text)
+static bool has_finding(
+	const struct spg_verification *v, const struct spg_finding *finding)
 {
-	for (size_t i = 0; i < texts->n; i++)
-		if (strcmp(texts->items[i], text) == 0)
+	for (size_t i = 0; i < v->fit.n_findings; i++)
+		if (spg_finding_equal(&v->fit.findings[i], finding))
 			return true;
 	return false;
 }
 
-/* What did not fit before this install, and was not an install's doing, is none of
- * its doing either. */
-static bool is_old_news(
-	const struct judging *j, const struct spg_texts *before, const char *fault)
+/* What does not fit together in the set by itself. What did not fit before this
+ * install, and was not an install's doing, is none of its doing either. */
+static int take_findings(struct judging *j, const struct spg_verification *before,
+	const struct spg_verification *after)
 {
-	return has_text(before, fault) &&
-	       !(j->facts->previous && has_text(&j->facts->previous->findings, fault));
-}
+	const struct spg_install *previous = j->facts->previous;
+	int r = 0;
 
-/* What does not fit together in @set by itself, in words. */
-static int find_faults(const struct spg_product *product, struct spg_module_set *set,
-	struct spg_texts *texts)
-{
-	struct spg_verification v;
-	int r = spg_verify(&v, product, set, NULL);
+	for (size_t i = 0; r == 0 && i < after->fit.n_findings; i++) {
+		const struct spg_finding *finding = &after->fit.findings[i];
+		const struct spg_note note = {.kind = SPG_REASON_MISFIT,
+			.file = after->modules[finding->module].path,
+			.text = finding->text};
+		struct spg_buf text = SPG_BUF_NULL;
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < v.fit.n_findings; i++)
-		r = spg_texts_add(texts, v.fit.findings[i].text);
-	spg_verification_finish(&v);
+		if (has_finding(before, finding) &&
+			!(previous && spg_notes_has(&previous->findings, &note)))
+			continue;
+		spg_buf_puts(&text, finding->text);
+		r = spg_notes_add(&j->install->findings, &note, &text);
+	}
 	return r;
 }
 
 static int take_faults(struct judging *j)
 {
-	struct spg_texts before = SPG_TEXTS_NULL, after = SPG_TEXTS_NULL;
+	const struct spg_outcome_facts *facts = j->facts;
+	struct spg_verification before = {.fit = SPG_FIT_NULL}, after = before;
 	int r = 0;
 
-	if (j->facts->before)
-		r = find_faults(j->facts->product, j->facts->before, &before);
+	if (facts->before)
+		r = spg_verify(&before, facts->product, facts->before, NULL);
 	if (r == 0)
-		r = find_faults(j->facts->product, j->facts->after, &after);
-	for (size_t i = 0; r == 0 && i < after.n; i++) {
-		if (is_old_news(j, &before, after.items[i]))
-			continue;
-		if (j->install->findings.n < WORDS_MAX)
-			r = spg_texts_add(&j->install->findings, after.items[i]);
-	}
-	for (size_t i = 0; r == 0 && i < j->install->findings.n; i++)
-		r = spg_texts_add_new(
-			&j->install->reasons, j->install->findings.items[i]);
-	spg_texts_finish(&before);
-	spg_texts_finish(&after);
+		r = spg_verify(&after, facts->product, facts->after, NULL);
+	if (r == 0)
+		r = take_findings(j, &before, &after);
+	if (r == 0)
+		r = spg_notes_add_all(&j->install->reasons, &j->install->findings);
+	spg_verification_finish(&before);
+	spg_verification_finish(&after);
 	return r;
 }
 
 static int explain_unread(struct judging *j)
 {
 	const struct spg_module_set *after = j->facts->after;
+	struct spg_notes *reasons = &j->install->reasons;
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < after->n; i++) {
 		const struct spg_module *module = after->modules[i];
+		const struct spg_note note = {
+			.kind = SPG_REASON_UNREADABLE, .file = module->path};
 
 		if (!module->err || module->err == SPG_ERR_CORRUPT)
 			continue;
@@ -451,20 +441,23 @@ static int explain_unread(struct judging *j)
 		spg_buf_puts(&buf, "could not read ");
 		put_base(&buf, module->path);
 		spg_buf_printf(&buf, ": %s", module->why);
-		r = say(&j->install->reasons, &buf);
+		r = spg_notes_add(reasons, &note, &buf);
 	}
 	if (r == 0 && j->install->held_more && !j->facts->expected) {
 		j->unread = true;
-		spg_buf_puts(&buf, "so many files were held that some may have been "
-				   "left out unnoticed");
-		r = say(&j->install->reasons, &buf);
+		r = spg_notes_add_copy(
+			reasons, &(struct spg_note){.kind = SPG_REASON_HOLDERS_LOST,
+					 .text = "so many files were held that some "
+						 "may have been left out "
+						 "unnoticed"});
 	}
 	if (r == 0 && j->facts->past_lost && !j->facts->expected) {
 		j->unread = true;
-		spg_buf_puts(&buf,
-			"spguardd ended while it ran: what was there before, and "
-			"what was left out, is not known");
-		r = say(&j->install->reasons, &buf);
+		r = spg_notes_add_copy(
+			reasons, &(struct spg_note){.kind = SPG_REASON_PAST_LOST,
+					 .text = "spguardd ended while it ran: what "
+						 "was there before, and what "
+						 "was left out, is not known"});
 	}
 	return r;
 }
@@ -472,40 +465,44 @@ static int explain_unread(struct judging *j)
 /* With the new files in place some still get the old ones: a mount, an overlay. */
 static int explain_shown(struct judging *j, bool mixed)
 {
-	const struct spg_texts *shown = j->facts->shown;
+	const struct spg_notes *shown = j->facts->shown;
 	struct spg_install *install = j->install;
-	int r = 0;
+	int r;
 
-	for (size_t i = 0; r == 0 && shown && i < shown->n && i < WORDS_MAX; i++) {
-		r = spg_texts_add_new(&install->reasons, shown->items[i]);
-		if (r == 0 && !mixed && !j->unread)
-			r = spg_texts_add(&install->shown, shown->items[i]);
-	}
-	if (r == 0 && shown && shown->n > 0)
-		r = spg_texts_add_new(&install->next,
-			"end what shows the old version: spguard check says how");
-	return r;
+	if (!shown || shown->n == 0)
+		return 0;
+	r = spg_notes_add_all(&install->reasons, shown);
+	if (r == 0 && !mixed && !j->unread)
+		r = spg_notes_add_all(&install->shown, shown);
+	return r < 0 ? r
+	             : spg_notes_add_copy(&install->next,
+			       &(struct spg_note){.kind = SPG_STEP_END_VIEWS,
+				       .text = "end what shows the old version: "
+					       "spguard check says "
+					       "how"});
 }
 
 static int explain_clean(struct judging *j)
 {
-	const struct spg_outcome_facts *facts = j->facts;
+	const struct spg_install *previous = j->facts->previous;
+	const struct spg_note note = {
+		.kind = SPG_REASON_CLEAN, .install = previous ? previous->id : 0};
 	struct spg_buf buf = SPG_BUF_NULL;
 
-	if (facts->previous)
-		spg_buf_printf(&buf,
-			"it finished clean, and mended install %lld: what is there "
-			"fits together",
-			(long long)facts->previous->id);
-	else
-		spg_buf_puts(&buf, "it finished clean: what is there fits together");
-	return say(&j->install->reasons, &buf);
+	spg_buf_puts(&buf, "it finished clean");
+	if (previous)
+		spg_buf_printf(
+			&buf, ", and mended install %lld", (long long)previous->id);
+	spg_buf_puts(&buf, ": what is there fits together");
+	return spg_notes_add(&j->install->reasons, &note, &buf);
 }
 
 static int explain(struct judging *j, bool mixed)
 {
 	struct spg_install *install = j->install;
-	struct spg_buf buf = SPG_BUF_NULL;
+	static const struct spg_note verify = {.kind = SPG_STEP_VERIFY,
+		.command = "spguard verify --payload DIR",
+		.text = "spguard verify --payload DIR   # shows what is what"};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < install->n_files; i++) {
@@ -515,17 +512,16 @@ static int explain(struct judging *j, bool mixed)
 		if (r == 0)
 			r = advise_left_out(j, &install->files[i]);
 	}
-	if (r == 0 && mixed) {
-		spg_buf_puts(&buf, "run the service pack again, until it finishes "
-				   "clean: spguard installs");
-		r = say(&install->next, &buf);
-	} else if (r == 0 && j->unread) {
-		spg_buf_puts(
-			&buf, "spguard verify --payload DIR   # shows what is what");
-		r = say(&install->next, &buf);
-	} else if (r == 0 && !(j->facts->shown && j->facts->shown->n > 0)) {
+	if (r == 0 && mixed)
+		r = spg_notes_add_copy(&install->next,
+			&(struct spg_note){.kind = SPG_STEP_INSTALL,
+				.text = "run the service pack again, until it finishes "
+					"clean: spguard "
+					"installs"});
+	else if (r == 0 && j->unread)
+		r = spg_notes_add_copy(&install->next, &verify);
+	else if (r == 0 && !(j->facts->shown && j->facts->shown->n > 0))
 		r = explain_clean(j);
-	}
 	return r == 0 ? explain_shown(j, mixed) : r;
 }
 

@@ -25,11 +25,8 @@ struct spg_outcome_facts {
 	bool past_lost; /* nobody saw it whole: the daemon ended while it ran */
 	const struct spg_expected *expected; /* the payload; NULL: not known */
 	const struct spg_install *previous;  /* the last one, if it was mixed */
-	const struct spg_texts *shown;       /* who shows old versions; NULL: nobody */
+	const struct spg_notes *shown;       /* who shows old versions; NULL: nobody */
 };
-
-/** True for a step of ->next that is about a file somebody holds. */
-bool spg_outcome_is_for_held(const char *step);
 
 /**
  * Fill in what became of the files, the outcome, and its reasons, next steps and

@@ -353,7 +353,7 @@ static void end_install(struct track *s)
 		"install %lld of %s: %s%s%s", (long long)install->id, s->product,
 		spg_install_outcome_name(install->outcome),
 		install->reasons.n > 0 ? "; " : "",
-		install->reasons.n > 0 ? install->reasons.items[0] : "");
+		install->reasons.n > 0 ? install->reasons.items[0].text : "");
 	put(s, install);
 	record(s, SPG_EVENT_INSTALL_END);
 	spg_install_unref(s->unmended);
@@ -440,8 +440,10 @@ static void give_up(struct track *s)
 {
 	s->install->ended_ns = s->install->last_ns;
 	s->install->outcome = SPG_INSTALL_UNKNOWN;
-	(void)spg_texts_add(&s->install->reasons,
-		"the product was taken out of the configuration while it ran");
+	(void)spg_notes_add_copy(&s->install->reasons,
+		&(struct spg_note){.kind = SPG_REASON_PRODUCT_GONE,
+			.text = "the product was taken out of the configuration while "
+				"it ran"});
 	end_install(s);
 }
 
@@ -537,8 +539,10 @@ static void note_unseen(struct track *s, struct spg_module_set *set)
 {
 	if (index_of(s) < 0 || !begin(s, NULL, spg_clock_wall_ns()))
 		return;
-	(void)spg_texts_add(&s->install->reasons,
-		"found by what is there: no event told of it, or events were lost");
+	(void)spg_notes_add_copy(&s->install->reasons,
+		&(struct spg_note){.kind = SPG_REASON_EVENTS_LOST,
+			.text = "found by what is there: no event told of it, or "
+				"events were lost"});
 	announce_begin(s);
 	judge(s, set);
 }
@@ -793,6 +797,7 @@ static void record_mended(struct track *s)
 {
 	struct spg_install *install = spg_install_create(
 		++s->tracker->last_install, s->product, spg_clock_wall_ns());
+	struct spg_note note = {.kind = SPG_REASON_CLEAN, .install = s->unmended->id};
 	struct spg_buf why = SPG_BUF_NULL;
 
 	if (!install)
@@ -800,8 +805,7 @@ static void record_mended(struct track *s)
 	spg_buf_printf(&why,
 		"verified: what install %lld left out is the service pack's now",
 		(long long)s->unmended->id);
-	(void)spg_texts_add(&install->reasons, spg_buf_text(&why));
-	spg_buf_finish(&why);
+	(void)spg_notes_add(&install->reasons, &note, &why);
 	install->ended_ns = install->began_ns;
 	install->follows = s->unmended->id;
 	install->outcome = SPG_INSTALL_CLEAN;
@@ -854,23 +858,24 @@ int spg_tracker_add_standing(const struct spg_tracker *tracker, const char *prod
 	const struct track *s = find(tracker, product);
 	int r = 0;
 
-	if (s && s->install) {
-		standing->installing = spg_install_describe_running(s->install);
-		r = standing->installing ? 0 : SPG_ERR_NOMEM;
-	}
-	if (!s || !s->unmended)
+	if (s && s->install)
+		r = spg_install_note_running(s->install, &standing->installing);
+	if (r < 0 || !s || !s->unmended)
 		return r;
-	for (size_t i = 0; r == 0 && i < s->unmended->reasons.n; i++)
-		r = spg_texts_add(&standing->mixed, s->unmended->reasons.items[i]);
-	for (size_t i = 0; r == 0 && i < s->unmended->next.n; i++)
-		r = spg_texts_add(spg_outcome_is_for_held(s->unmended->next.items[i])
-					  ? &standing->held
-					  : &standing->next,
-			s->unmended->next.items[i]);
+	r = spg_notes_add_all(&standing->mixed, &s->unmended->reasons);
+	for (size_t i = 0; r == 0 && i < s->unmended->next.n; i++) {
+		const struct spg_note *step = &s->unmended->next.items[i];
+
+		r = spg_notes_add_copy(step->kind == SPG_STEP_SIDESTEP
+					       ? &standing->held
+					       : &standing->next,
+			step);
+	}
 	/* Judged without words, for want of memory. */
 	if (r == 0 && standing->mixed.n == 0)
-		r = spg_texts_add(
-			&standing->mixed, "the last install could not be verified");
+		r = spg_notes_add_copy(&standing->mixed,
+			&(struct spg_note){.kind = SPG_REASON_UNVERIFIED,
+				.text = "the last install could not be verified"});
 	return r;
 }
 

@@ -38,6 +38,7 @@ void spg_event_unref(struct spg_event *event)
 	spg_process_unref(event->process);
 	free(event->product);
 	free(event->detail);
+	spg_notes_finish(&event->reasons);
 	free(event);
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/kind.h"
 #include "daemon/model/file.h"
+#include "daemon/model/note.h"
 #include "daemon/model/process.h"
 
 struct spg_event_lock {
@@ -45,6 +46,7 @@ struct spg_event {
 	struct spg_event_lock lock;    /* LOCK, UNLOCK, LOCK_WAIT, LOCK_FAIL */
 	struct spg_event_gap gap;      /* GAP */
 	enum spg_verdict_kind verdict; /* VERDICT */
+	struct spg_notes reasons;      /* VERDICT, unless it comes from the database */
 	char *detail; /* RENAME: new path; GAP, VERDICT: in words; else NULL */
 	/* The kernel does not tell who did it, and it may have been this process. What
 	 * is known is known no more; it is not history. */

@@ -56,10 +56,10 @@ void spg_install_unref(struct spg_install *install)
 	}
 	for (size_t i = 0; i < install->n_actors; i++)
 		spg_process_unref(install->actors[i]);
-	spg_texts_finish(&install->reasons);
-	spg_texts_finish(&install->next);
-	spg_texts_finish(&install->findings);
-	spg_texts_finish(&install->shown);
+	spg_notes_finish(&install->reasons);
+	spg_notes_finish(&install->next);
+	spg_notes_finish(&install->findings);
+	spg_notes_finish(&install->shown);
 	spg_process_unref(install->by);
 	free(install->files);
 	free(install->held);
@@ -256,11 +256,13 @@ void spg_install_keep(struct spg_install *install,
 	install->n_files = kept;
 }
 
-char *spg_install_describe_running(const struct spg_install *install)
+int spg_install_note_running(const struct spg_install *install, struct spg_notes *notes)
 {
 	const struct spg_process *by = install->by;
+	struct spg_note note = spg_note_about(SPG_REASON_INSTALLING, by);
 	struct spg_buf buf = SPG_BUF_NULL;
 
+	note.install = install->id;
 	spg_buf_printf(
 		&buf, "an install is running: number %lld", (long long)install->id);
 	if (by) {
@@ -268,7 +270,7 @@ char *spg_install_describe_running(const struct spg_install *install)
 		spg_text_escape(&buf, by->name ? by->name : "a process", false);
 		spg_buf_printf(&buf, " (pid %d)", by->id.pid);
 	}
-	return spg_buf_take(&buf);
+	return spg_notes_add(notes, &note, &buf);
 }
 
 struct spg_event *spg_install_event(

@@ -15,8 +15,8 @@
 
 #include "common/digest.h"
 #include "common/kind.h"
-#include "common/texts.h"
 #include "daemon/model/event.h"
+#include "daemon/model/note.h"
 #include "daemon/model/process.h"
 #include "daemon/model/product.h"
 
@@ -67,10 +67,10 @@ struct spg_install {
 	struct spg_install_held *held;
 	size_t n_held, size_held;
 	bool held_more;                           /* than SPG_INSTALL_HELD_MAX */
-	struct spg_texts reasons, next, findings; /* once it is judged, in words */
+	struct spg_notes reasons, next, findings; /* once it is judged */
 	/* Who shows versions of before, where that is all that is amiss: it is over when
 	 * they have gone, without another install. */
-	struct spg_texts shown;
+	struct spg_notes shown;
 };
 
 /** The kinds of events that make an install. */
@@ -122,9 +122,10 @@ int spg_install_add_holder(
 size_t spg_install_count(
 	const struct spg_install *install, enum spg_install_change change);
 
-/** "an install is running: number 3, by setup (pid 12)": a new text, escaped. NULL: out
- * of memory. */
-char *spg_install_describe_running(const struct spg_install *install);
+/** Append "an install is running: number 3, by setup (pid 12)". Returns 0 or
+ * SPG_ERR_NOMEM. */
+int spg_install_note_running(
+	const struct spg_install *install, struct spg_notes *notes);
 
 /** The event that it began, or ended: durable, with a reference for the caller. NULL:
  * out of memory. */

@@ -9,10 +9,10 @@
 
 void spg_standing_finish(struct spg_standing *standing)
 {
-	free(standing->installing);
-	spg_texts_finish(&standing->mixed);
-	spg_texts_finish(&standing->next);
-	spg_texts_finish(&standing->held);
+	spg_notes_finish(&standing->installing);
+	spg_notes_finish(&standing->mixed);
+	spg_notes_finish(&standing->next);
+	spg_notes_finish(&standing->held);
 	for (size_t i = 0; i < standing->n_aside; i++) {
 		free(standing->aside[i].path);
 		free(standing->aside[i].old_path);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "common/identity.h"
-#include "common/texts.h"
+#include "daemon/model/note.h"
 
 /* A file that was renamed so that setup can write a new one. */
 struct spg_stepped_aside {
@@ -23,17 +23,17 @@ struct spg_stepped_aside {
 };
 
 struct spg_standing {
-	char *installing;       /* which install runs, in words; NULL: none */
-	struct spg_texts mixed; /* why the set is mixed, in words */
-	struct spg_texts next;  /* what to do about that */
-	struct spg_texts held;  /* ... and while somebody holds a file */
+	struct spg_notes installing; /* the install that runs; none */
+	struct spg_notes mixed;      /* why the set is mixed */
+	struct spg_notes next;       /* what to do about that */
+	struct spg_notes held;       /* ... and while somebody holds a file */
 	struct spg_stepped_aside *aside;
 	size_t n_aside, size_aside;
 };
 
 #define SPG_STANDING_NULL                                                              \
 	{                                                                              \
-		NULL                                                                   \
+		SPG_NOTES_NULL                                                         \
 	}
 
 /** Idempotent; takes SPG_STANDING_NULL. */

@@ -39,7 +39,7 @@ struct entry {
 	uint64_t n_lock_notes, n_lock_notes_before; /* now, and at the last survey */
 	struct spg_lack *lacks; /* copied from the last full survey */
 	size_t n_lacks;
-	struct spg_texts shown; /* who shows old versions, in words */
+	struct spg_notes shown; /* who shows old versions */
 	bool judged;
 	unsigned n_disturbed; /* surveys in a row that proved nothing */
 	enum spg_verdict_kind verdict;
@@ -103,7 +103,7 @@ static void destroy_entry(struct entry *entry)
 	clear_dirty(entry);
 	drop_files(entry->known, entry->n_known);
 	drop_lacks(entry->lacks, entry->n_lacks);
-	spg_texts_finish(&entry->shown);
+	spg_notes_finish(&entry->shown);
 	spg_tracked_finish(&entry->tracked);
 	spg_standing_finish(&entry->standing);
 	spg_product_unref(entry->product);
@@ -494,7 +494,7 @@ static int take_over_shown(struct entry *entry, const struct spg_observation *ob
 	if (obs->depth == SPG_SURVEY_LOCKS)
 		return 0;
 	if (obs->depth == SPG_SURVEY_FULL)
-		spg_texts_finish(&entry->shown);
+		spg_notes_finish(&entry->shown);
 	return spg_verdict_tell_shown(obs, &entry->shown);
 }
 
@@ -570,10 +570,10 @@ static char *join_reasons(const struct spg_verdict *verdict)
 {
 	struct spg_buf buf = SPG_BUF_NULL;
 
-	for (size_t i = 0; i < verdict->n_reasons; i++) {
+	for (size_t i = 0; i < verdict->reasons.n; i++) {
 		if (i > 0)
 			spg_buf_puts(&buf, "; ");
-		spg_buf_puts(&buf, verdict->reasons[i]);
+		spg_buf_puts(&buf, verdict->reasons.items[i].text);
 	}
 	return spg_buf_take(&buf);
 }
@@ -598,7 +598,8 @@ int spg_model_conclude(struct spg_model *model, size_t index,
 			event->durable = true;
 			event->product = strdup(entry->product->name);
 			event->detail = join_reasons(verdict);
-			if (!event->product || !event->detail) {
+			r = spg_notes_add_all(&event->reasons, &verdict->reasons);
+			if (!event->product || !event->detail || r < 0) {
 				spg_event_unref(event);
 				event = NULL;
 			}
@@ -633,7 +634,7 @@ void spg_model_summarise(
 	};
 }
 
-const struct spg_texts *spg_model_shown(const struct spg_model *model, size_t index)
+const struct spg_notes *spg_model_shown(const struct spg_model *model, size_t index)
 {
 	return &model->entries[index]->shown;
 }

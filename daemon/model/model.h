@@ -181,7 +181,7 @@ void spg_model_summarise(
 
 /** Who shows old versions of files of product @index, in words; borrowed until the next
  * spg_model_apply(). */
-const struct spg_texts *spg_model_shown(const struct spg_model *model, size_t index);
+const struct spg_notes *spg_model_shown(const struct spg_model *model, size_t index);
 
 /** What the last full survey of product @index could not look at; borrowed
  * until the next spg_model_apply(). */

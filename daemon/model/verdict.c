@@ -23,13 +23,9 @@ void spg_verdict_finish(struct spg_verdict *verdict)
 {
 	for (size_t i = 0; i < verdict->n_files; i++)
 		free(verdict->files[i].own_path);
-	for (size_t i = 0; i < verdict->n_reasons; i++)
-		free(verdict->reasons[i]);
-	for (size_t i = 0; i < verdict->n_next; i++)
-		free(verdict->next[i]);
 	free(verdict->files);
-	free(verdict->reasons);
-	free(verdict->next);
+	spg_notes_finish(&verdict->reasons);
+	spg_notes_finish(&verdict->next);
 	*verdict = (struct spg_verdict)SPG_VERDICT_NULL;
 }
 
@@ -330,7 +326,7 @@ static enum spg_verdict_kind add_standing(const struct spg_standing *standing,
 {
 	if (!standing)
 		return kind;
-	if (standing->installing)
+	if (standing->installing.n > 0)
 		return SPG_VERDICT_BLOCKED;
 	if (kind == SPG_VERDICT_SAFE &&
 		(standing->mixed.n > 0 || is_unfinished(standing, v)))
@@ -383,22 +379,5 @@ int spg_verdict_judge(const struct spg_observation *obs,
 		return r;
 	}
 	*ret = v;
-	return 0;
-}
-
-int spg_verdict_make_unknown(struct spg_verdict *verdict, const char *reason)
-{
-	char *copy = strdup(reason);
-
-	verdict->kind = verdict->otherwise = SPG_VERDICT_UNKNOWN;
-	if (!copy || spg_array_reserve(&verdict->reasons, verdict->n_reasons,
-			     &verdict->size_reasons, sizeof(*verdict->reasons)) < 0) {
-		free(copy);
-		return SPG_ERR_NOMEM;
-	}
-	memmove(verdict->reasons + 1, verdict->reasons,
-		verdict->n_reasons * sizeof(*verdict->reasons));
-	verdict->reasons[0] = copy;
-	verdict->n_reasons++;
 	return 0;
 }

@@ -29,6 +29,7 @@
 #include <stddef.h>
 
 #include "daemon/model/install_status.h"
+#include "daemon/model/note.h"
 #include "daemon/model/observation.h"
 
 /* The files asked about: names of a payload. NULL: the product's own set. */
@@ -58,10 +59,7 @@ struct spg_verdict {
 	struct spg_verdict_counts counts;
 	struct spg_judged_file *files; /* every file judged, in survey order */
 	size_t n_files, size_files;
-	char **reasons; /* clean text, most important first */
-	size_t n_reasons, size_reasons;
-	char **next; /* commands or instructions to follow, in order */
-	size_t n_next, size_next;
+	struct spg_notes reasons, next;
 };
 
 #define SPG_VERDICT_NULL                                                               \
@@ -78,9 +76,9 @@ int spg_verdict_judge(const struct spg_observation *obs,
 	const struct spg_selection *selection, const struct spg_standing *standing,
 	struct spg_verdict *ret);
 
-/** Turn @verdict into unknown for @reason (clean text). Returns 0 or
- * SPG_ERR_NOMEM, and the verdict is unknown in any case. */
-int spg_verdict_make_unknown(struct spg_verdict *verdict, const char *reason);
+/** Turn @verdict into unknown, since files changed while it was proved. Returns 0 or
+ * SPG_ERR_NOMEM, and the verdict is unknown in any case. In verdict_text.c. */
+int spg_verdict_make_unknown(struct spg_verdict *verdict);
 
 /** Idempotent; takes SPG_VERDICT_NULL. */
 void spg_verdict_finish(struct spg_verdict *verdict);

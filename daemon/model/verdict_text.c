@@ -4,46 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
-
-struct lines {
-	char ***texts;
-	size_t *n, *size;
-};
-
-/* Append the text in @buf unless it is among the first lines, which are the ones
- * that will be shown; empties @buf. */
-static int add_line(struct lines lines, struct spg_buf *buf)
-{
-	char *text = spg_buf_take(buf);
-
-	if (!text)
-		return SPG_ERR_NOMEM;
-	for (size_t i = 0; i < *lines.n && i < SPG_VERDICT_LINES_MAX; i++) {
-		if (strcmp((*lines.texts)[i], text) == 0) {
-			free(text);
-			return 0;
-		}
-	}
-	if (spg_array_reserve(lines.texts, *lines.n, lines.size, sizeof(char *)) < 0) {
-		free(text);
-		return SPG_ERR_NOMEM;
-	}
-	(*lines.texts)[(*lines.n)++] = text;
-	return 0;
-}
-
-static struct lines reasons_of(struct spg_verdict *v)
-{
-	return (struct lines){&v->reasons, &v->n_reasons, &v->size_reasons};
-}
-
-static struct lines next_of(struct spg_verdict *v)
-{
-	return (struct lines){&v->next, &v->n_next, &v->size_next};
-}
 
 /* "open, mapped and locked" */
 static void put_hows(struct spg_buf *buf, unsigned how)
@@ -95,14 +57,17 @@ static void put_file(struct spg_buf *buf, const struct spg_observation *obs,
 static int explain_use(const struct spg_observation *obs,
 	const struct spg_seen_use *use, struct spg_verdict *v)
 {
+	struct spg_note note = spg_note_about(SPG_REASON_IN_USE, use->process);
 	struct spg_buf buf = SPG_BUF_NULL;
 
-	put_file(&buf, obs, use->file, obs->files[use->file].file->path);
+	note.file = obs->files[use->file].file->path;
+	note.how = use->how;
+	put_file(&buf, obs, use->file, note.file);
 	spg_buf_puts(&buf, " is ");
 	put_hows(&buf, use->how);
 	spg_buf_puts(&buf, " by ");
 	put_process(&buf, use->process);
-	return add_line(reasons_of(v), &buf);
+	return spg_notes_add(&v->reasons, &note, &buf);
 }
 
 /* Under Wine one process opens the files of all programs: its end is theirs. */
@@ -111,41 +76,77 @@ static bool is_wineserver(const struct spg_process *process)
 	return process->name && strncmp(process->name, "wineserver", 10) == 0;
 }
 
+/* A step that is a command, and perhaps a comment; empties @command. */
+static int add_command(struct spg_verdict *v, struct spg_note note,
+	struct spg_buf *command, const char *comment)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+	int r = command->failed ? SPG_ERR_NOMEM : 0;
+
+	if (r == 0) {
+		note.command = spg_buf_text(command);
+		spg_buf_puts(&text, note.command);
+		if (comment) {
+			spg_buf_puts(&text, "   # ");
+			spg_text_escape(&text, comment, false);
+		}
+		r = spg_notes_add(&v->next, &note, &text);
+	}
+	spg_buf_finish(command);
+	return r;
+}
+
+static int advise_restart(const struct spg_process *process, struct spg_verdict *v)
+{
+	const struct spg_note note = spg_note_about(SPG_STEP_RESTART_MACHINE, process);
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	put_process(&buf, process);
+	spg_buf_puts(&buf, " cannot be stopped by hand");
+	if (process->unit) {
+		spg_buf_puts(&buf, " (");
+		spg_text_escape(&buf, process->unit, false);
+		spg_buf_puts(&buf, ")");
+	}
+	spg_buf_puts(&buf, ": restart the machine, then check again");
+	return spg_notes_add(&v->next, &note, &buf);
+}
+
+static int advise_close(const struct spg_process *process, struct spg_verdict *v)
+{
+	const struct spg_note note = spg_note_about(SPG_STEP_CLOSE_PROGRAM, process);
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_buf_puts(&buf, "close the Windows program that uses it: ");
+	put_process(&buf, process);
+	spg_buf_puts(&buf, " has it open for one");
+	return spg_notes_add(&v->next, &note, &buf);
+}
+
 /* How to make @process let go of its files. */
 static int advise_stop(const struct spg_process *process, struct spg_verdict *v)
 {
-	struct spg_buf buf = SPG_BUF_NULL;
+	struct spg_buf command = SPG_BUF_NULL;
 
-	if (process->id.pid == 1 || (process->unit && process->unit_refuses_stop)) {
-		put_process(&buf, process);
-		spg_buf_puts(&buf, " cannot be stopped by hand");
-		if (process->unit) {
-			spg_buf_puts(&buf, " (");
-			spg_text_escape(&buf, process->unit, false);
-			spg_buf_puts(&buf, ")");
-		}
-		spg_buf_puts(&buf, ": restart the machine, then check again");
-	} else if (!process->unit && is_wineserver(process)) {
-		spg_buf_puts(&buf, "close the Windows program that uses it: ");
-		put_process(&buf, process);
-		spg_buf_puts(&buf, " has it open for one");
-	} else if (process->unit) {
-		spg_buf_puts(&buf, "systemctl ");
-		if (process->unit_user) {
-			spg_buf_puts(&buf, "--user --machine=");
-			spg_text_shell_quote(&buf, process->unit_user);
-			spg_buf_puts(&buf, "@ ");
-		}
-		spg_buf_puts(&buf, "stop ");
-		spg_text_shell_quote(&buf, process->unit);
-	} else {
-		spg_buf_printf(&buf, "kill %d", process->id.pid);
-		if (process->name) {
-			spg_buf_puts(&buf, "   # ");
-			spg_text_escape(&buf, process->name, false);
-		}
+	if (process->id.pid == 1 || (process->unit && process->unit_refuses_stop))
+		return advise_restart(process, v);
+	if (!process->unit && is_wineserver(process))
+		return advise_close(process, v);
+	if (!process->unit) {
+		spg_buf_printf(&command, "kill %d", process->id.pid);
+		return add_command(v, spg_note_about(SPG_STEP_STOP_PROCESS, process),
+			&command, process->name);
 	}
-	return add_line(next_of(v), &buf);
+	spg_buf_puts(&command, "systemctl ");
+	if (process->unit_user) {
+		spg_buf_puts(&command, "--user --machine=");
+		spg_text_shell_quote(&command, process->unit_user);
+		spg_buf_puts(&command, "@ ");
+	}
+	spg_buf_puts(&command, "stop ");
+	spg_text_shell_quote(&command, process->unit);
+	return add_command(
+		v, spg_note_about(SPG_STEP_STOP_UNIT, process), &command, NULL);
 }
 
 /* " at /lib/x.so in the mount namespace of nginx (pid 77), nginx.service" */
@@ -204,65 +205,68 @@ static void put_keeper(struct spg_buf *buf, const struct spg_observation *obs,
 	}
 }
 
-static int explain_keeper(const struct spg_observation *obs,
-	const struct spg_seen_keeper *keeper, struct spg_verdict *v)
+static int add_keeper(struct spg_notes *notes, const struct spg_observation *obs,
+	const struct spg_seen_keeper *keeper)
 {
+	struct spg_note note = spg_note_about(SPG_REASON_KEPT, keeper->process);
 	struct spg_buf buf = SPG_BUF_NULL;
 
+	note.file = obs->files[keeper->file].file->path;
+	note.how = spg_keeper_how(keeper->kind);
+	note.place = keeper->place;
 	put_keeper(&buf, obs, keeper);
-	return add_line(reasons_of(v), &buf);
+	return spg_notes_add(notes, &note, &buf);
 }
 
-int spg_verdict_tell_shown(const struct spg_observation *obs, struct spg_texts *texts)
+int spg_verdict_tell_shown(const struct spg_observation *obs, struct spg_notes *notes)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < obs->n_keepers; i++) {
-		const struct spg_seen_keeper *keeper = &obs->keepers[i];
-		struct spg_buf buf = SPG_BUF_NULL;
-
-		if (obs->files[keeper->file].presence != SPG_REPLACED ||
-			!spg_keeper_matters(obs, keeper))
-			continue;
-		put_keeper(&buf, obs, keeper);
-		r = buf.failed ? SPG_ERR_NOMEM
-		               : spg_texts_add_new(texts, spg_buf_text(&buf));
-		spg_buf_finish(&buf);
-	}
+	for (size_t i = 0; r == 0 && i < obs->n_keepers; i++)
+		if (obs->files[obs->keepers[i].file].presence == SPG_REPLACED &&
+			spg_keeper_matters(obs, &obs->keepers[i]))
+			r = add_keeper(notes, obs, &obs->keepers[i]);
 	return r;
 }
 
 static int advise_keeper(const struct spg_seen_keeper *keeper, struct spg_verdict *v)
 {
-	struct spg_buf buf = SPG_BUF_NULL;
+	struct spg_note note = spg_note_about(SPG_STEP_UNMOUNT, keeper->process);
+	struct spg_buf command = SPG_BUF_NULL;
 
+	note.place = keeper->place;
 	if (keeper->kind == SPG_KEEPER_PROBE && keeper->place) {
-		spg_buf_puts(&buf, "cd /sys/kernel/tracing && echo 0 >events/");
-		spg_text_shell_quote(&buf, keeper->place);
-		spg_buf_puts(&buf, "/enable && echo -:");
-		spg_text_shell_quote(&buf, keeper->place);
-		spg_buf_puts(&buf, " >>uprobe_events");
-	} else if (keeper->process &&
-		   (keeper->kind == SPG_KEEPER_PROBE ||
-			   keeper->kind == SPG_KEEPER_DETACHED ||
-			   keeper->process->unit || !keeper->place)) {
+		note.kind = SPG_STEP_REMOVE_PROBE;
+		spg_buf_puts(&command, "cd /sys/kernel/tracing && echo 0 >events/");
+		spg_text_shell_quote(&command, keeper->place);
+		spg_buf_puts(&command, "/enable && echo -:");
+		spg_text_shell_quote(&command, keeper->place);
+		spg_buf_puts(&command, " >>uprobe_events");
+		return add_command(v, note, &command, NULL);
+	}
+	if (keeper->process && (keeper->kind == SPG_KEEPER_PROBE ||
+				       keeper->kind == SPG_KEEPER_DETACHED ||
+				       keeper->process->unit || !keeper->place))
 		return advise_stop(keeper->process, v);
-	} else if (keeper->place && (keeper->process || keeper->here)) {
+	if (keeper->place && (keeper->process || keeper->here)) {
 		if (!keeper->here)
 			spg_buf_printf(
-				&buf, "nsenter -t %d -m ", keeper->process->id.pid);
-		spg_buf_puts(&buf, "umount ");
-		spg_text_shell_quote(&buf, keeper->place);
-	} else if (keeper->kind == SPG_KEEPER_PROBE) {
-		spg_buf_puts(&buf,
-			"find who pinned it: bpftool link; take the pin away "
-			"(rm), then check again");
-	} else {
-		spg_buf_puts(&buf,
-			"find who keeps that namespace or mount: lsns -t mnt, "
-			"or restart the machine; then check again");
+				&command, "nsenter -t %d -m ", keeper->process->id.pid);
+		spg_buf_puts(&command, "umount ");
+		spg_text_shell_quote(&command, keeper->place);
+		return add_command(v, note, &command, NULL);
 	}
-	return add_line(next_of(v), &buf);
+	if (keeper->kind == SPG_KEEPER_PROBE)
+		return spg_notes_add_copy(
+			&v->next, &(struct spg_note){.kind = SPG_STEP_FIND_PIN,
+					  .text = "find who pinned it: bpftool link; "
+						  "take the pin away (rm), "
+						  "then check again"});
+	return spg_notes_add_copy(
+		&v->next, &(struct spg_note){.kind = SPG_STEP_FIND_MOUNT,
+				  .text = "find who keeps that namespace or mount: "
+					  "lsns -t mnt, or restart the "
+					  "machine; then check again"});
 }
 
 static int explain_keepers(
@@ -274,7 +278,7 @@ static int explain_keepers(
 		if (!blocked[obs->keepers[i].file] ||
 			!spg_keeper_matters(obs, &obs->keepers[i]))
 			continue;
-		r = explain_keeper(obs, &obs->keepers[i], v);
+		r = add_keeper(&v->reasons, obs, &obs->keepers[i]);
 		if (r == 0)
 			r = advise_keeper(&obs->keepers[i], v);
 	}
@@ -284,6 +288,7 @@ static int explain_keepers(
 static int explain_unattributed(const struct spg_observation *obs,
 	const struct spg_judged_file *file, struct spg_verdict *v)
 {
+	struct spg_note note = {.kind = SPG_REASON_HOLDER_HIDDEN, .file = file->path};
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r;
 
@@ -291,21 +296,21 @@ static int explain_unattributed(const struct spg_observation *obs,
 	spg_buf_puts(&buf, " is held by something that no process shows");
 	if (obs->hidden_why)
 		spg_buf_printf(&buf, " (%s)", obs->hidden_why);
-	r = add_line(reasons_of(v), &buf);
-	if (r < 0)
-		return r;
-	if (!file->advice || obs->hidden_why) {
+	r = spg_notes_add(&v->reasons, &note, &buf);
+	if (r == 0 && (!file->advice || obs->hidden_why)) {
+		note.kind = SPG_STEP_FIND_HOLDER;
 		spg_buf_puts(&buf, "stop what may have handed on ");
 		spg_text_escape(&buf, spg_path_base(file->path), false);
 		spg_buf_puts(&buf, " (a loop device, a swap file, a service that "
 				   "passes descriptors "
 				   "on), or restart the machine; then check again");
-		r = add_line(next_of(v), &buf);
+		r = spg_notes_add(&v->next, &note, &buf);
 	}
 	if (r < 0 || !file->advice)
 		return r;
+	note.kind = SPG_STEP_ADVICE;
 	spg_text_escape(&buf, file->advice, false);
-	return add_line(next_of(v), &buf);
+	return spg_notes_add(&v->next, &note, &buf);
 }
 
 /* Whoever shows only as the owner of a lock; NULL: has a use that tells more. */
@@ -369,16 +374,18 @@ static int explain_blocked(const struct spg_observation *obs, struct spg_verdict
 static int explain_unknown_file(const struct spg_observation *obs,
 	const struct spg_judged_file *file, struct spg_verdict *v)
 {
+	struct spg_note note = {.kind = SPG_REASON_NOT_OF_PRODUCT, .file = file->path};
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r;
 
 	if (file->seen == SPG_NO_FILE) {
 		spg_text_escape(&buf, file->path, false);
 		spg_buf_printf(&buf, " is in no directory of %s", obs->product->name);
-		return add_line(reasons_of(v), &buf);
+		return spg_notes_add(&v->reasons, &note, &buf);
 	}
 	if (obs->files[file->seen].in_use == SPG_IN_USE_UNKNOWN)
 		return 0; /* its lack says why */
+	note.kind = SPG_REASON_HOLDERS_UNSURE;
 	put_file(&buf, obs, file->seen, file->path);
 	spg_buf_puts(&buf,
 		" is held by a process that setup stops, and others cannot be "
@@ -391,7 +398,7 @@ static int explain_unknown_file(const struct spg_observation *obs,
 	else if (!obs->files[file->seen].shared)
 		spg_buf_puts(&buf, ": the tier says whether somebody has it, not how "
 				   "many");
-	r = add_line(reasons_of(v), &buf);
+	r = spg_notes_add(&v->reasons, &note, &buf);
 	/* Once they are gone, the in-use probe alone can tell. */
 	for (size_t i = 0; r == 0 && i < obs->n_uses; i++)
 		if (obs->uses[i].file == file->seen)
@@ -402,6 +409,8 @@ static int explain_unknown_file(const struct spg_observation *obs,
 static int explain_lacks(const struct spg_observation *obs,
 	const struct spg_name_set *asked, struct spg_verdict *v)
 {
+	const struct spg_note reason = {SPG_REASON_NOT_LOOKED_AT};
+	const struct spg_note step = {SPG_STEP_REMEDY};
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r = 0;
 
@@ -412,11 +421,11 @@ static int explain_lacks(const struct spg_observation *obs,
 			continue;
 		spg_buf_printf(&buf, "could not look at %s: ", lack->what);
 		spg_text_escape(&buf, lack->why, false);
-		r = add_line(reasons_of(v), &buf);
+		r = spg_notes_add(&v->reasons, &reason, &buf);
 		if (r < 0)
 			break;
 		spg_text_escape(&buf, lack->remedy, false);
-		r = add_line(next_of(v), &buf);
+		r = spg_notes_add(&v->next, &step, &buf);
 	}
 	return r;
 }
@@ -424,6 +433,7 @@ static int explain_lacks(const struct spg_observation *obs,
 static int explain_nothing_there(const struct spg_observation *obs,
 	const struct spg_name_set *asked, struct spg_verdict *v)
 {
+	const struct spg_note note = {SPG_REASON_NOTHING_INSTALLED};
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r;
 
@@ -440,69 +450,48 @@ static int explain_nothing_there(const struct spg_observation *obs,
 			"of %s"
 		      : "no file of %s was found in its directories",
 		obs->product->name);
-	r = add_line(reasons_of(v), &buf);
+	r = spg_notes_add(&v->reasons, &note, &buf);
 	if (r < 0)
 		return r;
-	spg_buf_puts(&buf, asked ? "see whether this is the payload of that product"
-				 : "see whether \"directory\" and \"files\" of the "
-				   "product are right: spguard status");
-	return add_line(next_of(v), &buf);
-}
-
-/* Nobody reads a thousand reasons: keep the first, count the rest. */
-static int shorten(struct lines lines, const char *what)
-{
-	struct spg_buf buf = SPG_BUF_NULL;
-	size_t rest;
-
-	if (*lines.n <= SPG_VERDICT_LINES_MAX)
-		return 0;
-	rest = *lines.n - SPG_VERDICT_LINES_MAX;
-	while (*lines.n > SPG_VERDICT_LINES_MAX)
-		free((*lines.texts)[--*lines.n]);
-	spg_buf_printf(&buf, "and %zu more %s", rest, what);
-	return add_line(lines, &buf);
+	if (asked)
+		return spg_notes_add_copy(
+			&v->next, &(struct spg_note){.kind = SPG_STEP_CHECK_PAYLOAD,
+					  .text = "see whether this is the payload of "
+						  "that product"});
+	return spg_notes_add_copy(
+		&v->next, &(struct spg_note){.kind = SPG_STEP_CHECK_CONFIGURATION,
+				  .text = "see whether \"directory\" and \"files\" of "
+					  "the product are right: "
+					  "spguard status"});
 }
 
 static int explain_installing(
 	const struct spg_standing *standing, struct spg_verdict *v)
 {
-	struct spg_buf buf = SPG_BUF_NULL;
-	int r;
+	struct spg_note step = {
+		.kind = SPG_STEP_AWAIT_INSTALL, .text = "let it end: spguard installs"};
+	int r = spg_notes_add_all(&v->reasons, &standing->installing);
 
-	if (!standing->installing)
-		return 0;
-	spg_buf_puts(&buf, standing->installing);
-	r = add_line(reasons_of(v), &buf);
-	if (r < 0)
+	if (r < 0 || standing->installing.n == 0)
 		return r;
-	spg_buf_puts(&buf, "let it end: spguard installs");
-	return add_line(next_of(v), &buf);
+	step.install = standing->installing.items[0].install;
+	return spg_notes_add_copy(&v->next, &step);
 }
 
 static int explain_mixed(const struct spg_standing *standing, struct spg_verdict *v)
 {
-	struct spg_buf buf = SPG_BUF_NULL;
-	int r = 0;
+	int r = spg_notes_add_all(&v->reasons, &standing->mixed);
 
-	for (size_t i = 0; r == 0 && i < standing->mixed.n; i++) {
-		spg_buf_puts(&buf, standing->mixed.items[i]);
-		r = add_line(reasons_of(v), &buf);
-	}
-	for (size_t i = 0; r == 0 && v->counts.blocked > 0 && i < standing->held.n;
-		i++) {
-		spg_buf_puts(&buf, standing->held.items[i]);
-		r = add_line(next_of(v), &buf);
-	}
-	for (size_t i = 0; r == 0 && i < standing->next.n; i++) {
-		spg_buf_puts(&buf, standing->next.items[i]);
-		r = add_line(next_of(v), &buf);
-	}
-	return r;
+	if (r == 0 && v->counts.blocked > 0)
+		r = spg_notes_add_all(&v->next, &standing->held);
+	return r == 0 ? spg_notes_add_all(&v->next, &standing->next) : r;
 }
 
 static int explain_missing(const struct spg_stepped_aside *aside, struct spg_verdict *v)
 {
+	struct spg_note note = {.kind = SPG_REASON_NOT_WRITTEN_YET,
+		.file = aside->path,
+		.sidestep = aside->number};
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r;
 
@@ -510,18 +499,22 @@ static int explain_missing(const struct spg_stepped_aside *aside, struct spg_ver
 	spg_buf_puts(&buf, " is renamed to ");
 	spg_text_escape(&buf, spg_path_base(aside->old_path), false);
 	spg_buf_puts(&buf, ", and setup has not written a new one yet");
-	r = add_line(reasons_of(v), &buf);
+	r = spg_notes_add(&v->reasons, &note, &buf);
 	if (r < 0)
 		return r;
+	note.kind = SPG_STEP_FINISH_SIDESTEP;
 	spg_buf_printf(&buf,
 		"run the service pack now, or take the step back: spguard sidestep "
 		"--undo %lld",
 		aside->number);
-	return add_line(next_of(v), &buf);
+	return spg_notes_add(&v->next, &note, &buf);
 }
 
 static int explain_unsure(const struct spg_stepped_aside *aside, struct spg_verdict *v)
 {
+	const struct spg_note note = {.kind = SPG_REASON_SIDESTEP_UNSURE,
+		.file = aside->path,
+		.sidestep = aside->number};
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r;
 
@@ -530,11 +523,12 @@ static int explain_unsure(const struct spg_stepped_aside *aside, struct spg_verd
 	spg_buf_puts(&buf, " to ");
 	spg_text_escape(&buf, spg_path_base(aside->old_path), false);
 	spg_buf_puts(&buf, ", and is finding out whether that was done");
-	r = add_line(reasons_of(v), &buf);
-	if (r < 0)
-		return r;
-	spg_buf_puts(&buf, "check again in a moment: spguard check");
-	return add_line(next_of(v), &buf);
+	r = spg_notes_add(&v->reasons, &note, &buf);
+	return r < 0 ? r
+	             : spg_notes_add_copy(&v->next,
+			       &(struct spg_note){.kind = SPG_STEP_CHECK_AGAIN,
+				       .text = "check again in a moment: spguard "
+					       "check"});
 }
 
 /* Old versions that run on until their users end. */
@@ -577,7 +571,6 @@ int spg_verdict_explain(const struct spg_observation *obs,
 
 	if (r == 0)
 		r = explain_blocked(obs, verdict);
-
 	for (size_t i = 0; r == 0 && i < verdict->n_files; i++)
 		if (verdict->files[i].state == SPG_FILE_UNKNOWN)
 			r = explain_unknown_file(obs, &verdict->files[i], verdict);
@@ -588,8 +581,18 @@ int spg_verdict_explain(const struct spg_observation *obs,
 	if (r == 0 && standing)
 		r = explain_standing(obs, standing, verdict);
 	if (r == 0)
-		r = shorten(reasons_of(verdict), "reasons");
+		r = spg_notes_sum_up(&verdict->reasons, SPG_REASON_MORE, "reasons");
 	if (r == 0)
-		r = shorten(next_of(verdict), "steps");
+		r = spg_notes_sum_up(&verdict->next, SPG_STEP_MORE, "steps");
 	return r;
+}
+
+int spg_verdict_make_unknown(struct spg_verdict *verdict)
+{
+	static const struct spg_note note = {.kind = SPG_REASON_DISTURBED,
+		.text = "the files kept being opened or changed while they were looked "
+			"at: stop what does that, then check again (spguard log)"};
+
+	verdict->kind = verdict->otherwise = SPG_VERDICT_UNKNOWN;
+	return spg_notes_put_first(&verdict->reasons, &note);
 }

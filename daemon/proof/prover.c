@@ -192,8 +192,7 @@ static void conclude(struct spg_prover *p, size_t index,
 			spg_verdict_finish(&verdict);
 			return;
 		}
-		r = spg_verdict_make_unknown(
-			&verdict, "the files keep being opened or changed");
+		r = spg_verdict_make_unknown(&verdict);
 	}
 	if (r == 0)
 		r = spg_model_conclude(

@@ -185,9 +185,7 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 			spg_verdict_finish(&verdict);
 			return; /* stays queued */
 		}
-		r = spg_verdict_make_unknown(&verdict,
-			"the files kept being opened or changed while they were looked "
-			"at: stop what does that, then check again (spguard log)");
+		r = spg_verdict_make_unknown(&verdict);
 	}
 	if (r == 0 && disturbed)
 		verdict.otherwise = SPG_VERDICT_UNKNOWN;

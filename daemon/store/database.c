@@ -186,7 +186,10 @@ static const char *const sql_text[SPG_SQL_N] = {
 				     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SPG_SQL_INSTALL_HOLDER_ADD] = "INSERT INTO install_holders"
 				       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-	[SPG_SQL_INSTALL_NOTE_ADD] = "INSERT INTO install_notes VALUES(?1, ?2, ?3, ?4)",
+	[SPG_SQL_INSTALL_NOTE_ADD] =
+		"INSERT INTO install_notes(install, role, n, text, kind, file, process,"
+		" unit, place, command, how, pid, about)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[SPG_SQL_INSTALL_FILES_CLEAR] =
 		"DELETE FROM install_files WHERE install = ?1 OR" EXPIRED,
 	[SPG_SQL_INSTALL_HOLDERS_CLEAR] =
@@ -208,8 +211,9 @@ static const char *const sql_text[SPG_SQL_N] = {
 	[SPG_SQL_INSTALL_HOLDERS] =
 		"SELECT path, pid, start, process, user, unit, how"
 		" FROM install_holders WHERE install = ?1 ORDER BY rowid",
-	[SPG_SQL_INSTALL_NOTES] = "SELECT role, text FROM install_notes"
-				  " WHERE install = ?1 ORDER BY role, n",
+	[SPG_SQL_INSTALL_NOTES] =
+		"SELECT role, text, kind, file, process, unit, place, command, how,"
+		" pid, about FROM install_notes WHERE install = ?1 ORDER BY role, n",
 	[SPG_SQL_INSTALL_EXPIRE] =
 		"DELETE FROM installs WHERE id <= ?1 - " KEPT " AND id NOT IN " LATEST,
 	[SPG_SQL_INSTALL_LAST] = "SELECT max(id) FROM installs",

@@ -64,13 +64,19 @@ static int put_files(struct spg_db *db, const struct spg_install *install)
 }
 
 static int put_notes(struct spg_db *db, int64_t install, enum role role,
-	const struct spg_texts *texts)
+	const struct spg_notes *notes)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < texts->n; i++)
-		r = spg_db_run(db, SPG_SQL_INSTALL_NOTE_ADD, "iiiz", install,
-			(int64_t)role, (int64_t)i, texts->items[i]);
+	for (size_t i = 0; r == 0 && i < notes->n; i++) {
+		const struct spg_note *note = &notes->items[i];
+
+		r = spg_db_run(db, SPG_SQL_INSTALL_NOTE_ADD, "iiizzzzzzzinn", install,
+			(int64_t)role, (int64_t)i, note->text,
+			spg_note_kind_name(note->kind), note->file, note->name,
+			note->unit, note->place, note->command, (int64_t)note->how,
+			(int64_t)note->pid, note->install);
+	}
 	return r;
 }
 
@@ -259,17 +265,29 @@ static int holder_row(void *user, sqlite3_stmt *s)
 static int note_row(void *user, sqlite3_stmt *s)
 {
 	struct spg_install *install = user;
-	const char *text = text_of(s, 1);
-	struct spg_texts *const lists[ROLES] = {
+	struct spg_notes *const lists[ROLES] = {
 		[ROLE_REASON] = &install->reasons,
 		[ROLE_NEXT] = &install->next,
 		[ROLE_FINDING] = &install->findings,
 		[ROLE_SHOWN] = &install->shown,
 	};
 	int role = sqlite3_column_int(s, 0);
+	const struct spg_note note = {
+		.kind = role == ROLE_NEXT ? spg_step_kind_from_name(text_of(s, 2))
+	                                  : spg_reason_kind_from_name(text_of(s, 2)),
+		.file = text_of(s, 3),
+		.name = text_of(s, 4),
+		.unit = text_of(s, 5),
+		.place = text_of(s, 6),
+		.command = text_of(s, 7),
+		.how = (unsigned)sqlite3_column_int(s, 8),
+		.pid = sqlite3_column_int(s, 9),
+		.install = sqlite3_column_int64(s, 10),
+		.text = text_of(s, 1)};
 
-	return role < 0 || role >= ROLES || !text ? 0
-	                                          : spg_texts_add(lists[role], text);
+	return role < 0 || role >= ROLES || !note.text
+	               ? 0
+	               : spg_notes_add_copy(lists[role], &note);
 }
 
 static int fill_install(struct spg_db *db, struct spg_install *install)

@@ -54,7 +54,8 @@
  *                 when an event in it has no file.
  *   installs, install_files, install_holders, install_notes, sidesteps
  *                 see the views; notes: role 0 why, 1 what to do, 2 findings,
- *                 3 who shows old versions
+ *                 3 who shows old versions; kind (NULL: written by format 2) as in
+ *                 common/note_kind.h, about: the number of another install
  *   event_blocks  which blocks have events about a subject: a file (row * 4),
  *                 a process (row * 4 + 1), a product (text row * 4 + 2), a
  *                 name of processes (fold * 4 + 3)
@@ -138,8 +139,18 @@ static const char tables_2[] =
 	" ino INTEGER NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL,"
 	" changed INTEGER NOT NULL, uid INTEGER NOT NULL, detail TEXT);";
 
+static const char tables_3[] = "ALTER TABLE install_notes ADD COLUMN kind TEXT;"
+			       "ALTER TABLE install_notes ADD COLUMN file TEXT;"
+			       "ALTER TABLE install_notes ADD COLUMN process TEXT;"
+			       "ALTER TABLE install_notes ADD COLUMN unit TEXT;"
+			       "ALTER TABLE install_notes ADD COLUMN place TEXT;"
+			       "ALTER TABLE install_notes ADD COLUMN command TEXT;"
+			       "ALTER TABLE install_notes ADD COLUMN how INTEGER;"
+			       "ALTER TABLE install_notes ADD COLUMN pid INTEGER;"
+			       "ALTER TABLE install_notes ADD COLUMN about INTEGER;";
+
 /* Append only: a step that has shipped is never edited. */
-const struct spg_schema_step spg_schema_steps[] = {{tables_1}, {tables_2}};
+const struct spg_schema_step spg_schema_steps[] = {{tables_1}, {tables_2}, {tables_3}};
 const int spg_schema_version = sizeof(spg_schema_steps) / sizeof(spg_schema_steps[0]);
 
 /* A statement a line reads better. */

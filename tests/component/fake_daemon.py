@@ -73,6 +73,21 @@ def lock(name="store.exe", pid=811, state="held", start=0, end=None, kind="posix
             "pid": pid, "name": name, "since": "2026-11-22T12:58:02Z"}
 
 
+def note(kind, text, **more):
+    """A reason or a step."""
+    return {"kind": kind, **more, "text": text}
+
+
+def command(kind, text, **more):
+    """A step that is a command, and perhaps a comment."""
+    return note(kind, text, command=text.split("   #")[0], **more)
+
+
+def notes(given):
+    """Where the kind does not matter a text will do."""
+    return [note("other", n) if isinstance(n, str) else n for n in given]
+
+
 def answer(verdict="safe", files=(), reasons=(), next=(), coverage=(), n=19,
            product="exchange55", title="Microsoft Exchange Server 5.5", otherwise=None):
     """@otherwise: what it is but for the blocked files, of which "safe" is the rule."""
@@ -88,7 +103,7 @@ def answer(verdict="safe", files=(), reasons=(), next=(), coverage=(), n=19,
                        "blocked": sum(f["state"] == "blocked" for f in files),
                        "open": 0, "mapped": 1, "executing": 0, "locked": 0, "waiting": 0,
                        "unattributed": 0},
-            "files": files, "reasons": list(reasons), "next": list(next)}
+            "files": files, "reasons": notes(reasons), "next": notes(next)}
 
 
 MDBPERF = "/srv/exchsrvr/bin/Mdbperf.dll"
@@ -96,10 +111,14 @@ LACK = {"what": "/srv/exchsrvr/bin", "why": "the directory is on NFS, whose othe
         "nobody here can see", "remedy": "Ask on the file server, or move the directory to a "
         "local filesystem.", "product": "exchange55"}
 
+HELD = note("in-use", "Mdbperf.dll is mapped by perfmon (pid 2113)", file=MDBPERF, pid=2113,
+            name="perfmon", unit="perfmon.service", how=["mapped"])
+STOP = command("stop-unit", "systemctl stop perfmon.service", unit="perfmon.service", pid=2113)
+
 BLOCKED = answer(
     "blocked",
     [file(MDBPERF, uses=[use()], advice=ADVICE)],
-    ["Mdbperf.dll is mapped by perfmon (pid 2113)"], ["systemctl stop perfmon.service"])
+    [HELD], [STOP])
 BUSY = answer(
     "blocked",
     [file(MDBPERF, uses=[use(), use("winlogon-with-a-long-name", 99, ("open", "mapped"), None,
@@ -114,16 +133,16 @@ BUSY = answer(
           [use("store.exe", 811, ("executing",), "msexchangeis.service", "exchange",
                "setup-stops", "2026-11-20T08:00:00Z")]),
      file("dapi.dll", "missing"), file("newfile.dll", "new")],
-    ["Mdbperf.dll is mapped by perfmon (pid 2113)"],
-    ["systemctl stop perfmon.service", "kill 99   # winlogon-with-a-long-name",
-     "systemctl stop backup.service",
+    [HELD],
+    [STOP, command("stop-process", "kill 99   # winlogon-with-a-long-name", pid=99),
+     command("stop-unit", "systemctl stop backup.service", unit="backup.service"),
      "stop what may have handed on Eseperf.dll (a loop device, a swap file, a service that "
      "passes descriptors on), or restart the machine; then check again"])
 UNKNOWN = answer("unknown", [file(MDBPERF, "unknown")],
-                 ["could not look at %s: %s" % (LACK["what"], LACK["why"]),
-                  "something else is odd"], [LACK["remedy"]], [LACK])
-ATTENTION = answer("attention", [], ["the installed set is mixed: Netif.dll"],
-                   ["spguard verify"])
+                 [note("not-looked-at", "could not look at %s: %s" % (LACK["what"], LACK["why"])),
+                  "something else is odd"], [note("remedy", LACK["remedy"])], [LACK])
+ATTENTION = answer("attention", [], [note("misfit", "the installed set is mixed: Netif.dll")],
+                   [command("verify", "spguard verify")])
 SAFE = answer("safe")
 
 
@@ -193,8 +212,8 @@ def install(id=3, outcome="mixed", changed=11, skipped=1, reasons=(), next=(), *
                  "outcome": outcome, "follows": None,
                  "by": {"pid": 4711, "name": "setup.exe", "user": "root",
                         "cmdline": "/mnt/sp4/setup.exe /q"},
-                 "changed": changed, "skipped": skipped, "reasons": list(reasons),
-                 "next": list(next)}, **more)
+                 "changed": changed, "skipped": skipped, "reasons": notes(reasons),
+                 "next": notes(next)}, **more)
 
 
 def install_file(path, change, from_version=None, to_version=None, from_sha256=None,
@@ -204,9 +223,11 @@ def install_file(path, change, from_version=None, to_version=None, from_sha256=N
             "holders": list(holders)}
 
 
-WHY_MIXED = "Mdbperf.dll was not replaced: perfmon (pid 2113) had it mapped"
+WHY_MIXED = note("not-replaced", "Mdbperf.dll was not replaced: perfmon (pid 2113) had it mapped",
+                 file=MDBPERF)
 MIXED_INSTALL = install(
-    reasons=[WHY_MIXED], next=["spguard sidestep " + MDBPERF + "   # or stop who holds it",
+    reasons=[WHY_MIXED], next=[command("sidestep", "spguard sidestep " + MDBPERF +
+                                       "   # or stop who holds it", file=MDBPERF),
                                "run the service pack again, until it finishes clean: spguard "
                                "installs"],
     files=[install_file("/srv/exchsrvr/bin/store.exe", "replaced", "5.5.2448.0",
@@ -242,8 +263,8 @@ VERIFIED_MIXED = verification(
         {"version": "5.5.2448.0", "modules": 2}, {"version": "5.5.2650.24", "modules": 16},
         {"version": None, "modules": 1}]},
         {"company": None, "product": None, "versions": [{"version": None, "modules": 1}]}],
-    next=["spguard check   # free the files that are in the way",
-          "run the service pack again, then: spguard verify"])
+    next=[command("check-again", "spguard check   # free the files that are in the way"),
+          note("install", "run the service pack again, then: spguard verify")])
 
 
 def sidestep(path=MDBPERF, state="planned", id=None, text=None):
@@ -305,7 +326,7 @@ DEFAULT = {
         ("event", event(21, "2026-11-22T13:00:01Z", "verdict", path=None, pid=None, name=None,
                         verdict="blocked", detail="Mdbperf.dll is mapped by perfmon")),
         ("verdict", {"product": "exchange55", "verdict": "blocked", "at": AT,
-                     "reasons": ["Mdbperf.dll is mapped by perfmon (pid 2113)", "x"]}),
+                     "reasons": [HELD, note("other", "x")]}),
         ("event", dict(GAP, id=22)),
         ("event", {"dropped": 1234})]),
 }

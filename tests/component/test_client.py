@@ -80,7 +80,7 @@ class Check(unittest.TestCase):
     def test_advice_that_is_a_step_is_not_repeated(self):
         done = ask({"check": answer("blocked", [file(fake.MDBPERF, uses=[fake.NOBODY],
                                                      advice=fake.ADVICE)],
-                                    next=[fake.ADVICE])}, "check")
+                                    next=[fake.note("advice", fake.ADVICE)])}, "check")
         self.assertEqual(done.out.count("Stop Performance Monitor"), 1)
 
     def test_unknown_tells_reason_and_remedy(self):

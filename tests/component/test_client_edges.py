@@ -449,7 +449,7 @@ class Terminal(unittest.TestCase):
         answers["subscribe"] = Then({}, [
             ("event", bad_event), ("event", bad_gap),
             ("verdict", {"product": HOSTILE, "verdict": HOSTILE, "at": HOSTILE,
-                         "reasons": [HOSTILE]})], close=True)
+                         "reasons": fake.notes([HOSTILE])})], close=True)
         with FakeDaemon(answers) as daemon:
             done = run("--socket", daemon.path, "watch")
             self.assertEqual(len(done.out.splitlines()), 3)

@@ -84,7 +84,7 @@ class Installs(Case):
         self.assertEqual((done.code, done.err), (0, ""))
         for text in ("MIXED  install 3 of exchange55: 11 files changed, 1 left out\n",
                      "by       setup.exe (4711), user root: /mnt/sp4/setup.exe /q\n",
-                     " (2m 11s)\n", "  - " + fake.WHY_MIXED,
+                     " (2m 11s)\n", "  - " + fake.WHY_MIXED["text"],
                      "    held by perfmon (2113), perfmon.service: mapped\n",
                      "\nWhat to do:\n  spguard sidestep " + fake.MDBPERF):
             self.assertIn(text, done.out)
@@ -326,7 +326,7 @@ class Verify(Case):
 
     def test_hostile(self):
         bad = verification("mixed", [fake.finding(HOSTILE, "/srv/" + HOSTILE + "/x")],
-                           product=HOSTILE, title=HOSTILE, next=[HOSTILE], at=HOSTILE,
+                           product=HOSTILE, title=HOSTILE, next=fake.notes([HOSTILE]), at=HOSTILE,
                            coverage=[{"what": HOSTILE, "why": HOSTILE, "remedy": HOSTILE}],
                            versions=[{"company": HOSTILE, "product": HOSTILE, "versions": [
                                {"version": HOSTILE, "modules": 1}] * 2}])
@@ -355,7 +355,7 @@ class Sidestep(Case):
             dry = params.get("dry_run", False)
             return {"sidesteps": [
                 row if dry or row["state"] != "planned" else dict(row, state="renamed", id=i + 1)
-                for i, row in enumerate(rows)], "next": ["run the service pack now"]}
+                for i, row in enumerate(rows)], "next": [fake.note("install", "run the service pack now")]}
         return dict({"sidestep.apply": apply}, **more)
 
     def asked(self, daemon):
@@ -505,7 +505,7 @@ class Sidestep(Case):
 
     def test_hostile(self):
         bad = dict(sidestep("/srv/" + HOSTILE, HOSTILE, 1, HOSTILE), at=HOSTILE, changed=HOSTILE)
-        said = {"sidesteps": [bad], "next": [HOSTILE]}
+        said = {"sidesteps": [bad], "next": fake.notes([HOSTILE])}
         with FakeDaemon({"sidestep.list": said, "sidestep.apply": said}) as daemon:
             for args in ["--list"], ["-n", "x"], ["-y", "x"], ["-y", "x", "--json"]:
                 done = on_terminal(daemon.path, "sidestep", "--no-color", *args)
@@ -570,14 +570,15 @@ class Check(Case):
             self.assertIn(text, done.out)
 
     def test_attention_says_what_it_is_about(self):
-        aside = "a.dll is renamed to a.old, and setup has not written a new one yet"
-        old = "an old version of a.dll is mapped by perfmon (pid 2113)"
+        aside = fake.note("not-written-yet",
+                          "a.dll is renamed to a.old, and setup has not written a new one yet")
+        old = fake.note("in-use", "an old version of a.dll is mapped by perfmon (pid 2113)")
         stepped = [file("/srv/a.dll", "sidestepped", [use()])]
         for reasons, files, says in (
                 ([fake.WHY_MIXED], [], "the last install left a mixed set"),
-                (["x.dll needs f, which y.dll does not export"], [],
+                ([fake.note("misfit", "x.dll needs f, which y.dll does not export")], [],
                  "the last install left a mixed set"),
-                (["could not read x.dll: Permission denied"], [],
+                ([fake.note("unreadable", "could not read x.dll: Permission denied")], [],
                  "the last install could not be verified"),
                 ([aside, old], stepped, "a step aside is not finished"),
                 ([old], stepped, "an old version that was stepped aside still runs"),
@@ -590,22 +591,23 @@ class Check(Case):
             self.assertEqual(head, "ATTENTION Microsoft Exchange Server 5.5: " + says)
             for reason in reasons:
                 # Users are in the table.
-                self.assertEqual(reason in " ".join(done.out.split()), reason != old)
+                self.assertEqual(reason["text"] in " ".join(done.out.split()), reason != old)
 
     def test_blocked_by_an_install(self):
-        running = "an install is running: number 3, by setup.exe (pid 4711)"
+        running = fake.note("installing", "an install is running: number 3, by setup.exe "
+                            "(pid 4711)", install=3, pid=4711)
         done = ask({"check": answer("blocked", [], [running], ["let it end: spguard installs"])},
                    "check")
         self.assertEqual(done.code, 2)
         self.assertTrue(done.out.startswith(
             "BLOCKED  Microsoft Exchange Server 5.5: an install is running\n"), done.out)
-        self.assertIn("  - " + running, done.out)
+        self.assertIn("  - " + running["text"], done.out)
         # With it, and with what else is wrong, users stay in the table.
         done = ask({"check": answer("blocked", [file(fake.MDBPERF, uses=[use()])], [
-            "Mdbperf.dll is mapped by perfmon (pid 2113)", fake.WHY_MIXED,
-            "and 12 more reasons"])}, "check")
+            fake.HELD, fake.WHY_MIXED,
+            fake.note("more", "and 12 more reasons", count=12)])}, "check")
         self.assertIn("1 of 19 files is in the way", done.out)
-        self.assertIn("  - " + fake.WHY_MIXED, done.out)
+        self.assertIn("  - " + fake.WHY_MIXED["text"], done.out)
         self.assertNotIn("is mapped by", done.out)
         self.assertNotIn("12 more", done.out)
 

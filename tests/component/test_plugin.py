@@ -92,7 +92,7 @@ class States(PluginTest):
                 self.assertIn("Microsoft Exchange Server 5.5", done.text)
                 self.assertEqual(done.more, [])
                 if template["reasons"]:
-                    self.assertIn(template["reasons"][0], done.text)
+                    self.assertIn(template["reasons"][0]["text"], done.text)
 
     def test_several_products_the_worst_comes_first(self):
         templates = {"safe": fake.SAFE, "attention": fake.ATTENTION,
@@ -358,7 +358,7 @@ class Hostile(PluginTest):
 
     def test_long_texts_leave_room_for_the_values(self):
         for piece in "é", "x", "|", "\x01":
-            done = self.ask(fresh(fake.BLOCKED, reasons=[piece * 5000], title=piece * 3000))
+            done = self.ask(fresh(fake.BLOCKED, reasons=fake.notes([piece * 5000]), title=piece * 3000))
             self.assertEqual(done.code, CRITICAL)
             self.assertEqual(len(done.values), 2)
 

@@ -252,7 +252,8 @@ class PackageTest(unittest.TestCase):
         """It answers. In a container it cannot see everybody, and says so."""
         done = do("spguard", "check", "--json", check=False)
         self.assertEqual(done.returncode, UNKNOWN, done.stdout)
-        self.assertIn("namespace", " ".join(json.loads(done.stdout)["reasons"]))
+        self.assertIn("namespace", " ".join(
+            reason["text"] for reason in json.loads(done.stdout)["reasons"]))
 
     def is_active(self, do, unit="spguardd.service"):
         return do("systemctl", "is-active", unit, check=False).stdout.strip()

@@ -251,7 +251,7 @@ class GoneTest(PageTest):
         _, page = self.visit("blocked")
         self.assertFalse(page.eval("""(() => {
             const product = products.get("exchange55"), asked = performance.now() - 1;
-            product.hear({product: "exchange55", verdict: "unknown", reasons: ["x"]});
+            product.hear({product: "exchange55", verdict: "unknown", reasons: [{kind: "other", text: "x"}]});
             return product.learn({...product.answer, verdict: "safe"}, asked);
         })()"""))
         self.assertEqual(page.eval("products.get('exchange55').verdict"), "unknown")

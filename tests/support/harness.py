@@ -583,6 +583,11 @@ class SystemTest(unittest.TestCase):
     # What an answer says
 
     @staticmethod
+    def texts(notes):
+        """The sentences of reasons or steps."""
+        return [note["text"] for note in notes]
+
+    @staticmethod
     def show(answer):
         return json.dumps(answer, indent=1, ensure_ascii=False)
 
@@ -623,7 +628,7 @@ class SystemTest(unittest.TestCase):
             self.assertLessEqual(set(how), set(use["how"]), self.show(answer))
             self.assertFalse(set(never) & set(use["how"]), self.show(answer))
             self.assertEqual(use["class"], "blocker", self.show(answer))
-            self.assertTrue(any(f"pid {pid}" in reason for reason in answer["reasons"]) or
+            self.assertTrue(any(reason.get("pid") == pid for reason in answer["reasons"]) or
                             len(pids) > 1, self.show(answer))
         self.assertEqual({use["pid"] for use in self.file_of(answer, path)["uses"]},
                          set(pids), self.show(answer))

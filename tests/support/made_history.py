@@ -82,10 +82,11 @@ class MadeHistory:
                 self.db.execute("INSERT INTO install_files VALUES(?, ?, ?, '5.5.2448.0',"
                                 " '5.5.2650.24', NULL, NULL)",
                                 (install["id"], path, self.numbers["change", change]))
-            for role, texts in ((0, install.get("reasons", [])), (1, install.get("next", []))):
-                for i, text in enumerate(texts):
-                    self.db.execute("INSERT INTO install_notes VALUES(?, ?, ?, ?)",
-                                    (install["id"], role, i, text))
+            for role, notes in ((0, install.get("reasons", [])), (1, install.get("next", []))):
+                for i, note in enumerate(notes):
+                    self.db.execute("INSERT INTO install_notes(install, role, n, text, kind)"
+                                    " VALUES(?, ?, ?, ?, ?)",
+                                    (install["id"], role, i, note["text"], note["kind"]))
 
     def add_events(self):
         product = self.text(self.product.name)

@@ -42,6 +42,19 @@ class Bar:
         self.stops, self.cut = stops, cut
 
 
+def note(kind, text, **more):
+    """A reason or a step; with "command", a step that is one."""
+    return {"kind": kind, **more, "text": text}
+
+
+RUN_AGAIN = note("install", "run the service pack again, until it finishes clean: spguard "
+                            "installs")
+NOT_REPLACED = note("not-replaced",
+                    "mdbperf.dll was not replaced: perfmon (pid 19419) had it mapped")
+MISFIT = note("misfit", "dsamain.exe needs EcPerfOpenEx, which mdbperf.dll 5.5.2448.0 does not "
+                        "export")
+
+
 class Product:
     def __init__(self, name, title, files):
         self.name, self.title, self.files = name, title, files
@@ -143,18 +156,22 @@ class World:
             return [], []
         if not self.show:
             n = len({b.path for b in bars})
-            return (["one file is in use" if n == 1 else f"{n} files are in use"],
-                    ["on the server: spguard check"])
-        reasons = [f"{b.path.rsplit('/', 1)[1]} is {' and '.join(b.how)} by {b.name} "
-                   f"(pid {b.pid})" for b in bars]
+            return ([note("files-in-use", "one file is in use" if n == 1
+                          else f"{n} files are in use", count=n)],
+                    [note("ask-server", "on the server: spguard check")])
+        reasons = [note("in-use", f"{b.path.rsplit('/', 1)[1]} is {' and '.join(b.how)} by "
+                        f"{b.name} (pid {b.pid})", file=b.path, pid=b.pid, name=b.name,
+                        how=b.how) for b in bars]
         steps = []
         for bar in bars:
-            step = f"systemctl stop {bar.unit}" if bar.unit \
-                else f"kill {bar.pid}   # {bar.name}"
+            stop, kill = f"systemctl stop {bar.unit}", f"kill {bar.pid}"
+            step = note("stop-unit", stop, command=stop, unit=bar.unit) if bar.unit else \
+                note("stop-process", f"{kill}   # {bar.name}", command=kill, pid=bar.pid)
             if step not in steps:
                 steps.append(step)
         if len(reasons) > 20:
-            reasons[20:] = [f"and {len(reasons) - 20} more reasons"]
+            more = len(reasons) - 20
+            reasons[20:] = [note("more", f"and {more} more reasons", count=more)]
         return reasons, steps[:20]
 
     def verdict_event(self, product):
@@ -323,10 +340,7 @@ def live_in(product, now, rng):
     product.installs += [
         {"id": 7, "from": midnight - 6 * DAY + 22.1 * HOUR, "to": midnight - 6 * DAY + 22.4 * HOUR,
          "outcome": "mixed", "changed": 17, "skipped": 3,
-         "reasons": ["mdbperf.dll was not replaced: perfmon (pid 19419) had it mapped",
-                     "dsamain.exe needs EcPerfOpenEx, which mdbperf.dll 5.5.2448.0 does not "
-                     "export"],
-         "next": ["run the service pack again, until it finishes clean: spguard installs"]},
+         "reasons": [NOT_REPLACED, MISFIT], "next": [RUN_AGAIN]},
         {"id": 8, "from": midnight - 6 * DAY + 22.9 * HOUR,
          "to": midnight - 6 * DAY + 23.15 * HOUR, "outcome": "clean", "changed": 20},
         {"id": 9, "from": midnight - 1 * DAY + 21.5 * HOUR,
@@ -374,18 +388,16 @@ def withheld(now=FIXED):
 
 def attention(now=FIXED):
     world = idle(now)
-    world.products[0].forced = ("attention", [
-        "dsamain.exe needs EcPerfOpenEx, which mdbperf.dll 5.5.2448.0 does not export",
-        "mdbperf.dll was not replaced: perfmon (pid 19419) had it mapped"],
-        ["run the service pack again, until it finishes clean: spguard installs"])
+    world.products[0].forced = ("attention", [MISFIT, NOT_REPLACED], [RUN_AGAIN])
     return world
 
 
 def unknown(now=FIXED):
     world = idle(now)
     product = world.products[0]
-    product.forced = ("unknown", ["could not look at /srv/share: it is a network filesystem; "
-                                  "users on other machines are invisible"], [])
+    product.forced = ("unknown", [note(
+        "not-looked-at", "could not look at /srv/share: it is a network filesystem; users on "
+        "other machines are invisible")], [])
     product.complete = False
     product.coverage = [
         {"what": "/srv/share", "why": "it is a network filesystem; users on other machines are "
@@ -433,11 +445,13 @@ def several(now=FIXED):
         product = Product(name, title, [f"/opt/{name}/bin/{name}{k}.so" for k in range(30 + i)])
         product.recorded_since, product.since = now - 9 * DAY, now - (i + 1) * 9000
         if verdict == "attention":
-            product.forced = (verdict, ["could not read crm3.so: permission denied"],
-                              ["spguard verify --product crm"])
+            product.forced = (verdict, [
+                note("unreadable", "could not read crm3.so: permission denied")],
+                [note("verify", "spguard verify --product crm",
+                      command="spguard verify --product crm")])
         elif verdict == "unknown":
-            product.forced = (verdict, ["could not look at /mnt/q: the server does not answer"],
-                              [])
+            product.forced = (verdict, [note(
+                "not-looked-at", "could not look at /mnt/q: the server does not answer")], [])
             product.coverage = [{"what": "/mnt/q", "why": "the server does not answer",
                                  "remedy": "mount it again", "blinds": True}]
         products.append(product)
@@ -458,7 +472,8 @@ def hostile(now=FIXED):
     product.coverage = [{"what": bad, "why": bad, "remedy": f"mount {bad}", "blinds": True}]
     product.gaps = [{"from": now - 7200, "to": now - 3600, "reason": bad}]
     product.installs = [{"id": 1, "from": now - 9000, "to": now - 8000, "outcome": bad,
-                         "reasons": [bad], "next": [bad]}]
+                         "reasons": [note(bad, bad)],
+                         "next": [note(bad, bad, command=bad)]}]
     return World([product], now)
 
 

@@ -41,7 +41,7 @@ class CheckTest(SystemTest):
         self.assertEqual(answer["counts"]["files"], 2, self.show(answer))
         self.assertEqual(len(answer["files"]), 1, self.show(answer))
         self.assertRegex(answer["at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
-        self.assertIn(str(answer["files"][0]["uses"][0]["pid"]), " ".join(answer["next"]),
+        self.assertIn(str(answer["files"][0]["uses"][0]["pid"]), " ".join(self.texts(answer["next"])),
                       self.show(answer))
 
     def test_all(self):

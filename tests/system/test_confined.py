@@ -46,7 +46,7 @@ class ConfinedTest(SystemTest):
         lacks = [lack for lack in answer["proof"]["coverage"]
                  if lack["blinds"] and what in lack["what"] + " " + lack["why"]]
         self.assertTrue(lacks and lacks[0]["remedy"], self.show(answer))
-        self.assertIn(lacks[0]["why"], " ".join(answer["reasons"]), self.show(answer))
+        self.assertIn(lacks[0]["why"], " ".join(self.texts(answer["reasons"])), self.show(answer))
         status = daemon.status()
         broken = [row for row in status["mechanisms"] if not row["works"]]
         self.assertTrue(any(what in row["name"] + " " + row["detail"] for row in broken),
@@ -92,7 +92,7 @@ class ConfinedTest(SystemTest):
                     # Either nobody, or somebody by the number he has there.
                     self.assertNotEqual(use["pid"], daemon.process.pid, self.show(answer))
                 self.assertIn("held by something that no process shows",
-                              " ".join(answer["reasons"]), self.show(answer))
+                              " ".join(self.texts(answer["reasons"])), self.show(answer))
                 self.assertEqual(answer["counts"]["unattributed"], 1, self.show(answer))
                 holder.kill()
 

@@ -229,8 +229,10 @@ class HttpTest(SystemTest):
         self.assertEqual(set(bar), {"from", "to", "how", "setup_stops", "cut"})
         answer = client.json("/api/check")
         self.assertEqual(answer["verdict"], "blocked")
-        self.assertEqual(answer["reasons"], ["one file is in use"])
-        self.assertEqual(answer["next"], ["on the server: spguard check"])
+        self.assertEqual(answer["reasons"], [
+            {"kind": "files-in-use", "count": 1, "text": "one file is in use"}])
+        self.assertEqual(answer["next"], [
+            {"kind": "ask-server", "text": "on the server: spguard check"}])
         self.assertEqual(answer["files"][0]["path"], self.dll)
         self.assertEqual(set(answer["files"][0]["uses"][0]), {"how", "since", "class"})
         events = client.json("/api/log")["events"]

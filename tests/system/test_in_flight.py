@@ -18,7 +18,7 @@ class InFlightTest(SystemTest):
         self.assertEqual([(use["pid"], use["name"]) for use in entry["uses"]],
                          [(None, None)], self.show(answer))
         self.assertIn("held by something that no process shows",
-                      " ".join(answer["reasons"]), self.show(answer))
+                      " ".join(self.texts(answer["reasons"])), self.show(answer))
         self.assertEqual(answer["counts"]["unattributed"], 1, self.show(answer))
 
     def test_then_dropped(self):

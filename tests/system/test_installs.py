@@ -90,18 +90,18 @@ class InstallsTest(SystemTest):
         who = files["Part07.dll"]["holders"]
         self.assertEqual([(w["pid"], w["name"]) for w in who], [(holder.pid, "perfmon")])
         self.assertIn("mapped", who[0]["how"])
-        self.assertEqual(install["reasons"], [
+        self.assertEqual(self.texts(install["reasons"]), [
             f"Part07.dll was not replaced: perfmon (pid {holder.pid}) had it mapped"])
         self.assertIn("run the service pack again, until it finishes clean: "
-                      "spguard installs", install["next"])
+                      "spguard installs", self.texts(install["next"]))
         # While it is held it blocks; then the mixed set is left.
         answer = daemon.check()
         self.assertEqual(answer["exit"], BLOCKED)
-        self.assertTrue(any("was not replaced" in r for r in answer["reasons"]), answer)
+        self.assertTrue(any(r["kind"] == "not-replaced" for r in answer["reasons"]), answer)
         holder.kill()
         answer = daemon.check()
         self.assertEqual((answer["exit"], answer["verdict"]), (ATTENTION, "attention"))
-        self.assertIn("Part07.dll was not replaced", answer["reasons"][0])
+        self.assertEqual(answer["reasons"][0]["kind"], "not-replaced", answer)
         kinds = [e["kind"] for e in daemon.log_events("--kind", "install-begin,install-end")]
         self.assertEqual(kinds, ["install-begin", "install-end"])
         # The daemon's end changes nothing about that.
@@ -115,7 +115,7 @@ class InstallsTest(SystemTest):
         install = self.newest(daemon)
         self.assertEqual((install["id"], install["outcome"]), (2, "clean"), install)
         self.assertEqual(install["follows"], 1)
-        self.assertIn("mended install 1", install["reasons"][0])
+        self.assertIn("mended install 1", install["reasons"][0]["text"])
         self.assertEqual(daemon.check()["exit"], SAFE)
         self.assertEqual(daemon.status()["products"][0]["installs"], {
             "running": None, "unmended": None,
@@ -139,7 +139,7 @@ class InstallsTest(SystemTest):
         self.assertEqual(install["outcome"], "mixed", install)
         self.assertEqual([os.path.basename(f["path"]) for f in install["files"]
                           if f["change"] == "skipped"], ["Part03.dll", "Part04.dll"])
-        self.assertEqual(install["reasons"][0],
+        self.assertEqual(install["reasons"][0]["text"],
                          "Part03.dll was not replaced: it is not the service pack's")
 
     def test_what_is_there_already(self):
@@ -177,7 +177,7 @@ class InstallsTest(SystemTest):
         daemon.run("flush")
         code, answer = daemon.json("check")
         self.assertEqual(code, BLOCKED, answer)
-        self.assertIn("an install is running: number 1", answer["reasons"][0])
+        self.assertIn("an install is running: number 1", answer["reasons"][0]["text"])
         install, = self.rpc(daemon).call("installs", id=1)["installs"]
         self.assertEqual((install["outcome"], install["ended"]), ("running", None))
         # A daemon that dies meanwhile takes it up again.
@@ -187,7 +187,7 @@ class InstallsTest(SystemTest):
         daemon.start()
         install = self.newest(daemon)
         self.assertEqual((install["id"], install["outcome"]), (1, "unknown"), install)
-        self.assertIn("spguardd ended while it ran", install["reasons"][0])
+        self.assertIn("spguardd ended while it ran", install["reasons"][0]["text"])
         # Nobody knows what was left out; somebody who knows the payload can say.
         self.assertEqual(daemon.check()["exit"], ATTENTION)
         payload = self.described(OLD)
@@ -206,7 +206,7 @@ class InstallsTest(SystemTest):
         self.assertEqual(daemon.run("reload")[0], 0)
         install, = self.installs(daemon)
         self.assertEqual(install["outcome"], "unknown")
-        self.assertIn("taken out of the configuration", install["reasons"][0])
+        self.assertIn("taken out of the configuration", install["reasons"][0]["text"])
 
     def test_a_reload_during_verify(self):
         daemon = self.daemon(Product("app", self.bin), Product("other", self.payload))
@@ -236,7 +236,7 @@ class InstallsTest(SystemTest):
         daemon.log.wait_for(lambda line: "install 1 of app: " in line, "the install")
         install = self.newest(daemon)
         self.assertEqual(install["changed"] + install["skipped"], 12 - (not install["skipped"]))
-        self.assertIn("found by what is there", install["reasons"][0])
+        self.assertIn("found by what is there", install["reasons"][0]["text"])
 
     def test_a_pause_longer_than_the_quiet(self):
         """Three parts by one process: what was left out of all of it counts."""

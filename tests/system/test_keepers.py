@@ -95,9 +95,9 @@ class KeepersTest(SystemTest):
         self.assertEqual(
             {(tuple(use["how"]), use["pid"]) for entry in kept for use in entry["uses"]},
             {((how,), pid)}, self.show(answer))
-        self.assertIn(reason, " ".join(answer["reasons"]), self.show(answer))
+        self.assertIn(reason, " ".join(self.texts(answer["reasons"])), self.show(answer))
         if step:
-            self.assertIn(step, " ".join(answer["next"]), self.show(answer))
+            self.assertIn(step, " ".join(self.texts(answer["next"])), self.show(answer))
         self.assertEqual(answer["counts"]["unattributed"], 0, self.show(answer))
         self.assertEqual(answer["counts"]["blocked"], 1, self.show(answer))
         return answer
@@ -268,7 +268,7 @@ class KeepersTest(SystemTest):
         self.bind(other, path)
         answer = daemon.check()
         self.assert_verdict(answer, "blocked")
-        self.assertIn(f"umount {path}", " ".join(answer["next"]), self.show(answer))
+        self.assertIn(f"umount {path}", " ".join(self.texts(answer["next"])), self.show(answer))
         subprocess.run(["umount", path], check=True)
         self.assert_safe(daemon)
 
@@ -349,7 +349,7 @@ class KeepersTest(SystemTest):
         install = self.newest_install(daemon)
         self.assertEqual(install["outcome"], "mixed", install)
         self.assertIn(f"an old version of Mdbperf.dll is mounted at {there}",
-                      " ".join(install["reasons"]), install)
+                      " ".join(self.texts(install["reasons"])), install)
         self.assertEqual(install["skipped"], 0, install)
         shell.end()
         self.assert_safe_in_time(daemon)
@@ -451,8 +451,8 @@ class KeepersTest(SystemTest):
         use, = self.file_of(answer, path)["uses"]
         self.assertEqual((use["how"], use["pid"]), (["layer"], shell.pid), self.show(answer))
         self.assertIn(f"Mdbperf.dll is shown by an overlay at {merged} in the mount "
-                      "namespace of sh", " ".join(answer["reasons"]), self.show(answer))
-        self.assertIn(f"umount {merged}", " ".join(answer["next"]), self.show(answer))
+                      "namespace of sh", " ".join(self.texts(answer["reasons"])), self.show(answer))
+        self.assertIn(f"umount {merged}", " ".join(self.texts(answer["next"])), self.show(answer))
 
     def test_an_overlay_that_outlives_the_replacement(self):
         path, daemon = self.begin()
@@ -479,7 +479,7 @@ class KeepersTest(SystemTest):
             answer = daemon.check()
             self.assert_verdict(answer, "blocked")
             self.assertIn(f"is shown by an overlay at {merged}",
-                          " ".join(answer["reasons"]), self.show(answer))
+                          " ".join(self.texts(answer["reasons"])), self.show(answer))
             self.replace(path)
         holder.release()
         self.assert_verdict(daemon.check(), "blocked")
@@ -542,7 +542,7 @@ class KeepersTest(SystemTest):
         uses = {(use["how"][0], use["pid"]) for entry in answer["files"]
                 if entry["path"] == path for use in entry["uses"]}
         self.assertIn(("layer", pid), uses, self.show(answer))
-        self.assertIn(reason, " ".join(answer["reasons"]), self.show(answer))
+        self.assertIn(reason, " ".join(self.texts(answer["reasons"])), self.show(answer))
 
     def test_a_product_by_a_link_onto_an_overlay(self):
         """Its names are not those below which the layer is."""
@@ -559,7 +559,7 @@ class KeepersTest(SystemTest):
             answer = daemon.check()
             self.assert_verdict(answer, "blocked")
             self.assertIn(f"Upper.dll is shown by an overlay at {merged}",
-                          " ".join(answer["reasons"]), self.show(answer))
+                          " ".join(self.texts(answer["reasons"])), self.show(answer))
             self.replace(os.path.join(directory, "Upper.dll"))
         shell.end()
         self.assert_safe_in_time(daemon)

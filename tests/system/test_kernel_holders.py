@@ -58,7 +58,7 @@ class KernelHoldersTest(SystemTest):
         self.assertEqual({(use["pid"], use["class"]) for use in entry["uses"]},
                          {(None, "blocker"), *((pid, "blocker") for pid in also)},
                          self.show(answer))
-        reasons = " ".join(answer["reasons"])
+        reasons = " ".join(self.texts(answer["reasons"]))
         self.assertIn("held by something that no process shows", reasons, self.show(answer))
         if cause:
             self.assertIn(cause, reasons, self.show(answer))

@@ -217,7 +217,7 @@ class KnownUsersTest(SystemTest):
         for _ in range(OFTEN):
             answer = self.running.check()
             self.assert_verdict(answer, "blocked")
-            self.assertTrue(any(f"pid {holder.pid}" in reason
+            self.assertTrue(any(reason.get("pid") == holder.pid
                                 for reason in answer["reasons"]), self.show(answer))
 
 

@@ -59,7 +59,7 @@ class OldVersionsTest(SystemTest):
         answer = daemon.check()
         self.assert_never_safe(answer)
         if answer["verdict"] == "blocked":
-            self.assertIn(f"pid {holder.pid}", " ".join(answer["reasons"]), self.show(answer))
+            self.assertIn(f"pid {holder.pid}", " ".join(self.texts(answer["reasons"])), self.show(answer))
         holder.kill()
         if shown:
             self.assert_verdict(daemon.check(), "blocked")

@@ -23,7 +23,7 @@ class SetupStopsTest(SystemTest):
         if tier_in_force() == "procfs":
             self.assert_verdict(answer, "unknown")
             self.assertEqual(state, "unknown", self.show(answer))
-            self.assertRegex(" ".join(answer["reasons"]),
+            self.assertRegex(" ".join(self.texts(answer["reasons"])),
                              r"process|/proc|pid \d+", self.show(answer))
         else:
             self.assert_verdict(answer, "safe")
@@ -57,7 +57,7 @@ class SetupStopsTest(SystemTest):
         self.assert_verdict(answer, "blocked")
         self.assertEqual(self.use_of(answer, self.dll, other.pid)["class"], "blocker",
                          self.show(answer))
-        self.assertIn(f"pid {other.pid}", " ".join(answer["reasons"]), self.show(answer))
+        self.assertIn(f"pid {other.pid}", " ".join(self.texts(answer["reasons"])), self.show(answer))
 
     def test_the_kernel_has_it_too(self):
         """What shows nowhere must not hide behind the one that shows."""

@@ -56,7 +56,7 @@ class SidestepTest(SystemTest):
         answer = daemon.check()
         self.assertEqual(answer["exit"], ATTENTION, answer)
         self.assertIn("Mdbperf.dll is renamed to Mdbperf.old, and setup has not written a "
-                      "new one yet", answer["reasons"])
+                      "new one yet", self.texts(answer["reasons"]))
         self.assertEqual([f["state"] for f in answer["files"]], ["sidestepped"])
         offered = rpc.call("check", product="app", payload=[
             {"name": "Mdbperf.dll", "sha256": hashlib.sha256(b"new\n").hexdigest()}])["payload"]
@@ -65,7 +65,7 @@ class SidestepTest(SystemTest):
         self.write_new(daemon)
         answer = daemon.check()
         self.assertEqual(answer["exit"], ATTENTION, answer)
-        self.assertEqual(answer["reasons"], [
+        self.assertEqual(self.texts(answer["reasons"]), [
             f"an old version of Mdbperf.dll is mapped by holder (pid {holder.pid})"])
         step, = rpc.call("sidestep.list")["sidesteps"]
         self.assertEqual(step["state"], "finished")

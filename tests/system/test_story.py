@@ -93,7 +93,7 @@ class Story(SystemTest):
         self.assertEqual(
             (files["dsamain.exe"]["from_version"], files["dsamain.exe"]["to_version"]),
             (story.OLD, story.NEW), self.show(install))
-        self.assertIn(NEEDS, install["findings"], self.show(install))
+        self.assertIn(NEEDS, self.texts(install["findings"]), self.show(install))
         code, out, err = daemon.run("installs")
         self.assertEqual((code, err), (0, ""))
         self.assertIn("mixed", out.lower())
@@ -172,11 +172,12 @@ class NativeTest(Story):
         notice = subscriber.wait_notification(
             lambda method, params: method == "verdict" and params["verdict"] == "attention")
         self.assertEqual(notice["product"], "exchange55")
-        self.assertTrue(any("mdbperf.dll" in r for r in notice["reasons"]), notice)
+        self.assertTrue(any("mdbperf.dll" in r["text"] for r in notice["reasons"]), notice)
         answer = daemon.check()
         self.assertEqual((answer["verdict"], answer["exit"]), ("attention", 1),
                          self.show(answer))
-        self.assertTrue(any("EcPerfOpenEx" in r for r in answer["reasons"]), self.show(answer))
+        self.assertTrue(any(r["kind"] == "misfit" and "EcPerfOpenEx" in r["text"]
+                            for r in answer["reasons"]), self.show(answer))
         self.assertTrue(answer["next"], self.show(answer))
 
     def test_nobody_in_the_way(self):

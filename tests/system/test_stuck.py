@@ -155,7 +155,7 @@ class StuckTest(SystemTest):
         self.assertIn(str(holder.pid), daemon.run("check", "--product", "app")[1])
         if tier_in_force() == "procfs":
             self.assertTrue(any(re.search(rf"pid {holder.pid} .*memory map does not answer",
-                                          reason) for reason in answer["reasons"]),
+                                          reason) for reason in self.texts(answer["reasons"])),
                             self.show(answer))
         self.end(holder)
 

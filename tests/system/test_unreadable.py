@@ -22,7 +22,7 @@ CANNOT_READ = ("dac_override", "dac_read_search")
 class UnreadableTest(SystemTest):
     def assert_unknown(self, answer, about):
         self.assert_verdict(answer, "unknown")
-        self.assertIn(about, " ".join(answer["reasons"]) +
+        self.assertIn(about, " ".join(self.texts(answer["reasons"])) +
                       self.show(answer["proof"]["coverage"]), self.show(answer))
         self.assertTrue(answer["reasons"], self.show(answer))
         self.assertTrue(answer["proof"]["coverage"], self.show(answer))

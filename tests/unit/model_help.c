@@ -350,10 +350,10 @@ char *help_verdict_text(const struct spg_verdict *verdict)
 			spg_buf_printf(&buf, ": %s", file->advice);
 		spg_buf_putc(&buf, '\n');
 	}
-	for (size_t i = 0; i < verdict->n_reasons; i++)
-		spg_buf_printf(&buf, "? %s\n", verdict->reasons[i]);
-	for (size_t i = 0; i < verdict->n_next; i++)
-		spg_buf_printf(&buf, "! %s\n", verdict->next[i]);
+	for (size_t i = 0; i < verdict->reasons.n; i++)
+		spg_buf_printf(&buf, "? %s\n", verdict->reasons.items[i].text);
+	for (size_t i = 0; i < verdict->next.n; i++)
+		spg_buf_printf(&buf, "! %s\n", verdict->next.items[i].text);
 	ck_assert(!buf.failed);
 	return spg_buf_take(&buf);
 }
@@ -418,4 +418,11 @@ struct spg_event *help_event(
 	spg_file_unref(file);
 	spg_process_unref(process);
 	return event;
+}
+
+void help_note(struct spg_notes *notes, enum spg_note_kind kind, const char *text)
+{
+	const struct spg_note note = {.kind = kind, .text = text};
+
+	ck_assert_int_eq(spg_notes_add_copy(notes, &note), 0);
 }

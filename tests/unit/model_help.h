@@ -70,3 +70,6 @@ char *help_events_text(const struct spg_event_list *events);
 /** An event about a file of HELP_DIR, by @who (NULL: unknown). */
 struct spg_event *help_event(
 	enum spg_event_kind kind, int64_t at_ns, const char *name, const char *who);
+
+/** Append a note that has nothing but @text. */
+void help_note(struct spg_notes *notes, enum spg_note_kind kind, const char *text);

@@ -311,7 +311,7 @@ static char *describe(const struct spg_install *install)
 			spg_install_change_name(install->files[i].change));
 	spg_buf_puts(&out, "\n");
 	for (size_t i = 0; i < install->reasons.n; i++)
-		spg_buf_printf(&out, "? %s\n", install->reasons.items[i]);
+		spg_buf_printf(&out, "? %s\n", install->reasons.items[i].text);
 	return spg_buf_take(&out);
 }
 
@@ -324,11 +324,11 @@ START_TEST(judge)
 		rows[_i].left ? make_previous(rows[_i].left) : NULL;
 	struct spg_expected expected = SPG_EXPECTED_NULL;
 	struct spg_outcome_facts facts = {.product = product, .previous = previous};
-	struct spg_texts shown = SPG_TEXTS_NULL;
+	struct spg_notes shown = SPG_NOTES_NULL;
 	char *text;
 
 	if (rows[_i].shown) {
-		ck_assert_int_eq(spg_texts_add(&shown, rows[_i].shown), 0);
+		help_note(&shown, SPG_REASON_KEPT, rows[_i].shown);
 		facts.shown = &shown;
 	}
 	if (rows[_i].expected) {
@@ -345,7 +345,7 @@ START_TEST(judge)
 	/* With nothing else amiss it is over when that has gone. */
 	ck_assert_int_eq(install->shown.n, rows[_i].shown && !*rows[_i].held);
 	free(text);
-	spg_texts_finish(&shown);
+	spg_notes_finish(&shown);
 	spg_expected_finish(&expected);
 	spg_module_set_unref(facts.before);
 	spg_module_set_unref(facts.after);

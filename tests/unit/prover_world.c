@@ -180,8 +180,9 @@ static void on_done(void *user, int err, const struct spg_proof *proof)
 		reply->complete = proof->complete;
 		reply->product = proof->observation->product;
 		snprintf(reply->text, sizeof(reply->text), "%s",
-			proof->verdict->n_reasons > 0 ? proof->verdict->reasons[0]
-						      : "");
+			proof->verdict->reasons.n > 0
+				? proof->verdict->reasons.items[0].text
+				: "");
 	}
 	if (reply->then)
 		reply->then(reply);

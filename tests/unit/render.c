@@ -184,9 +184,9 @@ START_TEST(check_answer)
 	json_decref(all);
 	/* Reasons and steps are the verdict's own, and not looked at here. */
 	ck_assert_uint_eq(json_array_size(json_object_get(answer, "reasons")),
-		s.verdict.n_reasons);
+		s.verdict.reasons.n);
 	ck_assert_uint_eq(
-		json_array_size(json_object_get(answer, "next")), s.verdict.n_next);
+		json_array_size(json_object_get(answer, "next")), s.verdict.next.n);
 	json_object_del(answer, "files");
 	json_object_del(answer, "reasons");
 	json_object_del(answer, "next");

@@ -43,8 +43,13 @@
 	"\"complete\":true,\"coverage\":[]},"                                          \
 	"\"counts\":{\"files\":2,\"blocked\":1,\"mapped\":1,\"locked\":1,"             \
 	"\"unattributed\":0},\"files\":[" HELD "],"                                    \
-	"\"reasons\":[\"Mdbperf.dll is mapped by perf\\\\x0amon (pid 2113)\"],"        \
-	"\"next\":[\"systemctl stop perfmon.service\"]}"
+	"\"reasons\":[{\"kind\":\"in-use\",\"file\":\"/srv/bin/Mdbperf.dll\","         \
+	"\"name\":\"perf\\\\x0amon\",\"unit\":\"perfmon.service\",\"pid\":2113,"       \
+	"\"how\":[\"mapped\"],"                                                        \
+	"\"text\":\"Mdbperf.dll is mapped by perf\\\\x0amon (pid 2113)\"}],"           \
+	"\"next\":[{\"kind\":\"stop-unit\",\"unit\":\"perfmon.service\",\"pid\":2113," \
+	"\"command\":\"systemctl stop perfmon.service\","                              \
+	"\"text\":\"systemctl stop perfmon.service\"}]}"
 #define SAFE "{\"verdict\":\"safe\",\"product\":\"tools\",\"files\":[],\"reasons\":[]}"
 
 static const struct {

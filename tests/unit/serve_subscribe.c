@@ -33,6 +33,10 @@ static void publish(
 	if (kind == SPG_EVENT_VERDICT) {
 		event->verdict = SPG_VERDICT_SAFE;
 		event->detail = strdup("all\nis well");
+		ck_assert_int_eq(spg_notes_add_copy(&event->reasons,
+					 &(struct spg_note){.kind = SPG_REASON_CLEAN,
+						 .text = "all\nis well"}),
+			0);
 	}
 	spg_server_publish(world->server, event);
 	spg_event_unref(event);
@@ -76,7 +80,8 @@ START_TEST(who_hears_what)
 	client_expect_line(&all,
 		"{\"method\":\"verdict\",\"params\":{\"product\":\"tools\","
 		"\"verdict\":\"safe\",\"at\":\"2026-11-22T13:00:00Z\","
-		"\"reasons\":[\"all\\\\x0ais well\"]}}");
+		"\"reasons\":[{\"kind\":\"clean\","
+		"\"text\":\"all\\\\x0ais well\"}]}}");
 	client_expect_line(&all, "{\"method\":\"event\",\"params\":{\"id\":3}}");
 	client_expect_line(
 		&all, "{\"method\":\"event\",\"params\":{\"id\":4,\"gap\":{}}}");

@@ -367,15 +367,6 @@ START_TEST(removed_at_run_time)
 }
 END_TEST
 
-static void run_sql(const char *path, const char *sql)
-{
-	sqlite3 *db;
-
-	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
 START_TEST(newer_is_refused_untouched)
 {
 	struct fixture f;

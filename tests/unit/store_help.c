@@ -224,3 +224,12 @@ int count_gaps(const struct spg_store_page *page, enum spg_gap_reason reason,
 	}
 	return n;
 }
+
+void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}

@@ -68,3 +68,6 @@ int count_files(const struct fixture *f, const char *part);
 /** Rows of the page that are gaps with @reason; @ret_count their sum. */
 int count_gaps(const struct spg_store_page *page, enum spg_gap_reason reason,
 	uint64_t *ret_count);
+
+/** Run @sql on the database at @path, which no store has open. */
+void run_sql(const char *path, const char *sql);

@@ -73,6 +73,7 @@ static struct spg_install *make_install(struct fixture *f, int64_t id)
 {
 	struct spg_install *install = spg_install_create(id, "exchange55", T0);
 	struct spg_install_file *file;
+	struct spg_note note;
 
 	ck_assert_ptr_nonnull(install);
 	install->by = spg_process_ref(f->process);
@@ -89,10 +90,21 @@ static struct spg_install *make_install(struct fixture *f, int64_t id)
 	file->change = SPG_CHANGE_REPLACED;
 	file->to_version = strdup("5.5.2650.24");
 	memcpy(file->to_sha256, SHA, sizeof(SHA));
-	ck_assert_int_eq(spg_texts_add(&install->reasons, "b.dll was left"), 0);
-	ck_assert_int_eq(spg_texts_add(&install->next, "run it again"), 0);
-	ck_assert_int_eq(spg_texts_add(&install->next, "then check"), 0);
-	ck_assert_int_eq(spg_texts_add(&install->findings, "a needs x"), 0);
+	note = spg_note_about(SPG_REASON_KEPT, f->process);
+	note.file = "/srv/bin/b.dll";
+	note.place = "/mnt";
+	note.how = SPG_USE_MOUNTED;
+	note.install = 7;
+	note.text = "b.dll was left";
+	ck_assert_int_eq(spg_notes_add_copy(&install->reasons, &note), 0);
+	note = (struct spg_note){.kind = SPG_STEP_INSTALL, .text = "run it again"};
+	ck_assert_int_eq(spg_notes_add_copy(&install->next, &note), 0);
+	note = (struct spg_note){.kind = SPG_STEP_CHECK_AGAIN,
+		.command = "spguard check",
+		.text = "then check"};
+	ck_assert_int_eq(spg_notes_add_copy(&install->next, &note), 0);
+	note = (struct spg_note){.kind = SPG_REASON_MISFIT, .text = "a needs x"};
+	ck_assert_int_eq(spg_notes_add_copy(&install->findings, &note), 0);
 	return install;
 }
 
@@ -116,6 +128,7 @@ static void get(struct fixture *f, const struct spg_store_install_query *query,
 
 static void assert_as_made(const struct spg_install *in, const struct fixture *f)
 {
+	const struct spg_note *note;
 	const struct spg_install_file *file;
 
 	ck_assert_int_eq(in->outcome, SPG_INSTALL_MIXED);
@@ -134,9 +147,21 @@ static void assert_as_made(const struct spg_install *in, const struct fixture *f
 	ck_assert_uint_eq(file->holders[0].how, SPG_USE_MAPPED | SPG_USE_OPEN);
 	ck_assert_str_eq(file->holders[0].process->name, f->process->name);
 	ck_assert_uint_eq(in->next.n, 2);
-	ck_assert_str_eq(in->next.items[1], "then check");
-	ck_assert_str_eq(in->reasons.items[0], "b.dll was left");
-	ck_assert_str_eq(in->findings.items[0], "a needs x");
+	ck_assert_int_eq(in->next.items[1].kind, SPG_STEP_CHECK_AGAIN);
+	ck_assert_str_eq(in->next.items[1].text, "then check");
+	ck_assert_str_eq(in->next.items[1].command, "spguard check");
+	note = &in->reasons.items[0];
+	ck_assert_int_eq(note->kind, SPG_REASON_KEPT);
+	ck_assert_str_eq(note->text, "b.dll was left");
+	ck_assert_str_eq(note->file, "/srv/bin/b.dll");
+	ck_assert_str_eq(note->name, f->process->name);
+	ck_assert_str_eq(note->unit, f->process->unit);
+	ck_assert_str_eq(note->place, "/mnt");
+	ck_assert_int_eq(note->pid, f->process->id.pid);
+	ck_assert_uint_eq(note->how, SPG_USE_MOUNTED);
+	ck_assert_int_eq(note->install, 7);
+	ck_assert_int_eq(in->findings.items[0].kind, SPG_REASON_MISFIT);
+	ck_assert_str_eq(in->findings.items[0].text, "a needs x");
 }
 
 START_TEST(installs)
@@ -190,6 +215,43 @@ START_TEST(installs)
 	stop(&f);
 	start(&f);
 	ck_assert_int_eq(f.origin.last_install, 7);
+	teardown(&f);
+}
+END_TEST
+
+/* What format 2 wrote has no kinds. */
+START_TEST(notes_of_format_2)
+{
+	struct fixture f;
+	struct answer answer;
+	struct spg_install *made;
+	const struct spg_install *in;
+
+	setup(&f, NULL);
+	start(&f);
+	made = make_install(&f, 3);
+	put(&f, made);
+	spg_install_unref(made);
+	stop(&f);
+	run_sql(f.path, "CREATE TABLE old(install INTEGER, role INTEGER, n INTEGER,"
+			" text TEXT NOT NULL, PRIMARY KEY(install, role, n))"
+			" WITHOUT ROWID;"
+			"INSERT INTO old SELECT install, role, n, text"
+			" FROM install_notes;"
+			"DROP TABLE install_notes;"
+			"ALTER TABLE old RENAME TO install_notes;"
+			"PRAGMA user_version = 2");
+	start(&f);
+	get(&f, &(struct spg_store_install_query){.limit = 5, .whole = true}, &answer);
+	in = answer.installs[0];
+	ck_assert_uint_eq(in->reasons.n, 1);
+	ck_assert_int_eq(in->reasons.items[0].kind, SPG_REASON_OTHER);
+	ck_assert_str_eq(in->reasons.items[0].text, "b.dll was left");
+	ck_assert_uint_eq(in->next.n, 2);
+	ck_assert_int_eq(in->next.items[0].kind, SPG_STEP_OTHER);
+	ck_assert_str_eq(in->next.items[1].text, "then check");
+	ck_assert_ptr_null(in->next.items[1].command);
+	drop(&answer);
 	teardown(&f);
 }
 END_TEST
@@ -253,6 +315,7 @@ int main(void)
 	TCase *tc = tcase_create("store records");
 
 	tcase_add_test(tc, installs);
+	tcase_add_test(tc, notes_of_format_2);
 	tcase_add_test(tc, sidesteps);
 	return spg_run_suite("store records", tc);
 }

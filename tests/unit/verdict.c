@@ -435,6 +435,20 @@ static void free_selection(struct spg_selection *selection)
 	free(selection->names);
 }
 
+/* A command is the step, but for a comment. */
+static void check_step(const struct spg_note *step)
+{
+	ck_assert(spg_text_is_clean(step->text));
+	if (step->command)
+		ck_assert_int_eq(
+			strncmp(step->text, step->command, strlen(step->command)), 0);
+	ck_assert_int_eq(step->kind == SPG_STEP_STOP_UNIT ||
+				 step->kind == SPG_STEP_STOP_PROCESS ||
+				 step->kind == SPG_STEP_UNMOUNT ||
+				 step->kind == SPG_STEP_REMOVE_PROBE,
+		step->command != NULL);
+}
+
 START_TEST(judge)
 {
 	struct spg_product *product = help_product();
@@ -453,10 +467,10 @@ START_TEST(judge)
 	text = help_verdict_text(&verdict);
 	ck_assert_msg(strcmp(text, rows[_i].expect) == 0, "%s\nis judged:\n%snot:\n%s",
 		rows[_i].seen, text, rows[_i].expect);
-	for (size_t i = 0; i < verdict.n_reasons; i++)
-		ck_assert(spg_text_is_clean(verdict.reasons[i]));
-	for (size_t i = 0; i < verdict.n_next; i++)
-		ck_assert(spg_text_is_clean(verdict.next[i]));
+	for (size_t i = 0; i < verdict.reasons.n; i++)
+		ck_assert(spg_text_is_clean(verdict.reasons.items[i].text));
+	for (size_t i = 0; i < verdict.next.n; i++)
+		check_step(&verdict.next.items[i]);
 	free(text);
 	free_selection(&selection);
 	spg_verdict_finish(&verdict);
@@ -471,11 +485,12 @@ static const struct {
 	int n_files;
 	size_t n_lines;
 	const char *last_reason, *last_step;
+	int more;
 } limits[] = {
-	{1, 1, "f0000.dll is held by something that no process shows", NULL},
-	{50, 50, "f0049.dll is held by something that no process shows", NULL},
-	{51, 51, "and 1 more reasons", "and 1 more steps"},
-	{1000, 51, "and 950 more reasons", "and 950 more steps"},
+	{1, 1, "f0000.dll is held by something that no process shows", NULL, 0},
+	{50, 50, "f0049.dll is held by something that no process shows", NULL, 0},
+	{51, 51, "and 1 more reasons", "and 1 more steps", 1},
+	{1000, 51, "and 950 more reasons", "and 950 more steps", 950},
 };
 
 START_TEST(limit)
@@ -484,6 +499,7 @@ START_TEST(limit)
 	struct spg_verdict verdict = SPG_VERDICT_NULL;
 	struct spg_buf script = SPG_BUF_NULL;
 	struct spg_observation *obs;
+	const struct spg_note *last;
 
 	for (int i = 0; i < limits[_i].n_files; i++)
 		spg_buf_printf(&script, "file f%04d.dll busy unattributed;", i);
@@ -491,13 +507,16 @@ START_TEST(limit)
 	ck_assert_int_eq(spg_verdict_judge(obs, NULL, NULL, &verdict), 0);
 	ck_assert_uint_eq(verdict.counts.blocked, (size_t)limits[_i].n_files);
 	ck_assert_uint_eq(verdict.n_files, (size_t)limits[_i].n_files);
-	ck_assert_uint_eq(verdict.n_reasons, limits[_i].n_lines);
-	ck_assert_uint_eq(verdict.n_next, limits[_i].n_lines);
-	ck_assert_str_eq(
-		verdict.reasons[verdict.n_reasons - 1], limits[_i].last_reason);
+	ck_assert_uint_eq(verdict.reasons.n, limits[_i].n_lines);
+	ck_assert_uint_eq(verdict.next.n, limits[_i].n_lines);
+	last = &verdict.reasons.items[verdict.reasons.n - 1];
+	ck_assert_str_eq(last->text, limits[_i].last_reason);
+	ck_assert_int_eq(last->kind == SPG_REASON_MORE, last->count > 0);
+	ck_assert_int_eq(last->count, limits[_i].more);
+	last = &verdict.next.items[verdict.next.n - 1];
+	ck_assert_int_eq(last->kind == SPG_STEP_MORE, last->count > 0);
 	if (limits[_i].last_step)
-		ck_assert_str_eq(
-			verdict.next[verdict.n_next - 1], limits[_i].last_step);
+		ck_assert_str_eq(last->text, limits[_i].last_step);
 	spg_verdict_finish(&verdict);
 	spg_observation_destroy(obs);
 	spg_buf_finish(&script);
@@ -513,15 +532,17 @@ START_TEST(make_unknown)
 		"file a.dll free; lack a.dll blinds the_maps");
 
 	ck_assert_int_eq(spg_verdict_judge(obs, NULL, NULL, &verdict), 0);
-	ck_assert_int_eq(spg_verdict_make_unknown(&verdict, "first"), 0);
+	ck_assert_int_eq(spg_verdict_make_unknown(&verdict), 0);
 	ck_assert_int_eq(verdict.kind, SPG_VERDICT_UNKNOWN);
-	ck_assert_uint_eq(verdict.n_reasons, 2);
-	ck_assert_str_eq(verdict.reasons[0], "first");
-	ck_assert_str_eq(verdict.reasons[1], "could not look at the_maps: it is dark");
+	ck_assert_uint_eq(verdict.reasons.n, 2);
+	ck_assert_int_eq(verdict.reasons.items[0].kind, SPG_REASON_DISTURBED);
+	ck_assert_int_eq(verdict.reasons.items[1].kind, SPG_REASON_NOT_LOOKED_AT);
+	ck_assert_str_eq(verdict.reasons.items[1].text,
+		"could not look at the_maps: it is dark");
 	spg_verdict_finish(&verdict);
 	/* Of nothing, too. */
-	ck_assert_int_eq(spg_verdict_make_unknown(&verdict, "only"), 0);
-	ck_assert_str_eq(verdict.reasons[0], "only");
+	ck_assert_int_eq(spg_verdict_make_unknown(&verdict), 0);
+	ck_assert_uint_eq(verdict.reasons.n, 1);
 	spg_verdict_finish(&verdict);
 	spg_observation_destroy(obs);
 	spg_product_unref(product);
@@ -601,11 +622,12 @@ START_TEST(standing)
 	char *text;
 
 	if (standings[_i].installing)
-		left.installing = strdup(standings[_i].installing);
+		help_note(&left.installing, SPG_REASON_INSTALLING,
+			standings[_i].installing);
 	if (standings[_i].mixed)
-		ck_assert_int_eq(spg_texts_add(&left.mixed, standings[_i].mixed), 0);
+		help_note(&left.mixed, SPG_REASON_MISFIT, standings[_i].mixed);
 	if (standings[_i].next)
-		ck_assert_int_eq(spg_texts_add(&left.next, standings[_i].next), 0);
+		help_note(&left.next, SPG_STEP_INSTALL, standings[_i].next);
 	obs = help_observe(product, SPG_SURVEY_FULL, 100, standings[_i].seen);
 	if (standings[_i].aside) {
 		struct spg_stepped_aside aside = {.id = obs->files[0].file->id,

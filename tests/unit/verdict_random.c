@@ -190,9 +190,9 @@ static void check_one(struct spg_product *product, uint64_t *state, unsigned cou
 	ck_assert_uint_le(verdict.counts.unattributed, n_blocked);
 	/* Whoever is told "blocked" is told why and what to do. */
 	if (n_blocked > 0)
-		ck_assert(verdict.n_reasons > 0 && verdict.n_next > 0);
+		ck_assert(verdict.reasons.n > 0 && verdict.next.n > 0);
 	if (verdict.kind == SPG_VERDICT_SAFE)
-		ck_assert_uint_eq(verdict.n_reasons, 0);
+		ck_assert_uint_eq(verdict.reasons.n, 0);
 	spg_verdict_finish(&verdict);
 	spg_observation_destroy(obs);
 	for (size_t i = 0; i < selection.n_names; i++)

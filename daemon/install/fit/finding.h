@@ -102,6 +102,9 @@ struct spg_fit {
 		0                                                                      \
 	}
 
+/** True when both say the same of the same file, perhaps of two sets. */
+bool spg_finding_equal(const struct spg_finding *a, const struct spg_finding *b);
+
 /** The module's version into @ret, of SPG_PE_VERSION_TEXT_BYTES; NULL: it says
  * none. */
 const char *spg_fit_module_version(const struct spg_fit_module *module, char *ret);

@@ -140,6 +140,12 @@ int spg_fit(struct spg_fit *ret, const struct spg_fit_question *question)
 	return err;
 }
 
+/* The sentence names the file, and all that differs from another finding. */
+bool spg_finding_equal(const struct spg_finding *a, const struct spg_finding *b)
+{
+	return a->kind == b->kind && strcmp(a->text, b->text) == 0;
+}
+
 void spg_fit_finish(struct spg_fit *fit)
 {
 	for (size_t i = 0; i < fit->n_findings; i++)

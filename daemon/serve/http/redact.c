@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/note_kind.h"
+
 /* Sorted, for bsearch(3). A use keeps what kind it is and since when. */
 static const char *const kept[] = {"advice", "at", "bars", "began", "best", "blinds",
 	"blocked", "bytes", "change", "changed", "class", "coalesced", "complete",
@@ -86,25 +88,121 @@ static json_t *redact_list(const json_t *list, const char *key)
 	return NULL;
 }
 
-/* What may be said instead of the verdict's own words. */
-static int add_words(json_t *out, const json_t *object)
+/* What a reason or a step is about has to be decided of each kind. */
+#pragma GCC diagnostic error "-Wswitch-enum"
+
+/* True when neither its fields nor its sentence name a process or a service. */
+static bool is_for_anybody(enum spg_note_kind kind)
+{
+	switch (kind) {
+	case SPG_REASON_NOT_OF_PRODUCT:
+	case SPG_REASON_NOTHING_INSTALLED:
+	case SPG_REASON_DISTURBED:
+	case SPG_REASON_NOT_WRITTEN_YET:
+	case SPG_REASON_SIDESTEP_UNSURE:
+	case SPG_REASON_NOT_PAYLOAD:
+	case SPG_REASON_MISFIT:
+	case SPG_REASON_UNREADABLE:
+	case SPG_REASON_HOLDERS_LOST:
+	case SPG_REASON_PAST_LOST:
+	case SPG_REASON_PRODUCT_GONE:
+	case SPG_REASON_EVENTS_LOST:
+	case SPG_REASON_UNVERIFIED:
+	case SPG_REASON_CLEAN:
+	case SPG_REASON_FILES_IN_USE:
+	case SPG_REASON_WITHHELD:
+	case SPG_STEP_FIND_PIN:
+	case SPG_STEP_FIND_MOUNT:
+	case SPG_STEP_FIND_HOLDER:
+	case SPG_STEP_ADVICE:
+	case SPG_STEP_REMEDY:
+	case SPG_STEP_CHECK_PAYLOAD:
+	case SPG_STEP_CHECK_CONFIGURATION:
+	case SPG_STEP_AWAIT_INSTALL:
+	case SPG_STEP_FINISH_SIDESTEP:
+	case SPG_STEP_CHECK_AGAIN:
+	case SPG_STEP_SIDESTEP:
+	case SPG_STEP_INSTALL:
+	case SPG_STEP_VERIFY:
+	case SPG_STEP_END_VIEWS:
+	case SPG_STEP_DIAGNOSE:
+	case SPG_STEP_ASK_SERVER:
+		return true;
+	case SPG_REASON_IN_USE:
+	case SPG_REASON_KEPT:
+	case SPG_REASON_HOLDER_HIDDEN: /* may say through whom */
+	case SPG_REASON_HOLDERS_UNSURE:
+	case SPG_REASON_NOT_LOOKED_AT: /* coverage says what may be said */
+	case SPG_REASON_INSTALLING:
+	case SPG_REASON_NOT_REPLACED: /* because of whom */
+	case SPG_REASON_MORE:
+	case SPG_REASON_OTHER:
+	case SPG_STEP_STOP_UNIT:
+	case SPG_STEP_STOP_PROCESS:
+	case SPG_STEP_RESTART_MACHINE:
+	case SPG_STEP_CLOSE_PROGRAM:
+	case SPG_STEP_REMOVE_PROBE:
+	case SPG_STEP_UNMOUNT: /* in the namespace of a process */
+	case SPG_STEP_MORE:
+	case SPG_STEP_OTHER:
+	case SPG_NOTE_KINDS:
+		break;
+	}
+	return false;
+}
+
+/* Copy those of @list into @out that are for anybody; *@ret_withheld: not all are. */
+static int copy_notes(json_t *out, const json_t *list,
+	enum spg_note_kind (*kind_of)(const char *name), bool *ret_withheld)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *note = json_array_get(list, i);
+		const char *kind = json_string_value(json_object_get(note, "kind"));
+
+		if (is_for_anybody(kind_of(kind)))
+			r |= json_array_append_new(out, json_copy((json_t *)note));
+		else
+			*ret_withheld = true;
+	}
+	return r;
+}
+
+static json_t *make_note(enum spg_note_kind kind, json_t *text)
+{
+	return json_pack("{s:s, s:o}", "kind", spg_note_kind_name(kind), "text", text);
+}
+
+/* What may be said instead of the verdict's own reasons and steps. */
+static int add_notes(json_t *out, const json_t *object)
 {
 	const json_t *counts = json_object_get(object, "counts");
 	json_int_t blocked = json_integer_value(json_object_get(counts, "blocked"));
-	json_t *reasons = json_array(), *next = json_array();
+	json_t *reasons = json_array(), *next = json_array(), *note;
+	bool withheld = false;
 	int r = 0;
 
-	if (blocked > 0)
+	if (blocked > 0) {
+		note = make_note(SPG_REASON_FILES_IN_USE,
+			blocked == 1 ? json_string("one file is in use")
+				     : json_sprintf("%lld files are in use",
+					       (long long)blocked));
+		r |= json_object_set_new(note, "count", json_integer(blocked));
+		r |= json_array_append_new(reasons, note);
+	}
+	r |= copy_notes(reasons, json_object_get(object, "reasons"),
+		spg_reason_kind_from_name, &withheld);
+	if (blocked <= 0 && withheld)
 		r |= json_array_append_new(
-			reasons, blocked == 1 ? json_string("one file is in use")
-					      : json_sprintf("%lld files are in use",
-							(long long)blocked));
-	else if (json_array_size(json_object_get(object, "reasons")) > 0)
+			reasons, make_note(SPG_REASON_WITHHELD,
+					 json_string("the server knows why")));
+	r |= copy_notes(next, json_object_get(object, "next"), spg_step_kind_from_name,
+		&withheld);
+	if (withheld)
 		r |= json_array_append_new(
-			reasons, json_string("the server knows why"));
-	if (json_array_size(reasons) > 0)
-		r |= json_array_append_new(
-			next, json_string("on the server: spguard check"));
+			next, make_note(SPG_STEP_ASK_SERVER,
+				      json_string("on the server: spguard check")));
 	r |= json_object_set_new(out, "reasons", reasons);
 	r |= json_object_set_new(out, "next", next);
 	return r;
@@ -127,7 +225,7 @@ static json_t *redact_object(const json_t *object, const char *list)
 	}
 	if (json_is_string(json_object_get(object, "verdict")) &&
 		json_is_array(json_object_get(object, "reasons")))
-		r |= add_words(out, object);
+		r |= add_notes(out, object);
 	if (!r)
 		return out;
 	json_decref(out);

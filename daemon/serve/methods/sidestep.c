@@ -24,17 +24,14 @@ static void fail(struct spg_call *call, int err)
 
 static json_t *next_steps(const struct spg_sidestep *steps, size_t n)
 {
-	json_t *out = json_array();
-	int r = 0;
+	static struct spg_note note = {.kind = SPG_STEP_INSTALL,
+		.text = "run the service pack now; then: spguard check"};
+	struct spg_notes next = {.items = &note};
 
-	for (size_t i = 0; i < n; i++) {
-		if (steps[i].state != SPG_SIDESTEP_RENAMED)
-			continue;
-		r |= json_array_append_new(out,
-			json_string("run the service pack now; then: spguard check"));
-		break;
-	}
-	return spg_render_done(out, r);
+	for (size_t i = 0; i < n; i++)
+		if (steps[i].state == SPG_SIDESTEP_RENAMED)
+			next.n = 1;
+	return spg_render_notes(&next);
 }
 
 static void on_done(void *user, int err, const struct spg_sidestep *steps, size_t n)

@@ -5,11 +5,13 @@
   assemble.py page.html OUT.html OUT.c
 
 What page.html links (one style sheet, scripts in their order) is put into it, in
-their place. OUT.c defines what daemon/serve/page/page.h declares: the bytes, a policy
+their place; before the scripts the names of common/note_kind.h, as REASON and STEP.
+OUT.c defines what daemon/serve/page/page.h declares: the bytes, a policy
 that allows exactly this style and this script by their SHA-256, and an entity tag.
 """
 import base64
 import hashlib
+import json
 import os
 import re
 import sys
@@ -17,6 +19,7 @@ import sys
 STYLE = re.compile(r'<link rel="stylesheet" href="([^"/]+)">')
 SCRIPT = re.compile(r'(?:<script src="[^"/]+"></script>\s*)+')
 NAME = re.compile(r'src="([^"/]+)"')
+KIND = re.compile(r'^\tX\((\w+), "([a-z-]+)"\)', re.M)
 LICENCE = re.compile(r"/\* SPDX-License-Identifier: \S+ \*/\n")
 
 
@@ -34,6 +37,16 @@ def read(directory, name):
     return text
 
 
+def kinds(directory):
+    """The lists of kinds, as constants for the scripts."""
+    while not os.path.exists(os.path.join(directory, "common", "note_kind.h")):
+        directory = os.path.dirname(directory)
+    header = read(os.path.join(directory, "common"), "note_kind.h")
+    reasons, steps = header.split("#define SPG_STEP_KINDS(X)")
+    for name, text in ("REASON", reasons), ("STEP", steps):
+        yield f"const {name} = Object.freeze({json.dumps(dict(KIND.findall(text)))});\n"
+
+
 def assemble(page):
     """@page: the path of page.html. Returns the document and its policy."""
     directory = os.path.dirname(os.path.abspath(page))
@@ -42,7 +55,7 @@ def assemble(page):
     if len(styles) != 1 or len(scripts) != 1:
         sys.exit(f"{page}: one style sheet and one row of scripts are expected")
     style = "\n" + LICENCE.sub("", read(directory, styles[0]))
-    script = "\n" + "".join(LICENCE.sub("", read(directory, name))
+    script = "\n" + "".join(kinds(directory)) + "".join(LICENCE.sub("", read(directory, name))
                             for name in NAME.findall(scripts[0]))
     document = STYLE.sub(lambda _: f"<style>{style}</style>", document)
     document = SCRIPT.sub(lambda _: f"<script>{script}</script>\n", document)

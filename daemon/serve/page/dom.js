@@ -129,18 +129,22 @@ async function copy(text)
 	}
 }
 
-/* A command with its button; a step that is no command is a sentence. */
-function step(text)
+/* What the page itself advises. */
+const commandStep = (command, comment = "") => ({command,
+	text: comment ? `${command}   # ${comment}` : command});
+
+/* A command with its button, and what its text adds; a step that is no command is a
+ * sentence. */
+function step({command, text})
 {
-	const [command, ...comment] = text.split(/(\s+#\s.*)$/);
 	const node = el("code", {class: "name"}, command);
 	const button = el("button", {type: "button", class: "copy", text: "Copy",
 		"aria-label": `Copy: ${command}`, data: {key: `copy ${command}`}});
 
-	if (!isCommand(text))
+	if (!command)
 		return el("p", {class: "advice name", text});
-	if (comment.join("").trim())
-		node.append(el("span", {class: "muted", text: comment.join("").trim()}));
+	if (text.length > command.length)
+		node.append(el("span", {class: "muted", text: text.slice(command.length).trim()}));
 	button.addEventListener("click", async () => {
 		const done = await copy(command);
 

@@ -44,11 +44,11 @@ const withLocks = (files) => list(files).map((file) => list(file.uses).length ? 
 /* The steps that name this group's service or process. */
 function takeSteps(steps, group)
 {
-	const mine = steps.filter((text) => group.unit
-		? text.startsWith("systemctl ") && text.endsWith(` ${shellQuote(group.unit)}`)
-		: group.uses.some((use) => use.pid && new RegExp(`^kill ${use.pid}\\b`).test(text)));
+	const mine = steps.filter((one) => group.unit
+		? isOf(one, STEP.STOP_UNIT) && one.unit === group.unit
+		: isOf(one, STEP.STOP_PROCESS) && group.uses.some((use) => use.pid === one.pid));
 
-	return [mine, steps.filter((text) => !mine.includes(text))];
+	return [mine, steps.filter((one) => !mine.includes(one))];
 }
 
 function processes(group)
@@ -130,15 +130,9 @@ function groupRow(group, steps, now)
 /* Why it is not safe, as far as the groups and the coverage do not tell it. */
 function otherReasons(answer, coverage, grouped)
 {
-	return list(answer.reasons).filter((text) => {
-		if (coverage.some((lack) => lack.why && text.startsWith("could not look at ") &&
-			text.includes(lack.why)))
-			return false;
-		if (grouped && (aboutReason(text) === "use" || /^and \d+ more reasons$/.test(text)))
-			return false;
-		return text !== WITHHELD_REASON &&
-			!(grouped && /^(one file is|\d+ files are) in use$/.test(text));
-	});
+	return notes(answer.reasons).filter((reason) => !isOf(reason, REASON.WITHHELD) &&
+		!(coverage.length && isOf(reason, REASON.NOT_LOOKED_AT)) &&
+		!(grouped && isOf(reason, REASON.IN_USE, REASON.FILES_IN_USE, REASON.MORE)));
 }
 
 function adviceOf(answer, next)
@@ -146,7 +140,8 @@ function adviceOf(answer, next)
 	const names = new Map();
 
 	for (const file of list(answer.files))
-		if (file.advice && !next.includes(file.advice) && (list(file.uses).length ||
+		if (file.advice && !next.some((one) => isOf(one, STEP.ADVICE) &&
+			one.text === file.advice) && (list(file.uses).length ||
 			file.state === "blocked" || file.state === "unknown"))
 			names.set(file.advice, [...(names.get(file.advice) || []), baseName(file.path)]);
 	return [...names].map(([advice, of]) => el("p", {class: "advice"},
@@ -169,7 +164,7 @@ function lacksList(coverage)
 		rows.push(el("li", {class: blinds ? "blind" : "note", data: {what: lack.what}},
 			el("p", null, el("strong", {class: "name", text: lack.what || "something"}),
 				el("span", {class: "name", text: lack.why ? `: ${lack.why}` : ""})),
-			lack.remedy && blinds ? step(lack.remedy) : null,
+			lack.remedy && blinds ? step({text: lack.remedy}) : null,
 			lack.remedy && !blinds ? el("p", {class: "muted name", text: lack.remedy}) : null));
 	}
 	return rows;
@@ -217,14 +212,14 @@ class Holders {
 			(use.class === "blocker" || (!use.class && file.state === "blocked")));
 		const stopped = groupUses(files, (file, use) => use.class === "setup-stops");
 		const aside = groupUses(files, (file) => file.state === "sidestepped");
-		let steps = list(answer.next).filter((text) =>
-			!coverage.some((lack) => lack.remedy === text && lack.blinds !== false));
+		let steps = notes(answer.next).filter((one) =>
+			!(coverage.length && isOf(one, STEP.REMEDY)));
 		const rows = (groups) => groups.map((group) => {
 			const [mine, rest] = takeSteps(steps, group);
 
 			steps = rest;
 			return groupRow(group, group.key !== "withheld" ? mine
-				: [`spguard who --product ${shellQuote(answer.product || "")}`], now);
+				: [commandStep(`spguard who --product ${shellQuote(answer.product || "")}`)], now);
 		});
 		const groups = rows(blockers), old = rows(aside);
 		const why = otherReasons(answer, coverage, groups.length > 0);
@@ -233,7 +228,7 @@ class Holders {
 		this.title.textContent = PANEL_TITLES[verdict];
 		redraw(this.body,
 			groups.length ? el("ul", {class: "groups"}, groups) : null,
-			section("Why", "why", why.map((text) => el("li", {class: "name", text}))),
+			section("Why", "why", why.map(({text}) => el("li", {class: "name", text}))),
 			section("Could not be looked at", "lacks", lacksList(coverage)),
 			old.length ? block("Old versions that still run", "aside",
 				el("ul", {class: "groups"}, old)) : null,
@@ -258,11 +253,12 @@ class Holders {
 			return el("div", {class: "block next"}, el("p", {class: "muted", text:
 				"Safe was true when it was proved. Nothing but a hold keeps a process " +
 				"from opening a file a moment later; this checks, holds, runs setup and " +
-				"verifies:"}), step(`spguard run --product ${shellQuote(answer.product || "")}` +
-				" --payload DIR -- COMMAND"));
-		if (!steps.some((text) => text.startsWith("spguard check")))
-			steps = [...steps, verdict === "blocked" ? `${again} --wait   # asks until it is safe`
-				: `${again}   # asks again`];
+				"verifies:"}), step(commandStep(`spguard run --product ` +
+				`${shellQuote(answer.product || "")} --payload DIR -- COMMAND`)));
+		if (!steps.some((one) => isOf(one, STEP.CHECK_AGAIN)))
+			steps = [...steps, verdict === "blocked"
+				? commandStep(`${again} --wait`, "asks until it is safe")
+				: commandStep(again, "asks again")];
 		return block(verdict === "blocked" ? "Then" : "What to do", "next", steps.map(step),
 			adviceOf(answer, steps));
 	}

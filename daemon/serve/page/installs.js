@@ -33,8 +33,8 @@ function installItem(install, now)
 	const [kind, word] = OUTCOMES[install.outcome] || OUTCOMES.unknown;
 	const counts = `${plural(install.changed || 0, "file")} changed` +
 		(install.skipped ? `, ${countText(install.skipped)} left out` : "");
-	const reasons = install.outcome === "clean" ? [] : list(install.reasons);
-	const next = install.outcome === "clean" ? [] : list(install.next);
+	const reasons = install.outcome === "clean" ? [] : notes(install.reasons);
+	const next = install.outcome === "clean" ? [] : notes(install.next);
 
 	return el("li", {class: "install", data: {verdict: kind, id: install.id,
 		outcome: install.outcome}},
@@ -46,7 +46,7 @@ function installItem(install, now)
 		el("p", {class: "name", text: [counts, installBy(install)].filter((t) => t).join(", ")}),
 		reasons.length ? el("details", {class: "fold", data: {key: `install ${install.id}`}},
 			el("summary", {text: "Why, and what to do"}),
-			el("ul", {class: "plain"}, reasons.map((text) => el("li", {class: "name", text}))),
+			el("ul", {class: "plain"}, reasons.map(({text}) => el("li", {class: "name", text}))),
 			next.map(step)) : null));
 }
 

@@ -76,7 +76,7 @@ function proofText(answer, now)
 }
 
 const cardSummary = (product) => product.heard
-	? capital(product.now.reasons[0] || "looking again") : capital(summaryText(product.now));
+	? capital((notes(product.now.reasons)[0] || {text: "looking again"}).text) : capital(summaryText(product.now));
 
 /* "It was blocked at 18:17:27", for what is not current */
 function formerText(product, now)

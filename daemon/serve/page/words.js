@@ -101,11 +101,6 @@ const VERDICT_WORDS = {safe: "Safe", attention: "Attention", blocked: "Blocked",
 /* A verdict that this page has no word for is none it may show as good. */
 const verdictOf = (answer) => VERDICTS.includes(answer.verdict) ? answer.verdict : "unknown";
 
-const COMMANDS = ["systemctl ", "kill ", "spguard ", "mount ", "umount ", "loginctl ", "sysctl ",
-	"usermod ", "/"];
-
-const isCommand = (text) => COMMANDS.some((start) => text.startsWith(start));
-
 const HOWS = {open: "open", write: "open for writing", mapped: "mapped",
 	executing: "executing", locked: "locked", waiting: "waits for a lock"};
 
@@ -122,37 +117,26 @@ const GAPS = {downtime: "spguardd was not running",
 const gapText = (reason) => Object.hasOwn(GAPS, reason) ? GAPS[reason]
 	: String(reason || "no reason is on record");
 
-/* Where processes are withheld, so are the words that name them. */
-const WITHHELD_REASON = "the server knows why";
+/* Reasons or steps: what is none is left out. */
+const notes = (value) => list(value).filter((note) => note && typeof note.text === "string");
 
-/* What the reason is about, by the daemon's words; as the client tells them apart. */
-function aboutReason(text)
-{
-	if (text.startsWith("an install is running"))
-		return "installing";
-	if (text.startsWith("could not read ") ||
-		text.startsWith("the last install could not be verified"))
-		return "unread";
-	if (text.includes(" is renamed to "))
-		return "aside";
-	if (text === WITHHELD_REASON)
-		return "withheld";
-	if (/ by .* \(pid \d+\)$/.test(text))
-		return "use";
-	return "mixed";
-}
+const isOf = (note, ...kinds) => kinds.includes(note.kind);
+const hasReason = (answer, ...kinds) => notes(answer.reasons).some((note) => isOf(note, ...kinds));
 
+/* As the client tells them apart. */
 function attentionText(answer)
 {
-	const about = new Set(list(answer.reasons).map(aboutReason));
-	const missing = about.has("aside");
+	const missing = hasReason(answer, REASON.NOT_WRITTEN_YET, REASON.SIDESTEP_UNSURE);
 	const aside = missing || list(answer.files).some((file) => file.state === "sidestepped");
-	const first = about.has("mixed") ? "the last install left a mixed set"
-		: about.has("unread") ? "the last install could not be verified" : "";
+	const first = hasReason(answer, REASON.NOT_REPLACED, REASON.NOT_PAYLOAD, REASON.MISFIT,
+		REASON.KEPT, REASON.OTHER) ? "the last install left a mixed set"
+		: hasReason(answer, REASON.UNREADABLE, REASON.HOLDERS_LOST, REASON.PAST_LOST,
+			REASON.PRODUCT_GONE, REASON.UNVERIFIED)
+			? "the last install could not be verified" : "";
 	const second = missing ? "a step aside is not finished"
 		: aside ? "an old version that was stepped aside still runs" : "";
 
-	if (about.has("withheld"))
+	if (!first && hasReason(answer, REASON.WITHHELD))
 		return "nobody holds a file, but spguard check on the server has something to say";
 	return [first, second].filter((text) => text).join(", and ") ||
 		"nobody holds a file, but read this first";
@@ -169,7 +153,7 @@ function summaryText(answer)
 		return files === 1 ? "its file is not in use"
 			: `none of the ${countText(files)} files is in the way`;
 	case "blocked":
-		if (list(answer.reasons).some((text) => aboutReason(text) === "installing"))
+		if (hasReason(answer, REASON.INSTALLING))
 			return "an install is running";
 		if (!blocked && counts.files)
 			return "not by a file in use: spguard check on the server says why";

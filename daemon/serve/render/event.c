@@ -123,15 +123,13 @@ json_t *spg_render_event(const struct spg_event *event)
 
 json_t *spg_render_verdict_notice(const struct spg_event *event)
 {
-	json_t *out = json_object(), *reasons = json_array();
+	json_t *out = json_object();
 	int r = 0;
 
-	if (event->detail && event->detail[0])
-		r |= json_array_append_new(reasons, spg_render_text(event->detail));
 	r |= json_object_set_new(out, "product", spg_render_text(event->product));
 	r |= json_object_set_new(
 		out, "verdict", json_string(spg_verdict_name(event->verdict)));
 	r |= json_object_set_new(out, "at", spg_render_time(event->at_ns));
-	r |= json_object_set_new(out, "reasons", reasons);
+	r |= json_object_set_new(out, "reasons", spg_render_notes(&event->reasons));
 	return spg_render_done(out, r);
 }

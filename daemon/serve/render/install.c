@@ -77,18 +77,15 @@ json_t *spg_render_install(const struct spg_install *install, bool whole)
 		json_integer(
 			(json_int_t)(install->n_files + install->n_more - skipped)));
 	r |= json_object_set_new(out, "skipped", json_integer((json_int_t)skipped));
-	r |= json_object_set_new(out, "reasons",
-		spg_render_texts(install->reasons.items, install->reasons.n));
-	r |= json_object_set_new(
-		out, "next", spg_render_texts(install->next.items, install->next.n));
+	r |= json_object_set_new(out, "reasons", spg_render_notes(&install->reasons));
+	r |= json_object_set_new(out, "next", spg_render_notes(&install->next));
 	if (!whole)
 		return spg_render_done(out, r);
 	files = json_array();
 	for (size_t i = 0; i < install->n_files; i++)
 		r |= json_array_append_new(files, render_file(&install->files[i]));
 	r |= json_object_set_new(out, "files", files);
-	r |= json_object_set_new(out, "findings",
-		spg_render_texts(install->findings.items, install->findings.n));
+	r |= json_object_set_new(out, "findings", spg_render_notes(&install->findings));
 	return spg_render_done(out, r);
 }
 

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "daemon/model/note.h"
 #include "daemon/model/observation.h"
 
 /** @value itself, or NULL (and it is released) when @failed is not 0. */
@@ -23,8 +24,8 @@ json_t *spg_render_hows(unsigned how);
 /** Last byte of a lock; null: to the end of the file. */
 json_t *spg_render_lock_end(int64_t end);
 
-/** A list of texts, each escaped. */
-json_t *spg_render_texts(char *const *texts, size_t n);
+/** Reasons or steps: of each the kind, what the kind has, and the text. */
+json_t *spg_render_notes(const struct spg_notes *notes);
 
 /** A row of coverage; @product NULL: without one. */
 json_t *spg_render_lack(const struct spg_lack *lack, const char *product);

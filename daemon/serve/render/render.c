@@ -64,13 +64,41 @@ json_t *spg_render_lock_end(int64_t end)
 	return end == SPG_LOCK_EOF ? json_null() : json_integer(end);
 }
 
-json_t *spg_render_texts(char *const *texts, size_t n)
+static json_t *render_note(const struct spg_note *note)
+{
+	const struct {
+		const char *key, *text;
+	} texts[] = {{"file", note->file}, {"name", note->name}, {"unit", note->unit},
+		{"place", note->place}, {"command", note->command}};
+	const struct {
+		const char *key;
+		int64_t number;
+	} numbers[] = {{"pid", note->pid}, {"install", note->install},
+		{"sidestep", note->sidestep}, {"count", note->count}};
+	json_t *out = json_pack("{s:s}", "kind", spg_note_kind_name(note->kind));
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].text)
+			r |= json_object_set_new(
+				out, texts[i].key, spg_render_text(texts[i].text));
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (numbers[i].number)
+			r |= json_object_set_new(
+				out, numbers[i].key, json_integer(numbers[i].number));
+	if (note->how)
+		r |= json_object_set_new(out, "how", spg_render_hows(note->how));
+	r |= json_object_set_new(out, "text", spg_render_text(note->text));
+	return spg_render_done(out, r);
+}
+
+json_t *spg_render_notes(const struct spg_notes *notes)
 {
 	json_t *out = json_array();
 	int r = 0;
 
-	for (size_t i = 0; i < n; i++)
-		r |= json_array_append_new(out, spg_render_text(texts[i]));
+	for (size_t i = 0; i < notes->n; i++)
+		r |= json_array_append_new(out, render_note(&notes->items[i]));
 	return spg_render_done(out, r);
 }
 
@@ -362,10 +390,8 @@ json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
 	r |= json_object_set_new(out, "proof", render_proof(proof, tier));
 	r |= json_object_set_new(out, "counts", render_counts(&verdict->counts));
 	r |= json_object_set_new(out, "files", render_checked_files(proof, offer, all));
-	r |= json_object_set_new(
-		out, "reasons", spg_render_texts(verdict->reasons, verdict->n_reasons));
-	r |= json_object_set_new(
-		out, "next", spg_render_texts(verdict->next, verdict->n_next));
+	r |= json_object_set_new(out, "reasons", spg_render_notes(&verdict->reasons));
+	r |= json_object_set_new(out, "next", spg_render_notes(&verdict->next));
 	if (offer)
 		r |= json_object_set_new(
 			out, "payload", spg_render_offers(proof, offer));
@@ -471,10 +497,11 @@ int spg_render_coverage(json_t *out, const struct spg_proof *proof)
 	/* An empty list must never look like "nobody" when nobody looked. */
 	if (!proof->complete && !obs->n_lacks) {
 		struct spg_lack lack = {.what = obs->product->name,
-			.why = verdict->n_reasons
-		                       ? verdict->reasons[0]
-		                       : (char *)"not everything was looked at",
-			.remedy = verdict->n_next ? verdict->next[0] : NULL};
+			.why = (char *)(verdict->reasons.n
+						? verdict->reasons.items[0].text
+						: "not everything was looked at"),
+			.remedy = verdict->next.n ? (char *)verdict->next.items[0].text
+		                                  : NULL};
 
 		r |= json_array_append_new(
 			out, spg_render_lack(&lack, obs->product->name));

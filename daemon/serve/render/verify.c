@@ -75,14 +75,21 @@ static json_t *render_payload(const struct spg_fit *fit)
 
 static json_t *render_next(enum spg_verify_verdict verdict)
 {
+	static struct spg_note mixed[] = {
+		{.kind = SPG_STEP_CHECK_AGAIN,
+			.command = "spguard check",
+			.text = "spguard check   # free the files that are in the way"},
+		{.kind = SPG_STEP_INSTALL,
+			.text = "run the service pack again, then: spguard verify"}};
+	static struct spg_note unknown[] = {{.kind = SPG_STEP_DIAGNOSE,
+		.command = "spguard doctor",
+		.text = "spguard doctor   # what could not be looked at"}};
+
 	switch (verdict) {
 	case SPG_VERIFY_MIXED:
-		return json_pack("[s, s]",
-			"spguard check   # free the files that are in the way",
-			"run the service pack again, then: spguard verify");
+		return spg_render_notes(&(struct spg_notes){.items = mixed, .n = 2});
 	case SPG_VERIFY_UNKNOWN:
-		return json_pack(
-			"[s]", "spguard doctor   # what could not be looked at");
+		return spg_render_notes(&(struct spg_notes){.items = unknown, .n = 1});
 	case SPG_VERIFY_FITS:
 		break;
 	}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Why a verdict or an outcome is what it is (reasons), and what can be done about it
+ * (steps): "kind" of the elements of "reasons" and "next" in JSON. Programs decide by
+ * the kind; the text beside it is for people and is never looked into. Each list below
+ * is the only one: the enumeration, the names and the tables come from it. The database
+ * stores the names. Thread-safe: constants.
+ */
+#include <stdbool.h>
+
+/* clang-format off */
+#define SPG_REASON_KINDS(X) \
+	X(IN_USE, "in-use")                         /* file, pid, name, unit, how */ \
+	X(KEPT, "kept")                 /* not open: file, how, place, pid, name, unit */ \
+	X(HOLDER_HIDDEN, "holder-hidden")           /* no process shows it: file */ \
+	X(HOLDERS_UNSURE, "holders-unsure")         /* others than those of setup: file */ \
+	X(NOT_OF_PRODUCT, "not-of-product")         /* file */ \
+	X(NOT_LOOKED_AT, "not-looked-at")           /* coverage says it */ \
+	X(NOTHING_INSTALLED, "nothing-installed") \
+	X(DISTURBED, "disturbed")                   /* files changed during the proof */ \
+	X(INSTALLING, "installing")                 /* install, pid, name */ \
+	X(NOT_WRITTEN_YET, "not-written-yet")       /* stepped aside: file, sidestep */ \
+	X(SIDESTEP_UNSURE, "sidestep-unsure")       /* file, sidestep */ \
+	X(NOT_REPLACED, "not-replaced")             /* file */ \
+	X(NOT_PAYLOAD, "not-payload")               /* changed to something else: file */ \
+	X(MISFIT, "misfit")                         /* a finding of verify: file */ \
+	X(UNREADABLE, "unreadable")                 /* file */ \
+	X(HOLDERS_LOST, "holders-lost")             /* so many files were held */ \
+	X(PAST_LOST, "past-lost")                   /* the daemon ended meanwhile */ \
+	X(PRODUCT_GONE, "product-gone")             /* out of the configuration */ \
+	X(EVENTS_LOST, "events-lost")               /* an install found by its result */ \
+	X(UNVERIFIED, "unverified") \
+	X(CLEAN, "clean")                           /* install: that it mended */ \
+	X(FILES_IN_USE, "files-in-use")             /* where processes are withheld: count */ \
+	X(WITHHELD, "withheld")                     /* the server knows */ \
+	X(MORE, "more")                             /* count */ \
+	X(OTHER, "other")                           /* of another version of spguardd */
+
+/* "command" is what does it, ready for a shell; without it the step is for a person. */
+#define SPG_STEP_KINDS(X) \
+	X(STOP_UNIT, "stop-unit")                   /* unit, pid, name, command */ \
+	X(STOP_PROCESS, "stop-process")             /* pid, name, command */ \
+	X(RESTART_MACHINE, "restart-machine")       /* pid, name, unit: cannot be stopped */ \
+	X(CLOSE_PROGRAM, "close-program")           /* of Wine: pid, name */ \
+	X(REMOVE_PROBE, "remove-probe")             /* place, command */ \
+	X(UNMOUNT, "unmount")                       /* place, pid, command */ \
+	X(FIND_PIN, "find-pin")                     /* of a probe */ \
+	X(FIND_MOUNT, "find-mount") \
+	X(FIND_HOLDER, "find-holder")               /* that no process shows: file */ \
+	X(ADVICE, "advice")                         /* of the configuration: file */ \
+	X(REMEDY, "remedy")                         /* coverage says it */ \
+	X(CHECK_PAYLOAD, "check-payload") \
+	X(CHECK_CONFIGURATION, "check-configuration") \
+	X(AWAIT_INSTALL, "await-install") \
+	X(FINISH_SIDESTEP, "finish-sidestep")       /* file, sidestep */ \
+	X(CHECK_AGAIN, "check-again")               /* command, unless it is a moment later */ \
+	X(SIDESTEP, "sidestep")                     /* file, command */ \
+	X(INSTALL, "install")                       /* run the service pack */ \
+	X(VERIFY, "verify")                         /* command */ \
+	X(END_VIEWS, "end-views")                   /* of old versions: reasons "kept" */ \
+	X(DIAGNOSE, "diagnose")                     /* command */ \
+	X(ASK_SERVER, "ask-server")                 /* where processes are withheld */ \
+	X(MORE, "more")                             /* count */ \
+	X(OTHER, "other")                           /* of another version of spguardd */
+/* clang-format on */
+
+#define SPG_REASON_ENUM(id, name) SPG_REASON_##id,
+#define SPG_STEP_ENUM(id, name)   SPG_STEP_##id,
+
+enum spg_note_kind {
+	SPG_REASON_KINDS(SPG_REASON_ENUM) SPG_STEP_KINDS(SPG_STEP_ENUM) SPG_NOTE_KINDS
+};
+
+/** As in JSON and in the database; "?" for a number that is none. */
+const char *spg_note_kind_name(enum spg_note_kind kind);
+
+/** The reason, or the step, with @name; NULL or an unknown one: SPG_REASON_OTHER,
+ * SPG_STEP_OTHER. */
+enum spg_note_kind spg_reason_kind_from_name(const char *name);
+enum spg_note_kind spg_step_kind_from_name(const char *name);
