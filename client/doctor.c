@@ -9,6 +9,7 @@
 
 #include "client/client.h"
 #include "client/describe.h"
+#include "common/kind.h"
 #include "common/text.h"
 
 #define MARK_WIDTH  6
@@ -95,52 +96,41 @@ static void examine_daemon(json_t *findings, const json_t *status)
 }
 
 #define CHECK_AND_RELOAD "spguardd --check-config && spguard reload"
-#define EDIT_UNIT        "systemctl edit spguardd && systemctl restart spguardd"
 
-/* The command for a remedy that the daemon names in words; NULL: none is known. */
-static const char *command_for(const char *remedy)
+/* What a broken means of looking leads to. */
+static const char *what_it_leads_to(const json_t *mechanism)
 {
-	if (!remedy || strstr(remedy, "outside of containers"))
-		return NULL;
-	if (strstr(remedy, "out of the product"))
-		return CHECK_AND_RELOAD;
-	if (strstr(remedy, "CAP_") || strstr(remedy, "LimitNOFILE"))
-		return EDIT_UNIT;
-	return NULL;
-}
-
-/* What a broken means of looking leads to, by what its name speaks of. */
-static const char *what_it_leads_to(const char *name)
-{
-	static const struct {
-		const char *word, *matters;
-	} rows[] = {
-		{"kernel counters",
+	static const char *const matters[SPG_MECHANISM_N_KINDS] = {
+		[SPG_MECHANISM_COUNTERS] =
 			"The tier is procfs: a second holder that no process shows can "
 			"hide behind one that setup stops, so such files are "
 			"\"unknown\", and short locks may be missing from the "
-			"history."},
-		{"event",
+			"history.",
+		[SPG_MECHANISM_FILE_EVENTS] =
 			"Opens, closes and changes are not noticed as they happen: the "
 			"history has gaps, and every check has to look at everything "
-			"again."},
-		{"lease",
+			"again.",
+		[SPG_MECHANISM_IN_USE] =
 			"Without it nobody can say that a file is free: such files are "
-			"\"unknown\"."},
-		{"census",
-			"Without it nobody can say that a file is free: such files are "
-			"\"unknown\"."},
-		{"lock", "Locks of other programs may go unseen; a file that is only "
-			 "locked is what breaks an installation."},
-		{"map", "Files that are only mapped, their descriptor closed, may have "
-			"no visible holder."},
-		{"process", "Who holds a file cannot be told for all processes."},
-		{"attribution", "Who holds a file cannot be told for all processes."},
+			"\"unknown\".",
+		[SPG_MECHANISM_LOCKED] =
+			"Locks of other programs may go unseen; a file that is only "
+			"locked is what breaks an installation.",
+		[SPG_MECHANISM_LOCK_EVENTS] =
+			"Locks that last less than a moment may be missing from the "
+			"history.",
+		[SPG_MECHANISM_MAPPED] =
+			"Files that are only mapped, their descriptor closed, may have "
+			"no visible holder.",
+		[SPG_MECHANISM_EVERYBODY] =
+			"Who holds a file cannot be told for all processes.",
+		[SPG_MECHANISM_PROCESS_TABLE] =
+			"Processes that end at once may have no name in the history.",
 	};
+	int kind = spg_mechanism_kind_from_name(spg_json_text(mechanism, "kind"));
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcasestr(name, rows[i].word))
-			return rows[i].matters;
+	if (kind >= 0 && matters[kind])
+		return matters[kind];
 	return "One of the ways to look is missing; another may take its place, more "
 	       "slowly or less completely.";
 }
@@ -157,24 +147,22 @@ static void examine_mechanisms(json_t *findings, const json_t *status)
 			continue;
 		add(findings, &(struct finding){name, spg_json_true(mechanism, "works"),
 				      spg_json_text(mechanism, "detail"),
-				      what_it_leads_to(name),
+				      what_it_leads_to(mechanism),
 				      spg_json_text(mechanism, "remedy"),
-				      .command = command_for(
-					      spg_json_text(mechanism, "remedy"))});
+				      .command = spg_json_text(mechanism, "command")});
 	}
 }
 
-/* True when a row of coverage speaks of @path: then it says more. */
+/* True when a row of coverage is about @path: then it says more. */
 static bool coverage_names(const json_t *status, const char *path)
 {
 	size_t i;
 	json_t *lack;
 
 	json_array_foreach (spg_json_list(status, "coverage"), i, lack) {
-		const char *what = spg_json_text(lack, "what");
-		const char *why = spg_json_text(lack, "why");
+		const char *about = spg_json_text(lack, "path");
 
-		if ((what && strstr(what, path)) || (why && strstr(why, path)))
+		if (about && strcmp(about, path) == 0)
 			return true;
 	}
 	return false;
@@ -283,20 +271,9 @@ static void examine_configuration(json_t *findings, const json_t *status)
 	spg_buf_finish(&detail);
 }
 
-/* True when @what is a means of looking that does not work: that was told. */
-static bool is_broken(const json_t *status, const char *what)
+static bool is_of_kind(const json_t *lack, enum spg_lack_kind kind)
 {
-	size_t i;
-	json_t *mechanism;
-
-	json_array_foreach (spg_json_list(status, "mechanisms"), i, mechanism) {
-		const char *name = spg_json_text(mechanism, "name");
-
-		if (name && what && strcmp(name, what) == 0 &&
-			!spg_json_true(mechanism, "works"))
-			return true;
-	}
-	return false;
+	return spg_lack_kind_from_name(spg_json_text(lack, "kind")) == (int)kind;
 }
 
 static void examine_coverage(json_t *findings, const json_t *status)
@@ -310,7 +287,8 @@ static void examine_coverage(json_t *findings, const json_t *status)
 		bool blinds = json_object_get(lack, "blinds") != json_false();
 		struct spg_buf detail = SPG_BUF_NULL;
 
-		if (is_broken(status, what))
+		/* That was told of the mechanism. */
+		if (is_of_kind(lack, SPG_LACK_MECHANISM))
 			continue;
 		spg_buf_printf(&detail, "could not be looked at: %s",
 			spg_json_text(lack, "why") ? spg_json_text(lack, "why") : "?");
@@ -324,7 +302,7 @@ static void examine_coverage(json_t *findings, const json_t *status)
 					       "without a "
 					       "name.",
 				      spg_json_text(lack, "remedy"), !blinds,
-				      command_for(spg_json_text(lack, "remedy"))});
+				      spg_json_text(lack, "command")});
 		spg_buf_finish(&detail);
 	}
 }

@@ -102,6 +102,14 @@ static const char *const sidestep_states[SPG_SIDESTEP_STATES] = {
 	[SPG_SIDESTEP_REFUSED] = "refused",
 };
 
+#define LACK_NAME(id, name, what) name,
+#define LACK_WHAT(id, name, what) what,
+#define MECHANISM_NAME(id, name)  name,
+
+static const char *const lack_kinds[] = {SPG_LACK_KINDS(LACK_NAME)};
+static const char *const lack_whats[] = {SPG_LACK_KINDS(LACK_WHAT)};
+static const char *const mechanism_kinds[] = {SPG_MECHANISM_KINDS(MECHANISM_NAME)};
+
 /* An unsigned index also catches negative numbers that come from a database. */
 #define NAME_OF(table, value)                                                          \
 	((size_t)(value) < sizeof(table) / sizeof((table)[0]) ? (table)[value] : "?")
@@ -169,9 +177,24 @@ const char *spg_sidestep_state_name(enum spg_sidestep_state state)
 	return NAME_OF(sidestep_states, state);
 }
 
+const char *spg_lack_kind_name(enum spg_lack_kind kind)
+{
+	return NAME_OF(lack_kinds, kind);
+}
+
+const char *spg_lack_kind_what(enum spg_lack_kind kind)
+{
+	return NAME_OF(lack_whats, kind);
+}
+
+const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind)
+{
+	return NAME_OF(mechanism_kinds, kind);
+}
+
 static int index_of(const char *const *table, size_t n, const char *name)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; name && i < n; i++)
 		if (strcmp(table[i], name) == 0)
 			return (int)i;
 	return -1;
@@ -180,4 +203,14 @@ static int index_of(const char *const *table, size_t n, const char *name)
 int spg_event_kind_from_name(const char *name)
 {
 	return index_of(event_kinds, SPG_EVENT_KINDS, name);
+}
+
+int spg_lack_kind_from_name(const char *name)
+{
+	return index_of(lack_kinds, SPG_LACK_N_KINDS, name);
+}
+
+int spg_mechanism_kind_from_name(const char *name)
+{
+	return index_of(mechanism_kinds, SPG_MECHANISM_N_KINDS, name);
 }

@@ -136,6 +136,55 @@ enum spg_gap_reason {
 	SPG_GAP_REASONS
 };
 
+/* clang-format off */
+/* What could not be looked at: "kind" in coverage, and "what" for people. */
+#define SPG_LACK_KINDS(X) \
+	X(MECHANISM, "mechanism", "a means of looking") \
+	X(FILE, "file", "a file")                       /* cannot be probed */ \
+	X(MORE_FILES, "more-files", "more files")       /* nor others */ \
+	X(HELD_FILE, "held-file", "a file")             /* a hold refuses it */ \
+	X(LINK, "link", "a file")                       /* cannot be read or followed */ \
+	X(DELETED_FILE, "deleted-file", "a deleted file") \
+	X(SEARCH, "search", "every process") \
+	X(PROCESSES, "processes", "processes") \
+	X(LOCKS, "locks", "locks") \
+	X(LOCK_EVENTS, "lock-events", "lock events") \
+	X(LINKED_FILE_EVENTS, "linked-file-events", "events of a file with several names") \
+	X(DIRECTORY_MISSING, "directory-missing", "a directory") \
+	X(DIRECTORY_UNREADABLE, "directory-unreadable", "a directory") \
+	X(DIRECTORY_SILENT, "directory-silent", "a directory") /* its server is gone */ \
+	X(DIRECTORY_EVENTS, "directory-events", "events of a directory") \
+	X(USERS_ELSEWHERE, "users-elsewhere", "users elsewhere") /* of a network filesystem */ \
+	X(MOUNTS, "mounts", "the mount table") \
+	X(DEADLINE, "deadline", "the files in time") \
+	X(NO_SUCH_FILE, "no-such-file", "a file")       /* no product has it */ \
+	X(MODULE, "module", "a module")                 /* verify cannot read it */ \
+	X(PROOF, "proof", "the whole product")          /* see the reasons */
+
+/* One means of looking. */
+#define SPG_MECHANISM_KINDS(X) \
+	X(FILE_EVENTS, "file-events") \
+	X(IN_USE, "in-use-probe")                       /* does anybody use this file? */ \
+	X(OPEN, "open-files") \
+	X(MAPPED, "mappings") \
+	X(EXECUTING, "executables") \
+	X(LOCKED, "locks") \
+	X(INNOCENCE, "innocence")                       /* the daemon is no holder */ \
+	X(EVERYBODY, "process-view")                    /* it may look into everybody */ \
+	X(LOCK_EVENTS, "lock-events") \
+	X(PROCESS_TABLE, "process-table") \
+	X(COUNTERS, "kernel-counters")                  /* all that tier "bpf" needs */ \
+	X(SELF_TEST, "self-test")
+/* clang-format on */
+
+#define SPG_LACK_ENUM(id, name, what) SPG_LACK_##id,
+#define SPG_MECHANISM_ENUM(id, name)  SPG_MECHANISM_##id,
+
+enum spg_lack_kind { SPG_LACK_KINDS(SPG_LACK_ENUM) SPG_LACK_N_KINDS };
+enum spg_mechanism_kind {
+	SPG_MECHANISM_KINDS(SPG_MECHANISM_ENUM) SPG_MECHANISM_N_KINDS
+};
+
 /**
  * Names as in JSON and in the database's views; never NULL for a member of
  * the enumeration, "?" for any other number.
@@ -153,5 +202,13 @@ const char *spg_install_outcome_name(enum spg_install_outcome outcome);
 const char *spg_install_change_name(enum spg_install_change change);
 const char *spg_sidestep_state_name(enum spg_sidestep_state state);
 
-/** The kind with @name; -1 when there is none. */
+const char *spg_lack_kind_name(enum spg_lack_kind kind);
+const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind);
+
+/** What could not be looked at, for people. */
+const char *spg_lack_kind_what(enum spg_lack_kind kind);
+
+/** The kind with @name (NULL: none); -1 when there is none. */
+int spg_lack_kind_from_name(const char *name);
+int spg_mechanism_kind_from_name(const char *name);
 int spg_event_kind_from_name(const char *name);

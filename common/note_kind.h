@@ -16,7 +16,7 @@
 	X(HOLDER_HIDDEN, "holder-hidden")           /* no process shows it: file */ \
 	X(HOLDERS_UNSURE, "holders-unsure")         /* others than those of setup: file */ \
 	X(NOT_OF_PRODUCT, "not-of-product")         /* file */ \
-	X(NOT_LOOKED_AT, "not-looked-at")           /* coverage says it */ \
+	X(NOT_LOOKED_AT, "not-looked-at")           /* coverage says it: lack, file */ \
 	X(NOTHING_INSTALLED, "nothing-installed") \
 	X(DISTURBED, "disturbed")                   /* files changed during the proof */ \
 	X(INSTALLING, "installing")                 /* install, pid, name */ \
@@ -49,7 +49,7 @@
 	X(FIND_MOUNT, "find-mount") \
 	X(FIND_HOLDER, "find-holder")               /* that no process shows: file */ \
 	X(ADVICE, "advice")                         /* of the configuration: file */ \
-	X(REMEDY, "remedy")                         /* coverage says it */ \
+	X(REMEDY, "remedy")                         /* coverage says it: lack, file */ \
 	X(CHECK_PAYLOAD, "check-payload") \
 	X(CHECK_CONFIGURATION, "check-configuration") \
 	X(AWAIT_INSTALL, "await-install") \

@@ -81,11 +81,8 @@ static void clear_dirty(struct entry *entry)
 
 static void drop_lacks(struct spg_lack *lacks, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		free(lacks[i].what);
-		free(lacks[i].why);
-		free(lacks[i].remedy);
-	}
+	for (size_t i = 0; i < n; i++)
+		spg_lack_finish(&lacks[i]);
 	free(lacks);
 }
 
@@ -505,15 +502,11 @@ static int take_over_lacks(struct entry *entry, const struct spg_observation *ob
 	if (!lacks)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < obs->n_lacks; i++) {
-		lacks[i] = (struct spg_lack){.what = strdup(obs->lacks[i].what),
-			.why = strdup(obs->lacks[i].why),
-			.remedy = strdup(obs->lacks[i].remedy),
-			.file = SPG_NO_FILE,
-			.blinds = obs->lacks[i].blinds};
-		if (!lacks[i].what || !lacks[i].why || !lacks[i].remedy) {
-			drop_lacks(lacks, i + 1);
+		if (spg_lack_copy(&obs->lacks[i], &lacks[i]) < 0) {
+			drop_lacks(lacks, i);
 			return SPG_ERR_NOMEM;
 		}
+		lacks[i].file = SPG_NO_FILE;
 	}
 	drop_lacks(entry->lacks, entry->n_lacks);
 	entry->lacks = lacks;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/kind.h"
 #include "common/note_kind.h"
 #include "daemon/model/process.h"
 
@@ -26,7 +27,8 @@ struct spg_note {
 	const char *place;   /* a mount or a probe */
 	const char *command; /* for a shell */
 	int32_t pid;
-	unsigned how; /* set of spg_use_how */
+	unsigned how;            /* set of spg_use_how */
+	enum spg_lack_kind lack; /* NOT_LOOKED_AT, REMEDY */
 	int64_t install, sidestep, count;
 	const char *text;
 };

@@ -41,11 +41,8 @@ void spg_observation_destroy(struct spg_observation *obs)
 	spg_observation_drop_keepers(obs);
 	for (size_t i = 0; i < obs->n_locks; i++)
 		spg_process_unref(obs->locks[i].process);
-	for (size_t i = 0; i < obs->n_lacks; i++) {
-		free(obs->lacks[i].what);
-		free(obs->lacks[i].why);
-		free(obs->lacks[i].remedy);
-	}
+	for (size_t i = 0; i < obs->n_lacks; i++)
+		spg_lack_finish(&obs->lacks[i]);
 	free(obs->files);
 	free(obs->uses);
 	free(obs->keepers);
@@ -157,10 +154,36 @@ enum spg_use_how spg_keeper_how(enum spg_keeper_kind kind)
 	return SPG_USE_LAYER;
 }
 
-int spg_observation_add_lack(struct spg_observation *obs, size_t file, bool blinds,
-	const char *what, const char *remedy, const char *why, ...)
+void spg_lack_finish(struct spg_lack *lack)
 {
-	struct spg_lack lack = {.file = file, .blinds = blinds};
+	free((char *)lack->path);
+	free((char *)lack->what);
+	free((char *)lack->why);
+	free((char *)lack->remedy.text);
+}
+
+int spg_lack_copy(const struct spg_lack *lack, struct spg_lack *ret)
+{
+	struct spg_lack copy = *lack;
+
+	copy.path = lack->path ? strdup(lack->path) : NULL;
+	copy.what = strdup(lack->what ? lack->what : spg_lack_kind_what(lack->kind));
+	copy.why = strdup(lack->why);
+	copy.remedy.text = strdup(lack->remedy.text);
+	if ((lack->path && !copy.path) || !copy.what || !copy.why ||
+		!copy.remedy.text) {
+		spg_lack_finish(&copy);
+		return SPG_ERR_NOMEM;
+	}
+	*ret = copy;
+	return 0;
+}
+
+int spg_observation_add_lack(
+	struct spg_observation *obs, const struct spg_lack *lack, const char *why, ...)
+{
+	struct spg_lack with = *lack;
+	char *words = NULL;
 	va_list args;
 	int n, r;
 
@@ -169,20 +192,17 @@ int spg_observation_add_lack(struct spg_observation *obs, size_t file, bool blin
 	if (r < 0)
 		return r;
 	va_start(args, why);
-	n = vasprintf(&lack.why, why, args);
+	n = vasprintf(&words, why, args);
 	va_end(args);
 	if (n < 0)
-		lack.why = NULL;
-	lack.what = strdup(what);
-	lack.remedy = strdup(remedy);
-	if (!lack.what || !lack.why || !lack.remedy) {
-		free(lack.what);
-		free(lack.why);
-		free(lack.remedy);
 		return SPG_ERR_NOMEM;
-	}
-	obs->lacks[obs->n_lacks++] = lack;
-	return 0;
+	with.why = words;
+	if (lack->file != SPG_NO_FILE)
+		with.path = obs->files[lack->file].file->path;
+	r = spg_lack_copy(&with, &obs->lacks[obs->n_lacks]);
+	obs->n_lacks += r == 0;
+	free(words);
+	return r;
 }
 
 bool spg_observation_is_complete(const struct spg_observation *obs)

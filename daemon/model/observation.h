@@ -102,11 +102,24 @@ struct spg_seen_lock {
 	int64_t since_ns;            /* UTC; 0 until spg_model_apply() */
 };
 
+/* What would mend something, in words, and the command that does it or its last step;
+ * NULL: none does. */
+struct spg_remedy {
+	const char *text, *command;
+};
+
+#define SPG_COMMAND_EDIT_UNIT "systemctl edit spguardd && systemctl restart spguardd"
+#define SPG_COMMAND_RELOAD    "spguardd --check-config && spguard reload"
+
 /* Something that could not be looked at: "coverage" in JSON. */
 struct spg_lack {
-	char *what, *why, *remedy;
-	size_t file; /* the one it concerns, or SPG_NO_FILE */
-	bool blinds; /* true: no verdict of safe is possible while it lasts */
+	enum spg_lack_kind kind;
+	size_t file;      /* the one it concerns, or SPG_NO_FILE */
+	bool blinds;      /* true: no verdict of safe is possible while it lasts */
+	const char *path; /* of the file or directory it is about; NULL: of none */
+	const char *what; /* in words; NULL: those of the kind */
+	const char *why;
+	struct spg_remedy remedy; /* .command is a constant */
 };
 
 struct spg_observation {
@@ -177,7 +190,13 @@ enum spg_use_how spg_keeper_how(enum spg_keeper_kind kind);
 /** True when no lack keeps a verdict from being safe. */
 bool spg_observation_is_complete(const struct spg_observation *obs);
 
-/** @why may be built with printf(3) arguments; @what and @remedy are fixed. */
-int spg_observation_add_lack(struct spg_observation *obs, size_t file, bool blinds,
-	const char *what, const char *remedy, const char *why, ...)
-	__attribute__((format(printf, 6, 7)));
+/** A copy of @lack with @why, which may have printf(3) arguments. One that concerns a
+ * file of @obs gets its path. */
+int spg_observation_add_lack(struct spg_observation *obs, const struct spg_lack *lack,
+	const char *why, ...) __attribute__((format(printf, 3, 4)));
+
+/** *ret gets texts of its own. Returns 0, or SPG_ERR_NOMEM and nothing to release. */
+int spg_lack_copy(const struct spg_lack *lack, struct spg_lack *ret);
+
+/** Release the texts of a copy. */
+void spg_lack_finish(struct spg_lack *lack);

@@ -409,8 +409,8 @@ static int explain_unknown_file(const struct spg_observation *obs,
 static int explain_lacks(const struct spg_observation *obs,
 	const struct spg_name_set *asked, struct spg_verdict *v)
 {
-	const struct spg_note reason = {SPG_REASON_NOT_LOOKED_AT};
-	const struct spg_note step = {SPG_STEP_REMEDY};
+	struct spg_note reason = {.kind = SPG_REASON_NOT_LOOKED_AT};
+	struct spg_note step = {.kind = SPG_STEP_REMEDY};
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r = 0;
 
@@ -419,12 +419,14 @@ static int explain_lacks(const struct spg_observation *obs,
 
 		if (!spg_lack_counts(obs, lack, asked))
 			continue;
+		reason.lack = step.lack = lack->kind;
+		reason.file = step.file = lack->path;
 		spg_buf_printf(&buf, "could not look at %s: ", lack->what);
 		spg_text_escape(&buf, lack->why, false);
 		r = spg_notes_add(&v->reasons, &reason, &buf);
 		if (r < 0)
 			break;
-		spg_text_escape(&buf, lack->remedy, false);
+		spg_text_escape(&buf, lack->remedy.text, false);
 		r = spg_notes_add(&v->next, &step, &buf);
 	}
 	return r;

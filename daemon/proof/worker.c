@@ -120,8 +120,14 @@ int spg_worker_tell_late(struct spg_worker *worker, struct spg_product *product,
 	worker->watch->ops->survey_place(worker->watch, place, sizeof(place));
 	obs->began_ns = obs->looked_ns = obs->ended_ns = spg_clock_wall_ns();
 	obs->unlisted = true;
-	r = spg_observation_add_lack(obs, SPG_NO_FILE, true, "the files in time",
-		"see whether the disk or server behind it is there: mount, dmesg",
+	r = spg_observation_add_lack(obs,
+		&(struct spg_lack){.kind = SPG_LACK_DEADLINE,
+			.file = SPG_NO_FILE,
+			.blinds = true,
+			.path = place[0] ? place : NULL,
+			.remedy = {"see whether the disk or server behind it is "
+				   "there: mount, dmesg",
+				NULL}},
 		"%s has not answered for more than %u s",
 		place[0] ? place : "the survey", deadline_ms / 1000);
 	if (r < 0)

@@ -85,11 +85,13 @@ struct spg_survey_request {
 
 /* One means of looking, for "status" and "doctor". */
 struct spg_mechanism {
+	enum spg_mechanism_kind kind;
 	const char *name; /* "file events", "lease probe", ...; static */
 	bool works;
-	char detail[160]; /* how it was proved, or why it failed */
-	char remedy[160]; /* what would mend it; "" when it works */
-	bool spared;      /* another one does its work, less well: no verdict suffers */
+	char detail[160];    /* how it was proved, or why it failed */
+	char remedy[160];    /* what would mend it; "" when it works */
+	const char *command; /* that does; a constant, or NULL */
+	bool spared; /* another one does its work, less well: no verdict suffers */
 };
 
 /* One directory of a product, for "status" and "doctor". */

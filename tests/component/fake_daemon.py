@@ -107,7 +107,8 @@ def answer(verdict="safe", files=(), reasons=(), next=(), coverage=(), n=19,
 
 
 MDBPERF = "/srv/exchsrvr/bin/Mdbperf.dll"
-LACK = {"what": "/srv/exchsrvr/bin", "why": "the directory is on NFS, whose other clients "
+LACK = {"kind": "users-elsewhere", "path": "/srv/exchsrvr/bin", "what": "/srv/exchsrvr/bin",
+        "command": None, "why": "the directory is on NFS, whose other clients "
         "nobody here can see", "remedy": "Ask on the file server, or move the directory to a "
         "local filesystem.", "product": "exchange55"}
 
@@ -186,9 +187,9 @@ STATUS = {
                         {"path": "/srv/winnt/system32", "state": "watched", "why": None,
                          "marks": 1}]}],
     "mechanisms": [
-        {"name": "file events", "works": True, "detail": "fanotify with file ids and pidfds",
+        {"kind": "file-events", "name": "file events", "works": True, "command": None, "detail": "fanotify with file ids and pidfds",
          "remedy": None},
-        {"name": "lease probe", "works": True, "detail": "found a holder of a scratch file",
+        {"kind": "in-use-probe", "name": "lease probe", "works": True, "command": None, "detail": "found a holder of a scratch file",
          "remedy": None}],
     "store": {"path": "/var/lib/spguard/spguard.db", "rows": 1234567, "bytes": 59258880,
               "queue_rows": 0, "dropped": 0, "stopped": False, "why": None,
@@ -199,7 +200,8 @@ STATUS = {
 SICK = copy.deepcopy(STATUS)
 SICK["products"][0]["directories"][1].update(state="missing", marks=0)
 SICK["mechanisms"][1].update(works=False, detail="fcntl: Operation not permitted",
-                             remedy="Give spguardd the capability CAP_LEASE.")
+                             remedy="Give spguardd the capability CAP_LEASE.",
+                             command="systemctl edit spguardd && systemctl restart spguardd")
 SICK["store"].update(stopped=True, why="no space left on the device", dropped=17)
 SICK["coverage"] = [LACK]
 SICK["gaps"] = {"overflow": 2, "store": 1}

@@ -512,12 +512,14 @@ class Commands(unittest.TestCase):
 
     def test_doctor_tells_a_broken_means_once(self):
         status = json.loads(json.dumps(fake.SICK))
-        status["coverage"] = [dict(fake.LACK, what="lease probe", why="not permitted")]
+        status["coverage"] = [dict(fake.LACK, kind="mechanism", what="lease probe",
+                                   why="not permitted")]
         done = ask({"status": status}, "doctor")
         self.assertEqual(done.out.count("lease probe"), 1)
 
     def test_doctor_notes_what_spoils_no_verdict(self):
-        status = dict(fake.STATUS, coverage=[dict(fake.LACK, what="processes", blinds=False)])
+        status = dict(fake.STATUS, coverage=[dict(fake.LACK, kind="processes", what="processes",
+                                                   blinds=False)])
         done = ask({"status": status}, "doctor")
         self.assertEqual(done.code, 0)
         self.assertIn("note  processes: could not be looked at", done.out)
@@ -525,7 +527,8 @@ class Commands(unittest.TestCase):
 
     def test_doctor_names_a_directory_once(self):
         status = json.loads(json.dumps(fake.SICK))
-        status["coverage"] = [{"what": "a directory", "why": "/srv/winnt/system32 is gone",
+        status["coverage"] = [{"kind": "directory-missing", "what": "a directory",
+                               "path": "/srv/winnt/system32", "why": "/srv/winnt/system32 is gone",
                                "remedy": "create it", "product": "exchange55"}]
         done = ask({"status": status}, "doctor")
         self.assertEqual(done.out.count("/srv/winnt/system32"), 1)

@@ -176,12 +176,13 @@ static int copy_rest(const struct spg_observation *world, struct spg_observation
 			r = spg_observation_add_lock(to, &lock);
 	}
 	for (size_t i = 0; r == 0 && i < world->n_lacks; i++) {
-		const struct spg_lack *lack = &world->lacks[i];
-		size_t file = lack->file == SPG_NO_FILE ? lack->file : map[lack->file];
+		struct spg_lack lack = world->lacks[i];
+		bool whole = lack.file == SPG_NO_FILE;
 
-		if (lack->file == SPG_NO_FILE || file != SPG_NO_FILE)
-			r = spg_observation_add_lack(to, file, lack->blinds, lack->what,
-				lack->remedy, "%s", lack->why);
+		if (!whole)
+			lack.file = map[lack.file];
+		if (whole || lack.file != SPG_NO_FILE)
+			r = spg_observation_add_lack(to, &lack, "%s", lack.why);
 	}
 	to->counted = world->counted;
 	if (r == 0 && world->hidden_why) {

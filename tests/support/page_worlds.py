@@ -400,11 +400,11 @@ def unknown(now=FIXED):
         "other machines are invisible")], [])
     product.complete = False
     product.coverage = [
-        {"what": "/srv/share", "why": "it is a network filesystem; users on other machines are "
+        {"kind": "users-elsewhere", "what": "/srv/share", "why": "it is a network filesystem; users on other machines are "
          "invisible", "remedy": "ask on the file server as well", "blinds": True},
-        {"what": "processes of a container", "why": "pid namespace of its own",
+        {"kind": "mechanism", "what": "processes of a container", "why": "pid namespace of its own",
          "remedy": "spguardd has to run on the host", "blinds": True},
-        {"what": "/srv/exchsrvr/bin/old", "why": "it was made a moment ago",
+        {"kind": "file", "what": "/srv/exchsrvr/bin/old", "why": "it was made a moment ago",
          "remedy": None, "blinds": False}]
     return world
 
@@ -452,7 +452,7 @@ def several(now=FIXED):
         elif verdict == "unknown":
             product.forced = (verdict, [note(
                 "not-looked-at", "could not look at /mnt/q: the server does not answer")], [])
-            product.coverage = [{"what": "/mnt/q", "why": "the server does not answer",
+            product.coverage = [{"kind": "directory-silent", "what": "/mnt/q", "why": "the server does not answer",
                                  "remedy": "mount it again", "blinds": True}]
         products.append(product)
     return World(products, now)
@@ -469,7 +469,8 @@ def hostile(now=FIXED):
         product.use(path, now - 900 - i, ["mapped"], bad, 66 + i, unit=f"{bad}.service" if i
                     else None, user=bad)
     product.advice[product.files[0]] = f"{bad} javascript:alert(1)"
-    product.coverage = [{"what": bad, "why": bad, "remedy": f"mount {bad}", "blinds": True}]
+    product.coverage = [{"kind": bad, "what": bad, "why": bad, "remedy": f"mount {bad}",
+                         "command": f"mount {bad}", "blinds": True}]
     product.gaps = [{"from": now - 7200, "to": now - 3600, "reason": bad}]
     product.installs = [{"id": 1, "from": now - 9000, "to": now - 8000, "outcome": bad,
                          "reasons": [note(bad, bad)],

@@ -248,11 +248,13 @@ static void add_lack(struct spg_observation *obs, char *const *words)
 {
 	size_t file =
 		strcmp(words[1], "*") == 0 ? SPG_NO_FILE : find_file(obs, words[1]);
+	const struct spg_lack lack = {.kind = SPG_LACK_FILE,
+		.file = file,
+		.blinds = strcmp(words[2], "blinds") == 0,
+		.what = words[3],
+		.remedy = {"mend it", NULL}};
 
-	ck_assert_int_eq(
-		spg_observation_add_lack(obs, file, strcmp(words[2], "blinds") == 0,
-			words[3], "mend it", "it is %s", "dark"),
-		0);
+	ck_assert_int_eq(spg_observation_add_lack(obs, &lack, "it is %s", "dark"), 0);
 }
 
 static void add_statement(struct spg_observation *obs, char *statement)

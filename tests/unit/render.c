@@ -94,8 +94,13 @@ static struct spg_observation *make_observation(struct spg_product *product)
 	add_use(obs, 2, (struct spg_process_info){.id = {7, 1}, .name = "dsamain.exe"},
 		SPG_USE_MAPPED);
 	ck_assert_int_eq(spg_observation_add_lock(obs, &hidden), 0);
-	ck_assert_int_eq(spg_observation_add_lack(
-				 obs, SPG_NO_FILE, true, "mount", "mend", "%s", "\x1b"),
+	ck_assert_int_eq(spg_observation_add_lack(obs,
+				 &(struct spg_lack){.kind = SPG_LACK_DIRECTORY_SILENT,
+					 .file = SPG_NO_FILE,
+					 .blinds = true,
+					 .path = "/srv/\x1b",
+					 .remedy = {"mend", "mount"}},
+				 "%s", "\x1b"),
 		0);
 	obs->files[3].unattributed = true;
 	return obs;
@@ -196,8 +201,10 @@ START_TEST(check_answer)
 		"\"title\":\"Microsoft Exchange Server 5.5\","
 		"\"at\":\"2026-11-22T13:00:00.123456Z\",\"generation\":4711,"
 		"\"proof\":{\"tier\":\"procfs\",\"files\":5,\"took_us\":212,"
-		"\"tries\":2,\"complete\":false,\"coverage\":[{\"what\":\"mount\","
-		"\"why\":\"\\\\x1b\",\"remedy\":\"mend\",\"blinds\":true}]},"
+		"\"tries\":2,\"complete\":false,\"coverage\":[{"
+		"\"kind\":\"directory-silent\",\"what\":\"a directory\","
+		"\"path\":\"/srv/\\\\x1b\",\"why\":\"\\\\x1b\","
+		"\"remedy\":\"mend\",\"command\":\"mount\",\"blinds\":true}]},"
 		"\"counts\":{\"files\":5,\"blocked\":2,\"open\":1,\"mapped\":1,"
 		"\"executing\":1,\"locked\":1,\"waiting\":1,\"unattributed\":1}}");
 	scene_finish(&s);
@@ -234,8 +241,9 @@ START_TEST(rows)
 		"\"user\":null,\"unit\":null,\"started\":null}");
 	json_array_clear(out);
 	ck_assert_int_eq(spg_render_coverage(out, &s.proof), 0);
-	check_text(out, "[{\"what\":\"mount\",\"why\":\"\\\\x1b\",\"remedy\":\"mend\","
-			"\"blinds\":true,"
+	check_text(out, "[{\"kind\":\"directory-silent\",\"what\":\"a directory\","
+			"\"path\":\"/srv/\\\\x1b\",\"why\":\"\\\\x1b\","
+			"\"remedy\":\"mend\",\"command\":\"mount\",\"blinds\":true,"
 			"\"product\":\"exchange55\"}]");
 	scene_finish(&s);
 }

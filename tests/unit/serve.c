@@ -145,7 +145,8 @@ static const struct {
 	{ASK_WITH("who", "{\"paths\":[\"/srv//bin\"]}"),
 		GIVES("{\"files\":[" HELD "]}")},
 	{ASK_WITH("who", "{\"paths\":[\"/srv/bin/readme.txt\"]}"),
-		GIVES("{\"files\":[],\"coverage\":[{\"what\":\"/srv/bin/readme.txt\","
+		GIVES("{\"files\":[],\"coverage\":[{\"kind\":\"no-such-file\","
+		      "\"what\":\"/srv/bin/readme.txt\","
 		      "\"why\":\"no product has a file of that name\"}]}")},
 	{ASK_WITH("who", "{\"paths\":[\"/etc/passwd\"]}"),
 		FAILS(-32602, "parameter \\\"paths\\\": no product watches /etc/passwd",
@@ -193,11 +194,13 @@ static const struct {
 		      "\"verdict\":\"blocked\",\"blocked\":1,\"verdict_at\":null,"
 		      "\"directories\":[{\"path\":\"/srv/bin\",\"state\":\"watched\","
 		      "\"why\":null,\"marks\":1}]},{\"name\":\"tools\"}],"
-		      "\"mechanisms\":[{\"name\":\"file events\",\"works\":true,"
+		      "\"mechanisms\":[{\"kind\":\"file-events\","
+		      "\"name\":\"file events\",\"works\":true,"
 		      "\"remedy\":null},{\"works\":false,\"detail\":\"EPERM\"}],"
 		      "\"store\":{\"rows\":12,\"stopped\":false,\"why\":null},"
 		      "\"events\":{\"open\":0},\"gaps\":{\"overflow\":0},"
-		      "\"coverage\":[{\"why\":\"it is \\\\x1b NFS\","
+		      "\"coverage\":[{\"kind\":\"users-elsewhere\",\"why\":\"it is "
+		      "\\\\x1b NFS\","
 		      "\"product\":\"exchange55\"}]}")},
 	{ASK("reload"), GIVES("{\"reloaded\":true,\"products\":[\"exchange55\","
 			      "\"tools\"]}")},

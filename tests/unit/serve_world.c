@@ -341,8 +341,11 @@ void spg_model_summarise(
 const struct spg_lack *spg_model_lacks(
 	const struct spg_model *model, size_t index, size_t *ret_n)
 {
-	static char what[] = "mount", why[] = "it is \x1b NFS", remedy[] = "look there";
-	static const struct spg_lack lack = {what, why, remedy, SPG_NO_FILE, true};
+	static const struct spg_lack lack = {.kind = SPG_LACK_USERS_ELSEWHERE,
+		.file = SPG_NO_FILE,
+		.blinds = true,
+		.why = "it is \x1b NFS",
+		.remedy = {"look there", NULL}};
 
 	(void)model;
 	*ret_n = index ? 0 : 1;
@@ -358,8 +361,14 @@ static int fake_drain(struct spg_watch *watch)
 static size_t fake_mechanisms(struct spg_watch *watch, const struct spg_mechanism **ret)
 {
 	static const struct spg_mechanism mechanisms[] = {
-		{"file events", true, "seen", ""},
-		{"lease probe", false, "EPERM", "give CAP_LEASE"},
+		{.kind = SPG_MECHANISM_FILE_EVENTS,
+			.name = "file events",
+			.works = true,
+			.detail = "seen"},
+		{.kind = SPG_MECHANISM_IN_USE,
+			.name = "lease probe",
+			.detail = "EPERM",
+			.remedy = "give CAP_LEASE"},
 	};
 
 	(void)watch;

@@ -75,8 +75,12 @@ static struct spg_observation *make_survey(struct spg_product *product, uint64_t
 		if (rarely(state, 8))
 			spg_observation_add_lock(obs, &lock);
 		if (rarely(state, 10))
-			spg_observation_add_lack(
-				obs, i, rarely(state, 2), "y", "z", "%s", "why");
+			spg_observation_add_lack(obs,
+				&(struct spg_lack){.kind = SPG_LACK_FILE,
+					.file = i,
+					.blinds = rarely(state, 2),
+					.remedy = {"z", NULL}},
+				"why");
 		spg_process_unref(process);
 	}
 	return obs;

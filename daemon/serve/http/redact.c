@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/kind.h"
 #include "common/note_kind.h"
 
 /* Sorted, for bsearch(3). A use keeps what kind it is and since when. */
@@ -60,17 +61,47 @@ static bool names_no_process(const char *list)
 	return strcmp(list, "products") == 0 || strcmp(list, "mechanisms") == 0;
 }
 
-/* Why something could not be looked at: where it is about places, not processes. */
-static bool is_about_a_place(const json_t *lack)
-{
-	static const char *const places[] = {"a directory", "events of a directory",
-		"the mount table", "users elsewhere"};
-	const char *what = json_string_value(json_object_get(lack, "what"));
+/* What is shown of a lack, a reason or a step has to be decided of each kind. */
+#pragma GCC diagnostic error "-Wswitch-enum"
 
-	for (size_t i = 0; what && i < sizeof(places) / sizeof(places[0]); i++)
-		if (strcmp(what, places[i]) == 0)
-			return true;
+/* True when it is about a place: then neither its why nor its remedy name a process. */
+static bool is_about_a_place(enum spg_lack_kind kind)
+{
+	switch (kind) {
+	case SPG_LACK_LOCKS:
+	case SPG_LACK_LOCK_EVENTS:
+	case SPG_LACK_LINKED_FILE_EVENTS:
+	case SPG_LACK_DIRECTORY_MISSING:
+	case SPG_LACK_DIRECTORY_UNREADABLE:
+	case SPG_LACK_DIRECTORY_SILENT:
+	case SPG_LACK_DIRECTORY_EVENTS:
+	case SPG_LACK_USERS_ELSEWHERE:
+	case SPG_LACK_MOUNTS:
+	case SPG_LACK_DEADLINE:
+	case SPG_LACK_NO_SUCH_FILE:
+		return true;
+	case SPG_LACK_MECHANISM:
+	case SPG_LACK_FILE:
+	case SPG_LACK_MORE_FILES:
+	case SPG_LACK_HELD_FILE: /* that somebody tries to open it */
+	case SPG_LACK_LINK:
+	case SPG_LACK_DELETED_FILE:
+	case SPG_LACK_SEARCH:
+	case SPG_LACK_PROCESSES:
+	case SPG_LACK_MODULE:
+	case SPG_LACK_PROOF:
+	case SPG_LACK_N_KINDS:
+		break;
+	}
 	return false;
+}
+
+static bool is_lack_of_a_place(const json_t *lack, const char *key)
+{
+	int kind =
+		spg_lack_kind_from_name(json_string_value(json_object_get(lack, key)));
+
+	return kind >= 0 && is_about_a_place((enum spg_lack_kind)kind);
 }
 
 static json_t *redact(const json_t *value, const char *key);
@@ -87,9 +118,6 @@ static json_t *redact_list(const json_t *list, const char *key)
 	json_decref(out);
 	return NULL;
 }
-
-/* What a reason or a step is about has to be decided of each kind. */
-#pragma GCC diagnostic error "-Wswitch-enum"
 
 /* True when neither its fields nor its sentence name a process or a service. */
 static bool is_for_anybody(enum spg_note_kind kind)
@@ -132,7 +160,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_KEPT:
 	case SPG_REASON_HOLDER_HIDDEN: /* may say through whom */
 	case SPG_REASON_HOLDERS_UNSURE:
-	case SPG_REASON_NOT_LOOKED_AT: /* coverage says what may be said */
+	case SPG_REASON_NOT_LOOKED_AT: /* unless it is about a place */
 	case SPG_REASON_INSTALLING:
 	case SPG_REASON_NOT_REPLACED: /* because of whom */
 	case SPG_REASON_MORE:
@@ -161,7 +189,7 @@ static int copy_notes(json_t *out, const json_t *list,
 		const json_t *note = json_array_get(list, i);
 		const char *kind = json_string_value(json_object_get(note, "kind"));
 
-		if (is_for_anybody(kind_of(kind)))
+		if (is_for_anybody(kind_of(kind)) || is_lack_of_a_place(note, "lack"))
 			r |= json_array_append_new(out, json_copy((json_t *)note));
 		else
 			*ret_withheld = true;
@@ -220,7 +248,8 @@ static json_t *redact_object(const json_t *object, const char *list)
 			r |= json_object_set(out, key, (json_t *)value);
 		else if (is_kept(key) ||
 			 (strcmp(key, "name") == 0 && names_no_process(list)) ||
-			 (strcmp(key, "why") == 0 && is_about_a_place(object)))
+			 (strcmp(key, "why") == 0 &&
+				 is_lack_of_a_place(object, "kind")))
 			r |= json_object_set_new(out, key, redact(value, key));
 	}
 	if (json_is_string(json_object_get(object, "verdict")) &&

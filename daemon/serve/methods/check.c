@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/serve/methods/payload.h"
+#include "daemon/serve/render/parts.h"
 #include "daemon/serve/render/render.h"
 
 enum subject { SUBJECT_CHECK, SUBJECT_WHO, SUBJECT_LOCKS };
@@ -102,18 +103,18 @@ static int add_unseen_paths(const struct gathering *g, json_t *coverage)
 	int r = 0;
 
 	for (size_t i = 0; i < g->names.n; i++) {
+		const struct spg_lack lack = {.kind = SPG_LACK_NO_SUCH_FILE,
+			.path = g->names.names[i],
+			.what = g->names.names[i],
+			.why = "no product has a file of that name",
+			.remedy = {"see \"files\" and \"recursive\" of the product",
+				NULL},
+			.blinds = true};
 		json_t *row;
 
 		if (g->path_seen[i])
 			continue;
-		row = json_object();
-		r |= json_object_set_new(
-			row, "what", spg_render_text(g->names.names[i]));
-		r |= json_object_set_new(
-			row, "why", json_string("no product has a file of that name"));
-		r |= json_object_set_new(row, "remedy",
-			json_string("see \"files\" and \"recursive\" of the product"));
-		r |= json_object_set_new(row, "blinds", json_true());
+		row = spg_render_lack(&lack, NULL);
 		r |= json_object_set_new(row, "product", json_null());
 		r |= json_array_append_new(coverage, row);
 	}

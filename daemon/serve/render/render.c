@@ -86,6 +86,9 @@ static json_t *render_note(const struct spg_note *note)
 		if (numbers[i].number)
 			r |= json_object_set_new(
 				out, numbers[i].key, json_integer(numbers[i].number));
+	if (note->kind == SPG_REASON_NOT_LOOKED_AT || note->kind == SPG_STEP_REMEDY)
+		r |= json_object_set_new(
+			out, "lack", json_string(spg_lack_kind_name(note->lack)));
 	if (note->how)
 		r |= json_object_set_new(out, "how", spg_render_hows(note->how));
 	r |= json_object_set_new(out, "text", spg_render_text(note->text));
@@ -305,16 +308,18 @@ static json_t *render_file(const struct spg_observation *obs,
 
 json_t *spg_render_lack(const struct spg_lack *lack, const char *product)
 {
-	json_t *out = json_object();
-	int r = 0;
+	json_t *out = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "kind",
+		spg_lack_kind_name(lack->kind), "what",
+		spg_render_text(
+			lack->what ? lack->what : spg_lack_kind_what(lack->kind)),
+		"path", spg_render_text(lack->path), "why", spg_render_text(lack->why),
+		"remedy", spg_render_text(lack->remedy.text), "command",
+		spg_render_text(lack->remedy.command), "blinds", lack->blinds);
 
-	r |= json_object_set_new(out, "what", spg_render_text(lack->what));
-	r |= json_object_set_new(out, "why", spg_render_text(lack->why));
-	r |= json_object_set_new(out, "remedy", spg_render_text(lack->remedy));
-	r |= json_object_set_new(out, "blinds", json_boolean(lack->blinds));
-	if (product)
-		r |= json_object_set_new(out, "product", spg_render_text(product));
-	return spg_render_done(out, r);
+	if (!out || !product)
+		return out;
+	return spg_render_done(
+		out, json_object_set_new(out, "product", spg_render_text(product)));
 }
 
 static json_t *render_proof(const struct spg_proof *proof, const char *tier)
@@ -496,12 +501,13 @@ int spg_render_coverage(json_t *out, const struct spg_proof *proof)
 			out, spg_render_lack(&obs->lacks[i], obs->product->name));
 	/* An empty list must never look like "nobody" when nobody looked. */
 	if (!proof->complete && !obs->n_lacks) {
-		struct spg_lack lack = {.what = obs->product->name,
-			.why = (char *)(verdict->reasons.n
-						? verdict->reasons.items[0].text
-						: "not everything was looked at"),
-			.remedy = verdict->next.n ? (char *)verdict->next.items[0].text
-		                                  : NULL};
+		const struct spg_note *step = verdict->next.items;
+		const struct spg_lack lack = {.kind = SPG_LACK_PROOF,
+			.what = obs->product->name,
+			.why = verdict->reasons.n ? verdict->reasons.items[0].text
+		                                  : "not everything was looked at",
+			.remedy = {verdict->next.n ? step->text : NULL,
+				verdict->next.n ? step->command : NULL}};
 
 		r |= json_array_append_new(
 			out, spg_render_lack(&lack, obs->product->name));

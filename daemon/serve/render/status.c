@@ -111,17 +111,15 @@ static json_t *render_mechanisms(struct spg_watch *watch)
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		json_t *row = json_object();
+		const struct spg_mechanism *m = &mechanisms[i];
 
-		r |= json_object_set_new(
-			row, "name", spg_render_text(mechanisms[i].name));
-		r |= json_object_set_new(
-			row, "works", json_boolean(mechanisms[i].works));
-		r |= json_object_set_new(
-			row, "detail", text_or_null(mechanisms[i].detail));
-		r |= json_object_set_new(
-			row, "remedy", text_or_null(mechanisms[i].remedy));
-		r |= json_array_append_new(out, row);
+		r |= json_array_append_new(
+			out, json_pack("{s:s, s:o, s:b, s:o, s:o, s:o}", "kind",
+				     spg_mechanism_kind_name(m->kind), "name",
+				     spg_render_text(m->name), "works", m->works,
+				     "detail", text_or_null(m->detail), "remedy",
+				     text_or_null(m->remedy), "command",
+				     text_or_null(m->command)));
 	}
 	return spg_render_done(out, r);
 }

@@ -55,11 +55,14 @@ static json_t *render_coverage(const struct spg_verification *v)
 	for (size_t i = 0; i < v->fit.n_gaps; i++) {
 		const struct spg_fit_gap *gap = &v->fit.gaps[i];
 
-		r |= json_array_append_new(
-			out, json_pack("{s:o, s:o, s:s}", "what",
-				     spg_render_text(v->modules[gap->module].path),
-				     "why", spg_render_text(gap->text), "remedy",
-				     "make it readable, then verify again"));
+		const struct spg_lack lack = {.kind = SPG_LACK_MODULE,
+			.path = v->modules[gap->module].path,
+			.what = v->modules[gap->module].path,
+			.why = gap->text,
+			.remedy = {"make it readable, then verify again", NULL},
+			.blinds = true};
+
+		r |= json_array_append_new(out, spg_render_lack(&lack, NULL));
 	}
 	return spg_render_done(out, r);
 }

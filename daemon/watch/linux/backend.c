@@ -98,8 +98,12 @@ static void describe_events(struct backend *b, int err)
 {
 	struct spg_mechanism *row = &b->mechanisms[0];
 
+	row->kind = SPG_MECHANISM_FILE_EVENTS;
 	row->name = "file events";
 	row->works = err == 0;
+	row->command = err == SPG_ERR_DENIED || err == SPG_ERR_LIMIT
+	                       ? SPG_COMMAND_EDIT_UNIT
+	                       : NULL;
 	snprintf(row->detail, sizeof(row->detail), "%s",
 		err == 0 ? "fanotify by file id, no descriptor held"
 			 : spg_err_text(err));
@@ -354,8 +358,13 @@ static int add_lacks(const struct backend *b, struct spg_observation *obs)
 		const struct spg_mechanism *m = &b->mechanisms[i];
 
 		if (!m->works)
-			r = spg_observation_add_lack(obs, SPG_NO_FILE, !m->spared,
-				m->name, m->remedy, "%s", m->detail);
+			r = spg_observation_add_lack(obs,
+				&(struct spg_lack){.kind = SPG_LACK_MECHANISM,
+					.file = SPG_NO_FILE,
+					.blinds = !m->spared,
+					.what = m->name,
+					.remedy = {m->remedy, m->command}},
+				"%s", m->detail);
 	}
 	return r;
 }

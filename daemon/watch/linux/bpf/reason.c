@@ -12,6 +12,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "daemon/model/observation.h"
 
 #define BTF "/sys/kernel/btf/vmlinux"
 
@@ -63,6 +64,7 @@ int spg_bpf_explain(struct spg_bpf_reason *reason, const char *what, int errnum)
 	if (errnum == EPERM || errnum == EACCES) {
 		remedy = "give the daemon CAP_BPF and CAP_PERFMON, and let bpf(2) "
 			 "through its system call filter";
+		reason->command = SPG_COMMAND_EDIT_UNIT;
 		r = SPG_ERR_DENIED;
 	}
 	snprintf(reason->why, sizeof(reason->why), "%s refused: %s", what,

@@ -7,6 +7,7 @@
 struct spg_bpf_reason {
 	char why[160];
 	char remedy[160];
+	const char *command; /* of the remedy; a constant, or NULL */
 };
 
 /**

@@ -248,8 +248,13 @@ static int read_locks(struct spg_survey *s)
 	int r = spg_locks_read(&s->search);
 
 	if (r == SPG_ERR_DENIED || r == SPG_ERR_IO || r == SPG_ERR_NOT_FOUND)
-		return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "locks",
-			"let the daemon read /proc/locks (no ProcSubset=pid)",
+		return spg_observation_add_lack(s->obs,
+			&(struct spg_lack){.kind = SPG_LACK_LOCKS,
+				.file = SPG_NO_FILE,
+				.blinds = true,
+				.remedy = {"let the daemon read /proc/locks (no "
+					   "ProcSubset=pid)",
+					NULL}},
 			"/proc/locks cannot be read: %s", spg_err_text(r));
 	return r;
 }

@@ -134,8 +134,10 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		trace_files, s->obs->product, inode, s->obs->files[named->file].file);
 	if (r == SPG_ERR_LIMIT && !c->told_limit) {
 		c->told_limit = true;
-		r = spg_observation_add_lack(s->obs, SPG_NO_FILE, false, "lock events",
-			"watch fewer files",
+		r = spg_observation_add_lack(s->obs,
+			&(struct spg_lack){.kind = SPG_LACK_LOCK_EVENTS,
+				.file = SPG_NO_FILE,
+				.remedy = {"watch fewer files", NULL}},
 			"of more than half a million files locks are only seen when "
 			"somebody asks");
 	}

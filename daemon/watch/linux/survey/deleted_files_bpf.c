@@ -45,21 +45,27 @@ static bool has_device(const struct spg_counted_files *c,
 	return false;
 }
 
-#define LOOK_INTO "let the daemon look into that process (CAP_SYS_PTRACE), or end it"
-#define NOT_SEEN  "and does not let us see which"
+#define NOT_SEEN "and does not let us see which"
+
+static const struct spg_remedy look_into = {
+	"let the daemon look into that process (CAP_SYS_PTRACE), or end it",
+	SPG_COMMAND_EDIT_UNIT};
 
 /* A nameless file in a process that shows nothing may be one of the product's. */
 static int lack_lost(struct spg_survey *s, const struct spg_bpf_hit *hit,
-	const char *remedy, const char *why)
+	struct spg_remedy remedy, const char *why)
 {
 	if (s->counted->told_deleted || !has_device(s->counted, &s->directories,
 						s->tools->mounts, device_of(hit->sdev)))
 		return 0;
 	s->counted->told_deleted = true;
 	s->obs->search_failed = true;
-	return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "a deleted file",
-		remedy, "pid %" PRId32 " holds a file that was deleted, %s", hit->tgid,
-		why);
+	return spg_observation_add_lack(s->obs,
+		&(struct spg_lack){.kind = SPG_LACK_DELETED_FILE,
+			.file = SPG_NO_FILE,
+			.blinds = true,
+			.remedy = remedy},
+		"pid %" PRId32 " holds a file that was deleted, %s", hit->tgid, why);
 }
 
 /* True when @mark's directory, whose number is the parent's, is on its device. Below
@@ -138,7 +144,9 @@ static int lack_stuck(struct spg_survey *s, const struct spg_bpf_hit *hit, int p
 		return 0;
 	spg_user_search_stuck(a, proc_fd, hit->tgid);
 	return lack_lost(s, hit,
-		"end the process, or see what it waits for: /proc/PID/task/*/stack",
+		(struct spg_remedy){"end the process, or see what it waits for: "
+				    "/proc/PID/task/*/stack",
+			NULL},
 		"its memory map does not answer");
 }
 
@@ -156,7 +164,7 @@ static int look_at_lost(
 	if (proc_fd == SPG_ERR_NOT_FOUND)
 		return 0;
 	if (proc_fd < 0)
-		return lack_lost(s, hit, LOOK_INTO, NOT_SEEN);
+		return lack_lost(s, hit, look_into, NOT_SEEN);
 	snprintf(name, sizeof(name), "%.*s", SPG_BPF_NAME, hit->name);
 	fd = open_lost(proc_fd, hit);
 	*ret_seen = fd >= 0;
@@ -170,7 +178,7 @@ static int look_at_lost(
 		r = fd;
 	else if (spg_user_search_failed(a, errno))
 		/* It is there, and does not let us see it. */
-		r = lack_lost(s, hit, LOOK_INTO, NOT_SEEN);
+		r = lack_lost(s, hit, look_into, NOT_SEEN);
 	close(proc_fd);
 	return r;
 }

@@ -26,42 +26,59 @@ bool spg_survey_is_cancelled(const struct spg_survey *s)
 }
 
 /* What would mend a probe that failed with @errnum. */
-static const char *remedy_of(int errnum)
+static struct spg_remedy remedy_of(int errnum)
 {
 	switch (errnum) {
 	case EACCES:
 	case EPERM:
-		return "run the daemon as root, or with CAP_DAC_READ_SEARCH and "
-		       "CAP_LEASE";
+		return (struct spg_remedy){
+			"run the daemon as root, or with CAP_DAC_READ_SEARCH and "
+			"CAP_LEASE",
+			SPG_COMMAND_EDIT_UNIT};
 	case ENODATA:
-		return "mount the overlay with absolute paths that the daemon can "
-		       "reach";
+		return (struct spg_remedy){
+			"mount the overlay with absolute paths that the daemon can "
+			"reach",
+			NULL};
 	case ETIMEDOUT:
-		return "see whether an on-access scanner (fanotify(7)) or the disk "
-		       "answers, then check again";
+		return (struct spg_remedy){
+			"see whether an on-access scanner (fanotify(7)) or the disk "
+			"answers, then check again",
+			NULL};
 	case EMFILE:
 	case ENFILE:
-		return "raise the limit of open files (LimitNOFILE=, ulimit -n)";
+		return (struct spg_remedy){
+			"raise the limit of open files (LimitNOFILE=, ulimit -n)",
+			SPG_COMMAND_EDIT_UNIT};
 	case EINVAL:
 	case EOPNOTSUPP:
-		return "its filesystem cannot say who uses a file: ask where it is "
-		       "local";
+		return (struct spg_remedy){
+			"its filesystem cannot say who uses a file: ask where it is "
+			"local",
+			NULL};
 	default:
-		return "see why it cannot be opened, then check again";
+		return (struct spg_remedy){
+			"see why it cannot be opened, then check again", NULL};
 	}
 }
 
 static int lack_probe(struct spg_survey *s, size_t index, int errnum)
 {
 	const struct spg_file *file = s->obs->files[index].file;
+	struct spg_lack lack = {.kind = SPG_LACK_MORE_FILES,
+		.file = SPG_NO_FILE,
+		.blinds = true,
+		.remedy = remedy_of(errnum)};
 
 	if (s->n_file_lacks++ == FILE_LACKS_MAX)
-		return spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "more files",
-			remedy_of(errnum), "and others could not be probed either");
+		return spg_observation_add_lack(
+			s->obs, &lack, "and others could not be probed either");
 	if (s->n_file_lacks > FILE_LACKS_MAX)
 		return 0;
-	return spg_observation_add_lack(s->obs, index, true, "a file",
-		remedy_of(errnum), "%s cannot be probed: %s", file->path,
+	lack.kind = SPG_LACK_FILE;
+	lack.file = index;
+	return spg_observation_add_lack(s->obs, &lack, "%s cannot be probed: %s",
+		file->path,
 		errnum == ENODATA     ? "the real file below the overlay was not found"
 		: errnum == ETIMEDOUT ? "whoever opens it waits"
 				      : strerror(errnum));
@@ -101,9 +118,13 @@ int spg_survey_leave_to_guard(struct spg_survey *s, size_t index)
 	if (seen->in_use == SPG_IN_USE_UNKNOWN)
 		return 0;
 	seen->in_use = SPG_IN_USE_UNKNOWN;
-	return spg_observation_add_lack(s->obs, index, true, "a file",
-		"check again when the hold has ended, or fewer processes try to open "
-		"it",
+	return spg_observation_add_lack(s->obs,
+		&(struct spg_lack){.kind = SPG_LACK_HELD_FILE,
+			.file = index,
+			.blinds = true,
+			.remedy = {"check again when the hold has ended, or fewer "
+				   "processes try to open it",
+				NULL}},
 		"%s: those whose open is about to be refused cannot be told from users",
 		seen->file->path);
 }
@@ -176,9 +197,13 @@ static int lack_suspect(
 
 	if (!spg_errno_is_shortage(errnum))
 		return 0;
-	r = spg_observation_add_lack(s->obs, SPG_NO_FILE, true, "a file",
-		remedy_of(errnum), "what was at %s cannot be probed: %s", deleted->path,
-		strerror(errnum));
+	r = spg_observation_add_lack(s->obs,
+		&(struct spg_lack){.kind = SPG_LACK_FILE,
+			.file = SPG_NO_FILE,
+			.blinds = true,
+			.path = deleted->path,
+			.remedy = remedy_of(errnum)},
+		"what was at %s cannot be probed: %s", deleted->path, strerror(errnum));
 	s->obs->search_failed = true;
 	return r < 0 ? r : 1;
 }
@@ -332,8 +357,11 @@ static int leave_to_own_read(struct spg_survey *s)
 		seen->in_use = SPG_IN_USE_UNKNOWN;
 		seen->unattributed = seen->kept = false;
 		forget_own_uses(s->obs, i);
-		r = spg_observation_add_lack(s->obs, i, true, "a file",
-			remedy_of(ETIMEDOUT),
+		r = spg_observation_add_lack(s->obs,
+			&(struct spg_lack){.kind = SPG_LACK_FILE,
+				.file = i,
+				.blinds = true,
+				.remedy = remedy_of(ETIMEDOUT)},
 			"%s: spguardd waits to read it, and so does who else opens it",
 			path);
 	}
@@ -343,14 +371,18 @@ static int leave_to_own_read(struct spg_survey *s)
 /* What the search could not do. */
 static int tell_gaps(struct spg_survey *s)
 {
+	static const struct spg_remedy see_messages = {
+		"see the kernel's messages, then check again", NULL};
 	const struct spg_user_search *a = &s->search;
 
 	if (a->n_failed > 0) {
-		int r = spg_observation_add_lack(s->obs, SPG_NO_FILE, true,
-			"every process",
-			spg_errno_is_shortage(a->failed_errnum)
-				? remedy_of(a->failed_errnum)
-				: "see the kernel's messages, then check again",
+		int r = spg_observation_add_lack(s->obs,
+			&(struct spg_lack){.kind = SPG_LACK_SEARCH,
+				.file = SPG_NO_FILE,
+				.blinds = true,
+				.remedy = spg_errno_is_shortage(a->failed_errnum)
+		                                  ? remedy_of(a->failed_errnum)
+		                                  : see_messages},
 			"looking failed %zu times, last with: %s", a->n_failed,
 			strerror(a->failed_errnum));
 
@@ -360,11 +392,14 @@ static int tell_gaps(struct spg_survey *s)
 	}
 	/* Neither is blinding: the in-use probe counts what they hold. */
 	if (a->n_stuck > 0) {
-		int r = spg_observation_add_lack(s->obs, SPG_NO_FILE, false,
-			"processes",
-			"what they hold shows as held by something that no process "
-			"shows; end them, or see what they wait for: "
-			"/proc/PID/task/*/stack",
+		int r = spg_observation_add_lack(s->obs,
+			&(struct spg_lack){.kind = SPG_LACK_PROCESSES,
+				.file = SPG_NO_FILE,
+				.remedy = {"what they hold shows as held by something "
+					   "that no process shows; end them, or see "
+					   "what they wait for: "
+					   "/proc/PID/task/*/stack",
+					NULL}},
 			"%zu cannot be looked into: %s%s: the memory map does not "
 			"answer",
 			a->n_stuck, a->stuck, a->n_stuck > 3 ? ", ..." : "");
@@ -374,9 +409,13 @@ static int tell_gaps(struct spg_survey *s)
 	}
 	if (a->n_opaque == 0)
 		return 0;
-	return spg_observation_add_lack(s->obs, SPG_NO_FILE, false, "processes",
-		"what they hold shows as held by something that no process shows; run "
-		"the daemon with CAP_SYS_PTRACE, outside of containers",
+	return spg_observation_add_lack(s->obs,
+		&(struct spg_lack){.kind = SPG_LACK_PROCESSES,
+			.file = SPG_NO_FILE,
+			.remedy = {"what they hold shows as held by something that no "
+				   "process shows; run the daemon with "
+				   "CAP_SYS_PTRACE, outside of containers",
+				NULL}},
 		"%zu cannot be looked into: %s%s", a->n_opaque, a->opaque,
 		a->n_opaque > 3 ? ", ..." : "");
 }
@@ -644,9 +683,12 @@ int spg_survey_run(struct spg_survey_tools *tools,
 		return SPG_ERR_NOMEM;
 	s.obs->began_ns = spg_clock_wall_ns();
 	if (r < 0)
-		r = spg_observation_add_lack(s.obs, SPG_NO_FILE, true,
-			"the mount table", "mount /proc", "/proc/self/mountinfo: %s",
-			spg_err_text(r));
+		r = spg_observation_add_lack(s.obs,
+			&(struct spg_lack){.kind = SPG_LACK_MOUNTS,
+				.file = SPG_NO_FILE,
+				.blinds = true,
+				.remedy = {"mount /proc", "mount /proc"}},
+			"/proc/self/mountinfo: %s", spg_err_text(r));
 	if (r >= 0)
 		r = request->scope->depth == SPG_SURVEY_LOCKS ? survey_locks(&s)
 		                                              : survey_files(&s);

@@ -180,10 +180,14 @@ static int mark_file(struct spg_walk *walk, const struct spg_linux_file *file)
 	if (r == SPG_ERR_NOMEM)
 		return r;
 	if (r < 0)
-		return spg_observation_add_lack(walk->obs, SPG_NO_FILE, false,
-			"events of a file with several names",
-			"surveys still look at it; raise fs.fanotify.max_user_marks if "
-			"that is the limit",
+		return spg_observation_add_lack(walk->obs,
+			&(struct spg_lack){.kind = SPG_LACK_LINKED_FILE_EVENTS,
+				.file = SPG_NO_FILE,
+				.path = file->base.path,
+				.remedy = {"surveys still look at it; raise "
+					   "fs.fanotify.max_user_marks if that is the "
+					   "limit",
+					NULL}},
 			"%s cannot be marked: %s", file->base.path, spg_err_text(r));
 	return 0;
 }
@@ -208,9 +212,14 @@ static int add_file(struct spg_walk *walk, const struct spg_place *place)
 static int lack_file(struct spg_walk *walk, const char *path, const char *why)
 {
 	walk->obs->unlisted = true;
-	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true, "a file",
-		"make it readable by the daemon, or mend the link", "%s: %s", path,
-		why);
+	return spg_observation_add_lack(walk->obs,
+		&(struct spg_lack){.kind = SPG_LACK_LINK,
+			.file = SPG_NO_FILE,
+			.blinds = true,
+			.path = path,
+			.remedy = {"make it readable by the daemon, or mend the link",
+				NULL}},
+		"%s: %s", path, why);
 }
 
 /* A link to nothing. What it led to may have been deleted, and be in use yet: nobody
@@ -348,11 +357,22 @@ static int lack_foreign(struct spg_walk *walk, const struct folder *folder, int 
 	if (err < 0 || walk->obs->product->recursive)
 		walk->obs->unlisted = true;
 	if (err == SPG_ERR_TIMEOUT)
-		return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
-			"a directory", "see whether its server is there: mount, df",
+		return spg_observation_add_lack(walk->obs,
+			&(struct spg_lack){.kind = SPG_LACK_DIRECTORY_SILENT,
+				.file = SPG_NO_FILE,
+				.blinds = true,
+				.path = folder->path,
+				.remedy = {"see whether its server is there: mount, df",
+					NULL}},
 			"%s (%s) does not answer", folder->path, type);
-	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true, "users elsewhere",
-		"run spguardd where the files are served from, and ask there",
+	return spg_observation_add_lack(walk->obs,
+		&(struct spg_lack){.kind = SPG_LACK_USERS_ELSEWHERE,
+			.file = SPG_NO_FILE,
+			.blinds = true,
+			.path = folder->path,
+			.remedy = {"run spguardd where the files are served from, and "
+				   "ask there",
+				NULL}},
 		"%s is on a %s filesystem: only this machine's users are seen",
 		folder->path, type);
 }
@@ -428,17 +448,39 @@ static int mark_layers(struct spg_walk *walk, const struct folder *folder)
 /* Without events a proof cannot tell that nothing happened meanwhile. */
 static int lack_events(struct spg_walk *walk, const char *path, int err)
 {
-	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
-		"events of a directory",
-		err == SPG_ERR_LIMIT
-			? "raise fs.fanotify.max_user_groups and max_user_marks, "
-			  "fs.inotify.max_user_watches and max_user_instances "
-			  "(sysctl), and the limit of open files (LimitNOFILE=)"
-		: err == SPG_ERR_UNSUPPORTED
-			? "use the tier \"bpf\", or a newer kernel: from 6.8 on for "
-			  "a subvolume of btrfs, from 6.6 on for an overlay"
-			: "see \"file events\" in: spguard doctor",
-		"%s cannot be watched: %s", path, spg_err_text(err));
+	struct spg_lack lack = {.kind = SPG_LACK_DIRECTORY_EVENTS,
+		.file = SPG_NO_FILE,
+		.blinds = true,
+		.path = path,
+		.remedy = {"see \"file events\" in: spguard doctor", NULL}};
+
+	if (err == SPG_ERR_LIMIT)
+		lack.remedy = (struct spg_remedy){
+			"raise fs.fanotify.max_user_groups and max_user_marks, "
+			"fs.inotify.max_user_watches and max_user_instances (sysctl), "
+			"and the limit of open files (LimitNOFILE=)",
+			SPG_COMMAND_EDIT_UNIT};
+	else if (err == SPG_ERR_UNSUPPORTED)
+		lack.remedy.text =
+			"use the tier \"bpf\", or a newer kernel: from 6.8 on for a "
+			"subvolume of btrfs, from 6.6 on for an overlay";
+	return spg_observation_add_lack(
+		walk->obs, &lack, "%s cannot be watched: %s", path, spg_err_text(err));
+}
+
+static int lack_unreadable(struct spg_walk *walk, const char *path, int errnum)
+{
+	struct spg_lack lack = {.kind = SPG_LACK_DIRECTORY_UNREADABLE,
+		.file = SPG_NO_FILE,
+		.blinds = true,
+		.path = path,
+		.remedy = {"let the daemon read it: it needs CAP_DAC_READ_SEARCH",
+			SPG_COMMAND_EDIT_UNIT}};
+
+	if (errnum == ENOTDIR)
+		lack.remedy = (struct spg_remedy){"name its directory instead", NULL};
+	return spg_observation_add_lack(
+		walk->obs, &lack, "%s cannot be opened: %s", path, strerror(errnum));
 }
 
 static int mark_folder(struct spg_walk *walk, const struct folder *folder, int fd)
@@ -465,12 +507,7 @@ static int walk_local(struct spg_walk *walk, const struct folder *folder)
 		if (errno == ENOENT && folder->depth > 0)
 			return 0;
 		walk->obs->unlisted = true;
-		return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true,
-			"a directory",
-			errno == ENOTDIR ? "name its directory instead"
-					 : "let the daemon read it: it needs "
-					   "CAP_DAC_READ_SEARCH",
-			"%s cannot be opened: %s", folder->path, strerror(errno));
+		return lack_unreadable(walk, folder->path, errno);
 	}
 	if (fstat(fd, &st) < 0 ||
 		(folder->depth > 0 && was_walked(walk, folder, spg_id_of(&st)))) {
@@ -497,9 +534,15 @@ static int lack_missing(struct spg_walk *walk, const char *path)
 			origin = product->directories[i].origin;
 	/* It may be unmounted, and its files in use all the same. */
 	walk->obs->unlisted = true;
-	return spg_observation_add_lack(walk->obs, SPG_NO_FILE, true, "a directory",
-		"create it, or take it out of the product, or the product out of the "
-		"configuration, then: spguard reload",
+	return spg_observation_add_lack(walk->obs,
+		&(struct spg_lack){.kind = SPG_LACK_DIRECTORY_MISSING,
+			.file = SPG_NO_FILE,
+			.blinds = true,
+			.path = path,
+			.remedy = {"create it, or take it out of the product, or the "
+				   "product out of the configuration, then: spguard "
+				   "reload",
+				SPG_COMMAND_RELOAD}},
 		"%s does not exist (%s)", path, origin);
 }
 

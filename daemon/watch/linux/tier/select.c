@@ -12,13 +12,14 @@ static void add_row(struct spg_tiers *tiers, const struct spg_mechanism *row)
 }
 
 /* What a higher tier lacked, as a row of the lower one. */
-static void add_reason(
-	struct spg_tiers *tiers, const char *name, const struct spg_bpf_reason *reason)
+static void add_reason(struct spg_tiers *tiers, enum spg_mechanism_kind kind,
+	const char *name, const struct spg_bpf_reason *reason)
 {
-	struct spg_mechanism row = {.name = name, .spared = true};
+	struct spg_mechanism row = {.kind = kind, .name = name, .spared = true};
 
 	snprintf(row.detail, sizeof(row.detail), "%s", reason->why);
 	snprintf(row.remedy, sizeof(row.remedy), "%s", reason->remedy);
+	row.command = reason->command;
 	add_row(tiers, &row);
 }
 
@@ -54,7 +55,7 @@ static int try_bpf(struct spg_tiers *tiers, struct spg_survey_tools *tools,
 	const char *scratch_dir, struct spg_bpf_reason *reason)
 {
 	struct spg_mechanism rows[SPG_PROOFS], trace_rows[SPG_PROOFS_TRACE];
-	struct spg_bpf_reason trace_reason = {"", ""};
+	struct spg_bpf_reason trace_reason = {"", "", NULL};
 	const struct spg_mechanism *broken;
 	int r = spg_look_create(&tiers->look, reason);
 
@@ -69,13 +70,15 @@ static int try_bpf(struct spg_tiers *tiers, struct spg_survey_tools *tools,
 		snprintf(reason->why, sizeof(reason->why), "%.60s: %.90s", broken->name,
 			broken->detail);
 		snprintf(reason->remedy, sizeof(reason->remedy), "%s", broken->remedy);
+		reason->command = broken->command;
 		let_go(tiers, tools);
 		return SPG_ERR_UNSUPPORTED;
 	}
 	for (int i = 0; i < SPG_PROOFS; i++)
 		add_row(tiers, &rows[i]);
 	if (!tiers->trace) {
-		add_reason(tiers, "lock events (BPF)", &trace_reason);
+		add_reason(tiers, SPG_MECHANISM_LOCK_EVENTS, "lock events (BPF)",
+			&trace_reason);
 		return 0;
 	}
 	for (int i = 0; i < SPG_PROOFS_TRACE; i++) {
@@ -104,7 +107,7 @@ static int take_procfs(struct spg_tiers *tiers, struct spg_survey_tools *tools,
 int spg_tiers_select(struct spg_tiers *tiers, enum spg_tier wanted,
 	struct spg_survey_tools *tools, const char *scratch_dir)
 {
-	struct spg_bpf_reason reason = {"", ""};
+	struct spg_bpf_reason reason = {"", "", NULL};
 	int r;
 
 	*tiers = (struct spg_tiers){.tier = "bpf"};
@@ -120,7 +123,7 @@ int spg_tiers_select(struct spg_tiers *tiers, enum spg_tier wanted,
 			reason.why, reason.remedy);
 		return r;
 	}
-	add_reason(tiers, "kernel counters (BPF)", &reason);
+	add_reason(tiers, SPG_MECHANISM_COUNTERS, "kernel counters (BPF)", &reason);
 	return take_procfs(tiers, tools, scratch_dir);
 }
 

@@ -78,12 +78,18 @@ static void end_child(struct child *child)
 			;
 }
 
-static void set(struct spg_mechanism *row, const char *name, bool works,
-	const char *detail, const char *remedy)
+#define REMEDY(text)  ((struct spg_remedy){text, NULL})
+/* ... which is done in the unit of the service. */
+#define IN_UNIT(text) ((struct spg_remedy){text, SPG_COMMAND_EDIT_UNIT})
+
+/* Fill in @row, whose kind and name are there. */
+static void set(struct spg_mechanism *row, bool works, const char *detail,
+	struct spg_remedy remedy)
 {
-	*row = (struct spg_mechanism){.name = name, .works = works};
+	row->works = works;
+	row->command = works ? NULL : remedy.command;
 	snprintf(row->detail, sizeof(row->detail), "%s", detail);
-	snprintf(row->remedy, sizeof(row->remedy), "%s", works ? "" : remedy);
+	snprintf(row->remedy, sizeof(row->remedy), "%s", works ? "" : remedy.text);
 }
 
 /* What the survey said of one file while the child used the files. */
@@ -113,23 +119,37 @@ static struct finding find(
 	return found;
 }
 
-/* The names of the rows, as users know them, by how the tier looks. */
+/* The kinds of the rows, and their names as users know them, by how the tier looks. */
 static const struct {
+	enum spg_mechanism_kind kind;
 	const char *by_lease, *by_bpf;
-} row_names[] = {
-	[SPG_PROOF_IN_USE] = {"lease probe", "census by counters (BPF)"},
-	[SPG_PROOF_OPEN] = {"descriptors in /proc", "open files (BPF)"},
-	[SPG_PROOF_MAPPED] = {"mappings in /proc", "mappings (BPF)"},
-	[SPG_PROOF_EXECUTING] = {"executables in /proc", "executables (BPF)"},
-	[SPG_PROOF_LOCKED] = {"locks in /proc", "locks in /proc"},
-	[SPG_PROOF_INNOCENCE] = {"not a holder", "not a holder"},
+} row_names[SPG_PROOFS] = {
+	[SPG_PROOF_IN_USE] = {SPG_MECHANISM_IN_USE, "lease probe",
+		"census by counters (BPF)"},
+	[SPG_PROOF_OPEN] = {SPG_MECHANISM_OPEN, "descriptors in /proc",
+		"open files (BPF)"},
+	[SPG_PROOF_MAPPED] = {SPG_MECHANISM_MAPPED, "mappings in /proc",
+		"mappings (BPF)"},
+	[SPG_PROOF_EXECUTING] = {SPG_MECHANISM_EXECUTING, "executables in /proc",
+		"executables (BPF)"},
+	[SPG_PROOF_LOCKED] = {SPG_MECHANISM_LOCKED, "locks in /proc", "locks in /proc"},
+	[SPG_PROOF_INNOCENCE] = {SPG_MECHANISM_INNOCENCE, "not a holder",
+		"not a holder"},
+	[SPG_PROOF_EVERYBODY] = {SPG_MECHANISM_EVERYBODY, "view of all processes",
+		"view of all processes"},
 };
 
-static void tell(struct spg_mechanism rows[], bool bpf, enum spg_proof_of proof,
-	bool works, const char *found, const char *missed, const char *remedy)
+static void name_row(struct spg_mechanism rows[], bool bpf, enum spg_proof_of proof)
 {
-	set(&rows[proof], bpf ? row_names[proof].by_bpf : row_names[proof].by_lease,
-		works, works ? found : missed, remedy);
+	rows[proof].kind = row_names[proof].kind;
+	rows[proof].name = bpf ? row_names[proof].by_bpf : row_names[proof].by_lease;
+}
+
+static void tell(struct spg_mechanism rows[], bool bpf, enum spg_proof_of proof,
+	bool works, const char *found, const char *missed, struct spg_remedy remedy)
+{
+	name_row(rows, bpf, proof);
+	set(&rows[proof], works, works ? found : missed, remedy);
 }
 
 /* Judge what the survey found while the child held two scratch files, and ran
@@ -137,8 +157,8 @@ static void tell(struct spg_mechanism rows[], bool bpf, enum spg_proof_of proof,
 static void judge(const struct spg_observation *obs, bool bpf, const char *exe,
 	int32_t child, struct spg_mechanism ret[SPG_PROOFS])
 {
-	static const char *const see_all = "give the daemon CAP_SYS_PTRACE and /proc "
-					   "without hidepid";
+	const struct spg_remedy see_all =
+		IN_UNIT("give the daemon CAP_SYS_PTRACE and /proc without hidepid");
 	struct finding unused = find(obs, "free", child);
 	struct finding mapped = find(obs, "mapped", child);
 	struct finding locked = find(obs, "locked", child);
@@ -149,8 +169,8 @@ static void judge(const struct spg_observation *obs, bool bpf, const char *exe,
 	tell(ret, bpf, SPG_PROOF_IN_USE, in_use,
 		"found a file mapped, a file locked, and a file free",
 		"did not tell a file in use from a free one",
-		"run as root, or with CAP_LEASE and CAP_DAC_READ_SEARCH; keep the "
-		"state directory on a local filesystem");
+		IN_UNIT("run as root, or with CAP_LEASE and CAP_DAC_READ_SEARCH; keep "
+			"the state directory on a local filesystem"));
 	tell(ret, bpf, SPG_PROOF_OPEN, (locked.child & SPG_USE_WRITE) != 0,
 		"found who had a file open", "did not find who had a file open",
 		see_all);
@@ -161,12 +181,12 @@ static void judge(const struct spg_observation *obs, bool bpf, const char *exe,
 		"found who ran a program", "did not find who ran a program", see_all);
 	tell(ret, bpf, SPG_PROOF_LOCKED, (locked.child & SPG_USE_LOCKED) != 0,
 		"found who had a file locked", "did not find who had a file locked",
-		"let the daemon read /proc/locks (no ProcSubset=pid)");
+		REMEDY("let the daemon read /proc/locks (no ProcSubset=pid)"));
 	tell(ret, bpf, SPG_PROOF_INNOCENCE,
 		in_use && (unused.self | mapped.self | locked.self) == 0,
 		"the daemon itself holds no file",
 		"the daemon was found among the holders",
-		"report this: it is a bug of spguard");
+		REMEDY("report this: it is a bug of spguard"));
 }
 
 /* Where the daemon's own executable is: every child runs it. False: gone. */
@@ -262,16 +282,20 @@ static void judge_trace(struct spg_trace *trace, int32_t child,
 	bool known;
 
 	(void)spg_trace_read(trace, hear, &heard);
-	set(&ret[SPG_PROOF_LOCK_EVENTS], "lock events (BPF)", heard.locked,
+	ret[SPG_PROOF_LOCK_EVENTS] = (struct spg_mechanism){
+		.kind = SPG_MECHANISM_LOCK_EVENTS, .name = "lock events (BPF)"};
+	set(&ret[SPG_PROOF_LOCK_EVENTS], heard.locked,
 		heard.locked ? "told of a lock as it was taken"
 			     : "did not tell of a lock",
-		"locks are read every lock-poll instead; see the log at log-level = "
-		"debug");
+		REMEDY("locks are read every lock-poll instead; see the log at "
+		       "log-level = debug"));
 	known = spg_trace_process(trace, child, &process) && process.comm[0];
-	set(&ret[SPG_PROOF_PROCESS_TABLE], "process table (BPF)", known,
+	ret[SPG_PROOF_PROCESS_TABLE] = (struct spg_mechanism){
+		.kind = SPG_MECHANISM_PROCESS_TABLE, .name = "process table (BPF)"};
+	set(&ret[SPG_PROOF_PROCESS_TABLE], known,
 		known ? "knew a process from its start on"
 		      : "did not know a process that was started",
-		"processes that end at once may have no name in the history");
+		REMEDY("processes that end at once may have no name in the history"));
 }
 
 static int create_file(const char *path)
@@ -306,21 +330,22 @@ static bool is_initial(const char *link, const char *expected)
  */
 static void judge_view(struct spg_mechanism *row)
 {
-	const char *why = NULL, *remedy = "";
+	const char *why = NULL;
+	struct spg_remedy remedy = REMEDY("");
 
 	if (!is_initial("/proc/self/ns/pid", "pid:[4026531836]")) {
 		why = "in a pid namespace: processes outside are not seen";
-		remedy = "run spguardd on the host, outside of containers";
+		remedy = REMEDY("run spguardd on the host, outside of containers");
 	} else if (!is_initial("/proc/self/ns/user", "user:[4026531837]")) {
 		why = "in a user namespace: other users' processes are not seen";
-		remedy = "run spguardd on the host, outside of containers";
+		remedy = REMEDY("run spguardd on the host, outside of containers");
 	} else if (capng_get_caps_process() < 0 ||
 		   !capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE)) {
 		why = "other users' processes may not be looked into";
-		remedy = "run the daemon as root, or with CAP_SYS_PTRACE";
+		remedy = IN_UNIT("run the daemon as root, or with CAP_SYS_PTRACE");
 	}
-	set(row, "view of all processes", !why,
-		why ? why : "in the first namespaces, with CAP_SYS_PTRACE", remedy);
+	set(row, !why, why ? why : "in the first namespaces, with CAP_SYS_PTRACE",
+		remedy);
 }
 
 void spg_selftest_run(struct spg_survey_tools *tools, struct spg_trace *trace,
@@ -334,11 +359,16 @@ void spg_selftest_run(struct spg_survey_tools *tools, struct spg_trace *trace,
 	bool has_exe = find_own(exe, sizeof(exe));
 	int r = 0;
 
-	for (int i = 0; i < SPG_PROOF_EVERYBODY; i++)
-		set(&ret[i], "self-test", false, "the self-test could not run",
-			"make the state directory writable, with some space left");
+	for (int i = 0; i < SPG_PROOFS; i++) {
+		ret[i] = (struct spg_mechanism){
+			.kind = SPG_MECHANISM_SELF_TEST, .name = "self-test"};
+		set(&ret[i], false, "the self-test could not run",
+			REMEDY("make the state directory writable, with some space "
+			       "left"));
+	}
 	for (int i = 0; trace && i < SPG_PROOFS_TRACE; i++)
 		ret_trace[i] = ret[0];
+	name_row(ret, tools->look != NULL, SPG_PROOF_EVERYBODY);
 	snprintf(dir, sizeof(dir), "%s/selftest-XXXXXX", scratch_dir);
 	judge_view(&ret[SPG_PROOF_EVERYBODY]);
 	if (!mkdtemp(dir))
@@ -361,8 +391,9 @@ void spg_selftest_run(struct spg_survey_tools *tools, struct spg_trace *trace,
 	if (r == 0)
 		judge(obs, tools->look != NULL, spg_path_base(exe), child.pid, ret);
 	if (r == 0 && !has_exe)
-		set(&ret[SPG_PROOF_EXECUTING], ret[SPG_PROOF_EXECUTING].name, true,
-			"not tried: the daemon's own program file was replaced", "");
+		set(&ret[SPG_PROOF_EXECUTING], true,
+			"not tried: the daemon's own program file was replaced",
+			REMEDY(""));
 	if (trace && r == 0)
 		spg_trace_unwatch(trace, &watched.key);
 	spg_observation_destroy(obs);
