@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/message.h"
+#include "daemon/serve/contract/contract.h"
 #include "daemon/serve/methods/methods.h"
 #include "daemon/serve/session.h"
 
@@ -23,6 +24,7 @@ struct spg_server {
 	struct spg_limits limits;
 	struct spg_listener listener;
 	struct spg_http *http; /* NULL: none */
+	struct spg_contract *contract;
 	uv_timer_t sweep_timer;
 	uv_idle_t reaper; /* runs when a session is doomed */
 	bool stopping, listener_closed, http_closed, timer_closed, reaper_closed;
@@ -43,6 +45,7 @@ static void finish_if_closed(struct spg_server *server)
 		return;
 	spg_quota_orphan(&server->host.quotas);
 	free(server->host.read_buffer);
+	spg_contract_destroy(server->contract);
 	free(server);
 	if (on_closed)
 		on_closed(user);
@@ -214,8 +217,11 @@ int spg_server_start(struct spg_server **ret, const struct spg_service *service,
 	server->host.on_request = spg_methods_dispatch;
 	server->host.on_doomed = on_doomed;
 	server->host.on_gone = on_session_gone;
+	server->host.contract = server->contract = spg_contract_load();
 	server->host.read_buffer = malloc(SPG_READ_BYTES);
-	if (!server->host.read_buffer) {
+	if (!server->host.read_buffer || !server->contract) {
+		free(server->host.read_buffer);
+		spg_contract_destroy(server->contract);
 		free(server);
 		return SPG_ERR_NOMEM;
 	}

@@ -38,8 +38,11 @@
 struct spg_session;
 
 /* What the sessions of one server share and report to. */
+struct spg_contract;
+
 struct spg_session_host {
 	const struct spg_service *service;
+	const struct spg_contract *contract;
 	const struct spg_limits *limits;
 	struct spg_quota *quotas;
 	struct spg_session *sessions; /* those not closing */

@@ -60,27 +60,26 @@ static json_t *read_number(const char *text)
 	return real;
 }
 
-static json_t *read_value(const struct spg_param *param, const char *text)
+static json_t *read_value(const json_t *schema, const char *text)
 {
-	switch (param ? param->type : SPG_PARAM_TEXT) {
-	case SPG_PARAM_BOOL:
+	const char *type = schema ? spg_contract_type(schema) : "string";
+
+	if (strcmp(type, "boolean") == 0)
 		return read_bool(text);
-	case SPG_PARAM_INTEGER:
-	case SPG_PARAM_INTEGERS:
+	if (strcmp(type, "integer") == 0)
 		return read_integer(text);
-	case SPG_PARAM_NUMBER:
+	if (strcmp(type, "number") == 0)
 		return read_number(text);
-	default:
-		return json_string(text);
-	}
+	return json_string(text);
 }
 
-int spg_http_query_add(json_t *params, const struct spg_method *method,
+int spg_http_query_add(json_t *params, const struct spg_contract_method *method,
 	const char *name, const char *text)
 {
-	const struct spg_param *param = method ? spg_method_param(method, name) : NULL;
-	bool is_list = param && (param->type == SPG_PARAM_TEXTS ||
-					param->type == SPG_PARAM_INTEGERS);
+	const json_t *schema = method ? spg_contract_param(method, name) : NULL;
+	const json_t *items = json_object_get(schema, "items");
+	const char *element = items ? spg_contract_type(items) : "";
+	bool is_list = items && strcmp(element, "object") != 0;
 	json_t *value, *list;
 
 	text = text ? text : "";
@@ -88,7 +87,7 @@ int spg_http_query_add(json_t *params, const struct spg_method *method,
 		return SPG_ERR_INVALID;
 	if (!is_list && json_object_get(params, name))
 		return SPG_ERR_EXISTS; /* an answer about one would pass for both */
-	value = read_value(param, text);
+	value = read_value(is_list ? items : schema, text);
 	if (!is_list)
 		return json_object_set_new(params, name, value) < 0 ? SPG_ERR_NOMEM : 0;
 	list = json_object_get(params, name);

@@ -9,9 +9,11 @@
 #include "common/err.h"
 #include "common/message.h"
 #include "common/text.h"
+#include "daemon/serve/contract/contract.h"
 #include "daemon/serve/http/query.h"
 #include "daemon/serve/http/redact.h"
 #include "daemon/serve/http/stream.h"
+#include "daemon/serve/methods/methods.h"
 #include "daemon/serve/page/page.h"
 #include "daemon/serve/render/exposition.h"
 
@@ -168,7 +170,7 @@ static void on_settled(struct spg_asker *asker)
 /* ---- questions ---- */
 
 struct query {
-	const struct spg_method *method;
+	const struct spg_contract_method *method;
 	json_t *params;
 	int err;
 };
@@ -212,7 +214,7 @@ static void refuse_query(
 /* The query's parameters; NULL: the request was answered. @method NULL: they are
  * texts. */
 static json_t *params_of(
-	struct spg_http_request *request, const struct spg_method *method)
+	struct spg_http_request *request, const struct spg_contract_method *method)
 {
 	struct query query = {.method = method, .params = json_object()};
 
@@ -243,11 +245,24 @@ static json_t *params_of(
 	return NULL;
 }
 
+static void refuse_path(struct spg_http_request *request)
+{
+	refuse_with(request, MHD_HTTP_NOT_FOUND,
+		&(struct spg_rpc_error){SPG_RPC_NO_METHOD,
+			"there is nothing at this path", paths_hint});
+}
+
 static void serve_method(struct spg_http_request *request, const char *name)
 {
-	const struct spg_method *method = spg_method_over_http(name);
-	json_t *params = params_of(request, method);
+	const struct spg_contract_method *method =
+		spg_contract_find(request->asker.host->contract, name);
+	json_t *params;
 
+	if (!method || !method->over_http) {
+		refuse_path(request);
+		return;
+	}
+	params = params_of(request, method);
 	if (params)
 		ask(request, name, params);
 }
@@ -343,12 +358,10 @@ static void route(struct spg_http_request *request, const char *url)
 		serve_health(request);
 	else if (strcmp(url, "/api/events") == 0)
 		serve_events(request);
-	else if (strncmp(url, "/api/", 5) == 0 && spg_method_over_http(url + 5))
+	else if (strncmp(url, "/api/", 5) == 0)
 		serve_method(request, url + 5);
 	else
-		refuse_with(request, MHD_HTTP_NOT_FOUND,
-			&(struct spg_rpc_error){SPG_RPC_NO_METHOD,
-				"there is nothing at this path", paths_hint});
+		refuse_path(request);
 }
 
 /*

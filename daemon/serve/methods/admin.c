@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/serve/contract/contract.h"
 #include "daemon/serve/render/parts.h"
 #include "daemon/serve/render/render.h"
 #include "daemon/serve/session.h"
@@ -171,5 +172,5 @@ void spg_method_unsubscribe(struct spg_call *call, const json_t *params)
 void spg_method_discover(struct spg_call *call, const json_t *params)
 {
 	(void)params;
-	spg_call_reply(call, spg_methods_describe());
+	spg_call_reply(call, spg_contract_document());
 }

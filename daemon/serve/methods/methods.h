@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The method table: the one place that says which methods there are, what they
- * take and who may call them. Dispatch, parameter checking and rpc.discover
- * all read it, so they cannot disagree. Loop thread.
+ * The methods: who handles what the contract (contract/contract.h) describes, and what
+ * handlers share. Loop thread.
  *
- * To add a method: a row in methods.c, a handler in the file of its theme.
+ * To add a method: an entry in contract/openrpc.json, a row in methods.c, a handler in
+ * the file of its theme.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,57 +16,10 @@
 #include "common/message.h"
 #include "daemon/serve/call.h"
 
-enum spg_param_type {
-	SPG_PARAM_TEXT,
-	SPG_PARAM_BOOL,
-	SPG_PARAM_INTEGER,
-	SPG_PARAM_NUMBER,
-	SPG_PARAM_TEXTS,    /* a list of texts, none of them empty */
-	SPG_PARAM_FILES,    /* a list of objects {name, version, sha256, size}, all but
-	                    the name may be missing or null */
-	SPG_PARAM_INTEGERS, /* a list of whole numbers */
-};
-
-struct spg_param {
-	const char *name;
-	enum spg_param_type type;
-	bool required;
-	double min, max; /* numbers: both allowed; both 0: any.
-	                    lists: @max elements at most; 0: any number */
-	const char *summary;
-};
-
-enum spg_method_flag {
-	SPG_METHOD_ADMIN = 1 << 0,     /* changes something: see service.h */
-	SPG_METHOD_OVER_HTTP = 1 << 1, /* GET /api/NAME asks it too: it only reads */
-};
-
-struct spg_method {
-	const char *name;
-	/* Owns the call. @params has been checked against the table: an object or
-	 * NULL; a parameter may be null, which means absent. Borrowed. */
-	void (*handle)(struct spg_call *call, const json_t *params);
-	const struct spg_param *params;
-	size_t n_params;
-	unsigned flags; /* of enum spg_method_flag */
-	const char *summary;
-	const char *result; /* what the answer is, in words */
-};
-
 /** Work on @request of @asker: every answer, errors included, goes through
  * it. @n_bytes: its length as received. */
 void spg_methods_dispatch(
 	struct spg_asker *asker, const struct spg_request *request, size_t n_bytes);
-
-/** The method @name that can be asked over HTTP, or NULL. */
-const struct spg_method *spg_method_over_http(const char *name);
-
-/** The parameter @name of @method, or NULL. */
-const struct spg_param *spg_method_param(
-	const struct spg_method *method, const char *name);
-
-/** The answer to rpc.discover. NULL: no memory. */
-json_t *spg_methods_describe(void);
 
 /* For handlers. Each that returns false has ended the call with an error. */
 
