@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "daemon/model/event.h"
+#include "daemon/model/install_status.h"
 #include "daemon/model/lock_ledger.h"
 #include "daemon/model/observation.h"
 #include "daemon/model/product.h"

@@ -7,6 +7,8 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "daemon/model/judge.h"
+#include "daemon/model/verdict_text.h"
 #include "daemon/proof/barriers.h"
 #include "daemon/proof/queue.h"
 #include "daemon/proof/worker.h"

@@ -7,6 +7,8 @@
 #include "common/array.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "daemon/model/judge.h"
+#include "daemon/model/verdict_text.h"
 
 void spg_question_destroy(struct spg_question *question)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "daemon/model/judge.h"
 #include "tests/support/suite.h"
 #include "tests/unit/model_help.h"
 

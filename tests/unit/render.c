@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "daemon/model/judge.h"
 #include "tests/support/suite.h"
 
 /* 2026-11-22T13:00:00Z */

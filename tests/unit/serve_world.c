@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "daemon/model/judge.h"
 #include "daemon/store/intervals.h"
 
 /* The fakes: one idle handle answers for prover and store. */

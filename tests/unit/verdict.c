@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/text.h"
+#include "daemon/model/judge.h"
 #include "daemon/model/verdict_text.h"
 #include "tests/support/suite.h"
 #include "tests/unit/model_help.h"

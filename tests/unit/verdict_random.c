@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/text.h"
+#include "daemon/model/judge.h"
 #include "daemon/model/verdict.h"
 #include "tests/support/suite.h"
 #include "tests/unit/model_help.h"

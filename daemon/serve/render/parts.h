@@ -29,3 +29,6 @@ json_t *spg_render_notes(const struct spg_notes *notes);
 
 /** A row of coverage; @product NULL: without one. */
 json_t *spg_render_lack(const struct spg_lack *lack, const char *product);
+
+/** Escaped text; NULL gives null. */
+json_t *spg_render_text(const char *text);

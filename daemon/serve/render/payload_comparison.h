@@ -13,8 +13,14 @@
  */
 #include <jansson.h>
 
-#include "daemon/model/verdict.h"
-#include "daemon/serve/render/render.h"
+#include "daemon/install/fit/expected.h"
+#include "daemon/proof/proof.h"
+
+/* A service pack, and what is installed in its place. */
+struct spg_offer {
+	const struct spg_expected *expected;
+	const struct spg_module_set *installed; /* NULL: not known */
+};
 
 /** Add to @out, the object of @file. Returns 0, or not 0 without memory. */
 int spg_render_offer(

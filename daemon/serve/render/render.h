@@ -14,25 +14,17 @@
 
 #include <jansson.h>
 
-#include "daemon/install/fit/expected.h"
 #include "daemon/model/event.h"
 #include "daemon/proof/prover.h"
+#include "daemon/serve/render/parts.h"
+#include "daemon/serve/render/payload_comparison.h"
 #include "daemon/serve/service.h"
-
-/** Escaped text; NULL gives null. */
-json_t *spg_render_text(const char *text);
 
 /** The lines of @text as a list, each escaped. */
 json_t *spg_render_lines(const char *text);
 
 /** A moment; 0 gives null. */
 json_t *spg_render_time(int64_t ns);
-
-/* A service pack, and what is installed in its place. */
-struct spg_offer {
-	const struct spg_expected *expected;
-	const struct spg_module_set *installed; /* NULL: not known */
-};
 
 /** The answer to "check". @offer: what the product is asked about for, or NULL.
  * @all: free files too. */

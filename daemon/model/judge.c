@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/model/judge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/model/name_set.h"
+#include "daemon/model/verdict_text.h"
+
+/* An old version is nowhere to be asked about by each of its paths: the survey has seen
+ * whether it is by another one. */
+static bool is_old_asked(const struct spg_product *product,
+	const struct spg_selection *selection, const struct spg_seen_file *seen)
+{
+	const char *name = spg_path_base(seen->file->path);
+
+	if (!selection || seen->presence != SPG_REPLACED || !seen->asked_otherwise)
+		return false;
+	for (size_t i = 0; i < selection->n_names; i++)
+		if (selection->names[i][0] == '/' &&
+			spg_name_equal(spg_path_base(selection->names[i]), name,
+				product->ignore_case))
+			return true;
+	return false;
+}
+
+/* What is known of one file while it is judged. */
+struct tally {
+	unsigned how;     /* of every user */
+	bool blockers;    /* somebody who has to go */
+	bool setup;       /* somebody whom setup stops */
+	bool hidden_lock; /* a lock whose holder no process shows */
+	bool keepers;     /* in the way without having it open */
+};
+
+static void count_use(struct tally *tally, enum spg_use_class class, unsigned how)
+{
+	tally->how |= how;
+	if (class == SPG_CLASS_BLOCKER)
+		tally->blockers = true;
+	if (class == SPG_CLASS_SETUP_STOPS)
+		tally->setup = true;
+}
+
+/* One pass over uses and locks, however many files there are. */
+static struct tally *tally_files(const struct spg_observation *obs)
+{
+	struct tally *tallies = calloc(obs->n_files + 1, sizeof(*tallies));
+
+	if (!tallies)
+		return NULL;
+	for (size_t i = 0; i < obs->n_uses; i++) {
+		const struct spg_seen_use *use = &obs->uses[i];
+
+		count_use(&tallies[use->file],
+			spg_use_classify(obs->product, use->process), use->how);
+	}
+	for (size_t i = 0; i < obs->n_keepers; i++)
+		if (spg_keeper_matters(obs, &obs->keepers[i]))
+			tallies[obs->keepers[i].file].keepers = true;
+	for (size_t i = 0; i < obs->n_locks; i++) {
+		const struct spg_seen_lock *lock = &obs->locks[i];
+		struct tally *tally = &tallies[lock->file];
+
+		if (lock->process)
+			count_use(tally, spg_use_classify(obs->product, lock->process),
+				0);
+		else if (lock->state == SPG_LOCK_HELD)
+			tally->hidden_lock = true;
+		tally->how |=
+			lock->state == SPG_LOCK_HELD ? SPG_USE_LOCKED : SPG_USE_WAITING;
+	}
+	return tallies;
+}
+
+static enum spg_file_state judge_state(const struct spg_observation *obs,
+	const struct spg_seen_file *seen, const struct tally *tally)
+{
+	if (tally->blockers || tally->hidden_lock || seen->unattributed ||
+		tally->keepers || seen->kept)
+		return SPG_FILE_BLOCKED;
+	/* An in-use probe that does not count tells somebody from nobody, not one from two: who
+	 * holds it without a process (acct(2), a ring of io_uring whose descriptor is
+	 * closed) may hide behind the one that shows. */
+	if (tally->setup)
+		return !obs->counted || seen->shared ||
+		                       seen->in_use == SPG_IN_USE_UNKNOWN
+		               ? SPG_FILE_UNKNOWN
+		               : SPG_FILE_HELD_BY_SETUP_STOPPED;
+	switch (seen->in_use) {
+	case SPG_IN_USE_NO:
+		return SPG_FILE_FREE;
+	case SPG_IN_USE_YES:
+		/* Busy and nobody found, yet not marked so: never free. */
+		return SPG_FILE_BLOCKED;
+	case SPG_IN_USE_UNKNOWN:
+		break;
+	}
+	return SPG_FILE_UNKNOWN;
+}
+
+static int add_judged(struct spg_verdict *v, const struct spg_judged_file *file)
+{
+	int r = spg_array_reserve(
+		&v->files, v->n_files, &v->size_files, sizeof(*v->files));
+
+	if (r < 0)
+		return r;
+	v->files[v->n_files++] = *file;
+	return 0;
+}
+
+static void count_file(struct spg_verdict_counts *counts,
+	const struct spg_judged_file *file, unsigned how)
+{
+	counts->files++;
+	counts->blocked += file->state == SPG_FILE_BLOCKED;
+	counts->unattributed += file->unattributed;
+	counts->open += (how & (SPG_USE_OPEN | SPG_USE_WRITE)) != 0;
+	counts->mapped += (how & SPG_USE_MAPPED) != 0;
+	counts->executing += (how & SPG_USE_EXECUTING) != 0;
+	counts->locked += (how & SPG_USE_LOCKED) != 0;
+	counts->waiting += (how & SPG_USE_WAITING) != 0;
+}
+
+/* An old version that was stepped aside is held, and yet in nobody's way. */
+static enum spg_file_state excuse(const struct spg_seen_file *seen,
+	const struct spg_standing *standing, enum spg_file_state state)
+{
+	bool held = state == SPG_FILE_BLOCKED ||
+	            state == SPG_FILE_HELD_BY_SETUP_STOPPED ||
+	            (state == SPG_FILE_UNKNOWN && seen->in_use == SPG_IN_USE_YES);
+
+	if (!held)
+		return state;
+	return seen->presence == SPG_REPLACED &&
+	                       spg_standing_find(standing, seen->file->id)
+	               ? SPG_FILE_SIDESTEPPED
+	               : state;
+}
+
+static int judge_seen(const struct spg_observation *obs,
+	const struct spg_selection *selection, const struct spg_name_set *asked,
+	const struct spg_standing *standing, struct spg_verdict *v)
+{
+	struct tally *tallies = tally_files(obs);
+	int r = 0;
+
+	if (!tallies)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; r == 0 && i < obs->n_files; i++) {
+		const struct spg_seen_file *seen = &obs->files[i];
+		const char *path = seen->file->path;
+		struct spg_judged_file file = {.path = path, .seen = i};
+
+		if (seen->presence == SPG_GONE ||
+			(!spg_verdict_is_asked(obs->product, asked, path) &&
+				!is_old_asked(obs->product, selection, seen)))
+			continue;
+		file.state =
+			excuse(seen, standing, judge_state(obs, seen, &tallies[i]));
+		file.unattributed =
+			file.state == SPG_FILE_BLOCKED &&
+			(seen->unattributed || tallies[i].hidden_lock || seen->kept ||
+				!(tallies[i].blockers || tallies[i].keepers));
+		if (file.state != SPG_FILE_FREE)
+			file.advice =
+				spg_product_advice(obs->product, spg_path_base(path));
+		r = add_judged(v, &file);
+		if (r == 0)
+			count_file(&v->counts, &file, tallies[i].how);
+	}
+	free(tallies);
+	return r;
+}
+
+/* The paths and the bare names of all files that lie at their place. */
+static int list_present(const struct spg_observation *obs, char ***ret, size_t *ret_n)
+{
+	char **names = calloc(2 * obs->n_files + 1, sizeof(*names));
+	size_t n = 0;
+
+	if (!names)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < obs->n_files; i++) {
+		char *path = obs->files[i].file->path;
+
+		if (obs->files[i].presence != SPG_PRESENT)
+			continue;
+		names[n++] = path;
+		names[n++] = path + (spg_path_base(path) - path);
+	}
+	*ret = names;
+	*ret_n = n;
+	return 0;
+}
+
+static int add_absent(const struct spg_observation *obs, const char *name,
+	enum spg_file_state state, struct spg_verdict *v)
+{
+	struct spg_judged_file file = {.seen = SPG_NO_FILE, .state = state};
+	struct spg_buf path = SPG_BUF_NULL;
+	int r;
+
+	if (name[0] != '/' && obs->product->n_directories > 0)
+		spg_buf_printf(&path, "%s/", obs->product->directories[0].path);
+	spg_buf_puts(&path, name);
+	file.own_path = spg_buf_take(&path);
+	if (!file.own_path)
+		return SPG_ERR_NOMEM;
+	file.path = file.own_path;
+	r = add_judged(v, &file);
+	if (r < 0) {
+		free(file.own_path);
+		return r;
+	}
+	/* A file of the payload is judged, and it is free: nothing is there. */
+	if (state != SPG_FILE_MISSING)
+		v->counts.files++;
+	return 0;
+}
+
+/* A path that no directory of the product has was not looked at. */
+static enum spg_file_state absent_state(const struct spg_observation *obs,
+	const struct spg_selection *selection, const char *name)
+{
+	if (!selection)
+		return SPG_FILE_MISSING;
+	if (name[0] == '/' && !spg_product_covers(obs->product, name))
+		return SPG_FILE_UNKNOWN;
+	return SPG_FILE_NEW;
+}
+
+static bool is_any_literal(const struct spg_product *product)
+{
+	for (size_t i = 0; i < product->n_patterns; i++)
+		if (spg_name_is_literal(product->patterns[i]))
+			return true;
+	return false;
+}
+
+/* Files that are asked about or named by the product, and are not there. */
+static int judge_absent(const struct spg_observation *obs,
+	const struct spg_selection *selection, struct spg_verdict *v)
+{
+	struct spg_name_set present = SPG_NAME_SET_NULL;
+	char *const *names = selection ? selection->names : obs->product->patterns;
+	size_t n_names = selection ? selection->n_names : obs->product->n_patterns;
+	char **listed = NULL;
+	size_t n_listed = 0;
+	int r;
+
+	/* A pattern is never absent: no need to sort what is there. */
+	if (!selection && !is_any_literal(obs->product))
+		return 0;
+	r = list_present(obs, &listed, &n_listed);
+	if (r == 0)
+		r = spg_name_set_init(
+			&present, listed, n_listed, obs->product->ignore_case);
+	for (size_t i = 0; r == 0 && i < n_names; i++) {
+		if (!selection && !spg_name_is_literal(names[i]))
+			continue;
+		if (!spg_name_set_has(&present, names[i]))
+			r = add_absent(obs, names[i],
+				absent_state(obs, selection, names[i]), v);
+	}
+	spg_name_set_finish(&present);
+	free(listed);
+	return r;
+}
+
+/* A step aside is finished when setup has written the new file and nobody uses
+ * the old one any more. */
+static bool is_unfinished(
+	const struct spg_standing *standing, const struct spg_verdict *v)
+{
+	for (size_t i = 0; i < standing->n_aside; i++)
+		if (standing->aside[i].missing || standing->aside[i].unsure)
+			return true;
+	for (size_t i = 0; i < v->n_files; i++)
+		if (v->files[i].state == SPG_FILE_SIDESTEPPED)
+			return true;
+	return false;
+}
+
+static enum spg_verdict_kind add_standing(const struct spg_standing *standing,
+	const struct spg_verdict *v, enum spg_verdict_kind kind)
+{
+	if (!standing)
+		return kind;
+	if (standing->installing.n > 0)
+		return SPG_VERDICT_BLOCKED;
+	if (kind == SPG_VERDICT_SAFE &&
+		(standing->mixed.n > 0 || is_unfinished(standing, v)))
+		return SPG_VERDICT_ATTENTION;
+	return kind;
+}
+
+/* Leaving the blocked files out. */
+static enum spg_verdict_kind conclude(const struct spg_observation *obs,
+	const struct spg_name_set *asked, const struct spg_verdict *v)
+{
+	size_t n_there = 0;
+
+	for (size_t i = 0; i < v->n_files; i++) {
+		if (v->files[i].state == SPG_FILE_UNKNOWN)
+			return SPG_VERDICT_UNKNOWN;
+		if (v->files[i].seen != SPG_NO_FILE)
+			n_there++;
+	}
+	for (size_t i = 0; i < obs->n_lacks; i++)
+		if (spg_lack_counts(obs, &obs->lacks[i], asked))
+			return SPG_VERDICT_UNKNOWN;
+	return n_there == 0 ? SPG_VERDICT_UNKNOWN : SPG_VERDICT_SAFE;
+}
+
+int spg_verdict_judge(const struct spg_observation *obs,
+	const struct spg_selection *selection, const struct spg_standing *standing,
+	struct spg_verdict *ret)
+{
+	struct spg_verdict v = SPG_VERDICT_NULL;
+	struct spg_name_set set = SPG_NAME_SET_NULL;
+	const struct spg_name_set *asked = selection ? &set : NULL;
+	int r = 0;
+
+	if (selection)
+		r = spg_name_set_init(&set, selection->names, selection->n_names,
+			obs->product->ignore_case);
+	if (r == 0)
+		r = judge_seen(obs, selection, asked, standing, &v);
+	if (r == 0)
+		r = judge_absent(obs, selection, &v);
+	if (r == 0) {
+		v.otherwise = add_standing(standing, &v, conclude(obs, asked, &v));
+		v.kind = v.counts.blocked > 0 ? SPG_VERDICT_BLOCKED : v.otherwise;
+		r = spg_verdict_explain(obs, asked, standing, &v);
+	}
+	spg_name_set_finish(&set);
+	if (r < 0) {
+		spg_verdict_finish(&v);
+		return r;
+	}
+	*ret = v;
+	return 0;
+}
