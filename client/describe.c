@@ -480,10 +480,9 @@ static void describe_stretch(const struct spg_output *out, const json_t *event,
 
 	ret->is_mark = true;
 	ret->style = SPG_STYLE_STRONG;
-	if (words && strcmp(stretches[which].kind, "install-end") == 0)
-		ret->style = strstr(words, ": clean")   ? SPG_STYLE_GOOD
-		             : strstr(words, ": mixed") ? SPG_STYLE_BAD
-		                                        : SPG_STYLE_CARE;
+	if (strcmp(stretches[which].kind, "install-end") == 0)
+		ret->style = spg_describe_verdict_style(
+			spg_json_text(json_object_get(event, "install"), "outcome"));
 	spg_buf_puts(detail, "-- ");
 	spg_output_time(out, detail, spg_json_text(event, "at"), true);
 	spg_buf_printf(detail, ", %s: %s%s%s", product ? product : "?",
@@ -530,9 +529,6 @@ static void describe_detail(const struct spg_output *out, const json_t *event,
 		describe_length(out, event, detail);
 	if (words && *words && strcmp(kind, "rename") == 0)
 		spg_buf_printf(detail, "to %s", words);
-	else if (words && strcmp(kind, "sidestep") == 0 &&
-		 strncmp(words, "sidestep ", 9) == 0) /* said by the kind */
-		spg_buf_printf(detail, "number %s", words + 9);
 	else if (words && *words)
 		spg_buf_printf(detail, "%s%s", detail->len ? ": " : "", words);
 	if (json_array_size(spg_json_list(event, "coalesced")) > 1)

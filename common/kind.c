@@ -104,11 +104,13 @@ static const char *const sidestep_states[SPG_SIDESTEP_STATES] = {
 
 #define LACK_NAME(id, name, what) name,
 #define LACK_WHAT(id, name, what) what,
-#define MECHANISM_NAME(id, name)  name,
+#define KIND_NAME(id, name)       name,
 
 static const char *const lack_kinds[] = {SPG_LACK_KINDS(LACK_NAME)};
 static const char *const lack_whats[] = {SPG_LACK_KINDS(LACK_WHAT)};
-static const char *const mechanism_kinds[] = {SPG_MECHANISM_KINDS(MECHANISM_NAME)};
+static const char *const mechanism_kinds[] = {SPG_MECHANISM_KINDS(KIND_NAME)};
+static const char *const finding_kinds[] = {SPG_FINDING_KINDS(KIND_NAME)};
+static const char *const verify_verdicts[] = {SPG_VERIFY_VERDICTS(KIND_NAME)};
 
 /* An unsigned index also catches negative numbers that come from a database. */
 #define NAME_OF(table, value)                                                          \
@@ -187,6 +189,16 @@ const char *spg_lack_kind_what(enum spg_lack_kind kind)
 	return NAME_OF(lack_whats, kind);
 }
 
+const char *spg_finding_kind_name(enum spg_finding_kind kind)
+{
+	return NAME_OF(finding_kinds, kind);
+}
+
+const char *spg_verify_verdict_name(enum spg_verify_verdict verdict)
+{
+	return NAME_OF(verify_verdicts, verdict);
+}
+
 const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind)
 {
 	return NAME_OF(mechanism_kinds, kind);
@@ -208,6 +220,11 @@ int spg_event_kind_from_name(const char *name)
 int spg_lack_kind_from_name(const char *name)
 {
 	return index_of(lack_kinds, SPG_LACK_N_KINDS, name);
+}
+
+int spg_finding_kind_from_name(const char *name)
+{
+	return index_of(finding_kinds, SPG_FINDING_N_KINDS, name);
 }
 
 int spg_mechanism_kind_from_name(const char *name)

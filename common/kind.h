@@ -161,6 +161,22 @@ enum spg_gap_reason {
 	X(MODULE, "module", "a module")                 /* verify cannot read it */ \
 	X(PROOF, "proof", "the whole product")          /* see the reasons */
 
+/* What does not fit together, or is not the service pack's. */
+#define SPG_FINDING_KINDS(X) \
+	X(MISSING_EXPORT, "missing-export") \
+	X(MISSING_MODULE, "missing-module")             /* imported, in the payload, not installed */ \
+	X(DAMAGED, "damaged") \
+	X(ARCHITECTURE, "architecture") \
+	X(NOT_PAYLOAD, "not-payload")                   /* another content, no version to compare */ \
+	X(OLDER, "older")                               /* than the service pack's */ \
+	X(NEWER, "newer")
+
+/* What verify says of a product, from best to worst. */
+#define SPG_VERIFY_VERDICTS(X) \
+	X(FITS, "fits") \
+	X(UNKNOWN, "unknown")                           /* not all could be looked at, or nothing is there */ \
+	X(MIXED, "mixed")
+
 /* One means of looking. */
 #define SPG_MECHANISM_KINDS(X) \
 	X(FILE_EVENTS, "file-events") \
@@ -178,9 +194,13 @@ enum spg_gap_reason {
 /* clang-format on */
 
 #define SPG_LACK_ENUM(id, name, what) SPG_LACK_##id,
+#define SPG_FINDING_ENUM(id, name)    SPG_FINDING_##id,
+#define SPG_VERIFY_ENUM(id, name)     SPG_VERIFY_##id,
 #define SPG_MECHANISM_ENUM(id, name)  SPG_MECHANISM_##id,
 
 enum spg_lack_kind { SPG_LACK_KINDS(SPG_LACK_ENUM) SPG_LACK_N_KINDS };
+enum spg_finding_kind { SPG_FINDING_KINDS(SPG_FINDING_ENUM) SPG_FINDING_N_KINDS };
+enum spg_verify_verdict { SPG_VERIFY_VERDICTS(SPG_VERIFY_ENUM) };
 enum spg_mechanism_kind {
 	SPG_MECHANISM_KINDS(SPG_MECHANISM_ENUM) SPG_MECHANISM_N_KINDS
 };
@@ -203,6 +223,8 @@ const char *spg_install_change_name(enum spg_install_change change);
 const char *spg_sidestep_state_name(enum spg_sidestep_state state);
 
 const char *spg_lack_kind_name(enum spg_lack_kind kind);
+const char *spg_finding_kind_name(enum spg_finding_kind kind);
+const char *spg_verify_verdict_name(enum spg_verify_verdict verdict);
 const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind);
 
 /** What could not be looked at, for people. */
@@ -210,5 +232,6 @@ const char *spg_lack_kind_what(enum spg_lack_kind kind);
 
 /** The kind with @name (NULL: none); -1 when there is none. */
 int spg_lack_kind_from_name(const char *name);
+int spg_finding_kind_from_name(const char *name);
 int spg_mechanism_kind_from_name(const char *name);
 int spg_event_kind_from_name(const char *name);

@@ -24,7 +24,7 @@
 	X(SIDESTEP_UNSURE, "sidestep-unsure")       /* file, sidestep */ \
 	X(NOT_REPLACED, "not-replaced")             /* file */ \
 	X(NOT_PAYLOAD, "not-payload")               /* changed to something else: file */ \
-	X(MISFIT, "misfit")                         /* a finding of verify: file */ \
+	X(MISFIT, "misfit")                         /* file, finding */ \
 	X(UNREADABLE, "unreadable")                 /* file */ \
 	X(HOLDERS_LOST, "holders-lost")             /* so many files were held */ \
 	X(PAST_LOST, "past-lost")                   /* the daemon ended meanwhile */ \

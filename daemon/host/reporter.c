@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "common/buf.h"
 #include "common/log.h"
 #include "daemon/host/notify.h"
 
@@ -121,15 +122,12 @@ static bool tell_verdict(struct tale *tale)
 	const struct spg_log_about about = {.id = SPG_LOG_ID_VERDICT,
 		.product = tale->product,
 		.verdict = spg_verdict_name(tale->verdict)};
-	size_t n = strlen(tale->reasons);
 	bool news = tale->told != (int)tale->verdict;
 
 	if (news)
-		spg_log_about(level_of_verdict(tale->verdict), &about,
-			"%s is %s%s%.*s%s", tale->product, about.verdict,
-			n > 0 ? ": " : "",
-			n > REASONS_BYTES ? (int)strcspn(tale->reasons, ";") : (int)n,
-			tale->reasons, n > REASONS_BYTES ? "; and more" : "");
+		spg_log_about(level_of_verdict(tale->verdict), &about, "%s is %s%s%s",
+			tale->product, about.verdict, tale->reasons[0] ? ": " : "",
+			tale->reasons);
 	free(tale->reasons);
 	tale->reasons = NULL;
 	tale->told = (int)tale->verdict;
@@ -207,10 +205,25 @@ static const char *detail_of(const struct spg_event *event)
 	return event->detail ? event->detail : "";
 }
 
+/* What fits; the first, where that is not all of them. */
+static char *reasons_of(const struct spg_event *event)
+{
+	const char *all = detail_of(event);
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	if (strlen(all) <= REASONS_BYTES || event->reasons.n == 0) {
+		spg_buf_puts(&buf, all);
+	} else {
+		spg_buf_puts(&buf, event->reasons.items[0].text);
+		spg_buf_puts(&buf, "; and more");
+	}
+	return spg_buf_take(&buf);
+}
+
 static void note_verdict(struct spg_reporter *reporter, const struct spg_event *event)
 {
 	struct tale *tale = event->product ? tale_of(reporter, event->product) : NULL;
-	char *reasons = tale ? strdup(detail_of(event)) : NULL;
+	char *reasons = tale ? reasons_of(event) : NULL;
 
 	/* Without memory the history and the answers have it still. */
 	if (!reasons)

@@ -391,6 +391,7 @@ static int take_findings(struct judging *j, const struct spg_verification *befor
 	for (size_t i = 0; r == 0 && i < after->fit.n_findings; i++) {
 		const struct spg_finding *finding = &after->fit.findings[i];
 		const struct spg_note note = {.kind = SPG_REASON_MISFIT,
+			.finding = finding->kind,
 			.file = after->modules[finding->module].path,
 			.text = finding->text};
 		struct spg_buf text = SPG_BUF_NULL;

@@ -7,19 +7,6 @@
 #include "common/err.h"
 #include "common/text.h"
 
-const char *spg_verify_verdict_name(enum spg_verify_verdict verdict)
-{
-	switch (verdict) {
-	case SPG_VERIFY_FITS:
-		return "fits";
-	case SPG_VERIFY_UNKNOWN:
-		return "unknown";
-	case SPG_VERIFY_MIXED:
-		break;
-	}
-	return "mixed";
-}
-
 static struct spg_fit_module describe(const struct spg_module *module)
 {
 	return (struct spg_fit_module){.path = module->path,

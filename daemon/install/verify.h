@@ -14,15 +14,6 @@
 #include "daemon/install/fit/module.h"
 #include "daemon/model/product.h"
 
-enum spg_verify_verdict {
-	SPG_VERIFY_FITS,
-	SPG_VERIFY_UNKNOWN, /* something could not be looked at, or nothing is there */
-	SPG_VERIFY_MIXED,
-};
-
-/* "fits", "unknown", "mixed". */
-const char *spg_verify_verdict_name(enum spg_verify_verdict verdict);
-
 struct spg_verification {
 	enum spg_verify_verdict verdict;
 	struct spg_module_set *set;     /* a reference */

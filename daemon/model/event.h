@@ -46,7 +46,10 @@ struct spg_event {
 	struct spg_event_lock lock;    /* LOCK, UNLOCK, LOCK_WAIT, LOCK_FAIL */
 	struct spg_event_gap gap;      /* GAP */
 	enum spg_verdict_kind verdict; /* VERDICT */
-	struct spg_notes reasons;      /* VERDICT, unless it comes from the database */
+	int64_t subject; /* INSTALL_*, SIDESTEP: its number; 0: of an old database */
+	enum spg_install_outcome outcome; /* INSTALL_END */
+	enum spg_sidestep_state sidestep; /* SIDESTEP */
+	struct spg_notes reasons; /* VERDICT, unless it comes from the database */
 	char *detail; /* RENAME: new path; GAP, VERDICT: in words; else NULL */
 	/* The kernel does not tell who did it, and it may have been this process. What
 	 * is known is known no more; it is not history. */

@@ -288,6 +288,8 @@ struct spg_event *spg_install_event(
 		spg_buf_printf(&detail, ": %s, %zu file%s changed, %zu skipped",
 			spg_install_outcome_name(install->outcome), changed,
 			changed == 1 ? "" : "s", skipped);
+	event->subject = install->id;
+	event->outcome = install->outcome;
 	event->product = strdup(install->product);
 	event->detail = spg_buf_take(&detail);
 	event->durable = true;

@@ -27,8 +27,9 @@ struct spg_note {
 	const char *place;   /* a mount or a probe */
 	const char *command; /* for a shell */
 	int32_t pid;
-	unsigned how;            /* set of spg_use_how */
-	enum spg_lack_kind lack; /* NOT_LOOKED_AT, REMEDY */
+	unsigned how;                  /* set of spg_use_how */
+	enum spg_lack_kind lack;       /* NOT_LOOKED_AT, REMEDY */
+	enum spg_finding_kind finding; /* MISFIT */
 	int64_t install, sidestep, count;
 	const char *text;
 };

@@ -41,9 +41,11 @@ struct spg_event *spg_sidestep_event(const struct spg_sidestep *sidestep, int64_
 	spg_file_unref(file);
 	if (!event)
 		return NULL;
-	spg_buf_printf(&detail, "sidestep %lld %s: ", (long long)sidestep->id,
+	spg_buf_printf(&detail, "number %lld %s: ", (long long)sidestep->id,
 		spg_sidestep_state_name(sidestep->state));
 	spg_text_escape(&detail, spg_path_base(sidestep->old_path), false);
+	event->subject = sidestep->id;
+	event->sidestep = sidestep->state;
 	event->detail = spg_buf_take(&detail);
 	event->product = strdup(sidestep->product);
 	event->durable = true;

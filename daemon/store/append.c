@@ -136,15 +136,18 @@ static int add_detail(struct spg_db *db, const struct spg_event *event)
 	const struct spg_event_lock *lock = &event->lock;
 
 	if (has_lock(event->kind))
-		return spg_db_run(db, SPG_SQL_DETAIL_ADD, "innniiiez", event->id,
+		return spg_db_run(db, SPG_SQL_DETAIL_ADD, "innniiiez--", event->id,
 			event->interval, event->since_ns, (int64_t)event->how,
 			(int64_t)lock->kind, (int64_t)lock->mode, lock->start,
 			lock->end, event->detail);
 	if (event->interval == 0 && event->since_ns == 0 && event->how == 0 &&
 		!event->detail)
 		return 0;
-	return spg_db_run(db, SPG_SQL_DETAIL_ADD, "innn----z", event->id,
-		event->interval, event->since_ns, (int64_t)event->how, event->detail);
+	return spg_db_run(db, SPG_SQL_DETAIL_ADD, "innn----znn", event->id,
+		event->interval, event->since_ns, (int64_t)event->how, event->detail,
+		event->subject,
+		(int64_t)(event->kind == SPG_EVENT_SIDESTEP ? (int)event->sidestep
+							    : (int)event->outcome));
 }
 
 static int64_t begun_at(const struct spg_event *event)

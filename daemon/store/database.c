@@ -81,8 +81,10 @@ static const char *const sql_text[SPG_SQL_N] = {
 	[SPG_SQL_EVENT_ADD] =
 		"INSERT OR REPLACE INTO events VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SPG_SQL_EVENT_ADD_MANY] = "INSERT OR REPLACE INTO events VALUES " MANY_ROWS,
-	[SPG_SQL_DETAIL_ADD] = "INSERT OR REPLACE INTO details"
-			       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[SPG_SQL_DETAIL_ADD] =
+		"INSERT OR REPLACE INTO details(event, interval, since, how, lock_kind,"
+		" lock_mode, lock_start, lock_end, detail, subject, state)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[SPG_SQL_GAP_ADD] = "INSERT OR REPLACE INTO gaps VALUES(?1, ?2, ?3, ?4, ?5)",
 	[SPG_SQL_VERDICT_ADD] = "INSERT OR REPLACE INTO verdicts VALUES(?1, ?2)",
 	[SPG_SQL_USE_BEGIN] = "INSERT INTO uses(interval, file, process, how, since)"
@@ -123,7 +125,8 @@ static const char *const sql_text[SPG_SQL_N] = {
 	[SPG_SQL_EVENTS_OF_BLOCK] =
 		"SELECT e.id, e.at, e.kind, e.merged, e.file, e.process, e.product,"
 		" d.interval, d.since, d.how, d.lock_kind, d.lock_mode, d.lock_start,"
-		" d.lock_end, d.detail, g.reason, g.since, g.until, g.count, v.verdict"
+		" d.lock_end, d.detail, g.reason, g.since, g.until, g.count, v.verdict,"
+		" d.subject, d.state"
 		" FROM events e LEFT JOIN details d ON d.event = e.id"
 		" LEFT JOIN gaps g ON g.event = e.id AND e.kind = 13"
 		" LEFT JOIN verdicts v ON v.event = e.id AND e.kind = 14"
@@ -188,8 +191,9 @@ static const char *const sql_text[SPG_SQL_N] = {
 				       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SPG_SQL_INSTALL_NOTE_ADD] =
 		"INSERT INTO install_notes(install, role, n, text, kind, file, process,"
-		" unit, place, command, how, pid, about)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+		" unit, place, command, how, pid, about, finding)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+		" ?14)",
 	[SPG_SQL_INSTALL_FILES_CLEAR] =
 		"DELETE FROM install_files WHERE install = ?1 OR" EXPIRED,
 	[SPG_SQL_INSTALL_HOLDERS_CLEAR] =
@@ -213,7 +217,8 @@ static const char *const sql_text[SPG_SQL_N] = {
 		" FROM install_holders WHERE install = ?1 ORDER BY rowid",
 	[SPG_SQL_INSTALL_NOTES] =
 		"SELECT role, text, kind, file, process, unit, place, command, how,"
-		" pid, about FROM install_notes WHERE install = ?1 ORDER BY role, n",
+		" pid, about, finding FROM install_notes WHERE install = ?1 ORDER BY "
+		"role, n",
 	[SPG_SQL_INSTALL_EXPIRE] =
 		"DELETE FROM installs WHERE id <= ?1 - " KEPT " AND id NOT IN " LATEST,
 	[SPG_SQL_INSTALL_LAST] = "SELECT max(id) FROM installs",

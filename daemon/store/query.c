@@ -450,6 +450,11 @@ static void read_numbers(struct spg_event *event, sqlite3_stmt *s)
 	event->gap.until_ns = sqlite3_column_int64(s, 17);
 	event->gap.count = (uint64_t)sqlite3_column_int64(s, 18);
 	event->verdict = (enum spg_verdict_kind)sqlite3_column_int64(s, 19);
+	event->subject = sqlite3_column_int64(s, 20);
+	if (event->kind == SPG_EVENT_SIDESTEP)
+		event->sidestep = (enum spg_sidestep_state)sqlite3_column_int64(s, 21);
+	else
+		event->outcome = (enum spg_install_outcome)sqlite3_column_int64(s, 21);
 }
 
 static int read_event(struct search *search, sqlite3_stmt *s)

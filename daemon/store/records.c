@@ -71,11 +71,11 @@ static int put_notes(struct spg_db *db, int64_t install, enum role role,
 	for (size_t i = 0; r == 0 && i < notes->n; i++) {
 		const struct spg_note *note = &notes->items[i];
 
-		r = spg_db_run(db, SPG_SQL_INSTALL_NOTE_ADD, "iiizzzzzzzinn", install,
+		r = spg_db_run(db, SPG_SQL_INSTALL_NOTE_ADD, "iiizzzzzzzinni", install,
 			(int64_t)role, (int64_t)i, note->text,
 			spg_note_kind_name(note->kind), note->file, note->name,
 			note->unit, note->place, note->command, (int64_t)note->how,
-			(int64_t)note->pid, note->install);
+			(int64_t)note->pid, note->install, (int64_t)note->finding);
 	}
 	return r;
 }
@@ -283,6 +283,7 @@ static int note_row(void *user, sqlite3_stmt *s)
 		.how = (unsigned)sqlite3_column_int(s, 8),
 		.pid = sqlite3_column_int(s, 9),
 		.install = sqlite3_column_int64(s, 10),
+		.finding = (enum spg_finding_kind)sqlite3_column_int(s, 11),
 		.text = text_of(s, 1)};
 
 	return role < 0 || role >= ROLES || !note.text

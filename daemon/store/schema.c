@@ -46,7 +46,8 @@
  *   processes     one row for each image a process has run; fold: its name in
  *                 small letters (texts)
  *   events        merged: bits of the kinds, NULL unless coalesced
- *   details       what only some events have; lock_end NULL: to the end
+ *   details       what only some events have; lock_end NULL: to the end; subject: the
+ *                 number of the install or step aside, state: its outcome or state
  *   gaps, verdicts   the same for these two kinds
  *   uses, locks   intervals; until is NULL while they last
  *   blocks        ids come in blocks of 512. For each block: the earliest and
@@ -147,7 +148,10 @@ static const char tables_3[] = "ALTER TABLE install_notes ADD COLUMN kind TEXT;"
 			       "ALTER TABLE install_notes ADD COLUMN command TEXT;"
 			       "ALTER TABLE install_notes ADD COLUMN how INTEGER;"
 			       "ALTER TABLE install_notes ADD COLUMN pid INTEGER;"
-			       "ALTER TABLE install_notes ADD COLUMN about INTEGER;";
+			       "ALTER TABLE install_notes ADD COLUMN about INTEGER;"
+			       "ALTER TABLE install_notes ADD COLUMN finding INTEGER;"
+			       "ALTER TABLE details ADD COLUMN subject INTEGER;"
+			       "ALTER TABLE details ADD COLUMN state INTEGER;";
 
 /* Append only: a step that has shipped is never edited. */
 const struct spg_schema_step spg_schema_steps[] = {{tables_1}, {tables_2}, {tables_3}};

@@ -102,8 +102,10 @@ class InstallsTest(SystemTest):
         answer = daemon.check()
         self.assertEqual((answer["exit"], answer["verdict"]), (ATTENTION, "attention"))
         self.assertEqual(answer["reasons"][0]["kind"], "not-replaced", answer)
-        kinds = [e["kind"] for e in daemon.log_events("--kind", "install-begin,install-end")]
-        self.assertEqual(kinds, ["install-begin", "install-end"])
+        events = daemon.log_events("--kind", "install-begin,install-end")
+        self.assertEqual([(e["kind"], e["install"]) for e in events], [
+            ("install-begin", {"id": 1, "outcome": "running"}),
+            ("install-end", {"id": 1, "outcome": "mixed"})])
         # The daemon's end changes nothing about that.
         self.assertEqual(daemon.stop(), 0)
         daemon.start()

@@ -83,9 +83,9 @@ class SidestepTest(SystemTest):
         self.assertFalse(os.path.exists(self.old))
         self.assertEqual(self.read(self.dll), b"new\n")
         self.assertEqual(rpc.call("sidestep.list"), {"sidesteps": [], "next": []})
-        kinds = [e["detail"].split(":")[0] for e in daemon.log_events("--kind", "sidestep")]
-        self.assertEqual(kinds, ["sidestep 1 renamed", "sidestep 1 finished",
-                                 "sidestep 1 cleaned"])
+        steps = [e["sidestep"] for e in daemon.log_events("--kind", "sidestep")]
+        self.assertEqual(steps, [{"id": 1, "state": state}
+                                 for state in ("renamed", "finished", "cleaned")])
 
     def test_undo(self):
         daemon, holder, rpc = self.held()

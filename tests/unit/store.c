@@ -75,6 +75,9 @@ static void assert_same_event(const struct spg_event *a, const struct spg_event 
 	ck_assert_int_eq(a->gap.until_ns, b->gap.until_ns);
 	ck_assert_uint_eq(a->gap.count, b->gap.count);
 	ck_assert_int_eq(a->verdict, b->verdict);
+	ck_assert_int_eq(a->subject, b->subject);
+	ck_assert_int_eq(a->outcome, b->outcome);
+	ck_assert_int_eq(a->sidestep, b->sidestep);
 }
 
 /* An event of every kind with everything that kind can have. */
@@ -116,6 +119,16 @@ static struct spg_event *full_event(struct fixture *f, enum spg_event_kind kind)
 		e->verdict = SPG_VERDICT_BLOCKED;
 		e->detail = text("Mdbperf.dll is mapped by perfmon (pid 2113)");
 		e->durable = true;
+		break;
+	case SPG_EVENT_INSTALL_END:
+		e->subject = 3;
+		e->outcome = SPG_INSTALL_MIXED;
+		e->detail = text("install 3: mixed");
+		break;
+	case SPG_EVENT_SIDESTEP:
+		e->subject = 4;
+		e->sidestep = SPG_SIDESTEP_RENAMED;
+		e->detail = text("number 4 renamed: Mdbperf.old");
 		break;
 	default:
 		break;

@@ -103,7 +103,9 @@ static struct spg_install *make_install(struct fixture *f, int64_t id)
 		.command = "spguard check",
 		.text = "then check"};
 	ck_assert_int_eq(spg_notes_add_copy(&install->next, &note), 0);
-	note = (struct spg_note){.kind = SPG_REASON_MISFIT, .text = "a needs x"};
+	note = (struct spg_note){.kind = SPG_REASON_MISFIT,
+		.finding = SPG_FINDING_OLDER,
+		.text = "a needs x"};
 	ck_assert_int_eq(spg_notes_add_copy(&install->findings, &note), 0);
 	return install;
 }
@@ -161,6 +163,7 @@ static void assert_as_made(const struct spg_install *in, const struct fixture *f
 	ck_assert_uint_eq(note->how, SPG_USE_MOUNTED);
 	ck_assert_int_eq(note->install, 7);
 	ck_assert_int_eq(in->findings.items[0].kind, SPG_REASON_MISFIT);
+	ck_assert_int_eq(in->findings.items[0].finding, SPG_FINDING_OLDER);
 	ck_assert_str_eq(in->findings.items[0].text, "a needs x");
 }
 

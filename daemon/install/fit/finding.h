@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/kind.h"
 #include "common/pe.h"
 
 #define SPG_FIT_FINDINGS_MAX 10000 /* further ones are counted */
@@ -38,19 +39,6 @@ struct spg_fit_question {
 	const struct spg_fit_payload *payload; /* NULL: none was given */
 	size_t n_payload;
 };
-
-enum spg_finding_kind {
-	SPG_FINDING_MISSING_EXPORT,
-	SPG_FINDING_MISSING_MODULE, /* imported, in the payload, not installed */
-	SPG_FINDING_DAMAGED,
-	SPG_FINDING_ARCHITECTURE,
-	SPG_FINDING_NOT_PAYLOAD, /* another content, no version to compare */
-	SPG_FINDING_OLDER,       /* than the service pack's */
-	SPG_FINDING_NEWER,
-};
-
-/* "missing-export", ... */
-const char *spg_finding_kind_name(enum spg_finding_kind kind);
 
 /* All texts are escaped (common/text.h) and owned by the result. */
 struct spg_finding {

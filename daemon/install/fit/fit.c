@@ -9,21 +9,6 @@
 #include "common/text.h"
 #include "daemon/install/fit/parts.h"
 
-const char *spg_finding_kind_name(enum spg_finding_kind kind)
-{
-	static const char *const names[] = {
-		[SPG_FINDING_MISSING_EXPORT] = "missing-export",
-		[SPG_FINDING_MISSING_MODULE] = "missing-module",
-		[SPG_FINDING_DAMAGED] = "damaged",
-		[SPG_FINDING_ARCHITECTURE] = "architecture",
-		[SPG_FINDING_NOT_PAYLOAD] = "not-payload",
-		[SPG_FINDING_OLDER] = "older",
-		[SPG_FINDING_NEWER] = "newer",
-	};
-
-	return names[kind];
-}
-
 const char *spg_fit_module_version(const struct spg_fit_module *module, char *ret)
 {
 	if (!module->pe || !module->pe->has_version)

@@ -66,6 +66,12 @@ static int add_process(json_t *out, const struct spg_process *process)
 	return r;
 }
 
+static json_t *render_subject(
+	const struct spg_event *event, const char *key, const char *name)
+{
+	return json_pack("{s:I, s:s}", "id", (json_int_t)event->subject, key, name);
+}
+
 /* What only some kinds have. */
 static int add_particulars(json_t *out, const struct spg_event *event)
 {
@@ -88,6 +94,19 @@ static int add_particulars(json_t *out, const struct spg_event *event)
 	case SPG_EVENT_VERDICT:
 		r |= json_object_set_new(
 			out, "verdict", json_string(spg_verdict_name(event->verdict)));
+		break;
+	case SPG_EVENT_INSTALL_BEGIN:
+	case SPG_EVENT_INSTALL_END:
+		if (event->subject)
+			r |= json_object_set_new(out, "install",
+				render_subject(event, "outcome",
+					spg_install_outcome_name(event->outcome)));
+		break;
+	case SPG_EVENT_SIDESTEP:
+		if (event->subject)
+			r |= json_object_set_new(out, "sidestep",
+				render_subject(event, "state",
+					spg_sidestep_state_name(event->sidestep)));
 		break;
 	default:
 		break;

@@ -89,6 +89,9 @@ static json_t *render_note(const struct spg_note *note)
 	if (note->kind == SPG_REASON_NOT_LOOKED_AT || note->kind == SPG_STEP_REMEDY)
 		r |= json_object_set_new(
 			out, "lack", json_string(spg_lack_kind_name(note->lack)));
+	if (note->kind == SPG_REASON_MISFIT)
+		r |= json_object_set_new(out, "finding",
+			json_string(spg_finding_kind_name(note->finding)));
 	if (note->how)
 		r |= json_object_set_new(out, "how", spg_render_hows(note->how));
 	r |= json_object_set_new(out, "text", spg_render_text(note->text));
