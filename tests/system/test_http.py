@@ -243,7 +243,14 @@ class HttpTest(SystemTest):
 
     def test_a_place_that_cannot_be_looked_at_is_told(self):
         _, client = self.web_daemon(Product("app", self.path("none")), show_processes=False)
-        lack = client.json("/api/check")["proof"]["coverage"][0]
+        answer = client.json("/api/check")
+        lack = answer["proof"]["coverage"][0]
+        self.assertEqual((lack["kind"], lack["path"]), ("directory-missing", self.path("none")))
+        reason, = answer["reasons"]
+        self.assertEqual((reason["kind"], reason["lack"], reason["file"]),
+                         ("not-looked-at", "directory-missing", self.path("none")))
+        self.assertIn("does not exist", reason["text"])
+        self.assertEqual([step["kind"] for step in answer["next"]], ["remedy"])
         self.assertIn("does not exist", lack["why"])
         self.assertIn("create it", lack["remedy"])
 

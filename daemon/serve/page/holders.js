@@ -164,8 +164,8 @@ function lacksList(coverage)
 		rows.push(el("li", {class: blinds ? "blind" : "note", data: {what: lack.what}},
 			el("p", null, el("strong", {class: "name", text: lack.what || "something"}),
 				el("span", {class: "name", text: lack.why ? `: ${lack.why}` : ""})),
-			lack.remedy && blinds ? step(lack.command === lack.remedy ? commandStep(lack.command)
-				: {text: lack.remedy}) : null,
+			lack.remedy && blinds && lack.command !== lack.remedy ? step({text: lack.remedy}) : null,
+			lack.command && blinds ? step(commandStep(lack.command)) : null,
 			lack.remedy && !blinds ? el("p", {class: "muted name", text: lack.remedy}) : null));
 	}
 	return rows;
