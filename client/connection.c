@@ -112,7 +112,7 @@ static int explain_connect(const char *path, int errnum, struct spg_complaint *w
 	switch (errnum) {
 	case ENOENT:
 	case ENOTDIR:
-		spg_complain(why, "no daemon: there is no socket %s", path);
+		spg_complain_no_daemon(why, "there is no socket", path);
 		hint_start(why);
 		return SPG_ERR_NOT_FOUND;
 	case ECONNREFUSED:
@@ -121,7 +121,7 @@ static int explain_connect(const char *path, int errnum, struct spg_complaint *w
 			hint_socket(why);
 			return SPG_ERR_INVALID;
 		}
-		spg_complain(why, "no daemon: nobody listens on %s", path);
+		spg_complain_no_daemon(why, "nobody listens on", path);
 		hint_start(why);
 		return SPG_ERR_NOT_FOUND;
 	case EACCES:

@@ -40,9 +40,19 @@ void spg_complain(struct spg_complaint *complaint, const char *format, ...)
 
 	spg_buf_clear(&complaint->why);
 	spg_buf_clear(&complaint->hint);
+	complaint->heading = 0;
 	va_start(args, format);
 	put(&complaint->why, format, args);
 	va_end(args);
+}
+
+void spg_complain_no_daemon(
+	struct spg_complaint *complaint, const char *what, const char *path)
+{
+	static const char heading[] = "no daemon: ";
+
+	spg_complain(complaint, "%s%s %s", heading, what, path);
+	complaint->heading = sizeof(heading) - 1;
 }
 
 void spg_complaint_hint(struct spg_complaint *complaint, const char *format, ...)

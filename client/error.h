@@ -11,11 +11,12 @@
 struct spg_complaint {
 	struct spg_buf why;  /* one sentence; more lines only from the daemon */
 	struct spg_buf hint; /* what to do; empty when nothing is known */
+	size_t heading;      /* so many bytes of @why are "no daemon: " */
 };
 
 #define SPG_COMPLAINT_NULL                                                             \
 	{                                                                              \
-		SPG_BUF_NULL, SPG_BUF_NULL                                             \
+		SPG_BUF_NULL, SPG_BUF_NULL, 0                                          \
 	}
 
 /** Idempotent; takes SPG_COMPLAINT_NULL. */
@@ -24,6 +25,10 @@ void spg_complaint_finish(struct spg_complaint *complaint);
 /** Replace the reason, and forget the hint. */
 void spg_complain(struct spg_complaint *complaint, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/** The same, where there is no daemon at @path, since @what: "there is no socket". */
+void spg_complain_no_daemon(
+	struct spg_complaint *complaint, const char *what, const char *path);
 
 /** Add a sentence of advice. */
 void spg_complaint_hint(struct spg_complaint *complaint, const char *format, ...)

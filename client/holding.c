@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/kind.h"
 #include "common/text.h"
 #include "common/time_text.h"
 
@@ -368,13 +369,16 @@ void spg_holding_tell(const struct spg_holding *holding, const json_t *report)
 	int64_t refused = spg_json_number(report, "refused");
 	const json_t *not_stopped = spg_json_list(report, "not_stopped");
 	const char *text = spg_json_text(report, "text");
+	const char *cause = spg_json_text(report, "cause");
+	bool as_meant =
+		cause && strcmp(cause, spg_hold_cause_name(SPG_HOLD_CAUSE_ENDED)) == 0;
 	struct spg_buf line = SPG_BUF_NULL;
 	size_t i;
 	json_t *row;
 
 	spg_buf_puts(&line, "the hold has ended");
 	/* Another end than the command's was told when it came, if anybody saw it. */
-	if (text && !holding->over && strcmp(text, "its command ended") != 0)
+	if (text && !holding->over && !as_meant)
 		spg_buf_printf(&line, " (%s)", text);
 	spg_buf_puts(&line, ": ");
 	spg_output_count(&line, refused);

@@ -85,10 +85,8 @@ static void put_head(struct view *v)
 	char at[SPG_RFC3339_SIZE];
 
 	if (!live->connected) {
-		const char *why = spg_buf_text(&live->why.why);
-
-		why += strncmp(why, "no daemon: ", 11) == 0 ? 11 : 0;
-		spg_buf_printf(&text, "%s; trying again", why);
+		spg_buf_printf(&text, "%s; trying again",
+			spg_buf_text(&live->why.why) + live->why.heading);
 		put_buf(v, SPG_STYLE_BAD, "NO DAEMON  ", &text);
 	} else if (live->stale) {
 		spg_buf_puts(&text, "the daemon has not answered for ");

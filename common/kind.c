@@ -109,6 +109,7 @@ static const char *const sidestep_states[SPG_SIDESTEP_STATES] = {
 static const char *const lack_kinds[] = {SPG_LACK_KINDS(LACK_NAME)};
 static const char *const lack_whats[] = {SPG_LACK_KINDS(LACK_WHAT)};
 static const char *const mechanism_kinds[] = {SPG_MECHANISM_KINDS(KIND_NAME)};
+static const char *const hold_causes[] = {SPG_HOLD_CAUSES(KIND_NAME)};
 static const char *const finding_kinds[] = {SPG_FINDING_KINDS(KIND_NAME)};
 static const char *const verify_verdicts[] = {SPG_VERIFY_VERDICTS(KIND_NAME)};
 
@@ -197,6 +198,11 @@ const char *spg_finding_kind_name(enum spg_finding_kind kind)
 const char *spg_verify_verdict_name(enum spg_verify_verdict verdict)
 {
 	return NAME_OF(verify_verdicts, verdict);
+}
+
+const char *spg_hold_cause_name(enum spg_hold_cause cause)
+{
+	return NAME_OF(hold_causes, cause);
 }
 
 const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind)

@@ -177,6 +177,18 @@ enum spg_gap_reason {
 	X(UNKNOWN, "unknown")                           /* not all could be looked at, or nothing is there */ \
 	X(MIXED, "mixed")
 
+/* Why a hold ended: "cause". */
+#define SPG_HOLD_CAUSES(X) \
+	X(NONE, "none")                                 /* it has not ended */ \
+	X(ENDED, "ended")                               /* its command did */ \
+	X(TIME_OVER, "time-over") \
+	X(NOT_BEGUN, "not-begun") \
+	X(GUARD_HUNG, "guard-hung") \
+	X(GUARD_DIED, "guard-died") \
+	X(DAEMON_HUNG, "daemon-hung") \
+	X(DAEMON_STOPPED, "daemon-stopped") \
+	X(CONNECTION_ENDED, "connection-ended")
+
 /* One means of looking. */
 #define SPG_MECHANISM_KINDS(X) \
 	X(FILE_EVENTS, "file-events") \
@@ -196,11 +208,13 @@ enum spg_gap_reason {
 #define SPG_LACK_ENUM(id, name, what) SPG_LACK_##id,
 #define SPG_FINDING_ENUM(id, name)    SPG_FINDING_##id,
 #define SPG_VERIFY_ENUM(id, name)     SPG_VERIFY_##id,
+#define SPG_HOLD_ENUM(id, name)       SPG_HOLD_CAUSE_##id,
 #define SPG_MECHANISM_ENUM(id, name)  SPG_MECHANISM_##id,
 
 enum spg_lack_kind { SPG_LACK_KINDS(SPG_LACK_ENUM) SPG_LACK_N_KINDS };
 enum spg_finding_kind { SPG_FINDING_KINDS(SPG_FINDING_ENUM) SPG_FINDING_N_KINDS };
 enum spg_verify_verdict { SPG_VERIFY_VERDICTS(SPG_VERIFY_ENUM) };
+enum spg_hold_cause { SPG_HOLD_CAUSES(SPG_HOLD_ENUM) };
 enum spg_mechanism_kind {
 	SPG_MECHANISM_KINDS(SPG_MECHANISM_ENUM) SPG_MECHANISM_N_KINDS
 };
@@ -225,6 +239,7 @@ const char *spg_sidestep_state_name(enum spg_sidestep_state state);
 const char *spg_lack_kind_name(enum spg_lack_kind kind);
 const char *spg_finding_kind_name(enum spg_finding_kind kind);
 const char *spg_verify_verdict_name(enum spg_verify_verdict verdict);
+const char *spg_hold_cause_name(enum spg_hold_cause cause);
 const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind);
 
 /** What could not be looked at, for people. */

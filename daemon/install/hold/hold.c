@@ -188,9 +188,10 @@ static void on_refused(void *user, const struct spg_refusal *refusal)
 	record_refusal(hold, refusal);
 }
 
-static void give_cause(struct spg_hold *hold, const char *cause, const char *words)
+static void give_cause(
+	struct spg_hold *hold, enum spg_hold_cause cause, const char *words)
 {
-	if (hold->cause)
+	if (hold->cause != SPG_HOLD_CAUSE_NONE)
 		return;
 	hold->cause = cause;
 	snprintf(hold->words, sizeof(hold->words), "%s", words);
@@ -203,26 +204,26 @@ static void explain(struct spg_hold *hold, enum spg_guard_end end, const char *w
 
 	switch (end) {
 	case SPG_GUARD_ENDED:
-		give_cause(hold, "ended", "it was ended");
+		give_cause(hold, SPG_HOLD_CAUSE_ENDED, "it was ended");
 		break;
 	case SPG_GUARD_TIME_OVER:
-		give_cause(hold, "time-over", "its time was over");
+		give_cause(hold, SPG_HOLD_CAUSE_TIME_OVER, "its time was over");
 		break;
 	case SPG_GUARD_HUNG:
-		give_cause(
-			hold, "guard-hung", "the guard did not answer and was ended");
+		give_cause(hold, SPG_HOLD_CAUSE_GUARD_HUNG,
+			"the guard did not answer and was ended");
 		break;
 	case SPG_GUARD_DAEMON_SILENT:
-		give_cause(hold, "daemon-hung",
+		give_cause(hold, SPG_HOLD_CAUSE_DAEMON_HUNG,
 			"the daemon did not answer, and the guard ended itself");
 		break;
 	case SPG_GUARD_NOT_BEGUN:
-		give_cause(hold, "not-begun", why);
+		give_cause(hold, SPG_HOLD_CAUSE_NOT_BEGUN, why);
 		break;
 	case SPG_GUARD_DIED:
 	case SPG_GUARD_ENDS:
 		snprintf(words, sizeof(words), "the guard died (%s)", why);
-		give_cause(hold, "guard-died", words);
+		give_cause(hold, SPG_HOLD_CAUSE_GUARD_DIED, words);
 		break;
 	}
 }
@@ -333,7 +334,7 @@ void spg_hold_renew(struct spg_hold *hold, int64_t for_ns)
 	hold->until_ns = spg_clock_wall_ns() + for_ns;
 }
 
-static void end(struct spg_hold *hold, const char *cause, const char *words)
+static void end(struct spg_hold *hold, enum spg_hold_cause cause, const char *words)
 {
 	struct spg_watch *watch = hold->holds->host.watch;
 
@@ -349,7 +350,7 @@ void spg_hold_end(struct spg_hold *hold)
 	if (hold->state == SPG_HOLD_ENDED)
 		hold->on_ended(hold->ended_user, hold);
 	else
-		end(hold, "ended", "its command ended");
+		end(hold, SPG_HOLD_CAUSE_ENDED, "its command ended");
 }
 
 void spg_holds_drop_owner(struct spg_holds *holds, const void *owner)
@@ -366,9 +367,10 @@ void spg_holds_drop_owner(struct spg_holds *holds, const void *owner)
 		if (at->state == SPG_HOLD_ENDED)
 			spg_hold_forget(at);
 		else if (holds->stopping)
-			end(at, "daemon-stopped", "spguardd was stopped");
+			end(at, SPG_HOLD_CAUSE_DAEMON_STOPPED, "spguardd was stopped");
 		else
-			end(at, "connection-ended", "the client's connection ended");
+			end(at, SPG_HOLD_CAUSE_CONNECTION_ENDED,
+				"the client's connection ended");
 	}
 }
 

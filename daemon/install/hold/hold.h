@@ -61,8 +61,8 @@ struct spg_hold {
 	int64_t until_ns;            /* UTC */
 	int64_t ended_ns;            /* UTC; 0 not yet */
 	size_t n_files, n_directories;
-	const char *cause; /* why it is ending, or ended: a word; NULL not yet */
-	char words[400];   /* the same in words */
+	enum spg_hold_cause cause; /* why it is ending, or ended */
+	char words[400];           /* the same in words */
 	uint64_t n_refused, n_untold;
 	struct spg_hold_who *who;
 	size_t n_who, size_who;

@@ -238,8 +238,9 @@ static void on_ended(void *user, struct spg_hold *hold)
 		call, json_pack("{s:I, s:o, s:o, s:s, s:o, s:I, s:I, s:o, s:o}", "hold",
 			      (json_int_t)hold->id, "product",
 			      spg_render_text(hold->product->name), "ended",
-			      spg_render_time(hold->ended_ns), "cause", hold->cause,
-			      "text", spg_render_text(hold->words), "refused",
+			      spg_render_time(hold->ended_ns), "cause",
+			      spg_hold_cause_name(hold->cause), "text",
+			      spg_render_text(hold->words), "refused",
 			      (json_int_t)hold->n_refused, "untold",
 			      (json_int_t)hold->n_untold, "who", render_who(hold),
 			      "not_stopped", render_strays(hold)));
