@@ -250,14 +250,12 @@ static const struct {
 static void add_use(struct spg_file_table *table, const json_t *use, const char *state)
 {
 	enum spg_file_mark mark = mark_of(use, state);
-	const char *class = spg_json_text(use, "class");
-	bool self = class && strcmp(class, "self") == 0;
 	struct spg_buf cell = SPG_BUF_NULL;
 
 	spg_describe_list(&cell, spg_json_list(use, "how"), ", ");
 	if (!cell.len) /* a holder that no process shows */
 		spg_buf_puts(&cell, "in use");
-	add_text(table, mark || self ? NULL : SPG_STYLE_HOW, &cell);
+	add_text(table, mark ? NULL : SPG_STYLE_HOW, &cell);
 	spg_describe_who(&cell, use);
 	if (mark)
 		spg_buf_puts(&cell, marks[mark].mark);

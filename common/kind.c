@@ -64,7 +64,6 @@ static const char *const file_states[SPG_FILE_STATES] = {
 static const char *const use_classes[SPG_CLASSES] = {
 	[SPG_CLASS_BLOCKER] = "blocker",
 	[SPG_CLASS_SETUP_STOPS] = "setup-stops",
-	[SPG_CLASS_SELF] = "self",
 };
 
 static const char *const gap_reasons[SPG_GAP_REASONS] = {

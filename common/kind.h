@@ -86,12 +86,7 @@ enum spg_file_state {
 };
 
 /* What a process that uses a file means for the verdict. */
-enum spg_use_class {
-	SPG_CLASS_BLOCKER,
-	SPG_CLASS_SETUP_STOPS,
-	SPG_CLASS_SELF,
-	SPG_CLASSES
-};
+enum spg_use_class { SPG_CLASS_BLOCKER, SPG_CLASS_SETUP_STOPS, SPG_CLASSES };
 
 /* How an install ended. */
 enum spg_install_outcome {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A daemon that says what a test tells it to say: the other end of the client's
-socket, with answers as API.md has them, and with garbage.
+socket, with answers that keep the contract (test_contract.py), and with garbage.
 
     FakeDaemon(answers)      answers: {method: result | Error | Act | callable(params)}
 
@@ -14,6 +14,10 @@ import socket
 import sys
 import tempfile
 import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import contract  # noqa: E402
 
 AT = "2026-11-22T13:00:00.123456Z"
 
@@ -64,8 +68,8 @@ ADVICE = ("Stop Performance Monitor, local and remote copies, and services that 
 
 
 def file(path, state="blocked", uses=(), locks=(), advice=None):
-    return {"path": path, "state": state, "uses": list(uses), "locks": list(locks),
-            "advice": advice}
+    return {"path": path, "state": state, "replaced": state == "sidestepped",
+            "uses": list(uses), "locks": list(locks), "advice": advice}
 
 
 def lock(name="store.exe", pid=811, state="held", start=0, end=None, kind="posix"):
@@ -110,7 +114,7 @@ MDBPERF = "/srv/exchsrvr/bin/Mdbperf.dll"
 LACK = {"kind": "users-elsewhere", "path": "/srv/exchsrvr/bin", "what": "/srv/exchsrvr/bin",
         "command": None, "why": "the directory is on NFS, whose other clients "
         "nobody here can see", "remedy": "Ask on the file server, or move the directory to a "
-        "local filesystem.", "product": "exchange55"}
+        "local filesystem.", "blinds": True, "product": "exchange55"}
 
 HELD = note("in-use", "Mdbperf.dll is mapped by perfmon (pid 2113)", file=MDBPERF, pid=2113,
             name="perfmon", unit="perfmon.service", how=["mapped"])
@@ -182,6 +186,8 @@ STATUS = {
         "name": "exchange55", "title": "Microsoft Exchange Server 5.5", "verdict": "blocked",
         "verdict_at": AT, "verdict_since": "2026-11-22T12:58:02Z", "generation": 4711,
         "files": 19, "uses": 1, "locks": 0, "blocked": 1,
+        "installs": {"running": None, "unmended": None,
+                     "ended": {"clean": 2, "mixed": 1, "unknown": 0}},
         "directories": [{"path": "/srv/exchsrvr/bin", "state": "watched", "why": None,
                          "marks": 1},
                         {"path": "/srv/winnt/system32", "state": "watched", "why": None,
@@ -195,7 +201,8 @@ STATUS = {
               "queue_rows": 0, "dropped": 0, "stopped": False, "why": None,
               "oldest": "2026-09-01T10:00:00Z"},
     "sessions": 1, "subscribers": 0, "subscriber_drops": 0,
-    "events": {"open": 4000, "close": 3999}, "gaps": {"overflow": 0}, "coverage": []}
+    "events": dict.fromkeys(contract.names("EventKind"), 0) | {"open": 4000, "close": 3999},
+    "gaps": dict.fromkeys(contract.names("GapReason"), 0), "coverage": []}
 
 SICK = copy.deepcopy(STATUS)
 SICK["products"][0]["directories"][1].update(state="missing", marks=0)
@@ -204,7 +211,7 @@ SICK["mechanisms"][1].update(works=False, detail="fcntl: Operation not permitted
                              command="systemctl edit spguardd && systemctl restart spguardd")
 SICK["store"].update(stopped=True, why="no space left on the device", dropped=17)
 SICK["coverage"] = [LACK]
-SICK["gaps"] = {"overflow": 2, "store": 1}
+SICK["gaps"].update(overflow=2, store=1)
 
 
 
@@ -314,15 +321,15 @@ DEFAULT = {
                                 if f["uses"]], "coverage": []},
     "locks": {"at": AT, "coverage": [], "locks": [
         dict(lock(), path=MDBPERF, product="exchange55", user="exchange",
-             unit="msexchangeis.service"),
+             unit="msexchangeis.service", started="2026-11-20T08:00:00Z"),
         dict(lock("backup", 4100, "waiting", 100, 199), path=MDBPERF, product="exchange55",
-             user="root", unit=None)]},
+             user="root", unit=None, started="2026-11-22T12:58:01Z")]},
     "installs": {"installs": [install(4, "running", 3, 0), install(),
                               install(2, "clean", 12, 0, follows=1, by=None)]},
     "verify": {"verdict": "mixed", "products": [VERIFIED_MIXED]},
     "maintenance": WINDOWS,
     "flush": {"flushed": True, "last_id": 4711},
-    "reload": {"reloaded": True, "products": ["exchange55", "other"]},
+    "reload": {"reloaded": True, "products": ["exchange55", "other"], "notes": []},
     "subscribe": Then({"subscription": 1}, [
         ("event", event(20, "2026-11-22T13:00:00Z", "open")),
         ("event", event(21, "2026-11-22T13:00:01Z", "verdict", path=None, pid=None, name=None,

@@ -26,6 +26,7 @@ import tempfile
 import threading
 import unittest
 
+import contract
 import mounts
 from mounts import private_mounts  # noqa: F401
 from tap import main  # noqa: F401
@@ -50,6 +51,9 @@ HOLDER = os.path.join(BUILD, "tests", "system", "holder")
 FUSE_DEAD = os.path.join(BUILD, "tests", "system", "fuse-dead")
 REFUSE = os.path.join(BUILD, "tests", "system", "refuse")
 LIBRARY = os.path.join(BUILD, "tests", "system", "library.so")
+
+# Commands that print with --json what the method of the same name answers.
+PASSED_ON = {"check", "who", "locks", "status", "installs", "verify", "maintenance"}
 
 
 class Failure(Exception):
@@ -187,6 +191,12 @@ class Product:
             yield f"say = {say}"
 
 
+def notified(message):
+    if "method" in message:
+        contract.hold("!" + message["method"], message["params"])
+    return message
+
+
 class Rpc:
     """One connection to the daemon's socket."""
 
@@ -226,11 +236,11 @@ class Rpc:
             if message is None:
                 raise Failure(f"the daemon closed the connection during '{method}'")
             if message.get("id") != self.last_id:
-                self.notifications.append(message)
+                self.notifications.append(notified(message))
             elif "error" in message:
                 raise RpcError(message["error"])
             else:
-                return message["result"]
+                return contract.hold(method, message["result"])
 
     def wait_notification(self, predicate):
         """The first notification, @predicate(method, params), not taken yet."""
@@ -242,7 +252,7 @@ class Rpc:
             message = self.read_message()
             if message is None:
                 raise Failure("the daemon closed the connection of a subscriber")
-            self.notifications.append(message)
+            self.notifications.append(notified(message))
 
 
 class Daemon:
@@ -345,11 +355,14 @@ class Daemon:
         """The client with --json: exit code and what it printed, decoded."""
         code, out, err = self.run("--json", *args)
         try:
-            return code, json.loads(out)
+            answer = json.loads(out)
         except ValueError:
             raise Failure(f"spguard {' '.join(map(str, args))}: exit {code}, no JSON: "
                           f"{out[:500]!r} {err[:500]!r}\nThe daemon {self.state()}.\n"
                           f"{self.log_text()[-2000:]}")
+        if args[0] in PASSED_ON:
+            contract.hold(args[0], answer)
+        return code, answer
 
     def state(self):
         """Whether it runs, for messages; one that is about to end may have begun to."""
@@ -458,9 +471,11 @@ def decode_events(text):
     try:
         document = json.loads(text)
     except ValueError:
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        document = [json.loads(line) for line in text.splitlines() if line.strip()]
     if isinstance(document, dict):
-        return document["events"] if "events" in document else [document]
+        document = document["events"] if "events" in document else [document]
+    for event in document[:contract.ITEMS_MAX]:
+        contract.hold("#Event", event)
     return document
 
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 
+import contract
 from harness import FAIL_AFTER
 
 
@@ -56,7 +57,8 @@ class Web:
         status, _, body = self.get(path)
         if status != 200:
             raise ValueError(f"{path}: {status} {body}")
-        return json.loads(body)
+        method = path.partition("?")[0].rpartition("/")[2]
+        return contract.hold(method, json.loads(body), withheld=True)
 
     def error(self, path, **options):
         """(status, message, hint)"""
