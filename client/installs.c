@@ -118,7 +118,7 @@ static void add_install(
 }
 
 /* Of each product's newest install, when that is not clean: where to go on. */
-static void tell_unmended(struct spg_output *out, const json_t *installs)
+static void tell_unresolved(struct spg_output *out, const json_t *installs)
 {
 	json_t *next = json_array(), *seen = json_object(), *install;
 	size_t i;
@@ -160,7 +160,7 @@ static void tell_list(struct spg_output *out, const json_t *installs)
 	json_array_foreach (installs, i, install)
 		add_install(&table, out, install);
 	spg_output_table(out, &table, 0);
-	tell_unmended(out, installs);
+	tell_unresolved(out, installs);
 }
 
 /* ---- one of them ---- */

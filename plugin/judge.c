@@ -86,14 +86,15 @@ static enum spg_state of_verdict(const char *verdict)
 static enum spg_state of_answer(const char *verdict, const struct spg_limits *limits,
 	struct spg_judgement *judgement)
 {
-	const char *otherwise = spg_json_text(judgement->answer, "otherwise");
+	const char *without_blocked =
+		spg_json_text(judgement->answer, "without_blocked");
 
 	if (strcmp(verdict, "blocked") != 0 || judgement->blocked == 0 ||
 		(!limits->blocked_warning.text && !limits->blocked_critical.text))
 		return of_verdict(verdict);
-	judgement->otherwise = otherwise ? otherwise : "not told";
-	judgement->accepted = strcmp(judgement->otherwise, "safe") == 0;
-	return of_verdict(judgement->otherwise);
+	judgement->without_blocked = without_blocked ? without_blocked : "not told";
+	judgement->accepted = strcmp(judgement->without_blocked, "safe") == 0;
+	return of_verdict(judgement->without_blocked);
 }
 
 void spg_judge(const json_t *answer, const struct spg_limits *limits, int64_t now_ns,

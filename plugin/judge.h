@@ -46,7 +46,7 @@ struct spg_judgement {
 	bool accepted;     /* blocked, and the ranges take no offence */
 	/* Blocked, and ranges were given: what it is but for the blocked files;
 	 * borrowed. Else NULL. */
-	const char *otherwise;
+	const char *without_blocked;
 	bool has_age;
 	double age_s; /* negative: this clock is behind the daemon's */
 	int64_t files, blocked;

@@ -116,10 +116,10 @@ static void put_product(struct spg_buf *out, const struct spg_judgement *product
 		}
 		if (product->accepted)
 			spg_buf_puts(out, ", which the ranges accept");
-		else if (product->otherwise &&
-			 strcmp(product->otherwise, "safe") != 0) {
+		else if (product->without_blocked &&
+			 strcmp(product->without_blocked, "safe") != 0) {
 			spg_buf_puts(out, ", and without that it is ");
-			spg_report_escape(out, product->otherwise);
+			spg_report_escape(out, product->without_blocked);
 		}
 		put_first_reason(out, product->answer);
 	} else {

@@ -52,7 +52,7 @@ struct track {
 	struct spg_module_set *last_before;
 	struct spg_proc_id last_by, last_parent;
 	struct spg_expected expected;
-	struct spg_install *unmended; /* the last one, when it was not clean */
+	struct spg_install *unresolved; /* the last one, when it was not clean */
 	uint64_t counts[SPG_INSTALL_OUTCOMES];
 };
 
@@ -356,8 +356,8 @@ static void end_install(struct track *s)
 		install->reasons.n > 0 ? install->reasons.items[0].text : "");
 	put(s, install);
 	record(s, SPG_EVENT_INSTALL_END);
-	spg_install_unref(s->unmended);
-	s->unmended = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
+	spg_install_unref(s->unresolved);
+	s->unresolved = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
 	if (install->outcome == SPG_INSTALL_CLEAN)
 		spg_expected_finish(&s->expected);
 	s->last_by = install->by ? install->by->id : (struct spg_proc_id){0, 0};
@@ -405,7 +405,7 @@ static void judge(struct track *s, struct spg_module_set *set)
 		.after = set,
 		.past_lost = s->past_lost,
 		.expected = is_of_the_payload(s, set) ? &s->expected : NULL,
-		.previous = s->unmended,
+		.previous = s->unresolved,
 		.shown = spg_model_shown(s->tracker->host.model, (size_t)index_of(s))};
 
 	s->install->ended_ns = s->install->last_ns;
@@ -631,7 +631,7 @@ static int take_records(
 		if (install->outcome == SPG_INSTALL_RUNNING)
 			take_up(s, install);
 		else if (is_to_be_mended(install))
-			s->unmended = spg_install_ref(install);
+			s->unresolved = spg_install_ref(install);
 	}
 	return 0;
 }
@@ -715,7 +715,7 @@ void spg_tracker_stop(
 static void destroy(struct track *s)
 {
 	spg_install_unref(s->install);
-	spg_install_unref(s->unmended);
+	spg_install_unref(s->unresolved);
 	spg_process_unref(s->parent);
 	spg_module_set_unref(s->installed);
 	spg_module_set_unref(s->before);
@@ -746,12 +746,12 @@ const struct spg_install *spg_tracker_running(
 	return s ? s->install : NULL;
 }
 
-const struct spg_install *spg_tracker_unmended(
+const struct spg_install *spg_tracker_unresolved(
 	const struct spg_tracker *tracker, const char *product)
 {
 	const struct track *s = find(tracker, product);
 
-	return s ? s->unmended : NULL;
+	return s ? s->unresolved : NULL;
 }
 
 struct spg_module_set *spg_tracker_installed(
@@ -797,27 +797,27 @@ static void record_mended(struct track *s)
 {
 	struct spg_install *install = spg_install_create(
 		++s->tracker->last_install, s->product, spg_clock_wall_ns());
-	struct spg_note note = {.kind = SPG_REASON_CLEAN, .install = s->unmended->id};
+	struct spg_note note = {.kind = SPG_REASON_CLEAN, .install = s->unresolved->id};
 	struct spg_buf why = SPG_BUF_NULL;
 
 	if (!install)
 		return;
 	spg_buf_printf(&why,
 		"verified: what install %lld left out is the service pack's now",
-		(long long)s->unmended->id);
+		(long long)s->unresolved->id);
 	(void)spg_notes_add(&install->reasons, &note, &why);
 	install->ended_ns = install->began_ns;
-	install->follows = s->unmended->id;
+	install->follows = s->unresolved->id;
 	install->outcome = SPG_INSTALL_CLEAN;
 	put(s, install);
 	spg_install_unref(install);
 }
 
-static bool covers_what_was_left(const struct spg_install *unmended,
+static bool covers_what_was_left(const struct spg_install *unresolved,
 	const struct spg_expected *expected, const struct spg_module_set *set)
 {
-	for (size_t i = 0; i < unmended->n_files; i++) {
-		const struct spg_install_file *file = &unmended->files[i];
+	for (size_t i = 0; i < unresolved->n_files; i++) {
+		const struct spg_install_file *file = &unresolved->files[i];
 		const struct spg_module *module = spg_module_set_find(set, file->path);
 
 		if (file->change == SPG_CHANGE_SKIPPED &&
@@ -833,11 +833,11 @@ void spg_tracker_mended(struct spg_tracker *tracker, const char *product,
 {
 	struct track *s = find(tracker, product);
 
-	if (!s || !s->unmended || !covers_what_was_left(s->unmended, expected, set))
+	if (!s || !s->unresolved || !covers_what_was_left(s->unresolved, expected, set))
 		return;
 	record_mended(s);
-	spg_install_unref(s->unmended);
-	s->unmended = NULL;
+	spg_install_unref(s->unresolved);
+	s->unresolved = NULL;
 	tell_standing(s);
 }
 
@@ -860,11 +860,11 @@ int spg_tracker_add_standing(const struct spg_tracker *tracker, const char *prod
 
 	if (s && s->install)
 		r = spg_install_note_running(s->install, &standing->installing);
-	if (r < 0 || !s || !s->unmended)
+	if (r < 0 || !s || !s->unresolved)
 		return r;
-	r = spg_notes_add_all(&standing->mixed, &s->unmended->reasons);
-	for (size_t i = 0; r == 0 && i < s->unmended->next.n; i++) {
-		const struct spg_note *step = &s->unmended->next.items[i];
+	r = spg_notes_add_all(&standing->mixed, &s->unresolved->reasons);
+	for (size_t i = 0; r == 0 && i < s->unresolved->next.n; i++) {
+		const struct spg_note *step = &s->unresolved->next.items[i];
 
 		r = spg_notes_add_copy(step->kind == SPG_STEP_SIDESTEP
 					       ? &standing->held

@@ -90,7 +90,7 @@ const struct spg_install *spg_tracker_running(
 	const struct spg_tracker *tracker, const char *product);
 
 /** The last install of @product, when it was not clean; else NULL. */
-const struct spg_install *spg_tracker_unmended(
+const struct spg_install *spg_tracker_unresolved(
 	const struct spg_tracker *tracker, const char *product);
 
 /** Who started the install of @product (NULL: of all) says that it has ended. */

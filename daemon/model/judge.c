@@ -335,8 +335,9 @@ int spg_verdict_judge(const struct spg_observation *obs,
 	if (r == 0)
 		r = judge_absent(obs, selection, &v);
 	if (r == 0) {
-		v.otherwise = add_standing(standing, &v, conclude(obs, asked, &v));
-		v.kind = v.counts.blocked > 0 ? SPG_VERDICT_BLOCKED : v.otherwise;
+		v.without_blocked =
+			add_standing(standing, &v, conclude(obs, asked, &v));
+		v.kind = v.counts.blocked > 0 ? SPG_VERDICT_BLOCKED : v.without_blocked;
 		r = spg_verdict_explain(obs, asked, standing, &v);
 	}
 	spg_name_set_finish(&set);

@@ -33,7 +33,7 @@ struct spg_verdict {
 	enum spg_verdict_kind kind;
 	/* What it would be without the blocked files: who accepts those needs to know
 	 * whether all else was proved. */
-	enum spg_verdict_kind otherwise;
+	enum spg_verdict_kind without_blocked;
 	struct spg_verdict_counts counts;
 	struct spg_judged_file *files; /* every file judged, in survey order */
 	size_t n_files, size_files;
@@ -42,7 +42,7 @@ struct spg_verdict {
 
 #define SPG_VERDICT_NULL                                                               \
 	{                                                                              \
-		.kind = SPG_VERDICT_UNKNOWN, .otherwise = SPG_VERDICT_UNKNOWN          \
+		.kind = SPG_VERDICT_UNKNOWN, .without_blocked = SPG_VERDICT_UNKNOWN    \
 	}
 
 /** Idempotent; takes SPG_VERDICT_NULL. */

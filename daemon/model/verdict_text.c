@@ -595,6 +595,6 @@ int spg_verdict_make_unknown(struct spg_verdict *verdict)
 		.text = "the files kept being opened or changed while they were looked "
 			"at: stop what does that, then check again (spguard log)"};
 
-	verdict->kind = verdict->otherwise = SPG_VERDICT_UNKNOWN;
+	verdict->kind = verdict->without_blocked = SPG_VERDICT_UNKNOWN;
 	return spg_notes_put_first(&verdict->reasons, &note);
 }

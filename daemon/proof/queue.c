@@ -190,7 +190,7 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 		r = spg_verdict_make_unknown(&verdict);
 	}
 	if (r == 0 && disturbed)
-		verdict.otherwise = SPG_VERDICT_UNKNOWN;
+		verdict.without_blocked = SPG_VERDICT_UNKNOWN;
 	if (r == 0 && q->until_ns > now_ns && verdict.kind != SPG_VERDICT_SAFE) {
 		spg_question_park(q);
 	} else if (r < 0) {

@@ -93,13 +93,13 @@ def notes(given):
 
 
 def answer(verdict="safe", files=(), reasons=(), next=(), coverage=(), n=19,
-           product="exchange55", title="Microsoft Exchange Server 5.5", otherwise=None):
-    """@otherwise: what it is but for the blocked files, of which "safe" is the rule."""
+           product="exchange55", title="Microsoft Exchange Server 5.5", without_blocked=None):
+    """@without_blocked: what it is but for the blocked files, of which "safe" is the rule."""
     files = list(files)
-    if not otherwise:
+    if not without_blocked:
         n_blocked = sum(f["state"] == "blocked" for f in files)
-        otherwise = "safe" if verdict == "blocked" and n_blocked else verdict
-    return {"verdict": verdict, "otherwise": otherwise, "product": product, "title": title, "at": AT,
+        without_blocked = "safe" if verdict == "blocked" and n_blocked else verdict
+    return {"verdict": verdict, "without_blocked": without_blocked, "product": product, "title": title, "at": AT,
             "generation": 4711,
             "proof": {"tier": "procfs", "files": n, "took_us": 212, "tries": 1,
                       "complete": verdict != "unknown", "coverage": list(coverage)},
@@ -186,7 +186,7 @@ STATUS = {
         "name": "exchange55", "title": "Microsoft Exchange Server 5.5", "verdict": "blocked",
         "verdict_at": AT, "verdict_since": "2026-11-22T12:58:02Z", "generation": 4711,
         "files": 19, "uses": 1, "locks": 0, "blocked": 1,
-        "installs": {"running": None, "unmended": None,
+        "installs": {"running": None, "unresolved": None,
                      "ended": {"clean": 2, "mixed": 1, "unknown": 0}},
         "directories": [{"path": "/srv/exchsrvr/bin", "state": "watched", "why": None,
                          "marks": 1},

@@ -225,20 +225,20 @@ class Ranges(PluginTest):
 
     def test_ranges_excuse_nothing_beside_blocked_files(self):
         """One blocked file is accepted; that others were not looked at is not."""
-        for otherwise, state in (("safe", OK), ("attention", WARNING), ("unknown", UNKNOWN),
+        for without_blocked, state in (("safe", OK), ("attention", WARNING), ("unknown", UNKNOWN),
                                  ("blocked", CRITICAL), ("fine", UNKNOWN), (None, UNKNOWN),
                                  (7, UNKNOWN)):
-            with self.subTest(otherwise):
-                done = self.ask(fresh(blocked_files(1), otherwise=otherwise), "-w", "5")
+            with self.subTest(without_blocked):
+                done = self.ask(fresh(blocked_files(1), without_blocked=without_blocked), "-w", "5")
                 self.assertEqual(done.code, state, done.out)
                 self.assertEqual("which the ranges accept" in done.text, state == OK)
                 # Without ranges, and outside of them, it is not asked for.
-                self.assertEqual(self.ask(fresh(blocked_files(1), otherwise=otherwise)).code,
+                self.assertEqual(self.ask(fresh(blocked_files(1), without_blocked=without_blocked)).code,
                                  CRITICAL)
-                done = self.ask(fresh(blocked_files(6), otherwise=otherwise), "-c", "5")
+                done = self.ask(fresh(blocked_files(6), without_blocked=without_blocked), "-c", "5")
                 self.assertEqual(done.code, CRITICAL, done.out)
         old = fresh(blocked_files(1))
-        del old["otherwise"]
+        del old["without_blocked"]
         self.assertEqual(self.ask(old, "-w", "5").code, UNKNOWN)
 
     def test_ranges_hold_for_each_product(self):

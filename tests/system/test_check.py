@@ -7,7 +7,7 @@ import subprocess
 
 from support import FAIL_AFTER, SPGUARD, Product, SystemTest, main
 
-ANSWER = {"verdict", "otherwise", "product", "title", "at", "generation", "proof", "counts", "files",
+ANSWER = {"verdict", "without_blocked", "product", "title", "at", "generation", "proof", "counts", "files",
           "reasons", "next"}
 PROOF = {"tier", "files", "took_us", "complete", "coverage"}
 COUNTS = {"files", "blocked", "open", "mapped", "executing", "locked", "waiting",

@@ -111,7 +111,7 @@ class InstallsTest(SystemTest):
         daemon.start()
         self.assertEqual(daemon.check()["exit"], ATTENTION)
         self.assertEqual(daemon.status()["products"][0]["installs"], {
-            "running": None, "unmended": 1, "ended": {"clean": 0, "mixed": 0, "unknown": 0}})
+            "running": None, "unresolved": 1, "ended": {"clean": 0, "mixed": 0, "unknown": 0}})
         # Run again, it finishes clean.
         self.setup()
         install = self.newest(daemon)
@@ -120,7 +120,7 @@ class InstallsTest(SystemTest):
         self.assertIn("mended install 1", install["reasons"][0]["text"])
         self.assertEqual(daemon.check()["exit"], SAFE)
         self.assertEqual(daemon.status()["products"][0]["installs"], {
-            "running": None, "unmended": None,
+            "running": None, "unresolved": None,
             "ended": {"clean": 1, "mixed": 0, "unknown": 0}})
         database = sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True)
         self.addCleanup(database.close)

@@ -105,7 +105,7 @@ class MetricsTest(SystemTest):
             metrics.value("spguard_installs_total", product="app", outcome="mixed"), 1)
         self.assertEqual(
             metrics.value("spguard_installs_total", product="app", outcome="clean"), 0)
-        self.assertEqual(metrics.value("spguard_install_unmended", product="app"), 1)
+        self.assertEqual(metrics.value("spguard_install_unresolved", product="app"), 1)
         self.assertEqual(metrics.value("spguard_install_running", product="app"), 0)
         self.assertGreaterEqual(metrics.value("spguard_mixed_files", product="app"), 1)
         holder.release()

@@ -338,9 +338,10 @@ char *help_verdict_text(const struct spg_verdict *verdict)
 
 	spg_buf_puts(&buf, spg_verdict_name(verdict->kind));
 	if (verdict->kind != SPG_VERDICT_BLOCKED)
-		ck_assert_int_eq(verdict->otherwise, verdict->kind);
-	else if (verdict->counts.blocked > 0 && verdict->otherwise != SPG_VERDICT_SAFE)
-		spg_buf_printf(&buf, "/%s", spg_verdict_name(verdict->otherwise));
+		ck_assert_int_eq(verdict->without_blocked, verdict->kind);
+	else if (verdict->counts.blocked > 0 &&
+		 verdict->without_blocked != SPG_VERDICT_SAFE)
+		spg_buf_printf(&buf, "/%s", spg_verdict_name(verdict->without_blocked));
 	put_counts(&buf, &verdict->counts);
 	for (size_t i = 0; i < verdict->n_files; i++) {
 		const struct spg_judged_file *file = &verdict->files[i];

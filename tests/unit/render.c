@@ -197,7 +197,7 @@ START_TEST(check_answer)
 	json_object_del(answer, "reasons");
 	json_object_del(answer, "next");
 	check_text(answer,
-		"{\"verdict\":\"blocked\",\"otherwise\":\"unknown\",\"product\":"
+		"{\"verdict\":\"blocked\",\"without_blocked\":\"unknown\",\"product\":"
 		"\"exchange55\","
 		"\"title\":\"Microsoft Exchange Server 5.5\","
 		"\"at\":\"2026-11-22T13:00:00.123456Z\",\"generation\":4711,"

@@ -46,7 +46,7 @@ const struct spg_install *spg_tracker_running(
 	return NULL;
 }
 
-const struct spg_install *spg_tracker_unmended(
+const struct spg_install *spg_tracker_unresolved(
 	const struct spg_tracker *tracker, const char *product)
 {
 	(void)tracker, (void)product;

@@ -17,13 +17,14 @@ static const char *const kept[] = {"advice", "at", "bars", "began", "best", "bli
 	"gap", "gaps", "generation", "holds", "hour", "how", "id", "install",
 	"installs", "kind", "kinds", "length", "limit", "lock", "locked", "locks",
 	"mapped", "marks", "mechanisms", "mode", "more", "of", "offer", "oldest",
-	"open", "otherwise", "outcome", "path", "product", "products", "proof",
-	"queue_rows", "reason", "recorded_since", "remedy", "rows", "running",
-	"sessions", "setup_stops", "sidestep", "since", "skipped", "slots", "start",
-	"state", "stopped", "store", "subscriber_drops", "subscribers", "tier", "title",
-	"to", "to_day", "to_sha256", "to_version", "took_us", "tries", "unattributed",
-	"unmended", "unseen", "unseen_s", "until", "uptime", "uses", "verdict",
-	"verdict_at", "verdict_since", "version", "waiting", "what", "works", "zone"};
+	"open", "outcome", "path", "product", "products", "proof", "queue_rows",
+	"reason", "recorded_since", "remedy", "rows", "running", "sessions",
+	"setup_stops", "sidestep", "since", "skipped", "slots", "start", "state",
+	"stopped", "store", "subscriber_drops", "subscribers", "tier", "title", "to",
+	"to_day", "to_sha256", "to_version", "took_us", "tries", "unattributed",
+	"unresolved", "unseen", "unseen_s", "until", "uptime", "uses", "verdict",
+	"verdict_at", "verdict_since", "version", "waiting", "what", "without_blocked",
+	"works", "zone"};
 
 /* Everything below is numbers under names of the contract. */
 static const char *const counters[] = {"counts", "gaps", "installs", "ended"};

@@ -125,7 +125,7 @@ static void put_files(struct metrics *m)
 static size_t n_mixed(const struct metrics *m, const struct spg_metrics_product *p)
 {
 	const struct spg_install *install =
-		spg_tracker_unmended(m->service->tracker, p->product->name);
+		spg_tracker_unresolved(m->service->tracker, p->product->name);
 
 	return install ? spg_install_count(install, SPG_CHANGE_SKIPPED) : 0;
 }
@@ -149,11 +149,11 @@ static void put_installs(struct metrics *m)
 		sample_of(m, &m->products[i], NULL, NULL,
 			spg_tracker_running(tracker, m->products[i].product->name) !=
 				NULL);
-	spg_exposition_family(&m->e, "spguard_install_unmended", SPG_METRIC_GAUGE,
+	spg_exposition_family(&m->e, "spguard_install_unresolved", SPG_METRIC_GAUGE,
 		"1: the last install was not clean; run the service pack again.");
 	for (size_t i = 0; i < m->n; i++)
 		sample_of(m, &m->products[i], NULL, NULL,
-			spg_tracker_unmended(tracker, m->products[i].product->name) !=
+			spg_tracker_unresolved(tracker, m->products[i].product->name) !=
 				NULL);
 	spg_exposition_family(&m->e, "spguard_mixed_files", SPG_METRIC_GAUGE,
 		"Files that the last install left out, until a clean one.");

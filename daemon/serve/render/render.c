@@ -388,8 +388,8 @@ json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
 
 	r |= json_object_set_new(
 		out, "verdict", json_string(spg_verdict_name(verdict->kind)));
-	r |= json_object_set_new(
-		out, "otherwise", json_string(spg_verdict_name(verdict->otherwise)));
+	r |= json_object_set_new(out, "without_blocked",
+		json_string(spg_verdict_name(verdict->without_blocked)));
 	r |= json_object_set_new(out, "product", spg_render_text(product->name));
 	r |= json_object_set_new(out, "title", spg_render_text(product->title));
 	r |= json_object_set_new(out, "at", spg_render_time(proof->at_ns));

@@ -59,8 +59,8 @@ static json_t *render_installs(
 					product->name, (enum spg_install_outcome)i)));
 	r |= json_object_set_new(
 		out, "running", id_of(spg_tracker_running(tracker, product->name)));
-	r |= json_object_set_new(
-		out, "unmended", id_of(spg_tracker_unmended(tracker, product->name)));
+	r |= json_object_set_new(out, "unresolved",
+		id_of(spg_tracker_unresolved(tracker, product->name)));
 	r |= json_object_set_new(out, "ended", ended);
 	return spg_render_done(out, r);
 }
