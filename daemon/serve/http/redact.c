@@ -7,24 +7,24 @@
 
 #include "common/kind.h"
 #include "common/note_kind.h"
+#include "daemon/serve/render/parts.h"
 
 /* Sorted, for bsearch(3). A use keeps what kind it is and since when. */
 static const char *const kept[] = {"advice", "at", "bars", "began", "best", "blinds",
 	"blocked", "bytes", "change", "changed", "class", "coalesced", "complete",
 	"content_type", "count", "counts", "coverage", "cut", "day", "days",
-	"directories", "dropped", "end", "ended", "events", "executing", "files",
-	"findings", "for", "free", "from", "from_day", "from_sha256", "from_version",
-	"gap", "gaps", "generation", "holds", "hour", "how", "id", "install",
-	"installs", "kind", "kinds", "length", "limit", "lock", "locked", "locks",
-	"mapped", "marks", "mechanisms", "mode", "more", "of", "offer", "oldest",
-	"open", "outcome", "path", "product", "products", "proof", "queue_rows",
-	"reason", "recorded_since", "remedy", "rows", "running", "sessions",
-	"setup_stops", "sidestep", "since", "skipped", "slots", "start", "state",
-	"stopped", "store", "subscriber_drops", "subscribers", "tier", "title", "to",
-	"to_day", "to_sha256", "to_version", "took_us", "tries", "unattributed",
-	"unresolved", "unseen", "unseen_s", "until", "uptime", "uses", "verdict",
-	"verdict_at", "verdict_since", "version", "waiting", "what", "without_blocked",
-	"works", "zone"};
+	"directories", "dropped", "end", "ended", "events", "executing", "files", "for",
+	"free", "from", "from_day", "from_sha256", "from_version", "gap", "gaps",
+	"generation", "holds", "hour", "how", "id", "install", "installs", "kind",
+	"kinds", "length", "limit", "lock", "locked", "locks", "mapped", "marks",
+	"mechanisms", "mode", "more", "of", "offer", "oldest", "open", "outcome",
+	"path", "product", "products", "proof", "queue_rows", "reason",
+	"recorded_since", "remedy", "rows", "running", "sessions", "setup_stops",
+	"sidestep", "since", "skipped", "slots", "start", "state", "stopped", "store",
+	"subscriber_drops", "subscribers", "tier", "title", "to", "to_day", "to_sha256",
+	"to_version", "took_us", "tries", "unattributed", "unresolved", "unseen",
+	"unseen_s", "until", "uptime", "uses", "verdict", "verdict_at", "verdict_since",
+	"version", "waiting", "what", "without_blocked", "works", "zone"};
 
 /* Everything below is numbers under names of the contract. */
 static const char *const counters[] = {"counts", "gaps", "installs", "ended"};
@@ -180,11 +180,13 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	return false;
 }
 
-/* Copy those of @list into @out that are for anybody; *@ret_withheld: not all are. */
-static int copy_notes(json_t *out, const json_t *list,
+/* Those of the notes under @key that are for anybody; *@ret_withheld: not all are. */
+static json_t *redact_notes(const json_t *object, const char *key,
 	enum spg_note_kind (*kind_of)(const char *name), bool *ret_withheld)
 {
-	int r = 0;
+	const json_t *list = json_object_get(object, key);
+	json_t *out = json_array();
+	int r = out ? 0 : -1;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *note = json_array_get(list, i);
@@ -195,7 +197,7 @@ static int copy_notes(json_t *out, const json_t *list,
 		else
 			*ret_withheld = true;
 	}
-	return r;
+	return spg_render_done(out, r);
 }
 
 static json_t *make_note(enum spg_note_kind kind, json_t *text)
@@ -203,13 +205,12 @@ static json_t *make_note(enum spg_note_kind kind, json_t *text)
 	return json_pack("{s:s, s:o}", "kind", spg_note_kind_name(kind), "text", text);
 }
 
-/* What may be said instead of the verdict's own reasons and steps. */
-static int add_notes(json_t *out, const json_t *object)
+/* What may be said instead of what a verdict withholds. */
+static int add_substitutes(json_t *reasons, json_t *next, const json_t *verdict)
 {
-	const json_t *counts = json_object_get(object, "counts");
+	const json_t *counts = json_object_get(verdict, "counts");
 	json_int_t blocked = json_integer_value(json_object_get(counts, "blocked"));
-	json_t *reasons = json_array(), *next = json_array(), *note;
-	bool withheld = false;
+	json_t *note;
 	int r = 0;
 
 	if (blocked > 0) {
@@ -218,22 +219,35 @@ static int add_notes(json_t *out, const json_t *object)
 				     : json_sprintf("%lld files are in use",
 					       (long long)blocked));
 		r |= json_object_set_new(note, "count", json_integer(blocked));
-		r |= json_array_append_new(reasons, note);
-	}
-	r |= copy_notes(reasons, json_object_get(object, "reasons"),
-		spg_reason_kind_from_name, &withheld);
-	if (blocked <= 0 && withheld)
+		r |= json_array_insert_new(reasons, 0, note);
+	} else {
 		r |= json_array_append_new(
 			reasons, make_note(SPG_REASON_WITHHELD,
 					 json_string("the server knows why")));
-	r |= copy_notes(next, json_object_get(object, "next"), spg_step_kind_from_name,
-		&withheld);
-	if (withheld)
-		r |= json_array_append_new(
-			next, make_note(SPG_STEP_ASK_SERVER,
-				      json_string("on the server: spguard check")));
+	}
+	r |= json_array_append_new(
+		next, make_note(SPG_STEP_ASK_SERVER,
+			      json_string("on the server: spguard check")));
+	return r;
+}
+
+/* Of a verdict or an install. */
+static int add_notes(json_t *out, const json_t *object)
+{
+	bool withheld = false;
+	json_t *reasons =
+		redact_notes(object, "reasons", spg_reason_kind_from_name, &withheld);
+	json_t *next = redact_notes(object, "next", spg_step_kind_from_name, &withheld);
+	int r = 0;
+
+	if (withheld && json_is_string(json_object_get(object, "verdict")))
+		r |= add_substitutes(reasons, next, object);
 	r |= json_object_set_new(out, "reasons", reasons);
 	r |= json_object_set_new(out, "next", next);
+	if (json_is_array(json_object_get(object, "findings")))
+		r |= json_object_set_new(out, "findings",
+			redact_notes(object, "findings", spg_reason_kind_from_name,
+				&withheld));
 	return r;
 }
 
@@ -253,8 +267,7 @@ static json_t *redact_object(const json_t *object, const char *list)
 				 is_lack_of_a_place(object, "kind")))
 			r |= json_object_set_new(out, key, redact(value, key));
 	}
-	if (json_is_string(json_object_get(object, "verdict")) &&
-		json_is_array(json_object_get(object, "reasons")))
+	if (json_is_array(json_object_get(object, "reasons")))
 		r |= add_notes(out, object);
 	if (!r)
 		return out;

@@ -5,9 +5,9 @@
  * the configuration shows processes. What is kept is a list of keys, so that what a
  * later version adds is left out until somebody decides. Pure; loop thread.
  *
- * Sentences name processes too: a verdict keeps the reasons and next steps of the
- * kinds that do not; the others become a count of files and the advice to ask on the
- * server.
+ * Sentences name processes too: verdicts and installs keep the reasons and next
+ * steps of the kinds that do not; the others of a verdict become a count of files and the
+ * advice to ask on the server.
  */
 #include <jansson.h>
 
