@@ -16,7 +16,8 @@
  *   history          every event: id, at, at_ns, kind, coalesced (NULL, or the
  *                    kinds merged into it), path, name, pid, process, exe,
  *                    user, unit, product, interval, how, lock_kind, lock_mode,
- *                    lock_start, lock_end, gap, verdict, detail
+ *                    lock_start, lock_end, gap, verdict, detail, subject (number of
+ *                    the install or step aside), outcome (what it came to)
  *   file_uses        one row for each time a process used a file: path, name,
  *                    process, pid, exe, cmdline, user, unit, how, since,
  *                    until (NULL: still in use), cut (1: the end was not seen;
@@ -207,7 +208,9 @@ static const char views[] =
 	" d.lock_start AS lock_start, d.lock_end AS lock_end,"
 	WORD("gap", "g.reason") " AS gap,"
 	WORD("verdict", "v.verdict") " AS verdict,"
-	" d.detail AS detail"
+	" d.detail AS detail, d.subject AS subject,"
+	" CASE x.kind WHEN 16 THEN " WORD("outcome", "d.state")
+	" WHEN 19 THEN " WORD("sidestep", "d.state") " END AS outcome"
 	" FROM events x"
 	" LEFT JOIN details d ON d.event = x.id"
 	" LEFT JOIN gaps g ON g.event = x.id"

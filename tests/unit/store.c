@@ -166,6 +166,10 @@ START_TEST(round_trip)
 		ck_assert_int_eq(f.origin.last_interval, 100);
 		ck_assert_int_gt(f.origin.last_alive_ns, T0 - 1);
 	}
+	ck_assert_str_eq(ask_sql(&f, "SELECT group_concat(subject || outcome) FROM"
+				     " (SELECT * FROM history WHERE outcome NOT NULL"
+				     " ORDER BY id)"),
+		"3mixed,4renamed");
 	for (int k = 0; k < SPG_EVENT_KINDS; k++)
 		spg_event_unref(in[k]);
 	teardown(&f);
