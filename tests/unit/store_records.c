@@ -242,6 +242,7 @@ START_TEST(notes_of_format_2)
 			"INSERT INTO old SELECT install, role, n, text"
 			" FROM install_notes;"
 			"DROP TABLE install_notes;"
+			"DROP VIEW history;"
 			"ALTER TABLE details DROP COLUMN subject;"
 			"ALTER TABLE details DROP COLUMN state;"
 			"ALTER TABLE old RENAME TO install_notes;"
