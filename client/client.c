@@ -11,6 +11,7 @@
 
 #include "client/progress.h"
 #include "common/clock.h"
+#include "common/message.h"
 #include "common/text.h"
 #include "common/time_text.h"
 
@@ -51,6 +52,9 @@ int spg_client_usage(const struct spg_client *client, const char *format, ...)
 	spg_complain(&why, "%s", n < 0 ? "out of memory" : text);
 	spg_complaint_hint(&why, "%s --help", spg_buf_text(&name));
 	spg_complaint_print(&why, spg_buf_text(&name));
+	why.code = SPG_RPC_BAD_PARAMS;
+	if (client->json)
+		spg_complaint_print_json(&why);
 	if (n >= 0)
 		free(text);
 	spg_buf_finish(&name);
@@ -105,7 +109,7 @@ bool spg_client_no_operands(
 {
 	if (optind >= argc)
 		return true;
-	*ret_exit = spg_client_usage(client, "what is '%s'?", argv[optind]);
+	*ret_exit = spg_client_usage(client, "unexpected argument '%s'", argv[optind]);
 	return false;
 }
 
@@ -194,6 +198,8 @@ int spg_client_options(struct spg_client *client, int argc, char **argv,
 int spg_client_failed(const struct spg_client *client, const struct spg_complaint *why)
 {
 	spg_complaint_print(why, "spguard");
+	if (client->json && !client->quiet)
+		spg_complaint_print_json(why);
 	return client->command->exit_failed;
 }
 

@@ -480,6 +480,7 @@ static int refused(
 	}
 	connection->refusal = (int)json_integer_value(code);
 	spg_complain(why, "%s", message);
+	why->code = connection->refusal;
 	if (hint)
 		spg_complaint_hint(why, "%s", hint);
 	else if (connection->refusal == SPG_RPC_NO_METHOD ||

@@ -8,7 +8,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
+#include "common/message.h"
 #include "common/table.h"
+#include "common/text.h"
 
 #define WIDTH_MIN   20
 #define NOT_WRAPPED (1U << 30)
@@ -41,6 +45,7 @@ void spg_complain(struct spg_complaint *complaint, const char *format, ...)
 	spg_buf_clear(&complaint->why);
 	spg_buf_clear(&complaint->hint);
 	complaint->heading = 0;
+	complaint->code = 0;
 	va_start(args, format);
 	put(&complaint->why, format, args);
 	va_end(args);
@@ -96,6 +101,24 @@ static void put_lines(struct spg_buf *out, const char *first, const char *text)
 		text += len + (text[len] == '\n');
 		first = "";
 	}
+}
+
+void spg_complaint_print_json(const struct spg_complaint *complaint)
+{
+	struct spg_buf why = SPG_BUF_NULL, hint = SPG_BUF_NULL;
+	json_t *error;
+
+	spg_text_escape(&why, spg_buf_text(&complaint->why), false);
+	spg_text_escape(&hint, spg_buf_text(&complaint->hint), false);
+	error = json_pack("{s:{s:i, s:s, s:s*}}", "error", "code",
+		complaint->code ? complaint->code : SPG_RPC_NO_ANSWER, "message",
+		why.len ? spg_buf_text(&why) : "out of memory", "hint",
+		hint.len ? spg_buf_text(&hint) : NULL);
+	if (error && json_dumpf(error, stdout, JSON_COMPACT) == 0)
+		putchar('\n');
+	json_decref(error);
+	spg_buf_finish(&why);
+	spg_buf_finish(&hint);
 }
 
 void spg_complaint_print(const struct spg_complaint *complaint, const char *program)

@@ -12,11 +12,12 @@ struct spg_complaint {
 	struct spg_buf why;  /* one sentence; more lines only from the daemon */
 	struct spg_buf hint; /* what to do; empty when nothing is known */
 	size_t heading;      /* so many bytes of @why are "no daemon: " */
+	int code; /* of the daemon's refusal (enum spg_rpc_code); 0: none came */
 };
 
 #define SPG_COMPLAINT_NULL                                                             \
 	{                                                                              \
-		SPG_BUF_NULL, SPG_BUF_NULL, 0                                          \
+		SPG_BUF_NULL, SPG_BUF_NULL, 0, 0                                       \
 	}
 
 /** Idempotent; takes SPG_COMPLAINT_NULL. */
@@ -33,6 +34,10 @@ void spg_complain_no_daemon(
 /** Add a sentence of advice. */
 void spg_complaint_hint(struct spg_complaint *complaint, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/** Write {"error": {"code", "message", "hint"}} to stdout, as HTTP answers: for scripts
+ * that asked for JSON. Without a refusal the code is SPG_RPC_NO_ANSWER. */
+void spg_complaint_print_json(const struct spg_complaint *complaint);
 
 /** Write "PROGRAM: WHY" and "hint: ..." to stderr, escaped line by line. */
 void spg_complaint_print(const struct spg_complaint *complaint, const char *program);

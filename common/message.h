@@ -31,6 +31,7 @@ enum spg_rpc_code {
 	SPG_RPC_NO_METHOD = -32601,   /* no such method */
 	SPG_RPC_BAD_PARAMS = -32602,  /* unknown, missing or wrong parameters */
 	SPG_RPC_INTERNAL = -32603,    /* it was tried and failed */
+	SPG_RPC_NO_ANSWER = -32000,   /* the client's own: no daemon, or no answer */
 	SPG_RPC_DENIED = -32001,      /* the caller may not */
 	SPG_RPC_NO_PRODUCT = -32002,  /* no such product */
 	SPG_RPC_TOO_LARGE = -32003,   /* the request exceeds a limit of size */

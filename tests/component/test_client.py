@@ -122,13 +122,33 @@ class Check(unittest.TestCase):
         odd = dict(fake.SAFE, future={"a": [0.1, None, 1e30, "ü\u0007"]})
         self.assertEqual(json.loads(ask({"check": odd}, "check", "--json").out), odd)
 
+    def test_an_error_is_json_too(self):
+        """So that nothing behind a pipe takes "no daemon" for "nothing in the way"."""
+        for args, code, words in (
+                (["check"], -32000, "no daemon"), (["who"], -32000, "no daemon"),
+                (["log"], -32000, "no daemon"), (["check", "x"], -32602, "unexpected argument")):
+            with self.subTest(args=args):
+                done = run("--socket", "/nowhere/s", "--json", *args)
+                error = json.loads(done.out)["error"]
+                self.assertEqual(error["code"], code)
+                self.assertIn(words, error["message"])
+                self.assertTrue(error["hint"])
+                self.assertIn(words, done.err)
+                self.assertGreater(done.code, 0)
+        refusal = fake.Error(-32002, "there is no product \"x\"", "the products are: a")
+        done = ask({"check": refusal}, "check", "--json", "-p", "x")
+        self.assertEqual(json.loads(done.out), {"error": {
+            "code": -32002, "message": refusal.message, "hint": refusal.hint}})
+        self.assertEqual(run("--socket", "/nowhere/s", "check", "--json", "-q").out, "")
+
     def test_no_verdict_is_no_answer(self):
         for result in ({}, [], 7, None, "safe", {"verdict": "SAFE"}, {"verdict": 0},
                        {"verdict": "fine"}, {"verdict": "safe", "products": [{}]}):
             for option in "-q", "--json", "--utc":
                 done = ask({"check": result}, "check", option)
                 self.assertEqual(done.code, 3, result)
-                self.assertEqual(done.out, "")
+                self.assertEqual(bool(done.out), option == "--json")
+                self.assertNotIn('"verdict"', done.out)
                 self.assertIn("verdict" if result is not None else "answer", done.err)
 
     def test_parameters(self):

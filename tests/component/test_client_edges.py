@@ -75,7 +75,9 @@ class Watch(unittest.TestCase):
         with FakeDaemon({"subscribe": Act((early + "\n" + reply + "\n").encode(),
                                           close=True)}) as daemon:
             done = self.end(self.start(daemon, "--json"))
-        self.assertEqual(json.loads(done.out)["id"], 1)
+            first, last = map(json.loads, done.out.splitlines())
+            self.assertEqual(first["id"], 1)
+            self.assertEqual(last["error"]["code"], -32000)
 
     def test_on_a_terminal_it_begins_with_the_verdicts(self):
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

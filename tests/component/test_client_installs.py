@@ -131,7 +131,7 @@ class Installs(Case):
 
     def test_failures(self):
         for args, says in ((["0"], "ID takes a number"), (["x"], "ID takes a number"),
-                           (["1", "2"], "what is '2'?"), (["--limit", "1001"], "1 to 1000"),
+                           (["1", "2"], "unexpected argument '2'"), (["--limit", "1001"], "1 to 1000"),
                            (["--wait", "30m"], "write --wait=30m"),
                            (["--wait=soon"], "--wait takes a time"),
                            (["--product", b"\xff"], "not valid UTF-8")):
@@ -261,11 +261,11 @@ class Verify(Case):
                        {"verdict": "fits", "products": [{}]}):
             for option in "--json", "--utc":
                 done = ask({"verify": result}, "verify", option)
-                self.assertEqual((done.code, done.out), (3, ""), result)
+                self.assertEqual((done.code, bool(done.out)), (3, option == "--json"), result)
                 self.assertIn("no verdict", done.err)
 
     def test_failures(self):
-        for args, says in ((["stray"], "what is 'stray'?"),
+        for args, says in ((["stray"], "unexpected argument 'stray'"),
                            (["--payload", "a", "--files", "b"], "exclude each other"),
                            (["--payload", "/nowhere"], "No such file"),
                            (["--product", b"\xff"], "not valid UTF-8")):
@@ -394,7 +394,7 @@ class Sidestep(Case):
     def test_without_a_terminal_nobody_can_be_asked(self):
         for args in ["Mdbperf.dll"], ["--json", "Mdbperf.dll"]:
             done = ask(self.daemon(sidestep()), "sidestep", *args)
-            self.assertEqual((done.code, done.out), (2, ""))
+            self.assertEqual((done.code, bool(done.out)), (2, "--json" in args))
             self.assertIn("say --yes to rename without being asked", done.err)
             self.assertEqual(done.daemon.requests, [])
 
@@ -478,10 +478,10 @@ class Sidestep(Case):
             self.assertEqual((done.code, json.loads(done.out)), (code, result))
 
     def test_usage(self):
-        for args, says in (([], "which files?"), (["--list", "x.dll"], "what is 'x.dll'?"),
+        for args, says in (([], "which files?"), (["--list", "x.dll"], "unexpected argument 'x.dll'"),
                            (["--undo", "x"], "--undo takes a number"), (["--undo"], "value"),
                            (["--clean", "x"], "--clean takes a number"),
-                           (["--clean", "1", "2"], "what is '2'?"),
+                           (["--clean", "1", "2"], "unexpected argument '2'"),
                            (["--list", "--clean"], "exclude each other"),
                            (["--undo", "1", "--list"], "exclude each other"),
                            (["--list", "--yes"], "are for renaming"),
