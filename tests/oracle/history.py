@@ -163,7 +163,8 @@ class History:
         left = list(spans)
         slack = LEASE_SLACK_NS if "overlay" in what else SLACK_NS
         shared = []  # episodes of several owners: which, and how many of them are untold
-        for begun, ended, n_owners in episodes:
+        # Who may be told late, or not at all, gets what those have left that may not.
+        for begun, ended, n_owners in sorted(episodes, key=lambda e: e[0] in fresh):
             chain = next((chain for span in left if is_at(begun, span[0], slack)
                           for chain in [chain_to(ended, span, left, slack)] if chain), None)
             if not chain and begun in fresh:
