@@ -204,8 +204,10 @@ class Comparer:
         return found
 
     def verdict(self, answer, states):
-        """It follows from the states, which are compared one by one."""
-        want = ("blocked" if states["blocked"] else "unknown" if states["unknown"] else "safe")
+        """It follows from the states, which are compared one by one. Of a product that
+        has no file left nobody knows whether it is the right directory."""
+        want = ("blocked" if states["blocked"] else
+                "unknown" if states["unknown"] or not states else "safe")
         self.n[f"verdict {answer['verdict']}"] += 1
         if answer["verdict"] != want:
             word = "FALSE SAFE: " if answer["verdict"] in ("safe", "attention") else ""
@@ -221,6 +223,8 @@ class Comparer:
             yield f"FALSE SAFE: of {[want.path for want in wanted]}"
         if verdict == "blocked" and not any("blocked" in s for s in states):
             yield f"blocked, but nobody has any of {[want.path for want in wanted]}"
-        if verdict == "unknown" and not any("unknown" in s for s in states):
+        if not states and verdict != "unknown":
+            yield f"{verdict}, of no file at all"
+        if verdict == "unknown" and states and not any("unknown" in s for s in states):
             yield f"unknown without need: {answer['reasons']}"
 
