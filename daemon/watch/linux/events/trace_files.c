@@ -206,9 +206,35 @@ static bool is_there(const struct spg_observation *obs, const struct spg_file *f
 	return false;
 }
 
+static int order_pointers(const void *va, const void *vb)
+{
+	const struct spg_file *const *a = va, *const *b = vb;
+
+	return (uintptr_t)*a < (uintptr_t)*b ? -1 : (uintptr_t)*a > (uintptr_t)*b;
+}
+
+/* The files that the survey looked at and found gone, sorted. None when memory is short:
+ * the next survey does not look at them. */
+static const struct spg_file **find_gone(
+	const struct spg_observation *obs, size_t *ret_n)
+{
+	const struct spg_file **gone = calloc(obs->n_files + 1, sizeof(*gone));
+
+	*ret_n = 0;
+	for (size_t i = 0; gone && i < obs->n_files; i++)
+		if (obs->files[i].presence == SPG_GONE)
+			gone[(*ret_n)++] = obs->files[i].file;
+	if (*ret_n > 0)
+		qsort(gone, *ret_n, sizeof(*gone), order_pointers);
+	return gone;
+}
+
 void spg_trace_files_end(
 	struct spg_trace_files *files, const struct spg_observation *obs)
 {
+	size_t n_gone;
+	const struct spg_file **gone = find_gone(obs, &n_gone);
+
 	pthread_mutex_lock(&files->lock);
 	for (size_t i = 0; i < files->n_inodes; i++) {
 		struct inode *inode = &files->inodes[i];
@@ -219,7 +245,10 @@ void spg_trace_files_end(
 		for (size_t k = 0; k < inode->n_names; k++) {
 			struct name *name = &inode->names[k];
 
-			if (name->seen != files->survey &&
+			if ((name->seen != files->survey ||
+				    (n_gone > 0 &&
+					    bsearch(&name->file, gone, n_gone,
+						    sizeof(*gone), order_pointers))) &&
 				strcmp(name->product, obs->product->name) == 0 &&
 				!is_there(obs, name->file))
 				drop_name(name);
@@ -231,6 +260,7 @@ void spg_trace_files_end(
 			take_out(files, inode);
 	}
 	pthread_mutex_unlock(&files->lock);
+	free(gone);
 }
 
 struct spg_file *spg_trace_files_find(

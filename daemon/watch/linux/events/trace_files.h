@@ -31,7 +31,7 @@ int spg_trace_files_add(struct spg_trace_files *files,
 	struct spg_file *file);
 
 /** The survey @obs has seen all files of its product: what was not added since it
- * began, and is none of those, is told of no more. */
+ * began, or was found gone, and is none of those that are there, is told of no more. */
 void spg_trace_files_end(
 	struct spg_trace_files *files, const struct spg_observation *obs);
 
