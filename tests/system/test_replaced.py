@@ -4,7 +4,7 @@
 runs, so it is in the way and named until it is let go of."""
 import os
 
-from support import SystemTest, main
+from support import EVENTS, Product, SystemTest, main
 
 
 class ReplacedTest(SystemTest):
@@ -55,6 +55,55 @@ class ReplacedTest(SystemTest):
         holder = self.hold("mapped", self.dll)
         self.rename_over()
         self.assert_blocked_by(daemon, self.dll, [holder.pid], {"mapped"})
+
+    def assert_left(self, daemon, elsewhere, leave):
+        """The name at which @elsewhere was leads to another file then: opening it is
+        nothing that the product has to do with."""
+        self.assert_safe(daemon)
+        leave()
+        self.assert_safe(daemon)
+        daemon.run("flush")
+        before = len(daemon.log_events("--limit", 1000))
+        with open(elsewhere, "rb"):
+            self.assert_safe(daemon)
+        self.assert_safe(daemon)
+        self.assertEqual([e for e in daemon.log_events("--limit", 1000)[before:]
+                          if e["kind"] in ("open", "close")], [])
+
+    def test_left_its_name(self):
+        kept = os.path.join(self.directory("side"), "kept.dll")
+        os.link(self.dll, kept)
+        self.assert_left(self.daemon(), kept, self.rename_over)
+
+    def move_link(self, target):
+        os.symlink(target, self.path("new"))
+        os.rename(self.path("new"), self.path("tree", "current"))
+
+    def test_left_its_name_in_a_tree(self):
+        """A link in the middle of a tree, to two releases."""
+        releases = [self.directory(name) for name in ("r1", "r2", "tree", "side")][:2]
+        for i, release in enumerate(releases):
+            os.link(self.file("Part.dll", release), self.path("side", f"{i}.dll"))
+        self.move_link("../r1")
+        daemon = self.daemon(Product("app", self.path("tree"), recursive=True))
+        self.assert_left(daemon, self.path("side", "0.dll"), lambda: self.move_link("../r2"))
+        self.assert_left(daemon, self.path("side", "1.dll"), lambda: self.move_link("../r1"))
+
+    def test_left_its_name_and_came_back(self):
+        """Its mark and its name are there again."""
+        kept = os.path.join(self.directory("side"), "kept.dll")
+        os.link(self.dll, kept)
+        daemon = self.daemon()
+        self.assert_left(daemon, kept, self.rename_over)
+        os.link(kept, self.path("again.dll"))
+        os.rename(self.path("again.dll"), self.dll)
+        self.assert_safe(daemon)
+        with open(kept, "rb"):
+            self.assert_blocked_by(daemon, self.dll, [os.getpid()], {"open"})
+        self.assert_safe(daemon)
+        if EVENTS != "inotify":  # which does not tell
+            self.assertEqual([e["path"] for e in daemon.log_events(
+                "--kind", "open", "--process", os.getpid())], [self.dll])
 
     def test_before_the_daemon(self):
         holder = self.hold("mapped", self.dll)

@@ -449,6 +449,89 @@ void spg_marks_end_walk(struct spg_marks *marks, const char *path)
 	pthread_mutex_unlock(&marks->lock);
 }
 
+static int order_paths(const void *va, const void *vb)
+{
+	const struct spg_seen_file *const *a = va, *const *b = vb;
+
+	return strcmp((*a)->file->path, (*b)->file->path);
+}
+
+static bool has_handle(struct spg_file *file, const struct spg_handle *handle)
+{
+	const struct spg_linux_file *linux_file = spg_linux_file(file);
+
+	for (size_t i = 0; i < linux_file->n_layers; i++) {
+		const struct spg_handle *layer = &linux_file->layers[i].handle;
+
+		if (layer->n_bytes > 0 && layer->type == handle->type &&
+			layer->n_bytes == handle->n_bytes &&
+			memcmp(layer->bytes, handle->bytes, handle->n_bytes) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of the files of a survey, sorted by path: is that with @handle gone from @path? */
+static bool is_gone(const struct spg_seen_file *const *sorted, size_t n,
+	const char *path, const struct spg_handle *handle)
+{
+	size_t low = 0, high = n;
+	bool gone = false;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(sorted[middle]->file->path, path) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < n && strcmp(sorted[low]->file->path, path) == 0; low++) {
+		if (!has_handle(sorted[low]->file, handle))
+			continue;
+		if (sorted[low]->presence != SPG_GONE)
+			return false;
+		gone = true;
+	}
+	return gone;
+}
+
+static void forget_gone(
+	struct object *object, const struct spg_seen_file *const *sorted, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < object->n_names; i++) {
+		if (object->names[i].role == SPG_MARK_FILE &&
+			is_gone(sorted, n, object->names[i].path, &object->fid.handle))
+			free(object->names[i].path);
+		else
+			object->names[kept++] = object->names[i];
+	}
+	object->n_names = kept;
+}
+
+void spg_marks_end_survey(struct spg_marks *marks, const struct spg_observation *obs)
+{
+	const struct spg_seen_file **sorted;
+	size_t n_gone = 0;
+
+	for (size_t i = 0; i < obs->n_files; i++)
+		n_gone += obs->files[i].presence == SPG_GONE;
+	sorted = n_gone > 0 ? calloc(obs->n_files, sizeof(*sorted)) : NULL;
+	if (!sorted)
+		return;
+	for (size_t i = 0; i < obs->n_files; i++)
+		sorted[i] = &obs->files[i];
+	qsort(sorted, obs->n_files, sizeof(*sorted), order_paths);
+	pthread_mutex_lock(&marks->lock);
+	for (size_t b = 0; b < marks->n_buckets; b++)
+		for (struct object *o = marks->buckets[b]; o; o = o->next)
+			forget_gone(o, sorted, obs->n_files);
+	pthread_mutex_unlock(&marks->lock);
+	free(sorted);
+}
+
 void spg_marks_flush(struct spg_marks *marks)
 {
 	pthread_mutex_lock(&marks->lock);

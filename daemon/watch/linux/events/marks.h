@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/model/observation.h"
 #include "daemon/watch/linux/events/groups.h"
 #include "daemon/watch/linux/files/layer.h"
 
@@ -75,6 +76,11 @@ void spg_marks_distrust(struct spg_marks *marks);
 /** Everything at or below @path has been walked: what was not asked for is not there
  * any more. */
 void spg_marks_end_walk(struct spg_marks *marks, const char *path);
+
+/** What the survey @obs found gone from its path (SPG_GONE) has that name no more: who
+ * opens it elsewhere uses no file of the product. The mark stays. Out of memory: the
+ * names stay, too. */
+void spg_marks_end_survey(struct spg_marks *marks, const struct spg_observation *obs);
 
 /** Forget every path and remove every mark: before other products come. */
 void spg_marks_flush(struct spg_marks *marks);

@@ -696,6 +696,8 @@ int spg_survey_run(struct spg_survey_tools *tools,
 		note_asked_otherwise(&s);
 	if (r >= 0 && tools->trace_files && request->scope->depth == SPG_SURVEY_FULL)
 		spg_trace_files_end(tools->trace_files, s.obs);
+	if (r >= 0 && tools->marks && request->scope->depth != SPG_SURVEY_LOCKS)
+		spg_marks_end_survey(tools->marks, s.obs);
 	if (r >= 0 && tools->fast_path && request->scope->depth != SPG_SURVEY_LOCKS)
 		spg_fast_path_remember(tools->fast_path, &s);
 	s.way->finish(&s);
