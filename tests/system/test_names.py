@@ -27,6 +27,31 @@ class NamesTest(SystemTest):
         os.link(path, other)
         self.held_under(path, other)
 
+    def test_events_by_a_name_that_is_no_product_s(self):
+        """In a directory above the product's, in one beside it, and in its own: who opens
+        it so is in the log; that the other name comes and goes is not."""
+        path = self.file("Mdbperf.dll")
+        others = [self.path("x"), os.path.join(self.directory("unwatched"), "x"),
+                  os.path.join(os.path.dirname(path), "Mdbperf.old")]
+        for other in others:
+            os.link(path, other)
+        daemon = self.daemon()
+        self.assert_safe(daemon)
+        for other in others:
+            with self.subTest(other=other):
+                holder = self.hold("read", other)
+                self.assert_blocked_by(daemon, path, [holder.pid], {"open"})
+                holder.kill()
+                self.assert_safe(daemon)
+                self.assertEqual({e["kind"]: e["path"] for e in daemon.log_events(
+                    "--process", holder.pid, "--kind", "open,close")},
+                    {"open": path, "close": path})
+        for other in others:
+            os.rename(other, other + ".moved")
+            os.unlink(other + ".moved")
+        self.assert_safe(daemon)
+        self.assertEqual(daemon.log_events("--kind", "rename,delete,create"), [])
+
     def test_hard_link_made_later(self):
         path = self.file("Mdbperf.dll")
         other = os.path.join(self.directory("unwatched"), "x")

@@ -209,6 +209,16 @@ static bool has_file_place(const struct places *places)
 	return false;
 }
 
+static bool has_wanted_place(const struct spg_events *events,
+	const struct places *places, const char *new_path)
+{
+	for (size_t i = 0; i < places->n; i++)
+		if ((places->at[i].role & (SPG_MARK_DIRECTORY | SPG_MARK_FILE)) &&
+			is_wanted(events, places->at[i].path, new_path))
+			return true;
+	return false;
+}
+
 /* A symbolic link on the way to a product's directory came, went, or was renamed into
  * its place or out of it. */
 static void handle_turn(struct spg_events *events, const struct spg_raw_event *parsed,
@@ -252,6 +262,7 @@ static void handle_file_event(struct spg_events *events,
 	const struct spg_raw_event *parsed, struct places *places)
 {
 	struct spg_process *process = NULL;
+	struct spg_raw_event by_inode;
 	char new_path[PATH_MAX] = "", moved_to[PATH_MAX] = "";
 	bool resolved = false;
 
@@ -269,9 +280,14 @@ static void handle_file_event(struct spg_events *events,
 	/* From a directory that is watched for its layout only, or not at all. */
 	if (new_path[0] && !has_file_place(places))
 		look_up(events, &parsed->new_name.fid, parsed->new_name.name, places);
-	/* Opened by a name in an unwatched directory: go by the inode. */
-	if (places->n == 0 && parsed->has_target)
+	/* By a name that is none of a product's: go by the inode. What becomes of that
+	 * name is not the file's affair. */
+	if (!has_wanted_place(events, places, new_path) && parsed->has_target) {
+		by_inode = *parsed;
+		by_inode.mask &= ~(uint64_t)(FAN_CREATE | FAN_DELETE | FAN_RENAME);
+		parsed = &by_inode;
 		look_up(events, &parsed->target, "", places);
+	}
 	for (size_t i = 0; i < places->n; i++) {
 		const char *path = places->at[i].path;
 		unsigned role = places->at[i].role;
