@@ -8,15 +8,21 @@
 #include "daemon/watch/linux/bpf/trace.h"
 #include "tests/support/suite.h"
 
-/* By slot: the number of the watched inode, or 0. */
-static uint64_t watched[8];
+static struct {
+	uint64_t ino; /* 0: free */
+	uint32_t slot;
+} watched[8];
 
 int spg_trace_watch(
 	struct spg_trace *trace, const struct spg_bpf_inode_key *key, uint32_t slot)
 {
+	size_t i = 0;
+
 	(void)trace;
-	ck_assert_uint_lt(slot, sizeof(watched) / sizeof(watched[0]));
-	watched[slot] = key->ino;
+	while (watched[i].ino != 0)
+		ck_assert_uint_lt(++i, sizeof(watched) / sizeof(watched[0]));
+	watched[i].ino = key->ino;
+	watched[i].slot = slot;
 	return 0;
 }
 
@@ -24,8 +30,8 @@ void spg_trace_unwatch(struct spg_trace *trace, const struct spg_bpf_inode_key *
 {
 	(void)trace;
 	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
-		if (watched[i] == key->ino)
-			watched[i] = 0;
+		if (watched[i].ino == key->ino)
+			watched[i].ino = 0;
 }
 
 struct world {
@@ -79,9 +85,29 @@ static void end(struct world *w)
 static bool is_watched(uint64_t ino)
 {
 	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
-		if (watched[i] == ino)
+		if (watched[i].ino == ino)
 			return true;
 	return false;
+}
+
+static uint32_t slot_of(uint64_t ino)
+{
+	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+		if (watched[i].ino == ino)
+			return watched[i].slot;
+	ck_abort_msg("inode %d is not watched", (int)ino);
+	return 0;
+}
+
+/* The number of the inode that a record with @slot is said to be about, or 0. */
+static uint64_t find_ino(const struct world *w, uint32_t slot)
+{
+	size_t cursor = 0;
+	struct spg_file *file = spg_trace_files_find(w->files, slot, &cursor);
+	uint64_t ino = file ? file->id.ino : 0;
+
+	spg_file_unref(file);
+	return ino;
 }
 
 START_TEST(what_is_not_found_is_told_of_no_more)
@@ -152,6 +178,31 @@ START_TEST(what_is_there_all_the_same_is_told_of)
 }
 END_TEST
 
+/* A record that the loop has not read yet, when the survey's thread puts another file
+ * in the same place. */
+START_TEST(a_late_record_is_about_no_other_file)
+{
+	struct world w;
+	uint32_t slot = 0;
+
+	world_init(&w);
+	for (uint64_t ino = 7; ino < 7 + 10000; ino++) {
+		uint32_t before = slot;
+
+		begin(&w);
+		end(&w);
+		begin(&w);
+		find(&w, ino, SPG_PRESENT);
+		end(&w);
+		slot = slot_of(ino);
+		ck_assert_uint_eq(find_ino(&w, slot), ino);
+		if (ino > 7)
+			ck_assert_uint_eq(find_ino(&w, before), 0);
+	}
+	world_finish(&w);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("trace-files");
@@ -160,5 +211,6 @@ int main(void)
 	tcase_add_test(tc, an_old_version_is_told_of);
 	tcase_add_test(tc, an_old_version_that_nobody_has_is_told_of_no_more);
 	tcase_add_test(tc, what_is_there_all_the_same_is_told_of);
+	tcase_add_test(tc, a_late_record_is_about_no_other_file);
 	return spg_run_suite("trace-files", tc);
 }

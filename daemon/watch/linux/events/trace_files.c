@@ -20,9 +20,14 @@ struct inode {
 	struct name *names;
 	size_t n_names, size_names; /* none: the place is free */
 	uint32_t next;              /* of its bucket + 1, or of the free list */
+	uint32_t n_before;          /* how many inodes had the place */
 };
 
-#define BUCKETS 4096
+#define BUCKETS    4096
+/* The kernel's number: the place, of which there are no more than the table's half a
+ * million and one, and above it as many bits of n_before as there is room for. A record
+ * about the inode that had the place before may be on its way. */
+#define PLACE_BITS 20
 
 struct spg_trace_files {
 	pthread_mutex_t lock;
@@ -111,6 +116,12 @@ static struct inode *put(
 	return inode;
 }
 
+static uint32_t number_of(
+	const struct spg_trace_files *files, const struct inode *inode)
+{
+	return (uint32_t)(inode - files->inodes) | inode->n_before << PLACE_BITS;
+}
+
 /* Take an inode without names out. */
 static void take_out(struct spg_trace_files *files, struct inode *inode)
 {
@@ -121,6 +132,7 @@ static void take_out(struct spg_trace_files *files, struct inode *inode)
 		link = &files->inodes[*link - 1].next;
 	*link = inode->next;
 	spg_trace_unwatch(files->trace, &inode->key);
+	inode->n_before++;
 	inode->next = files->first_free;
 	files->first_free = at;
 }
@@ -183,8 +195,7 @@ int spg_trace_files_add(struct spg_trace_files *files,
 		inode = put(files, &told->key);
 	r = inode ? add_name(files, inode, product, file) : SPG_ERR_NOMEM;
 	if (r == 0 && inode->n_names == 1) {
-		r = spg_trace_watch(
-			files->trace, &told->key, (uint32_t)(inode - files->inodes));
+		r = spg_trace_watch(files->trace, &told->key, number_of(files, inode));
 		if (r < 0)
 			drop_name(&inode->names[--inode->n_names]);
 	}
@@ -266,11 +277,14 @@ void spg_trace_files_end(
 struct spg_file *spg_trace_files_find(
 	struct spg_trace_files *files, uint32_t slot, size_t *cursor)
 {
+	uint32_t place = slot & ((1u << PLACE_BITS) - 1);
+	const struct inode *inode;
 	struct spg_file *file = NULL;
 
 	pthread_mutex_lock(&files->lock);
-	if (slot < files->n_inodes && *cursor < files->inodes[slot].n_names)
-		file = spg_file_ref(files->inodes[slot].names[(*cursor)++].file);
+	inode = place < files->n_inodes ? &files->inodes[place] : NULL;
+	if (inode && number_of(files, inode) == slot && *cursor < inode->n_names)
+		file = spg_file_ref(inode->names[(*cursor)++].file);
 	pthread_mutex_unlock(&files->lock);
 	return file;
 }

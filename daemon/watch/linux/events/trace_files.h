@@ -35,7 +35,7 @@ int spg_trace_files_add(struct spg_trace_files *files,
 void spg_trace_files_end(
 	struct spg_trace_files *files, const struct spg_observation *obs);
 
-/** A file with number @slot, with a reference for the caller, or NULL. There may
+/** A file with number @slot, which none but its inode ever has, with a reference for the caller, or NULL. There may
  * be several (hard links, several products): call again with the @cursor that the
  * first call set; it starts as 0. */
 struct spg_file *spg_trace_files_find(
