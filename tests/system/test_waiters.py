@@ -1,7 +1,27 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Who waits for a lock is in the way as well, and is told apart from who has it."""
-from support import SystemTest, main
+import subprocess
+import sys
+import time
+
+from support import FAIL_AFTER, SystemTest, main, only_in
+
+# Waits for an OFD lock on the first file by a descriptor whose number is, in the table
+# of another thread, the second file's.
+TWO_TABLES = """
+import ctypes, fcntl, os, struct, sys, threading
+CLONE_FILES, F_OFD_SETLKW = 0x400, 38
+fd, ready = os.open(sys.argv[1], os.O_RDWR), threading.Event()
+def apart():
+    ctypes.CDLL(None).unshare(CLONE_FILES)
+    os.dup2(os.open(sys.argv[2], os.O_RDWR), fd)
+    ready.set()
+    threading.Event().wait()
+threading.Thread(target=apart, daemon=True).start()
+ready.wait()
+fcntl.fcntl(fd, F_OFD_SETLKW, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+"""
 
 
 class WaitersTest(SystemTest):
@@ -35,6 +55,27 @@ class WaitersTest(SystemTest):
 
     def test_ofd(self):
         self.waits("ofd", "wait-ofd", "ofd")
+
+    @only_in("procfs")
+    def test_the_same_number_in_another_table(self):
+        """Who waits for an OFD lock shows by the number of the descriptor only."""
+        one, two = self.file("One.dll"), self.file("Two.dll")
+        daemon = self.daemon()
+        for path in (one, two):
+            self.hold("ofd", path)
+        process = subprocess.Popen([sys.executable, "-c", TWO_TABLES, one, two])
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + FAIL_AFTER
+        while self.waiting(daemon.check(), one) != {process.pid}:
+            self.assertLess(time.monotonic(), deadline)
+        waiter = self.hold("wait-ofd", two)
+        self.assertLess(process.pid, waiter.pid)
+        self.assertEqual(self.waiting(daemon.check(), two), {waiter.pid})
+
+    def waiting(self, answer, path):
+        return {use["pid"] for use in self.file_of(answer, path)["uses"]
+                if "waiting" in use["how"]}
 
 
 if __name__ == "__main__":

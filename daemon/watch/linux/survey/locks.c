@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,13 +220,36 @@ static bool waits_in_fcntl(const char *syscall_text, int32_t fd)
 	       command == F_OFD_SETLKW;
 }
 
+/* True when descriptor @fd of thread @tid leads to @name. Its number may be another
+ * file's in the table of another thread. */
+static bool has_name(DIR *tasks, const char *tid, int32_t fd, const char *name)
+{
+	char path[80], found[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%.20s/fd/%" PRId32, tid, fd);
+	n = readlinkat(dirfd(tasks), path, found, sizeof(found) - 1);
+	if (n < 0)
+		return false;
+	found[n] = '\0';
+	return strcmp(found, name) == 0;
+}
+
 /* Any thread that shares the descriptor may be the one that waits. */
 static bool has_waiting_thread(const struct spg_spot *spot)
 {
-	char path[80], text[256];
+	char path[80], text[256], name[PATH_MAX];
 	const struct dirent *entry;
 	bool waits = false;
 	DIR *tasks;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%" PRId32 "/task/%" PRId32 "/fd/%" PRId32,
+		spot->pid, spot->tid, spot->fd);
+	n = readlink(path, name, sizeof(name) - 1);
+	if (n < 0)
+		return false;
+	name[n] = '\0';
 
 	snprintf(path, sizeof(path), "/proc/%" PRId32 "/task", spot->pid);
 	tasks = opendir(path);
@@ -233,7 +257,8 @@ static bool has_waiting_thread(const struct spg_spot *spot)
 		snprintf(path, sizeof(path), "%.20s/syscall", entry->d_name);
 		waits = entry->d_name[0] != '.' &&
 		        spg_proc_slurp(dirfd(tasks), path, text, sizeof(text)) > 0 &&
-		        waits_in_fcntl(text, spot->fd);
+		        waits_in_fcntl(text, spot->fd) &&
+		        has_name(tasks, entry->d_name, spot->fd, name);
 	}
 	if (tasks)
 		closedir(tasks);
