@@ -91,6 +91,7 @@ static void tell_head(struct spg_output *out, const json_t *status)
 	spg_output_text(out, NULL, spg_buf_text(&buf));
 	spg_output_raw(out, "\n");
 	spg_buf_finish(&buf);
+	text_line(out, "host", spg_json_text(status, "host"));
 	text_line(out, "socket", spg_json_text(status, "socket"));
 	text_line(out, "configuration",
 		spg_json_text(status, "config") ? spg_json_text(status, "config")

@@ -178,7 +178,7 @@ LOG = {"events": [
     "more": True}
 
 STATUS = {
-    "version": "0.1.0", "pid": 812, "started": "2026-11-19T09:00:00Z", "uptime": 273600,
+    "host": "mail1", "version": "0.1.0", "pid": 812, "started": "2026-11-19T09:00:00Z", "uptime": 273600,
     "tier": "procfs", "socket": "/run/spguard/spguard.sock",
     "config": "/etc/spguard/spguard.conf",
     "reload_refused": None,

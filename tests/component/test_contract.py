@@ -58,6 +58,18 @@ def references(value):
             yield from references(item)
 
 
+def names_in(value):
+    """Of fields and of the closed vocabularies."""
+    if isinstance(value, dict):
+        yield from value.get("properties", ())
+        yield from (word for word in value.get("enum", ()) if word)
+        for item in value.values():
+            yield from names_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from names_in(item)
+
+
 class Document(unittest.TestCase):
     def test_it_is_openrpc(self):
         document = contract.document()
@@ -113,6 +125,17 @@ class Document(unittest.TestCase):
                              source("daemon/serve/methods/methods.c"))
         self.assertEqual(sorted(handled),
                          sorted(m["name"] for m in contract.document()["methods"]))
+
+    def test_the_manual_has_every_name(self):
+        text = source("man/spguard-json.5.scd")
+        words = set(re.findall(r"(?<![\w*])\*([\w.-]+)\*", text))
+        for name, schema in contract.schemas().items():
+            with self.subTest(schema=name):
+                missing = set(names_in(schema)) - words - {"PayloadFile"}
+                if name != "#PayloadFile":
+                    self.assertFalse(missing)
+        headings = set(re.findall(r"[\w.]+", " ".join(re.findall(r"^## (.*)", text, re.M))))
+        self.assertEqual(headings, {m["name"] for m in contract.document()["methods"]})
 
     def test_a_breach_is_found(self):
         answer = {"hold": 1, "until": fake_daemon.AT}

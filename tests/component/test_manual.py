@@ -22,7 +22,8 @@ import harness  # noqa: E402
 
 DAEMON = harness.SPGUARDD
 PLUGIN = os.path.join(BUILD, "plugin", "check_spguard")
-PAGES = ("spguard.1", "check_spguard.1", "spguard.conf.5", "spguard-db.5", "spguardd.8")
+PAGES = ("spguard.1", "check_spguard.1", "spguard.conf.5", "spguard-db.5",
+         "spguard-json.5", "spguardd.8")
 # "-p, --product P", "--wait[=TIME]", "--clean [ID]", "--kind K,...", "--list", "-q"
 OPTION = re.compile(r"(?:-[A-Za-z], )?--[a-z][a-z-]*"
                     r"(?:\[=[A-Z]+\]| \[[A-Z]+\]| [A-Z]+(?:,\.\.\.)?)?(?= |,|$)")

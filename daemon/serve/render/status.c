@@ -202,8 +202,14 @@ json_t *spg_render_status(
 {
 	int64_t uptime_s = (spg_clock_wall_ns() - service->started_ns) / SPG_NS_PER_S;
 	json_t *out = json_object();
+	char host[UV_MAXHOSTNAMESIZE];
+	size_t size = sizeof(host);
 	int r = 0;
 
+	if (uv_os_gethostname(host, &size) < 0)
+		host[0] = '\0';
+	r |= json_object_set_new(
+		out, "host", host[0] ? spg_render_text(host) : json_null());
 	r |= json_object_set_new(out, "version", json_string(SPG_VERSION));
 	r |= json_object_set_new(out, "pid", json_integer(uv_os_getpid()));
 	r |= json_object_set_new(out, "started", spg_render_time(service->started_ns));

@@ -125,7 +125,7 @@ static const struct {
 	const char *by_lease, *by_bpf;
 } row_names[SPG_PROOFS] = {
 	[SPG_PROOF_IN_USE] = {SPG_MECHANISM_IN_USE, "lease probe",
-		"census by counters (BPF)"},
+		"in-use counters (BPF)"},
 	[SPG_PROOF_OPEN] = {SPG_MECHANISM_OPEN, "descriptors in /proc",
 		"open files (BPF)"},
 	[SPG_PROOF_MAPPED] = {SPG_MECHANISM_MAPPED, "mappings in /proc",
