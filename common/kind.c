@@ -227,11 +227,6 @@ int spg_lack_kind_from_name(const char *name)
 	return index_of(lack_kinds, SPG_LACK_N_KINDS, name);
 }
 
-int spg_finding_kind_from_name(const char *name)
-{
-	return index_of(finding_kinds, SPG_FINDING_N_KINDS, name);
-}
-
 int spg_mechanism_kind_from_name(const char *name)
 {
 	return index_of(mechanism_kinds, SPG_MECHANISM_N_KINDS, name);

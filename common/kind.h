@@ -242,6 +242,5 @@ const char *spg_lack_kind_what(enum spg_lack_kind kind);
 
 /** The kind with @name (NULL: none); -1 when there is none. */
 int spg_lack_kind_from_name(const char *name);
-int spg_finding_kind_from_name(const char *name);
 int spg_mechanism_kind_from_name(const char *name);
 int spg_event_kind_from_name(const char *name);

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/kind.h"
-#include "common/note_kind.h"
 #include "tests/support/suite.h"
 
 static void expect(const char *answer, const char *redacted)
@@ -93,36 +91,10 @@ START_TEST(redact)
 }
 END_TEST
 
-/* Each has a name of its own, and is found by it. */
-START_TEST(kinds)
-{
-	for (int i = 0; i < SPG_NOTE_KINDS; i++) {
-		const char *name = spg_note_kind_name((enum spg_note_kind)i);
-
-		ck_assert_int_eq(i <= SPG_REASON_OTHER ? spg_reason_kind_from_name(name)
-						       : spg_step_kind_from_name(name),
-			i);
-	}
-	for (int i = 0; i < SPG_LACK_N_KINDS; i++)
-		ck_assert_int_eq(spg_lack_kind_from_name(
-					 spg_lack_kind_name((enum spg_lack_kind)i)),
-			i);
-	for (int i = 0; i < SPG_MECHANISM_N_KINDS; i++)
-		ck_assert_int_eq(spg_mechanism_kind_from_name(spg_mechanism_kind_name(
-					 (enum spg_mechanism_kind)i)),
-			i);
-	ck_assert_int_eq(spg_reason_kind_from_name("stop-unit"), SPG_REASON_OTHER);
-	ck_assert_int_eq(spg_step_kind_from_name("in-use"), SPG_STEP_OTHER);
-	ck_assert_int_eq(spg_step_kind_from_name(NULL), SPG_STEP_OTHER);
-	ck_assert_int_eq(spg_lack_kind_from_name(NULL), -1);
-}
-END_TEST
-
 int main(void)
 {
 	TCase *tc = tcase_create("redact");
 
 	tcase_add_loop_test(tc, redact, 0, sizeof(rows) / sizeof(rows[0]));
-	tcase_add_test(tc, kinds);
 	return spg_run_suite("redact", tc);
 }
