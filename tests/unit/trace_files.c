@@ -148,17 +148,33 @@ END_TEST
 START_TEST(an_old_version_that_nobody_has_is_told_of_no_more)
 {
 	struct world w;
+	uint32_t slot;
 
 	world_init(&w);
 	begin(&w);
 	find(&w, 7, SPG_PRESENT);
 	end(&w);
+	slot = slot_of(7);
 	begin(&w);
 	find(&w, 8, SPG_PRESENT);
 	find(&w, 7, SPG_GONE);
 	end(&w);
 	ck_assert(!is_watched(7));
 	ck_assert(is_watched(8));
+	/* What the kernel had told by then is not lost. */
+	ck_assert_uint_eq(find_ino(&w, slot), 7);
+	/* Somebody opens it by another name after all, and is seen. */
+	begin(&w);
+	find(&w, 8, SPG_PRESENT);
+	find(&w, 7, SPG_REPLACED);
+	ck_assert_uint_eq(slot_of(7), slot);
+	end(&w);
+	ck_assert(is_watched(7));
+	begin(&w);
+	find(&w, 8, SPG_PRESENT);
+	end(&w);
+	ck_assert(!is_watched(7));
+	ck_assert_uint_eq(find_ino(&w, slot), 0);
 	world_finish(&w);
 }
 END_TEST

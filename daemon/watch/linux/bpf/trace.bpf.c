@@ -86,6 +86,7 @@ static __always_inline struct spg_bpf_lock *begin_record(struct inode *inode)
 	__u32 bit = SPG_BPF_INODE_BIT(key.ino);
 	struct spg_bpf_lock *record;
 	const __u32 *slot;
+	__u32 number;
 
 	if (!(filter[bit / 64] >> bit % 64 & 1))
 		return NULL;
@@ -95,13 +96,15 @@ static __always_inline struct spg_bpf_lock *begin_record(struct inode *inode)
 	slot = bpf_map_lookup_elem(&watched, &key);
 	if (!slot || (__s32)(bpf_get_current_pid_tgid() >> 32) == self)
 		return NULL;
+	/* At once: the element may be another inode's in a moment. */
+	number = *slot;
 	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
 	if (!record) {
 		__sync_fetch_and_add(&dropped, 1);
 		return NULL;
 	}
 	record->at_ns = bpf_ktime_get_ns();
-	record->slot = *slot;
+	record->slot = number;
 	record->tgid = (__s32)(bpf_get_current_pid_tgid() >> 32);
 	record->key = key_of(bpf_get_current_task_btf());
 	record->start = record->end = 0;

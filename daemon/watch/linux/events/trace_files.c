@@ -21,6 +21,7 @@ struct inode {
 	size_t n_names, size_names; /* none: the place is free */
 	uint32_t next;              /* of its bucket + 1, or of the free list */
 	uint32_t n_before;          /* how many inodes had the place */
+	bool left; /* the kernel tells of it no more; what it told may be on its way */
 };
 
 #define BUCKETS    4096
@@ -111,6 +112,7 @@ static struct inode *put(
 	}
 	inode = &files->inodes[at - 1];
 	inode->key = *key;
+	inode->left = false;
 	inode->next = *bucket;
 	*bucket = at;
 	return inode;
@@ -183,6 +185,10 @@ int spg_trace_files_add(struct spg_trace_files *files,
 	pthread_mutex_lock(&files->lock);
 	inode = find(files, &told->key);
 	name = inode ? find_name(inode, product, file) : NULL;
+	if (inode && inode->left) {
+		r = spg_trace_watch(files->trace, &told->key, number_of(files, inode));
+		inode->left = r < 0;
+	}
 	if (name) {
 		name->seen = files->survey;
 		if (name->file != file) {
@@ -193,7 +199,8 @@ int spg_trace_files_add(struct spg_trace_files *files,
 	}
 	if (!inode)
 		inode = put(files, &told->key);
-	r = inode ? add_name(files, inode, product, file) : SPG_ERR_NOMEM;
+	if (r == 0)
+		r = inode ? add_name(files, inode, product, file) : SPG_ERR_NOMEM;
 	if (r == 0 && inode->n_names == 1) {
 		r = spg_trace_watch(files->trace, &told->key, number_of(files, inode));
 		if (r < 0)
@@ -240,6 +247,12 @@ static const struct spg_file **find_gone(
 	return gone;
 }
 
+static bool is_among(
+	const struct spg_file *const *gone, size_t n, const struct spg_file *file)
+{
+	return n > 0 && bsearch(&file, gone, n, sizeof(*gone), order_pointers);
+}
+
 void spg_trace_files_end(
 	struct spg_trace_files *files, const struct spg_observation *obs)
 {
@@ -249,26 +262,29 @@ void spg_trace_files_end(
 	pthread_mutex_lock(&files->lock);
 	for (size_t i = 0; i < files->n_inodes; i++) {
 		struct inode *inode = &files->inodes[i];
-		size_t n = 0;
+		size_t n = 0, n_there = 0;
 
 		if (inode->n_names == 0)
 			continue;
 		for (size_t k = 0; k < inode->n_names; k++) {
 			struct name *name = &inode->names[k];
+			bool other = strcmp(name->product, obs->product->name) != 0 ||
+			             is_there(obs, name->file);
 
-			if ((name->seen != files->survey ||
-				    (n_gone > 0 &&
-					    bsearch(&name->file, gone, n_gone,
-						    sizeof(*gone), order_pointers))) &&
-				strcmp(name->product, obs->product->name) == 0 &&
-				!is_there(obs, name->file))
+			if (!other && name->seen != files->survey) {
 				drop_name(name);
-			else
-				inode->names[n++] = *name;
+				continue;
+			}
+			n_there += other || !is_among(gone, n_gone, name->file);
+			inode->names[n++] = *name;
 		}
 		inode->n_names = n;
-		if (n == 0)
+		if (n == 0) {
 			take_out(files, inode);
+		} else if (n_there == 0) {
+			spg_trace_unwatch(files->trace, &inode->key);
+			inode->left = true;
+		}
 	}
 	pthread_mutex_unlock(&files->lock);
 	free(gone);

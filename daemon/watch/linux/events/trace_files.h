@@ -30,8 +30,10 @@ int spg_trace_files_add(struct spg_trace_files *files,
 	const struct spg_product *product, const struct spg_bpf_inode *inode,
 	struct spg_file *file);
 
-/** The survey @obs has seen all files of its product: what was not added since it
- * began, or was found gone, and is none of those that are there, is told of no more. */
+/** The survey @obs has seen all files of its product. The kernel tells no more of what
+ * was not added since it began, or was found gone, and is none of those that are there.
+ * What was found gone keeps its names until the next such survey, for what the kernel has
+ * told already. */
 void spg_trace_files_end(
 	struct spg_trace_files *files, const struct spg_observation *obs);
 

@@ -256,7 +256,8 @@ static int watch_locks(struct spg_survey_tools *tools, struct spg_trace *trace,
 	close(ret->fd);
 	if (r == 0 && ret->inode == 0)
 		r = SPG_ERR_IO;
-	return r == 0 ? spg_trace_watch(trace, &ret->key, 0) : r;
+	/* A number that no file has: what the child does last is heard by the loop. */
+	return r == 0 ? spg_trace_watch(trace, &ret->key, UINT32_MAX) : r;
 }
 
 struct heard {
