@@ -141,18 +141,21 @@ static const char tables_2[] =
 	" ino INTEGER NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL,"
 	" changed INTEGER NOT NULL, uid INTEGER NOT NULL, detail TEXT);";
 
-static const char tables_3[] = "ALTER TABLE install_notes ADD COLUMN kind TEXT;"
-			       "ALTER TABLE install_notes ADD COLUMN file TEXT;"
-			       "ALTER TABLE install_notes ADD COLUMN process TEXT;"
-			       "ALTER TABLE install_notes ADD COLUMN unit TEXT;"
-			       "ALTER TABLE install_notes ADD COLUMN place TEXT;"
-			       "ALTER TABLE install_notes ADD COLUMN command TEXT;"
-			       "ALTER TABLE install_notes ADD COLUMN how INTEGER;"
-			       "ALTER TABLE install_notes ADD COLUMN pid INTEGER;"
-			       "ALTER TABLE install_notes ADD COLUMN about INTEGER;"
-			       "ALTER TABLE install_notes ADD COLUMN finding INTEGER;"
-			       "ALTER TABLE details ADD COLUMN subject INTEGER;"
-			       "ALTER TABLE details ADD COLUMN state INTEGER;";
+static const char tables_3[] =
+	"ALTER TABLE install_notes ADD COLUMN kind TEXT;"
+	/* What is left of an install is compared by its findings. */
+	"UPDATE install_notes SET kind = 'misfit' WHERE role = 2;"
+	"ALTER TABLE install_notes ADD COLUMN file TEXT;"
+	"ALTER TABLE install_notes ADD COLUMN process TEXT;"
+	"ALTER TABLE install_notes ADD COLUMN unit TEXT;"
+	"ALTER TABLE install_notes ADD COLUMN place TEXT;"
+	"ALTER TABLE install_notes ADD COLUMN command TEXT;"
+	"ALTER TABLE install_notes ADD COLUMN how INTEGER;"
+	"ALTER TABLE install_notes ADD COLUMN pid INTEGER;"
+	"ALTER TABLE install_notes ADD COLUMN about INTEGER;"
+	"ALTER TABLE install_notes ADD COLUMN finding INTEGER;"
+	"ALTER TABLE details ADD COLUMN subject INTEGER;"
+	"ALTER TABLE details ADD COLUMN state INTEGER;";
 
 /* Append only: a step that has shipped is never edited. */
 const struct spg_schema_step spg_schema_steps[] = {{tables_1}, {tables_2}, {tables_3}};

@@ -257,6 +257,9 @@ START_TEST(notes_of_format_2)
 	ck_assert_int_eq(in->next.items[0].kind, SPG_STEP_OTHER);
 	ck_assert_str_eq(in->next.items[1].text, "then check");
 	ck_assert_ptr_null(in->next.items[1].command);
+	/* By these the next install is judged (outcome.c). */
+	ck_assert_uint_eq(in->findings.n, 1);
+	ck_assert_int_eq(in->findings.items[0].kind, SPG_REASON_MISFIT);
 	drop(&answer);
 	teardown(&f);
 }
