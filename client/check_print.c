@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "client/answers.h"
 #include "client/describe.h"
 #include "common/text.h"
 
@@ -523,20 +524,18 @@ static void tell_answer(struct spg_output *out, const struct spg_check_options *
 void spg_check_tell(struct spg_output *out, const struct spg_check_options *options,
 	const json_t *result, const char *worst)
 {
-	const json_t *products = spg_json_list(result, "products");
+	json_t *answers = spg_answers_split(result), *answer;
+	size_t n = json_array_size(answers), i;
 	struct spg_buf line = SPG_BUF_NULL;
-	size_t i;
-	json_t *answer;
 
-	if (!products) {
-		tell_answer(out, options, result);
-		return;
-	}
-	json_array_foreach (products, i, answer) {
+	json_array_foreach (answers, i, answer) {
 		tell_answer(out, options, answer);
-		spg_output_raw(out, "\n");
+		if (n > 1)
+			spg_output_raw(out, "\n");
 	}
-	spg_buf_printf(&line, "all %zu products together", json_array_size(products));
-	spg_describe_verdict(out, "", worst, spg_buf_text(&line));
+	spg_buf_printf(&line, "all %zu products together", n);
+	if (n != 1)
+		spg_describe_verdict(out, "", worst, spg_buf_text(&line));
 	spg_buf_finish(&line);
+	json_decref(answers);
 }

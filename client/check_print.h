@@ -24,8 +24,8 @@ struct spg_check_options {
 void spg_check_headline(struct spg_buf *line, const json_t *answer);
 
 /**
- * Append @result, an answer or a list of them under "products". Every answer
- * in it has one of the known verdicts.
+ * Append @result, an answer about any number of products. Each has one of the known
+ * verdicts.
  *
  * @worst  name of the worst verdict in it
  */

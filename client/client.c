@@ -53,7 +53,7 @@ int spg_client_usage(const struct spg_client *client, const char *format, ...)
 	spg_complaint_hint(&why, "%s --help", spg_buf_text(&name));
 	spg_complaint_print(&why, spg_buf_text(&name));
 	why.code = SPG_RPC_BAD_PARAMS;
-	if (client->json)
+	if (client->json && !(client->command && client->command->lends_stdout))
 		spg_complaint_print_json(&why);
 	if (n >= 0)
 		free(text);
@@ -198,7 +198,7 @@ int spg_client_options(struct spg_client *client, int argc, char **argv,
 int spg_client_failed(const struct spg_client *client, const struct spg_complaint *why)
 {
 	spg_complaint_print(why, "spguard");
-	if (client->json && !client->quiet)
+	if (client->json && !client->quiet && !client->command->lends_stdout)
 		spg_complaint_print_json(why);
 	return client->command->exit_failed;
 }

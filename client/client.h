@@ -54,6 +54,8 @@ struct spg_command {
 	const char *help; /* usage, options and examples */
 	/* @argv[0] is the command. Returns the exit code. */
 	int (*run)(struct spg_client *client, int argc, char **argv);
+	/* What it runs writes to stdout: an error is no JSON there. */
+	bool lends_stdout;
 	int exit_usage, exit_failed; /* codes for bad usage and for no answer */
 };
 

@@ -143,6 +143,7 @@ const struct spg_command spg_command_hold = {
 	.purpose = SPG_PURPOSE_INSTALL,
 	.help = help,
 	.run = run,
+	.lends_stdout = true,
 	.exit_usage = SPG_EXIT_NOT_HELD,
 	.exit_failed = SPG_EXIT_NOT_HELD,
 };

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "client/answers.h"
 #include "client/event_line.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -95,8 +96,8 @@ static void take_check(struct spg_live *live, json_t *result, const json_t *erro
 	free(live->refusal);
 	live->refusal = NULL;
 	if (json_is_object(result)) {
-		json_decref(live->check);
-		live->check = json_incref(result);
+		json_decref(live->answers);
+		live->answers = spg_answers_split(result);
 	} else {
 		live->refusal =
 			strdup(message ? message : "an answer without a verdict");
@@ -236,8 +237,8 @@ static void connect_again(struct spg_live *live)
 	live->connected = true;
 	/* What was known is of another daemon, which may have given the numbers of
 	 * events that it could not write any more to others. */
-	json_decref(live->check);
-	live->check = NULL;
+	json_decref(live->answers);
+	live->answers = NULL;
 	json_array_clear(live->events);
 	live->hidden = live->offset[SPG_PANE_EVENTS] = 0;
 	live->changed = true;
@@ -505,7 +506,7 @@ int spg_live_run(struct spg_client *client, const char *product, const json_t *k
 	}
 	spg_screen_finish(&live.screen);
 	close_sources(&sources);
-	json_decref(live.check);
+	json_decref(live.answers);
 	json_decref(live.status);
 	json_decref(live.events);
 	free(live.refusal);

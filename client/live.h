@@ -30,10 +30,10 @@ struct spg_live {
 	struct spg_screen screen;
 
 	/* What is known. */
-	json_t *check;  /* the last answer to check; NULL: none yet */
-	json_t *status; /* the same for status */
-	json_t *events; /* an array, the newest last */
-	char *refusal;  /* why check was refused; NULL: it was not */
+	json_t *answers; /* to check, one for each product; NULL: none yet */
+	json_t *status;  /* the same for status */
+	json_t *events;  /* an array, the newest last */
+	char *refusal;   /* why check was refused; NULL: it was not */
 	bool connected;
 	struct spg_complaint why; /* not connected: why */
 

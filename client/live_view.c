@@ -68,11 +68,8 @@ static void put_buf(
 /* "13:00:05", of the last proof. */
 static void put_proof_time(const struct view *v, struct spg_buf *text)
 {
-	const json_t *check = v->live->check;
-	const json_t *first = json_array_get(spg_json_list(check, "products"), 0);
-
-	spg_output_time(
-		&v->out, text, spg_json_text(first ? first : check, "at"), false);
+	spg_output_time(&v->out, text,
+		spg_json_text(json_array_get(v->live->answers, 0), "at"), false);
 }
 
 static void put_head(struct view *v)
@@ -104,7 +101,7 @@ static void put_head(struct view *v)
 	} else {
 		spg_buf_printf(&text, "spguardd %s, tier %s", version ? version : "?",
 			tier ? tier : "?");
-		if (live->check) {
+		if (live->answers) {
 			spg_buf_puts(&text, ", proved ");
 			put_proof_time(v, &text);
 		}
@@ -117,18 +114,12 @@ static void put_head(struct view *v)
 /* The answer about one product: @index of all; NULL: there is none. */
 static const json_t *answer_at(const struct spg_live *live, size_t index)
 {
-	const json_t *products = spg_json_list(live->check, "products");
-
-	if (products)
-		return json_array_get(products, index);
-	return index == 0 ? live->check : NULL;
+	return json_array_get(live->answers, index);
 }
 
 static size_t n_answers(const struct spg_live *live)
 {
-	const json_t *products = spg_json_list(live->check, "products");
-
-	return products ? json_array_size(products) : live->check != NULL;
+	return json_array_size(live->answers);
 }
 
 /* Where the verdict of @answer stands in order[]; one that nobody knows is unknown. */
@@ -188,9 +179,9 @@ static void put_verdicts(struct view *v, unsigned room)
 	bool all = n <= room;
 
 	if (n == 0) {
-		spg_buf_puts(&text, live->refusal ? live->refusal
-				    : live->check ? "there is no product"
-						  : "not proved yet");
+		spg_buf_puts(&text, live->refusal   ? live->refusal
+				    : live->answers ? "there is no product"
+						    : "not proved yet");
 		put_verdict(v, "unknown", SPG_STYLE_CARE, &text);
 	}
 	for (size_t rank = 0; rank < N_ORDER; rank++)
@@ -467,7 +458,7 @@ void spg_live_render(struct spg_live *live, struct spg_buf *frame)
 	struct view v = {
 		.live = live,
 		.out = live->client->out,
-		.certain = live->connected && live->check && !live->stale &&
+		.certain = live->connected && live->answers && !live->stale &&
 	                   !live->refusal,
 	};
 

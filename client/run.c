@@ -181,14 +181,8 @@ static json_t *make_params(const struct course *course, const char *method)
 	return params;
 }
 
-/* Several products have an answer each. */
 static void tell_check(const json_t *answer)
 {
-	size_t i;
-	json_t *product;
-
-	json_array_foreach (spg_json_list(answer, "products"), i, product)
-		tell_check(product);
 	say_all("  ", spg_json_list(answer, "reasons"));
 	say_all("  do: ", spg_json_list(answer, "next"));
 }
@@ -401,6 +395,7 @@ const struct spg_command spg_command_run = {
 	.purpose = SPG_PURPOSE_INSTALL,
 	.help = help,
 	.run = run,
+	.lends_stdout = true,
 	.exit_usage = SPG_EXIT_NOT_HELD,
 	.exit_failed = SPG_EXIT_NOT_HELD,
 };

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/answers.h"
 #include "client/connection.h"
 #include "client/output.h"
 #include "client/rank.h"
@@ -349,21 +350,19 @@ static const char *find_fault(
 {
 	size_t n = json_array_size(products), i;
 	int worst = spg_rank_worst(ranks, sizeof(ranks) / sizeof(ranks[0]), answer);
-	const char *name = spg_json_text(answer, "product");
+	const char *name = spg_json_text(json_array_get(products, 0), "product");
 	json_t *product;
 
-	if (json_object_get(answer, "products") && n == 0)
+	if (n == 0)
 		return "the daemon watches no product: add a [product NAME] to its "
 		       "configuration";
 	if (worst < 0 || n > PRODUCTS_MAX)
 		return "the daemon's answer has no verdict, or one this version does "
 		       "not know: do they belong together?";
-	if (!products)
-		return !plugin->product || (name && strcmp(name, plugin->product) == 0)
-		               ? NULL
-		               : "the daemon answered about another product";
-	if (plugin->product)
+	if (plugin->product && n > 1)
 		return "the daemon answered about several products, asked for one";
+	if (plugin->product && (!name || strcmp(name, plugin->product) != 0))
+		return "the daemon answered about another product";
 	/* The whole must not be worse than what can be told of its parts. */
 	json_array_foreach (products, i, product) {
 		const char *verdict = spg_json_text(product, "verdict");
@@ -377,8 +376,8 @@ static const char *find_fault(
 static int tell(const struct plugin *plugin, const struct spg_connection *connection,
 	json_t *answer, struct spg_complaint *why)
 {
-	json_t *list = json_object_get(answer, "products");
-	size_t n = list ? json_array_size(list) : 1;
+	json_t *list = spg_answers_split(answer);
+	size_t n = json_array_size(list);
 	const char *fault = find_fault(plugin, answer, list);
 	struct spg_report report = {.limits = &plugin->limits,
 		.n_products = n,
@@ -390,17 +389,19 @@ static int tell(const struct plugin *plugin, const struct spg_connection *connec
 	int code;
 
 	if (fault) {
+		json_decref(list);
 		spg_complain(why, "%s", fault);
 		return fail(SPG_STATE_UNKNOWN, why);
 	}
 	judgements = calloc(n, sizeof(*judgements));
 	if (!judgements) {
+		json_decref(list);
 		spg_complain(why, "out of memory");
 		return fail(SPG_STATE_UNKNOWN, why);
 	}
 	for (size_t i = 0; i < n; i++) {
-		spg_judge(list ? json_array_get(list, i) : answer, &plugin->limits,
-			spg_clock_wall_ns(), &judgements[i]);
+		spg_judge(json_array_get(list, i), &plugin->limits, spg_clock_wall_ns(),
+			&judgements[i]);
 		report.state = spg_state_worse(report.state, judgements[i].state);
 	}
 	report.products = judgements;
@@ -408,6 +409,7 @@ static int tell(const struct plugin *plugin, const struct spg_connection *connec
 	code = print(&out, report.state);
 	spg_buf_finish(&out);
 	free(judgements);
+	json_decref(list);
 	return code;
 }
 

@@ -18,6 +18,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import contract  # noqa: E402
+import checks  # noqa: E402
 
 AT = "2026-11-22T13:00:00.123456Z"
 
@@ -283,9 +284,10 @@ def sidestep(path=MDBPERF, state="planned", id=None, text=None):
 
 
 SCENARIOS = {
-    "blocked": {"check": BLOCKED}, "busy": {"check": BUSY}, "unknown": {"check": UNKNOWN},
-    "attention": {"check": ATTENTION}, "safe": {"check": SAFE},
-    "many": {"check": {"verdict": "blocked", "products": [SAFE, BLOCKED]}},
+    **{name: {"check": checks.join([said])} for name, said in (
+        ("blocked", BLOCKED), ("busy", BUSY), ("unknown", UNKNOWN),
+        ("attention", ATTENTION), ("safe", SAFE))},
+    "many": {"check": checks.join([SAFE, BLOCKED])},
     "sick": {"status": SICK},
 }
 
@@ -316,7 +318,7 @@ WINDOWS = windows(
     unseen_s=86400.0)
 
 DEFAULT = {
-    "hello": HELLO, "check": BLOCKED, "status": STATUS, "log": LOG,
+    "hello": HELLO, "check": checks.join([BLOCKED]), "status": STATUS, "log": LOG,
     "who": {"at": AT, "files": [dict(f, product="exchange55") for f in BUSY["files"]
                                 if f["uses"]], "coverage": []},
     "locks": {"at": AT, "coverage": [], "locks": [

@@ -140,6 +140,11 @@ class Check(unittest.TestCase):
         self.assertEqual(json.loads(done.out), {"error": {
             "code": -32002, "message": refusal.message, "hint": refusal.hint}})
         self.assertEqual(run("--socket", "/nowhere/s", "check", "--json", "-q").out, "")
+        # Standard output is the command's.
+        for args in ["run"], ["hold", "--for", "1m", "--yes"]:
+            done = run("--socket", "/nowhere/s", "--json", *args, "--", "true")
+            self.assertEqual(done.out, "")
+            self.assertIn("no daemon", done.err)
 
     def test_no_verdict_is_no_answer(self):
         for result in ({}, [], 7, None, "safe", {"verdict": "SAFE"}, {"verdict": 0},

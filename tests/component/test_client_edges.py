@@ -466,7 +466,7 @@ class Terminal(unittest.TestCase):
         with FakeDaemon() as daemon:
             done = on_terminal(daemon.path, "check", "--json")
             self.assertGreater(len(done.out.splitlines()), 20)
-            self.assertEqual(json.loads(done.out), fake.BLOCKED)
+            self.assertEqual(json.loads(done.out), fake.DEFAULT["check"])
 
 
 if __name__ == "__main__":

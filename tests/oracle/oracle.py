@@ -15,7 +15,6 @@ orders. On a difference it prints the seed, the step, the last orders and what
 differs, and exits 1. SPGUARD_BUILD names the build directory.
 """
 import argparse
-import json
 import os
 import re
 import signal
@@ -31,6 +30,8 @@ from history import History
 from moves import Moves
 from support import FAIL_AFTER, Failure, private_mounts
 from world import TierMissing, World
+
+import checks
 
 WEIGHTS = {"start": 8, "fork": 6, "kill": 5, "exec": 6, "thread": 5, "join": 2, "open": 22,
            "path": 3, "dup": 5, "close": 9, "take": 4, "map": 12, "unmap": 5, "dlopen": 6,
@@ -142,23 +143,24 @@ class Oracle(Moves):
                 yield f"{at}: {text}"
 
     def check(self, **params):
-        """The answer when no install is running. What an install has left is not what
-        is asked here: with attention nobody holds anything, as with safe."""
+        """The answers, one for each product, when no install is running. What an
+        install has left is not what is asked here: with attention nobody holds anything,
+        as with safe."""
         connection = self.world.connection
         answer = connection.call("check", **params)
-        while "an install is running" in json.dumps(answer):
+        while any(reason["kind"] == "installing" for reason in answer["reasons"]):
             connection.call("installs", wait=FAIL_AFTER, limit=1)
             answer = connection.call("check", **params)
-        for part in answer.get("products", [answer]):
+        parts = checks.split(answer)
+        for part in parts:
             if part["verdict"] == "attention":
                 part["verdict"] = "safe"
-        return answer
+        return parts
 
     def barrier(self):
         self.n_barriers += 1
-        answer = self.check(all=True)
         wanted = []
-        for part in answer.get("products", [answer]):
+        for part in self.check(all=True):
             expected = self.expectations(part["product"])
             differences = self.comparer.product(expected, part)
             wanted += expected
@@ -199,7 +201,7 @@ class Oracle(Moves):
         if some_free and self.rng.random() < 0.5:
             some = self.rng.sample(some_free, min(len(some_free), 2))
         paths = {v.path for v in some}
-        answer = self.check(product=product, names=sorted(paths))
+        answer, = self.check(product=product, names=sorted(paths))
         wanted = [w for w in self.expectations(product) if w.path in paths]
         differences = list(self.comparer.selection(wanted, answer))
         if differences:

@@ -376,7 +376,7 @@ class Daemon:
         """What @ask returns when no install is running."""
         while True:
             answer = ask()
-            if "an install is running" not in json.dumps(answer):
+            if '"installing"' not in json.dumps(answer):
                 return answer
             with contextlib.closing(self.rpc()) as rpc:
                 rpc.call("installs", wait=FAIL_AFTER, limit=1)

@@ -7,8 +7,8 @@ import subprocess
 
 from support import FAIL_AFTER, SPGUARD, Product, SystemTest, main
 
-ANSWER = {"verdict", "without_blocked", "product", "title", "at", "generation", "proof", "counts", "files",
-          "reasons", "next"}
+ANSWER = {"verdict", "without_blocked", "product", "title", "at", "generation", "proof",
+          "counts", "files", "reasons", "next", "products"}
 PROOF = {"tier", "files", "took_us", "complete", "coverage"}
 COUNTS = {"files", "blocked", "open", "mapped", "executing", "locked", "waiting",
           "unattributed"}
@@ -153,7 +153,18 @@ class CheckTest(SystemTest):
         self.assertEqual((code, answer["verdict"]), (2, "blocked"), self.show(answer))
         self.assertEqual([(a["product"], a["verdict"]) for a in answer["products"]],
                          [("one", "blocked"), ("two", "safe")], self.show(answer))
-        self.assert_verdict(daemon.check("--product", "two"), "safe")
+        self.assertEqual({row["product"] for key in ("files", "reasons", "next")
+                          for row in answer[key]}, {"one"}, self.show(answer))
+        for key, count in answer["counts"].items():
+            self.assertEqual(count, sum(a["counts"][key] for a in answer["products"]))
+        self.assertEqual(answer["proof"]["files"], answer["counts"]["files"])
+        self.assertIsNone(answer["product"])
+        one = daemon.check("--product", "two")
+        self.assert_verdict(one, "safe")
+        self.assertEqual(one.pop("exit"), 0)
+        # Whatever the number: a script that takes one answer apart takes any.
+        self.assertEqual(one.keys(), answer.keys())
+        self.assertEqual([row["product"] for row in one["products"]], ["two"])
 
     def test_payload_of_one_of_several_products(self):
         """A pack concerns the products that have its files; only those are judged,

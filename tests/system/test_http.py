@@ -67,7 +67,7 @@ class HttpTest(SystemTest):
         over_http = client.json("/api/check?product=app")
         for answer in (over_socket, over_http):
             for key in ("at", "generation", "proof"):
-                del answer[key]
+                del answer[key], answer["products"][0][key]
             for entry in answer["files"]:
                 for use in entry["uses"]:
                     # Made from two clocks each time.
@@ -230,9 +230,11 @@ class HttpTest(SystemTest):
         answer = client.json("/api/check")
         self.assertEqual(answer["verdict"], "blocked")
         self.assertEqual(answer["reasons"], [
-            {"kind": "files-in-use", "count": 1, "text": "one file is in use"}])
+            {"kind": "files-in-use", "product": "app", "count": 1,
+             "text": "one file is in use"}])
         self.assertEqual(answer["next"], [
-            {"kind": "ask-server", "text": "on the server: spguard check"}])
+            {"kind": "ask-server", "product": "app",
+             "text": "on the server: spguard check"}])
         self.assertEqual(answer["files"][0]["path"], self.dll)
         self.assertEqual(set(answer["files"][0]["uses"][0]), {"how", "since", "class"})
         events = client.json("/api/log")["events"]

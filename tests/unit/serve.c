@@ -132,7 +132,16 @@ static const struct {
 		      "\"uses\":[],\"locks\":[]},{\"path\":\"/srv/tools/"
 		      "Edbbcli.dll\"}]}")},
 	{ASK("check"),
-		GIVES("{\"verdict\":\"blocked\",\"products\":[" BLOCKED "," SAFE "]}")},
+		GIVES("{\"verdict\":\"blocked\",\"without_blocked\":\"safe\","
+		      "\"product\":null,\"title\":null,\"proof\":{\"tier\":"
+		      "\"scripted\","
+		      "\"files\":4,\"complete\":true},\"counts\":{\"files\":4,"
+		      "\"blocked\":1},\"files\":[{\"path\":\"/srv/bin/Mdbperf.dll\","
+		      "\"product\":\"exchange55\"}],\"reasons\":[{\"kind\":\"in-use\","
+		      "\"product\":\"exchange55\"}],\"products\":[{\"verdict\":"
+		      "\"blocked\",\"product\":\"exchange55\",\"generation\":4711,"
+		      "\"proof\":{\"files\":2},\"counts\":{\"files\":2}},{\"verdict\":"
+		      "\"safe\",\"product\":\"tools\"}]}")},
 	/* who, locks */
 	{ASK("who"), GIVES("{\"at\":\"2026-11-22T13:00:00.123456Z\",\"files\":[" HELD
 			   "],\"coverage\":[]}")},

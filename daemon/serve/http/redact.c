@@ -180,9 +180,11 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	return false;
 }
 
-/* Those of the notes under @key that are for anybody; *@ret_withheld: not all are. */
+/* Those of the notes under @key about @product (NULL: about any) that are for anybody;
+ * *@ret_withheld: not all are. */
 static json_t *redact_notes(const json_t *object, const char *key,
-	enum spg_note_kind (*kind_of)(const char *name), bool *ret_withheld)
+	const json_t *product, enum spg_note_kind (*kind_of)(const char *name),
+	bool *ret_withheld)
 {
 	const json_t *list = json_object_get(object, key);
 	json_t *out = json_array();
@@ -192,6 +194,8 @@ static json_t *redact_notes(const json_t *object, const char *key,
 		const json_t *note = json_array_get(list, i);
 		const char *kind = json_string_value(json_object_get(note, "kind"));
 
+		if (product && !json_equal(product, json_object_get(note, "product")))
+			continue;
 		if (is_for_anybody(kind_of(kind)) || is_lack_of_a_place(note, "lack"))
 			r |= json_array_append_new(out, json_copy((json_t *)note));
 		else
@@ -200,13 +204,15 @@ static json_t *redact_notes(const json_t *object, const char *key,
 	return spg_render_done(out, r);
 }
 
-static json_t *make_note(enum spg_note_kind kind, json_t *text)
+static json_t *make_note(enum spg_note_kind kind, json_t *product, json_t *text)
 {
-	return json_pack("{s:s, s:o}", "kind", spg_note_kind_name(kind), "text", text);
+	return json_pack("{s:s, s:O*, s:o}", "kind", spg_note_kind_name(kind),
+		"product", product, "text", text);
 }
 
 /* What may be said instead of what a verdict withholds. */
-static int add_substitutes(json_t *reasons, json_t *next, const json_t *verdict)
+static int add_substitutes(
+	json_t *reasons, json_t *next, const json_t *verdict, json_t *product)
 {
 	const json_t *counts = json_object_get(verdict, "counts");
 	json_int_t blocked = json_integer_value(json_object_get(counts, "blocked"));
@@ -214,7 +220,7 @@ static int add_substitutes(json_t *reasons, json_t *next, const json_t *verdict)
 	int r = 0;
 
 	if (blocked > 0) {
-		note = make_note(SPG_REASON_FILES_IN_USE,
+		note = make_note(SPG_REASON_FILES_IN_USE, product,
 			blocked == 1 ? json_string("one file is in use")
 				     : json_sprintf("%lld files are in use",
 					       (long long)blocked));
@@ -222,32 +228,57 @@ static int add_substitutes(json_t *reasons, json_t *next, const json_t *verdict)
 		r |= json_array_insert_new(reasons, 0, note);
 	} else {
 		r |= json_array_append_new(
-			reasons, make_note(SPG_REASON_WITHHELD,
+			reasons, make_note(SPG_REASON_WITHHELD, product,
 					 json_string("the server knows why")));
 	}
 	r |= json_array_append_new(
-		next, make_note(SPG_STEP_ASK_SERVER,
+		next, make_note(SPG_STEP_ASK_SERVER, product,
 			      json_string("on the server: spguard check")));
 	return r;
 }
 
-/* Of a verdict or an install. */
-static int add_notes(json_t *out, const json_t *object)
+/* What @object says of @row, one of its products or itself (then @product is NULL). */
+static int add_notes_of(json_t *to_reasons, json_t *to_next, const json_t *object,
+	const json_t *row, json_t *product)
 {
 	bool withheld = false;
-	json_t *reasons =
-		redact_notes(object, "reasons", spg_reason_kind_from_name, &withheld);
-	json_t *next = redact_notes(object, "next", spg_step_kind_from_name, &withheld);
+	json_t *reasons = redact_notes(
+		object, "reasons", product, spg_reason_kind_from_name, &withheld);
+	json_t *next = redact_notes(
+		object, "next", product, spg_step_kind_from_name, &withheld);
 	int r = 0;
 
-	if (withheld && json_is_string(json_object_get(object, "verdict")))
-		r |= add_substitutes(reasons, next, object);
+	if (withheld && json_is_string(json_object_get(row, "verdict")))
+		r |= add_substitutes(reasons, next, row, product);
+	r |= json_array_extend(to_reasons, reasons);
+	r |= json_array_extend(to_next, next);
+	json_decref(reasons);
+	json_decref(next);
+	return r;
+}
+
+/* Of a verdict, of the answer about several products, or of an install. */
+static int add_notes(json_t *out, const json_t *object)
+{
+	const json_t *products = json_object_get(object, "products");
+	json_t *reasons = json_array(), *next = json_array();
+	bool withheld = false;
+	int r = 0;
+
+	if (!products)
+		r |= add_notes_of(reasons, next, object, object, NULL);
+	for (size_t i = 0; i < json_array_size(products); i++) {
+		const json_t *row = json_array_get(products, i);
+
+		r |= add_notes_of(
+			reasons, next, object, row, json_object_get(row, "product"));
+	}
 	r |= json_object_set_new(out, "reasons", reasons);
 	r |= json_object_set_new(out, "next", next);
 	if (json_is_array(json_object_get(object, "findings")))
 		r |= json_object_set_new(out, "findings",
-			redact_notes(object, "findings", spg_reason_kind_from_name,
-				&withheld));
+			redact_notes(object, "findings", NULL,
+				spg_reason_kind_from_name, &withheld));
 	return r;
 }
 

@@ -25,7 +25,7 @@ struct question {
 	bool pending;
 	size_t product;
 	bool concerned; /* check: some file asked about is, or may be, there */
-	enum spg_verdict_kind verdict;
+	enum spg_verdict_kind verdict, without_blocked;
 	json_t *answer;   /* check: the object; who, locks: the rows; NULL: none */
 	json_t *coverage; /* who, locks */
 	struct spg_expected expected; /* check: the payload as this product compares */
@@ -36,7 +36,7 @@ struct gathering {
 	struct spg_call *call;
 	enum subject subject;
 	bool all;
-	bool single;                /* check: the answer itself, not a list of them */
+	bool single;                /* about one product only */
 	struct spg_name_list names; /* check: the payload; else the paths */
 	json_t *params;             /* a reference; NULL: none */
 	bool *path_seen;            /* for each path: some product has it */
@@ -121,36 +121,40 @@ static int add_unseen_paths(const struct gathering *g, json_t *coverage)
 	return r;
 }
 
+static void take_worse(enum spg_verdict_kind *worst, enum spg_verdict_kind kind)
+{
+	if (badness(kind) > badness(*worst))
+		*worst = kind;
+}
+
 static enum spg_verdict_kind worst_of(const struct gathering *g)
 {
 	enum spg_verdict_kind worst = SPG_VERDICT_SAFE;
 
 	for (size_t i = 0; i < g->n_questions; i++)
-		if (g->questions[i].answer &&
-			badness(g->questions[i].verdict) > badness(worst))
-			worst = g->questions[i].verdict;
+		if (g->questions[i].answer)
+			take_worse(&worst, g->questions[i].verdict);
 	return worst;
 }
 
 static json_t *compose_check(struct gathering *g)
 {
-	json_t *answers;
-	int r;
+	enum spg_verdict_kind without_blocked = SPG_VERDICT_SAFE;
+	json_t **answers = calloc(g->n_questions + 1, sizeof(*answers));
+	json_t *made = NULL;
+	size_t n = 0;
 
-	if (g->single)
-		return json_incref(g->questions[0].answer);
-	answers = json_array();
-	r = answers ? 0 : -1;
-	for (size_t i = 0; i < g->n_questions; i++) {
-		if (g->questions[i].answer)
-			r |= json_array_append(answers, g->questions[i].answer);
+	for (size_t i = 0; answers && i < g->n_questions; i++) {
+		if (!g->questions[i].answer)
+			continue;
+		answers[n++] = g->questions[i].answer;
+		take_worse(&without_blocked, g->questions[i].without_blocked);
 	}
-	if (r) {
-		json_decref(answers);
-		return NULL;
-	}
-	return json_pack("{s:s, s:o}", "verdict", spg_verdict_name(worst_of(g)),
-		"products", answers);
+	if (answers)
+		made = spg_render_checks(
+			answers, n, worst_of(g), without_blocked, g->at_ns);
+	free(answers);
+	return made;
 }
 
 static json_t *compose_rows(struct gathering *g)
@@ -282,6 +286,7 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	q->answer = spg_render_check(proof, g->call->service->watch->tier,
 		q->expected.n > 0 ? &offer : NULL, g->all);
 	q->verdict = proof->verdict->kind;
+	q->without_blocked = proof->verdict->without_blocked;
 	q->concerned = proof->observation->unlisted;
 	for (size_t i = 0; i < proof->verdict->n_files && !q->concerned; i++)
 		q->concerned = proof->verdict->files[i].seen != SPG_NO_FILE;

@@ -12,6 +12,20 @@ const STALE = 20 * SECOND;
 const STALE_HIDDEN = 100 * SECOND; /* browsers let hidden pages run once a minute */
 const REOPEN = 15 * SECOND;
 
+/* The answer about each product, as if only that had been asked about. */
+function answersOf(answer)
+{
+	const about = (rows, row) => list(rows).filter((one) => one.product === row.product);
+
+	return list(answer.products).map((row) => ({
+		files: about(answer.files, row),
+		reasons: about(answer.reasons, row),
+		next: about(answer.next, row),
+		...row,
+		proof: row.proof && {coverage: about((answer.proof || {}).coverage, row), ...row.proof}
+	}));
+}
+
 const KINDS = ["event", "verdict", "dropped"];
 
 class Live {
@@ -149,8 +163,7 @@ class Live {
 
 				this.failure = null;
 				this.answeredAt = Date.now();
-				this.on.answers(Array.isArray(answer.products) ? answer.products
-					: [answer], asked);
+				this.on.answers(answersOf(answer), asked);
 			} catch (error) {
 				if (!(error instanceof ApiError))
 					console.error(error);

@@ -31,6 +31,18 @@ json_t *spg_render_time(int64_t ns);
 json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
 	const struct spg_offer *offer, bool all);
 
+/**
+ * The answers to "check" about @n products as one: what is listed of files names its
+ * product, numbers are summed up, and "products" has what is left of each. The answers
+ * are used up; the caller keeps its references.
+ *
+ * @verdict, @without_blocked  the worst of theirs
+ * @at_ns                      the moment of the oldest proof
+ */
+json_t *spg_render_checks(json_t *const *answers, size_t n,
+	enum spg_verdict_kind verdict, enum spg_verdict_kind without_blocked,
+	int64_t at_ns);
+
 /* Which files "who" and "locks" are asked about: absolute paths (of a file, or
  * of a directory: everything below), or bare names in any directory; both
  * compare by the product's rule. None: all. */
