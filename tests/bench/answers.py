@@ -86,7 +86,7 @@ def main():
             with open(path, "wb") as f:
                 f.write(b"MZ" * 4096)
         daemon = Daemon(os.path.join(scratch, "home"), [Product("app", directory)]).start()
-        rpc = daemon.rpc()
+        rpc = daemon.rpc(held=False)
         print(f"{options.files} files, {options.processes} more processes; all files free:")
         measure(daemon, rpc, paths, options)
         holder = Holder("mapped", paths[0])

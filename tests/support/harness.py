@@ -198,9 +198,11 @@ def notified(message):
 
 
 class Rpc:
-    """One connection to the daemon's socket."""
+    """One connection to the daemon's socket. @held: answers are held against the
+    contract, which takes longer than many a question."""
 
-    def __init__(self, path):
+    def __init__(self, path, held=True):
+        self.held = held
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(FAIL_AFTER)
         self.socket.connect(path)
@@ -240,7 +242,8 @@ class Rpc:
             elif "error" in message:
                 raise RpcError(message["error"])
             else:
-                return contract.hold(method, message["result"])
+                result = message["result"]
+                return contract.hold(method, result) if self.held else result
 
     def wait_notification(self, predicate):
         """The first notification, @predicate(method, params), not taken yet."""
@@ -396,8 +399,8 @@ class Daemon:
             raise Failure(f"spguard log: exit {code}: {err}")
         return decode_events(out)
 
-    def rpc(self):
-        return Rpc(self.socket)
+    def rpc(self, held=True):
+        return Rpc(self.socket, held)
 
     def status(self):
         return self.json("status")[1]
