@@ -103,13 +103,32 @@ static void put_lines(struct spg_buf *out, const char *first, const char *text)
 	}
 }
 
+/* Escaped, but for the ends of lines. */
+static void put_text(struct spg_buf *out, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+
+		if (!line) {
+			out->failed = true;
+			return;
+		}
+		spg_text_escape(out, line, false);
+		free(line);
+		text += len;
+		if (*text)
+			spg_buf_putc(out, *text++);
+	}
+}
+
 void spg_complaint_print_json(const struct spg_complaint *complaint)
 {
 	struct spg_buf why = SPG_BUF_NULL, hint = SPG_BUF_NULL;
 	json_t *error;
 
-	spg_text_escape(&why, spg_buf_text(&complaint->why), false);
-	spg_text_escape(&hint, spg_buf_text(&complaint->hint), false);
+	put_text(&why, spg_buf_text(&complaint->why));
+	put_text(&hint, spg_buf_text(&complaint->hint));
 	error = json_pack("{s:{s:i, s:s, s:s*}}", "error", "code",
 		complaint->code ? complaint->code : SPG_RPC_NO_ANSWER, "message",
 		why.len ? spg_buf_text(&why) : "out of memory", "hint",

@@ -133,6 +133,7 @@ class Check(unittest.TestCase):
                 self.assertEqual(error["code"], code)
                 self.assertIn(words, error["message"])
                 self.assertTrue(error["hint"])
+                self.assertNotIn("\\x0a", error["hint"])
                 self.assertIn(words, done.err)
                 self.assertGreater(done.code, 0)
         refusal = fake.Error(-32002, "there is no product \"x\"", "the products are: a")
