@@ -47,25 +47,6 @@ static json_t *render_gap(const struct spg_event_gap *gap)
 	return spg_render_done(out, r);
 }
 
-static int add_process(json_t *out, const struct spg_process *process)
-{
-	int r = 0;
-
-	r |= json_object_set_new(
-		out, "pid", process ? json_integer(process->id.pid) : json_null());
-	r |= json_object_set_new(
-		out, "started", spg_render_time(process ? process->started_ns : 0));
-	r |= json_object_set_new(
-		out, "name", spg_render_text(process ? process->name : NULL));
-	r |= json_object_set_new(
-		out, "exe", spg_render_text(process ? process->exe : NULL));
-	r |= json_object_set_new(
-		out, "user", spg_render_text(process ? process->user : NULL));
-	r |= json_object_set_new(
-		out, "unit", spg_render_text(process ? process->unit : NULL));
-	return r;
-}
-
 static json_t *render_subject(
 	const struct spg_event *event, const char *key, const char *name)
 {
@@ -133,7 +114,7 @@ json_t *spg_render_event(const struct spg_event *event)
 		out, "kind", json_string(spg_event_kind_name(event->kind)));
 	r |= json_object_set_new(
 		out, "path", spg_render_text(event->file ? event->file->path : NULL));
-	r |= add_process(out, event->process);
+	r |= spg_render_process(out, event->process);
 	r |= json_object_set_new(out, "product", spg_render_text(event->product));
 	r |= json_object_set_new(out, "coalesced", render_coalesced(event));
 	r |= add_particulars(out, event);

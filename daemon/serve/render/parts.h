@@ -32,3 +32,7 @@ json_t *spg_render_lack(const struct spg_lack *lack, const char *product);
 
 /** Escaped text; NULL gives null. */
 json_t *spg_render_text(const char *text);
+
+/** Add pid, started, name, exe, user and unit of @process to @out; all are null for NULL.
+ * Returns 0, or not 0 without memory. */
+int spg_render_process(json_t *out, const struct spg_process *process);

@@ -124,35 +124,10 @@ json_t *spg_render_lines(const char *text)
 	return spg_render_done(out, r);
 }
 
-static json_t *render_use(
-	const struct spg_product *product, const struct spg_seen_use *use)
+int spg_render_process(json_t *out, const struct spg_process *process)
 {
-	const struct spg_process *process = use->process;
-	json_t *out = json_object();
 	int r = 0;
 
-	r |= json_object_set_new(out, "how", spg_render_hows(use->how));
-	r |= json_object_set_new(out, "pid", json_integer(process->id.pid));
-	r |= json_object_set_new(out, "started", spg_render_time(process->started_ns));
-	r |= json_object_set_new(out, "name", spg_render_text(process->name));
-	r |= json_object_set_new(out, "exe", spg_render_text(process->exe));
-	r |= json_object_set_new(out, "user", spg_render_text(process->user));
-	r |= json_object_set_new(out, "unit", spg_render_text(process->unit));
-	r |= json_object_set_new(out, "since", spg_render_time(use->since_ns));
-	r |= json_object_set_new(out, "class",
-		json_string(spg_use_class_name(spg_use_classify(product, process))));
-	return spg_render_done(out, r);
-}
-
-/* Who keeps the file without having it open; nobody knows since when. */
-static json_t *render_keeper(const struct spg_seen_keeper *keeper)
-{
-	const struct spg_process *process = keeper->process;
-	json_t *out = json_object();
-	int r = 0;
-
-	r |= json_object_set_new(
-		out, "how", spg_render_hows(spg_keeper_how(keeper->kind)));
 	r |= json_object_set_new(
 		out, "pid", process ? json_integer(process->id.pid) : json_null());
 	r |= json_object_set_new(
@@ -165,6 +140,33 @@ static json_t *render_keeper(const struct spg_seen_keeper *keeper)
 		out, "user", spg_render_text(process ? process->user : NULL));
 	r |= json_object_set_new(
 		out, "unit", spg_render_text(process ? process->unit : NULL));
+	return r;
+}
+
+static json_t *render_use(
+	const struct spg_product *product, const struct spg_seen_use *use)
+{
+	const struct spg_process *process = use->process;
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(out, "how", spg_render_hows(use->how));
+	r |= spg_render_process(out, process);
+	r |= json_object_set_new(out, "since", spg_render_time(use->since_ns));
+	r |= json_object_set_new(out, "class",
+		json_string(spg_use_class_name(spg_use_classify(product, process))));
+	return spg_render_done(out, r);
+}
+
+/* Who keeps the file without having it open; nobody knows since when. */
+static json_t *render_keeper(const struct spg_seen_keeper *keeper)
+{
+	json_t *out = json_object();
+	int r = 0;
+
+	r |= json_object_set_new(
+		out, "how", spg_render_hows(spg_keeper_how(keeper->kind)));
+	r |= spg_render_process(out, keeper->process);
 	r |= json_object_set_new(out, "since", json_null());
 	r |= json_object_set_new(
 		out, "class", json_string(spg_use_class_name(SPG_CLASS_BLOCKER)));
