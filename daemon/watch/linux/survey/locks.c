@@ -273,8 +273,7 @@ static size_t find_ofd_waiter(const struct spg_user_search *a, size_t file)
 	return SPG_NO_FILE;
 }
 
-/* The use that process @pid makes of @file, or SPG_NO_FILE. */
-static size_t find_use(const struct spg_observation *obs, size_t file, int32_t pid)
+size_t spg_locks_find_use(const struct spg_observation *obs, size_t file, int32_t pid)
 {
 	for (size_t i = 0; i < obs->n_uses; i++)
 		if (obs->uses[i].file == file && obs->uses[i].how &&
@@ -295,7 +294,7 @@ static int add_listed(struct spg_user_search *a, size_t n_attributed,
 	if (!line->waiting && is_attributed(obs, n_attributed, file, line))
 		return 0;
 	if (line->pid > 0)
-		use = find_use(obs, file, line->pid);
+		use = spg_locks_find_use(obs, file, line->pid);
 	else if (line->waiting && line->kind == SPG_LOCK_OFD)
 		use = find_ofd_waiter(a, file);
 	if (use == SPG_NO_FILE)

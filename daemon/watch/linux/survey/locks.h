@@ -29,6 +29,9 @@ struct spg_lock_line {
  */
 bool spg_lock_line_parse(const char *line, struct spg_lock_line *ret);
 
+/** The use that process @pid makes of file @file of @obs, or SPG_NO_FILE. */
+size_t spg_locks_find_use(const struct spg_observation *obs, size_t file, int32_t pid);
+
 /** Sort the locks of @obs, and take out what is there twice. */
 void spg_locks_sort(struct spg_observation *obs);
 

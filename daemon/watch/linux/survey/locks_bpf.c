@@ -27,16 +27,6 @@ static int on_held(void *user, const struct spg_bpf_held *held)
 	return r;
 }
 
-/* The use that process @pid makes of @file, or SPG_NO_FILE. */
-static size_t find_use(const struct spg_observation *obs, size_t file, int32_t pid)
-{
-	for (size_t i = 0; i < obs->n_uses; i++)
-		if (obs->uses[i].file == file && obs->uses[i].how &&
-			obs->uses[i].process->id.pid == pid)
-			return i;
-	return SPG_NO_FILE;
-}
-
 static int add_lock(
 	struct spg_survey *s, size_t file, const struct spg_bpf_held *held, size_t use)
 {
@@ -74,13 +64,14 @@ static int add_for_owners(
 
 	/* Who waits is one thread, whoever else has the open file. */
 	if (held->waits)
-		return add_lock(s, file, held, find_use(s->obs, file, held->tgid));
+		return add_lock(
+			s, file, held, spg_locks_find_use(s->obs, file, held->tgid));
 	for (size_t i = 0; r == 0 && i < c->n_hits; i++) {
 		size_t use;
 
 		if (!is_owner(&c->hits[i], held))
 			continue;
-		use = find_use(s->obs, file, c->hits[i].tgid);
+		use = spg_locks_find_use(s->obs, file, c->hits[i].tgid);
 		if (use == SPG_NO_FILE)
 			continue;
 		found = true;
