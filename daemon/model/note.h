@@ -17,8 +17,8 @@
 /* Notes beyond these are counted. */
 #define SPG_NOTES_MAX 50
 
-/* In a list all texts are its own. They are NULL, numbers 0, where the kind does not have them. Only @text and @command
- * are clean: escape the others where they are shown. */
+/* A list owns all texts of its notes. Texts are NULL and numbers 0 where the kind does not
+ * have them. Only @text and @command are clean: escape the others where they are shown. */
 struct spg_note {
 	enum spg_note_kind kind;
 	const char *file; /* path */

@@ -37,8 +37,9 @@ int spg_trace_files_add(struct spg_trace_files *files,
 void spg_trace_files_end(
 	struct spg_trace_files *files, const struct spg_observation *obs);
 
-/** A file with number @slot, which none but its inode ever has, with a reference for the caller, or NULL. There may
- * be several (hard links, several products): call again with the @cursor that the
- * first call set; it starts as 0. */
+/** A file of the inode that was watched as @slot, with a reference for the caller; or
+ * NULL. There may be several (hard links, several products): call again with the
+ * @cursor that the first call set; it starts as 0. Another inode gets the same number
+ * only after thousands had its place. */
 struct spg_file *spg_trace_files_find(
 	struct spg_trace_files *files, uint32_t slot, size_t *cursor);
