@@ -14,20 +14,23 @@
 #include "common/text.h"
 #include "common/time_text.h"
 
-#define WAIT_DEFAULT_NS (24 * 3600 * SPG_NS_PER_S)
+#define WAIT_DEFAULT_NS   (24 * 3600 * SPG_NS_PER_S)
+#define SETTLE_DEFAULT_NS (2 * SPG_NS_PER_S)
 
 static const char help[] =
 	"spguard check: can the service pack be applied safely?\n"
 	"\n"
 	"Usage: spguard check [--product P] [--payload DIR | --files LIST]\n"
-	"                     [--wait[=TIME]] [--all] [-q]\n"
+	"                     [--wait[=TIME] [--settle TIME]] [--all] [-q]\n"
 	"\n"
 	"  -p, --product P   about this product (default: all of them, and\n"
 	"                    the exit code is that of the worst)\n"
 	"      --payload DIR only about the files that the service pack in DIR brings\n"
 	"      --files LIST  only about the files named in LIST, one a line (- reads\n"
 	"                    standard input; lines that begin with # are skipped)\n"
-	"      --wait[=TIME] ask until it is safe, or TIME is over (24h)\n"
+	"      --wait[=TIME] ask until it is safe, or TIME is over (default: 24h)\n"
+	"      --settle TIME so long the files have to stay free at the end of a wait\n"
+	"                    (default: 2s)\n"
 	"      --all         list the free files too\n"
 	"  -q, --quiet       say nothing, only exit\n"
 	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
@@ -66,6 +69,7 @@ static const struct option long_options[] = {
 	{"payload", required_argument, NULL, 'd'},
 	{"files", required_argument, NULL, 'f'},
 	{"wait", optional_argument, NULL, 'w'},
+	{"settle", required_argument, NULL, 's'},
 	{"all", no_argument, NULL, 'a'},
 	{"quiet", no_argument, NULL, 'q'},
 	{NULL, 0, NULL, 0},
@@ -75,6 +79,7 @@ static const struct option long_options[] = {
 static bool read_options(struct spg_client *client, int argc, char **argv,
 	struct spg_check_options *ret, int *ret_exit)
 {
+	bool settles = false;
 	int option;
 
 	while ((option = spg_client_options(
@@ -95,6 +100,12 @@ static bool read_options(struct spg_client *client, int argc, char **argv,
 					      &ret->wait_ns, ret_exit))
 				return false;
 			break;
+		case 's':
+			settles = true;
+			if (!spg_client_duration(client, "settle", optarg,
+				    &ret->settle_ns, ret_exit))
+				return false;
+			break;
 		case 'a':
 			ret->all = true;
 			break;
@@ -108,6 +119,11 @@ static bool read_options(struct spg_client *client, int argc, char **argv,
 	if (ret->payload && ret->files) {
 		*ret_exit = spg_client_usage(client,
 			"--payload and --files exclude each other: give one of them");
+		return false;
+	}
+	if (settles && !ret->wait) {
+		*ret_exit = spg_client_usage(
+			client, "--settle is about the end of a wait: give --wait too");
 		return false;
 	}
 	if (ret->wait && optind < argc &&
@@ -152,14 +168,17 @@ static json_t *make_params(
 static void announce_wait(const struct spg_check_options *options, const json_t *result)
 {
 	const char *verdict = spg_json_text(result, "verdict");
-	char limit[SPG_TIME_TEXT_BYTES];
+	char limit[SPG_TIME_TEXT_BYTES], settle[SPG_TIME_TEXT_BYTES];
 	struct spg_buf line = SPG_BUF_NULL;
 
 	spg_duration_format(options->wait_ns, limit);
+	spg_duration_format(options->settle_ns, settle);
 	spg_buf_puts(&line, "spguard: ");
 	spg_text_escape(&line, verdict ? verdict : "unknown", false);
 	spg_buf_printf(&line,
-		" now; waiting at most %s until it is safe (Ctrl-C ends)\n", limit);
+		" now; waiting at most %s until it is safe and has been so for %s "
+		"(Ctrl-C ends)\n",
+		limit, settle);
 	fputs(spg_buf_text(&line), stderr);
 	spg_buf_finish(&line);
 }
@@ -174,20 +193,25 @@ static json_t *ask(struct spg_client *client, const struct spg_check_options *op
 		return spg_client_ask(client, "check", params, 0);
 	if (!options->quiet && isatty(STDERR_FILENO)) {
 		result = spg_client_ask(client, "check", json_incref(params), 0);
-		if (!result || worst_rank(result) <= 0) {
+		if (!result || worst_rank(result) < 0) {
 			json_decref(params);
 			return result;
 		}
-		announce_wait(options, result);
+		/* Who is safe may have to stay so: that is no long silence. */
+		if (worst_rank(result) > 0)
+			announce_wait(options, result);
 		json_decref(result);
 	}
 	spg_client_set_seconds(params, "wait", options->wait_ns);
-	return spg_client_ask(client, "check", params, options->wait_ns);
+	spg_client_set_seconds(params, "settle", options->settle_ns);
+	return spg_client_ask(
+		client, "check", params, options->wait_ns + options->settle_ns);
 }
 
 static int run(struct spg_client *client, int argc, char **argv)
 {
-	struct spg_check_options options = {.wait_ns = WAIT_DEFAULT_NS};
+	struct spg_check_options options = {
+		.wait_ns = WAIT_DEFAULT_NS, .settle_ns = SETTLE_DEFAULT_NS};
 	struct spg_complaint why = SPG_COMPLAINT_NULL;
 	json_t *params, *result = NULL;
 	int code = SPG_EXIT_UNKNOWN, worst;

@@ -500,12 +500,38 @@ static void tell_proof(struct spg_output *out, const json_t *answer)
 	spg_buf_finish(&line);
 }
 
+/* How the wait ended: "Free for 2.1 s; in the way again 3 times before that." */
+static void tell_waited(struct spg_output *out, const json_t *answer)
+{
+	const json_t *waited = json_object_get(answer, "waited");
+	double free_s = json_number_value(json_object_get(waited, "free"));
+	int64_t returns = spg_json_number(waited, "returns");
+	struct spg_buf line = SPG_BUF_NULL;
+
+	if (free_s > 0 && free_s < INT32_MAX) {
+		spg_buf_puts(&line, "Free for ");
+		spg_output_duration(out, &line, (int64_t)(free_s * 1e9));
+	}
+	if (returns > 0) {
+		spg_buf_puts(&line, line.len ? "; before that, in the way again "
+					     : "In the way again ");
+		spg_describe_count(&line, returns, "time");
+		spg_buf_puts(&line, " after being free");
+	}
+	if (line.len) {
+		spg_buf_puts(&line, ".");
+		spg_output_wrap(out, NULL, 0, spg_buf_text(&line));
+	}
+	spg_buf_finish(&line);
+}
+
 static void tell_answer(struct spg_output *out, const struct spg_check_options *options,
 	const json_t *answer)
 {
 	bool safe = strcmp(spg_json_text(answer, "verdict"), "safe") == 0;
 
 	tell_headline(out, answer);
+	tell_waited(out, answer);
 	tell_files(out, answer, options->all);
 	if (options->all)
 		tell_offers(out, answer);

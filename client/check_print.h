@@ -16,7 +16,7 @@ struct spg_check_options {
 	const char *product, *payload, *files; /* NULL: not given */
 	bool wait, all, quiet;
 	bool detailed; /* the answer lists free files for what is said about them */
-	int64_t wait_ns;
+	int64_t wait_ns, settle_ns;
 };
 
 /** Append what the verdict of @answer says, in a few words: "The shop: 2 of 10 files are

@@ -19,6 +19,7 @@
 	X(NOT_LOOKED_AT, "not-looked-at")           /* coverage says it: lack, file */ \
 	X(NOTHING_INSTALLED, "nothing-installed") \
 	X(DISTURBED, "disturbed")                   /* files changed during the proof */ \
+	X(UNSETTLED, "unsettled")                   /* free, but not for long enough */ \
 	X(INSTALLING, "installing")                 /* install, pid, name */ \
 	X(NOT_WRITTEN_YET, "not-written-yet")       /* stepped aside: file, sidestep */ \
 	X(SIDESTEP_UNSURE, "sidestep-unsure")       /* file, sidestep */ \

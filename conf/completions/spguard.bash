@@ -13,7 +13,7 @@ _spguard_kinds='open close exec modify create delete rename lock unlock lock-wai
 # The options of command $1.
 _spguard_options() {
 	case $1 in
-	check) echo '-p --product --payload --files --wait --all -q --quiet' ;;
+	check) echo '-p --product --payload --files --wait --settle --all -q --quiet' ;;
 	who) echo '-p --product --all --by --flat' ;;
 	locks) echo '-p --product' ;;
 	watch) echo '-p --product --kind --plain' ;;

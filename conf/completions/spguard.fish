@@ -61,6 +61,7 @@ complete -c spguard -n '__spguard_behind check who locks watch run hold sidestep
 complete -c spguard -n '__spguard_behind check run sidestep verify' \
     -l payload -x -a '(__fish_complete_directories)' -d 'the folder of the service pack'
 complete -c spguard -n '__spguard_behind check run verify' -l files -r -F -d 'its files as a list'
+complete -c spguard -n '__spguard_behind check' -l settle -x -d 'how long the files have to stay free'
 complete -c spguard -n '__spguard_behind check installs' -l wait -d 'until it is so'
 complete -c spguard -n '__spguard_behind check who' -l all -d 'list free files too'
 complete -c spguard -n '__spguard_behind status' -l prove -d 'prove every verdict anew first'

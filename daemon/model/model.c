@@ -6,6 +6,7 @@
 
 #include "common/array.h"
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/model/tracked.h"
@@ -29,6 +30,7 @@ struct entry {
 	struct spg_product *product;
 	int64_t looked_ns; /* when a full survey last looked, UTC */
 	uint64_t generation;
+	int64_t disturbed_ns; /* monotonic */
 	bool dirty_all;
 	bool find_users;
 	char *dirty[DIRTY_MAX];
@@ -162,6 +164,7 @@ int spg_model_set_products(struct spg_model *model, struct spg_product *const *p
 			entries[i]->product = spg_product_ref(products[i]);
 		}
 		entries[i]->generation++;
+		entries[i]->disturbed_ns = spg_clock_mono_ns();
 		entries[i]->dirty_all = true;
 		entries[i]->find_users = true;
 	}
@@ -223,6 +226,11 @@ static void mark_dirty(struct entry *entry, const char *path)
 	entry->dirty_all = true;
 }
 
+int64_t spg_model_disturbed_ns(const struct spg_model *model, size_t index)
+{
+	return model->entries[index]->disturbed_ns;
+}
+
 /* The event as one product sees it. Returns whether it concerns the product. */
 static bool note(struct entry *entry, const struct spg_event *event)
 {
@@ -237,8 +245,12 @@ static bool note(struct entry *entry, const struct spg_event *event)
 		concerns = true;
 		mark_dirty(entry, paths[i]);
 	}
-	if (concerns && (event->kinds & DISTURBING))
+	if (concerns && (event->kinds & DISTURBING)) {
 		entry->generation++;
+		if (!event->process || spg_use_classify(entry->product,
+					       event->process) == SPG_CLASS_BLOCKER)
+			entry->disturbed_ns = spg_clock_mono_ns();
+	}
 	if (concerns && (event->kinds & REPLACING))
 		entry->find_users = true;
 	return concerns;
@@ -331,6 +343,7 @@ void spg_model_distrust(struct spg_model *model, size_t index)
 		if (index != SPG_NO_FILE && index != i)
 			continue;
 		entry->generation++;
+		entry->disturbed_ns = spg_clock_mono_ns();
 		clear_dirty(entry);
 		entry->dirty_all = true;
 		entry->find_users = true;

@@ -48,6 +48,10 @@ int spg_model_find_product(const struct spg_model *model, const char *name);
 /** Moves on whenever something may have changed that a proof relies on. */
 uint64_t spg_model_generation(const struct spg_model *model, size_t index);
 
+/** When something last happened to the files of product @index that could have made a
+ * user who is in the way, or since when they are known, monotonic. */
+int64_t spg_model_disturbed_ns(const struct spg_model *model, size_t index);
+
 /** True when @path is a file of any product. */
 bool spg_model_wants(const struct spg_model *model, const char *path);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/model/verdict_text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
 #include "common/text.h"
+#include "common/time_text.h"
 
 /* "open, mapped and locked" */
 static void put_hows(struct spg_buf *buf, unsigned how)
@@ -597,4 +599,22 @@ int spg_verdict_make_unknown(struct spg_verdict *verdict)
 
 	verdict->kind = verdict->without_blocked = SPG_VERDICT_UNKNOWN;
 	return spg_notes_put_first(&verdict->reasons, &note);
+}
+
+int spg_verdict_make_unsettled(
+	struct spg_verdict *verdict, int64_t free_ns, int64_t settle_ns)
+{
+	char free_text[SPG_TIME_TEXT_BYTES], settle_text[SPG_TIME_TEXT_BYTES],
+		text[256];
+	const struct spg_note reason = {.kind = SPG_REASON_UNSETTLED, .text = text};
+
+	spg_duration_format(free_ns, free_text);
+	spg_duration_format(settle_ns, settle_text);
+	snprintf(text, sizeof(text),
+		"the files are free, but have been so for only %s, and not for the "
+		"settle "
+		"time of %s: they may be in use again at once",
+		free_text, settle_text);
+	verdict->kind = verdict->without_blocked = SPG_VERDICT_ATTENTION;
+	return spg_notes_put_first(&verdict->reasons, &reason);
 }

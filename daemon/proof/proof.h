@@ -9,6 +9,9 @@
  * does not end in time is answered as unknown with the place it hangs at, and
  * so is every question until it returns. Questions that come while a survey
  * runs are answered by the next one, together.
+ *
+ * A question may wait for "safe", and then for the files to stay free: for a settle
+ * time every look finds them free, and no event tells of a user who came and went.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +21,21 @@
 
 #define SPG_PROOF_TRIES 5
 
+/* How long a question that waits for "safe" may wait, in nanoseconds. */
+struct spg_wait {
+	int64_t wait_ns; /* until the files are free; then the last answer counts */
+	/* So long they have to stay free before that is the answer: whoever ended may
+	 * be started again at once. It may end later than @wait_ns, by so much. */
+	int64_t settle_ns;
+};
+
+/* What such a question has seen. */
+struct spg_waited {
+	int64_t settle_ns;
+	int64_t free_ns;    /* the files have been free for so long; 0: they are not */
+	unsigned n_returns; /* so often they were in the way again after being free */
+};
+
 /* A proved answer; everything in it is borrowed for the callback. */
 struct spg_proof {
 	const struct spg_observation *observation;
@@ -26,7 +44,8 @@ struct spg_proof {
 	int64_t took_ns; /* from question to answer */
 	uint64_t generation;
 	unsigned tries;
-	bool complete; /* nothing was left unlooked at */
+	bool complete;                   /* nothing was left unlooked at */
+	const struct spg_waited *waited; /* NULL: the question did not wait */
 };
 
 /* @err 0 and a proof; or negative: SPG_ERR_NOT_FOUND (the product went away in

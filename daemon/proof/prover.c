@@ -353,11 +353,11 @@ static struct spg_question *next_question(struct spg_prover *p)
 	while (q) {
 		struct spg_question *next = q->next;
 
-		if (q->parked && q->until_ns <= now_ns)
-			q->parked = false; /* one last look */
+		if (q->parked && q->due_ns <= now_ns)
+			q->parked = false;
 		if (p->late && !q->parked && q->until_ns > now_ns) {
 			q->in_flight = false;
-			spg_question_park(q);
+			spg_question_park(q, q->until_ns);
 			schedule_tick(p);
 		}
 		if (p->late && !q->parked) {
@@ -523,18 +523,25 @@ int spg_prover_ask(struct spg_prover *prover, size_t index,
 }
 
 int spg_prover_wait(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, int64_t wait_ns, spg_proof_done *done,
-	void *user)
+	const struct spg_selection *selection, const struct spg_wait *wait,
+	spg_proof_done *done, void *user)
 {
-	int64_t until_ns;
+	struct spg_question like = {.done = done,
+		.user = user,
+		.waits = true,
+		.waited.settle_ns = wait->settle_ns};
+	struct spg_model_summary summary;
+	int64_t now_ns = spg_clock_mono_ns();
 
-	if (wait_ns < 0)
-		wait_ns = 0;
-	if (__builtin_add_overflow(spg_clock_mono_ns(), wait_ns, &until_ns))
-		until_ns = INT64_MAX;
-	return ask(prover, index, selection,
-		&(struct spg_question){
-			.until_ns = until_ns, .done = done, .user = user});
+	if (__builtin_add_overflow(
+		    now_ns, wait->wait_ns > 0 ? wait->wait_ns : 0, &like.until_ns))
+		like.until_ns = INT64_MAX;
+	/* Who has just gone may be back at once, and who was there before this question
+	 * is known of the product as a whole. */
+	spg_model_summarise(prover->model, index, &summary);
+	if (selection || summary.verdict != SPG_VERDICT_SAFE)
+		like.held_ns = now_ns;
+	return ask(prover, index, selection, &like);
 }
 
 void spg_prover_forget(struct spg_prover *prover, void *user)

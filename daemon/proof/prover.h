@@ -60,12 +60,12 @@ int spg_prover_ask(struct spg_prover *prover, size_t index,
 	const struct spg_selection *selection, bool find_users, spg_proof_done *done,
 	void *user);
 
-/** As spg_prover_ask(), but while the verdict is not safe, ask again whenever
- * something changed, until @wait_ns have passed; then the last answer counts. A
- * survey that does not end in time does not end the wait. */
+/** As spg_prover_ask(), but while the verdict is not safe, or has not been for the settle
+ * time, ask again whenever something changed, as long as @wait says. A survey that does
+ * not end in time does not end the wait. */
 int spg_prover_wait(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, int64_t wait_ns, spg_proof_done *done,
-	void *user);
+	const struct spg_selection *selection, const struct spg_wait *wait,
+	spg_proof_done *done, void *user);
 
 /** How long the answers since the start took, from question to proof; waits are not
  * in it. Borrowed. */

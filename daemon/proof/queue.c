@@ -65,9 +65,10 @@ int spg_queue_add(struct spg_queue *queue, const char *product,
 	return 0;
 }
 
-void spg_question_park(struct spg_question *question)
+void spg_question_park(struct spg_question *question, int64_t due_ns)
 {
 	question->parked = true;
+	question->due_ns = due_ns;
 	question->tries = 0;
 }
 
@@ -83,7 +84,7 @@ int64_t spg_queue_due_ms(const struct spg_queue *queue, int64_t max_ms)
 	int64_t now_ns = spg_clock_mono_ns(), due_ms = -1;
 
 	for (const struct spg_question *q = queue->first; q; q = q->next) {
-		int64_t left_ms = (q->until_ns - now_ns) / SPG_NS_PER_MS + 1;
+		int64_t left_ms = (q->due_ns - now_ns) / SPG_NS_PER_MS + 1;
 
 		if (!q->parked)
 			continue;
@@ -133,7 +134,7 @@ static void answer(struct spg_queue *queue, struct spg_question *q, int err,
 	const struct spg_proof *proof)
 {
 	spg_queue_take(queue, q);
-	if (proof && q->until_ns == 0)
+	if (proof && !q->waits)
 		spg_histogram_add(&queue->durations, proof->took_ns);
 	q->done(q->user, err, proof);
 	spg_question_destroy(q);
@@ -170,12 +171,45 @@ static int judge(const struct spg_question *q, const struct spg_model *model,
 		spg_model_standing(model, index), ret);
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Take note of one look, at @now_ns. Returns when the next one is due, or 0: it is
+ * answered. */
+static int64_t settle(struct spg_question *q, const struct spg_model *model,
+	size_t index, enum spg_verdict_kind verdict, int64_t now_ns)
+{
+	struct spg_waited *waited = &q->waited;
+	int64_t disturbed_ns = spg_model_disturbed_ns(model, index);
+	int64_t free_since_ns = later(q->held_ns, disturbed_ns), settled_ns;
+
+	if (verdict != SPG_VERDICT_SAFE) {
+		waited->n_returns += q->free_ns > q->held_ns;
+		waited->free_ns = 0;
+		q->held_ns = now_ns;
+		return q->until_ns > now_ns ? q->until_ns : 0;
+	}
+	/* Somebody came and went between two looks. */
+	waited->n_returns += q->free_ns > q->held_ns && disturbed_ns > q->free_ns;
+	q->free_ns = now_ns;
+	waited->free_ns = later(now_ns - free_since_ns, 1);
+	if (__builtin_add_overflow(free_since_ns, waited->settle_ns, &settled_ns))
+		settled_ns = INT64_MAX;
+	if (settled_ns <= now_ns)
+		return 0;
+	/* Free in time, it may settle; what is disturbed after that has had its time. */
+	return free_since_ns <= q->until_ns ? settled_ns : 0;
+}
+
 static void judge_one(struct spg_queue *queue, struct spg_question *q,
 	const struct spg_model *model, size_t index, const struct spg_observation *obs,
 	bool disturbed)
 {
 	struct spg_verdict verdict = SPG_VERDICT_NULL;
 	int64_t now_ns = spg_clock_mono_ns();
+	int64_t due_ns = 0;
 	int r = judge(q, model, index, obs, &verdict);
 
 	q->in_flight = false;
@@ -191,8 +225,14 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 	}
 	if (r == 0 && disturbed)
 		verdict.without_blocked = SPG_VERDICT_UNKNOWN;
-	if (r == 0 && q->until_ns > now_ns && verdict.kind != SPG_VERDICT_SAFE) {
-		spg_question_park(q);
+	if (r == 0 && q->waits)
+		due_ns = settle(q, model, index, verdict.kind, now_ns);
+	if (r == 0 && due_ns == 0 && q->waits && verdict.kind == SPG_VERDICT_SAFE &&
+		q->waited.free_ns < q->waited.settle_ns)
+		r = spg_verdict_make_unsettled(
+			&verdict, q->waited.free_ns, q->waited.settle_ns);
+	if (r == 0 && due_ns > 0) {
+		spg_question_park(q, due_ns);
 	} else if (r < 0) {
 		answer(queue, q, r, NULL);
 	} else {
@@ -202,7 +242,8 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 			.took_ns = now_ns - q->asked_ns,
 			.generation = spg_model_generation(model, index),
 			.tries = q->tries,
-			.complete = spg_observation_is_complete(obs)};
+			.complete = spg_observation_is_complete(obs),
+			.waited = q->waits ? &q->waited : NULL};
 
 		answer(queue, q, 0, &proof);
 	}
@@ -228,7 +269,8 @@ void spg_queue_answer_late(struct spg_queue *queue, struct spg_question *questio
 		.verdict = &verdict,
 		.at_ns = spg_clock_wall_ns(),
 		.took_ns = spg_clock_mono_ns() - question->asked_ns,
-		.generation = spg_model_generation(model, index)};
+		.generation = spg_model_generation(model, index),
+		.waited = question->waits ? &question->waited : NULL};
 
 	answer(queue, question, r, r == 0 ? &proof : NULL);
 	spg_verdict_finish(&verdict);

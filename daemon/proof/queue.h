@@ -25,7 +25,12 @@ struct spg_question {
 	bool parked;    /* waits for a change */
 	unsigned tries;
 	int64_t asked_ns; /* monotonic */
-	int64_t until_ns; /* monotonic; 0: does not wait */
+	bool waits;       /* for "safe" */
+	int64_t until_ns; /* monotonic: no longer than that */
+	int64_t due_ns;   /* monotonic: parked, it is asked again at the latest then */
+	int64_t held_ns;  /* monotonic: when a look last found it not safe; 0 never */
+	int64_t free_ns;  /* monotonic: when a look last found it safe; 0 never */
+	struct spg_waited waited;
 	spg_proof_done *done;
 	void *user;
 };
@@ -47,8 +52,9 @@ void spg_queue_take(struct spg_queue *queue, const struct spg_question *question
 
 void spg_question_destroy(struct spg_question *question);
 
-/** It waits for "safe", and there is nothing new to say: until a change, or its end. */
-void spg_question_park(struct spg_question *question);
+/** It waits for "safe", and there is nothing new to say: until a change, or @due_ns
+ * (monotonic). */
+void spg_question_park(struct spg_question *question, int64_t due_ns);
 
 /** Those parked for @product (NULL: all) are to be asked again. */
 void spg_queue_unpark(struct spg_queue *queue, const char *product);
@@ -68,7 +74,8 @@ int spg_queue_launch(struct spg_queue *queue, const char *product, char ***ret_n
 /**
  * Answer those in flight by @obs, the survey of product @index that has just ended, and
  * that began at @generation. What is not proved, since something happened meanwhile,
- * stays queued; who waits for "safe" and has not got it is parked.
+ * stays queued; who waits for "safe" and has not got it, or not for long enough, is
+ * parked.
  */
 void spg_queue_judge(struct spg_queue *queue, const struct spg_model *model,
 	size_t index, const struct spg_observation *obs, uint64_t generation);

@@ -163,11 +163,13 @@ class Check(unittest.TestCase):
         self.assertIn("spguard check --product exchange55 --wait", done.out)
         self.assertIsNone(ask({}, "check").daemon.params("check"))
         done = ask({}, "check", "--wait=90s")
-        self.assertEqual(done.daemon.params("check"), {"wait": 90})
+        self.assertEqual(done.daemon.params("check"), {"wait": 90, "settle": 2})
         done = ask({}, "check", "--wait=1500ms")
-        self.assertEqual(done.daemon.params("check"), {"wait": 1.5})
+        self.assertEqual(done.daemon.params("check"), {"wait": 1.5, "settle": 2})
+        done = ask({}, "check", "--wait=1m", "--settle=500ms")
+        self.assertEqual(done.daemon.params("check"), {"wait": 60, "settle": 0.5})
         done = ask({}, "check", "--wait")
-        self.assertEqual(done.daemon.params("check"), {"wait": 86400})
+        self.assertEqual(done.daemon.params("check"), {"wait": 86400, "settle": 2})
         self.assertEqual(done.code, 2)  # the last verdict's
 
     def test_wait_outlasts_the_usual_time(self):
@@ -184,13 +186,14 @@ class Check(unittest.TestCase):
                                   env=ENV, stdout=subprocess.PIPE, stderr=slave, timeout=HANG)
             self.assertEqual(done.returncode, 0)
             self.assertEqual([r.get("params") for r in d.requests if r["method"] == "check"],
-                             [None, {"wait": 1800}])
+                             [None, {"wait": 1800, "settle": 2}])
         os.close(slave)
         self.assertIn(b"blocked now; waiting at most 30m", os.read(master, 4096))
         os.close(master)
 
     def test_usage_is_3(self):
         for args in (["check", "--nonsense"], ["check", "-x"], ["check", "--product"],
+                     ["check", "--settle=2s"], ["check", "--wait", "--settle=soon"],
                      ["check", "--wait=5"], ["check", "--wait", "30m"], ["check", "stray"],
                      ["check", "--payload", "a", "--files", "b"], ["check", "--json=yes"],
                      ["--nonsense", "check"], ["--sokcet", "x", "check"],
@@ -629,13 +632,15 @@ class Commands(unittest.TestCase):
     def test_every_option_in_the_help_works(self):
         sample = {"--socket": None, "--timeout": "5s", "--product": "p", "--payload": None,
                   "--files": "-", "--since": "-2h", "--until": "now", "--kind": "open",
-                  "--process": "1", "--limit": "1", "--before": "1", "--wait": None,
+                  "--process": "1", "--limit": "1", "--before": "1", "--wait": None, "--settle": "1s",
                   "--for": "2h", "--days": "7", "--by": "file"}
         for command in ASKING:
             for option in self.options_of(command):
                 if option in ("--socket", "--help", "--payload"):
                     continue
                 args = [option] + ([sample[option]] if sample.get(option) else [])
+                if option == "--settle":
+                    args += ["--wait"]
                 done = ask({}, command, *args, input=b"x.dll\n")
                 self.assertIn(done.code, (0, 2 if command in JUDGING else 0), (command, option,
                                                                               done.err))

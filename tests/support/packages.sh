@@ -18,7 +18,7 @@ story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)
 # packages: judges of what is shipped. A test whose counterpart is missing skips.
 counterpart_packages=(systemd dpkg-dev debhelper fakeroot lintian mmdebstrap
 	prometheus prometheus-alertmanager icinga2-bin zabbix-agent man-db groff zsh fish
-	chromium nginx-light)
+	chromium nginx-light runit)
 # For tests on other kernels.
 kernel_packages=(mmdebstrap qemu-system-x86 e2fsprogs git)
 ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)

@@ -250,7 +250,7 @@ START_TEST(reload_away)
 	ask(&w, 0, NULL, &replies[0]);
 	run_until_held(&w);
 	ask(&w, 0, "a.dll", &replies[1]);
-	ask_to_wait(&w, INT64_MAX, &replies[2]);
+	ask_to_wait(&w, INT64_MAX, 0, &replies[2]);
 	set_products(&w, &w.products[1], 1);
 	spg_scripted_release(w.watch);
 	run_until_answers(&w, 3);
@@ -334,7 +334,7 @@ START_TEST(wait_for_change)
 	w.config.debounce_ms = 1;
 	spg_prover_configure(w.prover, &w.config);
 	world_is(&w, BLOCKED);
-	ask_to_wait(&w, 3600 * SPG_NS_PER_S, &reply);
+	ask_to_wait(&w, 3600 * SPG_NS_PER_S, 0, &reply);
 	run_until_log(&w, "verdict blocked;");
 	ck_assert_uint_eq(reply.n, 0);
 	world_is(&w, "file a.dll free");
@@ -371,7 +371,7 @@ START_TEST(wait_for_time)
 
 	world_init(&w);
 	world_is(&w, waits[_i].world);
-	ask_to_wait(&w, waits[_i].wait_ns, &reply);
+	ask_to_wait(&w, waits[_i].wait_ns, 0, &reply);
 	run_until_answers(&w, 1);
 	ck_assert_int_eq(reply.err, 0);
 	ck_assert_int_eq(reply.verdict, waits[_i].verdict);
@@ -390,7 +390,7 @@ START_TEST(wait_through_deadline)
 	w.config.deadline_ms = 1;
 	spg_prover_configure(w.prover, &w.config);
 	spg_scripted_hold(w.watch);
-	ask_to_wait(&w, 3600 * SPG_NS_PER_S, &reply);
+	ask_to_wait(&w, 3600 * SPG_NS_PER_S, 0, &reply);
 	ask(&w, 0, NULL, &other);
 	run_until_answers(&w, 1);
 	ck_assert_uint_eq(other.n, 1);
@@ -419,7 +419,7 @@ START_TEST(forget)
 
 	world_init(&w);
 	world_is(&w, BLOCKED);
-	ask_to_wait(&w, 3600 * SPG_NS_PER_S, &gone[0]);
+	ask_to_wait(&w, 3600 * SPG_NS_PER_S, 0, &gone[0]);
 	run_until_log(&w, "verdict blocked;");
 	spg_scripted_hold(w.watch);
 	ask(&w, 0, NULL, &gone[1]);

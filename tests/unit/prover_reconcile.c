@@ -315,7 +315,7 @@ START_TEST(stop_answers)
 
 	world_init(&w);
 	world_is(&w, BLOCKED);
-	ask_to_wait(&w, INT64_MAX, &replies[0]);
+	ask_to_wait(&w, INT64_MAX, 0, &replies[0]);
 	run_until_log(&w, "verdict blocked;");
 	ask(&w, 1, NULL, &replies[1]);
 	ask(&w, 0, "a.dll", &replies[2]);

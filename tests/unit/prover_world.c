@@ -178,6 +178,8 @@ static void on_done(void *user, int err, const struct spg_proof *proof)
 		reply->verdict = proof->verdict->kind;
 		reply->tries = proof->tries;
 		reply->complete = proof->complete;
+		if (proof->waited)
+			reply->waited = *proof->waited;
 		reply->product = proof->observation->product;
 		snprintf(reply->text, sizeof(reply->text), "%s",
 			proof->verdict->reasons.n > 0
@@ -205,11 +207,14 @@ void ask(struct world *w, size_t index, const char *names, struct reply *reply)
 	free(copy);
 }
 
-void ask_to_wait(struct world *w, int64_t wait_ns, struct reply *reply)
+void ask_to_wait(
+	struct world *w, int64_t wait_ns, int64_t settle_ns, struct reply *reply)
 {
 	reply->world = w;
 	ck_assert_int_eq(
-		spg_prover_wait(w->prover, 0, NULL, wait_ns, on_done, reply), 0);
+		spg_prover_wait(w->prover, 0, NULL,
+			&(struct spg_wait){wait_ns, settle_ns}, on_done, reply),
+		0);
 }
 
 void run_until_answers(struct world *w, unsigned n)

@@ -34,6 +34,7 @@ struct reply {
 	enum spg_verdict_kind verdict;
 	unsigned tries;
 	bool complete;
+	struct spg_waited waited;
 	char text[512]; /* the first reason */
 	const struct spg_product *product;
 	void (*then)(struct reply *reply); /* or NULL */
@@ -57,7 +58,8 @@ void world_is(struct world *world, const char *text);
 /** Ask about product @index; @names (or NULL) are separated by blanks. */
 void ask(struct world *world, size_t index, const char *names, struct reply *reply);
 
-void ask_to_wait(struct world *world, int64_t wait_ns, struct reply *reply);
+void ask_to_wait(
+	struct world *world, int64_t wait_ns, int64_t settle_ns, struct reply *reply);
 
 /** Run the loop until there are @n answers. */
 void run_until_answers(struct world *world, unsigned n);

@@ -227,11 +227,11 @@ int spg_prover_ask(struct spg_prover *prover, size_t index,
 }
 
 int spg_prover_wait(struct spg_prover *prover, size_t index,
-	const struct spg_selection *selection, int64_t wait_ns, spg_proof_done *done,
-	void *user)
+	const struct spg_selection *selection, const struct spg_wait *wait,
+	spg_proof_done *done, void *user)
 {
 	queue.world->fake->n_waited++;
-	queue.world->fake->last_wait_ns = wait_ns;
+	queue.world->fake->last_wait_ns = wait->wait_ns;
 	return spg_prover_ask(prover, index, selection, false, done, user);
 }
 

@@ -15,6 +15,10 @@
 #include "daemon/serve/render/parts.h"
 #include "daemon/serve/render/render.h"
 
+/* Answers of one moment: they lie no further apart. */
+#define TOGETHER_NS       SPG_NS_PER_S
+#define SETTLE_DEFAULT_NS (2 * SPG_NS_PER_S)
+
 enum subject { SUBJECT_CHECK, SUBJECT_WHO, SUBJECT_LOCKS };
 
 struct gathering;
@@ -40,10 +44,11 @@ struct gathering {
 	struct spg_name_list names; /* check: the payload; else the paths */
 	json_t *params;             /* a reference; NULL: none */
 	bool *path_seen;            /* for each path: some product has it */
-	int64_t wait_ns;            /* check; -1: do not wait */
-	int64_t later_wait_ns;      /* wait once it is known whom it concerns; -1: no */
-	bool narrowed;              /* those without any of the files are left out */
-	int64_t at_ns;              /* of the oldest proof */
+	bool waits, waits_later; /* check; later: when it is known whom it concerns */
+	int64_t until_ns;        /* monotonic: as long as it waits */
+	int64_t settle_ns;       /* so long the files have to stay free */
+	bool narrowed;           /* those without any of the files are left out */
+	int64_t at_ns;           /* of the oldest proof */
 	int err;
 	size_t n_pending, n_answers;
 	size_t n_questions;
@@ -181,6 +186,25 @@ static json_t *compose_rows(struct gathering *g)
 
 static int ask(struct gathering *g, struct question *q);
 
+/* Ask again about the products that have an answer. Returns true, or g->err is set. */
+static bool ask_again(struct gathering *g)
+{
+	g->at_ns = 0;
+	g->n_answers = 0;
+	for (size_t i = 0; i < g->n_questions && g->err == 0; i++) {
+		struct question *q = &g->questions[i];
+
+		if (!q->answer)
+			continue;
+		json_decref(q->answer);
+		q->answer = NULL;
+		g->err = ask(g, q);
+	}
+	if (g->err < 0)
+		withdraw(g);
+	return g->err == 0;
+}
+
 /*
  * A payload asked about without a product concerns those that have any of its
  * files; where all of them would be new, it is another product's. (If that is so
@@ -206,28 +230,28 @@ static bool narrow(struct gathering *g)
 			q->answer = NULL;
 		}
 	}
-	if (!any || g->later_wait_ns < 0 || worst_of(g) == SPG_VERDICT_SAFE)
+	if (!any || !g->waits_later)
 		return false;
-	g->wait_ns = g->later_wait_ns;
-	for (size_t i = 0; i < g->n_questions && g->err == 0; i++) {
-		struct question *q = &g->questions[i];
+	g->waits = true;
+	return ask_again(g);
+}
 
-		if (!q->concerned)
-			continue;
-		json_decref(q->answer);
-		q->answer = NULL;
-		g->err = ask(g, q);
-	}
-	if (g->err < 0)
-		withdraw(g);
-	return g->err == 0;
+/*
+ * Of several products that were waited for, one may have become free long before the
+ * last: together they are safe when all are at about one time. Returns true when they
+ * are asked again.
+ */
+static bool is_spread(struct gathering *g)
+{
+	return g->waits && g->n_answers > 1 && worst_of(g) == SPG_VERDICT_SAFE &&
+	       spg_clock_wall_ns() - g->at_ns > TOGETHER_NS && ask_again(g);
 }
 
 static void finish(struct gathering *g)
 {
 	struct spg_call *call = g->call;
 
-	if (narrow(g))
+	if (narrow(g) || (g->err == 0 && is_spread(g)))
 		return;
 
 	call->on_abandon = NULL;
@@ -375,9 +399,11 @@ static int ask(struct gathering *g, struct question *q)
 		r = select_names(g, q, &selection);
 	if (r == 0 && selects)
 		r = take_offer(q);
-	if (r == 0 && g->subject == SUBJECT_CHECK && g->wait_ns >= 0)
+	if (r == 0 && g->waits)
 		r = spg_prover_wait(prover, q->product, selects ? &selection : NULL,
-			g->wait_ns, on_proof, q);
+			&(struct spg_wait){.wait_ns = g->until_ns - spg_clock_mono_ns(),
+				.settle_ns = g->settle_ns},
+			on_proof, q);
 	else if (r == 0)
 		r = spg_prover_ask(prover, q->product, selects ? &selection : NULL,
 			g->subject != SUBJECT_CHECK, on_proof, q);
@@ -437,8 +463,6 @@ static struct gathering *gather(struct spg_call *call, const json_t *params,
 	g->subject = subject;
 	g->all = json_is_true(json_object_get(params, "all"));
 	g->single = n_products == 1;
-	g->wait_ns = -1;
-	g->later_wait_ns = -1;
 	g->n_questions = n_products;
 	if (subject != SUBJECT_CHECK)
 		names = "paths";
@@ -454,20 +478,33 @@ static struct gathering *gather(struct spg_call *call, const json_t *params,
 void spg_method_check(struct spg_call *call, const json_t *params)
 {
 	const json_t *wait = json_object_get(params, "wait");
+	const json_t *settle = json_object_get(params, "settle");
 	int product;
 	struct gathering *g = gather(call, params, SUBJECT_CHECK, &product);
 
 	if (!g)
 		return;
+	if (settle && !json_is_number(wait)) {
+		gathering_destroy(g);
+		spg_call_fail(call, SPG_RPC_BAD_PARAMS, "give \"wait\" too",
+			"parameter \"settle\": says how long the files have to stay "
+			"free "
+			"at the end of a wait");
+		return;
+	}
 	if (!spg_params_expect(call, params, product)) {
 		gathering_destroy(g);
 		return;
 	}
-	if (json_is_number(wait))
-		g->wait_ns = (int64_t)(json_number_value(wait) * SPG_NS_PER_S);
-	if (!g->single && g->names.names) {
-		g->later_wait_ns = g->wait_ns;
-		g->wait_ns = -1;
+	if (json_is_number(wait)) {
+		g->until_ns = spg_clock_mono_ns() +
+		              (int64_t)(json_number_value(wait) * SPG_NS_PER_S);
+		g->settle_ns =
+			json_is_number(settle)
+				? (int64_t)(json_number_value(settle) * SPG_NS_PER_S)
+				: SETTLE_DEFAULT_NS;
+		g->waits_later = !g->single && g->names.names;
+		g->waits = !g->waits_later;
 	}
 	ask_all(g, product);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/rfc3339.h"
 #include "common/text.h"
@@ -380,6 +381,14 @@ static json_t *render_checked_files(
 	return spg_render_done(out, r);
 }
 
+static json_t *render_waited(const struct spg_waited *waited)
+{
+	return json_pack("{s:f, s:f, s:I}", "settle",
+		(double)waited->settle_ns / SPG_NS_PER_S, "free",
+		(double)waited->free_ns / SPG_NS_PER_S, "returns",
+		(json_int_t)waited->n_returns);
+}
+
 json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
 	const struct spg_offer *offer, bool all)
 {
@@ -405,6 +414,8 @@ json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
 	if (offer)
 		r |= json_object_set_new(
 			out, "payload", spg_render_offers(proof, offer));
+	if (proof->waited)
+		r |= json_object_set_new(out, "waited", render_waited(proof->waited));
 	return spg_render_done(out, r);
 }
 
