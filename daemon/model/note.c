@@ -6,6 +6,7 @@
 
 #include "common/array.h"
 #include "common/err.h"
+#include "common/text.h"
 
 static void finish_note(struct spg_note *note)
 {
@@ -150,4 +151,13 @@ struct spg_note spg_note_about(
 		note.unit = process->unit;
 	}
 	return note;
+}
+
+void spg_note_put_process(struct spg_buf *buf, const struct spg_process *process)
+{
+	if (process->name)
+		spg_text_escape(buf, process->name, false);
+	else
+		spg_buf_puts(buf, "a process");
+	spg_buf_printf(buf, " (pid %d)", process->id.pid);
 }

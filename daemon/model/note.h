@@ -76,3 +76,6 @@ void spg_notes_finish(struct spg_notes *notes);
 /** A note of @kind about @process (NULL: none), which it borrows from. */
 struct spg_note spg_note_about(
 	enum spg_note_kind kind, const struct spg_process *process);
+
+/** Append "nginx (pid 77)". */
+void spg_note_put_process(struct spg_buf *buf, const struct spg_process *process);

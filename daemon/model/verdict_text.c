@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "common/time_text.h"
+#include "daemon/model/advice.h"
 
 /* "open, mapped and locked" */
 static void put_hows(struct spg_buf *buf, unsigned how)
@@ -39,15 +40,6 @@ static void put_hows(struct spg_buf *buf, unsigned how)
 		spg_buf_puts(buf, "used");
 }
 
-static void put_process(struct spg_buf *buf, const struct spg_process *process)
-{
-	if (process->name)
-		spg_text_escape(buf, process->name, false);
-	else
-		spg_buf_puts(buf, "a process");
-	spg_buf_printf(buf, " (pid %d)", process->id.pid);
-}
-
 static void put_file(struct spg_buf *buf, const struct spg_observation *obs,
 	size_t seen, const char *path)
 {
@@ -68,87 +60,8 @@ static int explain_use(const struct spg_observation *obs,
 	spg_buf_puts(&buf, " is ");
 	put_hows(&buf, use->how);
 	spg_buf_puts(&buf, " by ");
-	put_process(&buf, use->process);
+	spg_note_put_process(&buf, use->process);
 	return spg_notes_add(&v->reasons, &note, &buf);
-}
-
-/* Under Wine one process opens the files of all programs: its end is theirs. */
-static bool is_wineserver(const struct spg_process *process)
-{
-	return process->name && strncmp(process->name, "wineserver", 10) == 0;
-}
-
-/* A step that is a command, and perhaps a comment; empties @command. */
-static int add_command(struct spg_verdict *v, struct spg_note note,
-	struct spg_buf *command, const char *comment)
-{
-	struct spg_buf text = SPG_BUF_NULL;
-	int r = command->failed ? SPG_ERR_NOMEM : 0;
-
-	if (r == 0) {
-		note.command = spg_buf_text(command);
-		spg_buf_puts(&text, note.command);
-		if (comment) {
-			spg_buf_puts(&text, "   # ");
-			spg_text_escape(&text, comment, false);
-		}
-		r = spg_notes_add(&v->next, &note, &text);
-	}
-	spg_buf_finish(command);
-	return r;
-}
-
-static int advise_restart(const struct spg_process *process, struct spg_verdict *v)
-{
-	const struct spg_note note = spg_note_about(SPG_STEP_RESTART_MACHINE, process);
-	struct spg_buf buf = SPG_BUF_NULL;
-
-	put_process(&buf, process);
-	spg_buf_puts(&buf, " cannot be stopped by hand");
-	if (process->unit) {
-		spg_buf_puts(&buf, " (");
-		spg_text_escape(&buf, process->unit, false);
-		spg_buf_puts(&buf, ")");
-	}
-	spg_buf_puts(&buf, ": restart the machine, then check again");
-	return spg_notes_add(&v->next, &note, &buf);
-}
-
-static int advise_close(const struct spg_process *process, struct spg_verdict *v)
-{
-	const struct spg_note note = spg_note_about(SPG_STEP_CLOSE_PROGRAM, process);
-	struct spg_buf buf = SPG_BUF_NULL;
-
-	spg_buf_puts(&buf, "close the Windows program that uses it: ");
-	put_process(&buf, process);
-	spg_buf_puts(&buf, " has it open for one");
-	return spg_notes_add(&v->next, &note, &buf);
-}
-
-/* How to make @process let go of its files. */
-static int advise_stop(const struct spg_process *process, struct spg_verdict *v)
-{
-	struct spg_buf command = SPG_BUF_NULL;
-
-	if (process->id.pid == 1 || (process->unit && process->unit_refuses_stop))
-		return advise_restart(process, v);
-	if (!process->unit && is_wineserver(process))
-		return advise_close(process, v);
-	if (!process->unit) {
-		spg_buf_printf(&command, "kill %d", process->id.pid);
-		return add_command(v, spg_note_about(SPG_STEP_STOP_PROCESS, process),
-			&command, process->name);
-	}
-	spg_buf_puts(&command, "systemctl ");
-	if (process->unit_user) {
-		spg_buf_puts(&command, "--user --machine=");
-		spg_text_shell_quote(&command, process->unit_user);
-		spg_buf_puts(&command, "@ ");
-	}
-	spg_buf_puts(&command, "stop ");
-	spg_text_shell_quote(&command, process->unit);
-	return add_command(
-		v, spg_note_about(SPG_STEP_STOP_UNIT, process), &command, NULL);
 }
 
 /* " at /lib/x.so in the mount namespace of nginx (pid 77), nginx.service" */
@@ -165,7 +78,7 @@ static void put_beholder(struct spg_buf *buf, const struct spg_seen_keeper *keep
 		return;
 	}
 	spg_buf_puts(buf, " in the mount namespace of ");
-	put_process(buf, keeper->process);
+	spg_note_put_process(buf, keeper->process);
 	if (keeper->process->unit) {
 		spg_buf_puts(buf, ", ");
 		spg_text_escape(buf, keeper->process->unit, false);
@@ -184,7 +97,7 @@ static void put_keeper(struct spg_buf *buf, const struct spg_observation *obs,
 			spg_text_escape(buf, keeper->place, false);
 		} else if (keeper->process) {
 			spg_buf_puts(buf, ", of ");
-			put_process(buf, keeper->process);
+			spg_note_put_process(buf, keeper->process);
 		} else {
 			spg_buf_puts(buf, ", of a BPF link that no process has open");
 		}
@@ -197,7 +110,7 @@ static void put_keeper(struct spg_buf *buf, const struct spg_observation *obs,
 		spg_buf_puts(buf, " has a mount that is attached nowhere");
 		if (keeper->process) {
 			spg_buf_puts(buf, ", which is open in ");
-			put_process(buf, keeper->process);
+			spg_note_put_process(buf, keeper->process);
 		}
 		break;
 	case SPG_KEEPER_LAYER:
@@ -231,46 +144,6 @@ int spg_verdict_tell_shown(const struct spg_observation *obs, struct spg_notes *
 	return r;
 }
 
-static int advise_keeper(const struct spg_seen_keeper *keeper, struct spg_verdict *v)
-{
-	struct spg_note note = spg_note_about(SPG_STEP_UNMOUNT, keeper->process);
-	struct spg_buf command = SPG_BUF_NULL;
-
-	note.place = keeper->place;
-	if (keeper->kind == SPG_KEEPER_PROBE && keeper->place) {
-		note.kind = SPG_STEP_REMOVE_PROBE;
-		spg_buf_puts(&command, "cd /sys/kernel/tracing && echo 0 >events/");
-		spg_text_shell_quote(&command, keeper->place);
-		spg_buf_puts(&command, "/enable && echo -:");
-		spg_text_shell_quote(&command, keeper->place);
-		spg_buf_puts(&command, " >>uprobe_events");
-		return add_command(v, note, &command, NULL);
-	}
-	if (keeper->process && (keeper->kind == SPG_KEEPER_PROBE ||
-				       keeper->kind == SPG_KEEPER_DETACHED ||
-				       keeper->process->unit || !keeper->place))
-		return advise_stop(keeper->process, v);
-	if (keeper->place && (keeper->process || keeper->here)) {
-		if (!keeper->here)
-			spg_buf_printf(
-				&command, "nsenter -t %d -m ", keeper->process->id.pid);
-		spg_buf_puts(&command, "umount ");
-		spg_text_shell_quote(&command, keeper->place);
-		return add_command(v, note, &command, NULL);
-	}
-	if (keeper->kind == SPG_KEEPER_PROBE)
-		return spg_notes_add_copy(
-			&v->next, &(struct spg_note){.kind = SPG_STEP_FIND_PIN,
-					  .text = "find who pinned it: bpftool link; "
-						  "take the pin away (rm), "
-						  "then check again"});
-	return spg_notes_add_copy(
-		&v->next, &(struct spg_note){.kind = SPG_STEP_FIND_MOUNT,
-				  .text = "find who keeps that namespace or mount: "
-					  "lsns -t mnt, or restart the "
-					  "machine; then check again"});
-}
-
 static int explain_keepers(
 	const struct spg_observation *obs, const bool *blocked, struct spg_verdict *v)
 {
@@ -282,7 +155,7 @@ static int explain_keepers(
 			continue;
 		r = add_keeper(&v->reasons, obs, &obs->keepers[i]);
 		if (r == 0)
-			r = advise_keeper(&obs->keepers[i], v);
+			r = spg_advise_keeper(&obs->keepers[i], &v->next);
 	}
 	return r;
 }
@@ -334,7 +207,7 @@ static int explain_lock(const struct spg_observation *obs,
 		.how = lock->state == SPG_LOCK_HELD ? SPG_USE_LOCKED : SPG_USE_WAITING};
 	int r = explain_use(obs, &use, v);
 
-	return r == 0 ? advise_stop(use.process, v) : r;
+	return r == 0 ? spg_advise_stop(use.process, &v->next) : r;
 }
 
 static int explain_blocked(const struct spg_observation *obs, struct spg_verdict *v)
@@ -354,7 +227,7 @@ static int explain_blocked(const struct spg_observation *obs, struct spg_verdict
 			continue;
 		r = explain_use(obs, use, v);
 		if (r == 0)
-			r = advise_stop(use->process, v);
+			r = spg_advise_stop(use->process, &v->next);
 	}
 	for (size_t i = 0; r == 0 && i < obs->n_locks; i++) {
 		const struct spg_seen_lock *lock = &obs->locks[i];
@@ -404,7 +277,7 @@ static int explain_unknown_file(const struct spg_observation *obs,
 	/* Once they are gone, the in-use probe alone can tell. */
 	for (size_t i = 0; r == 0 && i < obs->n_uses; i++)
 		if (obs->uses[i].file == file->seen)
-			r = advise_stop(obs->uses[i].process, v);
+			r = spg_advise_stop(obs->uses[i].process, &v->next);
 	return r;
 }
 
@@ -548,7 +421,7 @@ static int explain_sidestepped(const struct spg_observation *obs, struct spg_ver
 				continue;
 			r = explain_use(obs, &obs->uses[u], v);
 			if (r == 0)
-				r = advise_stop(obs->uses[u].process, v);
+				r = spg_advise_stop(obs->uses[u].process, &v->next);
 		}
 	}
 	return r;
