@@ -5,7 +5,7 @@
 
 #include "client/output.h"
 
-static const char *const lists[] = {"files", "reasons", "next"};
+static const char *const lists[] = {"files", "reasons", "next", "remarks"};
 
 #define N_LISTS (sizeof(lists) / sizeof(lists[0]))
 

@@ -233,6 +233,22 @@ static void tell_reasons(struct spg_output *out, const json_t *answer)
 		coverage);
 }
 
+static void tell_remarks(struct spg_output *out, const json_t *answer)
+{
+	const json_t *remarks = spg_json_list(answer, "remarks");
+	size_t i;
+	json_t *remark;
+
+	if (json_array_size(remarks) > 0)
+		spg_output_raw(out, "\nGood to know:\n");
+	json_array_foreach (remarks, i, remark) {
+		const char *text = spg_json_text(remark, "text");
+
+		if (text)
+			spg_output_wrap(out, "  -", 4, text);
+	}
+}
+
 /* True when @text, as it is configured, is among the steps. */
 static bool is_advised(const json_t *next, const json_t *text)
 {
@@ -528,7 +544,8 @@ static void tell_waited(struct spg_output *out, const json_t *answer)
 static void tell_answer(struct spg_output *out, const struct spg_check_options *options,
 	const json_t *answer)
 {
-	bool safe = strcmp(spg_json_text(answer, "verdict"), "safe") == 0;
+	bool safe = strcmp(spg_json_text(answer, "verdict"), "safe") == 0 &&
+	            json_array_size(spg_json_list(answer, "remarks")) == 0;
 
 	tell_headline(out, answer);
 	tell_waited(out, answer);
@@ -536,6 +553,7 @@ static void tell_answer(struct spg_output *out, const struct spg_check_options *
 	if (options->all)
 		tell_offers(out, answer);
 	tell_reasons(out, answer);
+	tell_remarks(out, answer);
 	tell_next(out, options, answer);
 	if (!safe)
 		spg_output_raw(out, "\n");

@@ -14,6 +14,9 @@
 	X(IN_USE, "in-use")                         /* file, pid, name, unit, how */ \
 	X(KEPT, "kept")                 /* not open: file, how, place, pid, name, unit */ \
 	X(HOLDER_HIDDEN, "holder-hidden")           /* no process shows it: file */ \
+	X(OPENED_LAST, "opened-last")   /* one that no process shows: file, pid, name */ \
+	X(CAME_BACK, "came-back")       /* file, pid, name, unit, count, starter */ \
+	X(KEEPS_STARTING, "keeps-starting")         /* the same; count: in a minute */ \
 	X(HOLDERS_UNSURE, "holders-unsure")         /* others than those of setup: file */ \
 	X(NOT_OF_PRODUCT, "not-of-product")         /* file */ \
 	X(NOT_LOOKED_AT, "not-looked-at")           /* coverage says it: lack, file */ \

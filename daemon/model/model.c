@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "daemon/model/tracked.h"
 #include "daemon/model/verdict_text.h"
+#include "daemon/model/visits.h"
 
 /* More dirty files than this, or a product no larger than that: look at all,
  * which costs little more and proves a verdict at the same time. */
@@ -38,6 +39,7 @@ struct entry {
 	struct spg_file **known;
 	size_t n_known, size_known;
 	struct spg_tracked tracked;
+	struct spg_visits visits;
 	uint64_t n_lock_notes, n_lock_notes_before; /* now, and at the last survey */
 	struct spg_lack *lacks; /* copied from the last full survey */
 	size_t n_lacks;
@@ -104,6 +106,7 @@ static void destroy_entry(struct entry *entry)
 	drop_lacks(entry->lacks, entry->n_lacks);
 	spg_notes_finish(&entry->shown);
 	spg_tracked_finish(&entry->tracked);
+	spg_visits_finish(&entry->visits);
 	spg_standing_finish(&entry->standing);
 	spg_product_unref(entry->product);
 	free(entry);
@@ -231,6 +234,11 @@ int64_t spg_model_disturbed_ns(const struct spg_model *model, size_t index)
 	return model->entries[index]->disturbed_ns;
 }
 
+int64_t spg_model_away_ns(const struct spg_model *model, size_t index)
+{
+	return spg_visits_away_ns(&model->entries[index]->visits);
+}
+
 /* The event as one product sees it. Returns whether it concerns the product. */
 static bool note(struct entry *entry, const struct spg_event *event)
 {
@@ -251,6 +259,8 @@ static bool note(struct entry *entry, const struct spg_event *event)
 					       event->process) == SPG_CLASS_BLOCKER)
 			entry->disturbed_ns = spg_clock_mono_ns();
 	}
+	if (concerns)
+		spg_visits_note(&entry->visits, event, spg_clock_mono_ns());
 	if (concerns && (event->kinds & REPLACING))
 		entry->find_users = true;
 	return concerns;
@@ -527,6 +537,19 @@ static int take_over_lacks(struct entry *entry, const struct spg_observation *ob
 	return 0;
 }
 
+static int remember(struct entry *entry, struct spg_observation *obs,
+	const struct spg_event_list *changes, size_t n_before)
+{
+	int64_t now_ns = spg_clock_mono_ns();
+
+	if (obs->depth == SPG_SURVEY_LOCKS)
+		return 0;
+	if (changes->n > n_before)
+		spg_visits_note_changes(&entry->visits, changes->events + n_before,
+			changes->n - n_before, now_ns);
+	return spg_visits_tell(&entry->visits, obs, now_ns);
+}
+
 int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 	struct spg_event_list *changes)
 {
@@ -551,6 +574,8 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 		r = take_over_lacks(entry, obs);
 	if (r == 0)
 		r = take_over_shown(entry, obs);
+	if (r == 0)
+		r = remember(entry, obs, changes, n_before);
 	if (r < 0) {
 		while (changes->n > n_before)
 			spg_event_unref(changes->events[--changes->n]);

@@ -52,6 +52,10 @@ uint64_t spg_model_generation(const struct spg_model *model, size_t index);
  * user who is in the way, or since when they are known, monotonic. */
 int64_t spg_model_disturbed_ns(const struct spg_model *model, size_t index);
 
+/** How long somebody who has used files of product @index, has gone and keeps coming back
+ * may stay away, see visits.h; 0: nobody does. */
+int64_t spg_model_away_ns(const struct spg_model *model, size_t index);
+
 /** True when @path is a file of any product. */
 bool spg_model_wants(const struct spg_model *model, const char *path);
 

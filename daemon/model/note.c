@@ -14,6 +14,7 @@ static void finish_note(struct spg_note *note)
 	free((char *)note->name);
 	free((char *)note->unit);
 	free((char *)note->place);
+	free((char *)note->starter);
 	free((char *)note->command);
 	free((char *)note->text);
 }
@@ -36,6 +37,7 @@ static int copy_note(
 	ret->name = copy(note->name, &failed);
 	ret->unit = copy(note->unit, &failed);
 	ret->place = copy(note->place, &failed);
+	ret->starter = copy(note->starter, &failed);
 	ret->command = copy(note->command, &failed);
 	ret->text = copy(text, &failed);
 	if (failed)

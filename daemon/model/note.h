@@ -26,7 +26,8 @@ struct spg_note {
 	const char *unit;
 	const char *place;   /* a mount or a probe */
 	const char *command; /* for a shell */
-	int32_t pid;
+	const char *starter; /* name of the process that started it */
+	int32_t pid, starter_pid;
 	unsigned how;                  /* set of spg_use_how */
 	enum spg_lack_kind lack;       /* NOT_LOOKED_AT, REMEDY */
 	enum spg_finding_kind finding; /* MISFIT */

@@ -39,6 +39,11 @@ void spg_observation_destroy(struct spg_observation *obs)
 	for (size_t i = 0; i < obs->n_uses; i++)
 		spg_process_unref(obs->uses[i].process);
 	spg_observation_drop_keepers(obs);
+	for (size_t i = 0; i < obs->n_pasts; i++) {
+		spg_file_unref(obs->pasts[i].file);
+		spg_process_unref(obs->pasts[i].process);
+		spg_process_unref(obs->pasts[i].starter);
+	}
 	for (size_t i = 0; i < obs->n_locks; i++)
 		spg_process_unref(obs->locks[i].process);
 	for (size_t i = 0; i < obs->n_lacks; i++)
@@ -46,6 +51,7 @@ void spg_observation_destroy(struct spg_observation *obs)
 	free(obs->files);
 	free(obs->uses);
 	free(obs->keepers);
+	free(obs->pasts);
 	free(obs->locks);
 	free(obs->lacks);
 	free(obs->hidden_why);
@@ -90,6 +96,21 @@ int spg_observation_add_lock(
 	obs->locks[obs->n_locks] = *lock;
 	spg_process_ref(lock->process);
 	obs->n_locks++;
+	return 0;
+}
+
+int spg_observation_add_past(
+	struct spg_observation *obs, const struct spg_seen_past *past)
+{
+	int r = spg_array_reserve(
+		&obs->pasts, obs->n_pasts, &obs->size_pasts, sizeof(*obs->pasts));
+
+	if (r < 0)
+		return r;
+	spg_file_ref(past->file);
+	spg_process_ref(past->process);
+	spg_process_ref(past->starter);
+	obs->pasts[obs->n_pasts++] = *past;
 	return 0;
 }
 

@@ -91,6 +91,23 @@ struct spg_seen_keeper {
 	bool here; /* a mount in the daemon's own namespace */
 };
 
+/* What is remembered of somebody who uses files of the product, or did a moment ago. */
+enum spg_past_kind {
+	SPG_PAST_CAME_BACK,      /* it had gone, @count times */
+	SPG_PAST_KEEPS_STARTING, /* @count processes of it in the last minute */
+	SPG_PAST_OPENED_LAST,    /* and no event has told that it closed the file */
+};
+
+struct spg_seen_past {
+	enum spg_past_kind kind;
+	struct spg_file *file;       /* the latest that it came to, or that is held */
+	struct spg_process *process; /* the latest one */
+	struct spg_process *starter; /* its parent; NULL: not known */
+	bool running;                /* @process is there; the prover looks */
+	unsigned count;
+	int64_t ago_ns;
+};
+
 struct spg_seen_lock {
 	size_t file;
 	enum spg_lock_kind kind;
@@ -148,6 +165,8 @@ struct spg_observation {
 	size_t n_uses, size_uses;
 	struct spg_seen_keeper *keepers;
 	size_t n_keepers, size_keepers;
+	struct spg_seen_past *pasts; /* spg_model_apply() adds them */
+	size_t n_pasts, size_pasts;
 	struct spg_seen_lock *locks;
 	size_t n_locks, size_locks;
 	struct spg_lack *lacks;
@@ -172,6 +191,8 @@ int spg_observation_add_use(struct spg_observation *obs, size_t file,
 	struct spg_process *process, unsigned how);
 int spg_observation_add_lock(
 	struct spg_observation *obs, const struct spg_seen_lock *lock);
+int spg_observation_add_past(
+	struct spg_observation *obs, const struct spg_seen_past *past);
 
 /** The same, unless it is there already. ->place is copied. */
 int spg_observation_add_keeper(

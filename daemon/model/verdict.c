@@ -35,6 +35,7 @@ void spg_verdict_finish(struct spg_verdict *verdict)
 		free(verdict->files[i].own_path);
 	free(verdict->files);
 	spg_notes_finish(&verdict->reasons);
+	spg_notes_finish(&verdict->remarks);
 	spg_notes_finish(&verdict->next);
 	*verdict = (struct spg_verdict)SPG_VERDICT_NULL;
 }

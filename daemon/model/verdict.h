@@ -38,6 +38,7 @@ struct spg_verdict {
 	struct spg_judged_file *files; /* every file judged, in survey order */
 	size_t n_files, size_files;
 	struct spg_notes reasons, next;
+	struct spg_notes remarks; /* what is good to know, whatever the verdict */
 };
 
 #define SPG_VERDICT_NULL                                                               \

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "common/time_text.h"
 #include "daemon/model/advice.h"
+#include "daemon/model/visits_text.h"
 
 /* "open, mapped and locked" */
 static void put_hows(struct spg_buf *buf, unsigned how)
@@ -172,6 +173,8 @@ static int explain_unattributed(const struct spg_observation *obs,
 	if (obs->hidden_why)
 		spg_buf_printf(&buf, " (%s)", obs->hidden_why);
 	r = spg_notes_add(&v->reasons, &note, &buf);
+	if (r == 0)
+		r = spg_visits_explain_hidden(obs, file->seen, v);
 	if (r == 0 && (!file->advice || obs->hidden_why)) {
 		note.kind = SPG_STEP_FIND_HOLDER;
 		spg_buf_puts(&buf, "stop what may have handed on ");
@@ -458,28 +461,35 @@ int spg_verdict_explain(const struct spg_observation *obs,
 	if (r == 0 && standing)
 		r = explain_standing(obs, standing, verdict);
 	if (r == 0)
+		r = spg_visits_explain(obs, asked, verdict);
+	if (r == 0)
 		r = spg_notes_sum_up(&verdict->reasons, SPG_REASON_MORE, "reasons");
 	if (r == 0)
 		r = spg_notes_sum_up(&verdict->next, SPG_STEP_MORE, "steps");
 	return r;
 }
 
-int spg_verdict_make_unknown(struct spg_verdict *verdict)
+int spg_verdict_make_unknown(
+	const struct spg_observation *obs, struct spg_verdict *verdict)
 {
 	static const struct spg_note note = {.kind = SPG_REASON_DISTURBED,
 		.text = "the files kept being opened or changed while they were looked "
 			"at: stop what does that, then check again (spguard log)"};
 
+	int r;
+
 	verdict->kind = verdict->without_blocked = SPG_VERDICT_UNKNOWN;
-	return spg_notes_put_first(&verdict->reasons, &note);
+	r = spg_notes_put_first(&verdict->reasons, &note);
+	return r == 0 ? spg_visits_advise(obs, &verdict->next) : r;
 }
 
-int spg_verdict_make_unsettled(
+int spg_verdict_make_unsettled(const struct spg_observation *obs,
 	struct spg_verdict *verdict, int64_t free_ns, int64_t settle_ns)
 {
 	char free_text[SPG_TIME_TEXT_BYTES], settle_text[SPG_TIME_TEXT_BYTES],
 		text[256];
 	const struct spg_note reason = {.kind = SPG_REASON_UNSETTLED, .text = text};
+	int r;
 
 	spg_duration_format(free_ns, free_text);
 	spg_duration_format(settle_ns, settle_text);
@@ -489,5 +499,6 @@ int spg_verdict_make_unsettled(
 		"time of %s: they may be in use again at once",
 		free_text, settle_text);
 	verdict->kind = verdict->without_blocked = SPG_VERDICT_ATTENTION;
-	return spg_notes_put_first(&verdict->reasons, &reason);
+	r = spg_notes_put_first(&verdict->reasons, &reason);
+	return r == 0 ? spg_visits_advise(obs, &verdict->next) : r;
 }

@@ -17,12 +17,13 @@ int spg_verdict_explain(const struct spg_observation *obs,
 	const struct spg_name_set *asked, const struct spg_standing *standing,
 	struct spg_verdict *verdict);
 
-/** Turn @verdict into unknown, since files changed while it was proved. Returns 0 or
- * SPG_ERR_NOMEM, and the verdict is unknown in any case. */
-int spg_verdict_make_unknown(struct spg_verdict *verdict);
+/** Turn @verdict about @obs into unknown, since files changed while it was proved. Returns
+ * 0 or SPG_ERR_NOMEM, and the verdict is unknown in any case. */
+int spg_verdict_make_unknown(
+	const struct spg_observation *obs, struct spg_verdict *verdict);
 
 /** Turn @verdict, which is safe, into attention, since the files have been free for
  * @free_ns only and not for @settle_ns. Returns 0 or SPG_ERR_NOMEM, and the verdict is
  * attention in any case. */
-int spg_verdict_make_unsettled(
+int spg_verdict_make_unsettled(const struct spg_observation *obs,
 	struct spg_verdict *verdict, int64_t free_ns, int64_t settle_ns);

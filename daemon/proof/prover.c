@@ -194,7 +194,7 @@ static void conclude(struct spg_prover *p, size_t index,
 			spg_verdict_finish(&verdict);
 			return;
 		}
-		r = spg_verdict_make_unknown(&verdict);
+		r = spg_verdict_make_unknown(obs, &verdict);
 	}
 	if (r == 0)
 		r = spg_model_conclude(
@@ -203,6 +203,31 @@ static void conclude(struct spg_prover *p, size_t index,
 		spg_error("the verdict about %s is not recorded: %s",
 			obs->product->name, spg_err_text(r));
 	spg_verdict_finish(&verdict);
+}
+
+/* Who started those that are remembered, and are they still there? */
+static void find_starters(struct spg_prover *p, struct spg_observation *obs)
+{
+	for (size_t i = 0; p->watch->ops->process && i < obs->n_pasts; i++) {
+		struct spg_seen_past *past = &obs->pasts[i];
+		const struct spg_process *child = past->process;
+		struct spg_process *now =
+			p->watch->ops->process(p->watch, child->id.pid);
+		struct spg_process *parent =
+			child->ppid > 0 ? p->watch->ops->process(p->watch, child->ppid)
+					: NULL;
+
+		past->running = now && spg_proc_id_equal(now->id, child->id);
+		spg_process_unref(now);
+		/* Its number may be somebody else's by now, who is younger. */
+		if (parent && (parent->id.start == 0 ||
+				      (child->id.start > 0 &&
+					      parent->id.start > child->id.start))) {
+			spg_process_unref(parent);
+			parent = NULL;
+		}
+		past->starter = parent;
+	}
 }
 
 static void take_over(struct spg_prover *p, struct spg_observation *obs)
@@ -220,6 +245,7 @@ static void take_over(struct spg_prover *p, struct spg_observation *obs)
 		publish(p, &changes);
 		return;
 	}
+	find_starters(p, obs);
 	if (obs->depth == SPG_SURVEY_FULL)
 		conclude(p, (size_t)index, obs, &changes);
 	watch_exits(p, obs);

@@ -194,6 +194,10 @@ static int64_t settle(struct spg_question *q, const struct spg_model *model,
 	/* Somebody came and went between two looks. */
 	waited->n_returns += q->free_ns > q->held_ns && disturbed_ns > q->free_ns;
 	q->free_ns = now_ns;
+	/* Who keeps coming back after some seconds gets more than the time to do so. */
+	if (waited->settle_ns > 0)
+		waited->settle_ns =
+			later(waited->settle_ns, 2 * spg_model_away_ns(model, index));
 	waited->free_ns = later(now_ns - free_since_ns, 1);
 	if (__builtin_add_overflow(free_since_ns, waited->settle_ns, &settled_ns))
 		settled_ns = INT64_MAX;
@@ -221,7 +225,7 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 			spg_verdict_finish(&verdict);
 			return; /* stays queued */
 		}
-		r = spg_verdict_make_unknown(&verdict);
+		r = spg_verdict_make_unknown(obs, &verdict);
 	}
 	if (r == 0 && disturbed)
 		verdict.without_blocked = SPG_VERDICT_UNKNOWN;
@@ -230,7 +234,7 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 	if (r == 0 && due_ns == 0 && q->waits && verdict.kind == SPG_VERDICT_SAFE &&
 		q->waited.free_ns < q->waited.settle_ns)
 		r = spg_verdict_make_unsettled(
-			&verdict, q->waited.free_ns, q->waited.settle_ns);
+			obs, &verdict, q->waited.free_ns, q->waited.settle_ns);
 	if (r == 0 && due_ns > 0) {
 		spg_question_park(q, due_ns);
 	} else if (r < 0) {

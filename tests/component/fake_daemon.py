@@ -108,7 +108,7 @@ def answer(verdict="safe", files=(), reasons=(), next=(), coverage=(), n=19,
                        "blocked": sum(f["state"] == "blocked" for f in files),
                        "open": 0, "mapped": 1, "executing": 0, "locked": 0, "waiting": 0,
                        "unattributed": 0},
-            "files": files, "reasons": notes(reasons), "next": notes(next)}
+            "files": files, "reasons": notes(reasons), "next": notes(next), "remarks": []}
 
 
 MDBPERF = "/srv/exchsrvr/bin/Mdbperf.dll"

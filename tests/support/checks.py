@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The answer to "check": one shape for any number of products, put together and taken
 apart as daemon and client do."""
-LISTS = ("files", "reasons", "next")
+LISTS = ("files", "reasons", "next", "remarks")
 BADNESS = ("safe", "attention", "unknown", "blocked")
 
 

@@ -139,7 +139,7 @@ class World:
             "counts": {"files": len(product.files), "blocked": len(blocked), "open": 0,
                        "mapped": 0, "executing": 0, "locked": 0, "waiting": 0,
                        "unattributed": 0},
-            "files": files, "reasons": reasons, "next": steps}
+            "files": files, "reasons": reasons, "next": steps, "remarks": []}
 
     def render_use(self, bar):
         shown = self.show

@@ -533,7 +533,7 @@ START_TEST(make_unknown)
 		"file a.dll free; lack a.dll blinds the_maps");
 
 	ck_assert_int_eq(spg_verdict_judge(obs, NULL, NULL, &verdict), 0);
-	ck_assert_int_eq(spg_verdict_make_unknown(&verdict), 0);
+	ck_assert_int_eq(spg_verdict_make_unknown(obs, &verdict), 0);
 	ck_assert_int_eq(verdict.kind, SPG_VERDICT_UNKNOWN);
 	ck_assert_uint_eq(verdict.reasons.n, 2);
 	ck_assert_int_eq(verdict.reasons.items[0].kind, SPG_REASON_DISTURBED);
@@ -542,7 +542,7 @@ START_TEST(make_unknown)
 		"could not look at the_maps: it is dark");
 	spg_verdict_finish(&verdict);
 	/* Of nothing, too. */
-	ck_assert_int_eq(spg_verdict_make_unknown(&verdict), 0);
+	ck_assert_int_eq(spg_verdict_make_unknown(obs, &verdict), 0);
 	ck_assert_uint_eq(verdict.reasons.n, 1);
 	spg_verdict_finish(&verdict);
 	spg_observation_destroy(obs);

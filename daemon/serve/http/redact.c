@@ -161,6 +161,9 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_IN_USE:
 	case SPG_REASON_KEPT:
 	case SPG_REASON_HOLDER_HIDDEN: /* may say through whom */
+	case SPG_REASON_OPENED_LAST:
+	case SPG_REASON_CAME_BACK:
+	case SPG_REASON_KEEPS_STARTING:
 	case SPG_REASON_HOLDERS_UNSURE:
 	case SPG_REASON_NOT_LOOKED_AT: /* unless it is about a place */
 	case SPG_REASON_INSTALLING:

@@ -6,7 +6,7 @@
 #include "daemon/serve/render/render.h"
 
 /* Lists of an answer: their rows name the product when they stand with others'. */
-static const char *const lists[] = {"files", "reasons", "next"};
+static const char *const lists[] = {"files", "reasons", "next", "remarks"};
 
 #define N_LISTS (sizeof(lists) / sizeof(lists[0]))
 
@@ -96,14 +96,14 @@ json_t *spg_render_checks(json_t *const *answers, size_t n,
 {
 	json_t *out =
 		json_pack("{s:s, s:s, s:O?, s:O?, s:o, s:i, s:{s:n, s:i, s:i, s:i, "
-			  "s:b, s:[]}, s:{}, s:[], s:[], s:[], s:[]}",
+			  "s:b, s:[]}, s:{}, s:[], s:[], s:[], s:[], s:[]}",
 			"verdict", spg_verdict_name(verdict), "without_blocked",
 			spg_verdict_name(without_blocked), "product",
 			n == 1 ? json_object_get(answers[0], "product") : NULL, "title",
 			n == 1 ? json_object_get(answers[0], "title") : NULL, "at",
 			spg_render_time(at_ns), "generation", 0, "proof", "tier",
 			"files", 0, "took_us", 0, "tries", 0, "complete", 1, "coverage",
-			"counts", "files", "reasons", "next", "products");
+			"counts", "files", "reasons", "next", "remarks", "products");
 	int r = out ? 0 : -1;
 
 	for (size_t i = 0; i < n; i++)

@@ -70,12 +70,14 @@ static json_t *render_note(const struct spg_note *note)
 	const struct {
 		const char *key, *text;
 	} texts[] = {{"file", note->file}, {"name", note->name}, {"unit", note->unit},
-		{"place", note->place}, {"command", note->command}};
+		{"place", note->place}, {"starter", note->starter},
+		{"command", note->command}};
 	const struct {
 		const char *key;
 		int64_t number;
-	} numbers[] = {{"pid", note->pid}, {"install", note->install},
-		{"sidestep", note->sidestep}, {"count", note->count}};
+	} numbers[] = {{"pid", note->pid}, {"starter_pid", note->starter_pid},
+		{"install", note->install}, {"sidestep", note->sidestep},
+		{"count", note->count}};
 	json_t *out = json_pack("{s:s}", "kind", spg_note_kind_name(note->kind));
 	int r = 0;
 
@@ -411,6 +413,7 @@ json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
 	r |= json_object_set_new(out, "files", render_checked_files(proof, offer, all));
 	r |= json_object_set_new(out, "reasons", spg_render_notes(&verdict->reasons));
 	r |= json_object_set_new(out, "next", spg_render_notes(&verdict->next));
+	r |= json_object_set_new(out, "remarks", spg_render_notes(&verdict->remarks));
 	if (offer)
 		r |= json_object_set_new(
 			out, "payload", spg_render_offers(proof, offer));
