@@ -150,7 +150,7 @@ static void tell_files(struct spg_output *out, const json_t *answer, bool all)
 		shown++;
 		spg_use_table_add(&uses, file);
 		json_array_foreach (spg_json_list(file, "locks"), j, lock)
-			spg_lock_table_add(&locks, spg_json_text(file, "path"), lock);
+			spg_lock_table_add(&locks, file, lock);
 	}
 	if (shown)
 		spg_output_raw(out, "\n");

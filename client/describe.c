@@ -197,7 +197,26 @@ void spg_lock_table_init(struct spg_file_table *table, const struct spg_output *
 		sizeof(lock_columns) / sizeof(lock_columns[0]));
 }
 
-void spg_file_table_add_path(struct spg_file_table *table, const char *path)
+void spg_describe_version(
+	const struct spg_output *out, struct spg_buf *buf, const json_t *file)
+{
+	const char *at = spg_json_text(file, "replaced_at");
+	const char *state = spg_json_text(file, "state");
+
+	/* What was stepped aside has a name of its own. */
+	if (!json_is_true(json_object_get(file, "replaced")) ||
+		(state && strcmp(state, "sidestepped") == 0))
+		return;
+	spg_buf_puts(buf, " (old");
+	if (at) {
+		spg_buf_puts(buf, ", replaced ");
+		spg_output_time(out, buf, at, false);
+	}
+	spg_buf_puts(buf, ")");
+}
+
+/* @file: what may be an old version; NULL: nothing is. */
+static void add_path(struct spg_file_table *table, const char *path, const json_t *file)
 {
 	struct spg_buf cell = SPG_BUF_NULL;
 	const char *base = spg_path_base(path);
@@ -213,10 +232,16 @@ void spg_file_table_add_path(struct spg_file_table *table, const char *path)
 			&table->table, SPG_STYLE_PLACE, spg_buf_text(&table->folder));
 	}
 	spg_buf_printf(&cell, "%s%s", len ? "  " : "", base);
+	spg_describe_version(table->out, &cell, file);
 	spg_table_add(&table->table, SPG_STYLE_STRONG, spg_buf_text(&cell));
 	if (cell.failed || table->folder.failed)
 		table->table.failed = true;
 	spg_buf_finish(&cell);
+}
+
+void spg_file_table_add_path(struct spg_file_table *table, const char *path)
+{
+	add_path(table, path, NULL);
 }
 
 /* Add @cell and empty it. */
@@ -277,7 +302,7 @@ void spg_use_table_add(struct spg_file_table *table, const json_t *file)
 	size_t i;
 	json_t *use;
 
-	spg_file_table_add_path(table, path ? path : "?");
+	add_path(table, path ? path : "?", file);
 	json_array_foreach (uses, i, use) {
 		if (i > 0)
 			spg_table_add(&table->table, NULL, "");
@@ -297,17 +322,16 @@ void spg_use_table_add(struct spg_file_table *table, const json_t *file)
 }
 
 void spg_lock_table_add(
-	struct spg_file_table *table, const char *path, const json_t *lock)
+	struct spg_file_table *table, const json_t *file, const json_t *lock)
 {
+	const char *path = spg_json_text(file, "path");
 	const char *kind = spg_json_text(lock, "kind");
 	const char *mode = spg_json_text(lock, "mode");
 	const char *state = spg_json_text(lock, "state");
 	bool waits = state && strcmp(state, "waiting") == 0;
 	struct spg_buf cell = SPG_BUF_NULL;
 
-	if (!path)
-		path = spg_json_text(lock, "path");
-	spg_file_table_add_path(table, path ? path : "?");
+	add_path(table, path ? path : "?", file);
 	spg_buf_printf(&cell, "%s %s", kind ? kind : "?", mode ? mode : "?");
 	add_text(table, NULL, &cell);
 	spg_describe_range(&cell, lock);

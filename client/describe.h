@@ -19,6 +19,10 @@
 /** "perfmon (2113)", or that no process shows it. */
 void spg_describe_who(struct spg_buf *buf, const json_t *use);
 
+/** Append " (old, replaced 13:00)" when @file is an old version that runs on. */
+void spg_describe_version(
+	const struct spg_output *out, struct spg_buf *buf, const json_t *file);
+
 /** The service, else "user NAME", else "-". */
 void spg_describe_service(struct spg_buf *buf, const json_t *use);
 
@@ -90,9 +94,9 @@ void spg_use_table_add(struct spg_file_table *table, const json_t *file);
 /** A table of locks: file, lock, range, state, who, since. */
 void spg_lock_table_init(struct spg_file_table *table, const struct spg_output *out);
 
-/** Add one lock; @path NULL: it is in the lock itself. */
+/** Add one lock of @file, which may be @lock itself where its row names the file. */
 void spg_lock_table_add(
-	struct spg_file_table *table, const char *path, const json_t *lock);
+	struct spg_file_table *table, const json_t *file, const json_t *lock);
 
 /** Append it to the output it was made for, with footnotes, and release it. */
 void spg_file_table_print(struct spg_file_table *table, struct spg_output *out);

@@ -16,6 +16,7 @@ struct row {
 	const char *owner; /* the service or the user; "" in the other groups */
 	int64_t pid;
 	const char *name, *started;
+	const json_t *file;
 	const json_t *use; /* NULL: nobody's */
 	const char *path, *state;
 	size_t order; /* of the answer */
@@ -40,7 +41,8 @@ static void add_row(struct rows *rows, const json_t *file, const json_t *use)
 	const char *state = text_of(file, "state");
 	bool is_shown =
 		json_is_integer(json_object_get(use, "pid")) || *text_of(use, "name");
-	struct row row = {.use = use,
+	struct row row = {.file = file,
+		.use = use,
 		.path = path ? path : "?",
 		.state = state,
 		.order = rows->n};
@@ -156,6 +158,7 @@ static void add_file(
 
 	spg_buf_printf(
 		&cell, "%s%s", row->group <= GROUP_USER ? "    " : "  ", row->path);
+	spg_describe_version(out, &cell, row->file);
 	spg_table_add(table, NULL, spg_buf_text(&cell));
 	table->failed = table->failed || cell.failed;
 	spg_buf_clear(&cell);
@@ -185,19 +188,35 @@ static const struct spg_table_column columns[] = {
 	{"SINCE", false, SPG_TABLE_KEEP, 0},
 };
 
+/* The paths of old versions that run on. */
+static json_t *paths_of_old(const json_t *files)
+{
+	json_t *paths = json_object(), *file;
+	size_t i;
+
+	json_array_foreach (files, i, file)
+		if (json_is_true(json_object_get(file, "replaced")))
+			json_object_set_new(paths, text_of(file, "path"), json_true());
+	return paths;
+}
+
+/* A free file whose old version is used is told of by that: one path is not both. */
 static void collect(struct rows *rows, const json_t *files)
 {
+	json_t *old = paths_of_old(files), *file, *use;
 	size_t i, k;
-	json_t *file, *use;
 
 	json_array_foreach (files, i, file) {
 		const json_t *uses = spg_json_list(file, "uses");
+		bool told = json_object_get(old, text_of(file, "path")) &&
+		            strcmp(text_of(file, "state"), "free") == 0;
 
 		json_array_foreach (uses, k, use)
 			add_row(rows, file, use);
-		if (json_array_size(uses) == 0)
+		if (json_array_size(uses) == 0 && !told)
 			add_row(rows, file, NULL);
 	}
+	json_decref(old);
 }
 
 void spg_group_uses_tell(struct spg_output *out, const json_t *files)

@@ -38,7 +38,7 @@ static void tell(struct spg_output *out, const json_t *result)
 
 	spg_lock_table_init(&table, out);
 	json_array_foreach (spg_json_list(result, "locks"), i, lock)
-		spg_lock_table_add(&table, NULL, lock);
+		spg_lock_table_add(&table, lock, lock);
 	if (spg_table_n_rows(&table.table) > 0) {
 		spg_file_table_print(&table, out);
 	} else {

@@ -30,9 +30,9 @@ int64_t spg_hints_last(const struct spg_hints *hints, const char *path, int32_t 
 	for (unsigned i = 0; i < SPG_HINTS; i++) {
 		const struct spg_hint *hint = &hints->ring[i];
 
-		if (hint->pid == pid && hint->path_hash == hash &&
-			(hint->kinds & kinds) && hint->at_ns >= after_ns &&
-			hint->at_ns > last)
+		if ((hint->pid == pid || pid == SPG_ANY_PID) &&
+			hint->path_hash == hash && (hint->kinds & kinds) &&
+			hint->at_ns >= after_ns && hint->at_ns > last)
 			last = hint->at_ns;
 	}
 	return last ? last : otherwise;

@@ -7,7 +7,8 @@
  */
 #include <stdint.h>
 
-#define SPG_HINTS 512
+#define SPG_HINTS   512
+#define SPG_ANY_PID 0
 
 struct spg_hint {
 	uint64_t path_hash;
@@ -26,7 +27,7 @@ void spg_hints_add(struct spg_hints *hints, const char *path, int32_t pid,
 	uint32_t kinds, int64_t at_ns);
 
 /**
- * When @pid last did one of @kinds to @path, not before @after_ns; @otherwise
+ * When @pid (SPG_ANY_PID: anybody) last did one of @kinds to @path, not before @after_ns; @otherwise
  * when nothing is remembered.
  */
 int64_t spg_hints_last(const struct spg_hints *hints, const char *path, int32_t pid,

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/model/old_versions.h"
 #include "daemon/model/tracked.h"
 #include "daemon/model/verdict_text.h"
 #include "daemon/model/visits.h"
@@ -40,6 +41,7 @@ struct entry {
 	size_t n_known, size_known;
 	struct spg_tracked tracked;
 	struct spg_visits visits;
+	struct spg_old_versions old_versions;
 	uint64_t n_lock_notes, n_lock_notes_before; /* now, and at the last survey */
 	struct spg_lack *lacks; /* copied from the last full survey */
 	size_t n_lacks;
@@ -107,6 +109,7 @@ static void destroy_entry(struct entry *entry)
 	spg_notes_finish(&entry->shown);
 	spg_tracked_finish(&entry->tracked);
 	spg_visits_finish(&entry->visits);
+	spg_old_versions_finish(&entry->old_versions);
 	spg_standing_finish(&entry->standing);
 	spg_product_unref(entry->product);
 	free(entry);
@@ -293,6 +296,9 @@ bool spg_model_note(struct spg_model *model, struct spg_event *event)
 		event->product = strdup(only->product->name);
 	if (event->process)
 		spg_hints_add(&model->hints, event->file->path, event->process->id.pid,
+			event->kinds, event->at_ns);
+	if (event->process && event->kind == SPG_EVENT_RENAME && event->detail)
+		spg_hints_add(&model->hints, event->detail, event->process->id.pid,
 			event->kinds, event->at_ns);
 	return true;
 }
@@ -567,9 +573,14 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 	t = tracking_of(model, entry, obs->ended_ns, changes);
 	r = spg_tracked_update(&entry->tracked, obs, &t);
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
+		r = spg_old_versions_note(&entry->old_versions, entry->known,
+			entry->n_known, obs, &model->hints, entry->looked_ns);
+	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
 		entry->looked_ns = obs->looked_ns;
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
 		r = take_over_files(entry, obs);
+	if (r == 0 && obs->depth != SPG_SURVEY_LOCKS)
+		r = spg_old_versions_name(&entry->old_versions, obs);
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
 		r = take_over_lacks(entry, obs);
 	if (r == 0)

@@ -50,6 +50,8 @@ struct spg_seen_file {
 	 * mappings that show: somebody shares it (a message in flight, a ring of
 	 * io_uring, a loop device). Only told where no other user blocks. */
 	bool shared;
+	int64_t replaced_ns; /* UTC: when an old version lost its name; 0: not known;
+	                        spg_model_apply() fills it in */
 	/* An old version, and somebody asks about its name in the directory that it was
 	 * in, by another path of that directory. */
 	bool asked_otherwise;

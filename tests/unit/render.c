@@ -144,7 +144,8 @@ static void scene_finish(struct scene *s)
 	"\"state\":\"held\",\"pid\":null,\"name\":null,\"since\":null}"
 #define FILE_BLOCKED(product)                                                          \
 	"{\"path\":\"/srv/bin/Mdbperf.dll\"," product "\"state\":\"blocked\","         \
-	"\"replaced\":false,\"uses\":[{\"how\":[\"open\",\"waiting\"],\"pid\":9,"      \
+	"\"replaced\":false,\"replaced_at\":null,\"uses\":[{\"how\":[\"open\","        \
+	"\"waiting\"],\"pid\":9,"                                                      \
 	"\"started\":\"2026-11-22T13:00:00Z\",\"name\":\"a\\\\x1b[31m\","              \
 	"\"exe\":\"/x/\\\\xe2\\\\x80\\\\xae\",\"user\":\"root\","                      \
 	"\"unit\":\"a.service\",\"since\":null,\"class\":\"blocker\"},"                \
@@ -154,23 +155,28 @@ static void scene_finish(struct scene *s)
 	"\"advice\":\"Stop Performance Monitor.\"}"
 #define FILE_SETUP                                                                     \
 	"{\"path\":\"/srv/bin/setup.dll\",\"state\":\"held-by-setup-stopped\","        \
-	"\"replaced\":true,\"uses\":[{\"how\":[\"mapped\"],\"pid\":7,"                 \
+	"\"replaced\":true,\"replaced_at\":null,\"uses\":[{\"how\":[\"mapped\"],"      \
+	"\"pid\":7,"                                                                   \
 	"\"started\":null,\"name\":\"dsamain.exe\",\"exe\":null,\"user\":null,"        \
 	"\"unit\":null,\"since\":null,\"class\":\"setup-stops\"}],\"locks\":[],"       \
 	"\"advice\":null}"
 #define FILE_HIDDEN                                                                    \
-	"{\"path\":\"/srv/bin/hidden.dll\",\"state\":\"blocked\",\"replaced\":false,"  \
+	"{\"path\":\"/srv/bin/"                                                        \
+	"hidden.dll\",\"state\":\"blocked\",\"replaced\":false,\"replaced_at\":null,"  \
 	"\"uses\":[{\"how\":[],\"pid\":null,\"started\":null,\"name\":null,"           \
 	"\"exe\":null,\"user\":null,\"unit\":null,\"since\":null,"                     \
 	"\"class\":\"blocker\"}],\"locks\":[" HIDDEN "],\"advice\":null}"
 #define FILE_BAD                                                                       \
 	"{\"path\":\"/srv/bin/bad\\\\xff\\\\x0a.dll\",\"state\":\"unknown\","          \
-	"\"replaced\":false,\"uses\":[],\"locks\":[],\"advice\":null}"
+	"\"replaced\":false,\"replaced_at\":null,\"uses\":[],\"locks\":[],\"advice\":" \
+	"null}"
 #define FILE_ABSENT                                                                    \
-	"{\"path\":\"/srv/bin/absent.exe\",\"state\":\"missing\",\"replaced\":false,"  \
+	"{\"path\":\"/srv/bin/"                                                        \
+	"absent.exe\",\"state\":\"missing\",\"replaced\":false,\"replaced_at\":null,"  \
 	"\"uses\":[],\"locks\":[],\"advice\":null}"
 #define FILE_FREE                                                                      \
-	"{\"path\":\"/srv/bin/free.dll\",\"state\":\"free\",\"replaced\":false,"       \
+	"{\"path\":\"/srv/bin/"                                                        \
+	"free.dll\",\"state\":\"free\",\"replaced\":false,\"replaced_at\":null,"       \
 	"\"uses\":[],\"locks\":[],\"advice\":null}"
 
 START_TEST(check_answer)
@@ -241,6 +247,7 @@ START_TEST(rows)
 		"{\"kind\":\"flock\",\"mode\":\"write\",\"start\":0,\"end\":null,"
 		"\"state\":\"held\",\"pid\":null,\"name\":null,\"since\":null,"
 		"\"path\":\"/srv/bin/hidden.dll\",\"product\":\"exchange55\","
+		"\"replaced\":false,\"replaced_at\":null,"
 		"\"user\":null,\"unit\":null,\"started\":null}");
 	json_array_clear(out);
 	ck_assert_int_eq(spg_render_coverage(out, &s.proof), 0);

@@ -290,12 +290,20 @@ static json_t *render_file_locks(const struct spg_observation *obs,
 	return spg_render_done(out, r);
 }
 
+/* Whether it is an old version; NULL: a file that is not there. */
+static int render_version(json_t *out, const struct spg_seen_file *seen)
+{
+	bool replaced = seen && seen->presence == SPG_REPLACED;
+	int r = json_object_set_new(out, "replaced", json_boolean(replaced));
+
+	return r | json_object_set_new(out, "replaced_at",
+			   spg_render_time(replaced ? seen->replaced_ns : 0));
+}
+
 static json_t *render_file(const struct spg_observation *obs,
 	const struct chains *chains, const struct spg_judged_file *file,
 	const struct spg_offer *offer, bool with_product)
 {
-	bool replaced = file->seen != SPG_NO_FILE &&
-	                obs->files[file->seen].presence == SPG_REPLACED;
 	json_t *out = json_object();
 	int r = 0;
 
@@ -305,7 +313,8 @@ static json_t *render_file(const struct spg_observation *obs,
 			out, "product", spg_render_text(obs->product->name));
 	r |= json_object_set_new(
 		out, "state", json_string(spg_file_state_name(file->state)));
-	r |= json_object_set_new(out, "replaced", json_boolean(replaced));
+	r |= render_version(
+		out, file->seen != SPG_NO_FILE ? &obs->files[file->seen] : NULL);
 	r |= json_object_set_new(out, "uses", render_file_uses(obs, chains, file));
 	r |= json_object_set_new(out, "locks", render_file_locks(obs, chains, file));
 	r |= json_object_set_new(out, "advice", spg_render_text(file->advice));
@@ -498,6 +507,7 @@ int spg_render_locks(json_t *out, const struct spg_proof *proof,
 		r |= json_object_set_new(row, "path", spg_render_text(path));
 		r |= json_object_set_new(
 			row, "product", spg_render_text(obs->product->name));
+		r |= render_version(row, &obs->files[lock->file]);
 		r |= json_object_set_new(
 			row, "user", spg_render_text(process ? process->user : NULL));
 		r |= json_object_set_new(
