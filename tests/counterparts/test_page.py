@@ -110,6 +110,24 @@ class VerdictTest(PageTest):
         self.assertIn("exchange.service", page.text("#holders .stopped"))
         self.is_quiet(server, page)
 
+    def test_old_versions_and_what_is_good_to_know(self):
+        server = self.serve(page_worlds.blocked())
+        product = server.world.products[0]
+        path = "/srv/winnt/system32/Perfctrs.dll"
+        old = page_worlds.Bar(path, FIXED - HOUR, None, ["mapped"], "backup-agent", 13604)
+        product.old = [(old, FIXED - 60)]
+        product.remarks = [page_worlds.note(
+            "came-back", "backup-agent came back to Perfctrs.dll twice, started by cron (pid 7)")]
+        page = self.open(server)
+        names = page.eval("""[...document.querySelectorAll('#holders .files li')].filter(
+            (li) => li.dataset.path.endsWith('Perfctrs.dll')).map(
+            (li) => li.querySelector('.name').innerText)""")
+        self.assertEqual(len(names), 2)
+        self.assertEqual(names[0], "Perfctrs.dll")
+        self.assertRegex(names[1], r"^Perfctrs\.dll \(old, replaced \d\d:\d\d:\d\d\)$")
+        self.assertIn("came back to Perfctrs.dll twice", page.text("#holders .remarks"))
+        self.is_quiet(server, page)
+
     def test_copy(self):
         server, page = self.visit("blocked")
         self.browser.call("Browser.grantPermissions", origin=server.address.rstrip("/"),

@@ -64,6 +64,8 @@ class Product:
         self.recorded_since = None
         self.forced = None       # (verdict, reasons, next)
         self.coverage, self.advice, self.complete = [], {}, True
+        self.remarks = []
+        self.old = []            # (bar, when its file was replaced) of old versions
         self.since = None
 
     def use(self, path, start, how, name, pid, **more):
@@ -127,6 +129,10 @@ class World:
                 files.append({"path": path, "state": state, "replaced": False,
                               "uses": [self.render_use(b) for b in uses], "locks": [],
                               "advice": product.advice.get(path)})
+        for bar, at in product.old:
+            files.append({"path": bar.path, "state": "blocked", "replaced": True,
+                          "replaced_at": at and rfc3339(at), "uses": [self.render_use(bar)],
+                          "locks": [], "advice": None})
         verdict, reasons, steps = product.forced or (product.verdict(), *self.explain(product))
         return {
             "verdict": verdict,
@@ -139,7 +145,8 @@ class World:
             "counts": {"files": len(product.files), "blocked": len(blocked), "open": 0,
                        "mapped": 0, "executing": 0, "locked": 0, "waiting": 0,
                        "unattributed": 0},
-            "files": files, "reasons": reasons, "next": steps, "remarks": []}
+            "files": files, "reasons": reasons, "next": steps,
+            "remarks": product.remarks if self.show else []}
 
     def render_use(self, bar):
         shown = self.show

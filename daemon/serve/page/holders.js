@@ -11,6 +11,11 @@ const FILES_SHOWN = 6, FILES_LISTED = 500;
 const groupKey = (use) => use.unit ? `unit ${use.unit}` : use.name ? `name ${use.name}`
 	: use.pid ? `pid ${use.pid}` : isWithheld(use) ? "withheld" : "hidden";
 
+/* One path is two files while an old version runs on. */
+const fileLabel = (file) => !file.replaced || file.state === "sidestepped" ? file.path
+	: `${file.path} (old${file.replaced_at ? ", replaced " +
+		clockText(parseTime(file.replaced_at)) : ""})`;
+
 function groupUses(files, wanted)
 {
 	const groups = new Map();
@@ -25,7 +30,10 @@ function groupUses(files, wanted)
 				groups.set(key, {key, unit: use.unit, uses: [], files: new Map()});
 			const group = groups.get(key);
 			group.uses.push(use);
-			group.files.set(file.path, [...(group.files.get(file.path) || []), use]);
+			const label = fileLabel(file);
+
+			group.files.set(label, {path: file.path,
+				uses: [...(group.files.get(label) || {uses: []}).uses, use]});
 		}
 	}
 	return [...groups.values()].sort((a, b) => b.files.size - a.files.size);
@@ -91,12 +99,12 @@ function groupHead(group, now, tellsWhy)
 			"Processes are named on the server only (show-processes = no)."}) : null);
 }
 
-function fileLine(path, uses)
+function fileLine(label, {path, uses})
 {
 	const how = new Set(uses.flatMap((use) => list(use.how)));
 
-	return el("li", {data: {path}, title: path}, el("span", {class: "name file",
-		text: baseName(path)}), el("span", {class: "how", text: howText([...how])}));
+	return el("li", {data: {path}, title: label}, el("span", {class: "name file",
+		text: baseName(path) + label.slice(path.length)}), el("span", {class: "how", text: howText([...how])}));
 }
 
 function groupFiles(group)
@@ -110,13 +118,13 @@ function groupFiles(group)
 	fold.addEventListener("toggle", () => {
 		if (!fold.open || fold.children.length > 1)
 			return;
-		fold.append(el("ul", {class: "files"}, rest.map(([path, uses]) => fileLine(path, uses))));
+		fold.append(el("ul", {class: "files"}, rest.map((line) => fileLine(...line))));
 		if (more > 0)
 			fold.append(el("p", {class: "muted", text: `${countText(more)} more are ` +
 				"not listed; all of them: spguard check --json"}));
 	});
 	return el("div", {class: "held"},
-		el("ul", {class: "files"}, first.map(([path, uses]) => fileLine(path, uses))),
+		el("ul", {class: "files"}, first.map((line) => fileLine(...line))),
 		lines.length > FILES_SHOWN ? fold : null);
 }
 
@@ -192,7 +200,7 @@ class Holders {
 	{
 		const answer = product && !product.heard && product.answer;
 		const key = JSON.stringify(answer && [answer.verdict, answer.reasons, answer.next,
-			answer.files, answer.proof && answer.proof.coverage]);
+			answer.remarks, answer.files, answer.proof && answer.proof.coverage]);
 
 		this.panel.classList.toggle("old", !current);
 		/* Old advice how to go on is no advice. */
@@ -230,6 +238,8 @@ class Holders {
 		redraw(this.body,
 			groups.length ? el("ul", {class: "groups"}, groups) : null,
 			section("Why", "why", why.map(({text}) => el("li", {class: "name", text}))),
+			section("Good to know", "remarks", notes(answer.remarks).map(({text}) =>
+				el("li", {class: "name", text}))),
 			section("Could not be looked at", "lacks", lacksList(coverage)),
 			old.length ? block("Old versions that still run", "aside",
 				el("ul", {class: "groups"}, old)) : null,

@@ -21,6 +21,7 @@ function answersOf(answer)
 		files: about(answer.files, row),
 		reasons: about(answer.reasons, row),
 		next: about(answer.next, row),
+		remarks: about(answer.remarks, row),
 		...row,
 		proof: row.proof && {coverage: about((answer.proof || {}).coverage, row), ...row.proof}
 	}));
