@@ -294,6 +294,16 @@ static void add_use(struct spg_file_table *table, const json_t *use, const char 
 	spg_buf_finish(&cell);
 }
 
+/* What is in the way, where nobody is. */
+static void add_obstacles(struct spg_file_table *table, const json_t *file)
+{
+	struct spg_buf cell = SPG_BUF_NULL;
+
+	spg_describe_list(&cell, spg_json_list(file, "obstacles"), ", ");
+	add_text(table, NULL, &cell);
+	spg_buf_finish(&cell);
+}
+
 void spg_use_table_add(struct spg_file_table *table, const json_t *file)
 {
 	const json_t *uses = spg_json_list(file, "uses");
@@ -311,7 +321,9 @@ void spg_use_table_add(struct spg_file_table *table, const json_t *file)
 	if (json_array_size(uses) > 0)
 		return;
 	spg_table_add(&table->table, NULL, state ? state : "?");
-	if (state && strcmp(state, "blocked") == 0)
+	if (json_array_size(spg_json_list(file, "obstacles")) > 0)
+		add_obstacles(table, file);
+	else if (state && strcmp(state, "blocked") == 0)
 		spg_table_add(&table->table, NULL, "no process shows it");
 	else if (state && strcmp(state, "unknown") == 0)
 		spg_table_add(&table->table, NULL, "could not look");

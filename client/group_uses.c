@@ -54,7 +54,8 @@ static void add_row(struct rows *rows, const json_t *file, const json_t *use)
 	}
 	if (!use && strcmp(state, "unknown") == 0)
 		row.group = GROUP_UNSEEN;
-	else if (!use && strcmp(state, "blocked") != 0)
+	else if (!use && (strcmp(state, "blocked") != 0 ||
+				 json_array_size(spg_json_list(file, "obstacles")) > 0))
 		row.group = GROUP_NOBODY;
 	else if (!is_shown)
 		row.group = GROUP_HIDDEN;

@@ -109,6 +109,7 @@ static const char *const lack_kinds[] = {SPG_LACK_KINDS(LACK_NAME)};
 static const char *const lack_whats[] = {SPG_LACK_KINDS(LACK_WHAT)};
 static const char *const mechanism_kinds[] = {SPG_MECHANISM_KINDS(KIND_NAME)};
 static const char *const hold_causes[] = {SPG_HOLD_CAUSES(KIND_NAME)};
+static const char *const obstacle_kinds[] = {SPG_OBSTACLE_KINDS(KIND_NAME)};
 static const char *const finding_kinds[] = {SPG_FINDING_KINDS(KIND_NAME)};
 static const char *const verify_verdicts[] = {SPG_VERIFY_VERDICTS(KIND_NAME)};
 
@@ -187,6 +188,11 @@ const char *spg_lack_kind_name(enum spg_lack_kind kind)
 const char *spg_lack_kind_what(enum spg_lack_kind kind)
 {
 	return NAME_OF(lack_whats, kind);
+}
+
+const char *spg_obstacle_kind_name(enum spg_obstacle_kind kind)
+{
+	return NAME_OF(obstacle_kinds, kind);
 }
 
 const char *spg_finding_kind_name(enum spg_finding_kind kind)

@@ -156,6 +156,18 @@ enum spg_gap_reason {
 	X(MODULE, "module", "a module")                 /* verify cannot read it */ \
 	X(PROOF, "proof", "the whole product")          /* see the reasons */
 
+/* What keeps setup from replacing a file, whoever uses it: "obstacle". The kinds with a
+ * directory or a mount are about every file there. */
+#define SPG_OBSTACLE_KINDS(X) \
+	X(MOUNT_POINT, "mount-point")                   /* something is mounted on the file */ \
+	X(IMMUTABLE, "immutable")                       /* chattr(1) */ \
+	X(APPEND_ONLY, "append-only") \
+	X(VERITY, "verity")                             /* sealed by fs-verity */ \
+	X(DIRECTORY_IMMUTABLE, "directory-immutable") \
+	X(DIRECTORY_APPEND_ONLY, "directory-append-only") \
+	X(READ_ONLY_FILESYSTEM, "read-only-filesystem") \
+	X(READ_ONLY_MOUNT, "read-only-mount")           /* of one that is not */
+
 /* What does not fit together, or is not the service pack's. */
 #define SPG_FINDING_KINDS(X) \
 	X(MISSING_EXPORT, "missing-export") \
@@ -201,18 +213,22 @@ enum spg_gap_reason {
 /* clang-format on */
 
 #define SPG_LACK_ENUM(id, name, what) SPG_LACK_##id,
+#define SPG_OBSTACLE_ENUM(id, name)   SPG_OBSTACLE_##id,
 #define SPG_FINDING_ENUM(id, name)    SPG_FINDING_##id,
 #define SPG_VERIFY_ENUM(id, name)     SPG_VERIFY_##id,
 #define SPG_HOLD_ENUM(id, name)       SPG_HOLD_CAUSE_##id,
 #define SPG_MECHANISM_ENUM(id, name)  SPG_MECHANISM_##id,
 
 enum spg_lack_kind { SPG_LACK_KINDS(SPG_LACK_ENUM) SPG_LACK_N_KINDS };
+enum spg_obstacle_kind { SPG_OBSTACLE_KINDS(SPG_OBSTACLE_ENUM) SPG_OBSTACLE_N_KINDS };
 enum spg_finding_kind { SPG_FINDING_KINDS(SPG_FINDING_ENUM) SPG_FINDING_N_KINDS };
 enum spg_verify_verdict { SPG_VERIFY_VERDICTS(SPG_VERIFY_ENUM) };
 enum spg_hold_cause { SPG_HOLD_CAUSES(SPG_HOLD_ENUM) };
 enum spg_mechanism_kind {
 	SPG_MECHANISM_KINDS(SPG_MECHANISM_ENUM) SPG_MECHANISM_N_KINDS
 };
+
+#define SPG_OBSTACLE_BIT(kind) (1U << (kind))
 
 /**
  * Names as in JSON and in the database's views; never NULL for a member of
@@ -232,6 +248,7 @@ const char *spg_install_change_name(enum spg_install_change change);
 const char *spg_sidestep_state_name(enum spg_sidestep_state state);
 
 const char *spg_lack_kind_name(enum spg_lack_kind kind);
+const char *spg_obstacle_kind_name(enum spg_obstacle_kind kind);
 const char *spg_finding_kind_name(enum spg_finding_kind kind);
 const char *spg_verify_verdict_name(enum spg_verify_verdict verdict);
 const char *spg_hold_cause_name(enum spg_hold_cause cause);

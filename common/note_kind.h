@@ -13,6 +13,7 @@
 #define SPG_REASON_KINDS(X) \
 	X(IN_USE, "in-use")                         /* file, pid, name, unit, how */ \
 	X(KEPT, "kept")                 /* not open: file, how, place, pid, name, unit */ \
+	X(OBSTACLE, "obstacle")                     /* obstacle, file or place */ \
 	X(HOLDER_HIDDEN, "holder-hidden")           /* no process shows it: file */ \
 	X(OPENED_LAST, "opened-last")   /* one that no process shows: file, pid, name */ \
 	X(CAME_BACK, "came-back")       /* file, pid, name, unit, count, starter */ \
@@ -49,6 +50,7 @@
 	X(CLOSE_PROGRAM, "close-program")           /* of Wine: pid, name */ \
 	X(REMOVE_PROBE, "remove-probe")             /* place, command */ \
 	X(UNMOUNT, "unmount")                       /* place, pid, command */ \
+	X(CLEAR_OBSTACLE, "clear-obstacle")         /* obstacle, file or place, command */ \
 	X(FIND_PIN, "find-pin")                     /* of a probe */ \
 	X(FIND_MOUNT, "find-mount") \
 	X(FIND_HOLDER, "find-holder")               /* that no process shows: file */ \

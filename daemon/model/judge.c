@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/model/name_set.h"
+#include "daemon/model/obstacle.h"
 #include "daemon/model/verdict_text.h"
 
 /* An old version is nowhere to be asked about by each of its paths: the survey has seen
@@ -120,6 +121,7 @@ static void count_file(struct spg_verdict_counts *counts,
 	counts->files++;
 	counts->blocked += file->state == SPG_FILE_BLOCKED;
 	counts->unattributed += file->unattributed;
+	counts->obstructed += file->obstructed;
 	counts->open += (how & (SPG_USE_OPEN | SPG_USE_WRITE)) != 0;
 	counts->mapped += (how & SPG_USE_MAPPED) != 0;
 	counts->executing += (how & SPG_USE_EXECUTING) != 0;
@@ -143,6 +145,22 @@ static enum spg_file_state excuse(const struct spg_seen_file *seen,
 	               : state;
 }
 
+static void judge_file(const struct spg_observation *obs, size_t index,
+	const struct tally *tally, const struct spg_standing *standing,
+	struct spg_judged_file *file)
+{
+	const struct spg_seen_file *seen = &obs->files[index];
+
+	file->state = excuse(seen, standing, judge_state(obs, seen, tally));
+	file->unattributed = file->state == SPG_FILE_BLOCKED &&
+	                     (seen->unattributed || tally->hidden_lock || seen->kept ||
+				     !(tally->blockers || tally->keepers));
+	file->obstacles = spg_obstacles_of(obs, index);
+	file->obstructed = file->obstacles && file->state != SPG_FILE_BLOCKED;
+	if (file->obstructed)
+		file->state = SPG_FILE_BLOCKED;
+}
+
 static int judge_seen(const struct spg_observation *obs,
 	const struct spg_selection *selection, const struct spg_name_set *asked,
 	const struct spg_standing *standing, struct spg_verdict *v)
@@ -161,12 +179,7 @@ static int judge_seen(const struct spg_observation *obs,
 			(!spg_verdict_is_asked(obs->product, asked, path) &&
 				!is_old_asked(obs->product, selection, seen)))
 			continue;
-		file.state =
-			excuse(seen, standing, judge_state(obs, seen, &tallies[i]));
-		file.unattributed =
-			file.state == SPG_FILE_BLOCKED &&
-			(seen->unattributed || tallies[i].hidden_lock || seen->kept ||
-				!(tallies[i].blockers || tallies[i].keepers));
+		judge_file(obs, i, &tallies[i], standing, &file);
 		if (file.state != SPG_FILE_FREE)
 			file.advice =
 				spg_product_advice(obs->product, spg_path_base(path));
@@ -300,6 +313,14 @@ static enum spg_verdict_kind add_standing(const struct spg_standing *standing,
 	return kind;
 }
 
+static bool is_any_obstructed(const struct spg_verdict *v)
+{
+	for (size_t i = 0; i < v->n_files; i++)
+		if (v->files[i].obstacles)
+			return true;
+	return false;
+}
+
 /* Leaving the blocked files out. */
 static enum spg_verdict_kind conclude(const struct spg_observation *obs,
 	const struct spg_name_set *asked, const struct spg_verdict *v)
@@ -336,7 +357,9 @@ int spg_verdict_judge(const struct spg_observation *obs,
 		r = judge_absent(obs, selection, &v);
 	if (r == 0) {
 		v.without_blocked =
-			add_standing(standing, &v, conclude(obs, asked, &v));
+			is_any_obstructed(&v)
+				? SPG_VERDICT_BLOCKED
+				: add_standing(standing, &v, conclude(obs, asked, &v));
 		v.kind = v.counts.blocked > 0 ? SPG_VERDICT_BLOCKED : v.without_blocked;
 		r = spg_verdict_explain(obs, asked, standing, &v);
 	}

@@ -15,6 +15,7 @@
  *   - held only by processes that setup stops, it does not block; but if other
  *     holders, or sharers of what those have open, could not be ruled out, it is
  *     unknown;
+ *   - what setup cannot replace although nobody uses it (obstacle.h) is blocked;
  *   - what could not be looked at is unknown;
  *   - any blocked file: blocked. Else any unknown, any blinding lack, or no
  *     file at all: unknown;

@@ -28,9 +28,10 @@ struct spg_note {
 	const char *command; /* for a shell */
 	const char *starter; /* name of the process that started it */
 	int32_t pid, starter_pid;
-	unsigned how;                  /* set of spg_use_how */
-	enum spg_lack_kind lack;       /* NOT_LOOKED_AT, REMEDY */
-	enum spg_finding_kind finding; /* MISFIT */
+	unsigned how;                    /* set of spg_use_how */
+	enum spg_lack_kind lack;         /* NOT_LOOKED_AT, REMEDY */
+	enum spg_finding_kind finding;   /* MISFIT */
+	enum spg_obstacle_kind obstacle; /* OBSTACLE, CLEAR_OBSTACLE */
 	int64_t install, sidestep, count;
 	const char *text;
 };

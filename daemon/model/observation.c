@@ -30,6 +30,13 @@ void spg_observation_drop_keepers(struct spg_observation *obs)
 	obs->n_keepers = 0;
 }
 
+static void finish_mount(struct spg_seen_mount *mount)
+{
+	free(mount->place);
+	free(mount->type);
+	free(mount->device);
+}
+
 void spg_observation_destroy(struct spg_observation *obs)
 {
 	if (!obs)
@@ -46,8 +53,14 @@ void spg_observation_destroy(struct spg_observation *obs)
 	}
 	for (size_t i = 0; i < obs->n_locks; i++)
 		spg_process_unref(obs->locks[i].process);
+	for (size_t i = 0; i < obs->n_mounts; i++)
+		finish_mount(&obs->mounts[i]);
+	for (size_t i = 0; i < obs->n_folders; i++)
+		free(obs->folders[i].path);
 	for (size_t i = 0; i < obs->n_lacks; i++)
 		spg_lack_finish(&obs->lacks[i]);
+	free(obs->mounts);
+	free(obs->folders);
 	free(obs->files);
 	free(obs->uses);
 	free(obs->keepers);
@@ -67,8 +80,10 @@ int spg_observation_add_file(struct spg_observation *obs, struct spg_file *file,
 
 	if (r < 0)
 		return r;
-	obs->files[obs->n_files++] = (struct spg_seen_file){
-		.file = spg_file_ref(file), .presence = presence, .in_use = in_use};
+	obs->files[obs->n_files++] = (struct spg_seen_file){.file = spg_file_ref(file),
+		.presence = presence,
+		.in_use = in_use,
+		.folder = SPG_NO_FILE};
 	return 0;
 }
 
@@ -146,6 +161,39 @@ int spg_observation_add_keeper(
 		return SPG_ERR_NOMEM;
 	spg_process_ref(copy.process);
 	obs->keepers[obs->n_keepers++] = copy;
+	return 0;
+}
+
+int spg_observation_add_mount(
+	struct spg_observation *obs, const struct spg_seen_mount *mount)
+{
+	struct spg_seen_mount copy = *mount;
+
+	copy.place = strdup(mount->place);
+	copy.type = strdup(mount->type);
+	copy.device = mount->device ? strdup(mount->device) : NULL;
+	if (!copy.place || !copy.type || (mount->device && !copy.device) ||
+		spg_array_reserve(&obs->mounts, obs->n_mounts, &obs->size_mounts,
+			sizeof(*obs->mounts)) < 0) {
+		finish_mount(&copy);
+		return SPG_ERR_NOMEM;
+	}
+	obs->mounts[obs->n_mounts++] = copy;
+	return 0;
+}
+
+int spg_observation_add_folder(
+	struct spg_observation *obs, const struct spg_seen_folder *folder)
+{
+	struct spg_seen_folder copy = *folder;
+
+	copy.path = strdup(folder->path);
+	if (!copy.path || spg_array_reserve(&obs->folders, obs->n_folders,
+				  &obs->size_folders, sizeof(*obs->folders)) < 0) {
+		free(copy.path);
+		return SPG_ERR_NOMEM;
+	}
+	obs->folders[obs->n_folders++] = copy;
 	return 0;
 }
 

@@ -58,6 +58,10 @@ struct spg_seen_file {
 	/* Somebody keeps it without having it open, and nothing shows who: no record
 	 * of @keepers explains it. */
 	bool kept;
+	/* What keeps setup from replacing it, of the file itself: a set of
+	 * SPG_OBSTACLE_BIT(). Of a survey of the whole product, as is the next. */
+	unsigned obstacles;
+	size_t folder; /* its directory, in @folders; SPG_NO_FILE: not known */
 	/* Its locks could not be read: what is known of them stays. But @nobody_waits:
 	 * who waits for a lock has the file open, and nobody has. */
 	bool locks_unread, nobody_waits;
@@ -108,6 +112,24 @@ struct spg_seen_past {
 	bool running;                /* @process is there; the prover looks */
 	unsigned count;
 	int64_t ago_ns;
+};
+
+/* A mount that has files of the product, as whoever will install sees it. */
+struct spg_seen_mount {
+	char *place;        /* the mount point */
+	char *type;         /* "ext4" */
+	char *device;       /* for a command, where its write protection is what bars */
+	unsigned obstacles; /* set of SPG_OBSTACLE_BIT() */
+	bool bare;          /* of a kind that is never written to: squashfs */
+	bool failed;        /* read-only since an error of its disk */
+	bool barred_here;   /* the daemon itself cannot write there */
+};
+
+/* A directory that has files of the product. */
+struct spg_seen_folder {
+	char *path; /* as the product names it */
+	unsigned obstacles;
+	size_t mount; /* in @mounts */
 };
 
 struct spg_seen_lock {
@@ -169,6 +191,10 @@ struct spg_observation {
 	size_t n_keepers, size_keepers;
 	struct spg_seen_past *pasts; /* spg_model_apply() adds them */
 	size_t n_pasts, size_pasts;
+	struct spg_seen_mount *mounts;
+	size_t n_mounts, size_mounts;
+	struct spg_seen_folder *folders;
+	size_t n_folders, size_folders;
 	struct spg_seen_lock *locks;
 	size_t n_locks, size_locks;
 	struct spg_lack *lacks;
@@ -199,6 +225,12 @@ int spg_observation_add_past(
 /** The same, unless it is there already. ->place is copied. */
 int spg_observation_add_keeper(
 	struct spg_observation *obs, const struct spg_seen_keeper *keeper);
+
+/** Append copies; the index is the number before the call. Return 0 or SPG_ERR_NOMEM. */
+int spg_observation_add_mount(
+	struct spg_observation *obs, const struct spg_seen_mount *mount);
+int spg_observation_add_folder(
+	struct spg_observation *obs, const struct spg_seen_folder *folder);
 
 /** Forget the keepers. */
 void spg_observation_drop_keepers(struct spg_observation *obs);

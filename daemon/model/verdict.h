@@ -22,17 +22,20 @@ struct spg_judged_file {
 	size_t seen;      /* index in the observation, or SPG_NO_FILE */
 	enum spg_file_state state;
 	bool unattributed;
+	unsigned obstacles; /* that matter: a set of SPG_OBSTACLE_BIT() */
+	bool obstructed;    /* blocked by those alone */
 	const char *advice; /* borrowed from the product; NULL none */
 };
 
 struct spg_verdict_counts {
 	size_t files, blocked, open, mapped, executing, locked, waiting, unattributed;
+	size_t obstructed; /* blocked by an obstacle, and by nobody who uses them */
 };
 
 struct spg_verdict {
 	enum spg_verdict_kind kind;
-	/* What it would be without the blocked files: who accepts those needs to know
-	 * whether all else was proved. */
+	/* What it would be if nobody used the blocked files: who accepts those needs to
+	 * know whether all else was proved. An obstacle is there all the same. */
 	enum spg_verdict_kind without_blocked;
 	struct spg_verdict_counts counts;
 	struct spg_judged_file *files; /* every file judged, in survey order */

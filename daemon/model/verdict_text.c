@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "common/time_text.h"
 #include "daemon/model/advice.h"
+#include "daemon/model/obstacle.h"
 #include "daemon/model/visits_text.h"
 
 /* "open, mapped and locked" */
@@ -451,6 +452,8 @@ int spg_verdict_explain(const struct spg_observation *obs,
 
 	if (r == 0)
 		r = explain_blocked(obs, verdict);
+	if (r == 0)
+		r = spg_obstacles_explain(obs, verdict);
 	for (size_t i = 0; r == 0 && i < verdict->n_files; i++)
 		if (verdict->files[i].state == SPG_FILE_UNKNOWN)
 			r = explain_unknown_file(obs, &verdict->files[i], verdict);

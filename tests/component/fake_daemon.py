@@ -68,9 +68,10 @@ ADVICE = ("Stop Performance Monitor, local and remote copies, and services that 
           "Exchange counters.")
 
 
-def file(path, state="blocked", uses=(), locks=(), advice=None):
+def file(path, state="blocked", uses=(), locks=(), advice=None, obstacles=()):
     return {"path": path, "state": state, "replaced": state == "sidestepped",
-            "uses": list(uses), "locks": list(locks), "advice": advice}
+            "uses": list(uses), "locks": list(locks), "obstacles": list(obstacles),
+            "advice": advice}
 
 
 def lock(name="store.exe", pid=811, state="held", start=0, end=None, kind="posix"):
@@ -107,7 +108,9 @@ def answer(verdict="safe", files=(), reasons=(), next=(), coverage=(), n=19,
             "counts": {"files": n,
                        "blocked": sum(f["state"] == "blocked" for f in files),
                        "open": 0, "mapped": 1, "executing": 0, "locked": 0, "waiting": 0,
-                       "unattributed": 0},
+                       "unattributed": 0,
+                       "obstructed": sum(bool(f["obstacles"]) and not f["uses"]
+                                         for f in files)},
             "files": files, "reasons": notes(reasons), "next": notes(next), "remarks": []}
 
 

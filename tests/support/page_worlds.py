@@ -128,11 +128,12 @@ class World:
             if uses or everything:
                 files.append({"path": path, "state": state, "replaced": False,
                               "uses": [self.render_use(b) for b in uses], "locks": [],
+                              "obstacles": [],
                               "advice": product.advice.get(path)})
         for bar, at in product.old:
             files.append({"path": bar.path, "state": "blocked", "replaced": True,
                           "replaced_at": at and rfc3339(at), "uses": [self.render_use(bar)],
-                          "locks": [], "advice": None})
+                          "locks": [], "obstacles": [], "advice": None})
         verdict, reasons, steps = product.forced or (product.verdict(), *self.explain(product))
         return {
             "verdict": verdict,
@@ -144,7 +145,7 @@ class World:
                       "coverage": product.coverage},
             "counts": {"files": len(product.files), "blocked": len(blocked), "open": 0,
                        "mapped": 0, "executing": 0, "locked": 0, "waiting": 0,
-                       "unattributed": 0},
+                       "unattributed": 0, "obstructed": 0},
             "files": files, "reasons": reasons, "next": steps,
             "remarks": product.remarks if self.show else []}
 

@@ -11,8 +11,8 @@ ANSWER = {"verdict", "without_blocked", "product", "title", "at", "generation", 
           "counts", "files", "reasons", "next", "products"}
 PROOF = {"tier", "files", "took_us", "complete", "coverage"}
 COUNTS = {"files", "blocked", "open", "mapped", "executing", "locked", "waiting",
-          "unattributed"}
-FILE = {"path", "state", "uses", "locks", "advice"}
+          "unattributed", "obstructed"}
+FILE = {"path", "state", "uses", "locks", "obstacles", "advice"}
 USE = {"how", "pid", "started", "name", "exe", "user", "unit", "since", "class"}
 LOCK = {"kind", "mode", "start", "end", "state", "pid", "name"}
 

@@ -32,6 +32,7 @@ NAMER(spg_lack_kind_name, spg_lack_kind)
 NAMER(spg_lack_kind_what, spg_lack_kind)
 NAMER(spg_mechanism_kind_name, spg_mechanism_kind)
 NAMER(spg_finding_kind_name, spg_finding_kind)
+NAMER(spg_obstacle_kind_name, spg_obstacle_kind)
 NAMER(spg_hold_cause_name, spg_hold_cause)
 NAMER(spg_verify_verdict_name, spg_verify_verdict)
 
@@ -71,6 +72,7 @@ static const struct {
 	{name_spg_lack_kind_what, SPG_LACK_N_KINDS, true},
 	{name_spg_mechanism_kind_name, SPG_MECHANISM_N_KINDS, false},
 	{name_spg_finding_kind_name, SPG_FINDING_N_KINDS, false},
+	{name_spg_obstacle_kind_name, SPG_OBSTACLE_N_KINDS, false},
 	{name_spg_hold_cause_name, SPG_HOLD_CAUSE_CONNECTION_ENDED + 1, false},
 	{name_spg_verify_verdict_name, SPG_VERIFY_MIXED + 1, false},
 	{name_reason, SPG_REASON_OTHER + 1, false},

@@ -153,12 +153,49 @@ static unsigned parse_how(char *text)
 	return how;
 }
 
+/* The bit of the kind called @name; 0: none is. */
+static unsigned obstacle_bit(const char *name)
+{
+	for (int i = 0; i < SPG_OBSTACLE_N_KINDS; i++)
+		if (strcmp(name, spg_obstacle_kind_name((enum spg_obstacle_kind)i)) ==
+			0)
+			return SPG_OBSTACLE_BIT(i);
+	return 0;
+}
+
+/* Files that follow lie there. */
+static void add_mount(struct spg_observation *obs, char *const *words, size_t n)
+{
+	struct spg_seen_mount mount = {.place = words[1], .type = words[2]};
+
+	for (size_t i = 3; i < n; i++) {
+		if (strcmp(words[i], "bare") == 0)
+			mount.bare = true;
+		else if (strcmp(words[i], "failed") == 0)
+			mount.failed = true;
+		else if (words[i][0] == '/')
+			mount.device = words[i];
+		mount.obstacles |= obstacle_bit(words[i]);
+	}
+	ck_assert_int_eq(spg_observation_add_mount(obs, &mount), 0);
+}
+
+static void add_folder(struct spg_observation *obs, char *const *words, size_t n)
+{
+	struct spg_seen_folder folder = {.path = words[1], .mount = obs->n_mounts - 1};
+
+	for (size_t i = 2; i < n; i++)
+		folder.obstacles |= obstacle_bit(words[i]);
+	ck_assert_int_eq(spg_observation_add_folder(obs, &folder), 0);
+}
+
 static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 {
 	static const char *const census[] = {"free", "busy", "unknown"};
 	enum spg_presence presence = SPG_PRESENT;
 	struct spg_file *file = make_file(words[1]);
 	bool unattributed = false, otherwise = false, shared = false, kept = false;
+	unsigned obstacles = 0;
 	int found = -1;
 
 	for (int i = 0; i < 3; i++)
@@ -180,6 +217,8 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 			kept = true;
 		else if (strcmp(words[i], "fresh") == 0)
 			file->id.ino++;
+		else if (obstacle_bit(words[i]))
+			obstacles |= obstacle_bit(words[i]);
 		else
 			ck_abort_msg("what is \"%s\"?", words[i]);
 	}
@@ -190,6 +229,9 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 	obs->files[obs->n_files - 1].shared = shared;
 	obs->files[obs->n_files - 1].asked_otherwise = otherwise;
 	obs->files[obs->n_files - 1].kept = kept;
+	obs->files[obs->n_files - 1].obstacles = obstacles;
+	if (obs->n_folders > 0)
+		obs->files[obs->n_files - 1].folder = obs->n_folders - 1;
 	spg_file_unref(file);
 }
 
@@ -269,6 +311,10 @@ static void add_statement(struct spg_observation *obs, char *statement)
 		return;
 	if (strcmp(words[0], "file") == 0 && n >= 3) {
 		add_file(obs, words, n);
+	} else if (strcmp(words[0], "mounted") == 0 && n >= 3) {
+		add_mount(obs, words, n);
+	} else if (strcmp(words[0], "folder") == 0 && n >= 2) {
+		add_folder(obs, words, n);
 	} else if (strcmp(words[0], "use") == 0 && n == 4) {
 		add_use(obs, words);
 	} else if (strcmp(words[0], "lock") == 0 && n == 8) {
@@ -317,7 +363,8 @@ static void put_counts(struct spg_buf *buf, const struct spg_verdict_counts *cou
 	} rows[] = {{"files", counts->files}, {"blocked", counts->blocked},
 		{"open", counts->open}, {"mapped", counts->mapped},
 		{"executing", counts->executing}, {"locked", counts->locked},
-		{"waiting", counts->waiting}, {"unattributed", counts->unattributed}};
+		{"waiting", counts->waiting}, {"unattributed", counts->unattributed},
+		{"obstructed", counts->obstructed}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].n > 0)

@@ -152,32 +152,33 @@ static void scene_finish(struct scene *s)
 	"{\"how\":[\"executing\"],\"pid\":8,\"started\":null,\"name\":null,"           \
 	"\"exe\":null,\"user\":null,\"unit\":null,\"since\":null,"                     \
 	"\"class\":\"blocker\"}],\"locks\":[" WAITING "],"                             \
-	"\"advice\":\"Stop Performance Monitor.\"}"
+	"\"obstacles\":[],\"advice\":\"Stop Performance Monitor.\"}"
 #define FILE_SETUP                                                                     \
 	"{\"path\":\"/srv/bin/setup.dll\",\"state\":\"held-by-setup-stopped\","        \
 	"\"replaced\":true,\"replaced_at\":null,\"uses\":[{\"how\":[\"mapped\"],"      \
 	"\"pid\":7,"                                                                   \
 	"\"started\":null,\"name\":\"dsamain.exe\",\"exe\":null,\"user\":null,"        \
 	"\"unit\":null,\"since\":null,\"class\":\"setup-stops\"}],\"locks\":[],"       \
-	"\"advice\":null}"
+	"\"obstacles\":[],\"advice\":null}"
 #define FILE_HIDDEN                                                                    \
 	"{\"path\":\"/srv/bin/"                                                        \
 	"hidden.dll\",\"state\":\"blocked\",\"replaced\":false,\"replaced_at\":null,"  \
 	"\"uses\":[{\"how\":[],\"pid\":null,\"started\":null,\"name\":null,"           \
 	"\"exe\":null,\"user\":null,\"unit\":null,\"since\":null,"                     \
-	"\"class\":\"blocker\"}],\"locks\":[" HIDDEN "],\"advice\":null}"
+	"\"class\":\"blocker\"}],\"locks\":[" HIDDEN "],\"obstacles\":[],"             \
+	"\"advice\":null}"
 #define FILE_BAD                                                                       \
 	"{\"path\":\"/srv/bin/bad\\\\xff\\\\x0a.dll\",\"state\":\"unknown\","          \
-	"\"replaced\":false,\"replaced_at\":null,\"uses\":[],\"locks\":[],\"advice\":" \
-	"null}"
+	"\"replaced\":false,\"replaced_at\":null,\"uses\":[],\"locks\":[],"            \
+	"\"obstacles\":[],\"advice\":null}"
 #define FILE_ABSENT                                                                    \
 	"{\"path\":\"/srv/bin/"                                                        \
 	"absent.exe\",\"state\":\"missing\",\"replaced\":false,\"replaced_at\":null,"  \
-	"\"uses\":[],\"locks\":[],\"advice\":null}"
+	"\"uses\":[],\"locks\":[],\"obstacles\":[],\"advice\":null}"
 #define FILE_FREE                                                                      \
 	"{\"path\":\"/srv/bin/"                                                        \
 	"free.dll\",\"state\":\"free\",\"replaced\":false,\"replaced_at\":null,"       \
-	"\"uses\":[],\"locks\":[],\"advice\":null}"
+	"\"uses\":[],\"locks\":[],\"obstacles\":[],\"advice\":null}"
 
 START_TEST(check_answer)
 {
@@ -215,7 +216,8 @@ START_TEST(check_answer)
 		"\"path\":\"/srv/\\\\x1b\",\"why\":\"\\\\x1b\","
 		"\"remedy\":\"mend\",\"command\":\"mount\",\"blinds\":true}]},"
 		"\"counts\":{\"files\":5,\"blocked\":2,\"open\":1,\"mapped\":1,"
-		"\"executing\":1,\"locked\":1,\"waiting\":1,\"unattributed\":1}}");
+		"\"executing\":1,\"locked\":1,\"waiting\":1,\"unattributed\":1,"
+		"\"obstructed\":0}}");
 	scene_finish(&s);
 }
 END_TEST

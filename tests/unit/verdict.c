@@ -15,6 +15,9 @@
 
 #define OTHERS "others cannot be ruled out"
 #define SHARED ": somebody shares what it has open, and no process shows who"
+#define IMMUTABLE                                                                      \
+	"? a.dll has the attribute \"immutable\": nobody can replace it or write to "  \
+	"it\n"
 #define HANDED                                                                         \
 	" (a loop device, a swap file, a service that passes descriptors on), or "     \
 	"restart the machine; then check again\n"
@@ -97,6 +100,87 @@ static const struct {
 		"? a.dll is held by something that no process shows\n"
 		"! systemctl stop perfmon.service\n"
 		"! stop what may have handed on a.dll" HANDED},
+	/* Nobody uses it, and it cannot be replaced. */
+	{"file a.dll free immutable; file b.dll free", NULL, NULL,
+		"blocked/blocked files=2 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"  b.dll free\n" IMMUTABLE "! chattr -i " HELP_DIR
+		"/a.dll   # when setup is done: chattr +i\n"},
+	{"file a.dll free append-only; replaces in-place", NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? a.dll has the attribute \"append only\": nobody can replace it or "
+		"write over it\n"
+		"! chattr -a " HELP_DIR "/a.dll   # when setup is done: chattr +a\n"},
+	{"file a.dll free mount-point", NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? something is mounted on a.dll: setup cannot reach the file below "
+		"it\n"
+		"! umount " HELP_DIR "/a.dll\n"},
+	{"file a.dll free verity; replaces in-place", NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? a.dll is sealed by fs-verity: nobody can write to it\n"
+		"! setup has to put another file in its place by rename, and to write "
+		"into no file that is there\n"},
+	{"file a.dll free verity; replaces rename", NULL, NULL,
+		"safe files=1\n  a.dll free\n"},
+	/* Used besides: who uses it comes first, and its end is not enough. */
+	{"file a.dll busy immutable; use a.dll perfmon open", NULL, NULL,
+		"blocked/blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by perfmon (pid 2113)\n" IMMUTABLE
+		"! systemctl stop perfmon.service\n"
+		"! chattr -i " HELP_DIR "/a.dll   # when setup is done: chattr +i\n"},
+	/* Whom setup stops is no reason to call it hidden. */
+	{"file a.dll busy immutable; use a.dll dsamain open", NULL, NULL,
+		"blocked/blocked files=1 blocked=1 open=1 obstructed=1\n"
+		"  a.dll blocked\n" IMMUTABLE "! chattr -i " HELP_DIR
+		"/a.dll   # when setup is done: chattr +i\n"},
+	/* An old version is not to be replaced. */
+	{"file a.dll busy replaced immutable; use a.dll dsamain open; file b.dll free",
+		NULL, NULL,
+		"safe files=2 open=1\n  a.dll held-by-setup-stopped\n  b.dll free\n"},
+	/* Of a directory: told once, and only of those asked about. */
+	{"mounted / ext4; folder /d/x directory-immutable; file a.dll free; "
+	 "file b.dll free",
+		NULL, NULL,
+		"blocked/blocked files=2 blocked=2 obstructed=2\n  a.dll blocked\n"
+		"  b.dll blocked\n"
+		"? /d/x has the attribute \"immutable\": no file can be made, renamed "
+		"or removed in it\n"
+		"! chattr -i /d/x   # when setup is done: chattr +i\n"},
+	{"replaces in-place; mounted / ext4; folder /d/x directory-append-only; "
+	 "file a.dll free",
+		NULL, NULL, "safe files=1\n  a.dll free\n"},
+	{"mounted / ext4; folder /d/x directory-append-only; file a.dll free; "
+	 "folder /d/y; file b.dll free",
+		"b.dll", NULL, "safe files=1\n  b.dll free\n"},
+	/* Of a mount. */
+	{"mounted /m ext4 read-only-filesystem; folder /m/x; file a.dll free; "
+	 "folder /m/y; file b.dll free",
+		NULL, NULL,
+		"blocked/blocked files=2 blocked=2 obstructed=2\n  a.dll blocked\n"
+		"  b.dll blocked\n? /m is a read-only filesystem (ext4)\n"
+		"! mount -o remount,rw /m\n"},
+	{"mounted /m ext4 read-only-filesystem failed; folder /m; file a.dll free",
+		NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? /m is a read-only filesystem (ext4) since it met an error on its "
+		"disk\n"
+		"! dmesg --level=err,warn   # see what is wrong with the disk, and "
+		"check the filesystem (fsck)\n"},
+	{"mounted /m ext4 read-only-filesystem /dev/sdb1; folder /m; file a.dll free",
+		NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? /m is a read-only filesystem (ext4), and its device is "
+		"write-protected\n"
+		"! blockdev --setrw /dev/sdb1 && mount -o remount,rw /m\n"},
+	{"mounted /m squashfs read-only-filesystem bare; folder /m; file a.dll free",
+		NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? /m is a read-only filesystem (squashfs)\n"
+		"! this filesystem is never written to: make a new image with the new "
+		"files, and mount that\n"},
+	{"mounted /m ext4 read-only-mount; folder /m; file a.dll free", NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? /m is mounted read-only\n! mount -o remount,bind,rw /m\n"},
 	/* Kept by somebody who does not have it open, and by whom. */
 	{"file a.dll free; keeper a.dll perfmon probe -", NULL, NULL,
 		"blocked files=1 blocked=1\n  a.dll blocked\n"
@@ -436,13 +520,16 @@ static void free_selection(struct spg_selection *selection)
 	free(selection->names);
 }
 
-/* A command is the step, but for a comment. */
+/* An obstacle may have no command that ends it. A command is the step, but for a
+ * comment. */
 static void check_step(const struct spg_note *step)
 {
 	ck_assert(spg_text_is_clean(step->text));
 	if (step->command)
 		ck_assert_int_eq(
 			strncmp(step->text, step->command, strlen(step->command)), 0);
+	if (step->kind == SPG_STEP_CLEAR_OBSTACLE)
+		return;
 	ck_assert_int_eq(step->kind == SPG_STEP_STOP_UNIT ||
 				 step->kind == SPG_STEP_STOP_PROCESS ||
 				 step->kind == SPG_STEP_UNMOUNT ||

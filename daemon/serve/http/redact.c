@@ -17,14 +17,15 @@ static const char *const kept[] = {"advice", "at", "bars", "began", "best", "bli
 	"free", "from", "from_day", "from_sha256", "from_version", "gap", "gaps",
 	"generation", "holds", "host", "hour", "how", "id", "install", "installs",
 	"kind", "kinds", "length", "limit", "lock", "locked", "locks", "mapped",
-	"marks", "mechanisms", "mode", "more", "of", "offer", "oldest", "open",
-	"outcome", "path", "product", "products", "proof", "queue_rows", "reason",
-	"recorded_since", "remedy", "rows", "running", "sessions", "setup_stops",
-	"sidestep", "since", "skipped", "slots", "start", "state", "stopped", "store",
-	"subscriber_drops", "subscribers", "tier", "title", "to", "to_day", "to_sha256",
-	"to_version", "took_us", "tries", "unattributed", "unresolved", "unseen",
-	"unseen_s", "until", "uptime", "uses", "verdict", "verdict_at", "verdict_since",
-	"version", "waiting", "what", "without_blocked", "works", "zone"};
+	"marks", "mechanisms", "mode", "more", "obstacles", "obstructed", "of", "offer",
+	"oldest", "open", "outcome", "path", "product", "products", "proof",
+	"queue_rows", "reason", "recorded_since", "remedy", "rows", "running",
+	"sessions", "setup_stops", "sidestep", "since", "skipped", "slots", "start",
+	"state", "stopped", "store", "subscriber_drops", "subscribers", "tier", "title",
+	"to", "to_day", "to_sha256", "to_version", "took_us", "tries", "unattributed",
+	"unresolved", "unseen", "unseen_s", "until", "uptime", "uses", "verdict",
+	"verdict_at", "verdict_since", "version", "waiting", "what", "without_blocked",
+	"works", "zone"};
 
 /* Everything below is numbers under names of the contract. */
 static const char *const counters[] = {"counts", "gaps", "installs", "ended"};
@@ -124,6 +125,7 @@ static json_t *redact_list(const json_t *list, const char *key)
 static bool is_for_anybody(enum spg_note_kind kind)
 {
 	switch (kind) {
+	case SPG_REASON_OBSTACLE:
 	case SPG_REASON_NOT_OF_PRODUCT:
 	case SPG_REASON_NOTHING_INSTALLED:
 	case SPG_REASON_DISTURBED:
@@ -141,6 +143,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_CLEAN:
 	case SPG_REASON_FILES_IN_USE:
 	case SPG_REASON_WITHHELD:
+	case SPG_STEP_CLEAR_OBSTACLE:
 	case SPG_STEP_FIND_PIN:
 	case SPG_STEP_FIND_MOUNT:
 	case SPG_STEP_FIND_HOLDER:
@@ -219,7 +222,8 @@ static int add_substitutes(
 	json_t *reasons, json_t *next, const json_t *verdict, json_t *product)
 {
 	const json_t *counts = json_object_get(verdict, "counts");
-	json_int_t blocked = json_integer_value(json_object_get(counts, "blocked"));
+	json_int_t blocked = json_integer_value(json_object_get(counts, "blocked")) -
+	                     json_integer_value(json_object_get(counts, "obstructed"));
 	json_t *note;
 	int r = 0;
 

@@ -234,7 +234,8 @@ class Holders {
 		const why = otherReasons(answer, coverage, groups.length > 0);
 		const missing = files.filter((file) => file.state === "missing");
 
-		this.title.textContent = PANEL_TITLES[verdict];
+		this.title.textContent = verdict === "blocked" && !groups.length
+			? "What is in the way" : PANEL_TITLES[verdict];
 		redraw(this.body,
 			groups.length ? el("ul", {class: "groups"}, groups) : null,
 			section("Why", "why", why.map(({text}) => el("li", {class: "name", text}))),
@@ -243,7 +244,7 @@ class Holders {
 			section("Could not be looked at", "lacks", lacksList(coverage)),
 			old.length ? block("Old versions that still run", "aside",
 				el("ul", {class: "groups"}, old)) : null,
-			this.next(answer, verdict, steps),
+			this.next(answer, verdict, steps, groups.length > 0),
 			stopped.length ? el("details", {class: "fold stopped", data: {key: "stopped"}},
 				el("summary", {text: `${plural(stopped.length, "program")} that setup ends by ` +
 					"itself: not in the way"}),
@@ -256,7 +257,7 @@ class Holders {
 				(missing.length > 5 ? ", ..." : "")}) : null);
 	}
 
-	next(answer, verdict, steps)
+	next(answer, verdict, steps, grouped)
 	{
 		const again = `spguard check --product ${shellQuote(answer.product || "")}`;
 
@@ -270,7 +271,7 @@ class Holders {
 			steps = [...steps, verdict === "blocked"
 				? commandStep(`${again} --wait`, "asks until it is safe")
 				: commandStep(again, "asks again")];
-		return block(verdict === "blocked" ? "Then" : "What to do", "next", steps.map(step),
+		return block(grouped ? "Then" : "What to do", "next", steps.map(step),
 			adviceOf(answer, steps));
 	}
 }

@@ -60,6 +60,20 @@ json_t *spg_render_hows(unsigned how)
 	return spg_render_done(out, r);
 }
 
+json_t *spg_render_obstacles(unsigned obstacles)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	for (int i = 0; i < SPG_OBSTACLE_N_KINDS; i++) {
+		if (obstacles & SPG_OBSTACLE_BIT(i))
+			r |= json_array_append_new(
+				out, json_string(spg_obstacle_kind_name(
+					     (enum spg_obstacle_kind)i)));
+	}
+	return spg_render_done(out, r);
+}
+
 json_t *spg_render_lock_end(int64_t end)
 {
 	return end == SPG_LOCK_EOF ? json_null() : json_integer(end);
@@ -95,6 +109,9 @@ static json_t *render_note(const struct spg_note *note)
 	if (note->kind == SPG_REASON_MISFIT)
 		r |= json_object_set_new(out, "finding",
 			json_string(spg_finding_kind_name(note->finding)));
+	if (note->kind == SPG_REASON_OBSTACLE || note->kind == SPG_STEP_CLEAR_OBSTACLE)
+		r |= json_object_set_new(out, "obstacle",
+			json_string(spg_obstacle_kind_name(note->obstacle)));
 	if (note->how)
 		r |= json_object_set_new(out, "how", spg_render_hows(note->how));
 	r |= json_object_set_new(out, "text", spg_render_text(note->text));
@@ -317,6 +334,8 @@ static json_t *render_file(const struct spg_observation *obs,
 		out, file->seen != SPG_NO_FILE ? &obs->files[file->seen] : NULL);
 	r |= json_object_set_new(out, "uses", render_file_uses(obs, chains, file));
 	r |= json_object_set_new(out, "locks", render_file_locks(obs, chains, file));
+	r |= json_object_set_new(
+		out, "obstacles", spg_render_obstacles(file->obstacles));
 	r |= json_object_set_new(out, "advice", spg_render_text(file->advice));
 	if (offer)
 		r |= spg_render_offer(out, file, offer);
@@ -360,12 +379,13 @@ static json_t *render_proof(const struct spg_proof *proof, const char *tier)
 
 static json_t *render_counts(const struct spg_verdict_counts *counts)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files",
 		(json_int_t)counts->files, "blocked", (json_int_t)counts->blocked,
 		"open", (json_int_t)counts->open, "mapped", (json_int_t)counts->mapped,
 		"executing", (json_int_t)counts->executing, "locked",
 		(json_int_t)counts->locked, "waiting", (json_int_t)counts->waiting,
-		"unattributed", (json_int_t)counts->unattributed);
+		"unattributed", (json_int_t)counts->unattributed, "obstructed",
+		(json_int_t)counts->obstructed);
 }
 
 static json_t *render_checked_files(
@@ -460,7 +480,8 @@ static bool is_in_use(const struct chains *chains, const struct spg_judged_file 
 {
 	if (file->state == SPG_FILE_MISSING || file->state == SPG_FILE_NEW)
 		return false;
-	return file->state != SPG_FILE_FREE || file->unattributed ||
+	return (file->state != SPG_FILE_FREE && !file->obstructed) ||
+	       file->unattributed ||
 	       (file->seen != SPG_NO_FILE &&
 		       (chains->first_use[file->seen] != CHAIN_END ||
 			       chains->first_lock[file->seen] != CHAIN_END));

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/model/obstacle.h"
+
+#include <stdlib.h>
+
+#include "common/err.h"
+#include "common/text.h"
+
+#define OF_DIRECTORIES                                                                 \
+	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_IMMUTABLE) |                          \
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_APPEND_ONLY))
+#define OF_MOUNTS                                                                      \
+	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_FILESYSTEM) |                         \
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_MOUNT))
+/* What is in the way of writing into the file only. */
+#define OF_CONTENTS SPG_OBSTACLE_BIT(SPG_OBSTACLE_VERITY)
+
+static const struct spg_seen_folder *folder_of(
+	const struct spg_observation *obs, size_t index)
+{
+	size_t folder = obs->files[index].folder;
+
+	return folder == SPG_NO_FILE ? NULL : &obs->folders[folder];
+}
+
+/* All of a file that lies at its place: an old version is not to be replaced. */
+static unsigned all_of(const struct spg_observation *obs, size_t index)
+{
+	const struct spg_seen_file *seen = &obs->files[index];
+	const struct spg_seen_folder *folder = folder_of(obs, index);
+
+	if (seen->presence != SPG_PRESENT)
+		return 0;
+	return seen->obstacles |
+	       (folder ? folder->obstacles | obs->mounts[folder->mount].obstacles : 0);
+}
+
+unsigned spg_obstacles_of(const struct spg_observation *obs, size_t index)
+{
+	unsigned all = all_of(obs, index);
+
+	switch (obs->product->replacement) {
+	case SPG_REPLACE_IN_PLACE:
+		return all & ~OF_DIRECTORIES;
+	case SPG_REPLACE_BY_RENAME:
+		return all & ~OF_CONTENTS;
+	case SPG_REPLACE_ANYHOW:
+	case SPG_REPLACEMENTS:
+		break;
+	}
+	return all;
+}
+
+unsigned spg_obstacles_to_rename(const struct spg_observation *obs, size_t index)
+{
+	const struct spg_seen_folder *folder = folder_of(obs, index);
+	unsigned all = all_of(obs, index) & ~OF_CONTENTS;
+
+	if (folder && obs->mounts[folder->mount].barred_here && !(all & OF_MOUNTS))
+		all |= SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_MOUNT);
+	return all;
+}
+
+/* An obstacle of a file, and of what it is really one. */
+struct case_of {
+	enum spg_obstacle_kind kind;
+	const char *file;  /* the file's path */
+	const char *place; /* its directory, or where it is mounted; NULL: itself */
+	const struct spg_seen_mount *mount;
+};
+
+static struct case_of make_case(
+	const struct spg_observation *obs, size_t index, enum spg_obstacle_kind kind)
+{
+	const struct spg_seen_folder *folder = folder_of(obs, index);
+	struct case_of it = {.kind = kind, .file = obs->files[index].file->path};
+
+	if (SPG_OBSTACLE_BIT(kind) & OF_DIRECTORIES)
+		it.place = folder->path;
+	if (SPG_OBSTACLE_BIT(kind) & OF_MOUNTS) {
+		it.mount = &obs->mounts[folder->mount];
+		it.place = it.mount->place;
+	}
+	return it;
+}
+
+static void put_read_only(struct spg_buf *buf, const struct case_of *it)
+{
+	spg_text_escape(buf, it->place, false);
+	if (it->kind == SPG_OBSTACLE_READ_ONLY_MOUNT) {
+		spg_buf_puts(buf, " is mounted read-only");
+		return;
+	}
+	spg_buf_puts(buf, " is a read-only filesystem (");
+	spg_text_escape(buf, it->mount->type, false);
+	spg_buf_puts(buf, ")");
+	if (it->mount->failed)
+		spg_buf_puts(buf, " since it met an error on its disk");
+	else if (it->mount->device)
+		spg_buf_puts(buf, ", and its device is write-protected");
+}
+
+/* What it is. */
+static void put_obstacle(struct spg_buf *buf, const struct case_of *it)
+{
+	const char *base = spg_path_base(it->file);
+
+	switch (it->kind) {
+	case SPG_OBSTACLE_MOUNT_POINT:
+		spg_buf_puts(buf, "something is mounted on ");
+		spg_text_escape(buf, base, false);
+		spg_buf_puts(buf, ": setup cannot reach the file below it");
+		break;
+	case SPG_OBSTACLE_IMMUTABLE:
+		spg_text_escape(buf, base, false);
+		spg_buf_puts(buf,
+			" has the attribute \"immutable\": nobody can replace "
+			"it or write to it");
+		break;
+	case SPG_OBSTACLE_APPEND_ONLY:
+		spg_text_escape(buf, base, false);
+		spg_buf_puts(buf,
+			" has the attribute \"append only\": nobody can replace "
+			"it or write over it");
+		break;
+	case SPG_OBSTACLE_VERITY:
+		spg_text_escape(buf, base, false);
+		spg_buf_puts(buf, " is sealed by fs-verity: nobody can write to it");
+		break;
+	case SPG_OBSTACLE_DIRECTORY_IMMUTABLE:
+		spg_text_escape(buf, it->place, false);
+		spg_buf_puts(buf,
+			" has the attribute \"immutable\": no file can be made, "
+			"renamed or removed in it");
+		break;
+	case SPG_OBSTACLE_DIRECTORY_APPEND_ONLY:
+		spg_text_escape(buf, it->place, false);
+		spg_buf_puts(buf, " has the attribute \"append only\": no file can be "
+				  "renamed or removed in it");
+		break;
+	case SPG_OBSTACLE_READ_ONLY_FILESYSTEM:
+	case SPG_OBSTACLE_READ_ONLY_MOUNT:
+		put_read_only(buf, it);
+		break;
+	case SPG_OBSTACLE_N_KINDS:
+		break;
+	}
+}
+
+static const char *put_attribute(
+	struct spg_buf *command, const char *flag, const char *path, const char *after)
+{
+	spg_buf_printf(command, "chattr %s ", flag);
+	spg_text_shell_quote(command, path);
+	return after;
+}
+
+/* The command that makes a mount writable; or nothing, and what else is to be done. */
+static const char *put_remount(struct spg_buf *command, const struct case_of *it)
+{
+	if (it->mount->bare)
+		return "this filesystem is never written to: make a new image with the "
+		       "new "
+		       "files, and mount that";
+	if (it->kind == SPG_OBSTACLE_READ_ONLY_MOUNT) {
+		spg_buf_puts(command, "mount -o remount,bind,rw ");
+		spg_text_shell_quote(command, it->place);
+		return NULL;
+	}
+	if (it->mount->failed) {
+		spg_buf_puts(command, "dmesg --level=err,warn");
+		return "see what is wrong with the disk, and check the filesystem "
+		       "(fsck)";
+	}
+	if (it->mount->device) {
+		spg_buf_puts(command, "blockdev --setrw ");
+		spg_text_shell_quote(command, it->mount->device);
+		spg_buf_puts(command, " && ");
+	}
+	spg_buf_puts(command, "mount -o remount,rw ");
+	spg_text_shell_quote(command, it->place);
+	return NULL;
+}
+
+/* The command that ends it. Returns a comment on it, or without a command what to do; or
+ * NULL. */
+static const char *put_command(struct spg_buf *command, const struct case_of *it)
+{
+	switch (it->kind) {
+	case SPG_OBSTACLE_MOUNT_POINT:
+		spg_buf_puts(command, "umount ");
+		spg_text_shell_quote(command, it->file);
+		return NULL;
+	case SPG_OBSTACLE_IMMUTABLE:
+		return put_attribute(
+			command, "-i", it->file, "when setup is done: chattr +i");
+	case SPG_OBSTACLE_APPEND_ONLY:
+		return put_attribute(
+			command, "-a", it->file, "when setup is done: chattr +a");
+	case SPG_OBSTACLE_DIRECTORY_IMMUTABLE:
+		return put_attribute(
+			command, "-i", it->place, "when setup is done: chattr +i");
+	case SPG_OBSTACLE_DIRECTORY_APPEND_ONLY:
+		return put_attribute(
+			command, "-a", it->place, "when setup is done: chattr +a");
+	case SPG_OBSTACLE_READ_ONLY_FILESYSTEM:
+	case SPG_OBSTACLE_READ_ONLY_MOUNT:
+		return put_remount(command, it);
+	case SPG_OBSTACLE_VERITY:
+	case SPG_OBSTACLE_N_KINDS:
+		break;
+	}
+	return "setup has to put another file in its place by rename, and to write "
+	       "into no "
+	       "file that is there";
+}
+
+static int add_reason(const struct case_of *it, struct spg_verdict *verdict)
+{
+	const struct spg_note note = {.kind = SPG_REASON_OBSTACLE,
+		.obstacle = it->kind,
+		.file = it->place ? NULL : it->file,
+		.place = it->place};
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_obstacle(&text, it);
+	return spg_notes_add(&verdict->reasons, &note, &text);
+}
+
+static int add_step(const struct case_of *it, struct spg_verdict *verdict)
+{
+	struct spg_note note = {.kind = SPG_STEP_CLEAR_OBSTACLE,
+		.obstacle = it->kind,
+		.file = it->place ? NULL : it->file,
+		.place = it->place};
+	struct spg_buf command = SPG_BUF_NULL, text = SPG_BUF_NULL;
+	const char *words = put_command(&command, it);
+	int r;
+
+	spg_buf_puts(&text, spg_buf_text(&command));
+	if (words && command.len)
+		spg_buf_puts(&text, "   # ");
+	if (words)
+		spg_buf_puts(&text, words);
+	if (command.len)
+		note.command = spg_buf_text(&command);
+	r = command.failed ? SPG_ERR_NOMEM
+	                   : spg_notes_add(&verdict->next, &note, &text);
+	spg_buf_finish(&text);
+	spg_buf_finish(&command);
+	return r;
+}
+
+void spg_obstacles_tell(const struct spg_observation *obs, size_t index,
+	unsigned obstacles, struct spg_buf *to)
+{
+	struct spg_buf command = SPG_BUF_NULL;
+	struct case_of it;
+	const char *words;
+	int kind = 0;
+
+	while (!(obstacles & SPG_OBSTACLE_BIT(kind)))
+		kind++;
+	it = make_case(obs, index, (enum spg_obstacle_kind)kind);
+	put_obstacle(to, &it);
+	words = put_command(&command, &it);
+	spg_buf_printf(to, ": %s", command.len ? spg_buf_text(&command) : words);
+	to->failed = to->failed || command.failed;
+	spg_buf_finish(&command);
+}
+
+/* Whose obstacles were told already: each directory's and mount's once. */
+struct told {
+	unsigned *folders, *mounts;
+};
+
+static unsigned untold(const struct spg_observation *obs, size_t index, unsigned kinds,
+	struct told *told)
+{
+	size_t folder = obs->files[index].folder;
+	unsigned *of_folder, *of_mount;
+
+	if (folder == SPG_NO_FILE)
+		return kinds;
+	of_folder = &told->folders[folder];
+	of_mount = &told->mounts[obs->folders[folder].mount];
+	kinds &= ~((*of_folder & OF_DIRECTORIES) | (*of_mount & OF_MOUNTS));
+	*of_folder |= kinds;
+	*of_mount |= kinds;
+	return kinds;
+}
+
+static int explain_file(const struct spg_observation *obs, size_t index, unsigned kinds,
+	struct spg_verdict *verdict)
+{
+	int r = 0;
+
+	for (int kind = 0; r == 0 && kind < SPG_OBSTACLE_N_KINDS; kind++) {
+		struct case_of it;
+
+		if (!(kinds & SPG_OBSTACLE_BIT(kind)))
+			continue;
+		it = make_case(obs, index, (enum spg_obstacle_kind)kind);
+		r = add_reason(&it, verdict);
+		if (r == 0)
+			r = add_step(&it, verdict);
+	}
+	return r;
+}
+
+int spg_obstacles_explain(
+	const struct spg_observation *obs, struct spg_verdict *verdict)
+{
+	struct told told = {calloc(obs->n_folders + 1, sizeof(unsigned)),
+		calloc(obs->n_mounts + 1, sizeof(unsigned))};
+	int r = told.folders && told.mounts ? 0 : SPG_ERR_NOMEM;
+
+	for (size_t i = 0; r == 0 && i < verdict->n_files; i++) {
+		const struct spg_judged_file *file = &verdict->files[i];
+
+		if (file->obstacles)
+			r = explain_file(obs, file->seen,
+				untold(obs, file->seen, file->obstacles, &told),
+				verdict);
+	}
+	free(told.folders);
+	free(told.mounts);
+	return r;
+}
