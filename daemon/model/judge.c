@@ -156,8 +156,10 @@ static void judge_file(const struct spg_observation *obs, size_t index,
 	                     (seen->unattributed || tally->hidden_lock || seen->kept ||
 				     !(tally->blockers || tally->keepers));
 	file->obstacles = spg_obstacles_of(obs, index);
-	file->obstructed = file->obstacles && file->state != SPG_FILE_BLOCKED;
-	if (file->obstructed)
+	file->obstructed = file->obstacles &&
+	                   (file->state == SPG_FILE_FREE ||
+				   file->state == SPG_FILE_HELD_BY_SETUP_STOPPED);
+	if (file->obstacles)
 		file->state = SPG_FILE_BLOCKED;
 }
 

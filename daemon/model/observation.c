@@ -21,12 +21,34 @@ struct spg_observation *spg_observation_create(
 	return obs;
 }
 
+static void finish_keeper(struct spg_seen_keeper *keeper)
+{
+	spg_process_unref(keeper->process);
+	free(keeper->place);
+}
+
+void spg_observation_drop_mounts_at(
+	struct spg_observation *obs, size_t index, const char *place)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < obs->n_keepers; i++) {
+		struct spg_seen_keeper *keeper = &obs->keepers[i];
+
+		if (keeper->file == index && keeper->kind == SPG_KEEPER_MOUNT &&
+			keeper->here && keeper->place &&
+			strcmp(keeper->place, place) == 0)
+			finish_keeper(keeper);
+		else
+			obs->keepers[n++] = *keeper;
+	}
+	obs->n_keepers = n;
+}
+
 void spg_observation_drop_keepers(struct spg_observation *obs)
 {
-	for (size_t i = 0; i < obs->n_keepers; i++) {
-		spg_process_unref(obs->keepers[i].process);
-		free(obs->keepers[i].place);
-	}
+	for (size_t i = 0; i < obs->n_keepers; i++)
+		finish_keeper(&obs->keepers[i]);
 	obs->n_keepers = 0;
 }
 

@@ -232,6 +232,10 @@ int spg_observation_add_mount(
 int spg_observation_add_folder(
 	struct spg_observation *obs, const struct spg_seen_folder *folder);
 
+/** Forget the mounts of file @index at @place in the daemon's own namespace. */
+void spg_observation_drop_mounts_at(
+	struct spg_observation *obs, size_t index, const char *place);
+
 /** Forget the keepers. */
 void spg_observation_drop_keepers(struct spg_observation *obs);
 

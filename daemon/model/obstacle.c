@@ -2,6 +2,7 @@
 #include "daemon/model/obstacle.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/err.h"
 #include "common/text.h"
@@ -31,6 +32,9 @@ static unsigned all_of(const struct spg_observation *obs, size_t index)
 
 	if (seen->presence != SPG_PRESENT)
 		return 0;
+	/* Such a one may call all of its inodes immutable (erofs does). */
+	if (folder && obs->mounts[folder->mount].bare)
+		return obs->mounts[folder->mount].obstacles;
 	return seen->obstacles |
 	       (folder ? folder->obstacles | obs->mounts[folder->mount].obstacles : 0);
 }
@@ -158,6 +162,9 @@ static const char *put_attribute(
 /* The command that makes a mount writable; or nothing, and what else is to be done. */
 static const char *put_remount(struct spg_buf *command, const struct case_of *it)
 {
+	if (it->mount->bare && strcmp(it->mount->type, "overlay") == 0)
+		return "this overlay has no upper directory: mount it with one "
+		       "(upperdir=), or replace the files in its layers";
 	if (it->mount->bare)
 		return "this filesystem is never written to: make a new image with the "
 		       "new "

@@ -621,7 +621,11 @@ class SystemTest(unittest.TestCase):
         return answer
 
     def assert_never_safe(self, answer):
+        """For the sake of who may use the files: an obstacle alone does not count."""
         self.assertIn(answer["verdict"], ("blocked", "unknown"), self.show(answer))
+        counts, reasons = answer["counts"], {note["kind"] for note in answer["reasons"]}
+        if counts["blocked"] == counts["obstructed"] > 0:
+            self.assertNotEqual(reasons, {"obstacle"}, self.show(answer))
 
     def file_of(self, answer, path):
         for entry in answer["files"]:

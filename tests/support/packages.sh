@@ -10,7 +10,8 @@ http_packages=(libmicrohttpd-dev)
 bpf_packages=(clang bpftool libbpf-dev)
 # For the man pages; without it the build leaves them out.
 manual_packages=(scdoc)
-test_packages=(check python3 python3-jsonschema util-linux mount e2fsprogs xfsprogs btrfs-progs)
+test_packages=(check python3 python3-jsonschema util-linux mount e2fsprogs xfsprogs btrfs-progs
+	squashfs-tools erofs-utils)
 # For the tests that tell the whole story with Windows programs: without them those
 # skip.
 story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)

@@ -240,8 +240,8 @@ class FalseSafeTest(SystemTest):
         os.truncate(path, len(FILE))
         os.setxattr(path, "trusted.overlay.metacopy", b"")
         os.setxattr(path, "trusted.overlay.redirect", b"/blob")
-        options = f"lowerdir={base}/lower::{base}/data,metacopy=on,redirect_dir=on"
-        return self.mount("overlay", base + "/merged", options=options), blob
+        return self.merge(base, "metacopy=on", "redirect_dir=on",
+                          lower=f"{base}/lower::{base}/data"), blob
 
     def test_a_layer_of_data_only(self):
         self.right_in(self.data_only()[0])

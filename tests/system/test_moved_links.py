@@ -202,11 +202,18 @@ class MovedLinksTest(SystemTest):
                             self.rel2 + "/lib/one.dll", self.rel1 + "/lib/one.dll")
 
     def test_a_mount_over_a_file(self):
-        # (A rename over a mount point would be refused, which blocks as well.)
+        used, name = self.rel2 + "/lib/one.dll", self.rel1 + "/lib/one.dll"
         daemon = self.asked_often(self.rel1 + "/lib", replaced="in-place")
-        self.assert_follows(
-            daemon, lambda: self.bind(self.rel2 + "/lib/one.dll", self.rel1 + "/lib/one.dll"),
-            self.rel2 + "/lib/one.dll", self.rel1 + "/lib/one.dll")
+        holder = self.hold("read", used)
+        self.assert_safe(daemon)
+        self.bind(used, name)
+        for _ in range(2):
+            self.assert_blocked_by(daemon, name, [holder.pid], ["open"])
+        holder.kill()
+        # What setup writes there would not reach the file of the product.
+        answer = daemon.check()
+        self.assertEqual(self.file_of(answer, name)["obstacles"], ["mount-point"])
+        self.assertEqual(answer["counts"]["obstructed"], 1, self.show(answer))
 
 
 if __name__ == "__main__":

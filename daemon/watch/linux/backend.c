@@ -278,6 +278,10 @@ static int start(struct spg_watch *watch)
 	b->tools.mounts = spg_mounts_create();
 	if (!b->tools.mounts)
 		return SPG_ERR_UNSUPPORTED;
+	r = spg_mounts_create_of_parent(&b->tools.their_mounts);
+	if (r == SPG_ERR_NOMEM)
+		return r;
+	b->tools.their_mounts_unknown = r < 0;
 	b->tools.reader =
 		(struct spg_proc_reader){.users = b->users, .may_block = true};
 	b->tools.progress = note_place;
@@ -589,6 +593,7 @@ static void destroy(struct spg_watch *watch)
 	spg_groups_destroy(b->groups);
 	spg_probes_destroy(b->tools.probes);
 	spg_mounts_destroy(b->tools.mounts);
+	spg_mounts_destroy(b->tools.their_mounts);
 	spg_users_destroy(b->users);
 	pthread_mutex_destroy(&b->place_lock);
 	free(b->rows);

@@ -104,6 +104,8 @@ static __always_inline void describe(struct spg_bpf_inode *out, struct inode *in
 		out->flags |= SPG_INODE_MAPPED;
 	if (magic == OVERLAY_MAGIC)
 		out->flags |= SPG_INODE_OVERLAY;
+	if (BPF_CORE_READ(inode, i_flags) & (S_IMMUTABLE | S_APPEND | S_VERITY))
+		out->flags |= SPG_INODE_SEALED;
 	if (!bpf_core_type_exists(struct backing_file))
 		out->flags |= SPG_INODE_FAKED;
 	count_names(out, inode, magic);

@@ -46,6 +46,9 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 #define FMODE_BACKING   0x3000000
 #define S_IFMT          0170000
 #define S_IFREG         0100000
+#define S_APPEND        (1 << 2)
+#define S_IMMUTABLE     (1 << 3)
+#define S_VERITY        (1 << 16)
 #define FL_POSIX        1
 #define FL_FLOCK        2
 #define FL_ACCESS       8
@@ -173,6 +176,7 @@ struct file_lock_context {
 
 struct inode {
 	__u16 i_mode;
+	unsigned int i_flags;
 	struct super_block *i_sb;
 	struct address_space *i_mapping;
 	unsigned long i_ino;

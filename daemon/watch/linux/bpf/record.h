@@ -33,6 +33,8 @@ struct spg_bpf_inode_key {
  * a layer more than once. */
 #define SPG_INODE_FAKED   0x80
 
+#define SPG_INODE_SEALED  0x100 /* immutable, append only, or of fs-verity */
+
 /* Nobody can count the references in this kernel. */
 #define SPG_BPF_UNCOUNTED (-1)
 

@@ -67,6 +67,7 @@ struct spg_place {
 	const char *path;      /* as the product names it */
 	const char *real_path; /* the same without symbolic links */
 	struct stat st;        /* of what the path leads to */
+	uint64_t attributes;   /* of it: STATX_ATTR_*, see statx(2) */
 	bool through_link;     /* the last component is a symbolic link */
 	const struct spg_mount *mount;
 };

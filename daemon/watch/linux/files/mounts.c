@@ -49,6 +49,7 @@ void spg_mount_finish(struct spg_mount *mount)
 	free(mount->type);
 	free(mount->options);
 	free(mount->root);
+	free(mount->source);
 	*mount = (struct spg_mount){0};
 }
 
@@ -81,6 +82,7 @@ static void unescape_octal(char *text)
 static int add_mount(struct spg_mounts *to, struct spg_mount *mount)
 {
 	if (mount->root && mount->path && mount->type && mount->options &&
+		mount->source &&
 		spg_array_reserve(&to->list, to->n, &to->size, sizeof(*to->list)) ==
 			0) {
 		to->list[to->n++] = *mount;
@@ -90,10 +92,17 @@ static int add_mount(struct spg_mounts *to, struct spg_mount *mount)
 	return SPG_ERR_NOMEM;
 }
 
+/* The kernel begins every list of options with one or the other (show_mountinfo() in
+ * fs/proc_namespace.c). */
+static bool is_read_only(const char *options)
+{
+	return strncmp(options, "ro", 2) == 0 && (!options[2] || options[2] == ',');
+}
+
 /* 36 35 98:0 /root /mount/point rw,noatime master:1 - ext4 /dev/sda rw,x */
 int spg_mount_parse(char *line, struct spg_mount *ret)
 {
-	char *fields[6], *separator, *type, *options, *save = NULL;
+	char *fields[6], *separator, *type, *source, *options, *save = NULL;
 	unsigned major, minor;
 	struct spg_mount mount = {0};
 	size_t n = 0;
@@ -106,8 +115,7 @@ int spg_mount_parse(char *line, struct spg_mount *ret)
 		word = strtok_r(NULL, " ", &save))
 		fields[n++] = word;
 	type = strtok_r(separator + 3, " ", &save);
-	if (type)
-		(void)strtok_r(NULL, " ", &save); /* the source */
+	source = type ? strtok_r(NULL, " ", &save) : NULL;
 	options = strtok_r(NULL, " ", &save);
 	if (n < 5 || !type || sscanf(fields[0], "%d", &mount.id) != 1 ||
 		sscanf(fields[1], "%d", &mount.parent) != 1 ||
@@ -121,7 +129,11 @@ int spg_mount_parse(char *line, struct spg_mount *ret)
 	mount.path = strdup(fields[4]);
 	mount.type = strdup(type);
 	mount.options = strdup(options ? options : "");
-	if (!mount.root || !mount.path || !mount.type || !mount.options) {
+	mount.source = strdup(source ? source : "");
+	mount.read_only = n == 6 && is_read_only(fields[5]);
+	mount.fs_read_only = is_read_only(mount.options ? mount.options : "");
+	if (!mount.root || !mount.path || !mount.type || !mount.options ||
+		!mount.source) {
 		spg_mount_finish(&mount);
 		return SPG_ERR_NOMEM;
 	}
@@ -178,6 +190,7 @@ static int add_root(struct spg_mounts *to)
 	mount.root = strdup("/");
 	mount.type = strdup("root");
 	mount.options = strdup("");
+	mount.source = strdup("");
 	return add_mount(to, &mount);
 }
 
@@ -221,22 +234,51 @@ static int load(struct spg_mounts *mounts)
 	return 0;
 }
 
-struct spg_mounts *spg_mounts_create(void)
+/* Keeps the descriptor, also of a process that ends: it is of the namespace. */
+static int open_table(const char *path, struct spg_mounts **ret)
 {
 	struct spg_mounts *mounts = calloc(1, sizeof(*mounts));
 	int r;
 
 	if (!mounts)
-		return NULL;
-	mounts->fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+		return SPG_ERR_NOMEM;
+	mounts->fd = open(path, O_RDONLY | O_CLOEXEC);
 	r = mounts->fd < 0 ? spg_err_from_errno(errno) : load(mounts);
-	if (r < 0) {
+	if (r < 0)
+		spg_mounts_destroy(mounts);
+	else
+		*ret = mounts;
+	return r;
+}
+
+struct spg_mounts *spg_mounts_create(void)
+{
+	struct spg_mounts *mounts = NULL;
+	int r = open_table("/proc/self/mountinfo", &mounts);
+
+	if (r < 0)
 		spg_error("cannot read /proc/self/mountinfo: %s; is /proc mounted?",
 			spg_err_text(r));
-		spg_mounts_destroy(mounts);
-		return NULL;
-	}
 	return mounts;
+}
+
+int spg_mounts_create_of_parent(struct spg_mounts **ret)
+{
+	char path[64];
+	struct stat own, parents;
+	int pid = (int)getppid();
+
+	*ret = NULL;
+	/* Begun from outside of its pid namespace: nobody is above it. */
+	if (pid == 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	if (stat("/proc/self/ns/mnt", &own) < 0 || stat(path, &parents) < 0)
+		return SPG_ERR_DENIED;
+	if (own.st_ino == parents.st_ino)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
+	return open_table(path, ret);
 }
 
 void spg_mounts_destroy(struct spg_mounts *mounts)
@@ -316,6 +358,11 @@ const struct spg_mount *spg_mounts_find(
 			break;
 	}
 	return at;
+}
+
+const struct spg_mount *spg_mounts_get(const struct spg_mounts *mounts, size_t index)
+{
+	return index < mounts->n ? &mounts->list[index] : NULL;
 }
 
 bool spg_mounts_any_below(const struct spg_mounts *mounts, const char *dir)

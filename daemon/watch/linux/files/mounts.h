@@ -25,7 +25,10 @@ struct spg_mount {
 	char *type;     /* "ext4", "overlay", "fuse.sshfs" */
 	char *options; /* of the superblock, escaped: overlayfs names its layers there */
 	char *root;    /* the part of the filesystem that is mounted */
-	uint64_t dev;  /* the superblock's, as makedev(3) */
+	char *source;  /* "/dev/sdb1", or any word */
+	bool read_only;    /* this mount */
+	bool fs_read_only; /* the filesystem, wherever it is mounted */
+	uint64_t dev;      /* the superblock's, as makedev(3) */
 	enum spg_fs_class class;
 };
 
@@ -40,6 +43,14 @@ void spg_mount_finish(struct spg_mount *mount);
 
 /** Read the table. NULL: out of memory, or /proc is not there (logged). */
 struct spg_mounts *spg_mounts_create(void);
+
+/**
+ * The mounts of the process that started this one, unless they are this one's own: a
+ * service manager can give a service a namespace in which more is read-only than
+ * elsewhere (systemd.exec(5), ProtectSystem=). Returns 0 and *ret, NULL for its own;
+ * SPG_ERR_DENIED when that cannot be told; or another negative spg_err.
+ */
+int spg_mounts_create_of_parent(struct spg_mounts **ret);
 
 /** Takes NULL. */
 void spg_mounts_destroy(struct spg_mounts *mounts);
@@ -61,6 +72,9 @@ int spg_mounts_refresh(struct spg_mounts *mounts);
  */
 const struct spg_mount *spg_mounts_find(
 	const struct spg_mounts *mounts, const char *path);
+
+/** The mounts in the order of the table; NULL behind the last. Borrowed like those. */
+const struct spg_mount *spg_mounts_get(const struct spg_mounts *mounts, size_t index);
 
 /** True when something is mounted at a path below @dir. */
 bool spg_mounts_any_below(const struct spg_mounts *mounts, const char *dir);

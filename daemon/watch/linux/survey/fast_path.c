@@ -8,14 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/array.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/model/obstacle.h"
 #include "daemon/watch/linux/survey/counted.h"
 
 /* Every one has a descriptor for the moment; more are slower than a listing. */
@@ -129,6 +132,9 @@ static bool is_plain(const struct spg_survey *s)
 		return false;
 	for (size_t i = 0; i < obs->n_lacks; i++)
 		if (obs->lacks[i].blinds)
+			return false;
+	for (size_t i = 0; i < obs->n_files; i++)
+		if (spg_obstacles_to_rename(obs, i) || spg_obstacles_of(obs, i))
 			return false;
 	for (size_t i = 0; i < obs->n_files; i++) {
 		const struct spg_linux_file *file = spg_linux_file(obs->files[i].file);
@@ -268,6 +274,16 @@ static bool is_inode(int fd, struct spg_file_id id, struct statx *ret)
 	       makedev(ret->stx_dev_major, ret->stx_dev_minor) == id.dev;
 }
 
+/* Nothing has come in the way of who installs there: neither these attributes nor a
+ * remount is an event. */
+static bool is_writable(int fd, const struct statx *stx)
+{
+	struct statfs fs;
+
+	return !(stx->stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) &&
+	       fstatfs(fd, &fs) == 0 && !(fs.f_flags & ST_RDONLY);
+}
+
 /* Does the link lead where it led? */
 static bool leads_there(const struct link *link)
 {
@@ -293,7 +309,7 @@ static bool open_folder(struct look *look, size_t index)
 
 	if (fd < 0)
 		return false;
-	same = is_inode(fd, folder->id, &stx) &&
+	same = is_inode(fd, folder->id, &stx) && is_writable(fd, &stx) &&
 	       stx.stx_ctime.tv_sec == folder->changed.tv_sec &&
 	       stx.stx_ctime.tv_nsec == folder->changed.tv_nsec;
 	for (size_t i = 0; same && i < look->listing->n_files; i++) {
@@ -345,7 +361,7 @@ static int on_inode(void *user, const struct spg_bpf_inode *inode)
 		if (inode->key.ino != file->base.id.ino ||
 			inode->n_links != file->base.n_links ||
 			inode->names == SPG_BPF_UNCOUNTED ||
-			(inode->flags & SPG_INODE_OVERLAY))
+			(inode->flags & (SPG_INODE_OVERLAY | SPG_INODE_SEALED)))
 			return SPG_WATCH_LATER;
 		look->inodes[i] = inode->inode;
 		look->n_names[i] = inode->names;

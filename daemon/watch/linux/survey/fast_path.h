@@ -16,6 +16,9 @@
  *   users     The in-use probe of those very inodes finds none; or the users known, looked at
  *             again, account for every count and every reference, and each of them is
  *             the process that it was (proc/cache.h).
+ *   obstacles  None was there, and none is: attributes of the inodes and directories, and
+ *             whether the filesystem or its mount is read-only, are asked for again, since
+ *             no event tells of them. That somebody mounts something is one.
  *   keepers   Nobody but this look and the users refers to a name of theirs in memory (keepers.h).
  * It never rests on where a name led when it was listed (openat2(2) follows all links
  * again; tests/system/test_moved_links.py).

@@ -16,6 +16,7 @@
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/files/resolve.h"
 #include "daemon/watch/linux/survey/fast_path.h"
+#include "daemon/watch/linux/survey/obstacles.h"
 
 /* More unreadable files than this are told as one lack. */
 #define FILE_LACKS_MAX 20
@@ -641,6 +642,11 @@ static int refresh_mounts(struct spg_survey_tools *tools)
 
 	if (r == SPG_MOUNTS_CHANGED && tools->marks)
 		spg_marks_distrust(tools->marks);
+	if (r >= 0 && tools->their_mounts) {
+		int theirs = spg_mounts_refresh(tools->their_mounts);
+
+		r = r == 0 || theirs < 0 ? theirs : r;
+	}
 	if (r != 0 && tools->fast_path)
 		spg_fast_path_forget(tools->fast_path);
 	return r;
@@ -663,7 +669,8 @@ int spg_survey_instant(struct spg_survey_tools *tools,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
 	/* Reading the mount table is for the worker thread. */
-	if (!tools->fast_path || spg_mounts_are_stale(tools->mounts))
+	if (!tools->fast_path || spg_mounts_are_stale(tools->mounts) ||
+		(tools->their_mounts && spg_mounts_are_stale(tools->their_mounts)))
 		return SPG_WATCH_LATER;
 	return spg_fast_path_look(tools, request, ret);
 }
@@ -694,6 +701,8 @@ int spg_survey_run(struct spg_survey_tools *tools,
 		                                              : survey_files(&s);
 	if (r >= 0)
 		note_asked_otherwise(&s);
+	if (r >= 0 && request->scope->depth == SPG_SURVEY_FULL)
+		r = spg_obstacles_find(&s);
 	if (r >= 0 && tools->trace_files && request->scope->depth == SPG_SURVEY_FULL)
 		spg_trace_files_end(tools->trace_files, s.obs);
 	if (r >= 0 && tools->marks && request->scope->depth != SPG_SURVEY_LOCKS)

@@ -20,6 +20,9 @@ struct spg_fast_path;
 
 struct spg_survey_tools {
 	struct spg_mounts *mounts;
+	/* Of those who will install, where they are others; NULL: the same. */
+	struct spg_mounts *their_mounts;
+	bool their_mounts_unknown;
 	struct spg_marks *marks;                   /* NULL: no events */
 	struct spg_deleted_inodes *deleted_inodes; /* NULL as well then */
 	struct spg_trace_files *trace_files;       /* NULL: no lock events */

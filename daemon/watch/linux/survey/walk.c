@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/array.h"
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/watch/linux/files/listing.h"
@@ -192,6 +194,40 @@ static int mark_file(struct spg_walk *walk, const struct spg_linux_file *file)
 	return 0;
 }
 
+/* What statx(2) says of @name, as stat(2) would, and the attributes besides. Returns 0, or
+ * -1 with errno. */
+static int look_at(int dir_fd, const char *name, int flags, struct spg_place *ret)
+{
+	struct statx stx;
+
+	if (statx(dir_fd, name, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stx) < 0)
+		return -1;
+	ret->st = (struct stat){.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+		.st_ino = stx.stx_ino,
+		.st_mode = stx.stx_mode,
+		.st_nlink = stx.stx_nlink,
+		.st_uid = stx.stx_uid,
+		.st_gid = stx.stx_gid,
+		.st_size = (off_t)stx.stx_size,
+		.st_mtim = {stx.stx_mtime.tv_sec, stx.stx_mtime.tv_nsec},
+		.st_ctim = {stx.stx_ctime.tv_sec, stx.stx_ctime.tv_nsec}};
+	ret->attributes = stx.stx_attributes;
+	return 0;
+}
+
+static unsigned obstacles_of(uint64_t attributes)
+{
+	unsigned obstacles = 0;
+
+	if (attributes & STATX_ATTR_IMMUTABLE)
+		obstacles |= SPG_OBSTACLE_BIT(SPG_OBSTACLE_IMMUTABLE);
+	if (attributes & STATX_ATTR_APPEND)
+		obstacles |= SPG_OBSTACLE_BIT(SPG_OBSTACLE_APPEND_ONLY);
+	if (attributes & STATX_ATTR_VERITY)
+		obstacles |= SPG_OBSTACLE_BIT(SPG_OBSTACLE_VERITY);
+	return obstacles;
+}
+
 static int add_file(struct spg_walk *walk, const struct spg_place *place)
 {
 	struct spg_file_id id = spg_id_of(&place->st);
@@ -205,6 +241,9 @@ static int add_file(struct spg_walk *walk, const struct spg_place *place)
 	if (r == 0)
 		r = spg_observation_add_file(
 			walk->obs, &file->base, SPG_PRESENT, SPG_IN_USE_UNKNOWN);
+	if (r == 0)
+		walk->obs->files[walk->obs->n_files - 1].obstacles =
+			obstacles_of(place->attributes);
 	spg_file_unref(&file->base);
 	return r;
 }
@@ -220,6 +259,26 @@ static int lack_file(struct spg_walk *walk, const char *path, const char *why)
 			.remedy = {"make it readable by the daemon, or mend the link",
 				NULL}},
 		"%s: %s", path, why);
+}
+
+/* A device or the like is mounted on what may be a file: /dev/null hides one so. */
+static int lack_covered(struct spg_walk *walk, const char *path)
+{
+	struct spg_buf remedy = SPG_BUF_NULL;
+	int r = SPG_ERR_NOMEM;
+
+	spg_buf_puts(&remedy, "umount ");
+	spg_text_shell_quote(&remedy, path);
+	if (!remedy.failed)
+		r = spg_observation_add_lack(walk->obs,
+			&(struct spg_lack){.kind = SPG_LACK_FILE,
+				.file = SPG_NO_FILE,
+				.blinds = true,
+				.path = path,
+				.remedy = {spg_buf_text(&remedy), NULL}},
+			"%s: what is no file is mounted on it", path);
+	spg_buf_finish(&remedy);
+	return r;
 }
 
 /* A link to nothing. What it led to may have been deleted, and be in use yet: nobody
@@ -253,7 +312,7 @@ static int visit_link(struct spg_walk *walk, const char *path, bool *ret_is_dir)
 		return lack_file(walk, path, "it leads to a foreign filesystem");
 	if (r < 0)
 		return lack_file(walk, path, spg_err_text(r));
-	if (stat(real_path, &place.st) < 0)
+	if (look_at(AT_FDCWD, real_path, 0, &place) < 0)
 		return errno == ENOENT ? add_link(walk, path, NULL)
 		                       : lack_file(walk, path, strerror(errno));
 	*ret_is_dir = S_ISDIR(place.st.st_mode);
@@ -291,7 +350,7 @@ static int visit_name(struct spg_walk *walk, const struct folder *folder, int di
 		*ret_is_dir = true; /* walked, or refused, as a folder of its own */
 		return 0;
 	}
-	if (fstatat(dir_fd, name, &place.st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (look_at(dir_fd, name, AT_SYMLINK_NOFOLLOW, &place) < 0)
 		return errno == ENOENT || !is_wanted(walk, path)
 		               ? 0
 		               : lack_file(walk, path, strerror(errno));
@@ -302,9 +361,11 @@ static int visit_name(struct spg_walk *walk, const struct folder *folder, int di
 	if (S_ISLNK(place.st.st_mode) &&
 		(walk->obs->product->recursive || is_wanted(walk, path)))
 		return visit_link(walk, path, ret_is_dir);
-	return S_ISREG(place.st.st_mode) && is_wanted(walk, path)
-	               ? add_file(walk, &place)
-	               : 0;
+	if (!is_wanted(walk, path))
+		return 0;
+	if (S_ISREG(place.st.st_mode))
+		return add_file(walk, &place);
+	return place.attributes & STATX_ATTR_MOUNT_ROOT ? lack_covered(walk, path) : 0;
 }
 
 static int walk_folder(struct spg_walk *walk, const char *path, int depth);

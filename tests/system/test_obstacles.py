@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Held by nobody is not yet "can be replaced": what is in setup's way although nobody uses a
+file. Each obstacle comes after the product was found safe, and no event tells of it; it is
+named, and the step that is printed takes it away."""
+import os
+import shutil
+import subprocess
+import unittest
+
+from support import BLOCKED, SAFE, UNKNOWN, Product, SystemTest, main, private_mounts
+
+
+def setUpModule():
+    private_mounts()
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise unittest.SkipTest(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+class ObstaclesTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.n = 0
+
+    def begin(self, directory=None, **options):
+        """A product of two files, found safe twice: from then on what is known of it
+        may be enough for an answer."""
+        self.n += 1
+        directory = directory or self.directory(f"app{self.n}")
+        path = self.file("First.dll", directory)
+        self.file("Second.dll", directory)
+        daemon = self.daemon(Product("app", directory, **options), home=f"home{self.n}")
+        for _ in range(2):
+            self.assert_safe(daemon)
+        return path, daemon
+
+    def assert_safe(self, daemon):
+        answer = daemon.check()
+        self.assertEqual(answer["exit"], SAFE, self.show(answer))
+        self.assertEqual(answer["counts"]["obstructed"], 0)
+
+    def clean_up(self, *command):
+        self.addCleanup(subprocess.run, command, stderr=subprocess.DEVNULL)
+
+    def assert_obstructed(self, daemon, kind, *names):
+        """The files @names are, by @kind and nothing else; nobody is made up who would
+        use them. Returns the step."""
+        answer = daemon.check()
+        said = self.show(answer)
+        self.assertEqual(answer["exit"], BLOCKED, said)
+        self.assertEqual(answer["without_blocked"], "blocked", said)
+        blocked = {os.path.basename(row["path"]): row for row in answer["files"]
+                   if row["state"] == "blocked"}
+        self.assertEqual(set(blocked), set(names), said)
+        for row in blocked.values():
+            self.assertEqual(row["obstacles"], [kind], said)
+            self.assertEqual(row["uses"], [], said)
+        counts = answer["counts"]
+        self.assertEqual((counts["blocked"], counts["obstructed"], counts["unattributed"]),
+                         (len(names), len(names), 0), said)
+        self.assertEqual({(note["kind"], note["obstacle"]) for note in answer["reasons"]},
+                         {("obstacle", kind)}, said)
+        self.assertEqual(daemon.json("who")[1]["files"], [])
+        steps = [note for note in answer["next"] if note["kind"] == "clear-obstacle"]
+        self.assertEqual(len(steps), len(answer["reasons"]), said)
+        return steps[0]
+
+    def follow(self, step):
+        run("sh", "-c", step["command"])
+
+    def assert_cleared_by_its_step(self, daemon, kind, *names):
+        self.follow(self.assert_obstructed(daemon, kind, *names))
+        self.assert_safe(daemon)
+
+    def chattr(self, flag, path):
+        self.clean_up("chattr", flag.replace("+", "-"), path)
+        run("chattr", flag, path)
+
+    # Attributes
+
+    def test_attributes_of_a_file(self):
+        for flag, kind in (("+i", "immutable"), ("+a", "append-only")):
+            for replaced in (None, "in-place", "rename"):
+                with self.subTest(flag=flag, replaced=replaced):
+                    path, daemon = self.begin(replaced=replaced)
+                    self.chattr(flag, path)
+                    self.assert_cleared_by_its_step(daemon, kind, "First.dll")
+
+    def test_attributes_of_a_directory(self):
+        for flag, kind in (("+i", "directory-immutable"), ("+a", "directory-append-only")):
+            with self.subTest(flag=flag):
+                path, daemon = self.begin(replaced="rename")
+                self.chattr(flag, os.path.dirname(path))
+                self.assert_cleared_by_its_step(daemon, kind, "First.dll", "Second.dll")
+
+    def test_who_writes_in_place_needs_no_directory(self):
+        path, daemon = self.begin(replaced="in-place")
+        self.chattr("+i", os.path.dirname(path))
+        self.assert_safe(daemon)
+        with open(path, "ab") as f:  # it is so
+            f.write(b"new")
+
+    def test_attributes_below_a_recursive_product(self):
+        directory = self.directory("deep")
+        for name in ("one", "two"):
+            self.file(f"{name}.dll", self.directory("deep", name))
+        path, daemon = self.begin(directory, recursive=True)
+        self.chattr("+i", self.path("deep", "two"))
+        step = self.assert_obstructed(daemon, "directory-immutable", "two.dll")
+        self.assertEqual(step["place"], self.path("deep", "two"))
+        self.follow(step)
+        self.assert_safe(daemon)
+
+    def test_only_those_asked_about(self):
+        path, daemon = self.begin()
+        self.chattr("+i", path)
+        names = self.file("names", self.scratch, b"Second.dll\n")
+        self.assertEqual(daemon.check("--files", names)["exit"], SAFE)
+        names = self.file("names", self.scratch, b"First.dll\n")
+        self.assertEqual(daemon.check("--files", names)["exit"], BLOCKED)
+
+    def test_a_link_is_replaced_itself(self):
+        for replaced, exit_code in (("rename", SAFE), ("in-place", BLOCKED)):
+            with self.subTest(replaced=replaced):
+                self.n += 1
+                target = self.file(f"target{self.n}", self.scratch)
+                directory = self.directory(f"linked{self.n}")
+                os.symlink(target, os.path.join(directory, "Linked.dll"))
+                _, daemon = self.begin(directory, replaced=replaced)
+                self.chattr("+i", target)
+                self.assertEqual(daemon.check()["exit"], exit_code)
+
+    def test_used_besides(self):
+        path, daemon = self.begin()
+        self.chattr("+i", path)
+        holder = self.hold("mapped", path)
+        answer = daemon.check()
+        self.assertEqual(answer["counts"]["obstructed"], 0)
+        self.assertEqual([note["kind"] for note in answer["reasons"]], ["in-use", "obstacle"])
+        self.use_of(answer, path, holder.pid)
+        holder.kill()
+        self.assert_cleared_by_its_step(daemon, "immutable", "First.dll")
+
+    # Mounts
+
+    def test_a_mount_on_a_file(self):
+        other = self.file("other", self.scratch)
+        far = self.file("far", self.tmpfs("elsewhere"))
+        for source in (other, far, "/proc/version"):
+            with self.subTest(source=source):
+                path, daemon = self.begin(replaced="rename")
+                self.bind(source, path)
+                step = self.assert_obstructed(daemon, "mount-point", "First.dll")
+                self.assertIn(path, step["command"])
+                self.follow(step)
+                self.assert_safe(daemon)
+
+    def test_what_a_device_is_mounted_on_is_not_forgotten(self):
+        for source in ("/dev/null", "/dev/zero", self.path("pipe")):
+            with self.subTest(source=source):
+                if source == self.path("pipe"):
+                    os.mkfifo(source)
+                path, daemon = self.begin()
+                self.bind(source, path)
+                answer = daemon.check()
+                self.assertEqual(answer["exit"], UNKNOWN, self.show(answer))
+                self.assertEqual([lack["path"] for lack in answer["proof"]["coverage"]],
+                                 [path])
+                run("sh", "-c", answer["next"][0]["text"])
+                self.assert_safe(daemon)
+
+    def test_a_mount_below_is_none(self):
+        directory = self.directory("tree")
+        self.directory("tree", "data")
+        _, daemon = self.begin(directory, recursive=True)
+        self.tmpfs(os.path.join("tree", "data"))
+        self.assert_safe(daemon)
+
+    def test_a_read_only_mount(self):
+        for how in ("bind", "remount", "tmpfs"):
+            with self.subTest(how=how):
+                directory = self.tmpfs(f"disk-{how}")
+                path, daemon = self.begin(directory)
+                if how == "bind":
+                    self.bind(directory, directory)
+                run("mount", "-o", "remount,bind,ro", directory)
+                self.assert_cleared_by_its_step(
+                    daemon, "read-only-mount", "First.dll", "Second.dll")
+
+    def test_a_read_only_filesystem(self):
+        for kind in ("ext4", "xfs", "tmpfs"):
+            with self.subTest(kind=kind):
+                directory = self.tmpfs("disk-tmpfs") if kind == "tmpfs" \
+                    else self.loop_image(kind, 320 if kind == "xfs" else 16)
+                _, daemon = self.begin(directory)
+                run("mount", "-o", "remount,ro", directory)
+                self.assert_cleared_by_its_step(
+                    daemon, "read-only-filesystem", "First.dll", "Second.dll")
+
+    def test_read_only_by_another_mount_of_it(self):
+        """No change of the mount that the product is on tells of it."""
+        directory = self.loop_image("ext4", 16)
+        other = self.directory("other-view")
+        _, daemon = self.begin(directory)
+        run("unshare", "-m", "sh", "-c", f"mount --bind '{directory}' '{other}' && "
+            f"mount -o remount,ro '{other}'")
+        self.assert_cleared_by_its_step(
+            daemon, "read-only-filesystem", "First.dll", "Second.dll")
+
+    def image(self, kind, *make):
+        program = shutil.which(make[0], path="/usr/sbin:/sbin:/usr/bin:/bin")
+        if not program:
+            self.skipTest(f"no {make[0]} here")
+        source, target = self.directory(f"{kind}-source"), self.directory(kind)
+        self.file("First.dll", source)
+        image = self.path(f"{kind}.image")
+        run(program, *(word.format(source=source, image=image) for word in make[1:]))
+        run("mount", "-t", kind, "-o", "loop", image, target)
+        self.clean_up("umount", "-l", target)
+        return target
+
+    def test_what_is_never_written_to(self):
+        lower = self.directory("lower")
+        self.file("First.dll", lower)
+        for kind in ("squashfs", "erofs", "overlay"):
+            with self.subTest(kind=kind):
+                if kind == "squashfs":
+                    directory = self.image(kind, "mksquashfs", "{source}", "{image}", "-quiet",
+                                           "-no-progress")
+                elif kind == "erofs":
+                    directory = self.image(kind, "mkfs.erofs", "{image}", "{source}")
+                else:
+                    directory = self.mount("overlay", self.directory("no-upper"), options=
+                                           f"lowerdir={lower}:{self.directory('empty')}")
+                daemon = self.daemon(Product("app", directory), home=f"home-{kind}")
+                step = self.assert_obstructed(daemon, "read-only-filesystem", "First.dll")
+                self.assertNotIn("command", step)
+
+    # Of whom the mounts are
+
+    def test_what_is_read_only_for_the_daemon_alone(self):
+        """As with ProtectSystem=: who installs is not in its namespace."""
+        directory = self.directory("protected")
+        path = self.file("First.dll", directory)
+        script = f"mount --bind '{directory}' '{directory}' && " \
+                 f"mount -o remount,bind,ro '{directory}' && exec \"$@\""
+        daemon = self.daemon(Product("app", directory),
+                             prefix=("unshare", "-m", "sh", "-c", script, "sh"))
+        self.assert_safe(daemon)
+        self.assert_safe(daemon)
+        # What counts is found through that as well.
+        self.chattr("+i", path)
+        self.assert_cleared_by_its_step(daemon, "immutable", "First.dll")
+        run("mount", "--bind", directory, directory)
+        self.clean_up("umount", "-l", directory)
+        run("mount", "-o", "remount,bind,ro", directory)
+        self.assert_cleared_by_its_step(daemon, "read-only-mount", "First.dll")
+
+    def test_a_filesystem_that_the_daemon_could_not_write_to_before(self):
+        directory = self.loop_image("ext4", 16)
+        self.file("First.dll", directory)
+        script = f"mount -o remount,bind,ro '{directory}' && exec \"$@\""
+        daemon = self.daemon(Product("app", directory),
+                             prefix=("unshare", "-m", "sh", "-c", script, "sh"))
+        self.assert_safe(daemon)
+        run("mount", "-o", "remount,ro", directory)
+        self.assert_cleared_by_its_step(daemon, "read-only-filesystem", "First.dll")
+
+    # Waiting
+
+    def test_who_waits_is_told_when_it_is_gone(self):
+        path, daemon = self.begin()
+        self.chattr("+i", path)
+        self.assertEqual(daemon.json("check", "--wait=1ms")[0], BLOCKED)
+        waiting = daemon.spawn_client("check", "--wait=60s", "-q")
+        run("chattr", "-i", path)
+        self.assertEqual(waiting.wait(60), SAFE)
+        waiting.stdout.close()
+        waiting.stderr.close()
+
+
+if __name__ == "__main__":
+    main()
