@@ -20,6 +20,8 @@ struct spg_sidestep {
 	int64_t at_ns, changed_ns; /* UTC: asked for; the latest change of state */
 	uint32_t uid;              /* who asked */
 	char *detail;              /* why it failed or was refused; else NULL */
+	unsigned obstacles; /* that it was refused for: a set of SPG_OBSTACLE_BIT();
+	                       not stored */
 };
 
 /** Release what it owns; idempotent. */

@@ -282,7 +282,8 @@ VERIFIED_MIXED = verification(
 
 def sidestep(path=MDBPERF, state="planned", id=None, text=None):
     return {"id": id, "product": "exchange55", "path": path,
-            "old_path": os.path.splitext(path)[0] + ".old", "state": state, "at": AT,
+            "old_path": os.path.splitext(path)[0] + ".old", "obstacles": [],
+            "state": state, "at": AT,
             "changed": AT, "text": text}
 
 

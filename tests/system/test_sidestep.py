@@ -6,10 +6,16 @@ import hashlib
 import os
 import signal
 import sqlite3
+import subprocess
 
-from support import ATTENTION, BLOCKED, SAFE, Product, RpcError, SystemTest, main
+from support import (ATTENTION, BLOCKED, SAFE, Product, RpcError, SystemTest, main,
+                     private_mounts)
 
 PLANNED, RENAMED = 0, 1  # common/kind.h, enum spg_sidestep_state
+
+
+def setUpModule():
+    private_mounts()
 
 
 class SidestepTest(SystemTest):
@@ -140,6 +146,57 @@ class SidestepTest(SystemTest):
     def test_refused_when_nobody_holds_it(self):
         rpc = self.rpc(self.daemon())
         self.assert_refused(self.apply(rpc), "nobody holds it")
+
+    def test_refused_for_what_is_in_setup_s_way_as_well(self):
+        """Nothing is tried that the kernel would refuse; check and the dry run say the
+        same of it."""
+        disk = self.tmpfs("disk")
+        mounted = self.file("mounted", self.scratch)
+
+        def read_only(directory, _path):
+            subprocess.run(["mount", "-o", "remount,bind,ro", directory], check=True)
+
+        def chattr(flag, of_directory):
+            def act(directory, path):
+                name = directory if of_directory else path
+                self.addCleanup(subprocess.run, ["chattr", flag.replace("+", "-"), name],
+                                stderr=subprocess.DEVNULL)
+                subprocess.run(["chattr", flag, name], check=True)
+            return act
+        cases = {"mount-point": lambda _, path: self.bind(mounted, path),
+                 "immutable": chattr("+i", False),
+                 "append-only": chattr("+a", False),
+                 "directory-immutable": chattr("+i", True),
+                 "directory-append-only": chattr("+a", True),
+                 "read-only-mount": read_only}
+        for kind, act in cases.items():
+            with self.subTest(kind=kind):
+                directory = os.path.join(disk if kind == "read-only-mount" else self.scratch,
+                                         kind)
+                os.mkdir(directory)
+                if kind == "read-only-mount":
+                    self.bind(directory, directory)
+                path = self.file("Held.dll", directory)
+                daemon = self.daemon(Product("app", directory), home=f"home-{kind}")
+                holder = self.hold("mapped", mounted if kind == "mount-point" else path)
+                act(directory, path)
+                answer = daemon.check()
+                self.assertEqual(self.file_of(answer, path)["obstacles"], [kind])
+                said, = (note["text"] for note in answer["reasons"]
+                         if note["kind"] == "obstacle")
+                todo, = (note["command"] for note in answer["next"]
+                         if note["kind"] == "clear-obstacle")
+                rpc = self.rpc(daemon)
+                for dry_run in (True, False):
+                    step, = rpc.call("sidestep.apply", paths=[path],
+                                     dry_run=dry_run)["sidesteps"]
+                    self.assertEqual((step["state"], step["obstacles"]), ("refused", [kind]))
+                    self.assertEqual(step["text"], f"{said}: {todo}")
+                self.assertEqual(os.listdir(directory), ["Held.dll"])
+                # Also where nobody holds it, setup cannot replace it as it is.
+                holder.kill()
+                step, = rpc.call("sidestep.apply", paths=[path], dry_run=True)["sidesteps"]
+                self.assertEqual(step["obstacles"], [kind])
 
     def test_refused_when_the_payload_has_none(self):
         _daemon, _holder, rpc = self.held()

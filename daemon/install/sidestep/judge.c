@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/text.h"
+#include "daemon/model/obstacle.h"
 
 static size_t find_present(const struct spg_observation *obs, const char *path)
 {
@@ -58,6 +59,23 @@ static bool has_several_names(const struct spg_observation *obs, size_t file)
 	return obs->files[file].file->n_links > 1;
 }
 
+/* What is in setup's way is told instead of that nobody is. */
+static bool is_obstructed(struct spg_sidestep *record,
+	const struct spg_observation *obs, size_t file, struct spg_buf *why)
+{
+	record->obstacles = spg_obstacles_of(obs, file);
+	if (record->obstacles || is_held(obs, file)) {
+		unsigned to_rename = spg_obstacles_to_rename(obs, file);
+
+		/* A held file that cannot be written to may be renamed. */
+		if (to_rename || is_held(obs, file))
+			record->obstacles = to_rename;
+	}
+	if (record->obstacles)
+		spg_obstacles_tell(obs, file, record->obstacles, why);
+	return record->obstacles != 0;
+}
+
 bool spg_sidestep_may_apply(struct spg_sidestep *record,
 	const struct spg_observation *obs, const struct spg_expected *expected,
 	struct spg_buf *why)
@@ -70,6 +88,8 @@ bool spg_sidestep_may_apply(struct spg_sidestep *record,
 		return false;
 	}
 	record->file = obs->files[file].file->id;
+	if (is_obstructed(record, obs, file, why))
+		return false;
 	if (!is_held(obs, file)) {
 		spg_buf_puts(why, "nobody holds it: setup can replace it as it is");
 		return false;

@@ -100,6 +100,8 @@ json_t *spg_render_sidestep(const struct spg_sidestep *sidestep)
 	r |= json_object_set_new(out, "path", spg_render_text(sidestep->path));
 	r |= json_object_set_new(out, "old_path", spg_render_text(sidestep->old_path));
 	r |= json_object_set_new(
+		out, "obstacles", spg_render_obstacles(sidestep->obstacles));
+	r |= json_object_set_new(
 		out, "state", json_string(spg_sidestep_state_name(sidestep->state)));
 	r |= json_object_set_new(out, "at", spg_render_time(sidestep->at_ns));
 	r |= json_object_set_new(out, "changed", spg_render_time(sidestep->changed_ns));
