@@ -3,6 +3,7 @@
 """What the daemon may not look at is unknown, with reason and remedy: never safe."""
 import os
 import shutil
+import socket
 
 from support import (FAIL_AFTER, SPGUARDD, Failure, Product, SystemTest, main,
                      tier_in_force)
@@ -30,6 +31,74 @@ class UnreadableTest(SystemTest):
             self.assertTrue(lack["what"] and lack["why"] and lack["remedy"],
                             self.show(answer))
         self.assertFalse(answer["proof"]["complete"], self.show(answer))
+
+    def odd_entries(self):
+        """What is no file, under names of the product, in self.bin."""
+        self.file("Mdbperf.dll")
+        os.mkfifo(self.path("bin", "pipe.dll"))
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path("bin", "socket.dll"))
+        os.mknod(self.path("bin", "null.dll"), 0o20600, os.makedev(1, 3))
+        os.mkdir(self.path("bin", "directory.dll"))
+        for name, target in (("loop", "loop.dll"), ("there", "back.dll"),
+                             ("back", "there.dll"), ("inside", "loop.dll/x.dll"),
+                             ("dangling", "nowhere"), ("below", "Mdbperf.dll/x"),
+                             ("wordy", "x" * 300), ("topipe", "pipe.dll"),
+                             ("tonull", "/dev/null"), ("self", "."),
+                             ("growing", "growing.dll/growing.dll")):
+            os.symlink(target, self.path("bin", f"{name}.dll"))
+
+    def test_what_is_no_file(self):
+        """None of it makes an answer unknown, and none of it hides a file."""
+        self.odd_entries()
+        for recursive in (False, True):
+            with self.subTest(recursive=recursive):
+                daemon = self.daemon(Product("app", self.bin, recursive=recursive),
+                                     home=f"home-{recursive}")
+                for _ in range(2):
+                    answer = self.assert_safe(daemon)
+                    self.assertEqual(answer["counts"]["files"], 1, self.show(answer))
+                # What leads nowhere now may lead somewhere later.
+                library = self.file("library", self.scratch)
+                for name in ("loop", "wordy", "below"):
+                    link = self.path("bin", f"{name}.dll")
+                    target = os.readlink(link)
+                    os.unlink(link)
+                    os.symlink(library, link)
+                    holder = self.hold("mapped", library)
+                    self.assert_verdict(daemon.check(), "blocked")
+                    holder.kill()
+                    os.unlink(link)
+                    os.symlink(target, link)
+                self.assert_safe(daemon)
+
+    def test_the_directory_is_a_circle(self):
+        os.symlink("circle", self.path("circle"))
+        answer = self.daemon(Product("app", self.path("circle"))).check()
+        self.assert_unknown(answer, "in a circle")
+        self.assertIn("mend the link", self.texts(answer["next"])[0])
+
+    def test_paths_that_are_too_long(self):
+        """They can be reached step by step only; by whoever does, they may be used."""
+        self.file("Mdbperf.dll")
+        os.chdir(self.bin)
+        self.addCleanup(os.chdir, "/")
+        for _ in range(20):
+            os.mkdir("y" * 250)
+            os.chdir("y" * 250)
+        with open("Deep.dll", "w", encoding="ascii"):
+            pass
+        answer = self.daemon(Product("app", self.bin, recursive=True)).check()
+        self.assert_verdict(answer, "unknown")
+        self.assertIn("shorten", self.texts(answer["next"])[0])
+
+    def test_what_is_too_large_to_be_read(self):
+        path = self.file("Mdbperf.dll")
+        os.truncate(path, (1 << 30) + 1)
+        _, answer = self.daemon().json("verify")
+        lack, = (lack for product in answer["products"] for lack in product["coverage"])
+        self.assertIn("larger than 1 GiB", lack["why"])
+        self.assertNotIn("readable", lack["remedy"])
 
     def test_directory(self):
         secret = self.directory("secret")

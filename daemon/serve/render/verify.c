@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/render/verify.h"
+#include "common/err.h"
 
 #include "common/clock.h"
 #include "daemon/serve/render/parts.h"
@@ -47,6 +48,20 @@ static json_t *render_group(const struct spg_fit_group *group)
 	return spg_render_done(out, r);
 }
 
+static const char *remedy_of(int err)
+{
+	switch (err) {
+	case SPG_ERR_LIMIT:
+		return "compare it with the service pack's by hand (sha256sum), or "
+		       "take it "
+		       "out of \"files\" of the product";
+	case SPG_ERR_BUSY:
+		return "verify again when nobody writes to it";
+	default:
+		return "make it readable, then verify again";
+	}
+}
+
 static json_t *render_coverage(const struct spg_verification *v)
 {
 	json_t *out = json_array();
@@ -59,7 +74,7 @@ static json_t *render_coverage(const struct spg_verification *v)
 			.path = v->modules[gap->module].path,
 			.what = v->modules[gap->module].path,
 			.why = gap->text,
-			.remedy = {"make it readable, then verify again", NULL},
+			.remedy = {remedy_of(v->modules[gap->module].err), NULL},
 			.blinds = true};
 
 		r |= json_array_append_new(out, spg_render_lack(&lack, NULL));

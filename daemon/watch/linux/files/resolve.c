@@ -81,7 +81,9 @@ int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
 		n = readlink(ret, target, sizeof(target) - 1);
 		if (n < 0) {
 			if (errno != EINVAL)
-				r = spg_err_from_errno(errno);
+				r = errno == ENAMETOOLONG
+				            ? SPG_ERR_NOT_FOUND /* no such name can be */
+				            : spg_err_from_errno(errno);
 			continue;
 		}
 		target[n] = '\0';
@@ -89,7 +91,7 @@ int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
 		if (*ret_mount && strcmp((*ret_mount)->type, "proc") == 0)
 			return SPG_ERR_UNSUPPORTED;
 		if (++n_links > LINKS_MAX)
-			return SPG_ERR_INVALID;
+			return SPG_RESOLVE_CIRCLE;
 		if (on_link)
 			r = on_link(user, ret);
 		if (r == 0)

@@ -10,6 +10,7 @@
 #include "daemon/watch/linux/files/mounts.h"
 
 #define SPG_RESOLVE_FOREIGN 1
+#define SPG_RESOLVE_CIRCLE  2
 
 /**
  * Resolve the symbolic links of @path (absolute).
@@ -18,8 +19,9 @@
  *             known; for SPG_ERR_NOT_FOUND, what would have to be there
  * @ret_mount  the mount it is on; borrowed from @mounts
  *
- * Returns 0; SPG_RESOLVE_FOREIGN; SPG_ERR_NOT_FOUND; SPG_ERR_DENIED;
- * SPG_ERR_INVALID (links in a circle, too long); SPG_ERR_UNSUPPORTED (a link of
+ * Returns 0; SPG_RESOLVE_FOREIGN; SPG_RESOLVE_CIRCLE (or more links than the kernel
+ * follows: nobody can open that); SPG_ERR_NOT_FOUND; SPG_ERR_DENIED; SPG_ERR_INVALID
+ * (too long); SPG_ERR_UNSUPPORTED (a link of
  * procfs, which leads into another view); SPG_ERR_IO.
  */
 int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH_MAX],

@@ -292,7 +292,9 @@ static bool leads_there(const struct link *link)
 	bool same;
 
 	if (fd < 0)
-		return link->dangles && errno == ENOENT;
+		return link->dangles &&
+		       (errno == ENOENT || errno == ENOTDIR || errno == ELOOP ||
+			       errno == ENAMETOOLONG);
 	same = !link->dangles && is_inode(fd, link->id, &stx);
 	close(fd);
 	return same;

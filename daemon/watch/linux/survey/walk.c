@@ -248,7 +248,17 @@ static int add_file(struct spg_walk *walk, const struct spg_place *place)
 	return r;
 }
 
-static int lack_file(struct spg_walk *walk, const char *path, const char *why)
+#define MAKE_READABLE "make it readable by the daemon"
+#define ASK_THERE     "run spguardd where the files are served from, and ask there"
+#define MEND_LINK     "mend the link, or take it away"
+#define RAISE_LIMIT   "raise the limit of open files (LimitNOFILE=, ulimit -n)"
+#define SHORTEN                                                                        \
+	"shorten the names of the directories on the way to it, or take it out of "    \
+	"the "                                                                         \
+	"product (\"recursive\", \"files\")"
+
+static int lack_file(
+	struct spg_walk *walk, const char *path, const char *why, const char *remedy)
 {
 	walk->obs->unlisted = true;
 	return spg_observation_add_lack(walk->obs,
@@ -256,9 +266,17 @@ static int lack_file(struct spg_walk *walk, const char *path, const char *why)
 			.file = SPG_NO_FILE,
 			.blinds = true,
 			.path = path,
-			.remedy = {"make it readable by the daemon, or mend the link",
-				NULL}},
+			.remedy = {remedy, NULL}},
 		"%s: %s", path, why);
+}
+
+/* A path that could not be followed, with spg_resolve()'s @err. */
+static int lack_link(struct spg_walk *walk, const char *path, int err)
+{
+	if (err == SPG_ERR_INVALID)
+		return lack_file(walk, path, "the path is too long", SHORTEN);
+	return lack_file(walk, path, spg_err_text(err),
+		err == SPG_ERR_DENIED ? MAKE_READABLE : MEND_LINK);
 }
 
 /* A device or the like is mounted on what may be a file: /dev/null hides one so. */
@@ -309,12 +327,17 @@ static int visit_link(struct spg_walk *walk, const char *path, bool *ret_is_dir)
 		return 0;
 	}
 	if (r == SPG_RESOLVE_FOREIGN)
-		return lack_file(walk, path, "it leads to a foreign filesystem");
+		return lack_file(
+			walk, path, "it leads to a foreign filesystem", ASK_THERE);
+	/* Nobody can open that: it is no file. */
+	if (r == SPG_RESOLVE_CIRCLE)
+		return add_link(walk, path, NULL);
 	if (r < 0)
-		return lack_file(walk, path, spg_err_text(r));
+		return lack_link(walk, path, r);
 	if (look_at(AT_FDCWD, real_path, 0, &place) < 0)
-		return errno == ENOENT ? add_link(walk, path, NULL)
-		                       : lack_file(walk, path, strerror(errno));
+		return errno == ENOENT
+		               ? add_link(walk, path, NULL)
+		               : lack_file(walk, path, strerror(errno), MAKE_READABLE);
 	*ret_is_dir = S_ISDIR(place.st.st_mode);
 	r = add_link(walk, path, &place.st);
 	if (r < 0 || !S_ISREG(place.st.st_mode) || !is_wanted(walk, path))
@@ -338,22 +361,23 @@ static int visit_name(struct spg_walk *walk, const struct folder *folder, int di
 		snprintf(real_path, sizeof(real_path), "%s/%s",
 			strcmp(folder->real_path, "/") == 0 ? "" : folder->real_path,
 			name) >= (int)sizeof(real_path))
-		return lack_file(walk, folder->path, "a path below is too long");
+		return lack_file(
+			walk, folder->path, "a path below is too long", SHORTEN);
 	/* A file or directory may itself be a mount point of anything. */
 	place.mount = folder->has_mounts ? spg_mounts_find(walk->mounts, real_path)
 	                                 : folder->mount;
 	if (place.mount && place.mount->class == SPG_FS_FOREIGN &&
 		place.mount != folder->mount) {
 		if (!walk->obs->product->recursive && is_wanted(walk, path))
-			return lack_file(
-				walk, path, "a foreign filesystem is mounted there");
+			return lack_file(walk, path,
+				"a foreign filesystem is mounted there", ASK_THERE);
 		*ret_is_dir = true; /* walked, or refused, as a folder of its own */
 		return 0;
 	}
 	if (look_at(dir_fd, name, AT_SYMLINK_NOFOLLOW, &place) < 0)
 		return errno == ENOENT || !is_wanted(walk, path)
 		               ? 0
-		               : lack_file(walk, path, strerror(errno));
+		               : lack_file(walk, path, strerror(errno), MAKE_READABLE);
 	if (S_ISDIR(place.st.st_mode)) {
 		*ret_is_dir = true;
 		return 0;
@@ -405,7 +429,7 @@ static int list_local(struct spg_walk *walk, const struct folder *folder, int fd
 			r = SPG_ERR_TIMEOUT;
 	}
 	if (r == 0 && errno)
-		r = lack_file(walk, folder->path, strerror(errno));
+		r = lack_file(walk, folder->path, strerror(errno), MAKE_READABLE);
 	closedir(dir);
 	return r;
 }
@@ -449,7 +473,8 @@ static int list_foreign(struct spg_walk *walk, const struct folder *folder)
 	if (r < 0)
 		return lack_foreign(walk, folder, r);
 	if (listing->errnum)
-		r = lack_file(walk, folder->path, strerror(listing->errnum));
+		r = lack_file(
+			walk, folder->path, strerror(listing->errnum), MAKE_READABLE);
 	for (size_t i = 0; r == 0 && i < listing->n; i++) {
 		char path[PATH_MAX], real_path[PATH_MAX];
 		struct spg_place place = {.path = path,
@@ -616,14 +641,19 @@ static int walk_folder(struct spg_walk *walk, const char *path, int depth)
 	if (walk->progress)
 		walk->progress(walk->user, path);
 	if (depth > DEPTH_MAX)
-		return lack_file(walk, path, "directories are nested too deep");
+		return lack_file(
+			walk, path, "directories are nested too deep", SHORTEN);
 	r = spg_resolve(walk->mounts, path, real_path, &folder.mount);
 	if (r == SPG_ERR_NOT_FOUND)
 		return depth == 0 ? lack_missing(walk, path) : 0;
 	if (r == SPG_ERR_NOMEM)
 		return r;
+	if (r == SPG_RESOLVE_CIRCLE)
+		return depth > 0 ? 0
+		                 : lack_file(walk, path, "symbolic links in a circle",
+					   MEND_LINK);
 	if (r < 0)
-		return lack_file(walk, path, spg_err_text(r));
+		return lack_link(walk, path, r);
 	if (r == SPG_RESOLVE_FOREIGN) {
 		folder.real_path = path;
 		return list_foreign(walk, &folder);
@@ -755,7 +785,7 @@ int spg_walk_some(struct spg_walk *walk, char *const *paths, size_t n)
 			continue; /* gone, or foreign: a full survey tells */
 		fd = open(real_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0 && spg_errno_is_shortage(errno))
-			r = lack_file(walk, paths[i], strerror(errno));
+			r = lack_file(walk, paths[i], strerror(errno), RAISE_LIMIT);
 		if (fd < 0)
 			continue;
 		folder.has_mounts = true;
