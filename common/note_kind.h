@@ -15,6 +15,10 @@
 	X(KEPT, "kept")                 /* not open: file, how, place, pid, name, unit */ \
 	X(OBSTACLE, "obstacle")                     /* obstacle, file or place */ \
 	X(HOLDER_HIDDEN, "holder-hidden")           /* no process shows it: file */ \
+	X(BACKS_LOOP, "backs-loop")                 /* file, place: the device */ \
+	X(BACKS_MOUNT, "backs-mount")               /* file, place, pid */ \
+	X(SWAP_FILE, "swap-file")                   /* file */ \
+	X(BINFMT_INTERPRETER, "binfmt-interpreter") /* file, place: the entry */ \
 	X(OPENED_LAST, "opened-last")   /* one that no process shows: file, pid, name */ \
 	X(CAME_BACK, "came-back")       /* file, pid, name, unit, count, starter */ \
 	X(KEEPS_STARTING, "keeps-starting")         /* the same; count: in a minute */ \
@@ -49,6 +53,9 @@
 	X(RESTART_MACHINE, "restart-machine")       /* pid, name, unit: cannot be stopped */ \
 	X(CLOSE_PROGRAM, "close-program")           /* of Wine: pid, name */ \
 	X(REMOVE_PROBE, "remove-probe")             /* place, command */ \
+	X(DETACH_LOOP, "detach-loop")               /* place, command */ \
+	X(SWAP_OFF, "swap-off")                     /* file, command */ \
+	X(REMOVE_BINFMT, "remove-binfmt")           /* place, command */ \
 	X(UNMOUNT, "unmount")                       /* place, pid, command */ \
 	X(CLEAR_OBSTACLE, "clear-obstacle")         /* obstacle, file or place, command */ \
 	X(FIND_PIN, "find-pin")                     /* of a probe */ \

@@ -93,31 +93,53 @@ bool spg_text_is_clean(const char *text)
 	return true;
 }
 
+/* What must not reach a terminal stands as \ooo, which printf(1) puts back. */
+static void put_printf(struct spg_buf *out, const char *text)
+{
+	size_t n = strlen(text);
+
+	spg_buf_puts(out, "\"$(printf '");
+	while (n > 0) {
+		size_t len = spg_text_utf8_length(text, n);
+		size_t step = len ? len : 1;
+
+		if (len == 0 || is_deceptive(text, len))
+			for (size_t i = 0; i < step; i++)
+				spg_buf_printf(out, "\\%03o", (unsigned char)text[i]);
+		else if (text[0] == '%' || text[0] == '\\')
+			spg_buf_printf(out, "%c%c", text[0], text[0]);
+		else if (text[0] == '\'')
+			spg_buf_puts(out, "'\\''");
+		else
+			spg_buf_add(out, text, len);
+		text += step;
+		n -= step;
+	}
+	spg_buf_puts(out, "')\"");
+}
+
 void spg_text_shell_quote(struct spg_buf *out, const char *text)
 {
 	static const char plain[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 		"0123456789@%+=:,./_-";
-	struct spg_buf safe = SPG_BUF_NULL;
-	const char *s;
 
-	spg_text_escape(&safe, text, false);
-	s = spg_buf_text(&safe);
-	if (safe.failed) {
-		out->failed = true;
-	} else if (*s && strspn(s, plain) == strlen(s)) {
-		spg_buf_puts(out, s);
-	} else {
-		spg_buf_putc(out, '\'');
-		for (; *s; s++) {
-			if (*s == '\'')
-				spg_buf_puts(out, "'\\''");
-			else
-				spg_buf_putc(out, *s);
-		}
-		spg_buf_putc(out, '\'');
+	if (*text && strspn(text, plain) == strlen(text)) {
+		spg_buf_puts(out, text);
+		return;
 	}
-	spg_buf_finish(&safe);
+	if (!spg_text_is_clean(text)) {
+		put_printf(out, text);
+		return;
+	}
+	spg_buf_putc(out, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			spg_buf_puts(out, "'\\''");
+		else
+			spg_buf_putc(out, *text);
+	}
+	spg_buf_putc(out, '\'');
 }
 
 static unsigned char fold(char c, bool ignore_case)

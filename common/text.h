@@ -30,8 +30,9 @@ bool spg_text_is_clean(const char *text);
 size_t spg_text_utf8_length(const char *text, size_t n);
 
 /**
- * Append @text as one word for a POSIX shell: unchanged when it is plain,
- * else in single quotes. @text is escaped first; see spg_text_escape().
+ * Append @text as one word for a POSIX shell: unchanged when it is plain, else in single
+ * quotes. What spg_text_escape() would escape is written by printf(1), so that the word
+ * still is @text; line breaks at its end alone get lost.
  */
 void spg_text_shell_quote(struct spg_buf *out, const char *text);
 

@@ -104,6 +104,26 @@ int spg_notes_add_all(struct spg_notes *notes, const struct spg_notes *from)
 	return r;
 }
 
+int spg_notes_add_command(struct spg_notes *next, const struct spg_note *step,
+	struct spg_buf *command, const char *comment)
+{
+	struct spg_note note = *step;
+	struct spg_buf text = SPG_BUF_NULL;
+	int r = command->failed ? SPG_ERR_NOMEM : 0;
+
+	if (r == 0) {
+		note.command = spg_buf_text(command);
+		spg_buf_puts(&text, note.command);
+		if (comment) {
+			spg_buf_puts(&text, "   # ");
+			spg_text_escape(&text, comment, false);
+		}
+		r = spg_notes_add(next, &note, &text);
+	}
+	spg_buf_finish(command);
+	return r;
+}
+
 int spg_notes_put_first(struct spg_notes *notes, const struct spg_note *note)
 {
 	return insert(notes, 0, note, note->text);

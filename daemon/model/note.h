@@ -55,6 +55,11 @@ struct spg_notes {
 int spg_notes_add(
 	struct spg_notes *notes, const struct spg_note *note, struct spg_buf *text);
 
+/** As spg_notes_add(), of a step that is @command, which it empties, with a @comment for
+ * people behind it (NULL: none). */
+int spg_notes_add_command(struct spg_notes *next, const struct spg_note *step,
+	struct spg_buf *command, const char *comment);
+
 /** As spg_notes_add(), with the sentence that @note has. */
 int spg_notes_add_copy(struct spg_notes *notes, const struct spg_note *note);
 

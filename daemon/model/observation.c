@@ -68,6 +68,8 @@ void spg_observation_destroy(struct spg_observation *obs)
 	for (size_t i = 0; i < obs->n_uses; i++)
 		spg_process_unref(obs->uses[i].process);
 	spg_observation_drop_keepers(obs);
+	for (size_t i = 0; i < obs->n_kernel_users; i++)
+		free(obs->kernel_users[i].place);
 	for (size_t i = 0; i < obs->n_pasts; i++) {
 		spg_file_unref(obs->pasts[i].file);
 		spg_process_unref(obs->pasts[i].process);
@@ -86,6 +88,7 @@ void spg_observation_destroy(struct spg_observation *obs)
 	free(obs->files);
 	free(obs->uses);
 	free(obs->keepers);
+	free(obs->kernel_users);
 	free(obs->pasts);
 	free(obs->locks);
 	free(obs->lacks);
@@ -133,6 +136,20 @@ int spg_observation_add_lock(
 	obs->locks[obs->n_locks] = *lock;
 	spg_process_ref(lock->process);
 	obs->n_locks++;
+	return 0;
+}
+
+int spg_observation_add_kernel_user(
+	struct spg_observation *obs, const struct spg_seen_kernel_user *user)
+{
+	int r = spg_array_reserve(&obs->kernel_users, obs->n_kernel_users,
+		&obs->size_kernel_users, sizeof(*obs->kernel_users));
+	char *place = r == 0 ? strdup(user->place) : NULL;
+
+	if (!place)
+		return SPG_ERR_NOMEM;
+	obs->kernel_users[obs->n_kernel_users] = *user;
+	obs->kernel_users[obs->n_kernel_users++].place = place;
 	return 0;
 }
 

@@ -97,6 +97,22 @@ struct spg_seen_keeper {
 	bool here; /* a mount in the daemon's own namespace */
 };
 
+/* What the kernel itself holds open, where it has a list of that. */
+enum spg_kernel_use {
+	SPG_KERNEL_LOOP,           /* a loop device stands on it: @place is that */
+	SPG_KERNEL_LOOP_AUTOCLEAR, /* the same, and goes with its last user */
+	SPG_KERNEL_MOUNT,          /* mounted, or by a loop device: at @place */
+	SPG_KERNEL_SWAP,
+	SPG_KERNEL_BINFMT, /* interpreter of the entry @place of binfmt_misc */
+};
+
+struct spg_seen_kernel_user {
+	size_t file;
+	enum spg_kernel_use kind;
+	char *place;
+	int32_t pid; /* MOUNT: lives in its mount namespace; 0: the daemon's own */
+};
+
 /* What is remembered of somebody who uses files of the product, or did a moment ago. */
 enum spg_past_kind {
 	SPG_PAST_CAME_BACK,      /* it had gone, @count times */
@@ -189,6 +205,8 @@ struct spg_observation {
 	size_t n_uses, size_uses;
 	struct spg_seen_keeper *keepers;
 	size_t n_keepers, size_keepers;
+	struct spg_seen_kernel_user *kernel_users; /* of files that are unattributed */
+	size_t n_kernel_users, size_kernel_users;
 	struct spg_seen_past *pasts; /* spg_model_apply() adds them */
 	size_t n_pasts, size_pasts;
 	struct spg_seen_mount *mounts;
@@ -219,6 +237,8 @@ int spg_observation_add_use(struct spg_observation *obs, size_t file,
 	struct spg_process *process, unsigned how);
 int spg_observation_add_lock(
 	struct spg_observation *obs, const struct spg_seen_lock *lock);
+int spg_observation_add_kernel_user(
+	struct spg_observation *obs, const struct spg_seen_kernel_user *user);
 int spg_observation_add_past(
 	struct spg_observation *obs, const struct spg_seen_past *past);
 

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "common/time_text.h"
 #include "daemon/model/advice.h"
+#include "daemon/model/kernel_use.h"
 #include "daemon/model/obstacle.h"
 #include "daemon/model/visits_text.h"
 
@@ -167,6 +168,7 @@ static int explain_unattributed(const struct spg_observation *obs,
 {
 	struct spg_note note = {.kind = SPG_REASON_HOLDER_HIDDEN, .file = file->path};
 	struct spg_buf buf = SPG_BUF_NULL;
+	bool found;
 	int r;
 
 	put_file(&buf, obs, file->seen, file->path);
@@ -175,8 +177,10 @@ static int explain_unattributed(const struct spg_observation *obs,
 		spg_buf_printf(&buf, " (%s)", obs->hidden_why);
 	r = spg_notes_add(&v->reasons, &note, &buf);
 	if (r == 0)
+		r = spg_kernel_use_explain(obs, file->seen, v, &found);
+	if (r == 0 && !found)
 		r = spg_visits_explain_hidden(obs, file->seen, v);
-	if (r == 0 && (!file->advice || obs->hidden_why)) {
+	if (r == 0 && !found && (!file->advice || obs->hidden_why)) {
 		note.kind = SPG_STEP_FIND_HOLDER;
 		spg_buf_puts(&buf, "stop what may have handed on ");
 		spg_text_escape(&buf, spg_path_base(file->path), false);

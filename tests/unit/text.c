@@ -54,8 +54,29 @@ static const struct {
 	{"a b", "'a b'"},
 	{"; rm -rf /", "'; rm -rf /'"},
 	{"it's", "'it'\\''s'"},
-	{"$(id)\n", "'$(id)\\x0a'"},
+	{"a\tb", "\"$(printf 'a\\011b')\""},
+	{"$(id)\n`id`", "\"$(printf '$(id)\\012`id`')\""},
+	{"it's\a100%\\", "\"$(printf 'it'\\''s\\007100%%\\\\')\""},
+	{"\xff\xc3\xa4\xe2\x80\xae", "\"$(printf '\\377\xc3\xa4\\342\\200\\256')\""},
 };
+
+/* @quoted is @word to a shell. */
+static void check_word(const char *quoted, const char *word)
+{
+	struct spg_buf command = SPG_BUF_NULL;
+	char read[256];
+	size_t n;
+	FILE *shell;
+
+	spg_buf_printf(&command, "printf %%s %s", quoted);
+	shell = popen(spg_buf_text(&command), "r");
+	ck_assert_ptr_nonnull(shell);
+	n = fread(read, 1, sizeof(read) - 1, shell);
+	read[n] = '\0';
+	ck_assert_int_eq(pclose(shell), 0);
+	ck_assert_str_eq(read, word);
+	spg_buf_finish(&command);
+}
 
 START_TEST(quote)
 {
@@ -63,6 +84,8 @@ START_TEST(quote)
 
 	spg_text_shell_quote(&buf, quotes[_i].in);
 	ck_assert_str_eq(spg_buf_text(&buf), quotes[_i].out);
+	ck_assert(spg_text_is_clean(spg_buf_text(&buf)));
+	check_word(spg_buf_text(&buf), quotes[_i].in);
 	spg_buf_finish(&buf);
 }
 END_TEST

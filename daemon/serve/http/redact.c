@@ -126,6 +126,10 @@ static bool is_for_anybody(enum spg_note_kind kind)
 {
 	switch (kind) {
 	case SPG_REASON_OBSTACLE:
+	case SPG_REASON_BACKS_LOOP:
+	case SPG_REASON_BACKS_MOUNT:
+	case SPG_REASON_SWAP_FILE:
+	case SPG_REASON_BINFMT_INTERPRETER:
 	case SPG_REASON_NOT_OF_PRODUCT:
 	case SPG_REASON_NOTHING_INSTALLED:
 	case SPG_REASON_DISTURBED:
@@ -144,6 +148,9 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_FILES_IN_USE:
 	case SPG_REASON_WITHHELD:
 	case SPG_STEP_CLEAR_OBSTACLE:
+	case SPG_STEP_DETACH_LOOP:
+	case SPG_STEP_SWAP_OFF:
+	case SPG_STEP_REMOVE_BINFMT:
 	case SPG_STEP_FIND_PIN:
 	case SPG_STEP_FIND_MOUNT:
 	case SPG_STEP_FIND_HOLDER:

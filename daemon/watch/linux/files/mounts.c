@@ -60,8 +60,7 @@ static void drop_list(struct spg_mount *list, size_t n)
 	free(list);
 }
 
-/* Blanks, tabs, line breaks and backslashes stand as \ooo, in place. */
-static void unescape_octal(char *text)
+void spg_mount_unescape(char *text)
 {
 	char *out = text;
 
@@ -121,14 +120,16 @@ int spg_mount_parse(char *line, struct spg_mount *ret)
 		sscanf(fields[1], "%d", &mount.parent) != 1 ||
 		sscanf(fields[2], "%u:%u", &major, &minor) != 2)
 		return SPG_ERR_INVALID;
-	unescape_octal(fields[3]);
-	unescape_octal(fields[4]);
+	spg_mount_unescape(fields[3]);
+	spg_mount_unescape(fields[4]);
 	mount.dev = makedev(major, minor);
 	mount.class = spg_fs_classify(type);
 	mount.root = strdup(fields[3]);
 	mount.path = strdup(fields[4]);
 	mount.type = strdup(type);
 	mount.options = strdup(options ? options : "");
+	if (source)
+		spg_mount_unescape(source);
 	mount.source = strdup(source ? source : "");
 	mount.read_only = n == 6 && is_read_only(fields[5]);
 	mount.fs_read_only = is_read_only(mount.options ? mount.options : "");
@@ -430,7 +431,7 @@ char *spg_mount_layer(const struct spg_mount *mount, const char *option, size_t 
 	value = strndup(at, strcspn(at, ","));
 	if (!value)
 		return NULL;
-	unescape_octal(value);
+	spg_mount_unescape(value);
 	if (one_by_one)
 		return value;
 	layer = pick_layer(value, list, list ? index : 0);

@@ -41,6 +41,10 @@ struct spg_mounts;
 int spg_mount_parse(char *line, struct spg_mount *ret);
 void spg_mount_finish(struct spg_mount *mount);
 
+/** Put back, in place, the bytes that tables of the kernel write as \ooo: blanks, tabs,
+ * line breaks, backslashes. */
+void spg_mount_unescape(char *text);
+
 /** Read the table. NULL: out of memory, or /proc is not there (logged). */
 struct spg_mounts *spg_mounts_create(void);
 

@@ -5,27 +5,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/loop.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/watch/linux/survey/kernel_users.h"
 
 /* Told of each kind; more are counted. */
 #define CLUES_MAX  2
 /* Looks at a ring that others look at too. */
 #define RING_TRIES 20
+/* /dev/fuse (Documentation/admin-guide/devices.txt). */
+#define FUSE_MAJOR 10
+#define FUSE_MINOR 229
 
 /* What may hold a file, the likeliest first. */
 enum clue_kind {
-	CLUE_THE_FILE, /* about one of the files in question */
-	CLUE_RING,     /* of io_uring */
+	CLUE_RING, /* of io_uring */
 	CLUE_SOCKET,
 	CLUE_OTHER,
 	CLUE_KINDS
@@ -127,6 +128,17 @@ static void look_at_fd(
 		}
 		return;
 	}
+	/* It may have files of its filesystem passed through to others (FUSE passthrough,
+	 * Linux 6.9): the kernel keeps those open, whoever opened them. */
+	if (S_ISCHR(stx.stx_mode)) {
+		if (stx.stx_rdev_major == FUSE_MAJOR &&
+			stx.stx_rdev_minor == FUSE_MINOR) {
+			snprintf(clue, sizeof(clue),
+				"pid %" PRId32 " serves a FUSE filesystem", pid);
+			add_clue(clues, CLUE_OTHER, clue);
+		}
+		return;
+	}
 	/* Anonymous inodes have no type. */
 	if ((stx.stx_mode & S_IFMT) != 0)
 		return;
@@ -189,74 +201,6 @@ static int look_at_processes(struct clues *clues, const atomic_bool *cancel)
 	return r;
 }
 
-/* True when @path is one of the files in question. */
-static bool is_target(const struct spg_user_search *a, const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 &&
-	       spg_targets_find(a->targets, SPG_KEY_STAT, st.st_dev, st.st_ino,
-		       &(size_t){0}) != SPG_NO_FILE;
-}
-
-/* By identity too: the text may lead elsewhere by now, or in another view
- * (loop(4), LOOP_GET_STATUS64; devices are encoded as in stat(2)). */
-static bool backs_loop(const struct spg_user_search *a, const char *name)
-{
-	struct loop_info64 info;
-	char path[64];
-	bool found;
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/%.20s", name);
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	found = ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
-	        spg_targets_find(a->targets, SPG_KEY_STAT, info.lo_device,
-			info.lo_inode, &(size_t){0}) != SPG_NO_FILE;
-	close(fd);
-	return found;
-}
-
-static void look_at_loops(struct clues *clues, const struct spg_user_search *a)
-{
-	DIR *dir = opendir("/sys/block");
-	const struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		char path[64], backing[4096], clue[64];
-
-		if (strncmp(entry->d_name, "loop", 4) != 0)
-			continue;
-		snprintf(path, sizeof(path), "%.20s/loop/backing_file", entry->d_name);
-		if (spg_proc_slurp(dirfd(dir), path, backing, sizeof(backing)) <= 0)
-			continue;
-		backing[strcspn(backing, "\n")] = '\0';
-		if (!is_target(a, backing) && !backs_loop(a, entry->d_name))
-			continue;
-		snprintf(clue, sizeof(clue), "it backs the loop device /dev/%.20s",
-			entry->d_name);
-		add_clue(clues, CLUE_THE_FILE, clue);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-static void look_at_swaps(struct clues *clues, const struct spg_user_search *a)
-{
-	char text[8192], *save = NULL;
-
-	if (spg_proc_slurp(AT_FDCWD, "/proc/swaps", text, sizeof(text)) <= 0)
-		return;
-	for (char *line = strtok_r(text, "\n", &save); line;
-		line = strtok_r(NULL, "\n", &save)) {
-		line[strcspn(line, " \t")] = '\0';
-		if (line[0] == '/' && is_target(a, line))
-			add_clue(clues, CLUE_THE_FILE, "it is a swap file");
-	}
-}
-
 static void look_at_nfsd(struct clues *clues)
 {
 	char text[32];
@@ -289,10 +233,10 @@ int spg_hidden_search(struct spg_user_search *a)
 			a->n_stuck > 3 ? ", ..." : "");
 		add_clue(&clues, CLUE_OTHER, clue);
 	}
-	look_at_loops(&clues, a);
-	look_at_swaps(&clues, a);
 	look_at_nfsd(&clues);
 	r = look_at_processes(&clues, a->cancel);
+	if (r == 0)
+		r = spg_kernel_users_find(a);
 	free(a->obs->hidden_why);
 	a->obs->hidden_why = NULL;
 	text = join_clues(&clues);
