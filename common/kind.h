@@ -166,7 +166,9 @@ enum spg_gap_reason {
 	X(DIRECTORY_IMMUTABLE, "directory-immutable") \
 	X(DIRECTORY_APPEND_ONLY, "directory-append-only") \
 	X(READ_ONLY_FILESYSTEM, "read-only-filesystem") \
-	X(READ_ONLY_MOUNT, "read-only-mount")           /* of one that is not */
+	X(READ_ONLY_MOUNT, "read-only-mount")           /* of one that is not */ \
+	X(NO_SPACE, "no-space")                         /* for the service pack, or at all */ \
+	X(NO_INODES, "no-inodes")
 
 /* What does not fit together, or is not the service pack's. */
 #define SPG_FINDING_KINDS(X) \

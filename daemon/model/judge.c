@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "daemon/model/name_set.h"
 #include "daemon/model/obstacle.h"
+#include "daemon/model/space.h"
 #include "daemon/model/verdict_text.h"
 
 /* An old version is nowhere to be asked about by each of its paths: the survey has seen
@@ -145,6 +146,11 @@ static enum spg_file_state excuse(const struct spg_seen_file *seen,
 	               : state;
 }
 
+static bool is_unused(enum spg_file_state state)
+{
+	return state == SPG_FILE_FREE || state == SPG_FILE_HELD_BY_SETUP_STOPPED;
+}
+
 static void judge_file(const struct spg_observation *obs, size_t index,
 	const struct tally *tally, const struct spg_standing *standing,
 	struct spg_judged_file *file)
@@ -156,9 +162,7 @@ static void judge_file(const struct spg_observation *obs, size_t index,
 	                     (seen->unattributed || tally->hidden_lock || seen->kept ||
 				     !(tally->blockers || tally->keepers));
 	file->obstacles = spg_obstacles_of(obs, index);
-	file->obstructed = file->obstacles &&
-	                   (file->state == SPG_FILE_FREE ||
-				   file->state == SPG_FILE_HELD_BY_SETUP_STOPPED);
+	file->obstructed = file->obstacles && is_unused(file->state);
 	if (file->obstacles)
 		file->state = SPG_FILE_BLOCKED;
 }
@@ -315,6 +319,29 @@ static enum spg_verdict_kind add_standing(const struct spg_standing *standing,
 	return kind;
 }
 
+/* What surely has no room is in the way like any other obstacle. */
+static void judge_space(const struct spg_space *space,
+	const struct spg_observation *obs, struct spg_verdict *v)
+{
+	for (size_t i = 0; space->n > 0 && i < v->n_files; i++) {
+		struct spg_judged_file *file = &v->files[i];
+		unsigned obstacles =
+			file->seen == SPG_NO_FILE
+				? 0
+				: spg_space_obstacles(space, obs, file->seen);
+
+		if (!obstacles)
+			continue;
+		file->obstacles |= obstacles;
+		if (file->state == SPG_FILE_BLOCKED)
+			continue;
+		file->obstructed = is_unused(file->state);
+		file->state = SPG_FILE_BLOCKED;
+		v->counts.blocked++;
+		v->counts.obstructed += file->obstructed;
+	}
+}
+
 static bool is_any_obstructed(const struct spg_verdict *v)
 {
 	for (size_t i = 0; i < v->n_files; i++)
@@ -341,11 +368,25 @@ static enum spg_verdict_kind conclude(const struct spg_observation *obs,
 	return n_there == 0 ? SPG_VERDICT_UNKNOWN : SPG_VERDICT_SAFE;
 }
 
+/* The verdict if nobody used the blocked files. */
+static enum spg_verdict_kind conclude_all(const struct spg_observation *obs,
+	const struct spg_name_set *asked, const struct spg_standing *standing,
+	const struct spg_space *space, const struct spg_verdict *v)
+{
+	enum spg_verdict_kind kind;
+
+	if (is_any_obstructed(v))
+		return SPG_VERDICT_BLOCKED;
+	kind = add_standing(standing, v, conclude(obs, asked, v));
+	return kind == SPG_VERDICT_SAFE && space->n > 0 ? SPG_VERDICT_ATTENTION : kind;
+}
+
 int spg_verdict_judge(const struct spg_observation *obs,
 	const struct spg_selection *selection, const struct spg_standing *standing,
 	struct spg_verdict *ret)
 {
 	struct spg_verdict v = SPG_VERDICT_NULL;
+	struct spg_space space = SPG_SPACE_NULL;
 	struct spg_name_set set = SPG_NAME_SET_NULL;
 	const struct spg_name_set *asked = selection ? &set : NULL;
 	int r = 0;
@@ -357,14 +398,17 @@ int spg_verdict_judge(const struct spg_observation *obs,
 		r = judge_seen(obs, selection, asked, standing, &v);
 	if (r == 0)
 		r = judge_absent(obs, selection, &v);
+	if (r == 0)
+		r = spg_space_measure(obs, selection, &v, &space);
 	if (r == 0) {
-		v.without_blocked =
-			is_any_obstructed(&v)
-				? SPG_VERDICT_BLOCKED
-				: add_standing(standing, &v, conclude(obs, asked, &v));
+		judge_space(&space, obs, &v);
+		v.without_blocked = conclude_all(obs, asked, standing, &space, &v);
 		v.kind = v.counts.blocked > 0 ? SPG_VERDICT_BLOCKED : v.without_blocked;
 		r = spg_verdict_explain(obs, asked, standing, &v);
 	}
+	if (r == 0)
+		r = spg_space_explain(&space, obs, &v);
+	spg_space_finish(&space);
 	spg_name_set_finish(&set);
 	if (r < 0) {
 		spg_verdict_finish(&v);

@@ -61,7 +61,8 @@ struct spg_seen_file {
 	/* What keeps setup from replacing it, of the file itself: a set of
 	 * SPG_OBSTACLE_BIT(). Of a survey of the whole product, as is the next. */
 	unsigned obstacles;
-	size_t folder; /* its directory, in @folders; SPG_NO_FILE: not known */
+	uint64_t bytes; /* its size */
+	size_t folder;  /* its directory, in @folders; SPG_NO_FILE: not known */
 	/* Its locks could not be read: what is known of them stays. But @nobody_waits:
 	 * who waits for a lock has the file open, and nobody has. */
 	bool locks_unread, nobody_waits;
@@ -139,6 +140,11 @@ struct spg_seen_mount {
 	bool bare;          /* of a kind that is never written to: squashfs */
 	bool failed;        /* read-only since an error of its disk */
 	bool barred_here;   /* the daemon itself cannot write there */
+	uint64_t dev;       /* of the filesystem */
+	/* As statfs(2) has them, for who will install. No blocks: it has no limit that it
+	 * knows; no inodes: it makes them as it needs them. */
+	uint64_t block_bytes, n_blocks, free_blocks;
+	uint64_t n_inodes, free_inodes;
 };
 
 /* A directory that has files of the product. */

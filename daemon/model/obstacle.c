@@ -13,6 +13,10 @@
 #define OF_MOUNTS                                                                      \
 	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_FILESYSTEM) |                         \
 		SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_MOUNT))
+/* What a verdict adds: space.h. */
+#define OF_SPACE                                                                       \
+	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_NO_SPACE) |                                     \
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_NO_INODES))
 /* What is in the way of writing into the file only. */
 #define OF_CONTENTS SPG_OBSTACLE_BIT(SPG_OBSTACLE_VERITY)
 
@@ -146,6 +150,8 @@ static void put_obstacle(struct spg_buf *buf, const struct case_of *it)
 	case SPG_OBSTACLE_READ_ONLY_MOUNT:
 		put_read_only(buf, it);
 		break;
+	case SPG_OBSTACLE_NO_SPACE: /* space.h */
+	case SPG_OBSTACLE_NO_INODES:
 	case SPG_OBSTACLE_N_KINDS:
 		break;
 	}
@@ -214,6 +220,8 @@ static const char *put_command(struct spg_buf *command, const struct case_of *it
 	case SPG_OBSTACLE_READ_ONLY_MOUNT:
 		return put_remount(command, it);
 	case SPG_OBSTACLE_VERITY:
+	case SPG_OBSTACLE_NO_SPACE:
+	case SPG_OBSTACLE_NO_INODES:
 	case SPG_OBSTACLE_N_KINDS:
 		break;
 	}
@@ -325,9 +333,10 @@ int spg_obstacles_explain(
 	for (size_t i = 0; r == 0 && i < verdict->n_files; i++) {
 		const struct spg_judged_file *file = &verdict->files[i];
 
-		if (file->obstacles)
+		if (file->obstacles & ~OF_SPACE)
 			r = explain_file(obs, file->seen,
-				untold(obs, file->seen, file->obstacles, &told),
+				untold(obs, file->seen, file->obstacles & ~OF_SPACE,
+					&told),
 				verdict);
 	}
 	free(told.folders);

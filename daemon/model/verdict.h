@@ -5,14 +5,18 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "daemon/model/name_set.h"
 #include "daemon/model/note.h"
 #include "daemon/model/observation.h"
 
+#define SPG_SIZE_UNKNOWN UINT64_MAX
+
 /* The files asked about: names of a payload. NULL: the product's own set. */
 struct spg_selection {
-	char **names; /* bare file names, or absolute paths */
+	char **names;    /* bare file names, or absolute paths */
+	uint64_t *sizes; /* of the new files in bytes, as many; NULL: none is known */
 	size_t n_names;
 };
 

@@ -15,6 +15,7 @@ void spg_question_destroy(struct spg_question *question)
 	for (size_t i = 0; i < question->selection.n_names; i++)
 		free(question->selection.names[i]);
 	free(question->selection.names);
+	free(question->selection.sizes);
 	free(question->product);
 	free(question);
 }
@@ -33,6 +34,12 @@ static int copy_selection(const struct spg_selection *from, struct spg_selection
 	to->names = calloc(from->n_names + 1, sizeof(char *));
 	if (!to->names)
 		return SPG_ERR_NOMEM;
+	if (from->sizes) {
+		to->sizes = calloc(from->n_names + 1, sizeof(*to->sizes));
+		if (!to->sizes)
+			return SPG_ERR_NOMEM;
+		memcpy(to->sizes, from->sizes, from->n_names * sizeof(*to->sizes));
+	}
 	for (size_t i = 0; i < from->n_names; i++) {
 		to->names[i] = strdup(from->names[i]);
 		if (!to->names[i])

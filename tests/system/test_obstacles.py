@@ -3,12 +3,14 @@
 """Held by nobody is not yet "can be replaced": what is in setup's way although nobody uses a
 file. Each obstacle comes after the product was found safe, and no event tells of it; it is
 named, and the step that is printed takes it away."""
+import contextlib
 import os
 import shutil
 import subprocess
 import unittest
 
-from support import BLOCKED, SAFE, UNKNOWN, Product, SystemTest, main, private_mounts
+from support import (ATTENTION, BLOCKED, SAFE, UNKNOWN, Product, SystemTest, main,
+                     private_mounts)
 
 
 def setUpModule():
@@ -269,6 +271,96 @@ class ObstaclesTest(SystemTest):
         self.assert_safe(daemon)
         run("mount", "-o", "remount,ro", directory)
         self.assert_cleared_by_its_step(daemon, "read-only-filesystem", "First.dll")
+
+    # Room
+
+    def pack(self, **files):
+        """A service pack of files with so many bytes."""
+        self.n += 1
+        folder = self.directory(f"pack{self.n}")
+        for name, size in files.items():
+            self.file(f"{name}.dll", folder, os.urandom(size))
+        return folder
+
+    def fill(self, directory, leave=0):
+        """Use what is free for root, but for @leave bytes."""
+        path = os.path.join(directory, "filler")
+        with open(path, "ab", buffering=0) as f:
+            with contextlib.suppress(OSError):
+                while f.write(bytes(1 << 16)):
+                    pass
+            with contextlib.suppress(OSError):
+                while f.write(bytes(1 << 10)):
+                    pass
+            if leave:
+                f.truncate(f.tell() - leave)
+        return path
+
+    def need_room(self, answer, kind, exit_code):
+        self.assertEqual(answer["exit"], exit_code, self.show(answer))
+        first, step = answer["reasons"][0], answer["next"][0]
+        self.assertEqual((first["kind"], first["obstacle"]), ("obstacle", kind))
+        self.assertEqual((step["kind"], step["obstacle"]), ("clear-obstacle", kind))
+        self.assertGreater(first["count"], 0)
+        return step
+
+    def test_no_room_for_the_service_pack(self):
+        small, large = self.pack(First=1000), self.pack(First=3 << 20)
+        for kind in ("tmpfs", "ext4", "xfs"):
+            with self.subTest(kind=kind):
+                directory = self.tmpfs("room-tmpfs", "4m") if kind == "tmpfs" else \
+                    self.loop_image(kind, 320 if kind == "xfs" else 8, f"room-{kind}")
+                path, daemon = self.begin(directory, replaced="rename")
+                filler = self.fill(directory, leave=1 << 20)
+                self.assertEqual(daemon.check("--payload", small)["exit"], SAFE)
+                answer = daemon.check("--payload", large)
+                self.need_room(answer, "no-space", BLOCKED)
+                self.assertEqual(self.file_of(answer, path)["obstacles"], ["no-space"])
+                self.assertEqual(self.file_of(answer, path)["uses"], [])
+                os.unlink(filler)
+                self.assertEqual(daemon.check("--payload", large)["exit"], SAFE)
+
+    def test_who_writes_in_place_needs_what_files_grow_by(self):
+        directory = self.tmpfs("grows", "4m")
+        self.n += 1
+        for replaced, exit_code in (("in-place", SAFE), ("any", ATTENTION),
+                                    ("rename", BLOCKED)):
+            with self.subTest(replaced=replaced):
+                path, daemon = self.begin(directory, replaced=replaced)
+                with open(path, "wb") as f:
+                    f.write(bytes(2 << 20))
+                self.assert_safe(daemon)  # and that was no install of the pack's
+                filler = self.fill(directory, leave=1 << 20)
+                for size, expected in ((2 << 20, exit_code), (4 << 20, BLOCKED)):
+                    answer = daemon.check("--payload", self.pack(First=size))
+                    self.assertEqual(answer["exit"], expected, self.show(answer))
+                os.unlink(filler)
+
+    def test_a_full_disk(self):
+        """Without a service pack nobody knows how much is needed; something is."""
+        for kind in ("tmpfs", "ext4", "xfs"):
+            with self.subTest(kind=kind):
+                directory = self.tmpfs("full-tmpfs", "2m") if kind == "tmpfs" else \
+                    self.loop_image(kind, 320 if kind == "xfs" else 8, f"full-{kind}")
+                _, daemon = self.begin(directory)
+                filler = self.fill(directory)
+                self.need_room(daemon.check(), "no-space", ATTENTION)
+                os.unlink(filler)
+                self.assert_safe(daemon)
+
+    def test_no_inodes(self):
+        directory = self.mount("tmpfs", self.directory("few"),
+                               options="size=4m,nr_inodes=8")
+        _, daemon = self.begin(directory, replaced="rename")
+        pack = self.pack(First=100)
+        fillers = []
+        with contextlib.suppress(OSError):
+            while True:
+                fillers.append(self.file(f"filler{len(fillers)}", directory, b""))
+        self.need_room(daemon.check(), "no-inodes", ATTENTION)
+        self.need_room(daemon.check("--payload", pack), "no-inodes", BLOCKED)
+        os.unlink(fillers[0])
+        self.assert_safe(daemon)
 
     # Waiting
 

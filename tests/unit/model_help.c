@@ -166,7 +166,8 @@ static unsigned obstacle_bit(const char *name)
 /* Files that follow lie there. */
 static void add_mount(struct spg_observation *obs, char *const *words, size_t n)
 {
-	struct spg_seen_mount mount = {.place = words[1], .type = words[2]};
+	struct spg_seen_mount mount = {
+		.place = words[1], .type = words[2], .dev = obs->n_mounts};
 
 	for (size_t i = 3; i < n; i++) {
 		if (strcmp(words[i], "bare") == 0)
@@ -175,6 +176,14 @@ static void add_mount(struct spg_observation *obs, char *const *words, size_t n)
 			mount.failed = true;
 		else if (words[i][0] == '/')
 			mount.device = words[i];
+		else if (strncmp(words[i], "blocks:", 7) == 0) {
+			mount.block_bytes = 1000;
+			mount.n_blocks = 100000;
+			mount.free_blocks = strtoull(words[i] + 7, NULL, 10);
+		} else if (strncmp(words[i], "inodes:", 7) == 0) {
+			mount.n_inodes = 100;
+			mount.free_inodes = strtoull(words[i] + 7, NULL, 10);
+		}
 		mount.obstacles |= obstacle_bit(words[i]);
 	}
 	ck_assert_int_eq(spg_observation_add_mount(obs, &mount), 0);
@@ -196,6 +205,7 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 	struct spg_file *file = make_file(words[1]);
 	bool unattributed = false, otherwise = false, shared = false, kept = false;
 	unsigned obstacles = 0;
+	uint64_t bytes = 0;
 	int found = -1;
 
 	for (int i = 0; i < 3; i++)
@@ -219,6 +229,8 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 			file->id.ino++;
 		else if (obstacle_bit(words[i]))
 			obstacles |= obstacle_bit(words[i]);
+		else if (strncmp(words[i], "bytes:", 6) == 0)
+			bytes = strtoull(words[i] + 6, NULL, 10);
 		else
 			ck_abort_msg("what is \"%s\"?", words[i]);
 	}
@@ -230,6 +242,7 @@ static void add_file(struct spg_observation *obs, char *const *words, size_t n)
 	obs->files[obs->n_files - 1].asked_otherwise = otherwise;
 	obs->files[obs->n_files - 1].kept = kept;
 	obs->files[obs->n_files - 1].obstacles = obstacles;
+	obs->files[obs->n_files - 1].bytes = bytes;
 	if (obs->n_folders > 0)
 		obs->files[obs->n_files - 1].folder = obs->n_folders - 1;
 	spg_file_unref(file);

@@ -18,6 +18,7 @@
 #define IMMUTABLE                                                                      \
 	"? a.dll has the attribute \"immutable\": nobody can replace it or write to "  \
 	"it\n"
+#define DISK(blocks) "mounted /m ext4 blocks:" #blocks "; folder /m; "
 #define HANDED                                                                         \
 	" (a loop device, a swap file, a service that passes descriptors on), or "     \
 	"restart the machine; then check again\n"
@@ -181,6 +182,83 @@ static const struct {
 	{"mounted /m ext4 read-only-mount; folder /m; file a.dll free", NULL, NULL,
 		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
 		"? /m is mounted read-only\n! mount -o remount,bind,rw /m\n"},
+	/* Room for the service pack: all of it beside the old files, ... */
+	{"replaces rename; " DISK(14) "file a.dll free bytes:9000; "
+				      "file b.dll free bytes:9000",
+		"a.dll:9500 b.dll:5000", NULL,
+		"blocked/blocked files=2 blocked=2 obstructed=2\n  a.dll blocked\n"
+		"  b.dll blocked\n"
+		"? the service pack needs 15.0 kB on /m, where 14.0 kB are free\n"
+		"! df -h /m   # free 1.0 kB there\n"},
+	{"replaces rename; " DISK(15) "file a.dll free bytes:9000; "
+				      "file b.dll free bytes:9000",
+		"A.dll:9500 b.dll:5000", NULL,
+		"safe files=2\n  a.dll free\n  b.dll free\n"},
+	/* ... what they grow by, ... */
+	{"replaces in-place; " DISK(1) "file a.dll free bytes:9000; "
+				       "file b.dll free bytes:9000",
+		"a.dll:9900 b.dll:5000", NULL,
+		"safe files=2\n  a.dll free\n  b.dll free\n"},
+	{"replaces in-place; " DISK(1) "file a.dll free bytes:9000", "a.dll:11001",
+		NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? the service pack needs 3.0 kB on /m, where 1.0 kB are free\n"
+		"! df -h /m   # free 2.0 kB there\n"},
+	/* ... or nobody knows how it is put there. */
+	{DISK(1) "file a.dll free bytes:9000", "a.dll:9000", NULL,
+		"attention files=1\n  a.dll free\n"
+		"? the service pack needs 9.0 kB on /m, where 1.0 kB are free, unless "
+		"setup writes in place\n"
+		"! df -h /m   # free 8.0 kB there\n"},
+	{DISK(1) "file a.dll free bytes:9000", "a.dll:12000", NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? the service pack needs 3.0 kB on /m, where 1.0 kB are free\n"
+		"! df -h /m   # free 2.0 kB there\n"},
+	/* The larger of two variants; what comes anew; sizes nobody can mean. */
+	{"replaces rename; " DISK(10) "file a.dll free", "a.dll:9000 a.dll:11000", NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? the service pack needs 11.0 kB on /m, where 10.0 kB are free\n"
+		"! df -h /m   # free 1.0 kB there\n"},
+	{"replaces in-place; " DISK(10) "file a.dll free bytes:900",
+		"a.dll:900 new.dll:11000", NULL,
+		"blocked/blocked files=2 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"  new.dll new\n"
+		"? the service pack needs 11.0 kB on /m, where 10.0 kB are free\n"
+		"! df -h /m   # free 1.0 kB there\n"},
+	{"replaces rename; " DISK(10) "file a.dll free", "a.dll:9223372036854775807",
+		NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? the service pack needs 1125.9 TB on /m, where 10.0 kB are free\n"
+		"! df -h /m   # free 1125.9 TB there\n"},
+	/* Nothing is free, and nobody knows how much is needed. */
+	{DISK(0) "file a.dll free", NULL, NULL,
+		"attention files=1\n  a.dll free\n? /m is full: 0 bytes are free\n"
+		"! df -h /m   # free 66.0 kB there\n"},
+	{DISK(0) "file a.dll busy; use a.dll perfmon open", NULL, NULL,
+		"blocked/attention files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? /m is full: 0 bytes are free\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"! df -h /m   # free 66.0 kB there\n! systemctl stop "
+		"perfmon.service\n"},
+	{DISK(0) "file a.dll free; mounted /n ext4 blocks:500; folder /n; file b.dll "
+		 "free",
+		"b.dll", NULL, "safe files=1\n  b.dll free\n"},
+	/* Inodes, where a filesystem counts them. */
+	{"replaces rename; mounted /m ext4 blocks:900 inodes:0; folder /m; file a.dll "
+	 "free",
+		NULL, NULL,
+		"attention files=1\n  a.dll free\n"
+		"? /m has no room for new files: 0 of its 100 inodes are free\n"
+		"! df -i /m   # free 1 inodes there\n"},
+	{"replaces rename; mounted /m ext4 blocks:900 inodes:0; folder /m; file a.dll "
+	 "free",
+		"a.dll:10", NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? /m has no room for new files: 0 of its 100 inodes are free\n"
+		"! df -i /m   # free 1 inodes there\n"},
+	{"replaces in-place; mounted /m ext4 blocks:900 inodes:0; folder /m; "
+	 "file a.dll free bytes:10",
+		"a.dll:10", NULL, "safe files=1\n  a.dll free\n"},
 	/* Kept by somebody who does not have it open, and by whom. */
 	{"file a.dll free; keeper a.dll perfmon probe -", NULL, NULL,
 		"blocked files=1 blocked=1\n  a.dll blocked\n"
@@ -497,16 +575,23 @@ static const struct {
 		"spguard status\n"},
 };
 
-/* The names in @text as a selection; free with free_selection(). */
+/* The names in @text, "NAME" or "NAME:BYTES", as a selection; free with free_selection(). */
 static struct spg_selection make_selection(const char *text)
 {
-	struct spg_selection selection = {.names = calloc(16, sizeof(char *))};
+	struct spg_selection selection = {.names = calloc(16, sizeof(char *)),
+		.sizes = calloc(16, sizeof(uint64_t))};
 	char *copy = strdup(text), *save = NULL;
 
-	ck_assert(selection.names && copy);
+	ck_assert(selection.names && selection.sizes && copy);
 	for (char *name = strtok_r(copy, " ", &save); name;
 		name = strtok_r(NULL, " ", &save)) {
 		ck_assert_uint_lt(selection.n_names, 16);
+		selection.sizes[selection.n_names] = SPG_SIZE_UNKNOWN;
+		if (strchr(name, ':')) {
+			selection.sizes[selection.n_names] =
+				strtoull(strchr(name, ':') + 1, NULL, 10);
+			*strchr(name, ':') = '\0';
+		}
 		selection.names[selection.n_names++] = strdup(name);
 	}
 	free(copy);
@@ -518,6 +603,7 @@ static void free_selection(struct spg_selection *selection)
 	for (size_t i = 0; i < selection->n_names; i++)
 		free(selection->names[i]);
 	free(selection->names);
+	free(selection->sizes);
 }
 
 /* An obstacle may have no command that ends it. A command is the step, but for a

@@ -352,21 +352,25 @@ static bool is_elsewhere(const struct spg_model *model,
 }
 
 /* What to ask about one product: all names, but for paths of another one. The
- * names are borrowed; the caller frees the array. */
+ * names are borrowed; the caller frees the arrays. */
 static int select_names(
 	const struct gathering *g, const struct question *q, struct spg_selection *ret)
 {
 	const struct spg_model *model = g->call->service->model;
 
 	ret->names = calloc(g->names.n + 1, sizeof(*ret->names));
+	ret->sizes = calloc(g->names.n + 1, sizeof(*ret->sizes));
 	ret->n_names = 0;
-	if (!ret->names)
+	if (!ret->names || !ret->sizes)
 		return SPG_ERR_NOMEM;
-	for (size_t i = 0; i < g->names.n; i++)
-		if (g->single ||
-			!is_elsewhere(model, spg_model_product(model, q->product),
+	for (size_t i = 0; i < g->names.n; i++) {
+		if (!g->single &&
+			is_elsewhere(model, spg_model_product(model, q->product),
 				g->names.names[i]))
-			ret->names[ret->n_names++] = g->names.names[i];
+			continue;
+		ret->sizes[ret->n_names] = g->names.sizes[i];
+		ret->names[ret->n_names++] = g->names.names[i];
+	}
 	return 0;
 }
 
@@ -388,7 +392,7 @@ static int take_offer(struct question *q)
 static int ask(struct gathering *g, struct question *q)
 {
 	struct spg_prover *prover = g->call->service->prover;
-	struct spg_selection selection = {NULL, 0};
+	struct spg_selection selection = {NULL, NULL, 0};
 	bool selects = g->subject == SUBJECT_CHECK && g->names.names;
 	int r = 0;
 
@@ -408,6 +412,7 @@ static int ask(struct gathering *g, struct question *q)
 		r = spg_prover_ask(prover, q->product, selects ? &selection : NULL,
 			g->subject != SUBJECT_CHECK, on_proof, q);
 	free(selection.names);
+	free(selection.sizes);
 	if (r == 0) {
 		q->pending = true;
 		g->n_pending++;

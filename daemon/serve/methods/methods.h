@@ -46,7 +46,8 @@ const char *spg_params_text(const json_t *params, const char *name);
 
 /* File names that a client gave: absolute paths in normal form, or bare. */
 struct spg_name_list {
-	char **names; /* NULL: none were given */
+	char **names;    /* NULL: none were given */
+	uint64_t *sizes; /* as many, in bytes; SPG_SIZE_UNKNOWN: not given */
 	size_t n;
 };
 

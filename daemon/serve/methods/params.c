@@ -122,7 +122,8 @@ void spg_name_list_finish(struct spg_name_list *list)
 	for (size_t i = 0; i < list->n; i++)
 		free(list->names[i]);
 	free(list->names);
-	*list = (struct spg_name_list){NULL, 0};
+	free(list->sizes);
+	*list = (struct spg_name_list){NULL, NULL, 0};
 }
 
 /* Why @text names no file that can be asked about; NULL: it does. */
@@ -142,11 +143,19 @@ static const char *find_fault(const char *text, const char **ret_hint)
 	return NULL;
 }
 
+static uint64_t size_of(const json_t *file)
+{
+	const json_t *size = json_object_get(file, "size");
+
+	return json_is_integer(size) ? (uint64_t)json_integer_value(size)
+	                             : SPG_SIZE_UNKNOWN;
+}
+
 bool spg_params_names(struct spg_call *call, const json_t *params, const char *name,
 	struct spg_name_list *ret)
 {
 	const json_t *texts = json_object_get(params, name);
-	struct spg_name_list list = {NULL, 0};
+	struct spg_name_list list = {NULL, NULL, 0};
 	size_t n = json_array_size(texts);
 
 	if (!json_is_array(texts)) {
@@ -154,7 +163,8 @@ bool spg_params_names(struct spg_call *call, const json_t *params, const char *n
 		return true;
 	}
 	list.names = calloc(n + 1, sizeof(*list.names));
-	if (!list.names)
+	list.sizes = calloc(n + 1, sizeof(*list.sizes));
+	if (!list.names || !list.sizes)
 		goto nomem;
 	for (size_t i = 0; i < n; i++) {
 		const json_t *item = json_array_get(texts, i);
@@ -176,6 +186,7 @@ bool spg_params_names(struct spg_call *call, const json_t *params, const char *n
 			goto nomem;
 		if (text[0] == '/')
 			spg_path_normalise(list.names[list.n]);
+		list.sizes[list.n] = size_of(item);
 		list.n++;
 	}
 	*ret = list;

@@ -19,6 +19,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/model/obstacle.h"
+#include "daemon/model/space.h"
 #include "daemon/watch/linux/survey/counted.h"
 
 /* Every one has a descriptor for the moment; more are slower than a listing. */
@@ -275,13 +276,16 @@ static bool is_inode(int fd, struct spg_file_id id, struct statx *ret)
 }
 
 /* Nothing has come in the way of who installs there: neither these attributes nor a
- * remount is an event. */
+ * remount nor a full disk is an event. */
 static bool is_writable(int fd, const struct statx *stx)
 {
 	struct statfs fs;
 
 	return !(stx->stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) &&
-	       fstatfs(fd, &fs) == 0 && !(fs.f_flags & ST_RDONLY);
+	       fstatfs(fd, &fs) == 0 && !(fs.f_flags & ST_RDONLY) &&
+	       !(fs.f_blocks > 0 &&
+		       fs.f_bavail * (uint64_t)fs.f_bsize < SPG_SPACE_FULL_BYTES) &&
+	       !(fs.f_files > 0 && fs.f_ffree == 0);
 }
 
 /* Does the link lead where it led? */

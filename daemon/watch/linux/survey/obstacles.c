@@ -44,23 +44,34 @@ static long read_number(const char *path)
 	return strtol(text, NULL, 10);
 }
 
-/* (Documentation/ABI/testing/sysfs-fs-ext4, sysfs-block) */
-static bool has_met_errors(const struct spg_mount *mount)
+/* What ext4 says of the filesystem under @name; 0 of others
+ * (Documentation/ABI/testing/sysfs-fs-ext4). */
+static long read_ext4(const struct spg_mount *mount, const char *name)
 {
 	char link[64], target[PATH_MAX], path[PATH_MAX + 64];
 	ssize_t n;
 
 	if (strcmp(mount->type, "ext4") != 0)
-		return false;
+		return 0;
 	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(mount->dev),
 		minor(mount->dev));
 	n = readlink(link, target, sizeof(target) - 1);
 	if (n < 0)
-		return false;
+		return 0;
 	target[n] = '\0';
-	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/errors_count",
-		spg_path_base(target));
-	return read_number(path) > 0;
+	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/%s", spg_path_base(target), name);
+	return read_number(path);
+}
+
+/* Free for root: ext4 keeps some that not even root gets, and counts it as free
+ * (fs/ext4/super.c, ext4_statfs()). */
+static uint64_t free_blocks(const struct spg_mount *mount, const struct statfs *fs)
+{
+	long kept = read_ext4(mount, "reserved_clusters");
+
+	if (kept < 0)
+		return fs->f_bfree;
+	return fs->f_bfree > (uint64_t)kept ? fs->f_bfree - (uint64_t)kept : 0;
 }
 
 static bool is_device_protected(const struct spg_mount *mount)
@@ -142,17 +153,25 @@ static struct views view(const struct spg_survey_tools *tools, const char *real_
 	return views;
 }
 
-static int add_mount(
-	struct spg_survey *s, struct views views, const char *real_path, bool barred)
+static int add_mount(struct spg_survey *s, struct views views, const char *real_path,
+	const struct statfs *fs)
 {
 	const struct spg_mount *theirs = views.theirs;
-	struct spg_seen_mount mount = {
-		.place = theirs->path, .type = theirs->type, .barred_here = barred};
+	bool barred = fs->f_flags & ST_RDONLY;
+	struct spg_seen_mount mount = {.place = theirs->path,
+		.type = theirs->type,
+		.barred_here = barred,
+		.dev = theirs->dev,
+		.block_bytes = (uint64_t)(fs->f_frsize ? fs->f_frsize : fs->f_bsize),
+		.n_blocks = fs->f_blocks,
+		.free_blocks = free_blocks(theirs, fs),
+		.n_inodes = fs->f_files,
+		.free_inodes = fs->f_ffree};
 
 	if (is_fs_read_only(views.own, real_path, barred)) {
 		mount.obstacles = SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_FILESYSTEM);
 		mount.bare = is_bare(theirs);
-		mount.failed = has_met_errors(theirs);
+		mount.failed = read_ext4(theirs, "errors_count") > 0;
 		if (is_device_protected(theirs))
 			mount.device = theirs->source;
 	} else if (theirs->read_only && s->tools->their_mounts_unknown) {
@@ -173,7 +192,7 @@ struct known_mounts {
 };
 
 static int find_mount(struct spg_survey *s, struct known_mounts *known,
-	const char *real_path, bool barred, size_t *ret)
+	const char *real_path, const struct statfs *fs, size_t *ret)
 {
 	struct views views = view(s->tools, real_path);
 	int r;
@@ -186,7 +205,7 @@ static int find_mount(struct spg_survey *s, struct known_mounts *known,
 		return SPG_ERR_NOT_FOUND;
 	if (spg_array_reserve(&known->rows, known->n, &known->size, sizeof(views)) < 0)
 		return SPG_ERR_NOMEM;
-	r = add_mount(s, views, real_path, barred);
+	r = add_mount(s, views, real_path, fs);
 	if (r == 0)
 		known->rows[known->n++] = views;
 	return r;
@@ -211,8 +230,7 @@ static int add_folder(struct spg_survey *s, struct known_mounts *known,
 	close(fd);
 	if (!seen)
 		return 0;
-	r = find_mount(
-		s, known, directory->real_path, fs.f_flags & ST_RDONLY, &folder.mount);
+	r = find_mount(s, known, directory->real_path, &fs, &folder.mount);
 	folder.obstacles = of_directory(stx.stx_attributes);
 	if (r == 0)
 		r = spg_observation_add_folder(s->obs, &folder);

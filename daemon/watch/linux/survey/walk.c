@@ -241,9 +241,12 @@ static int add_file(struct spg_walk *walk, const struct spg_place *place)
 	if (r == 0)
 		r = spg_observation_add_file(
 			walk->obs, &file->base, SPG_PRESENT, SPG_IN_USE_UNKNOWN);
-	if (r == 0)
-		walk->obs->files[walk->obs->n_files - 1].obstacles =
-			obstacles_of(place->attributes);
+	if (r == 0) {
+		struct spg_seen_file *seen = &walk->obs->files[walk->obs->n_files - 1];
+
+		seen->obstacles = obstacles_of(place->attributes);
+		seen->bytes = (uint64_t)place->st.st_size;
+	}
 	spg_file_unref(&file->base);
 	return r;
 }
