@@ -6,9 +6,11 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/client.h"
 #include "client/describe.h"
+#include "client/rights.h"
 #include "common/kind.h"
 #include "common/text.h"
 
@@ -21,7 +23,9 @@ static const char help[] =
 	"Usage: spguard doctor [--all]\n"
 	"\n"
 	"Goes through the daemon's means of looking, its configuration, the\n"
-	"directories of all products, what could not be looked at, and the history.\n"
+	"directories of all products, what could not be looked at, what keeps setup "
+	"from\n"
+	"replacing files that nobody uses, and the history.\n"
 	"What is fine takes one line; for each lack it says what that means for the\n"
 	"verdicts, what to do, and the command.\n"
 	"\n"
@@ -307,6 +311,82 @@ static void examine_coverage(json_t *findings, const json_t *status)
 	}
 }
 
+/* The step that ends the obstacle @reason; NULL: there is none. */
+static const json_t *find_step(const json_t *next, const json_t *reason)
+{
+	static const char *const keys[] = {"obstacle", "file", "place", "product"};
+	size_t i;
+	json_t *step;
+
+	json_array_foreach (next, i, step) {
+		bool same = spg_note_is(step, SPG_STEP_CLEAR_OBSTACLE);
+
+		for (size_t k = 0; same && k < sizeof(keys) / sizeof(keys[0]); k++)
+			same = json_object_get(step, keys[k]) ==
+			               json_object_get(reason, keys[k]) ||
+			       json_equal(json_object_get(step, keys[k]),
+				       json_object_get(reason, keys[k]));
+		if (same)
+			return step;
+	}
+	return NULL;
+}
+
+/* What keeps setup out although nobody uses the files. */
+static void examine_obstacles(json_t *findings, const json_t *answer)
+{
+	size_t i;
+	json_t *reason;
+
+	json_array_foreach (spg_json_list(answer, "reasons"), i, reason) {
+		const char *place = spg_json_text(reason, "place");
+		const char *file = spg_json_text(reason, "file");
+		const json_t *step = find_step(spg_json_list(answer, "next"), reason);
+		const char *command = spg_json_text(step, "command");
+
+		if (!spg_note_is(reason, SPG_REASON_OBSTACLE) || (!place && !file))
+			continue;
+		add(findings,
+			&(struct finding){place ? place : file, false,
+				spg_json_text(reason, "text"),
+				"Setup cannot do its work there, though nobody is in "
+				"the "
+				"way.",
+				command ? "End that before setup, and see what it was "
+					  "good for."
+					: spg_json_text(step, "text"),
+				.command = command});
+	}
+}
+
+/* The verdicts are about who installs: that may be somebody else than who asks. */
+static void examine_rights(json_t *findings, const json_t *status)
+{
+	size_t i, k;
+	json_t *product, *directory;
+
+	json_array_foreach (spg_json_list(status, "products"), i, product)
+		json_array_foreach (
+			spg_json_list(product, "directories"), k, directory) {
+			const char *path = spg_json_text(directory, "path");
+			const char *fault =
+				geteuid() != 0 && path ? spg_rights_fault(path) : NULL;
+			struct spg_buf detail = SPG_BUF_NULL;
+
+			if (!fault)
+				continue;
+			spg_buf_printf(&detail, "you cannot write to it: %s", fault);
+			add(findings,
+				&(struct finding){path, true, spg_buf_text(&detail),
+					"A setup that you start yourself cannot "
+					"replace files there.",
+					"Start setup as root, or as who may write "
+					"there.",
+					true});
+			spg_buf_finish(&detail);
+		}
+}
+
 static void examine_store(json_t *findings, const json_t *status)
 {
 	const json_t *store = json_object_get(status, "store");
@@ -490,7 +570,7 @@ static void examine_silence(json_t *findings, struct spg_complaint *why)
 static int run(struct spg_client *client, int argc, char **argv)
 {
 	struct spg_complaint why = SPG_COMPLAINT_NULL;
-	json_t *findings, *status, *report;
+	json_t *findings, *status, *answer = NULL, *report;
 	bool all = false;
 	int code, option;
 
@@ -509,6 +589,9 @@ static int run(struct spg_client *client, int argc, char **argv)
 		examine_configuration(findings, status);
 		examine_products(findings, status);
 		examine_coverage(findings, status);
+		examine_rights(findings, status);
+		answer = spg_client_try(client, "check", NULL, 0, &why);
+		examine_obstacles(findings, answer);
 		examine_store(findings, status);
 	} else {
 		examine_silence(findings, &why);
@@ -525,6 +608,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 	}
 	json_decref(findings);
 	json_decref(status);
+	json_decref(answer);
 	spg_complaint_finish(&why);
 	return code;
 }

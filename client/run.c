@@ -9,6 +9,7 @@
 #include "client/client.h"
 #include "client/holding.h"
 #include "client/payload_params.h"
+#include "client/rights.h"
 #include "client/run_again.h"
 #include "client/start_types.h"
 #include "common/clock.h"
@@ -48,7 +49,9 @@ static const char help[] =
 	"      --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                     as for every command: spguard --help\n"
 	"\n"
-	"1. check: goes on when nobody is in the way. 2. hold: new opens are refused "
+	"1. check: goes on when nothing is in the way, and you may write to the\n"
+	"directories yourself, unless COMMAND is set-user-ID. 2. hold: opens are "
+	"refused "
 	"to\n"
 	"others; then it checks again. 3. COMMAND runs. 4. The hold ends when the "
 	"install\n"
@@ -211,6 +214,52 @@ static int check(struct course *course, const char *step)
 	return code;
 }
 
+/* Say which directories of @product this user cannot write to; true: there are some. */
+static bool tell_faults(const json_t *product)
+{
+	bool told = false;
+	size_t i;
+	json_t *directory;
+
+	json_array_foreach (spg_json_list(product, "directories"), i, directory) {
+		const char *path = spg_json_text(directory, "path");
+		const char *fault = path ? spg_rights_fault(path) : NULL;
+		char words[128];
+
+		if (!fault)
+			continue;
+		snprintf(words, sizeof(words), ": %s", fault);
+		spg_holding_say("you cannot write to ", path, words);
+		told = true;
+	}
+	return told;
+}
+
+/* May COMMAND write where it has to? The daemon judges for who installs, which this user
+ * may not be. Returns 0 to go on, else the exit code. */
+static int check_rights(const struct course *course, char *const *argv)
+{
+	const char *name = course->holding.product;
+	json_t *status = spg_rights_changes(argv[0])
+	                         ? NULL
+	                         : spg_client_ask(course->client, "status", NULL, 0);
+	bool told = false;
+	size_t i;
+	json_t *product;
+
+	json_array_foreach (spg_json_list(status, "products"), i, product) {
+		const char *other = spg_json_text(product, "name");
+
+		if (!name || (other && strcmp(other, name) == 0))
+			told |= tell_faults(product);
+	}
+	json_decref(status);
+	if (!told)
+		return 0;
+	spg_holding_say("  do: run this as root, or as who may write there", "", "");
+	return SPG_EXIT_BLOCKED;
+}
+
 /* Let the daemon find that the install has ended, and say what came of it. */
 static void wait_for_quiet(struct course *course)
 {
@@ -358,6 +407,8 @@ static int go_through(struct course *course, char **argv)
 {
 	int code = check(course, "check");
 
+	if (code == 0)
+		code = check_rights(course, argv);
 	if (code != 0)
 		spg_holding_say("nothing was run, and nothing is held", "", "");
 	if (code != 0 || !spg_holding_agree(&course->holding, course->yes, &code))

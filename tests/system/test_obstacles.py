@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import unittest
 
-from support import (ATTENTION, BLOCKED, SAFE, UNKNOWN, Product, SystemTest, main,
-                     private_mounts)
+from support import (ATTENTION, BLOCKED, SAFE, SPGUARD, UNKNOWN, Product, SystemTest,
+                     main, private_mounts)
 
 
 def setUpModule():
@@ -361,6 +361,61 @@ class ObstaclesTest(SystemTest):
         self.need_room(daemon.check("--payload", pack), "no-inodes", BLOCKED)
         os.unlink(fillers[0])
         self.assert_safe(daemon)
+
+    # Doctor, and whoever asks
+
+    def test_doctor_says_the_same(self):
+        path, daemon = self.begin()
+        self.assertEqual(daemon.json("doctor")[0], 0)
+        for spoil, kind in ((lambda: self.chattr("+i", path), "immutable"),
+                            (lambda: self.bind(self.file("x", self.scratch), path),
+                             "mount-point"),
+                            (lambda: run("chattr", "+a", os.path.dirname(path)),
+                             "directory-append-only")):
+            with self.subTest(kind=kind):
+                spoil()
+                answer = daemon.check()
+                reason, = answer["reasons"]
+                step, = (note for note in answer["next"] if note["kind"] == "clear-obstacle")
+                self.assertEqual(reason["obstacle"], kind)
+                code, report = daemon.json("doctor")
+                self.assertEqual(code, 1, report)
+                found, = (row for row in report["findings"] if not row["works"])
+                self.assertEqual(
+                    (found["subject"], found["detail"], found["command"]),
+                    (reason.get("place", path), reason["text"], step["command"]))
+                self.follow(step)
+                self.assertEqual(daemon.json("doctor")[0], 0)
+
+    def as_nobody(self, daemon, *args):
+        for place in (self.scratch, daemon.home):
+            os.chmod(place, 0o755)
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=0", "--clear-groups", "--inh-caps=-all",
+             SPGUARD, "--socket", daemon.socket, *args],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode == 127:
+            self.skipTest(done.stderr)
+        return done
+
+    def test_who_asks_may_not_write(self):
+        path, daemon = self.begin()
+        directory = os.path.dirname(path)
+        os.chmod(directory, 0o755)
+        done = self.as_nobody(daemon, "doctor")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn(f"{directory}: you cannot write to it: Permission denied", done.stdout)
+        mark = self.path("mark")
+        done = self.as_nobody(daemon, "run", "--yes", "--", "touch", mark)
+        self.assertEqual(done.returncode, BLOCKED, done.stderr)
+        self.assertIn(f"you cannot write to {directory}: Permission denied", done.stderr)
+        self.assertFalse(os.path.exists(mark))
+        # As somebody else COMMAND may: no hold is begun for this user, but that is later.
+        program = self.path("like-sudo")
+        shutil.copy("/bin/true", program)
+        os.chmod(program, 0o4755)
+        done = self.as_nobody(daemon, "run", "--yes", "--", program)
+        self.assertNotIn("you cannot write", done.stderr)
 
     # Waiting
 
