@@ -107,6 +107,7 @@ static const char *const sidestep_states[SPG_SIDESTEP_STATES] = {
 
 static const char *const lack_kinds[] = {SPG_LACK_KINDS(LACK_NAME)};
 static const char *const lack_whats[] = {SPG_LACK_KINDS(LACK_WHAT)};
+static const char *const container_engines[] = {SPG_CONTAINER_ENGINES(KIND_NAME)};
 static const char *const mechanism_kinds[] = {SPG_MECHANISM_KINDS(KIND_NAME)};
 static const char *const hold_causes[] = {SPG_HOLD_CAUSES(KIND_NAME)};
 static const char *const obstacle_kinds[] = {SPG_OBSTACLE_KINDS(KIND_NAME)};
@@ -208,6 +209,11 @@ const char *spg_verify_verdict_name(enum spg_verify_verdict verdict)
 const char *spg_hold_cause_name(enum spg_hold_cause cause)
 {
 	return NAME_OF(hold_causes, cause);
+}
+
+const char *spg_container_engine_name(enum spg_container_engine engine)
+{
+	return NAME_OF(container_engines, engine);
 }
 
 const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind)

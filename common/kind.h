@@ -212,6 +212,20 @@ enum spg_gap_reason {
 	X(PROCESS_TABLE, "process-table") \
 	X(COUNTERS, "kernel-counters")                  /* all that tier "bpf" needs */ \
 	X(SELF_TEST, "self-test")
+
+/* What runs the container that a process is in; "engine" in JSON. */
+#define SPG_CONTAINER_ENGINES(X) \
+	X(NONE, "none")                                 /* it is in none */ \
+	X(DOCKER, "docker") \
+	X(PODMAN, "podman") \
+	X(KUBERNETES, "kubernetes")                     /* whatever the kubelet runs it by */ \
+	X(CONTAINERD, "containerd")                     /* by itself: NAMESPACE/ID */ \
+	X(NERDCTL, "nerdctl") \
+	X(LXC, "lxc") \
+	X(MACHINE, "machine")                           /* of systemd: systemd-nspawn(1) */ \
+	X(LIBVIRT, "libvirt") \
+	X(LIBVIRT_LXC, "libvirt-lxc") \
+	X(OTHER, "other")
 /* clang-format on */
 
 #define SPG_LACK_ENUM(id, name, what) SPG_LACK_##id,
@@ -220,12 +234,14 @@ enum spg_gap_reason {
 #define SPG_VERIFY_ENUM(id, name)     SPG_VERIFY_##id,
 #define SPG_HOLD_ENUM(id, name)       SPG_HOLD_CAUSE_##id,
 #define SPG_MECHANISM_ENUM(id, name)  SPG_MECHANISM_##id,
+#define SPG_CONTAINER_ENUM(id, name)  SPG_CONTAINER_##id,
 
 enum spg_lack_kind { SPG_LACK_KINDS(SPG_LACK_ENUM) SPG_LACK_N_KINDS };
 enum spg_obstacle_kind { SPG_OBSTACLE_KINDS(SPG_OBSTACLE_ENUM) SPG_OBSTACLE_N_KINDS };
 enum spg_finding_kind { SPG_FINDING_KINDS(SPG_FINDING_ENUM) SPG_FINDING_N_KINDS };
 enum spg_verify_verdict { SPG_VERIFY_VERDICTS(SPG_VERIFY_ENUM) };
 enum spg_hold_cause { SPG_HOLD_CAUSES(SPG_HOLD_ENUM) };
+enum spg_container_engine { SPG_CONTAINER_ENGINES(SPG_CONTAINER_ENUM) };
 enum spg_mechanism_kind {
 	SPG_MECHANISM_KINDS(SPG_MECHANISM_ENUM) SPG_MECHANISM_N_KINDS
 };
@@ -255,6 +271,7 @@ const char *spg_finding_kind_name(enum spg_finding_kind kind);
 const char *spg_verify_verdict_name(enum spg_verify_verdict verdict);
 const char *spg_hold_cause_name(enum spg_hold_cause cause);
 const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind);
+const char *spg_container_engine_name(enum spg_container_engine engine);
 
 /** What could not be looked at, for people. */
 const char *spg_lack_kind_what(enum spg_lack_kind kind);

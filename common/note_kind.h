@@ -11,7 +11,7 @@
 
 /* clang-format off */
 #define SPG_REASON_KINDS(X) \
-	X(IN_USE, "in-use")                         /* file, pid, name, unit, how */ \
+	X(IN_USE, "in-use")                         /* file, pid, name, how; unit, or engine and container */ \
 	X(KEPT, "kept")                 /* not open: file, how, place, pid, name, unit */ \
 	X(OBSTACLE, "obstacle")                     /* obstacle, file or place */ \
 	X(HOLDER_HIDDEN, "holder-hidden")           /* no process shows it: file */ \
@@ -49,6 +49,7 @@
 /* "command" is what does it, ready for a shell; without it the step is for a person. */
 #define SPG_STEP_KINDS(X) \
 	X(STOP_UNIT, "stop-unit")                   /* unit, pid, name, command */ \
+	X(STOP_CONTAINER, "stop-container")         /* engine, container, pid, name, command */ \
 	X(STOP_PROCESS, "stop-process")             /* pid, name, command */ \
 	X(RESTART_MACHINE, "restart-machine")       /* pid, name, unit: cannot be stopped */ \
 	X(CLOSE_PROGRAM, "close-program")           /* of Wine: pid, name */ \

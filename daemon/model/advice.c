@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/model/container.h"
 
 /* Under Wine one process opens the files of all programs: its end is theirs. */
 static bool is_wineserver(const struct spg_process *process)
@@ -59,10 +60,21 @@ static int advise_close(const struct spg_process *process, struct spg_notes *nex
 	return spg_notes_add(next, &note, &buf);
 }
 
+static int advise_container(const struct spg_process *process, struct spg_buf *command,
+	struct spg_notes *next)
+{
+	const char *caution = spg_container_caution(process->engine);
+
+	return add_command(next, spg_note_about(SPG_STEP_STOP_CONTAINER, process),
+		command, caution ? caution : process->name);
+}
+
 int spg_advise_stop(const struct spg_process *process, struct spg_notes *next)
 {
 	struct spg_buf command = SPG_BUF_NULL;
 
+	if (spg_container_put_stop(&command, process, false))
+		return advise_container(process, &command, next);
 	if (process->id.pid == 1 || (process->unit && process->unit_refuses_stop))
 		return advise_restart(process, next);
 	if (!process->unit && is_wineserver(process))
@@ -99,9 +111,10 @@ int spg_advise_keeper(const struct spg_seen_keeper *keeper, struct spg_notes *ne
 		spg_buf_puts(&command, " >>uprobe_events");
 		return add_command(next, note, &command, NULL);
 	}
-	if (keeper->process && (keeper->kind == SPG_KEEPER_PROBE ||
-				       keeper->kind == SPG_KEEPER_DETACHED ||
-				       keeper->process->unit || !keeper->place))
+	if (keeper->process &&
+		(keeper->kind == SPG_KEEPER_PROBE ||
+			keeper->kind == SPG_KEEPER_DETACHED || keeper->process->unit ||
+			keeper->process->container || !keeper->place))
 		return spg_advise_stop(keeper->process, next);
 	if (keeper->place && (keeper->process || keeper->here)) {
 		if (!keeper->here)

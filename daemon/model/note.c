@@ -13,6 +13,7 @@ static void finish_note(struct spg_note *note)
 	free((char *)note->file);
 	free((char *)note->name);
 	free((char *)note->unit);
+	free((char *)note->container);
 	free((char *)note->place);
 	free((char *)note->starter);
 	free((char *)note->command);
@@ -36,6 +37,7 @@ static int copy_note(
 	ret->file = copy(note->file, &failed);
 	ret->name = copy(note->name, &failed);
 	ret->unit = copy(note->unit, &failed);
+	ret->container = copy(note->container, &failed);
 	ret->place = copy(note->place, &failed);
 	ret->starter = copy(note->starter, &failed);
 	ret->command = copy(note->command, &failed);
@@ -171,6 +173,8 @@ struct spg_note spg_note_about(
 		note.pid = process->id.pid;
 		note.name = process->name;
 		note.unit = process->unit;
+		note.engine = process->engine;
+		note.container = process->container;
 	}
 	return note;
 }

@@ -24,6 +24,8 @@ struct spg_note {
 	const char *file; /* path */
 	const char *name; /* of the process */
 	const char *unit;
+	enum spg_container_engine engine;
+	const char *container;
 	const char *place;   /* a mount or a probe */
 	const char *command; /* for a shell */
 	const char *starter; /* name of the process that started it */

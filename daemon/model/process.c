@@ -24,11 +24,13 @@ struct spg_process *spg_process_create(const struct spg_process_info *info)
 	p->ppid = info->ppid;
 	p->uid = info->uid;
 	p->key = info->key;
+	p->engine = info->engine;
 	p->unit_refuses_stop = info->unit_refuses_stop;
 	if (!copy_text(&p->name, info->name) || !copy_text(&p->exe, info->exe) ||
 		!copy_text(&p->cmdline, info->cmdline) ||
 		!copy_text(&p->user, info->user) || !copy_text(&p->unit, info->unit) ||
-		!copy_text(&p->unit_user, info->unit_user)) {
+		!copy_text(&p->unit_user, info->unit_user) ||
+		!copy_text(&p->container, info->container)) {
 		spg_process_unref(p);
 		return NULL;
 	}
@@ -53,5 +55,6 @@ void spg_process_unref(struct spg_process *process)
 	free(process->user);
 	free(process->unit);
 	free(process->unit_user);
+	free(process->container);
 	free(process);
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/identity.h"
+#include "common/kind.h"
 
 #define SPG_UID_UNKNOWN UINT32_MAX
 
@@ -28,7 +29,14 @@ struct spg_process {
 	char *cmdline;      /* arguments joined by blanks, shortened; NULL unknown */
 	char *user;         /* name of uid, or its number; NULL unknown */
 	char *unit;         /* service that would have to stop; NULL none */
-	char *unit_user; /* user whose service manager runs @unit; NULL: the system's */
+	/* The container it runs in, as its engine names it (of CONTAINERD with the
+	 * namespace before it); NULL none. Then there is no @unit: below the container's
+	 * own control group any name may stand. */
+	enum spg_container_engine engine;
+	char *container;
+	/* The user whose service manager runs @unit, or whose @container it is; NULL: the
+	 * machine's. */
+	char *unit_user;
 	bool unit_refuses_stop; /* the unit says RefuseManualStop= */
 };
 
@@ -39,7 +47,8 @@ struct spg_process_info {
 	int32_t ppid;
 	uint32_t uid;
 	uint64_t key;
-	const char *name, *exe, *cmdline, *user, *unit, *unit_user;
+	const char *name, *exe, *cmdline, *user, *unit, *unit_user, *container;
+	enum spg_container_engine engine;
 	bool unit_refuses_stop;
 };
 

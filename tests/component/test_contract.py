@@ -25,8 +25,9 @@ VOCABULARIES = {
     "InstallOutcome": "install_outcomes", "InstallChange": "install_changes",
     "SidestepState": "sidestep_states", "LackKind": "SPG_LACK_KINDS",
     "MechanismKind": "SPG_MECHANISM_KINDS", "FindingKind": "SPG_FINDING_KINDS",
-    "VerifyVerdict": "SPG_VERIFY_VERDICTS", "ReasonKind": "SPG_REASON_KINDS",
-    "StepKind": "SPG_STEP_KINDS", "ObstacleKind": "SPG_OBSTACLE_KINDS", "HoldEnd": "SPG_HOLD_CAUSES",
+    "VerifyVerdict": "SPG_VERIFY_VERDICTS", "ContainerEngine": "SPG_CONTAINER_ENGINES",
+    "ReasonKind": "SPG_REASON_KINDS", "StepKind": "SPG_STEP_KINDS",
+    "ObstacleKind": "SPG_OBSTACLE_KINDS", "HoldEnd": "SPG_HOLD_CAUSES",
 }
 
 

@@ -17,6 +17,7 @@ import functools
 import json
 import os
 import queue
+import re
 import select
 import shutil
 import signal
@@ -56,6 +57,13 @@ LIBRARY = os.path.join(BUILD, "tests", "system", "library.so")
 PASSED_ON = {"check", "who", "locks", "status", "installs", "verify", "maintenance"}
 
 
+# Control groups that container engines make, whatever the names below them.
+CONTAINER = re.compile(
+    r":/(\S*/)?((docker|lxc|garden|actions_job|kubepods)/|lxc\.|kubepods"
+    r"|(docker|libpod|cri-containerd|crio|nerdctl|machine)-\S+\.scope|systemd-nspawn@"
+    r"|[0-9a-f]{64}(/|$))", re.MULTILINE)
+
+
 class Failure(Exception):
     """The set-up of a test failed: no verdict about what it tests."""
 
@@ -79,6 +87,20 @@ def await_end(pid):
             raise Failure(f"process {pid} does not end")
     finally:
         os.close(fd)
+
+
+def hold_advice(answer):
+    """No step stops a unit of this machine for a process of a container."""
+    for step in answer.get("next", ()):
+        if step["kind"] != "stop-unit":
+            continue
+        try:
+            with open(f"/proc/{step['pid']}/cgroup", encoding="utf-8") as f:
+                groups = f.read()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if CONTAINER.search(groups):
+            raise AssertionError(f"{step} is about a container:\n{groups}")
 
 
 class LineReader(threading.Thread):
@@ -363,6 +385,7 @@ class Daemon:
             raise Failure(f"spguard {' '.join(map(str, args))}: exit {code}, no JSON: "
                           f"{out[:500]!r} {err[:500]!r}\nThe daemon {self.state()}.\n"
                           f"{self.log_text()[-2000:]}")
+        hold_advice(answer)
         if args[0] in PASSED_ON:
             contract.hold(args[0], answer)
         return code, answer

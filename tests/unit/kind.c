@@ -30,6 +30,7 @@ NAMER(spg_install_change_name, spg_install_change)
 NAMER(spg_sidestep_state_name, spg_sidestep_state)
 NAMER(spg_lack_kind_name, spg_lack_kind)
 NAMER(spg_lack_kind_what, spg_lack_kind)
+NAMER(spg_container_engine_name, spg_container_engine)
 NAMER(spg_mechanism_kind_name, spg_mechanism_kind)
 NAMER(spg_finding_kind_name, spg_finding_kind)
 NAMER(spg_obstacle_kind_name, spg_obstacle_kind)
@@ -70,6 +71,7 @@ static const struct {
 	{name_spg_sidestep_state_name, SPG_SIDESTEP_STATES, false},
 	{name_spg_lack_kind_name, SPG_LACK_N_KINDS, false},
 	{name_spg_lack_kind_what, SPG_LACK_N_KINDS, true},
+	{name_spg_container_engine_name, SPG_CONTAINER_OTHER + 1, false},
 	{name_spg_mechanism_kind_name, SPG_MECHANISM_N_KINDS, false},
 	{name_spg_finding_kind_name, SPG_FINDING_N_KINDS, false},
 	{name_spg_obstacle_kind_name, SPG_OBSTACLE_N_KINDS, false},

@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "daemon/watch/linux/files/mounts.h"
+#include "daemon/watch/linux/proc/control_group.h"
 #include "daemon/watch/linux/proc/proc.h"
 #include "daemon/watch/linux/survey/locks.h"
 #include "daemon/watch/linux/survey/uprobes.h"
@@ -100,11 +101,16 @@ END_TEST
 #define LONG                                                                           \
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
 	"aaaa"
-#define NONE SPG_UID_UNKNOWN
+#define NONE                  SPG_UID_UNKNOWN
+
+#define NUMBER                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define IN(engine, container) SPG_CONTAINER_##engine, container
 
 static const struct {
 	const char *cgroup, *unit;
 	uint32_t manager_uid;
+	enum spg_container_engine engine;
+	const char *container;
 } groups[] = {
 	{"0::/system.slice/perfmon.service\n", "perfmon.service", NONE},
 	{"0::/system.slice/system-getty.slice/getty@tty1.service\n",
@@ -133,29 +139,100 @@ static const struct {
 	{"0::/user.slice/user-1000.slice/session-3.scope\n", "", NONE},
 	{"0::/user.slice/user-1000.slice/user@bad.service/x.service\n",
 		"user@bad.service", NONE},
-	/* Containers and bare systems. */
-	{"0::/system.slice/docker-0123456789abcdef.scope\n", "", NONE},
-	{"0::/docker/0123456789abcdef\n", "", NONE},
+	/* Above the root of our own namespace. */
 	{"0::/../../system.slice/a.service\n", "a.service", NONE},
+	{"0::/../system-getty.slice/getty@tty1.service\n", "getty@tty1.service", NONE},
+	{"0::/../docker-0123.scope\n", "", NONE, IN(DOCKER, "0123")},
 	{"0::/\n", "", NONE},
+	/* Names that somebody chose below a group that is his own. */
+	{"0::/system.slice/a.service/system.slice/ssh.service\n", "a.service", NONE},
+	{"0::/system.slice/a.service/ssh.service\n", "a.service", NONE},
+	{USER "/x.slice/ssh.service\n", "ssh.service", 1000},
+	{USER "/x.slice/a.service/ssh.service\n", "a.service", 1000},
+	{USER "/mine/system.slice/ssh.service\n", "", NONE},
+	{USER "/x.scope/system.slice/ssh.service\n", "", NONE},
+	{"0::/user.slice/user-1000.slice/session-3.scope/system.slice/ssh.service\n",
+		"", NONE},
+	{"0::/mine/system.slice/ssh.service\n", "", NONE},
+	{"0::/system.slice/mine.slice/ssh.service\n", "", NONE},
+	{"0::/system.slice/mine/ssh.service\n", "", NONE},
+	{"7:pids:/x:name=systemd:/system.slice/ssh.service\n0::/mine\n", "", NONE},
+	{"0::/mine/x:name=systemd:/system.slice/ssh.service\n", "", NONE},
+	/* Containers, and what their own manager says below. */
+	{"0::/system.slice/docker-" NUMBER ".scope\n", "", NONE, IN(DOCKER, NUMBER)},
+	{"0::/system.slice/docker-0123.scope/system.slice/ssh.service\n", "", NONE,
+		IN(DOCKER, "0123")},
+	{"0::/docker/0123/system.slice/nginx.service\n", "", NONE, IN(DOCKER, "0123")},
+	{"0::/docker/0123/docker/4567\n", "", NONE, IN(DOCKER, "0123")},
+	{"0::/actions_job/0123\n", "", NONE, IN(DOCKER, "0123")},
+	{"1:name=systemd:/docker/0123\n0::/\n", "", NONE, IN(DOCKER, "0123")},
+	/* An engine that leaves the hierarchy of systemd alone. */
+	{"9:freezer:/docker/0123\n1:name=systemd:/system.slice/ssh.service\n", "", NONE,
+		IN(DOCKER, "0123")},
+	{"0::/machine.slice/libpod-77aa.scope/container/system.slice/db.service\n", "",
+		NONE, IN(PODMAN, "77aa")},
+	{"0::/machine.slice/machine-libpod_pod_1.slice/libpod-77aa.scope\n", "", NONE,
+		IN(PODMAN, "77aa")},
+	{"0::/machine.slice/libpod-conmon-77aa.scope\n", "", NONE, IN(PODMAN, "77aa")},
+	{"0::/libpod_parent/libpod-77aa\n", "", NONE, IN(PODMAN, "77aa")},
+	{USER "/user.slice/libpod-9.scope/container/system.slice/web.service\n", "",
+		1000, IN(PODMAN, "9")},
+	{USER "/app.slice/docker-9.scope\n", "", 1000, IN(DOCKER, "9")},
+	/* Of a unit that is the container itself. */
+	{"0::/system.slice/web.service/libpod-payload-77aa\n", "web.service", NONE},
+	{"0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-88.scope\n", "", NONE,
+		IN(KUBERNETES, "88")},
+	{"0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/"
+	 "crio-88.scope/system.slice/ssh.service\n",
+		"", NONE, IN(KUBERNETES, "88")},
+	{"0::/kubepods.slice/kubepods-pod1.slice/docker-88.scope\n", "", NONE,
+		IN(KUBERNETES, "88")},
+	{"0::/kubepods/besteffort/pod1/" NUMBER "/ssh.service\n", "", NONE,
+		IN(KUBERNETES, NUMBER)},
+	{"0::/default/" NUMBER "\n", "", NONE, IN(CONTAINERD, "default/" NUMBER)},
+	{"0::/system.slice/nerdctl-" NUMBER ".scope\n", "", NONE, IN(NERDCTL, NUMBER)},
+	{"0::/lxc.payload.web1/system.slice/nginx.service\n", "", NONE,
+		IN(LXC, "web1")},
+	{"0::/lxc.monitor.web1\n", "", NONE, IN(LXC, "web1")},
+	{"0::/lxc/web1/init.scope\n", "", NONE, IN(LXC, "web1")},
+	{"0::/user.slice/user-1000.slice/session-3.scope/lxc.payload.c/a.service\n", "",
+		1000, IN(LXC, "c")},
+	{"0::/machine.slice/machine-db\\x2d1.scope/payload/system.slice/ssh.service\n",
+		"", NONE, IN(MACHINE, "db-1")},
+	{"0::/machine.slice/systemd-nspawn@db.service/payload/ssh.service\n", "", NONE,
+		IN(MACHINE, "db")},
+	{"0::/machine.slice/machine-qemu\\x2d3\\x2dwin\\x2d10.scope/libvirt/emulator\n",
+		"", NONE, IN(LIBVIRT, "win-10")},
+	{"0::/machine.slice/machine-lxc\\x2d3\\x2dc1.scope\n", "", NONE,
+		IN(LIBVIRT_LXC, "c1")},
+	{"0::/garden/h4n/system.slice/ssh.service\n", "", NONE, IN(OTHER, "h4n")},
+	/* No engine would take it for a name. */
+	{"0::/docker/--all\n", "", NONE},
+	{"0::/lxc.payload.-n\n", "", NONE},
+	{"0::/system.slice/docker-.scope\n", "", NONE},
 	/* Garbage. */
 	{"", "", NONE},
 	{"\n\n", "", NONE},
 	{"0::", "", NONE},
 	{"garbage", "", NONE},
+	{"a:b\n:\n::\n", "", NONE},
 	{"0::/.service\n", "", NONE},
 	{"0::////a.service\n", "", NONE},
 	{"0::/" LONG LONG LONG LONG ".service\n", "", NONE},
+	{"0::/a.slice/a.slice/b.service\n", "", NONE},
+	{"0::/docker/" LONG LONG LONG LONG "\n", "", NONE},
 };
 
 START_TEST(cgroup)
 {
-	struct spg_unit unit;
+	struct spg_control_group group;
 
-	spg_unit_from_cgroup(groups[_i].cgroup, &unit);
-	ck_assert_str_eq(unit.name, groups[_i].unit);
-	ck_assert_uint_eq(unit.manager_uid, groups[_i].manager_uid);
-	ck_assert(!unit.refuses_stop);
+	spg_control_group_parse(groups[_i].cgroup, &group);
+	ck_assert_str_eq(group.unit, groups[_i].unit);
+	ck_assert_uint_eq(group.manager_uid, groups[_i].manager_uid);
+	ck_assert_int_eq(group.engine, groups[_i].engine);
+	ck_assert_str_eq(
+		group.container, groups[_i].container ? groups[_i].container : "");
 }
 END_TEST
 

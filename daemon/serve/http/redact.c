@@ -181,6 +181,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_MORE:
 	case SPG_REASON_OTHER:
 	case SPG_STEP_STOP_UNIT:
+	case SPG_STEP_STOP_CONTAINER:
 	case SPG_STEP_STOP_PROCESS:
 	case SPG_STEP_RESTART_MACHINE:
 	case SPG_STEP_CLOSE_PROGRAM:

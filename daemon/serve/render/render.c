@@ -84,8 +84,8 @@ static json_t *render_note(const struct spg_note *note)
 	const struct {
 		const char *key, *text;
 	} texts[] = {{"file", note->file}, {"name", note->name}, {"unit", note->unit},
-		{"place", note->place}, {"starter", note->starter},
-		{"command", note->command}};
+		{"container", note->container}, {"place", note->place},
+		{"starter", note->starter}, {"command", note->command}};
 	const struct {
 		const char *key;
 		int64_t number;
@@ -112,6 +112,9 @@ static json_t *render_note(const struct spg_note *note)
 	if (note->kind == SPG_REASON_OBSTACLE || note->kind == SPG_STEP_CLEAR_OBSTACLE)
 		r |= json_object_set_new(out, "obstacle",
 			json_string(spg_obstacle_kind_name(note->obstacle)));
+	if (note->engine != SPG_CONTAINER_NONE)
+		r |= json_object_set_new(out, "engine",
+			json_string(spg_container_engine_name(note->engine)));
 	if (note->how)
 		r |= json_object_set_new(out, "how", spg_render_hows(note->how));
 	r |= json_object_set_new(out, "text", spg_render_text(note->text));
@@ -163,6 +166,19 @@ int spg_render_process(json_t *out, const struct spg_process *process)
 	return r;
 }
 
+/* Left out where there is none. */
+static int render_container(json_t *out, const struct spg_process *process)
+{
+	int r;
+
+	if (!process || process->engine == SPG_CONTAINER_NONE)
+		return 0;
+	r = json_object_set_new(
+		out, "engine", json_string(spg_container_engine_name(process->engine)));
+	return r | json_object_set_new(
+			   out, "container", spg_render_text(process->container));
+}
+
 static json_t *render_use(
 	const struct spg_product *product, const struct spg_seen_use *use)
 {
@@ -172,6 +188,7 @@ static json_t *render_use(
 
 	r |= json_object_set_new(out, "how", spg_render_hows(use->how));
 	r |= spg_render_process(out, process);
+	r |= render_container(out, process);
 	r |= json_object_set_new(out, "since", spg_render_time(use->since_ns));
 	r |= json_object_set_new(out, "class",
 		json_string(spg_use_class_name(spg_use_classify(product, process))));
@@ -187,6 +204,7 @@ static json_t *render_keeper(const struct spg_seen_keeper *keeper)
 	r |= json_object_set_new(
 		out, "how", spg_render_hows(spg_keeper_how(keeper->kind)));
 	r |= spg_render_process(out, keeper->process);
+	r |= render_container(out, keeper->process);
 	r |= json_object_set_new(out, "since", json_null());
 	r |= json_object_set_new(
 		out, "class", json_string(spg_use_class_name(SPG_CLASS_BLOCKER)));

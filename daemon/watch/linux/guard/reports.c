@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "daemon/watch/linux/proc/control_group.h"
 #include "daemon/watch/linux/proc/proc.h"
 
 #define WINDOW_NS SPG_NS_PER_S
@@ -58,7 +59,7 @@ static void describe(
 {
 	char exe[PATH_MAX] = "", cgroup[4096], status[2048];
 	char name[SPG_PROC_NAME];
-	struct spg_unit unit = {.name = "", .manager_uid = SPG_UID_UNKNOWN};
+	struct spg_control_group group = {.manager_uid = SPG_UID_UNKNOWN};
 	int fd = spg_proc_open(opener->pid);
 	const char *uid;
 	ssize_t n = -1;
@@ -72,19 +73,19 @@ static void describe(
 				(void)sscanf(uid + 5, "%*u %u", &message->uid);
 		}
 		if (spg_proc_slurp(fd, "cgroup", cgroup, sizeof(cgroup)) > 0)
-			spg_unit_from_cgroup(cgroup, &unit);
+			spg_control_group_parse(cgroup, &group);
 		close(fd);
 	}
 	exe[n > 0 ? n : 0] = '\0';
 	spg_proc_complete_name(name, exe[0] ? exe : NULL, NULL);
 	message->process.pid = opener->pid;
 	message->process.start = opener->stat->start;
-	message->manager_uid = unit.manager_uid;
+	message->manager_uid = group.manager_uid;
 	spg_guard_message_add(message, opener->path);
 	spg_guard_message_add(message, name);
 	/* The path is what counts: the rest gets the room that is left. */
 	spg_guard_message_add(message, strlen(exe) < 1500 ? exe : "");
-	spg_guard_message_add(message, unit.name);
+	spg_guard_message_add(message, group.unit);
 }
 
 void spg_guard_reports_note(

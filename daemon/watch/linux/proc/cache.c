@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/text.h"
+#include "daemon/watch/linux/proc/control_group.h"
 #include "daemon/watch/linux/proc/proc.h"
 
 /* Each process has one place, which it may lose to another one. */
@@ -46,21 +47,24 @@ static bool is_same_text(const char *a, const char *b)
 }
 
 /* What is outside of the process itself. */
-static bool read_surroundings(const struct spg_process *process, struct spg_unit *unit)
+static bool read_surroundings(
+	const struct spg_process *process, struct spg_control_group *group)
 {
 	char exe[PATH_MAX], cgroup[4096];
 	int proc_fd = spg_proc_open(process->id.pid);
 	bool same;
 
-	*unit = (struct spg_unit){.manager_uid = SPG_UID_UNKNOWN};
+	*group = (struct spg_control_group){.manager_uid = SPG_UID_UNKNOWN};
 	if (proc_fd < 0)
 		return false;
 	same = is_same_text(
 		spg_proc_exe(proc_fd, exe, sizeof(exe)) ? exe : NULL, process->exe);
 	if (same && spg_proc_slurp(proc_fd, "cgroup", cgroup, sizeof(cgroup)) > 0)
-		spg_unit_from_cgroup(cgroup, unit);
+		spg_control_group_parse(cgroup, group);
 	close(proc_fd);
-	return same && is_same_text(unit->name, process->unit);
+	return same && is_same_text(group->unit, process->unit) &&
+	       group->engine == process->engine &&
+	       is_same_text(group->container, process->container);
 }
 
 /* Is the record about what was told? The name may have been completed (proc.h). */
@@ -80,14 +84,14 @@ void spg_process_cache_put(struct spg_process_cache *cache, struct spg_process *
 	const struct spg_bpf_who *who)
 {
 	struct entry *entry = place_of(cache, who->tgid);
-	struct spg_unit unit;
+	struct spg_control_group group;
 
-	if (!is_about(process, who) || !read_surroundings(process, &unit))
+	if (!is_about(process, who) || !read_surroundings(process, &group))
 		return;
 	spg_process_unref(entry->process);
 	*entry = (struct entry){.process = spg_process_ref(process),
 		.who = *who,
-		.manager_uid = unit.manager_uid,
+		.manager_uid = group.manager_uid,
 		.read_ns = spg_clock_mono_ns()};
 }
 
@@ -95,12 +99,12 @@ struct spg_process *spg_process_cache_get(
 	struct spg_process_cache *cache, const struct spg_bpf_who *who)
 {
 	const struct entry *entry = place_of(cache, who->tgid);
-	struct spg_unit unit;
+	struct spg_control_group group;
 
 	if (!entry->process || memcmp(&entry->who, who, sizeof(*who)) != 0 ||
 		spg_clock_mono_ns() - entry->read_ns > SPG_PROCESS_CACHE_NS ||
-		!read_surroundings(entry->process, &unit) ||
-		unit.manager_uid != entry->manager_uid)
+		!read_surroundings(entry->process, &group) ||
+		group.manager_uid != entry->manager_uid)
 		return NULL;
 	return spg_process_ref(entry->process);
 }

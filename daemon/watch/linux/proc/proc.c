@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/watch/linux/proc/control_group.h"
 #include "daemon/watch/linux/proc/memory.h"
 
 int spg_proc_stat(int proc_fd, uint64_t *ret_start, int32_t *ret_ppid, char *ret_state,
@@ -172,7 +173,7 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 	char name[SPG_PROC_NAME], exe[PATH_MAX], cmdline[1024], cgroup[4096];
 	char user[64], manager[64];
 	struct spg_process_info info = {.id.pid = pid, .key = key};
-	struct spg_unit unit = {.name = ""};
+	struct spg_control_group group = {.manager_uid = SPG_UID_UNKNOWN};
 	int r;
 
 	r = spg_proc_stat(proc_fd, &info.id.start, &info.ppid, NULL, name);
@@ -193,16 +194,18 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 		info.user = user;
 	}
 	if (spg_proc_slurp(proc_fd, "cgroup", cgroup, sizeof(cgroup)) > 0)
-		spg_unit_from_cgroup(cgroup, &unit);
-	if (unit.name[0]) {
-		info.unit = unit.name;
-		if (unit.manager_uid != SPG_UID_UNKNOWN) {
-			spg_users_name(reader->users, unit.manager_uid,
-				reader->may_block, manager, sizeof(manager));
-			info.unit_user = manager;
-		} else if (reader->may_block) {
-			info.unit_refuses_stop = spg_unit_refuses_stop("", unit.name);
-		}
+		spg_control_group_parse(cgroup, &group);
+	if (group.unit[0])
+		info.unit = group.unit;
+	if (group.engine != SPG_CONTAINER_NONE)
+		info.container = group.container;
+	info.engine = group.engine;
+	if (group.manager_uid != SPG_UID_UNKNOWN) {
+		spg_users_name(reader->users, group.manager_uid, reader->may_block,
+			manager, sizeof(manager));
+		info.unit_user = manager;
+	} else if (info.unit && reader->may_block) {
+		info.unit_refuses_stop = spg_unit_refuses_stop("", info.unit);
 	}
 	*ret = spg_process_create(&info);
 	return *ret ? 0 : SPG_ERR_NOMEM;

@@ -62,17 +62,6 @@ void spg_proc_started(
 void spg_users_name(
 	struct spg_users *users, uint32_t uid, bool may_block, char *buf, size_t size);
 
-/* The service that runs a process, from its control group. */
-struct spg_unit {
-	char name[256];       /* "perfmon.service"; "" none */
-	uint32_t manager_uid; /* SPG_UID_UNKNOWN: the system's manager */
-	bool refuses_stop;
-};
-
-/** Find the unit in the text of /proc/PID/cgroup. Pure but for the unit files
- * that spg_unit_refuses_stop() reads. */
-void spg_unit_from_cgroup(const char *cgroup, struct spg_unit *ret);
-
 /**
  * True when a unit file or drop-in of @unit in systemd's directories says
  * RefuseManualStop=yes (systemd.unit(5)). Reads files under @root ("" for the

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which systemd unit runs a process, and whether it may be stopped by hand.
- *
- * systemd puts the processes of a unit into a control group named after it
- * (systemd.unit(5), "Control Group Management"): "0::/system.slice/a.service"
- * in the unified hierarchy, "1:name=systemd:/..." in the old one. The files of
- * units are read as text: asking the service manager could block for as long
- * as it likes.
+ * What the files of systemd's units say. They are read as text: asking the service
+ * manager could block for as long as it likes.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -21,81 +16,6 @@ static bool ends_with(const char *text, size_t len, const char *end)
 	size_t n = strlen(end);
 
 	return len > n && memcmp(text + len - n, end, n) == 0;
-}
-
-/* The path of the hierarchy that systemd manages, or NULL. */
-static const char *managed_path(const char *cgroup, size_t *ret_len)
-{
-	const char *unified = NULL;
-
-	for (const char *line = cgroup; *line;) {
-		size_t len = strcspn(line, "\n");
-		const char *path;
-
-		if (strncmp(line, "0::", 3) == 0) {
-			unified = line + 3;
-		} else {
-			path = strstr(line, ":name=systemd:");
-			if (path && path < line + len) {
-				path += strlen(":name=systemd:");
-				*ret_len = len - (size_t)(path - line);
-				/* In a hybrid set-up both exist; this one has the
-				 * units then, unless it is empty. */
-				if (*ret_len > 1)
-					return path;
-			}
-		}
-		line += len;
-		line += *line == '\n';
-	}
-	if (unified)
-		*ret_len = strcspn(unified, "\n");
-	return unified;
-}
-
-void spg_unit_from_cgroup(const char *cgroup, struct spg_unit *ret)
-{
-	size_t left = 0;
-	const char *path = managed_path(cgroup, &left);
-	struct spg_unit unit = {.manager_uid = SPG_UID_UNKNOWN};
-
-	for (; path && left > 0;) {
-		size_t slash = *path == '/';
-		size_t len;
-
-		path += slash;
-		left -= slash;
-		for (len = 0; len < left && path[len] != '/'; len++)
-			;
-		if (len == 0)
-			break;
-		if (ends_with(path, len, ".service") && len < sizeof(unit.name)) {
-			unsigned uid;
-
-			snprintf(unit.name, sizeof(unit.name), "%.*s", (int)len, path);
-			/* Below a user's manager the units are that user's. */
-			if (unit.manager_uid == SPG_UID_UNKNOWN &&
-				sscanf(unit.name, "user@%u.service", &uid) == 1) {
-				unit.manager_uid = uid;
-			} else {
-				path += len;
-				break;
-			}
-		}
-		/* In a user's scope: to stop the whole manager would be too much. */
-		if (unit.manager_uid != SPG_UID_UNKNOWN &&
-			ends_with(path, len, ".scope") &&
-			strncmp(path, "init.scope", len) != 0)
-			unit.name[0] = '\0';
-		path += len;
-		left -= len;
-	}
-	/* The manager itself is a unit of the system's. */
-	if (strncmp(unit.name, "user@", 5) == 0)
-		unit.manager_uid = SPG_UID_UNKNOWN;
-	if (!unit.name[0])
-		unit.manager_uid = SPG_UID_UNKNOWN;
-	*ret = unit;
 }
 
 #define NOT_THERE    -2
