@@ -51,6 +51,14 @@
 	X(STOP_UNIT, "stop-unit")                   /* unit, pid, name, command */ \
 	X(STOP_CONTAINER, "stop-container")         /* engine, container, pid, name, command */ \
 	X(STOP_PROCESS, "stop-process")             /* pid, name, command */ \
+	X(RESUME_PROCESS, "resume-process")         /* it is stopped: pid, name, command */ \
+	X(THAW_PROCESS, "thaw-process")             /* it is frozen: place, pid, name, command */ \
+	X(KILL_PROCESS, "kill-process")             /* it takes no SIGTERM: pid, name, command */ \
+	X(KILL_TRACED, "kill-traced")               /* tracer, pid, name, command */ \
+	X(KILL_STUCK, "kill-stuck")                 /* that may not help: pid, name, command */ \
+	X(AWAIT_DUMP, "await-dump")                 /* it dumps core: pid, name */ \
+	X(STOP_SUPERVISED, "stop-supervised")       /* it is started again: place, pid, name, command */ \
+	X(REEXEC_MANAGER, "reexec-manager")         /* of systemd: pid, name, unit, command */ \
 	X(RESTART_MACHINE, "restart-machine")       /* pid, name, unit: cannot be stopped */ \
 	X(CLOSE_PROGRAM, "close-program")           /* of Wine: pid, name */ \
 	X(REMOVE_PROBE, "remove-probe")             /* place, command */ \

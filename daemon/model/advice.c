@@ -33,6 +33,34 @@ static int add_command(struct spg_notes *next, struct spg_note note,
 	return r;
 }
 
+/* Whom an advice is about. */
+struct subject {
+	const struct spg_process *process;
+	const struct spg_process_state *state;
+	unsigned how; /* set of spg_use_how; 0 unknown */
+};
+
+/* "sleep, which is stopped": the name of the process, and @more. */
+static int add_about(struct spg_notes *next, struct spg_note note,
+	struct spg_buf *command, const struct subject *s, const char *more)
+{
+	struct spg_buf comment = SPG_BUF_NULL;
+	int r;
+
+	if (!s->process->name && !*more)
+		return add_command(next, note, command, NULL);
+	spg_buf_puts(&comment, s->process->name ? s->process->name : "a process");
+	spg_buf_puts(&comment, more);
+	if (comment.failed) {
+		spg_buf_finish(command);
+		r = SPG_ERR_NOMEM;
+	} else {
+		r = add_command(next, note, command, spg_buf_text(&comment));
+	}
+	spg_buf_finish(&comment);
+	return r;
+}
+
 static int advise_restart(const struct spg_process *process, struct spg_notes *next)
 {
 	const struct spg_note note = spg_note_about(SPG_STEP_RESTART_MACHINE, process);
@@ -60,43 +88,247 @@ static int advise_close(const struct spg_process *process, struct spg_notes *nex
 	return spg_notes_add(next, &note, &buf);
 }
 
-static int advise_container(const struct spg_process *process, struct spg_buf *command,
-	struct spg_notes *next)
+static int advise_await_dump(const struct spg_process *process, struct spg_notes *next)
 {
-	const char *caution = spg_container_caution(process->engine);
+	const struct spg_note note = spg_note_about(SPG_STEP_AWAIT_DUMP, process);
+	struct spg_buf buf = SPG_BUF_NULL;
 
-	return add_command(next, spg_note_about(SPG_STEP_STOP_CONTAINER, process),
-		command, caution ? caution : process->name);
+	spg_note_put_process(&buf, process);
+	spg_buf_puts(&buf,
+		" writes a core dump and ends by itself: wait until it has, then "
+		"check again");
+	return spg_notes_add(next, &note, &buf);
 }
 
-int spg_advise_stop(const struct spg_process *process, struct spg_notes *next)
+/* --- managers and services --- */
+
+/* systemd lets go of old versions of its own program and libraries so, and stops nothing
+ * (systemctl(1), daemon-reexec). What it has open it takes along. */
+static bool is_manager_to_reexecute(const struct subject *s)
+{
+	const unsigned left_behind = SPG_USE_MAPPED | SPG_USE_EXECUTING;
+
+	return s->process->name && strcmp(s->process->name, "systemd") == 0 &&
+	       (s->process->id.pid == 1 ||
+		       (s->process->unit &&
+			       strncmp(s->process->unit, "user@", 5) == 0)) &&
+	       s->how && (s->how & ~left_behind) == 0;
+}
+
+static void put_systemctl(struct spg_buf *buf, const char *user, const char *verb)
+{
+	spg_buf_puts(buf, "systemctl ");
+	if (user) {
+		spg_buf_puts(buf, "--user --machine=");
+		spg_text_shell_quote(buf, user);
+		spg_buf_puts(buf, "@ ");
+	}
+	spg_buf_puts(buf, verb);
+}
+
+static int advise_reexec(const struct subject *s, struct spg_notes *next)
 {
 	struct spg_buf command = SPG_BUF_NULL;
 
-	if (spg_container_put_stop(&command, process, false))
-		return advise_container(process, &command, next);
-	if (process->id.pid == 1 || (process->unit && process->unit_refuses_stop))
-		return advise_restart(process, next);
-	if (!process->unit && is_wineserver(process))
-		return advise_close(process, next);
-	if (!process->unit) {
-		spg_buf_printf(&command, "kill %d", process->id.pid);
-		return add_command(next, spg_note_about(SPG_STEP_STOP_PROCESS, process),
-			&command, process->name);
-	}
-	spg_buf_puts(&command, "systemctl ");
-	if (process->unit_user) {
-		spg_buf_puts(&command, "--user --machine=");
-		spg_text_shell_quote(&command, process->unit_user);
-		spg_buf_puts(&command, "@ ");
-	}
-	spg_buf_puts(&command, "stop ");
-	spg_text_shell_quote(&command, process->unit);
-	return add_command(
-		next, spg_note_about(SPG_STEP_STOP_UNIT, process), &command, NULL);
+	put_systemctl(&command, s->process->id.pid == 1 ? NULL : s->process->user,
+		"daemon-reexec");
+	return add_about(next, spg_note_about(SPG_STEP_REEXEC_MANAGER, s->process),
+		&command, s, ", which goes on with the program that is there then");
 }
 
-int spg_advise_keeper(const struct spg_seen_keeper *keeper, struct spg_notes *next)
+/* Until it is thawed, nothing in the control group looks at a signal; in the old hierarchy
+ * not at SIGKILL either (Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst). */
+static void put_thaw(struct spg_buf *buf, const struct spg_process_state *state)
+{
+	struct spg_buf path = SPG_BUF_NULL;
+
+	spg_buf_printf(&path, "%s/%s", state->frozen_at,
+		state->frozen_v1 ? "freezer.state" : "cgroup.freeze");
+	spg_buf_puts(buf, state->frozen_v1 ? "echo THAWED >" : "echo 0 >");
+	spg_text_shell_quote(buf, spg_buf_text(&path));
+	spg_buf_puts(buf, " && ");
+	buf->failed = buf->failed || path.failed;
+	spg_buf_finish(&path);
+}
+
+static int advise_unit(const struct subject *s, struct spg_notes *next)
+{
+	const struct spg_process *process = s->process;
+	const char *frozen = s->state->frozen_at;
+	struct spg_buf command = SPG_BUF_NULL;
+
+	if (frozen && !s->state->frozen_v1 &&
+		strcmp(spg_path_base(frozen), process->unit) == 0) {
+		put_systemctl(&command, process->unit_user, "thaw ");
+		spg_text_shell_quote(&command, process->unit);
+		spg_buf_puts(&command, " && ");
+	} else if (frozen) {
+		put_thaw(&command, s->state);
+	}
+	put_systemctl(&command, process->unit_user, "stop ");
+	spg_text_shell_quote(&command, process->unit);
+	return add_command(next, spg_note_about(SPG_STEP_STOP_UNIT, process), &command,
+		s->state->stuck ? "may wait in vain: the process waits in the kernel"
+				: NULL);
+}
+
+static int advise_container(
+	const struct subject *s, struct spg_buf *command, struct spg_notes *next)
+{
+	const char *caution = spg_container_caution(s->process->engine);
+
+	return add_command(next, spg_note_about(SPG_STEP_STOP_CONTAINER, s->process),
+		command, caution ? caution : s->process->name);
+}
+
+/* --- processes by themselves --- */
+
+/* A tracer is asked before each signal but SIGKILL (ptrace(2)). */
+static void put_end(struct spg_buf *buf, const struct subject *s)
+{
+	int32_t pid = s->process->id.pid;
+
+	if (s->state->deaf || s->state->tracer || s->state->stuck)
+		spg_buf_printf(buf, "kill -9 %d", pid);
+	else if (s->state->stopped || s->state->frozen_at)
+		/* The one waits until the other has it go on. What is frozen may be
+		 * stopped as well, and /proc does not show it. */
+		spg_buf_printf(buf, "kill %d && kill -CONT %d", pid, pid);
+	else
+		spg_buf_printf(buf, "kill %d", pid);
+}
+
+static int advise_stuck(const struct subject *s, struct spg_notes *next)
+{
+	struct spg_buf command = SPG_BUF_NULL, more = SPG_BUF_NULL;
+	int r;
+
+	put_end(&command, s);
+	spg_buf_puts(&more, ", which waits in the kernel");
+	if (s->state->waits_in[0])
+		spg_buf_printf(&more, " (%s)", s->state->waits_in);
+	spg_buf_puts(&more,
+		": if it stays, no signal ends it: give it what it waits for (a "
+		"disk, a server, a FUSE mount), or restart the machine");
+	r = add_about(next, spg_note_about(SPG_STEP_KILL_STUCK, s->process), &command,
+		s, spg_buf_text(&more));
+	spg_buf_finish(&more);
+	return r;
+}
+
+static int advise_traced(const struct subject *s, struct spg_notes *next)
+{
+	struct spg_note note = spg_note_about(SPG_STEP_KILL_TRACED, s->process);
+	struct spg_buf command = SPG_BUF_NULL, more = SPG_BUF_NULL;
+	int r;
+
+	note.tracer = s->state->tracer;
+	put_end(&command, s);
+	spg_buf_printf(&more,
+		", which %s (pid %d) traces: to let it end in order, detach that",
+		s->state->tracer_name[0] ? s->state->tracer_name : "a process",
+		s->state->tracer);
+	r = add_about(next, note, &command, s, spg_buf_text(&more));
+	spg_buf_finish(&more);
+	return r;
+}
+
+static int advise_process(const struct subject *s, struct spg_notes *next)
+{
+	struct spg_note note = spg_note_about(SPG_STEP_STOP_PROCESS, s->process);
+	const char *more = "";
+	struct spg_buf command = SPG_BUF_NULL;
+
+	if (s->state->stuck)
+		return advise_stuck(s, next);
+	if (s->state->frozen_at) {
+		note.kind = SPG_STEP_THAW_PROCESS;
+		note.place = s->state->frozen_at;
+		put_thaw(&command, s->state);
+		more = ", in a control group that is frozen";
+	} else if (s->state->tracer) {
+		return advise_traced(s, next);
+	} else if (s->state->deaf) {
+		note.kind = SPG_STEP_KILL_PROCESS;
+		more = ", which takes no SIGTERM";
+	} else if (s->state->stopped) {
+		note.kind = SPG_STEP_RESUME_PROCESS;
+		more = ", which is stopped";
+	}
+	put_end(&command, s);
+	return add_about(next, note, &command, s, more);
+}
+
+/* --- who is started again --- */
+
+static const struct {
+	enum spg_supervisor supervisor;
+	const char *stop, *name, *find;
+} supervisors[] = {
+	{SPG_SUPERVISOR_RUNIT, "sv down ", "runit", NULL},
+	{SPG_SUPERVISOR_DAEMONTOOLS, "svc -d ", "daemontools", NULL},
+	{SPG_SUPERVISOR_S6, "s6-svc -d ", "s6", NULL},
+	{SPG_SUPERVISOR_SUPERVISORD, "supervisorctl stop ", "supervisord",
+		"supervisorctl status"},
+};
+
+static int advise_supervised(const struct subject *s, struct spg_notes *next)
+{
+	struct spg_note note = spg_note_about(SPG_STEP_STOP_SUPERVISED, s->process);
+	struct spg_buf command = SPG_BUF_NULL, more = SPG_BUF_NULL;
+	size_t i = 0;
+	int r;
+
+	while (supervisors[i].supervisor != s->state->supervisor)
+		i++;
+	note.place = s->state->service;
+	spg_buf_printf(&more, ", which %s starts again", supervisors[i].name);
+	if (!s->state->service) {
+		spg_buf_printf(&command, "%s", supervisors[i].find);
+		spg_buf_printf(
+			&more, ": find its name, then %sNAME", supervisors[i].stop);
+	} else {
+		if (s->state->frozen_at)
+			put_thaw(&command, s->state);
+		spg_buf_puts(&command, supervisors[i].stop);
+		spg_text_shell_quote(&command, s->state->service);
+		/* It sends SIGTERM and SIGCONT, to its own child alone. */
+		if (!s->state->supervised_itself || s->state->deaf ||
+			s->state->tracer || s->state->stuck) {
+			spg_buf_puts(&command, " && ");
+			put_end(&command, s);
+		}
+	}
+	r = add_about(next, note, &command, s, spg_buf_text(&more));
+	spg_buf_finish(&more);
+	return r;
+}
+
+int spg_advise_stop(const struct spg_observation *obs,
+	const struct spg_process *process, unsigned how, struct spg_notes *next)
+{
+	const struct subject s = {process, spg_observation_state(obs, process), how};
+	struct spg_buf command = SPG_BUF_NULL;
+
+	if (s.state->dumping)
+		return advise_await_dump(process, next);
+	if (spg_container_put_stop(&command, process, s.state->frozen_at != NULL))
+		return advise_container(&s, &command, next);
+	if (is_manager_to_reexecute(&s))
+		return advise_reexec(&s, next);
+	if (process->id.pid == 1 || (process->unit && process->unit_refuses_stop))
+		return advise_restart(process, next);
+	if (process->unit)
+		return advise_unit(&s, next);
+	if (is_wineserver(process))
+		return advise_close(process, next);
+	if (s.state->supervisor != SPG_SUPERVISOR_NONE)
+		return advise_supervised(&s, next);
+	return advise_process(&s, next);
+}
+
+int spg_advise_keeper(const struct spg_observation *obs,
+	const struct spg_seen_keeper *keeper, struct spg_notes *next)
 {
 	struct spg_note note = spg_note_about(SPG_STEP_UNMOUNT, keeper->process);
 	struct spg_buf command = SPG_BUF_NULL;
@@ -115,7 +347,7 @@ int spg_advise_keeper(const struct spg_seen_keeper *keeper, struct spg_notes *ne
 		(keeper->kind == SPG_KEEPER_PROBE ||
 			keeper->kind == SPG_KEEPER_DETACHED || keeper->process->unit ||
 			keeper->process->container || !keeper->place))
-		return spg_advise_stop(keeper->process, next);
+		return spg_advise_stop(obs, keeper->process, 0, next);
 	if (keeper->place && (keeper->process || keeper->here)) {
 		if (!keeper->here)
 			spg_buf_printf(

@@ -26,10 +26,11 @@ struct spg_note {
 	const char *unit;
 	enum spg_container_engine engine;
 	const char *container;
-	const char *place;   /* a mount or a probe */
+	const char *place;   /* a mount, a probe, a control group, a service */
 	const char *command; /* for a shell */
 	const char *starter; /* name of the process that started it */
 	int32_t pid, starter_pid;
+	int32_t tracer;
 	unsigned how;                    /* set of spg_use_how */
 	enum spg_lack_kind lack;         /* NOT_LOOKED_AT, REMEDY */
 	enum spg_finding_kind finding;   /* MISFIT */

@@ -45,6 +45,70 @@ void spg_observation_drop_mounts_at(
 	obs->n_keepers = n;
 }
 
+static int add_state(struct spg_observation *obs, struct spg_process *process)
+{
+	int r;
+
+	/* The uses of one process mostly follow each other. */
+	if (!process || (obs->n_states > 0 &&
+				obs->states[obs->n_states - 1].process == process))
+		return 0;
+	r = spg_array_reserve(
+		&obs->states, obs->n_states, &obs->size_states, sizeof(*obs->states));
+	if (r < 0)
+		return r;
+	obs->states[obs->n_states++] =
+		(struct spg_seen_state){.process = spg_process_ref(process)};
+	return 0;
+}
+
+static int order_by_pid(const void *va, const void *vb)
+{
+	const struct spg_seen_state *a = va, *b = vb;
+	int32_t pa = a->process->id.pid, pb = b->process->id.pid;
+
+	return (pa > pb) - (pa < pb);
+}
+
+int spg_observation_list_states(struct spg_observation *obs)
+{
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < obs->n_uses; i++)
+		r = add_state(obs, obs->uses[i].process);
+	for (size_t i = 0; r == 0 && i < obs->n_locks; i++)
+		r = add_state(obs, obs->locks[i].process);
+	for (size_t i = 0; r == 0 && i < obs->n_keepers; i++)
+		r = add_state(obs, obs->keepers[i].process);
+	if (r < 0 || obs->n_states == 0)
+		return r;
+	qsort(obs->states, obs->n_states, sizeof(*obs->states), order_by_pid);
+	for (size_t i = 0; i < obs->n_states; i++) {
+		if (n > 0 && order_by_pid(&obs->states[n - 1], &obs->states[i]) == 0)
+			spg_process_unref(obs->states[i].process);
+		else
+			obs->states[n++] = obs->states[i];
+	}
+	obs->n_states = n;
+	return 0;
+}
+
+const struct spg_process_state *spg_observation_state(
+	const struct spg_observation *obs, const struct spg_process *process)
+{
+	static const struct spg_process_state unknown = {.looked = false};
+	const struct spg_seen_state key = {.process = (struct spg_process *)process};
+	const struct spg_seen_state *found = NULL;
+
+	if (obs->n_states > 0)
+		found = bsearch(&key, obs->states, obs->n_states, sizeof(*obs->states),
+			order_by_pid);
+	return found && spg_proc_id_equal(found->process->id, process->id)
+	               ? &found->state
+	               : &unknown;
+}
+
 void spg_observation_drop_keepers(struct spg_observation *obs)
 {
 	for (size_t i = 0; i < obs->n_keepers; i++)
@@ -85,6 +149,11 @@ void spg_observation_destroy(struct spg_observation *obs)
 		spg_lack_finish(&obs->lacks[i]);
 	free(obs->mounts);
 	free(obs->folders);
+	for (size_t i = 0; i < obs->n_states; i++) {
+		spg_process_unref(obs->states[i].process);
+		spg_process_state_finish(&obs->states[i].state);
+	}
+	free(obs->states);
 	free(obs->files);
 	free(obs->uses);
 	free(obs->keepers);

@@ -14,6 +14,7 @@
 #include "common/kind.h"
 #include "daemon/model/file.h"
 #include "daemon/model/process.h"
+#include "daemon/model/process_state.h"
 #include "daemon/model/product.h"
 
 /* How deep a survey looks. */
@@ -174,6 +175,12 @@ struct spg_remedy {
 #define SPG_COMMAND_EDIT_UNIT "systemctl edit spguardd && systemctl restart spguardd"
 #define SPG_COMMAND_RELOAD    "spguardd --check-config && spguard reload"
 
+/* What one of those processes was doing at the end of the survey. */
+struct spg_seen_state {
+	struct spg_process *process;
+	struct spg_process_state state;
+};
+
 /* Something that could not be looked at: "coverage" in JSON. */
 struct spg_lack {
 	enum spg_lack_kind kind;
@@ -219,6 +226,8 @@ struct spg_observation {
 	size_t n_mounts, size_mounts;
 	struct spg_seen_folder *folders;
 	size_t n_folders, size_folders;
+	struct spg_seen_state *states; /* by pid */
+	size_t n_states, size_states;
 	struct spg_seen_lock *locks;
 	size_t n_locks, size_locks;
 	struct spg_lack *lacks;
@@ -261,6 +270,14 @@ int spg_observation_add_folder(
 /** Forget the mounts of file @index at @place in the daemon's own namespace. */
 void spg_observation_drop_mounts_at(
 	struct spg_observation *obs, size_t index, const char *place);
+
+/** Have one state, of which nothing is known yet, for each process of the uses, locks and
+ * keepers. Returns 0 or SPG_ERR_NOMEM. */
+int spg_observation_list_states(struct spg_observation *obs);
+
+/** What @process was doing; one of which nothing is known if it was not looked at. */
+const struct spg_process_state *spg_observation_state(
+	const struct spg_observation *obs, const struct spg_process *process);
 
 /** Forget the keepers. */
 void spg_observation_drop_keepers(struct spg_observation *obs);

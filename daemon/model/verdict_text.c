@@ -158,7 +158,7 @@ static int explain_keepers(
 			continue;
 		r = add_keeper(&v->reasons, obs, &obs->keepers[i]);
 		if (r == 0)
-			r = spg_advise_keeper(&obs->keepers[i], &v->next);
+			r = spg_advise_keeper(obs, &obs->keepers[i], &v->next);
 	}
 	return r;
 }
@@ -215,7 +215,7 @@ static int explain_lock(const struct spg_observation *obs,
 		.how = lock->state == SPG_LOCK_HELD ? SPG_USE_LOCKED : SPG_USE_WAITING};
 	int r = explain_use(obs, &use, v);
 
-	return r == 0 ? spg_advise_stop(use.process, &v->next) : r;
+	return r == 0 ? spg_advise_stop(obs, use.process, use.how, &v->next) : r;
 }
 
 static int explain_blocked(const struct spg_observation *obs, struct spg_verdict *v)
@@ -235,7 +235,7 @@ static int explain_blocked(const struct spg_observation *obs, struct spg_verdict
 			continue;
 		r = explain_use(obs, use, v);
 		if (r == 0)
-			r = spg_advise_stop(use->process, &v->next);
+			r = spg_advise_stop(obs, use->process, use->how, &v->next);
 	}
 	for (size_t i = 0; r == 0 && i < obs->n_locks; i++) {
 		const struct spg_seen_lock *lock = &obs->locks[i];
@@ -285,7 +285,8 @@ static int explain_unknown_file(const struct spg_observation *obs,
 	/* Once they are gone, the in-use probe alone can tell. */
 	for (size_t i = 0; r == 0 && i < obs->n_uses; i++)
 		if (obs->uses[i].file == file->seen)
-			r = spg_advise_stop(obs->uses[i].process, &v->next);
+			r = spg_advise_stop(
+				obs, obs->uses[i].process, obs->uses[i].how, &v->next);
 	return r;
 }
 
@@ -429,7 +430,8 @@ static int explain_sidestepped(const struct spg_observation *obs, struct spg_ver
 				continue;
 			r = explain_use(obs, &obs->uses[u], v);
 			if (r == 0)
-				r = spg_advise_stop(obs->uses[u].process, &v->next);
+				r = spg_advise_stop(obs, obs->uses[u].process,
+					obs->uses[u].how, &v->next);
 		}
 	}
 	return r;

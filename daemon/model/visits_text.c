@@ -119,7 +119,7 @@ int spg_visits_explain_hidden(
 		put_starter(&buf, past);
 		r = spg_notes_add(&verdict->reasons, &note, &buf);
 		if (r == 0 && past->running)
-			r = spg_advise_stop(past->process, &verdict->next);
+			r = spg_advise_stop(obs, past->process, 0, &verdict->next);
 	}
 	return r;
 }
@@ -133,7 +133,7 @@ int spg_visits_advise(const struct spg_observation *obs, struct spg_notes *next)
 
 		if (past->kind == SPG_PAST_KEEPS_STARTING && past->starter &&
 			past->starter->id.pid != 1 && is_in_the_way(obs, past))
-			r = spg_advise_stop(past->starter, next);
+			r = spg_advise_stop(obs, past->starter, 0, next);
 	}
 	return r;
 }

@@ -4,10 +4,22 @@
 is gone then. Programs that are not here (docker, systemctl) have stand-ins on PATH, which
 write down how they were called and end the processes of the test."""
 import contextlib
+import ctypes
 import os
+import pty
+import signal
 import subprocess
+import sys
+import time
 
-from support import FAIL_AFTER, SystemTest, await_end, main
+from support import (FAIL_AFTER, HOLDER, SystemTest, await_end, main, only_in,
+                     private_mounts)
+
+# linux/ptrace.h, sys/wait.h
+PTRACE_ATTACH, PTRACE_CONT, PTRACE_SEIZE = 16, 7, 0x4206
+WALL = 0x40000000
+# What ends a process that is stopped.
+END = "kill {0} && kill -CONT {0}"
 
 GROUPS = "/sys/fs/cgroup"
 NUMBER = "3f2a9c" + "0123456789" * 5 + "abcdef01"
@@ -169,6 +181,295 @@ class UserTest(AdviceTest):
     def test_container_in_a_session(self):
         step = self.advice(f"{SESSION}/lxc.payload.c/a.service")
         self.assertEqual(step["command"], "cd / && runuser -u 61234 -- lxc-stop -n c")
+
+
+class StateTest(AdviceTest):
+    """A process that a plain SIGTERM does not end."""
+
+    def advised(self, pid, kind, command, how=("open",)):
+        """Follow the one step, which is of @kind and does @command; then all is safe."""
+        daemon = self.daemon()
+        answer = self.assert_blocked_by(daemon, self.dll, [pid], how)
+        step = answer["next"][0]
+        self.assertEqual((step["kind"], step.get("command"), step["pid"]),
+                         (kind, command, pid), self.show(answer))
+        self.follow(step, pid)
+        self.assert_safe(daemon)
+        return step
+
+    def wrapped(self, *lines):
+        """The holder, run by a script that does @lines first."""
+        path = os.path.join(self.directory("programs"), "wrapper")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n".join(["#!/bin/sh", *lines, f'exec {HOLDER} "$@"']) + "\n")
+        os.chmod(path, 0o755)
+        return path
+
+    def python(self, text):
+        """A program that does @text and writes a line then; its pid."""
+        process = subprocess.Popen([sys.executable, "-c", text, self.dll], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertTrue(process.stdout.readline())
+        return process.pid
+
+    # Stopped
+
+    def stop(self, pid, number=signal.SIGSTOP):
+        os.kill(pid, number)
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]))
+
+    def stopped(self, state, number, how):
+        holder = self.hold(state, self.dll)
+        self.stop(holder.pid, number)
+        self.advised(holder.pid, "resume-process",
+                     f"kill {holder.pid} && kill -CONT {holder.pid}", how)
+
+    def test_stopped(self):
+        self.stopped("read", signal.SIGSTOP, ["open"])
+
+    def test_stopped_by_a_terminal(self):
+        self.stopped("mapped", signal.SIGTSTP, ["mapped"])
+
+    def test_stopped_in_the_background(self):
+        self.stopped("posix", signal.SIGTTIN, ["open", "locked"])
+
+    def test_stopped_and_deaf(self):
+        holder = self.hold("read", self.dll, program=self.wrapped("trap '' TERM"))
+        self.stop(holder.pid)
+        self.advised(holder.pid, "kill-process", f"kill -9 {holder.pid}")
+
+    # Frozen
+
+    def await_line(self, path, text):
+        """Until the kernel says @text in @path, which has no event for it."""
+        until = time.monotonic() + FAIL_AFTER
+        while time.monotonic() < until:
+            with open(path, encoding="ascii") as f:
+                if text in f.read():
+                    return
+            os.sched_yield()
+        self.fail(f"{path} does not say {text!r}")
+
+    def freeze(self, directory, v1):
+        control, value, thaw = ("freezer.state", "FROZEN", "THAWED") if v1 else \
+            ("cgroup.freeze", "1", "0")
+        self.addCleanup(self.write, os.path.join(directory, control), thaw)
+        self.write(os.path.join(directory, control), value)
+
+    @staticmethod
+    def write(path, text):
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+
+    def frozen(self, hierarchy, path, where=None, state="read"):
+        v1 = hierarchy == "freezer"
+        holder = self.hold(state, self.dll)
+        group = self.group(hierarchy, path)
+        self.move(holder.pid, group)
+        where = where or group
+        self.freeze(where, v1)
+        if v1:
+            self.await_line(os.path.join(group, "freezer.state"), "FROZEN")
+        else:
+            self.await_line(os.path.join(group, "cgroup.events"), "frozen 1")
+        return holder, where
+
+    def test_frozen(self):
+        holder, group = self.frozen("unified", "advice")
+        step = self.advised(holder.pid, "thaw-process",
+                            f"echo 0 >{group}/cgroup.freeze && {END.format(holder.pid)}")
+        self.assertEqual(step["place"], group)
+
+    def test_frozen_by_the_old_controller(self):
+        holder, group = self.frozen("freezer", "advice", state="mapped")
+        self.advised(holder.pid, "thaw-process",
+                     f"echo THAWED >{group}/freezer.state && {END.format(holder.pid)}", ["mapped"])
+
+    def test_frozen_from_above(self):
+        above = self.group("unified", "it's")
+        holder, _ = self.frozen("unified", "it's/a/b", where=above)
+        quoted = above.replace("'", "'\\''")
+        self.advised(holder.pid, "thaw-process",
+                     f"echo 0 >'{quoted}/cgroup.freeze' && {END.format(holder.pid)}")
+
+    def test_frozen_and_stopped(self):
+        holder = self.hold("read", self.dll)
+        self.stop(holder.pid)
+        group = self.group("freezer", "advice")
+        self.move(holder.pid, group)
+        self.freeze(group, True)
+        self.await_line(os.path.join(group, "freezer.state"), "FROZEN")
+        self.advised(holder.pid, "thaw-process", f"echo THAWED >{group}/freezer.state && "
+                     + END.format(holder.pid))
+
+    def test_frozen_unit(self):
+        holder, _ = self.frozen("unified", "system.slice/shop.service")
+        self.move(holder.pid, self.group("systemd", "system.slice/shop.service"))
+        daemon = self.daemon()
+        step = daemon.check()["next"][0]
+        self.assertEqual(
+            (step["kind"], step["command"]),
+            ("stop-unit", "systemctl thaw shop.service && systemctl stop shop.service"))
+        self.stand_in("systemctl", holder.pid)
+        self.follow(step, holder.pid)
+        self.assert_safe(daemon)
+
+    def test_paused_container(self):
+        holder, _ = self.frozen("freezer", "docker/3f2a9c13")
+        daemon = self.daemon()
+        step = daemon.check()["next"][0]
+        self.assertEqual((step["kind"], step["command"]), (
+            "stop-container", "docker unpause 3f2a9c13 && docker stop 3f2a9c13"))
+
+    # Traced
+
+    def ptrace(self, request, pid, data=0):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.ptrace(request, pid, None, ctypes.c_void_p(data)) != 0:
+            self.skipTest(f"ptrace: {os.strerror(ctypes.get_errno())}")
+
+    def traced(self, holder):
+        step = self.advised(holder.pid, "kill-traced", f"kill -9 {holder.pid}")
+        self.assertEqual(step["tracer"], os.getpid())
+
+    def test_traced_and_stopped_for_it(self):
+        holder = self.hold("read", self.dll)
+        self.ptrace(PTRACE_ATTACH, holder.pid)
+        os.waitpid(holder.pid, WALL)
+        self.traced(holder)
+
+    def test_traced_while_it_runs(self):
+        holder = self.hold("read", self.dll)
+        self.ptrace(PTRACE_SEIZE, holder.pid)
+        self.traced(holder)
+
+    def test_traced_and_going_on(self):
+        holder = self.hold("read-write", self.dll)
+        self.ptrace(PTRACE_ATTACH, holder.pid)
+        os.waitpid(holder.pid, WALL)
+        self.ptrace(PTRACE_CONT, holder.pid)
+        self.traced(holder)
+
+    # Deaf
+
+    def deaf(self, pid):
+        self.advised(pid, "kill-process", f"kill -9 {pid}")
+
+    def test_ignores_sigterm(self):
+        self.deaf(self.hold("read", self.dll, program=self.wrapped("trap '' TERM")).pid)
+
+    def test_blocks_sigterm(self):
+        self.deaf(self.python(
+            "import signal, sys; f = open(sys.argv[1])\n"
+            "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+            "print(flush=True); signal.pause()"))
+
+    def test_shell_on_a_terminal(self):
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        shell = subprocess.Popen(["bash", "--norc", "-i"], stdin=slave, stdout=slave,
+                                 stderr=slave, start_new_session=True)
+        os.close(slave)
+        self.addCleanup(shell.wait)
+        self.addCleanup(shell.kill)
+        os.write(master, f"exec 7<{self.dll}; echo rea''dy\n".encode())
+        text = b""
+        while b"ready\r" not in text:
+            text += os.read(master, 4096)
+        self.deaf(shell.pid)
+
+    def test_first_of_a_namespace(self):
+        process = subprocess.Popen(
+            ["unshare", "--pid", "--fork", "sh", "-c",
+             f"exec 7<{self.dll}; echo; read x"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertTrue(process.stdout.readline())
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as f:
+            self.deaf(int(f.read().split()[0]))
+
+    # Those who only look like it
+
+    def test_a_thread_takes_sigterm(self):
+        pid = self.python(
+            "import os, signal, sys, threading; f = open(sys.argv[1])\n"
+            "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+            "threading.Thread(target=lambda: (signal.pthread_sigmask(\n"
+            "    signal.SIG_UNBLOCK, [signal.SIGTERM]), print(flush=True),\n"
+            "    threading.Event().wait())).start()\n"
+            "threading.Event().wait()")
+        self.advised(pid, "stop-process", f"kill {pid}")
+
+    def test_waits_for_sigterm(self):
+        pid = self.python(
+            "import signal, sys; f = open(sys.argv[1])\n"
+            "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+            "print(flush=True); signal.sigwait([signal.SIGTERM])")
+        # Inside of sigwait(3) it is not blocked any more.
+        self.await_line(f"/proc/{pid}/status", "SigBlk:\t0000000000000000\n")
+        self.advised(pid, "stop-process", f"kill {pid}")
+
+    def test_takes_sigterm_by_a_descriptor(self):
+        pid = self.python(
+            "import ctypes, os, signal, sys; f = open(sys.argv[1])\n"
+            "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+            "mask = (ctypes.c_ulong * 16)(1 << (signal.SIGTERM - 1))\n"
+            "fd = ctypes.CDLL(None).signalfd(-1, mask, 0)\n"
+            "print(flush=True); os.read(fd, 128)")
+        self.advised(pid, "stop-process", f"kill {pid}")
+
+    # In the kernel
+
+    def test_waits_for_its_child(self):
+        """Of vfork(2): SIGTERM is looked at afterwards, SIGKILL ends it at once."""
+        holder = self.hold("vfork", self.dll)
+        answer = self.daemon().check()
+        steps = {step["pid"]: step for step in answer["next"]}
+        for step in steps.values():
+            self.assertIn(step["kind"], ("kill-stuck", "stop-process"), self.show(answer))
+        self.assertTrue(any(step["kind"] == "kill-stuck" for step in steps.values()) or
+                        set(steps) == {holder.pid}, self.show(answer))
+
+
+class StuckTest(AdviceTest):
+    """A process that waits for a disk which does not answer."""
+
+    @classmethod
+    def setUpClass(cls):
+        private_mounts()
+
+    def stuck(self, state):
+        disk = self.loop_image("ext4", 8, name="disk")
+        page = self.file("page", disk, content=b"x" * 4096)
+        os.sync()
+        holder = self.hold(state, self.dll, page)
+        self.addCleanup(subprocess.run, ["fsfreeze", "-u", disk], stderr=subprocess.DEVNULL)
+        return holder, disk
+
+    def advised(self, state):
+        holder, disk = self.stuck(state)
+        daemon = self.daemon()
+        answer = daemon.check()
+        step = self.step_of(answer, "kill-stuck")
+        self.assertEqual((step["pid"], step["command"]),
+                         (holder.pid, f"kill -9 {holder.pid}"), self.show(answer))
+        self.assertIn("no signal ends it", step["text"])
+        self.follow(step)
+        # It is as the step says: the file is held until the disk answers.
+        self.assert_verdict(daemon.check(), "blocked")
+        subprocess.run(["fsfreeze", "-u", disk], check=True)
+        await_end(holder.pid)
+        self.assert_safe(daemon)
+
+    def test_open(self):
+        self.advised("stuck-read")
+
+    @only_in("bpf")
+    def test_mapped(self):
+        self.advised("stuck-mapped")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,11 +35,38 @@ static const struct spg_process_info people[] = {
 	{.id = {2113, 9000}, .started_ns = 500, .name = "perfmon2"},
 	{.id = {2404, 85}, .name = "young", .started_ns = 250},
 	{.id = {2405, 86}, .name = "wineserver64"},
+	{.id = {2406, 87},
+		.name = "nginx",
+		.engine = SPG_CONTAINER_DOCKER,
+		.container = "3f2a9c0123456789abcdef0123456789abcdef0123456789abcdef012"
+			     "3456789"},
+	{.id = {2407, 88},
+		.name = "web",
+		.engine = SPG_CONTAINER_PODMAN,
+		.container = "9",
+		.unit_user = "mia"},
+	{.id = {2408, 89},
+		.name = "pod",
+		.engine = SPG_CONTAINER_KUBERNETES,
+		.container = "88"},
+	{.id = {2409, 90},
+		.name = "task",
+		.engine = SPG_CONTAINER_CONTAINERD,
+		.container = "k8s.io/it's"},
+	{.id = {2410, 91},
+		.name = "garden",
+		.engine = SPG_CONTAINER_OTHER,
+		.container = "g"},
+	{.id = {2411, 92},
+		.name = "systemd",
+		.user = "mia",
+		.unit = "user@1000.service"},
 };
 
 /* How the rows are called in texts. */
 static const char *const names[] = {"perfmon", "scanner", "store", "dsamain", "init",
-	"refuser", "indexer", "odd", "evil", "nameless", "perfmon2", "young", "wine"};
+	"refuser", "indexer", "odd", "evil", "nameless", "perfmon2", "young", "wine",
+	"docker", "podman", "kubernetes", "containerd", "garden", "manager"};
 
 #define N_PEOPLE (sizeof(people) / sizeof(people[0]))
 
@@ -299,6 +327,67 @@ static void add_keeper(struct spg_observation *obs, char *const *words, size_t n
 	spg_process_unref(keeper.process);
 }
 
+static char *copy_of(const char *text)
+{
+	char *copy = strdup(text);
+
+	ck_assert_ptr_nonnull(copy);
+	return copy;
+}
+
+static void set_state(struct spg_process_state *state, const char *word)
+{
+	if (strcmp(word, "stopped") == 0) {
+		state->stopped = true;
+	} else if (strcmp(word, "dumping") == 0) {
+		state->dumping = true;
+	} else if (strcmp(word, "stuck") == 0) {
+		state->stuck = true;
+		snprintf(state->waits_in, sizeof(state->waits_in), "io_schedule");
+	} else if (strcmp(word, "deaf") == 0) {
+		state->deaf = true;
+	} else if (strcmp(word, "traced") == 0) {
+		state->tracer = 88;
+		snprintf(state->tracer_name, sizeof(state->tracer_name), "g\ndb");
+	} else if (strcmp(word, "frozen") == 0) {
+		state->frozen_at = copy_of("/sys/fs/cgroup/it's");
+	} else if (strcmp(word, "frozen-unit") == 0) {
+		state->frozen_at =
+			copy_of("/sys/fs/cgroup/system.slice/perfmon.service");
+	} else if (strcmp(word, "frozen-v1") == 0) {
+		state->frozen_at = copy_of("/sys/fs/cgroup/freezer/a");
+		state->frozen_v1 = true;
+	} else if (strcmp(word, "in-runit") == 0) {
+		state->supervisor = SPG_SUPERVISOR_RUNIT;
+		state->supervised_itself = true;
+		state->service = copy_of("/etc/sv/a b");
+	} else if (strcmp(word, "below-s6") == 0) {
+		state->supervisor = SPG_SUPERVISOR_S6;
+		state->service = copy_of("/run/s6/a");
+	} else if (strcmp(word, "in-supervisord") == 0) {
+		state->supervisor = SPG_SUPERVISOR_SUPERVISORD;
+		state->supervised_itself = true;
+	} else {
+		ck_abort_msg("no state \"%s\"", word);
+	}
+}
+
+static void add_state(struct spg_observation *obs, char *const *words, size_t n)
+{
+	struct spg_process *process = help_process(words[1]);
+	size_t i = 0;
+
+	if (obs->n_states == 0)
+		ck_assert_int_eq(spg_observation_list_states(obs), 0);
+	while (i < obs->n_states &&
+		!spg_proc_id_equal(obs->states[i].process->id, process->id))
+		i++;
+	ck_assert_uint_lt(i, obs->n_states);
+	for (size_t k = 2; k < n; k++)
+		set_state(&obs->states[i].state, words[k]);
+	spg_process_unref(process);
+}
+
 static void add_lack(struct spg_observation *obs, char *const *words)
 {
 	size_t file =
@@ -334,6 +423,8 @@ static void add_statement(struct spg_observation *obs, char *statement)
 		add_lock(obs, words);
 	} else if (strcmp(words[0], "keeper") == 0 && n >= 5) {
 		add_keeper(obs, words, n);
+	} else if (strcmp(words[0], "state") == 0 && n >= 3) {
+		add_state(obs, words, n);
 	} else if (strcmp(words[0], "replaces") == 0 && n == 2) {
 		int replacement = spg_replacement_from_name(words[1]);
 

@@ -495,6 +495,132 @@ static const struct {
 	{"file a.dll busy; use a.dll nameless mapped", NULL, NULL,
 		"blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
 		"? a.dll is mapped by a process (pid 2403)\n! kill 2403\n"},
+	/* What ends a process depends on what it is doing. */
+	{"file a.dll busy; use a.dll scanner open; state scanner stopped", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! kill 2200 && kill -CONT 2200   # scanner, which is stopped\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner deaf", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! kill -9 2200   # scanner, which takes no SIGTERM\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner stopped deaf", NULL,
+		NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! kill -9 2200   # scanner, which takes no SIGTERM\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner traced", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! kill -9 2200   # scanner, which g\\x0adb (pid 88) traces: to let it "
+		"end in order, detach that\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner frozen-v1", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! echo THAWED >/sys/fs/cgroup/freezer/a/freezer.state && kill 2200 "
+		"&& kill -CONT 2200   "
+		"# scanner, in a control group that is frozen\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner frozen stopped", NULL,
+		NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! echo 0 >'/sys/fs/cgroup/it'\\''s/cgroup.freeze' && kill 2200 && "
+		"kill -CONT 2200   # scanner, in a control group that is frozen\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner dumping", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! scanner (pid 2200) writes a core dump and ends by itself: wait "
+		"until it has, then check again\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner stuck", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! kill -9 2200   # scanner, which waits in the kernel (io_schedule): "
+		"if it stays, no signal ends it: give it what it waits for (a disk, a "
+		"server, a FUSE mount), or restart the machine\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner in-runit", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! sv down '/etc/sv/a b'   # scanner, which runit starts again\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner in-runit deaf", NULL,
+		NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! sv down '/etc/sv/a b' && kill -9 2200   # scanner, which runit "
+		"starts again\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner below-s6", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! s6-svc -d /run/s6/a && kill 2200   # scanner, which s6 starts "
+		"again\n"},
+	{"file a.dll busy; use a.dll scanner open; state scanner in-supervisord", NULL,
+		NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by scanner (pid 2200)\n"
+		"! supervisorctl status   # scanner, which supervisord starts again: "
+		"find its name, then supervisorctl stop NAME\n"},
+	{"file a.dll busy; use a.dll perfmon open; state perfmon stopped deaf traced",
+		NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
+	{"file a.dll busy; use a.dll perfmon open; state perfmon frozen-unit", NULL,
+		NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"! systemctl thaw perfmon.service && systemctl stop perfmon.service\n"},
+	{"file a.dll busy; use a.dll perfmon open; state perfmon frozen-v1", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"! echo THAWED >/sys/fs/cgroup/freezer/a/freezer.state && systemctl "
+		"stop perfmon.service\n"},
+	{"file a.dll busy; use a.dll perfmon open; state perfmon stuck", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service   # may wait in vain: the process "
+		"waits in the kernel\n"},
+	/* Containers. */
+	{"file a.dll busy; use a.dll docker open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by nginx (pid 2406)\n"
+		"! docker stop 3f2a9c012345   # nginx\n"},
+	{"file a.dll busy; use a.dll docker open; state docker frozen", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by nginx (pid 2406)\n"
+		"! docker unpause 3f2a9c012345 && docker stop 3f2a9c012345   # "
+		"nginx\n"},
+	{"file a.dll busy; use a.dll podman open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by web (pid 2407)\n"
+		"! cd / && runuser -u mia -- podman stop 9   # web\n"},
+	{"file a.dll busy; use a.dll kubernetes open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by pod (pid 2408)\n"
+		"! crictl stop 88   # the kubelet starts it again: kubectl drain this "
+		"node, or scale its workload down\n"},
+	{"file a.dll busy; use a.dll containerd open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by task (pid 2409)\n"
+		"! ctr --namespace k8s.io tasks kill --all --signal SIGKILL 'it'\\''s' "
+		"  # task\n"},
+	{"file a.dll busy; use a.dll garden open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by garden (pid 2410)\n"
+		"! kill 2410   # garden\n"},
+	/* Managers: what runs is an old version, and a new one takes over. */
+	{"file a.dll busy; use a.dll init mapped", NULL, NULL,
+		"blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
+		"? a.dll is mapped by systemd (pid 1)\n"
+		"! systemctl daemon-reexec   # systemd, which goes on with the program "
+		"that is there then\n"},
+	{"file a.dll busy; use a.dll manager mapped", NULL, NULL,
+		"blocked files=1 blocked=1 mapped=1\n  a.dll blocked\n"
+		"? a.dll is mapped by systemd (pid 2411)\n"
+		"! systemctl --user --machine=mia@ daemon-reexec   # systemd, which "
+		"goes on with the program that is there then\n"},
+	{"file a.dll busy; use a.dll manager open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by systemd (pid 2411)\n"
+		"! systemctl stop user@1000.service\n"},
 	/* A payload's names, by the product's rule of case. */
 	{"file Mdbperf.dll busy; file b.dll free; use Mdbperf.dll perfmon open",
 		"B.DLL", NULL, "safe files=1\n  b.dll free\n"},
@@ -606,6 +732,20 @@ static void free_selection(struct spg_selection *selection)
 	free(selection->sizes);
 }
 
+static bool is_of_shell(enum spg_note_kind kind)
+{
+	static const enum spg_note_kind kinds[] = {SPG_STEP_STOP_UNIT,
+		SPG_STEP_STOP_CONTAINER, SPG_STEP_STOP_PROCESS, SPG_STEP_RESUME_PROCESS,
+		SPG_STEP_THAW_PROCESS, SPG_STEP_KILL_PROCESS, SPG_STEP_KILL_TRACED,
+		SPG_STEP_KILL_STUCK, SPG_STEP_STOP_SUPERVISED, SPG_STEP_REEXEC_MANAGER,
+		SPG_STEP_UNMOUNT, SPG_STEP_REMOVE_PROBE};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i] == kind)
+			return true;
+	return false;
+}
+
 /* An obstacle may have no command that ends it. A command is the step, but for a
  * comment. */
 static void check_step(const struct spg_note *step)
@@ -616,11 +756,7 @@ static void check_step(const struct spg_note *step)
 			strncmp(step->text, step->command, strlen(step->command)), 0);
 	if (step->kind == SPG_STEP_CLEAR_OBSTACLE)
 		return;
-	ck_assert_int_eq(step->kind == SPG_STEP_STOP_UNIT ||
-				 step->kind == SPG_STEP_STOP_PROCESS ||
-				 step->kind == SPG_STEP_UNMOUNT ||
-				 step->kind == SPG_STEP_REMOVE_PROBE,
-		step->command != NULL);
+	ck_assert_int_eq(is_of_shell(step->kind), step->command != NULL);
 }
 
 START_TEST(judge)

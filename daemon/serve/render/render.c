@@ -90,8 +90,8 @@ static json_t *render_note(const struct spg_note *note)
 		const char *key;
 		int64_t number;
 	} numbers[] = {{"pid", note->pid}, {"starter_pid", note->starter_pid},
-		{"install", note->install}, {"sidestep", note->sidestep},
-		{"count", note->count}};
+		{"tracer", note->tracer}, {"install", note->install},
+		{"sidestep", note->sidestep}, {"count", note->count}};
 	json_t *out = json_pack("{s:s}", "kind", spg_note_kind_name(note->kind));
 	int r = 0;
 

@@ -15,7 +15,7 @@
 #include "daemon/watch/linux/bounded.h"
 #include "daemon/watch/linux/proc/read.h"
 
-#define CMDLINE_MAX 4096
+#define TEXT_MAX 16384
 
 /* One call; owns everything in it. */
 struct job {
@@ -24,7 +24,7 @@ struct job {
 	bool names;
 	char link[64];
 	struct spg_memory_maps maps;
-	char text[CMDLINE_MAX];
+	char text[TEXT_MAX];
 	int64_t result;
 	int errnum;
 	int fd; /* -1: none */
@@ -158,15 +158,15 @@ int spg_memory_open_mapped(int proc_fd, uint64_t start, uint64_t end)
 	return fd >= 0 ? fd : spg_err_from_errno(errno);
 }
 
-static void read_cmdline(void *arg)
+static void read_text(void *arg)
 {
 	struct job *job = arg;
 
 	job->result =
-		spg_proc_slurp(job->proc_fd, "cmdline", job->text, sizeof(job->text));
+		spg_proc_slurp(job->proc_fd, job->link, job->text, sizeof(job->text));
 }
 
-int64_t spg_memory_read_cmdline(int proc_fd, char *buf, size_t size)
+static int64_t read_file(int proc_fd, const char *name, char *buf, size_t size)
 {
 	struct job *job = create(proc_fd);
 	int64_t n;
@@ -174,7 +174,8 @@ int64_t spg_memory_read_cmdline(int proc_fd, char *buf, size_t size)
 
 	if (!job)
 		return spg_err_from_errno(errno);
-	r = call(job, SPG_MEMORY_PATIENCE_MS, read_cmdline);
+	snprintf(job->link, sizeof(job->link), "%s", name);
+	r = call(job, SPG_MEMORY_PATIENCE_MS, read_text);
 	if (r < 0)
 		return r;
 	n = job->result;
@@ -186,4 +187,14 @@ int64_t spg_memory_read_cmdline(int proc_fd, char *buf, size_t size)
 	}
 	destroy(job);
 	return n;
+}
+
+int64_t spg_memory_read_cmdline(int proc_fd, char *buf, size_t size)
+{
+	return read_file(proc_fd, "cmdline", buf, size);
+}
+
+int64_t spg_memory_read_environ(int proc_fd, char *buf, size_t size)
+{
+	return read_file(proc_fd, "environ", buf, size);
 }

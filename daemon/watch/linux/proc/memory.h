@@ -39,3 +39,6 @@ int spg_memory_open_mapped(int proc_fd, uint64_t start, uint64_t end);
 /** The text of "cmdline" as it is, cut to @size - 1 bytes and ended by a zero. Returns its
  * length, or a negative spg_err. */
 int64_t spg_memory_read_cmdline(int proc_fd, char *buf, size_t size);
+
+/** The same of "environ": "NAME=VALUE", each ended by a zero. */
+int64_t spg_memory_read_environ(int proc_fd, char *buf, size_t size);

@@ -21,6 +21,7 @@
 #include "daemon/model/obstacle.h"
 #include "daemon/model/space.h"
 #include "daemon/watch/linux/survey/counted.h"
+#include "daemon/watch/linux/survey/process_states.h"
 
 /* Every one has a descriptor for the moment; more are slower than a listing. */
 #define FILES_MAX    256
@@ -446,6 +447,8 @@ static int look_at_users(struct spg_survey_tools *tools, struct look *look,
 	}
 	if (r == 0)
 		r = spg_survey_known(&s);
+	if (r == 0)
+		r = spg_survey_look_at_states(&s);
 	look->listing->known_ns = s.known_ns;
 	s.way->finish(&s);
 	spg_user_search_finish(&s.search);

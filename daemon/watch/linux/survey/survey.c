@@ -17,6 +17,7 @@
 #include "daemon/watch/linux/files/resolve.h"
 #include "daemon/watch/linux/survey/fast_path.h"
 #include "daemon/watch/linux/survey/obstacles.h"
+#include "daemon/watch/linux/survey/process_states.h"
 
 /* More unreadable files than this are told as one lack. */
 #define FILE_LACKS_MAX 20
@@ -699,6 +700,8 @@ int spg_survey_run(struct spg_survey_tools *tools,
 	if (r >= 0)
 		r = request->scope->depth == SPG_SURVEY_LOCKS ? survey_locks(&s)
 		                                              : survey_files(&s);
+	if (r >= 0 && request->scope->depth == SPG_SURVEY_FULL)
+		r = spg_survey_look_at_states(&s);
 	if (r >= 0)
 		note_asked_otherwise(&s);
 	if (r >= 0 && request->scope->depth == SPG_SURVEY_FULL)
