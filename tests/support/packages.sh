@@ -11,7 +11,7 @@ bpf_packages=(clang bpftool libbpf-dev)
 # For the man pages; without it the build leaves them out.
 manual_packages=(scdoc)
 test_packages=(check python3 python3-jsonschema util-linux mount e2fsprogs xfsprogs btrfs-progs
-	squashfs-tools erofs-utils)
+	squashfs-tools erofs-utils runit daemontools)
 # For the tests that tell the whole story with Windows programs: without them those
 # skip.
 story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)
@@ -19,7 +19,7 @@ story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)
 # packages: judges of what is shipped. A test whose counterpart is missing skips.
 counterpart_packages=(systemd dpkg-dev debhelper fakeroot lintian mmdebstrap
 	prometheus prometheus-alertmanager icinga2-bin zabbix-agent man-db groff zsh fish
-	chromium nginx-light runit)
+	chromium nginx-light)
 # For tests on other kernels.
 kernel_packages=(mmdebstrap qemu-system-x86 e2fsprogs git)
 ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)

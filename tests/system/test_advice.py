@@ -7,6 +7,8 @@ import contextlib
 import ctypes
 import os
 import pty
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -432,6 +434,124 @@ class StateTest(AdviceTest):
             self.assertIn(step["kind"], ("kill-stuck", "stop-process"), self.show(answer))
         self.assertTrue(any(step["kind"] == "kill-stuck" for step in steps.values()) or
                         set(steps) == {holder.pid}, self.show(answer))
+
+
+class SupervisedTest(AdviceTest):
+    """A process that a supervisor starts again when it ends."""
+
+    def setUp(self):
+        super().setUp()
+        self.told = self.path("told")
+        os.mkfifo(self.told)
+        self.fifo = os.open(self.told, os.O_RDWR)
+        self.addCleanup(os.close, self.fifo)
+        # Holds the file, then says its pid.
+        self.hold_it = f"exec 7<{self.dll}; echo $$ >{self.told}; exec sleep 3600"
+
+    def script(self, path, *lines):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n".join(["#!/bin/sh", *lines]) + "\n")
+        os.chmod(path, 0o755)
+        return path
+
+    def told_pid(self):
+        return int(os.read(self.fifo, 32))
+
+    def start(self, *command, end=None):
+        if not shutil.which(command[0]):
+            self.skipTest(f"no {command[0]} here")
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait, FAIL_AFTER)
+        self.addCleanup(subprocess.run, end, check=False, stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL) if end else \
+            self.addCleanup(process.terminate)
+        return process
+
+    def advised(self, command, place, pid=None):
+        """Followed, it stays away: nobody writes its pid again."""
+        pid = pid or self.told_pid()
+        daemon = self.daemon()
+        answer = self.assert_blocked_by(daemon, self.dll, [pid], ["open"])
+        step = answer["next"][0]
+        self.assertEqual((step["kind"], step["command"], step["pid"], step.get("place")),
+                         ("stop-supervised", command.format(pid=pid), pid, place),
+                         self.show(answer))
+        self.follow(step, pid)
+        self.assert_safe(daemon)
+        self.assertEqual(select.select([self.fifo], [], [], 0)[0], [])
+
+    def test_runit(self):
+        service = self.directory("shop")
+        self.script(f"{service}/run", self.hold_it)
+        self.start("runsv", service)
+        self.advised(f"sv down {service}", service)
+
+    def test_runit_with_blanks_and_deaf(self):
+        service = self.directory("my shop")
+        self.script(f"{service}/run", "trap '' TERM", self.hold_it)
+        self.start("runsv", service)
+        self.advised(f"sv down '{service}' && kill -9 {{pid}}", service)
+
+    def test_logger_of_runit(self):
+        service = self.directory("shop")
+        self.script(f"{service}/run", "exec sleep 3600")
+        self.script(f"{service}/log/run", self.hold_it)
+        self.start("runsv", service)
+        self.advised(f"sv down {service}/log", f"{service}/log")
+
+    def test_child_of_a_service(self):
+        service = self.directory("shop")
+        self.script(f"{service}/run", f"( trap - TERM; exec 7<{self.dll}; "
+                    f"echo 1 >{self.told}; exec sleep 3600 ) & wait")
+        self.start("runsv", service)
+        self.told_pid()
+        answer = self.daemon().check()
+        [use] = self.file_of(answer, self.dll)["uses"]
+        self.assertEqual(answer["next"][0]["command"],
+                         f"sv down {service} && kill {use['pid']}", self.show(answer))
+        self.follow(answer["next"][0], use["pid"])
+
+    def test_daemontools(self):
+        service = self.directory("shop")
+        self.script(f"{service}/run", self.hold_it)
+        self.start("supervise", service, end=["svc", "-dx", service])
+        self.advised(f"svc -d {service}", service)
+
+    def supervisord(self, environment):
+        """A stand-in: a script of that name, which Python runs, with one child."""
+        path = self.path("supervisord")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"#!{sys.executable}\nimport os, subprocess\n"
+                    f"subprocess.run(['sh', '-c', {self.hold_it!r}],\n"
+                    f"               env={{**os.environ, **{environment!r}}})\n")
+        os.chmod(path, 0o755)
+        self.start(path)
+        return self.told_pid()
+
+    def test_supervisord(self):
+        pid = self.supervisord({"SUPERVISOR_GROUP_NAME": "web",
+                                "SUPERVISOR_PROCESS_NAME": "shop"})
+        self.stand_in("supervisorctl", pid)
+        self.advised("supervisorctl stop web:shop", "web:shop", pid)
+        self.assertEqual(self.calls(), ["supervisorctl stop web:shop"])
+
+    def test_supervisord_that_gives_no_name(self):
+        pid = self.supervisord({})
+        step = self.daemon().check()["next"][0]
+        self.assertEqual((step["kind"], step["command"]),
+                         ("stop-supervised", "supervisorctl status"))
+        os.kill(pid, signal.SIGKILL)
+
+    def test_name_that_anybody_can_have(self):
+        """Neither the program nor the directory is a supervisor's."""
+        shutil.copy("/bin/sh", self.path("runsv"))
+        self.start(self.path("runsv"), "-c", f"cd /etc; sh -c '{self.hold_it}'; true")
+        pid = self.told_pid()
+        step = self.daemon().check()["next"][0]
+        self.assertEqual((step["kind"], step["command"]), ("stop-process", f"kill {pid}"))
+        self.follow(step, pid)
 
 
 class StuckTest(AdviceTest):
