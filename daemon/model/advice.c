@@ -151,6 +151,22 @@ static void put_thaw(struct spg_buf *buf, const struct spg_process_state *state)
 	spg_buf_finish(&path);
 }
 
+/* Names with blanks between them, each for a shell. */
+static void put_words(struct spg_buf *buf, const char *words)
+{
+	while (words && *words) {
+		size_t len = strcspn(words, " ");
+		struct spg_buf word = SPG_BUF_NULL;
+
+		spg_buf_add(&word, words, len);
+		spg_text_shell_quote(buf, spg_buf_text(&word));
+		spg_buf_putc(buf, ' ');
+		buf->failed = buf->failed || word.failed;
+		spg_buf_finish(&word);
+		words += len + (words[len] == ' ');
+	}
+}
+
 static int advise_unit(const struct subject *s, struct spg_notes *next)
 {
 	const struct spg_process *process = s->process;
@@ -166,6 +182,8 @@ static int advise_unit(const struct subject *s, struct spg_notes *next)
 		put_thaw(&command, s->state);
 	}
 	put_systemctl(&command, process->unit_user, "stop ");
+	/* In one call: else the socket starts what is about to stop. */
+	put_words(&command, process->unit_triggers);
 	spg_text_shell_quote(&command, process->unit);
 	return add_command(next, spg_note_about(SPG_STEP_STOP_UNIT, process), &command,
 		s->state->stuck ? "may wait in vain: the process waits in the kernel"

@@ -30,7 +30,8 @@ struct spg_process *spg_process_create(const struct spg_process_info *info)
 		!copy_text(&p->cmdline, info->cmdline) ||
 		!copy_text(&p->user, info->user) || !copy_text(&p->unit, info->unit) ||
 		!copy_text(&p->unit_user, info->unit_user) ||
-		!copy_text(&p->container, info->container)) {
+		!copy_text(&p->container, info->container) ||
+		!copy_text(&p->unit_triggers, info->unit_triggers)) {
 		spg_process_unref(p);
 		return NULL;
 	}
@@ -56,5 +57,6 @@ void spg_process_unref(struct spg_process *process)
 	free(process->unit);
 	free(process->unit_user);
 	free(process->container);
+	free(process->unit_triggers);
 	free(process);
 }

@@ -38,6 +38,9 @@ struct spg_process {
 	 * machine's. */
 	char *unit_user;
 	bool unit_refuses_stop; /* the unit says RefuseManualStop= */
+	/* Units that start @unit again, with blanks between them; NULL: none is known. Not
+	 * in the history. */
+	char *unit_triggers;
 };
 
 /* What spg_process_create() copies from. */
@@ -47,7 +50,8 @@ struct spg_process_info {
 	int32_t ppid;
 	uint32_t uid;
 	uint64_t key;
-	const char *name, *exe, *cmdline, *user, *unit, *unit_user, *container;
+	const char *name, *exe, *cmdline, *user, *unit, *unit_user, *container,
+		*unit_triggers;
 	enum spg_container_engine engine;
 	bool unit_refuses_stop;
 };

@@ -554,6 +554,50 @@ class SupervisedTest(AdviceTest):
         self.follow(step, pid)
 
 
+class TriggeredTest(AdviceTest):
+    """A service that something of systemd starts when it has been stopped: that is stopped
+    with it."""
+
+    @classmethod
+    def setUpClass(cls):
+        private_mounts()
+
+    def advised(self, command, unit="shop.service", **files):
+        directory = "/etc/systemd/system"
+        if not os.path.isdir(directory):
+            self.skipTest(f"no {directory} here")
+        self.mount("tmpfs", directory)
+        for name, text in files.items():
+            with open(os.path.join(directory, name.replace("_", ".")), "w",
+                      encoding="utf-8") as f:
+                f.write(text)
+        holder = self.hold("read", self.dll)
+        self.move(holder.pid, self.group("systemd", f"system.slice/{unit}"))
+        daemon = self.daemon()
+        step = self.step_of(daemon.check(), "stop-unit")
+        self.assertEqual((step["command"], step["unit"]), (command, unit))
+        self.stand_in("systemctl", holder.pid)
+        self.follow(step, holder.pid)
+        self.assertEqual(self.calls(), [command])
+        self.assert_safe(daemon)
+
+    def test_socket(self):
+        self.advised("systemctl stop shop.socket shop.service", shop_socket="[Socket]\n")
+
+    def test_timer_of_another_name(self):
+        self.advised("systemctl stop nightly.timer shop.service",
+                     nightly_timer="[Timer]\nUnit=shop.service\n")
+
+    def test_path(self):
+        self.advised("systemctl stop spool.path shop.service",
+                     spool_path="[Path]\nUnit = shop.service\n",
+                     shop_timer="[Timer]\nUnit=other.service\n")
+
+    def test_instance(self):
+        self.advised("systemctl stop shop.socket shop@7.service", unit="shop@7.service",
+                     shop_socket="[Socket]\nAccept=yes\n")
+
+
 class StuckTest(AdviceTest):
     """A process that waits for a disk which does not answer."""
 

@@ -288,6 +288,43 @@ static const struct {
 	{"", {NULL}, false},
 };
 
+/* --- what starts units again ---------------------------------------------- */
+
+static const struct {
+	const char *unit;
+	const char *files[6]; /* path, contents, ... */
+	const char *triggers;
+} triggered[] = {
+	{"a.service", {NULL}, ""},
+	{"a.service", {LIB "a.socket", "[Socket]\nListenStream=1\n"}, "a.socket"},
+	{"a.service", {LIB "a.timer", "[Timer]\n"}, "a.timer"},
+	{"a.service", {ETC "a.path", "[Path]\n"}, "a.path"},
+	{"a.service", {LIB "b.socket", "[Socket]\n"}, ""},
+	{"a.service", {LIB "a.target", "[Unit]\n"}, ""},
+	/* By another name than their own. */
+	{"a.service", {LIB "b.socket", "[Socket]\n Service = a.service\r\n"},
+		"b.socket"},
+	{"a.service", {LIB "b.timer", "[Timer]\nUnit=a.service\n"}, "b.timer"},
+	{"a.service", {LIB "a.socket", "[Socket]\nService=b.service\n"}, ""},
+	{"a.service", {LIB "b.socket", "[Socket]\n#Service=a.service\n"}, ""},
+	/* Two directories, and what the administrator hides. */
+	{"a.service", {ETC "a.socket", "[Socket]\n", LIB "a.socket", "[Socket]\n"},
+		"a.socket"},
+	{"a.service",
+		{ETC "a.socket", "[Socket]\nService=b.service\n", LIB "a.socket",
+			"[Socket]\n"},
+		""},
+	{"a.service", {ETC "a.socket", "[Socket]\n", LIB "a.timer", "[Timer]\n"},
+		"a.socket a.timer"},
+	/* Instances. */
+	{"a@7.service", {LIB "a.socket", "[Socket]\nAccept=yes\n"}, "a.socket"},
+	{"a@7.service", {LIB "a@7.timer", "[Timer]\n"}, "a@7.timer"},
+	{"a@7.service", {LIB "a@8.timer", "[Timer]\n"}, ""},
+	/* No name for a shell. */
+	{"a.service", {LIB "x y.timer", "Unit=a.service\n"}, ""},
+	{"a.service", {LIB "-x.timer", "Unit=a.service\n"}, ""},
+};
+
 static char root[64];
 
 static int remove_entry(
@@ -326,6 +363,17 @@ static void write_below(const char *path, const char *text)
 	ck_assert_int_ge(fputs(text, file), 0);
 	ck_assert_int_eq(fclose(file), 0);
 }
+
+START_TEST(triggers)
+{
+	char found[SPG_UNIT_TRIGGERS];
+
+	for (int i = 0; i < 6 && triggered[_i].files[i]; i += 2)
+		write_below(triggered[_i].files[i], triggered[_i].files[i + 1]);
+	spg_unit_triggers(root, triggered[_i].unit, found);
+	ck_assert_str_eq(found, triggered[_i].triggers);
+}
+END_TEST
 
 START_TEST(refuses)
 {
@@ -525,6 +573,7 @@ int main(void)
 	spg_add_rows(tc, lock_line, lock_lines);
 	spg_add_rows(tc, cgroup, groups);
 	spg_add_rows(tc, refuses, units);
+	spg_add_rows(tc, triggers, triggered);
 	spg_add_rows(tc, classify, types);
 	spg_add_rows(tc, layer, layers);
 	spg_add_rows(tc, mount_line, mount_lines);

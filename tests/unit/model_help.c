@@ -61,12 +61,17 @@ static const struct spg_process_info people[] = {
 		.name = "systemd",
 		.user = "mia",
 		.unit = "user@1000.service"},
+	{.id = {2412, 93},
+		.name = "print",
+		.unit = "cups.service",
+		.unit_triggers = "cups.socket a\\x2db.path"},
 };
 
 /* How the rows are called in texts. */
 static const char *const names[] = {"perfmon", "scanner", "store", "dsamain", "init",
 	"refuser", "indexer", "odd", "evil", "nameless", "perfmon2", "young", "wine",
-	"docker", "podman", "kubernetes", "containerd", "garden", "manager"};
+	"docker", "podman", "kubernetes", "containerd", "garden", "manager",
+	"triggered"};
 
 #define N_PEOPLE (sizeof(people) / sizeof(people[0]))
 

@@ -578,6 +578,10 @@ static const struct {
 		"? a.dll is open by perfmon (pid 2113)\n"
 		"! systemctl stop perfmon.service   # may wait in vain: the process "
 		"waits in the kernel\n"},
+	{"file a.dll busy; use a.dll triggered open", NULL, NULL,
+		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
+		"? a.dll is open by print (pid 2412)\n"
+		"! systemctl stop cups.socket 'a\\x2db.path' cups.service\n"},
 	/* Containers. */
 	{"file a.dll busy; use a.dll docker open", NULL, NULL,
 		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"

@@ -171,7 +171,7 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 	uint64_t key, struct spg_process **ret)
 {
 	char name[SPG_PROC_NAME], exe[PATH_MAX], cmdline[1024], cgroup[4096];
-	char user[64], manager[64];
+	char user[64], manager[64], triggers[SPG_UNIT_TRIGGERS];
 	struct spg_process_info info = {.id.pid = pid, .key = key};
 	struct spg_control_group group = {.manager_uid = SPG_UID_UNKNOWN};
 	int r;
@@ -206,6 +206,8 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 		info.unit_user = manager;
 	} else if (info.unit && reader->may_block) {
 		info.unit_refuses_stop = spg_unit_refuses_stop("", info.unit);
+		spg_unit_triggers("", info.unit, triggers);
+		info.unit_triggers = triggers;
 	}
 	*ret = spg_process_create(&info);
 	return *ret ? 0 : SPG_ERR_NOMEM;

@@ -68,3 +68,12 @@ void spg_users_name(
  * running system); not on the loop thread.
  */
 bool spg_unit_refuses_stop(const char *root, const char *unit);
+
+#define SPG_UNIT_TRIGGERS 512
+
+/**
+ * The sockets, paths and timers that start the system's @unit when it has been stopped,
+ * by their files in systemd's directories: names with blanks between them, as far as they
+ * fit; "" none. They may be stopped themselves. As spg_unit_refuses_stop().
+ */
+void spg_unit_triggers(const char *root, const char *unit, char ret[SPG_UNIT_TRIGGERS]);

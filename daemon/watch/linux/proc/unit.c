@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "daemon/watch/linux/proc/proc.h"
 
@@ -21,6 +22,32 @@ static bool ends_with(const char *text, size_t len, const char *end)
 #define NOT_THERE    -2
 #define SAYS_NOTHING -1
 
+/* In order of precedence (systemd.unit(5), "Unit File Load Path"). */
+static const char *const dirs[] = {"/etc/systemd/system", "/run/systemd/system",
+	"/run/systemd/transient", "/run/systemd/generator",
+	"/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+	"/lib/systemd/system"};
+
+#define N_DIRS (sizeof(dirs) / sizeof(dirs[0]))
+
+/* The value of "KEY = VALUE" in @line, which loses the blanks at its end; NULL: of
+ * another key. */
+static const char *value_in(char *line, const char *key)
+{
+	char *text = line + strspn(line, " \t");
+	size_t n = strlen(key);
+
+	if (strncmp(text, key, n) != 0)
+		return NULL;
+	text += n + strspn(text + n, " \t");
+	if (*text != '=')
+		return NULL;
+	text++;
+	text += strspn(text, " \t");
+	text[strcspn(text, " \t\r\n")] = '\0';
+	return text;
+}
+
 /* NOT_THERE, SAYS_NOTHING, or 0 or 1: what the file says last. */
 static int read_setting(const char *path)
 {
@@ -31,20 +58,12 @@ static int read_setting(const char *path)
 	if (!file)
 		return NOT_THERE;
 	while (fgets(line, sizeof(line), file)) {
-		char *text = line + strspn(line, " \t");
-		char *equals;
+		const char *said = value_in(line, "RefuseManualStop");
 
-		if (strncmp(text, "RefuseManualStop", 16) != 0)
-			continue;
-		equals = text + 16 + strspn(text + 16, " \t");
-		if (*equals != '=')
-			continue;
-		equals++;
-		equals += strspn(equals, " \t");
-		equals[strcspn(equals, " \t\r\n")] = '\0';
-		value = strcasecmp(equals, "yes") == 0 ||
-		        strcasecmp(equals, "true") == 0 ||
-		        strcasecmp(equals, "on") == 0 || strcmp(equals, "1") == 0;
+		if (said)
+			value = strcasecmp(said, "yes") == 0 ||
+			        strcasecmp(said, "true") == 0 ||
+			        strcasecmp(said, "on") == 0 || strcmp(said, "1") == 0;
 	}
 	fclose(file);
 	return value;
@@ -86,17 +105,12 @@ static void template_of(const char *unit, char *ret, size_t size)
 
 bool spg_unit_refuses_stop(const char *root, const char *unit)
 {
-	/* In order of precedence (systemd.unit(5), "Unit File Load Path"). */
-	static const char *const dirs[] = {"/etc/systemd/system", "/run/systemd/system",
-		"/run/systemd/transient", "/run/systemd/generator",
-		"/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
-		"/lib/systemd/system"};
 	char names[2][300];
 	int main_file = NOT_THERE, dropin = SAYS_NOTHING;
 
 	snprintf(names[0], sizeof(names[0]), "%s", unit);
 	template_of(unit, names[1], sizeof(names[1]));
-	for (size_t d = 0; d < sizeof(dirs) / sizeof(dirs[0]); d++) {
+	for (size_t d = 0; d < N_DIRS; d++) {
 		for (int n = 0; n < 2; n++) {
 			char path[700];
 
@@ -112,4 +126,106 @@ bool spg_unit_refuses_stop(const char *root, const char *unit)
 		}
 	}
 	return dropin >= 0 ? dropin : main_file == 1;
+}
+
+/* --- what starts a unit -------------------------------------------------------- */
+
+/* Which key of which kind of unit names the unit that it starts; without it, that is the
+ * service of its own name (systemd.socket(5), systemd.path(5), systemd.timer(5)). */
+static const struct {
+	const char *end, *key;
+} kinds[] = {
+	{".socket", "Service"},
+	{".path", "Unit"},
+	{".timer", "Unit"},
+};
+
+/* A name that a shell and systemd take for what it is. */
+static bool is_plain(const char *name)
+{
+	return name[0] != '-' &&
+	       name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "0123456789:_.@-\\")] == '\0';
+}
+
+/* Does the file at @path, which is called @stem but for its end, start @unit? */
+static bool starts(
+	const char *path, const char *stem, const char *key, const char *unit)
+{
+	char own[320], template[300], line[512];
+	FILE *file = fopen(path, "re");
+	bool said = false, does;
+
+	if (!file)
+		return false;
+	template_of(unit, template, sizeof(template));
+	/* A socket with Accept= starts instances of "NAME@.service". */
+	snprintf(own, sizeof(own), "%s.service", stem);
+	does = strcmp(own, unit) == 0;
+	snprintf(own, sizeof(own), "%s@.service", stem);
+	does = does || strcmp(own, template) == 0;
+	while (fgets(line, sizeof(line), file)) {
+		const char *value = value_in(line, key);
+
+		if (!value)
+			continue;
+		does = (said && does) || strcmp(value, unit) == 0 ||
+		       strcmp(value, template) == 0;
+		said = true;
+	}
+	fclose(file);
+	return does;
+}
+
+static bool has_word(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = words; (at = strstr(at, word)); at += n)
+		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+			return true;
+	return false;
+}
+
+/* @name, in the directory @d, and not hidden by one of a directory before it. */
+static void look_at(
+	const char *root, size_t d, const char *name, const char *unit, char *ret)
+{
+	char path[700], stem[300];
+	size_t used = strlen(ret), len = strlen(name), k = 0;
+
+	while (k < sizeof(kinds) / sizeof(kinds[0]) &&
+		!ends_with(name, len, kinds[k].end))
+		k++;
+	if (k == sizeof(kinds) / sizeof(kinds[0]) || len >= sizeof(stem) ||
+		!is_plain(name) || has_word(ret, name) ||
+		used + len + 2 > SPG_UNIT_TRIGGERS)
+		return;
+	for (size_t before = 0; before < d; before++) {
+		snprintf(path, sizeof(path), "%s%s/%s", root, dirs[before], name);
+		if (access(path, F_OK) == 0)
+			return;
+	}
+	snprintf(path, sizeof(path), "%s%s/%s", root, dirs[d], name);
+	snprintf(stem, sizeof(stem), "%.*s", (int)(len - strlen(kinds[k].end)), name);
+	if (starts(path, stem, kinds[k].key, unit))
+		snprintf(ret + used, SPG_UNIT_TRIGGERS - used, "%s%s", used ? " " : "",
+			name);
+}
+
+void spg_unit_triggers(const char *root, const char *unit, char ret[SPG_UNIT_TRIGGERS])
+{
+	ret[0] = '\0';
+	for (size_t d = 0; d < N_DIRS; d++) {
+		char path[700];
+		const struct dirent *entry;
+		DIR *dir;
+
+		snprintf(path, sizeof(path), "%s%s", root, dirs[d]);
+		dir = opendir(path);
+		while (dir && (entry = readdir(dir)))
+			look_at(root, d, entry->d_name, unit, ret);
+		if (dir)
+			closedir(dir);
+	}
 }
