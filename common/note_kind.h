@@ -58,6 +58,7 @@
 	X(KILL_STUCK, "kill-stuck")                 /* that may not help: pid, name, command */ \
 	X(AWAIT_DUMP, "await-dump")                 /* it dumps core: pid, name */ \
 	X(STOP_SUPERVISED, "stop-supervised")       /* it is started again: place, pid, name, command */ \
+	X(LEAVE_SESSION, "leave-session")           /* who asks is in it: pid, name */ \
 	X(REEXEC_MANAGER, "reexec-manager")         /* of systemd: pid, name, unit, command */ \
 	X(RESTART_MACHINE, "restart-machine")       /* pid, name, unit: cannot be stopped */ \
 	X(CLOSE_PROGRAM, "close-program")           /* of Wine: pid, name */ \

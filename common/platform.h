@@ -5,6 +5,9 @@
  * than this; what a watch backend answers is in daemon/watch/watch.h. One file for each
  * system: platform_linux.c. Thread-safe.
  */
+#include <stddef.h>
+#include <stdint.h>
+
 #include "common/identity.h"
 
 /** Rename, but never over an existing file. Returns 0; SPG_ERR_EXISTS;
@@ -18,3 +21,8 @@ int spg_platform_lock(int fd);
 
 /** Who connected the local socket @fd. Returns 0 or SPG_ERR_IO. */
 int spg_platform_peer(int fd, struct spg_peer *ret);
+
+/** Process @pid, its parent and so on, nearest first, without the first process of all: at
+ * most @max of them into @ret. Returns how many; those of another pid namespace are not
+ * known. Waits for nothing. */
+size_t spg_platform_lineage(int32_t pid, int32_t *ret, size_t max);

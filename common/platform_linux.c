@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/err.h"
 
@@ -35,4 +37,36 @@ int spg_platform_peer(int fd, struct spg_peer *ret)
 		return SPG_ERR_IO;
 	*ret = (struct spg_peer){.uid = peer.uid, .gid = peer.gid, .pid = peer.pid};
 	return 0;
+}
+
+/* The fourth word of "stat", proc_pid_stat(5). The second, the name, may have any
+ * characters: its last parenthesis counts. */
+static int32_t parent_of(int32_t pid)
+{
+	char path[32], text[512];
+	const char *end;
+	int32_t parent = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	end = strrchr(text, ')');
+	if (!end || sscanf(end + 1, " %*c %d", &parent) != 1)
+		return 0;
+	return parent;
+}
+
+size_t spg_platform_lineage(int32_t pid, int32_t *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (; pid > 1 && n < max; pid = parent_of(pid))
+		ret[n++] = pid;
+	return n;
 }

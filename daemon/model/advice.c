@@ -386,3 +386,63 @@ int spg_advise_keeper(const struct spg_observation *obs,
 				      "lsns -t mnt, or restart the "
 				      "machine; then check again"});
 }
+
+/* --- whom the answer is for --- */
+
+static bool ends_process(enum spg_note_kind kind)
+{
+	return kind == SPG_STEP_STOP_PROCESS || kind == SPG_STEP_RESUME_PROCESS ||
+	       kind == SPG_STEP_THAW_PROCESS || kind == SPG_STEP_KILL_PROCESS ||
+	       kind == SPG_STEP_KILL_TRACED || kind == SPG_STEP_KILL_STUCK;
+}
+
+static bool is_in(int32_t pid, const int32_t *pids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+static int leave_session(const struct spg_note *step, struct spg_notes *ret)
+{
+	struct spg_note note = {
+		.kind = SPG_STEP_LEAVE_SESSION, .pid = step->pid, .name = step->name};
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_text_escape(&buf, step->name ? step->name : "a process", false);
+	spg_buf_printf(&buf,
+		" (pid %d) is what you ask from, and to kill it would end your "
+		"session: "
+		"close the file in it or leave it (exit), then check again",
+		step->pid);
+	return spg_notes_add(ret, &note, &buf);
+}
+
+static int warn_of_session(const struct spg_note *step, struct spg_notes *ret)
+{
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_buf_printf(&buf, "%s   # you ask from a session below it", step->command);
+	return spg_notes_add(ret, step, &buf);
+}
+
+int spg_advise_asker(const struct spg_notes *next, const int32_t *lineage, size_t n,
+	struct spg_notes *ret)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < next->n; i++) {
+		const struct spg_note *step = &next->items[i];
+
+		if (!step->pid || !is_in(step->pid, lineage, n))
+			r = spg_notes_add_copy(ret, step);
+		else if (ends_process(step->kind))
+			r = leave_session(step, ret);
+		else if (step->command)
+			r = warn_of_session(step, ret);
+		else
+			r = spg_notes_add_copy(ret, step);
+	}
+	return r;
+}

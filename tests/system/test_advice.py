@@ -5,6 +5,7 @@ is gone then. Programs that are not here (docker, systemctl) have stand-ins on P
 write down how they were called and end the processes of the test."""
 import contextlib
 import ctypes
+import json
 import os
 import pty
 import select
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from support import (FAIL_AFTER, HOLDER, SystemTest, await_end, main, only_in,
+from support import (FAIL_AFTER, HOLDER, SPGUARD, SystemTest, await_end, contract, main, only_in,
                      private_mounts)
 
 # linux/ptrace.h, sys/wait.h
@@ -596,6 +597,58 @@ class TriggeredTest(AdviceTest):
     def test_instance(self):
         self.advised("systemctl stop shop.socket shop@7.service", unit="shop@7.service",
                      shop_socket="[Socket]\nAccept=yes\n")
+
+
+class AskerTest(AdviceTest):
+    """Nobody is told to kill the session that he asks from."""
+
+    def assert_leave(self, answer, pid, name):
+        step = self.step_of(answer, "leave-session")
+        self.assertEqual((step["pid"], step["name"]), (pid, name), self.show(answer))
+        self.assertNotIn("command", step)
+        self.assertFalse([step for step in answer["next"] if "kill" in step.get("command", "")])
+
+    def ask_from(self, *command):
+        """The answer to a client that runs below @command, and the pid of that."""
+        daemon = self.daemon()
+        ask = f"{SPGUARD} --socket {daemon.socket} --json check"
+        process = subprocess.Popen([*command, f"exec 7<{self.dll}; ({ask} 7<&-); exit"],
+                                   stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        answer = json.loads(process.communicate(timeout=FAIL_AFTER)[0])
+        return daemon, contract.hold("check", answer), process.pid
+
+    def test_shell(self):
+        daemon, answer, pid = self.ask_from("sh", "-c")
+        self.assert_leave(answer, pid, "sh")
+        self.assert_safe(daemon)
+
+    def test_shell_of_another_kind(self):
+        daemon, answer, pid = self.ask_from("bash", "--norc", "-c")
+        self.assert_leave(answer, pid, "bash")
+        self.assert_safe(daemon)
+
+    def test_what_the_session_runs_in(self):
+        """This test is an ancestor of the client, and has the file; somebody else, who is
+        none, gets its kill as ever."""
+        with open(self.dll, "rb"):
+            holder = self.hold("read", self.dll)
+            daemon = self.daemon()
+            answer = daemon.check()
+            with open("/proc/self/comm", encoding="utf-8") as f:
+                name = f.read().strip()
+            [step] = [step for step in answer["next"] if step["pid"] == os.getpid()]
+            self.assertEqual((step["kind"], step["name"]), ("leave-session", name))
+            [step] = [step for step in answer["next"] if step["pid"] == holder.pid]
+            self.assertEqual(step["command"], f"kill {holder.pid}")
+            self.follow(step, holder.pid)
+        self.assert_safe(daemon)
+
+    def test_unit_around_it(self):
+        with open(self.dll, "rb"):
+            self.move(os.getpid(), self.group("systemd", "system.slice/shop.service"))
+            step = self.step_of(self.daemon().check(), "stop-unit")
+            self.assertEqual(step["command"], "systemctl stop shop.service")
+            self.assertIn("you ask from", step["text"])
 
 
 class StuckTest(AdviceTest):

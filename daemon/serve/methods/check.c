@@ -10,7 +10,9 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/platform.h"
 #include "common/text.h"
+#include "daemon/model/advice.h"
 #include "daemon/serve/methods/payload.h"
 #include "daemon/serve/render/parts.h"
 #include "daemon/serve/render/render.h"
@@ -18,6 +20,8 @@
 /* Answers of one moment: they lie no further apart. */
 #define TOGETHER_NS       SPG_NS_PER_S
 #define SETTLE_DEFAULT_NS (2 * SPG_NS_PER_S)
+/* From the client up to the session that it is in. */
+#define LINEAGE_MAX       32
 
 enum subject { SUBJECT_CHECK, SUBJECT_WHO, SUBJECT_LOCKS };
 
@@ -49,6 +53,8 @@ struct gathering {
 	int64_t settle_ns;       /* so long the files have to stay free */
 	bool narrowed;           /* those without any of the files are left out */
 	int64_t at_ns;           /* of the oldest proof */
+	int32_t lineage[LINEAGE_MAX]; /* of who asks over the socket */
+	size_t n_lineage;
 	int err;
 	size_t n_pending, n_answers;
 	size_t n_questions;
@@ -307,8 +313,17 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	struct gathering *g = q->gathering;
 	const struct spg_offer offer = {&q->expected, q->installed};
 
-	q->answer = spg_render_check(proof, g->call->service->watch->tier,
-		q->expected.n > 0 ? &offer : NULL, g->all);
+	struct spg_verdict verdict = *proof->verdict;
+	struct spg_proof told = *proof;
+
+	/* One survey answers many; what to do is different for who sits in the way. */
+	verdict.next = (struct spg_notes)SPG_NOTES_NULL;
+	told.verdict = &verdict;
+	if (spg_advise_asker(&proof->verdict->next, g->lineage, g->n_lineage,
+		    &verdict.next) == 0)
+		q->answer = spg_render_check(&told, g->call->service->watch->tier,
+			q->expected.n > 0 ? &offer : NULL, g->all);
+	spg_notes_finish(&verdict.next);
 	q->verdict = proof->verdict->kind;
 	q->without_blocked = proof->verdict->without_blocked;
 	q->concerned = proof->observation->unlisted;
@@ -464,6 +479,9 @@ static struct gathering *gather(struct spg_call *call, const json_t *params,
 		return NULL;
 	}
 	g->call = call;
+	if (call->asker && call->asker->peer)
+		g->n_lineage = spg_platform_lineage(
+			call->asker->peer->pid, g->lineage, LINEAGE_MAX);
 	g->params = params ? json_incref((json_t *)params) : NULL;
 	g->subject = subject;
 	g->all = json_is_true(json_object_get(params, "all"));
