@@ -2,6 +2,7 @@
 #include "client/describe.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
@@ -44,9 +45,13 @@ void spg_describe_service(struct spg_buf *buf, const json_t *use)
 {
 	const char *unit = spg_json_text(use, "unit");
 	const char *user = spg_json_text(use, "user");
+	const char *container = spg_json_text(use, "container");
+	const char *engine = spg_json_text(use, "engine");
 
 	if (unit)
 		spg_buf_puts(buf, unit);
+	else if (container)
+		spg_buf_printf(buf, "%s %s", engine ? engine : "container", container);
 	else if (user)
 		spg_buf_printf(buf, "user %s", user);
 	else
@@ -272,7 +277,72 @@ static const struct {
 	[SPG_MARK_ASIDE] = {" ~", "~ an old version, stepped aside: not in the way"},
 };
 
-static void add_use(struct spg_file_table *table, const json_t *use, const char *state)
+#define CROWDS_MAX 64
+
+/* Uses of one file that are alike but for the process: told of in one row. */
+static bool are_alike(const json_t *a, const json_t *b)
+{
+	static const char *const keys[] = {
+		"how", "name", "user", "unit", "engine", "container", "class", "place"};
+
+	if (!json_is_integer(json_object_get(b, "pid")))
+		return false;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		json_t *left = json_object_get(a, keys[i]);
+		json_t *right = json_object_get(b, keys[i]);
+
+		if (left != right && !json_equal(left, right))
+			return false;
+	}
+	return true;
+}
+
+/* The crowd of use @i among those before it, of which so many at most are compared with:
+ * the last of them are in @firsts, of which there are *@n. */
+static size_t first_alike(const json_t *uses, size_t i, size_t *firsts, size_t *n)
+{
+	const json_t *use = json_array_get(uses, i);
+
+	for (size_t k = 0; k < CROWDS_MAX && k < *n; k++)
+		if (are_alike(json_array_get(uses, firsts[k]), use))
+			return firsts[k];
+	firsts[(*n)++ % CROWDS_MAX] = i;
+	return i;
+}
+
+size_t *spg_describe_crowds(const json_t *uses)
+{
+	size_t firsts[CROWDS_MAX], n_firsts = 0, n = json_array_size(uses);
+	size_t *counts = calloc(n + 1, sizeof(*counts));
+	size_t *first_of = calloc(n + 1, sizeof(*first_of));
+
+	for (size_t i = 0; counts && first_of && i < n; i++) {
+		first_of[i] = first_alike(uses, i, firsts, &n_firsts);
+		counts[first_of[i]]++;
+	}
+	for (size_t i = n; counts && first_of && i-- > 0;)
+		if (counts[first_of[i]] < SPG_CROWD_MIN)
+			counts[i] = 1;
+	if (!first_of) {
+		free(counts);
+		counts = NULL;
+	}
+	free(first_of);
+	return counts;
+}
+
+void spg_describe_crowd_of(struct spg_buf *buf, const json_t *use, size_t n)
+{
+	const char *name = spg_json_text(use, "name");
+
+	spg_buf_printf(buf, "%s (pid %lld and ", name ? name : "?",
+		(long long)spg_json_number(use, "pid"));
+	spg_output_count(buf, (int64_t)n - 1);
+	spg_buf_puts(buf, " more)");
+}
+
+static void add_use(
+	struct spg_file_table *table, const json_t *use, size_t n, const char *state)
 {
 	enum spg_file_mark mark = mark_of(use, state);
 	struct spg_buf cell = SPG_BUF_NULL;
@@ -281,7 +351,10 @@ static void add_use(struct spg_file_table *table, const json_t *use, const char 
 	if (!cell.len) /* a holder that no process shows */
 		spg_buf_puts(&cell, "in use");
 	add_text(table, mark ? NULL : SPG_STYLE_HOW, &cell);
-	spg_describe_who(&cell, use);
+	if (n > 1)
+		spg_describe_crowd_of(&cell, use, n);
+	else
+		spg_describe_who(&cell, use);
 	if (mark)
 		spg_buf_puts(&cell, marks[mark].mark);
 	table->marked[mark] = true;
@@ -309,15 +382,18 @@ void spg_use_table_add(struct spg_file_table *table, const json_t *file)
 	const json_t *uses = spg_json_list(file, "uses");
 	const char *path = spg_json_text(file, "path");
 	const char *state = spg_json_text(file, "state");
-	size_t i;
-	json_t *use;
+	size_t *counts = spg_describe_crowds(uses);
 
 	add_path(table, path ? path : "?", file);
-	json_array_foreach (uses, i, use) {
+	table->table.failed = table->table.failed || !counts;
+	for (size_t i = 0; counts && i < json_array_size(uses); i++) {
+		if (counts[i] == 0)
+			continue;
 		if (i > 0)
 			spg_table_add(&table->table, NULL, "");
-		add_use(table, use, state);
+		add_use(table, json_array_get(uses, i), counts[i], state);
 	}
+	free(counts);
 	if (json_array_size(uses) > 0)
 		return;
 	spg_table_add(&table->table, NULL, state ? state : "?");

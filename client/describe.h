@@ -22,6 +22,18 @@ void spg_describe_who(struct spg_buf *buf, const json_t *use);
 /** Append " (old, replaced 13:00)" when @file is an old version that runs on. */
 void spg_describe_version(
 	const struct spg_output *out, struct spg_buf *buf, const json_t *file);
+/* Fewer processes that do the same are told of one by one. */
+#define SPG_CROWD_MIN 4
+
+/**
+ * For each of @uses how many it stands for in a table: itself; a crowd of processes that do
+ * the same, of which it is the first; or 0, since it belongs to one of those. The caller
+ * frees; NULL: out of memory.
+ */
+size_t *spg_describe_crowds(const json_t *uses);
+
+/** "nginx (pid 7 and 1,999 more)": @n processes, of which @use is the first. */
+void spg_describe_crowd_of(struct spg_buf *buf, const json_t *use, size_t n);
 
 /** The service, else "user NAME", else "-". */
 void spg_describe_service(struct spg_buf *buf, const json_t *use);

@@ -8,6 +8,7 @@
 #include "common/array.h"
 
 /* In the order in which they are told. */
+/* A container is told of as a service is. */
 enum group { GROUP_SERVICE, GROUP_USER, GROUP_HIDDEN, GROUP_UNSEEN, GROUP_NOBODY };
 
 /* One use of one file, or a file without any. */
@@ -37,7 +38,9 @@ static const char *text_of(const json_t *object, const char *key)
 
 static void add_row(struct rows *rows, const json_t *file, const json_t *use)
 {
-	const char *path = spg_json_text(file, "path"), *unit = text_of(use, "unit");
+	const char *path = spg_json_text(file, "path");
+	const char *unit = *text_of(use, "unit") ? text_of(use, "unit")
+	                                         : text_of(use, "container");
 	const char *state = text_of(file, "state");
 	bool is_shown =
 		json_is_integer(json_object_get(use, "pid")) || *text_of(use, "name");
@@ -103,7 +106,7 @@ static void add_owner(struct spg_table *table, const struct row *row)
 
 	switch (row->group) {
 	case GROUP_SERVICE:
-		spg_buf_puts(&text, row->owner);
+		spg_describe_service(&text, row->use);
 		break;
 	case GROUP_USER:
 		if (*row->owner)
@@ -131,8 +134,8 @@ static bool setup_stops(const json_t *use)
 	return strcmp(text_of(use, "class"), "setup-stops") == 0;
 }
 
-/* "  perfmon (2113), user root". */
-static void add_process(struct spg_table *table, const struct row *row)
+/* "  perfmon (2113), user root"; of @n that do the same. */
+static void add_process(struct spg_table *table, const struct row *row, size_t n)
 {
 	const char *user = text_of(row->use, "user");
 	struct spg_buf text = SPG_BUF_NULL;
@@ -140,7 +143,10 @@ static void add_process(struct spg_table *table, const struct row *row)
 	if (row->group != GROUP_SERVICE && row->group != GROUP_USER)
 		return;
 	spg_buf_puts(&text, "  ");
-	spg_describe_who(&text, row->use);
+	if (n > 1)
+		spg_describe_crowd_of(&text, row->use, n);
+	else
+		spg_describe_who(&text, row->use);
 	if (row->group == GROUP_SERVICE && *user)
 		spg_buf_printf(&text, ", user %s", user);
 	if (setup_stops(row->use))
@@ -220,6 +226,53 @@ static void collect(struct rows *rows, const json_t *files)
 	json_decref(old);
 }
 
+/* Where the rows of the process that begins at @i end. */
+static size_t end_of_process(const struct rows *rows, size_t i)
+{
+	size_t end = i + 1;
+
+	while (end < rows->n && compare_owners(&rows->rows[i], &rows->rows[end]) == 0 &&
+		compare_processes(&rows->rows[i], &rows->rows[end]) == 0)
+		end++;
+	return end;
+}
+
+static bool are_alike(const struct row *a, const struct row *b)
+{
+	json_t *how = json_object_get(a->use, "how");
+
+	return strcmp(a->name, b->name) == 0 && strcmp(a->path, b->path) == 0 &&
+	       strcmp(a->state, b->state) == 0 && compare_owners(a, b) == 0 &&
+	       strcmp(text_of(a->use, "class"), text_of(b->use, "class")) == 0 &&
+	       json_equal(how, json_object_get(b->use, "how"));
+}
+
+/* How many processes from the one in rows @i to @end on do the same with the same files.
+ * *@ret_end: where the last of them ends. */
+static size_t count_crowd(
+	const struct rows *rows, size_t i, size_t end, size_t *ret_end)
+{
+	size_t n = 1, len = end - i;
+
+	*ret_end = end;
+	if (rows->rows[i].pid == 0)
+		return 1;
+	for (size_t next = end; next < rows->n; n++) {
+		size_t next_end = end_of_process(rows, next), k = 0;
+
+		while (next_end - next == len && k < len &&
+			are_alike(&rows->rows[i + k], &rows->rows[next + k]))
+			k++;
+		if (k < len)
+			break;
+		*ret_end = next = next_end;
+	}
+	if (n >= SPG_CROWD_MIN)
+		return n;
+	*ret_end = end;
+	return 1;
+}
+
 void spg_group_uses_tell(struct spg_output *out, const json_t *files)
 {
 	struct rows rows = {0};
@@ -230,15 +283,16 @@ void spg_group_uses_tell(struct spg_output *out, const json_t *files)
 	if (rows.n > 1)
 		qsort(rows.rows, rows.n, sizeof(rows.rows[0]), compare_rows);
 	spg_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-	for (size_t i = 0; i < rows.n; i++) {
+	for (size_t i = 0, next; i < rows.n; i = next) {
 		const struct row *row = &rows.rows[i];
-		bool other = !last || compare_owners(last, row) != 0;
+		size_t end = end_of_process(&rows, i);
+		size_t n = count_crowd(&rows, i, end, &next);
 
-		if (other)
+		if (!last || compare_owners(last, row) != 0)
 			add_owner(&table, row);
-		if (other || compare_processes(last, row) != 0)
-			add_process(&table, row);
-		add_file(&table, out, row);
+		add_process(&table, row, n);
+		for (size_t k = i; k < end; k++)
+			add_file(&table, out, &rows.rows[k]);
 		last = row;
 	}
 	table.failed = table.failed || rows.failed;

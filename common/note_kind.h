@@ -11,7 +11,7 @@
 
 /* clang-format off */
 #define SPG_REASON_KINDS(X) \
-	X(IN_USE, "in-use")                         /* file, pid, name, how; unit, or engine and container */ \
+	X(IN_USE, "in-use")                         /* file, pid, name, how, count; unit, or engine and container */ \
 	X(KEPT, "kept")                 /* not open: file, how, place, pid, name, unit */ \
 	X(OBSTACLE, "obstacle")                     /* obstacle, file or place */ \
 	X(HOLDER_HIDDEN, "holder-hidden")           /* no process shows it: file */ \
@@ -51,6 +51,7 @@
 	X(STOP_UNIT, "stop-unit")                   /* unit, pid, name, command */ \
 	X(STOP_CONTAINER, "stop-container")         /* engine, container, pid, name, command */ \
 	X(STOP_PROCESS, "stop-process")             /* pid, name, command */ \
+	X(STOP_FAMILY, "stop-family")               /* it, and what it started: count, pid, name, command */ \
 	X(RESUME_PROCESS, "resume-process")         /* it is stopped: pid, name, command */ \
 	X(THAW_PROCESS, "thaw-process")             /* it is frozen: place, pid, name, command */ \
 	X(KILL_PROCESS, "kill-process")             /* it takes no SIGTERM: pid, name, command */ \

@@ -6,6 +6,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/model/container.h"
+#include "daemon/model/verdict.h"
 
 /* Under Wine one process opens the files of all programs: its end is theirs. */
 static bool is_wineserver(const struct spg_process *process)
@@ -322,6 +323,103 @@ static int advise_supervised(const struct subject *s, struct spg_notes *next)
 	return r;
 }
 
+/* --- families ------------------------------------------------------------------- */
+
+/* Numbers in one command. */
+#define FAMILY_MAX      30
+#define GENERATIONS_MAX 16
+
+/* Would a mere SIGTERM be the advice? */
+static bool is_plain(
+	const struct spg_observation *obs, const struct spg_process *process)
+{
+	return process->id.pid > 1 && !process->unit && !process->container &&
+	       !is_wineserver(process) &&
+	       spg_process_state_is_plain(spg_observation_state(obs, process));
+}
+
+static bool is_blocker(
+	const struct spg_observation *obs, const struct spg_process *process)
+{
+	return spg_use_classify(obs->product, process) == SPG_CLASS_BLOCKER;
+}
+
+/* The oldest ancestor of @process that is in the way itself, with all between them. */
+static const struct spg_process *head_of(
+	const struct spg_observation *obs, const struct spg_process *process)
+{
+	for (int i = 0; i < GENERATIONS_MAX; i++) {
+		const struct spg_process *parent =
+			spg_observation_process(obs, process->ppid);
+
+		if (!parent || !is_plain(obs, parent) || !is_blocker(obs, parent))
+			break;
+		process = parent;
+	}
+	return process;
+}
+
+static bool is_advised(const struct spg_notes *next, int32_t pid)
+{
+	for (size_t i = 0; i < next->n; i++)
+		if (next->items[i].kind == SPG_STEP_STOP_FAMILY &&
+			next->items[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Append the numbers of the others in the family of @head, as many as fit into a command,
+ * and return how many there are. */
+static size_t put_family(struct spg_buf *numbers, const struct spg_observation *obs,
+	const struct spg_process *head)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < obs->n_states; i++) {
+		const struct spg_process *process = obs->states[i].process;
+
+		if (process->id.pid == head->id.pid || !is_plain(obs, process) ||
+			!is_blocker(obs, process) ||
+			head_of(obs, process)->id.pid != head->id.pid)
+			continue;
+		if (n++ < FAMILY_MAX)
+			spg_buf_printf(numbers, " %d", process->id.pid);
+	}
+	return n;
+}
+
+/* The head with a handler of its own for SIGTERM ends its children, if it has that as
+ * servers do; without one it would only leave them behind. */
+static int advise_family(const struct spg_observation *obs,
+	const struct spg_process *head, struct spg_notes *next)
+{
+	const struct subject s = {head, spg_observation_state(obs, head), 0};
+	struct spg_note note = spg_note_about(SPG_STEP_STOP_FAMILY, head);
+	struct spg_buf numbers = SPG_BUF_NULL, command = SPG_BUF_NULL,
+		       more = SPG_BUF_NULL;
+	/* Beyond those that are kept the steps are only counted. */
+	size_t n = next->n < SPG_NOTES_MAX ? put_family(&numbers, obs, head) : 0;
+	int r;
+
+	if (n == 0) {
+		spg_buf_finish(&numbers);
+		return advise_process(&s, next);
+	}
+	note.count = (int64_t)n + 1;
+	spg_buf_printf(&command, "kill %d", head->id.pid);
+	if (!s.state->handles_term)
+		spg_buf_puts(&command, spg_buf_text(&numbers));
+	command.failed = command.failed || numbers.failed;
+	spg_buf_printf(
+		&more, " and %zu process%s that it started", n, n == 1 ? "" : "es");
+	if (s.state->handles_term || n > FAMILY_MAX)
+		spg_buf_puts(&more, "; the next answer has those that are left");
+	r = add_about(next, note, &command, &s, spg_buf_text(&more));
+	spg_buf_finish(&numbers);
+	spg_buf_finish(&more);
+	return r;
+}
+
 int spg_advise_stop(const struct spg_observation *obs,
 	const struct spg_process *process, unsigned how, struct spg_notes *next)
 {
@@ -342,6 +440,12 @@ int spg_advise_stop(const struct spg_observation *obs,
 		return advise_close(process, next);
 	if (s.state->supervisor != SPG_SUPERVISOR_NONE)
 		return advise_supervised(&s, next);
+	if (is_plain(obs, process) && is_blocker(obs, process)) {
+		const struct spg_process *head = head_of(obs, process);
+
+		return is_advised(next, head->id.pid) ? 0
+		                                      : advise_family(obs, head, next);
+	}
 	return advise_process(&s, next);
 }
 
@@ -391,9 +495,10 @@ int spg_advise_keeper(const struct spg_observation *obs,
 
 static bool ends_process(enum spg_note_kind kind)
 {
-	return kind == SPG_STEP_STOP_PROCESS || kind == SPG_STEP_RESUME_PROCESS ||
-	       kind == SPG_STEP_THAW_PROCESS || kind == SPG_STEP_KILL_PROCESS ||
-	       kind == SPG_STEP_KILL_TRACED || kind == SPG_STEP_KILL_STUCK;
+	return kind == SPG_STEP_STOP_PROCESS || kind == SPG_STEP_STOP_FAMILY ||
+	       kind == SPG_STEP_RESUME_PROCESS || kind == SPG_STEP_THAW_PROCESS ||
+	       kind == SPG_STEP_KILL_PROCESS || kind == SPG_STEP_KILL_TRACED ||
+	       kind == SPG_STEP_KILL_STUCK;
 }
 
 static bool is_in(int32_t pid, const int32_t *pids, size_t n)

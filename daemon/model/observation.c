@@ -94,16 +94,41 @@ int spg_observation_list_states(struct spg_observation *obs)
 	return 0;
 }
 
+static const struct spg_seen_state *find_state(
+	const struct spg_observation *obs, int32_t pid)
+{
+	size_t first = 0, n = obs->n_states;
+
+	while (n > 0) {
+		size_t half = n / 2;
+		int32_t here = obs->states[first + half].process->id.pid;
+
+		if (here == pid)
+			return &obs->states[first + half];
+		if (here < pid) {
+			first += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return NULL;
+}
+
+const struct spg_process *spg_observation_process(
+	const struct spg_observation *obs, int32_t pid)
+{
+	const struct spg_seen_state *found = find_state(obs, pid);
+
+	return found ? found->process : NULL;
+}
+
 const struct spg_process_state *spg_observation_state(
 	const struct spg_observation *obs, const struct spg_process *process)
 {
 	static const struct spg_process_state unknown = {.looked = false};
-	const struct spg_seen_state key = {.process = (struct spg_process *)process};
-	const struct spg_seen_state *found = NULL;
+	const struct spg_seen_state *found = find_state(obs, process->id.pid);
 
-	if (obs->n_states > 0)
-		found = bsearch(&key, obs->states, obs->n_states, sizeof(*obs->states),
-			order_by_pid);
 	return found && spg_proc_id_equal(found->process->id, process->id)
 	               ? &found->state
 	               : &unknown;

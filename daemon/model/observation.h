@@ -275,6 +275,10 @@ void spg_observation_drop_mounts_at(
  * keepers. Returns 0 or SPG_ERR_NOMEM. */
 int spg_observation_list_states(struct spg_observation *obs);
 
+/** The process with @pid among those that have a state; NULL: none. */
+const struct spg_process *spg_observation_process(
+	const struct spg_observation *obs, int32_t pid);
+
 /** What @process was doing; one of which nothing is known if it was not looked at. */
 const struct spg_process_state *spg_observation_state(
 	const struct spg_observation *obs, const struct spg_process *process);

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "common/time_text.h"
 #include "daemon/model/advice.h"
+#include "daemon/model/crowd.h"
 #include "daemon/model/kernel_use.h"
 #include "daemon/model/obstacle.h"
 #include "daemon/model/visits_text.h"
@@ -218,6 +219,76 @@ static int explain_lock(const struct spg_observation *obs,
 	return r == 0 ? spg_advise_stop(obs, use.process, use.how, &v->next) : r;
 }
 
+/* "x.so is open in 2000 processes of nginx.service (pid 1, 2, 3 and 1997 more)" */
+static int explain_crowd(const struct spg_observation *obs,
+	const struct spg_crowd *crowd, struct spg_verdict *v)
+{
+	const struct spg_seen_use *use = crowd->uses[0];
+	struct spg_note note = spg_note_about(SPG_REASON_IN_USE, use->process);
+	const char *owner = note.unit        ? note.unit
+	                    : note.container ? note.container
+	                    : note.name      ? note.name
+	                                     : "one name";
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	note.file = obs->files[use->file].file->path;
+	note.how = use->how;
+	note.count = (int64_t)crowd->n;
+	put_file(&buf, obs, use->file, note.file);
+	spg_buf_puts(&buf, " is ");
+	put_hows(&buf, use->how);
+	spg_buf_printf(&buf, " by %zu processes of ", crowd->n);
+	spg_text_escape(&buf, owner, false);
+	spg_buf_puts(&buf, " (pid ");
+	for (size_t i = 0; i < SPG_CROWD_NAMED; i++)
+		spg_buf_printf(
+			&buf, "%s%d", i ? ", " : "", crowd->uses[i]->process->id.pid);
+	spg_buf_printf(&buf, " and %zu more)", crowd->n - SPG_CROWD_NAMED);
+	return spg_notes_add(&v->reasons, &note, &buf);
+}
+
+struct blockers {
+	const struct spg_observation *obs;
+	const bool *blocked; /* by file */
+};
+
+static bool is_blocker(const struct spg_seen_use *use, const void *user)
+{
+	const struct blockers *blockers = user;
+
+	return blockers->blocked[use->file] &&
+	       spg_use_classify(blockers->obs->product, use->process) ==
+	               SPG_CLASS_BLOCKER;
+}
+
+static int explain_uses(
+	const struct spg_observation *obs, const bool *blocked, struct spg_verdict *v)
+{
+	const struct blockers blockers = {obs, blocked};
+	struct spg_crowds crowds;
+	int r = spg_crowds_init(&crowds, obs, is_blocker, &blockers);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < obs->n_uses; i++) {
+		const struct spg_seen_use *use = &obs->uses[i];
+		struct spg_crowd *crowd;
+
+		if (crowds.of_use[i] == SIZE_MAX)
+			continue;
+		crowd = &crowds.crowds[crowds.of_use[i]];
+		if (crowd->n < SPG_CROWD_MIN)
+			r = explain_use(obs, use, v);
+		else if (!crowd->told)
+			r = explain_crowd(obs, crowd, v);
+		crowd->told = true;
+		if (r == 0)
+			r = spg_advise_stop(obs, use->process, use->how, &v->next);
+	}
+	spg_crowds_finish(&crowds);
+	return r;
+}
+
 static int explain_blocked(const struct spg_observation *obs, struct spg_verdict *v)
 {
 	bool *blocked = calloc(obs->n_files + 1, sizeof(*blocked));
@@ -227,16 +298,8 @@ static int explain_blocked(const struct spg_observation *obs, struct spg_verdict
 		if (v->files[i].seen != SPG_NO_FILE)
 			blocked[v->files[i].seen] =
 				v->files[i].state == SPG_FILE_BLOCKED;
-	for (size_t i = 0; r == 0 && i < obs->n_uses; i++) {
-		const struct spg_seen_use *use = &obs->uses[i];
-
-		if (!blocked[use->file] || spg_use_classify(obs->product,
-						   use->process) != SPG_CLASS_BLOCKER)
-			continue;
-		r = explain_use(obs, use, v);
-		if (r == 0)
-			r = spg_advise_stop(obs, use->process, use->how, &v->next);
-	}
+	if (r == 0)
+		r = explain_uses(obs, blocked, v);
 	for (size_t i = 0; r == 0 && i < obs->n_locks; i++) {
 		const struct spg_seen_lock *lock = &obs->locks[i];
 		const struct spg_process *owner = lock_owner(obs, lock);

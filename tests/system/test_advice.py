@@ -651,6 +651,144 @@ class AskerTest(AdviceTest):
             self.assertIn("you ask from", step["text"])
 
 
+class CrowdTest(AdviceTest):
+    """Many who use the same."""
+
+    def crowd(self, n, handles=False, generations=1, group=None):
+        """A process that has the file, and @n children that inherit it; each of those has
+        @generations - 1 below it. Their pids, the parent's first."""
+        text = f"""if True:
+            import os, signal, sys
+            f = open(sys.argv[1])
+            pids = []
+            def end(*_):
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+                os._exit(0)
+            def begin(generations):
+                pid = os.fork()
+                if pid == 0:
+                    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                    if generations > 1:
+                        begin(generations - 1)
+                    os.write(1, b"%d\\n" % os.getpid())
+                    while True:
+                        signal.pause()
+                pids.append(pid)
+            group = {group!r}
+            if group:
+                with open(os.path.join(group, "cgroup.procs"), "w") as g:
+                    g.write(str(os.getpid()))
+            if {handles}:
+                signal.signal(signal.SIGTERM, end)
+            for _ in range({n}):
+                begin({generations})
+            while True:
+                signal.pause()
+            """
+        parent = subprocess.Popen([sys.executable, "-c", text, self.dll],
+                                  stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        pids = [parent.pid]
+        self.addCleanup(parent.communicate)
+        self.addCleanup(self.kill_all, pids)
+        pids += [int(parent.stdout.readline()) for _ in range(n * generations)]
+        return pids
+
+    @staticmethod
+    def kill_all(pids):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            await_end(pid)
+
+    def advised(self, pids, command):
+        daemon = self.daemon()
+        answer = self.assert_blocked_by(daemon, self.dll, pids, ["open"])
+        step = self.step_of(answer, "stop-family")
+        self.assertEqual((step["pid"], step["count"], step["command"]),
+                         (pids[0], len(pids), command), self.show(answer))
+        self.assertEqual(len(answer["next"]), 1, self.show(answer))
+        self.follow(step, *pids)
+        self.assert_safe(daemon)
+
+    def test_server_that_ends_its_children(self):
+        pids = self.crowd(5, handles=True)
+        self.advised(pids, f"kill {pids[0]}")
+
+    def test_parent_that_leaves_them_behind(self):
+        pids = self.crowd(4)
+        self.advised(pids, "kill " + " ".join(map(str, [pids[0], *sorted(pids[1:])])))
+
+    def test_grandchildren(self):
+        pids = self.crowd(2, generations=2)
+        self.advised(pids, "kill " + " ".join(map(str, [pids[0], *sorted(pids[1:])])))
+
+    def test_one_that_is_stopped(self):
+        """It needs more than the others, and gets a step of its own."""
+        pids = self.crowd(3, handles=False)
+        os.kill(pids[1], signal.SIGSTOP)
+        self.await_state(pids[1], "T")
+        daemon = self.daemon()
+        answer = daemon.check()
+        self.assertEqual({step["kind"] for step in answer["next"]},
+                         {"stop-family", "resume-process"}, self.show(answer))
+        for step in answer["next"]:
+            self.follow(step)
+        for pid in pids:
+            await_end(pid)
+        self.assert_safe(daemon)
+
+    def await_state(self, pid, letter):
+        until = time.monotonic() + FAIL_AFTER
+        while time.monotonic() < until:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                if f.read().rpartition(")")[2].split()[0] == letter:
+                    return
+            os.sched_yield()
+        self.fail(f"process {pid} is not in state {letter}")
+
+    def screen(self, daemon, *args):
+        """What the client prints, which fits on a screen."""
+        _, out, _ = daemon.run(*args)
+        self.assertLessEqual(len(out.splitlines()), 24, out[:4000])
+        self.assertLessEqual(max(map(len, out.splitlines())), 160, out[:4000])
+        return out
+
+    def test_thousands_of_one_service(self):
+        n = 2000
+        pids = self.crowd(n - 1, group=self.group("systemd", "system.slice/shop.service"))
+        daemon = self.daemon()
+        answer = daemon.check()
+        self.assertEqual(len(self.file_of(answer, self.dll)["uses"]), n)
+        [reason] = answer["reasons"]
+        self.assertEqual((reason["kind"], reason["unit"], reason["count"]),
+                         ("in-use", "shop.service", n))
+        self.assertRegex(reason["text"], rf"^Mdbperf.dll is open by {n} processes of "
+                         rf"shop.service \(pid \d+, \d+, \d+ and {n - 3} more\)$")
+        [step] = answer["next"]
+        self.assertEqual(step["command"], "systemctl stop shop.service")
+        for args in (["check"], ["who"], ["who", "--by", "file"]):
+            self.assertIn("1,999 more", self.screen(daemon, *args))
+        self.stand_in("systemctl", *pids)
+        self.follow(step, *pids)
+        self.assert_safe(daemon)
+
+    def test_several_services_among_each_other(self):
+        """Pids of several groups in turn: a row for each all the same."""
+        groups = [self.group("systemd", f"system.slice/{name}.service") for name in "abc"]
+        for i in range(15):
+            holder = self.hold("read", self.dll)
+            self.move(holder.pid, groups[i % 3])
+        daemon = self.daemon()
+        answer = daemon.check()
+        self.assertEqual(sorted((reason["unit"], reason["count"])
+                                for reason in answer["reasons"]),
+                         [("a.service", 5), ("b.service", 5), ("c.service", 5)])
+        for args in (["check"], ["who"], ["who", "--by", "file"]):
+            self.assertEqual(self.screen(daemon, *args).count("4 more"), 3)
+
+
 class StuckTest(AdviceTest):
     """A process that waits for a disk which does not answer."""
 

@@ -183,6 +183,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_STEP_STOP_UNIT:
 	case SPG_STEP_STOP_CONTAINER:
 	case SPG_STEP_STOP_PROCESS:
+	case SPG_STEP_STOP_FAMILY:
 	case SPG_STEP_RESUME_PROCESS:
 	case SPG_STEP_THAW_PROCESS:
 	case SPG_STEP_KILL_PROCESS:

@@ -8,7 +8,8 @@
 const FILES_SHOWN = 6, FILES_LISTED = 500;
 
 /* By service; without one, by program. */
-const groupKey = (use) => use.unit ? `unit ${use.unit}` : use.name ? `name ${use.name}`
+const groupKey = (use) => use.unit ? `unit ${use.unit}`
+	: use.container ? `container ${use.engine} ${use.container}` : use.name ? `name ${use.name}`
 	: use.pid ? `pid ${use.pid}` : isWithheld(use) ? "withheld" : "hidden";
 
 /* One path is two files while an old version runs on. */
@@ -54,7 +55,7 @@ function takeSteps(steps, group)
 {
 	const mine = steps.filter((one) => group.unit
 		? isOf(one, STEP.STOP_UNIT) && one.unit === group.unit
-		: isOf(one, STEP.STOP_PROCESS) && group.uses.some((use) => use.pid === one.pid));
+		: one.pid && !one.unit && group.uses.some((use) => use.pid === one.pid));
 
 	return [mine, steps.filter((one) => !mine.includes(one))];
 }
@@ -79,7 +80,8 @@ function groupHead(group, now, tellsWhy)
 {
 	const all = processes(group), first = all[0], since = earliest(group.uses);
 	const users = [...new Set(all.map((use) => use.user).filter((user) => user))];
-	const title = group.unit || (group.key === "withheld" ? "Not named here"
+	const title = group.unit || (first.container ? `${first.engine} ${first.container}` : "") ||
+		(group.key === "withheld" ? "Not named here"
 		: group.key === "hidden" ? "Something that no process shows" : first.name ||
 			`process ${first.pid}`);
 	const facts = [];
