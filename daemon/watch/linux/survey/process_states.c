@@ -10,8 +10,9 @@
 
 /* A disk answers in that time; who waits longer waits for something that is stuck. */
 #define WAIT_NS      (100 * SPG_NS_PER_MS)
-/* A crowd beyond this is advised as if it were doing nothing special. */
-#define STATES_MAX   4096
+/* More steps than an answer has (SPG_NOTES_MAX). Who is beyond is taken for ordinary, and
+ * is looked at when the others have gone: a look takes a tenth of a millisecond. */
+#define STATES_MAX   256
 /* The threads of so many are looked at, to find one that waits. */
 #define THREADED_MAX 32
 
