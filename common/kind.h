@@ -167,6 +167,10 @@ enum spg_gap_reason {
 	X(DIRECTORY_APPEND_ONLY, "directory-append-only") \
 	X(READ_ONLY_FILESYSTEM, "read-only-filesystem") \
 	X(READ_ONLY_MOUNT, "read-only-mount")           /* of one that is not */ \
+	X(NO_PERMISSION, "no-permission")               /* to write to the file */ \
+	X(FOREIGN_OWNER, "foreign-owner")               /* in a sticky directory */ \
+	X(DIRECTORY_NO_PERMISSION, "directory-no-permission") \
+	X(DIRECTORY_UNREACHABLE, "directory-unreachable") /* what is above bars the way */ \
 	X(NO_SPACE, "no-space")                         /* for the service pack, or at all */ \
 	X(NO_INODES, "no-inodes")
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/config/config.h"
 
+#include <grp.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,6 +310,40 @@ static void take_list(struct reader *r, const struct spg_config_line *line,
 	free(copy);
 }
 
+#define GROUPS_MAX 65536 /* of one user: NGROUPS_MAX of limits.h */
+
+static int add_groups(struct spg_product *product, const struct passwd *user)
+{
+	int n = GROUPS_MAX;
+
+	product->install_gids = calloc(GROUPS_MAX, sizeof(gid_t));
+	if (!product->install_gids)
+		return SPG_ERR_NOMEM;
+	if (getgrouplist(user->pw_name, user->pw_gid, product->install_gids, &n) < 0)
+		n = GROUPS_MAX;
+	product->n_install_gids = (size_t)n;
+	return 0;
+}
+
+/* Root may do everything: to name him is to say nothing. */
+static void take_installer(struct reader *r, const struct spg_config_line *line,
+	struct spg_product *product)
+{
+	const struct passwd *user = getpwnam(line->value);
+
+	if (!user) {
+		PROBLEM(r, line->at, "install-as = %s: there is no such user",
+			line->value);
+		return;
+	}
+	if (user->pw_uid == 0)
+		return;
+	product->install_uid = user->pw_uid;
+	product->install_as = strdup(user->pw_name);
+	if (!product->install_as || add_groups(product, user) < 0)
+		r->err = SPG_ERR_NOMEM;
+}
+
 static void take_product_key(struct reader *r, const struct spg_config_line *line)
 {
 	struct spg_product *p = r->drafts[r->n_drafts - 1].product;
@@ -352,6 +388,8 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 				line->value);
 		else
 			p->replacement = (enum spg_replacement)value;
+	} else if (strcmp(key, "install-as") == 0) {
+		take_installer(r, line, p);
 	} else if (strcmp(key, "files") == 0) {
 		take_list(r, line, p, spg_product_add_pattern);
 	} else if (strcmp(key, "setup-stops") == 0) {
@@ -360,7 +398,7 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 		PROBLEM(r, line->at,
 			"[product] has no key \"%s\": it has title, directory, "
 			"recursive, "
-			"ignore-case, replaced, files, setup-stops",
+			"ignore-case, replaced, install-as, files, setup-stops",
 			key);
 	}
 }

@@ -75,6 +75,8 @@ static void print_product(const struct spg_product *p, struct spg_buf *out)
 	spg_buf_printf(out, "recursive = %s\nignore-case = %s\nreplaced = %s\n",
 		p->recursive ? "yes" : "no", p->ignore_case ? "yes" : "no",
 		spg_replacement_name(p->replacement));
+	if (p->install_as)
+		spg_buf_printf(out, "install-as = %s\n", p->install_as);
 	print_list(out, "files", p->patterns, p->n_patterns);
 	print_list(out, "setup-stops", p->setup_stops, p->n_setup_stops);
 	for (size_t i = 0; i < p->n_advice; i++) {

@@ -168,8 +168,10 @@ void spg_observation_destroy(struct spg_observation *obs)
 		spg_process_unref(obs->locks[i].process);
 	for (size_t i = 0; i < obs->n_mounts; i++)
 		finish_mount(&obs->mounts[i]);
-	for (size_t i = 0; i < obs->n_folders; i++)
+	for (size_t i = 0; i < obs->n_folders; i++) {
 		free(obs->folders[i].path);
+		free(obs->folders[i].bar);
+	}
 	for (size_t i = 0; i < obs->n_lacks; i++)
 		spg_lack_finish(&obs->lacks[i]);
 	free(obs->mounts);
@@ -321,9 +323,12 @@ int spg_observation_add_folder(
 	struct spg_seen_folder copy = *folder;
 
 	copy.path = strdup(folder->path);
-	if (!copy.path || spg_array_reserve(&obs->folders, obs->n_folders,
-				  &obs->size_folders, sizeof(*obs->folders)) < 0) {
+	copy.bar = folder->bar ? strdup(folder->bar) : NULL;
+	if (!copy.path || (folder->bar && !copy.bar) ||
+		spg_array_reserve(&obs->folders, obs->n_folders, &obs->size_folders,
+			sizeof(*obs->folders)) < 0) {
 		free(copy.path);
+		free(copy.bar);
 		return SPG_ERR_NOMEM;
 	}
 	obs->folders[obs->n_folders++] = copy;

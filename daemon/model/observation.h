@@ -151,6 +151,7 @@ struct spg_seen_mount {
 /* A directory that has files of the product. */
 struct spg_seen_folder {
 	char *path; /* as the product names it */
+	char *bar;  /* the directory above that who installs cannot pass; or NULL */
 	unsigned obstacles;
 	size_t mount; /* in @mounts */
 };

@@ -9,7 +9,18 @@
 
 #define OF_DIRECTORIES                                                                 \
 	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_IMMUTABLE) |                          \
-		SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_APPEND_ONLY))
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_APPEND_ONLY) |                 \
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_NO_PERMISSION))
+/* Of a directory as well, and in everybody's way. */
+#define OF_WAYS  SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_UNREACHABLE)
+/* What is in the way of a rename, of the file's. */
+#define OF_NAMES SPG_OBSTACLE_BIT(SPG_OBSTACLE_FOREIGN_OWNER)
+/* What this daemon may do all the same. */
+#define OF_INSTALLER                                                                   \
+	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_NO_PERMISSION) |                                \
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_FOREIGN_OWNER) |                         \
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_NO_PERMISSION) |               \
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_UNREACHABLE))
 #define OF_MOUNTS                                                                      \
 	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_FILESYSTEM) |                         \
 		SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_MOUNT))
@@ -18,7 +29,9 @@
 	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_NO_SPACE) |                                     \
 		SPG_OBSTACLE_BIT(SPG_OBSTACLE_NO_INODES))
 /* What is in the way of writing into the file only. */
-#define OF_CONTENTS SPG_OBSTACLE_BIT(SPG_OBSTACLE_VERITY)
+#define OF_CONTENTS                                                                    \
+	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_VERITY) |                                       \
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_NO_PERMISSION))
 
 static const struct spg_seen_folder *folder_of(
 	const struct spg_observation *obs, size_t index)
@@ -49,7 +62,7 @@ unsigned spg_obstacles_of(const struct spg_observation *obs, size_t index)
 
 	switch (obs->product->replacement) {
 	case SPG_REPLACE_IN_PLACE:
-		return all & ~OF_DIRECTORIES;
+		return all & ~(OF_DIRECTORIES | OF_NAMES);
 	case SPG_REPLACE_BY_RENAME:
 		return all & ~OF_CONTENTS;
 	case SPG_REPLACE_ANYHOW:
@@ -62,7 +75,7 @@ unsigned spg_obstacles_of(const struct spg_observation *obs, size_t index)
 unsigned spg_obstacles_to_rename(const struct spg_observation *obs, size_t index)
 {
 	const struct spg_seen_folder *folder = folder_of(obs, index);
-	unsigned all = all_of(obs, index) & ~OF_CONTENTS;
+	unsigned all = all_of(obs, index) & ~(OF_CONTENTS | OF_INSTALLER);
 
 	if (folder && obs->mounts[folder->mount].barred_here && !(all & OF_MOUNTS))
 		all |= SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_MOUNT);
@@ -74,6 +87,7 @@ struct case_of {
 	enum spg_obstacle_kind kind;
 	const char *file;  /* the file's path */
 	const char *place; /* its directory, or where it is mounted; NULL: itself */
+	const char *who;   /* installs; NULL: root */
 	const struct spg_seen_mount *mount;
 };
 
@@ -81,10 +95,14 @@ static struct case_of make_case(
 	const struct spg_observation *obs, size_t index, enum spg_obstacle_kind kind)
 {
 	const struct spg_seen_folder *folder = folder_of(obs, index);
-	struct case_of it = {.kind = kind, .file = obs->files[index].file->path};
+	struct case_of it = {.kind = kind,
+		.file = obs->files[index].file->path,
+		.who = obs->product->install_as};
 
 	if (SPG_OBSTACLE_BIT(kind) & OF_DIRECTORIES)
 		it.place = folder->path;
+	if (SPG_OBSTACLE_BIT(kind) & OF_WAYS)
+		it.place = folder->bar;
 	if (SPG_OBSTACLE_BIT(kind) & OF_MOUNTS) {
 		it.mount = &obs->mounts[folder->mount];
 		it.place = it.mount->place;
@@ -106,6 +124,27 @@ static void put_read_only(struct spg_buf *buf, const struct case_of *it)
 		spg_buf_puts(buf, " since it met an error on its disk");
 	else if (it->mount->device)
 		spg_buf_puts(buf, ", and its device is write-protected");
+}
+
+static void put_permission(struct spg_buf *buf, const struct case_of *it)
+{
+	spg_buf_printf(buf, "%s, who installs, ", it->who);
+	switch (it->kind) {
+	case SPG_OBSTACLE_DIRECTORY_UNREACHABLE:
+		spg_buf_puts(buf, "may not pass through ");
+		break;
+	case SPG_OBSTACLE_DIRECTORY_NO_PERMISSION:
+		spg_buf_puts(buf, "may make no files in ");
+		break;
+	case SPG_OBSTACLE_FOREIGN_OWNER:
+		spg_buf_puts(
+			buf, "may replace in a sticky directory only what is his: ");
+		break;
+	default:
+		spg_buf_puts(buf, "may not write to ");
+		break;
+	}
+	spg_text_escape(buf, it->place ? it->place : spg_path_base(it->file), false);
 }
 
 /* What it is. */
@@ -149,6 +188,12 @@ static void put_obstacle(struct spg_buf *buf, const struct case_of *it)
 	case SPG_OBSTACLE_READ_ONLY_FILESYSTEM:
 	case SPG_OBSTACLE_READ_ONLY_MOUNT:
 		put_read_only(buf, it);
+		break;
+	case SPG_OBSTACLE_NO_PERMISSION:
+	case SPG_OBSTACLE_FOREIGN_OWNER:
+	case SPG_OBSTACLE_DIRECTORY_NO_PERMISSION:
+	case SPG_OBSTACLE_DIRECTORY_UNREACHABLE:
+		put_permission(buf, it);
 		break;
 	case SPG_OBSTACLE_NO_SPACE: /* space.h */
 	case SPG_OBSTACLE_NO_INODES:
@@ -195,6 +240,20 @@ static const char *put_remount(struct spg_buf *command, const struct case_of *it
 	return NULL;
 }
 
+static const char *put_grant(struct spg_buf *command, const struct case_of *it)
+{
+	const char *rights = it->kind == SPG_OBSTACLE_DIRECTORY_UNREACHABLE     ? "x"
+	                     : it->kind == SPG_OBSTACLE_DIRECTORY_NO_PERMISSION ? "rwx"
+	                                                                        : "rw";
+
+	if (it->kind == SPG_OBSTACLE_FOREIGN_OWNER)
+		spg_buf_printf(command, "chown %s ", it->who);
+	else
+		spg_buf_printf(command, "setfacl -m u:%s:%s ", it->who, rights);
+	spg_text_shell_quote(command, it->place ? it->place : it->file);
+	return "or name in \"install-as\" who may";
+}
+
 /* The command that ends it. Returns a comment on it, or without a command what to do; or
  * NULL. */
 static const char *put_command(struct spg_buf *command, const struct case_of *it)
@@ -219,6 +278,11 @@ static const char *put_command(struct spg_buf *command, const struct case_of *it
 	case SPG_OBSTACLE_READ_ONLY_FILESYSTEM:
 	case SPG_OBSTACLE_READ_ONLY_MOUNT:
 		return put_remount(command, it);
+	case SPG_OBSTACLE_NO_PERMISSION:
+	case SPG_OBSTACLE_FOREIGN_OWNER:
+	case SPG_OBSTACLE_DIRECTORY_NO_PERMISSION:
+	case SPG_OBSTACLE_DIRECTORY_UNREACHABLE:
+		return put_grant(command, it);
 	case SPG_OBSTACLE_VERITY:
 	case SPG_OBSTACLE_NO_SPACE:
 	case SPG_OBSTACLE_NO_INODES:
@@ -299,7 +363,7 @@ static unsigned untold(const struct spg_observation *obs, size_t index, unsigned
 		return kinds;
 	of_folder = &told->folders[folder];
 	of_mount = &told->mounts[obs->folders[folder].mount];
-	kinds &= ~((*of_folder & OF_DIRECTORIES) | (*of_mount & OF_MOUNTS));
+	kinds &= ~((*of_folder & (OF_DIRECTORIES | OF_WAYS)) | (*of_mount & OF_MOUNTS));
 	*of_folder |= kinds;
 	*of_mount |= kinds;
 	return kinds;

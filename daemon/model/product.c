@@ -72,6 +72,8 @@ void spg_product_unref(struct spg_product *product)
 	free(product->advice);
 	free_texts(product->patterns, product->n_patterns);
 	free_texts(product->setup_stops, product->n_setup_stops);
+	free(product->install_as);
+	free(product->install_gids);
 	free(product->name);
 	free(product->title);
 	free(product);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct spg_product_directory {
 	char *path;
@@ -35,6 +36,12 @@ struct spg_product {
 	bool recursive;
 	bool ignore_case;
 	enum spg_replacement replacement;
+	/* Who installs, by name, number and groups (the primary one first); NULL: root,
+	 * who may do everything. */
+	char *install_as;
+	uint32_t install_uid;
+	uint32_t *install_gids;
+	size_t n_install_gids;
 	struct spg_product_directory *directories;
 	size_t n_directories;
 	char **patterns; /* of "files" */

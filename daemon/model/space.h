@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Is there room for the files of a service pack? Judged for each filesystem, against what is
- * free there for root, by how setup replaces files:
+ * free there for who installs, by how setup replaces files:
  *   by rename  every new file lies beside the old one for a while: all of them have to fit
  *   in place   files grow: what they grow by has to fit
  *   either     what does not even fit in place is blocked, and what fits in place only is

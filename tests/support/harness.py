@@ -188,10 +188,10 @@ class Product:
 
     def __init__(self, name, *directories, files="*.dll *.exe", recursive=False,
                  ignore_case=True, replaced=None, setup_stops="", title=None,
-                 advice=None):
+                 advice=None, install_as=None):
         self.name, self.directories, self.files = name, list(directories), files
         self.recursive, self.ignore_case = recursive, ignore_case
-        self.replaced = replaced
+        self.replaced, self.install_as = replaced, install_as
         self.setup_stops, self.title, self.advice = setup_stops, title, advice or {}
 
     def text(self):
@@ -204,6 +204,8 @@ class Product:
         yield f"ignore-case = {'yes' if self.ignore_case else 'no'}"
         if self.replaced:
             yield f"replaced = {self.replaced}"
+        if self.install_as:
+            yield f"install-as = {self.install_as}"
         yield f"files = {self.files}"
         if self.setup_stops:
             yield f"setup-stops = {self.setup_stops}"

@@ -11,7 +11,7 @@ bpf_packages=(clang bpftool libbpf-dev)
 # For the man pages; without it the build leaves them out.
 manual_packages=(scdoc)
 test_packages=(check python3 python3-jsonschema util-linux mount e2fsprogs xfsprogs btrfs-progs
-	squashfs-tools erofs-utils runit daemontools)
+	squashfs-tools erofs-utils acl runit daemontools)
 # For the tests that tell the whole story with Windows programs: without them those
 # skip.
 story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)

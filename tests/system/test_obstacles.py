@@ -362,6 +362,104 @@ class ObstaclesTest(SystemTest):
         os.unlink(fillers[0])
         self.assert_safe(daemon)
 
+    # Who installs, and is not root
+
+    # Owner, group and mode of the directory, and of the file; the entries of their ACLs;
+    # the mode of what is above.
+    PERMISSIONS = {
+        "nothing": ((0, 0, 0o755), (0, 0, 0o644)),
+        "owner": ((1, 0, 0o755), (1, 0, 0o644)),
+        "everybody": ((0, 0, 0o777), (0, 0, 0o666)),
+        "sticky": ((0, 0, 0o1777), (0, 0, 0o666)),
+        "sticky, his file": ((0, 0, 0o1777), (1, 0, 0o444)),
+        "sticky, his directory": ((1, 0, 0o1755), (0, 0, 0o666)),
+        "group": ((0, 1, 0o775), (0, 1, 0o664)),
+        "not his group": ((0, 1, 0o707), (0, 1, 0o606)),
+        "owner without": ((1, 1, 0o577), (1, 1, 0o466)),
+        "his file where he may make none": ((0, 0, 0o755), (1, 0, 0o600)),
+        "acl": ((0, 0, 0o755), (0, 0, 0o644), ("u:daemon:rwx", "u:daemon:rw")),
+        "acl with mask": ((0, 0, 0o755), (0, 0, 0o644),
+                          ("u:daemon:rwx,m::rx", "u:daemon:rw,m::r")),
+        "acl of a group": ((0, 0, 0o755), (0, 0, 0o644), ("g:daemon:rwx", "g:daemon:rw")),
+        "acl that denies": ((0, 0, 0o777), (0, 0, 0o666), ("u:daemon:rx", "u:daemon:r")),
+        "acl of several groups": ((0, 1, 0o775), (0, 1, 0o664), ("g:bin:rwx", "g:bin:rw")),
+        "above": ((1, 1, 0o755), (1, 1, 0o644), None, 0o700),
+    }
+
+    def spoil(self, place, owner, acl):
+        uid, gid, mode = owner
+        os.chown(place, uid, gid)
+        os.chmod(place, mode)
+        if acl:
+            run("setfacl", "-m", acl, place)
+
+    def can(self, *command):
+        """Whether the kernel lets that user do it."""
+        return subprocess.run(["setpriv", "--reuid=1", "--regid=1", "--clear-groups", *command],
+                              stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stdin=subprocess.DEVNULL).returncode == 0
+
+    def replaces(self, path, replaced):
+        if replaced == "in-place":
+            return self.can("sh", "-c", f"echo new >> '{path}'")
+        new = os.path.join(os.path.dirname(path), ".new")
+        return self.can("sh", "-c", f"echo new > '{new}'") and self.can("mv", "-f", new, path)
+
+    def test_who_installs_may_not(self):
+        os.chmod(self.scratch, 0o755)
+        for name, (of_directory, of_file, *more) in self.PERMISSIONS.items():
+            for replaced in ("in-place", "rename"):
+                with self.subTest(name=name, replaced=replaced):
+                    above = self.directory(f"above-{name}-{replaced}")
+                    directory = os.path.join(above, "app")
+                    os.mkdir(directory)
+                    os.chmod(directory, 0o777)
+                    path = self.file("First.dll", directory)
+                    os.chmod(path, 0o666)
+                    daemon = self.daemon(
+                        Product("app", directory, replaced=replaced, install_as="daemon"),
+                        home=f"home-{name}-{replaced}")
+                    for _ in range(2):
+                        self.assert_safe(daemon)
+                    acls = more[0] if more and more[0] else (None, None)
+                    self.spoil(directory, of_directory, acls[0])
+                    self.spoil(path, of_file, acls[1])
+                    os.chmod(above, more[1] if len(more) > 1 else 0o755)
+                    answer = daemon.check()
+                    # The kernel has the last word.
+                    self.assertEqual(answer["exit"], SAFE if self.replaces(path, replaced)
+                                     else BLOCKED, self.show(answer))
+                    daemon.close()
+
+    def test_who_installs_is_let(self):
+        """The steps, followed one after the other, let him."""
+        os.chmod(self.scratch, 0o755)
+        for replaced, kinds in (
+                ("rename", ["directory-no-permission", "directory-unreachable"]),
+                ("in-place", ["no-permission", "directory-unreachable"])):
+            with self.subTest(replaced=replaced):
+                above = self.directory(f"barred-{replaced}")
+                directory = self.directory(f"barred-{replaced}", "app")
+                path = self.file("First.dll", directory)
+                os.chmod(above, 0o700)
+                daemon = self.daemon(
+                    Product("app", directory, replaced=replaced, install_as="daemon"),
+                    home=f"home-{replaced}")
+                answer = daemon.check()
+                row = self.file_of(answer, path)
+                self.assertEqual(row["obstacles"], kinds, self.show(answer))
+                for step in answer["next"]:
+                    self.follow(step)
+                self.assert_safe(daemon)
+                self.assertTrue(self.replaces(path, replaced))
+                # The daemon is root: to step aside it needs none of that.
+                run("setfacl", "-b", above, directory, path)
+                os.chmod(above, 0o700)
+                self.hold("mapped", path)
+                step, = self.rpc(daemon).call("sidestep.apply", paths=[path],
+                                              dry_run=True)["sidesteps"]
+                self.assertEqual((step["state"], step["obstacles"]), ("planned", []), step)
+
     # Doctor, and whoever asks
 
     def test_doctor_says_the_same(self):

@@ -155,7 +155,10 @@ static const struct {
 		"main.conf:4: \"title\" is given twice: keep one\n"},
 	{P "file = a.dll\n",
 		"main.conf:3: [product] has no key \"file\": it has title, directory, "
-		"recursive, ignore-case, replaced, files, setup-stops\n"},
+		"recursive, ignore-case, replaced, install-as, files, "
+		"setup-stops\n"},
+	{P "install-as = no-such-user\n",
+		"main.conf:3: install-as = no-such-user: there is no such user\n"},
 	{P "replaced = by-hand\n",
 		"main.conf:3: replaced = by-hand: it is any, in-place or rename\n"},
 	/* Advice. */
@@ -207,7 +210,7 @@ static const struct {
 	{P "[daemon]\ninclude = sub/t*.conf\ninclude = sub/wrong.conf\n",
 		"sub/twice.conf:2: product \"a\" " SAY ", at main.conf:1\n"
 		"sub/wrong.conf:3: [product] has no key \"x\": it has title, "
-		"directory, recursive, ignore-case, replaced, files, "
+		"directory, recursive, ignore-case, replaced, install-as, files, "
 		"setup-stops\n"},
 };
 
@@ -268,6 +271,9 @@ static const struct {
 		 "directory = /srv/b\nrecursive = yes\nignore-case = yes\n"
 		 "replaced = in-place\nfiles = a.dll\n    B*.exe\n    "
 		 "c.dll\nsetup-stops = s.exe\n"}},
+	{P "install-as = daemon\n",
+		{"replaced = any\ninstall-as = daemon\nfiles = *\n"}},
+	{P "install-as = root\n", {"replaced = any\nfiles = *\n"}},
 	{P, {"[http]\nshow-processes = no\n"}},
 	{"[http]\nlisten = 127.0.0.1:9763\nlisten = [::1]:80 ; behind\n"
 	 "listen = unix://run/x/http.sock\nshow-processes = yes\n" P,

@@ -226,8 +226,11 @@ static void add_folder(struct spg_observation *obs, char *const *words, size_t n
 {
 	struct spg_seen_folder folder = {.path = words[1], .mount = obs->n_mounts - 1};
 
-	for (size_t i = 2; i < n; i++)
+	for (size_t i = 2; i < n; i++) {
+		if (words[i][0] == '/')
+			folder.bar = words[i];
 		folder.obstacles |= obstacle_bit(words[i]);
+	}
 	ck_assert_int_eq(spg_observation_add_folder(obs, &folder), 0);
 }
 
@@ -418,6 +421,9 @@ static void add_statement(struct spg_observation *obs, char *statement)
 		return;
 	if (strcmp(words[0], "file") == 0 && n >= 3) {
 		add_file(obs, words, n);
+	} else if (strcmp(words[0], "installer") == 0 && n == 2) {
+		obs->product->install_as = strdup(words[1]);
+		ck_assert_ptr_nonnull(obs->product->install_as);
 	} else if (strcmp(words[0], "mounted") == 0 && n >= 3) {
 		add_mount(obs, words, n);
 	} else if (strcmp(words[0], "folder") == 0 && n >= 2) {

@@ -182,6 +182,30 @@ static const struct {
 	{"mounted /m ext4 read-only-mount; folder /m; file a.dll free", NULL, NULL,
 		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
 		"? /m is mounted read-only\n! mount -o remount,bind,rw /m\n"},
+	/* Who installs may not. */
+	{"installer joe; replaces rename; mounted / ext4; folder /d/x "
+	 "directory-no-permission; file a.dll free no-permission",
+		NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? joe, who installs, may make no files in /d/x\n"
+		"! setfacl -m u:joe:rwx /d/x   # or name in \"install-as\" who may\n"},
+	{"installer joe; replaces in-place; mounted / ext4; folder /d/x "
+	 "directory-no-permission; file a.dll free no-permission foreign-owner",
+		NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? joe, who installs, may not write to a.dll\n"
+		"! setfacl -m u:joe:rw " HELP_DIR
+		"/a.dll   # or name in \"install-as\" who may\n"},
+	{"installer joe; replaces rename; mounted / ext4; folder /d/x "
+	 "directory-unreachable /d; file a.dll free foreign-owner; file b.dll free",
+		NULL, NULL,
+		"blocked/blocked files=2 blocked=2 obstructed=2\n  a.dll blocked\n"
+		"  b.dll blocked\n"
+		"? joe, who installs, may replace in a sticky directory only what is "
+		"his: a.dll\n"
+		"? joe, who installs, may not pass through /d\n"
+		"! chown joe " HELP_DIR "/a.dll   # or name in \"install-as\" who may\n"
+		"! setfacl -m u:joe:x /d   # or name in \"install-as\" who may\n"},
 	/* Room for the service pack: all of it beside the old files, ... */
 	{"replaces rename; " DISK(14) "file a.dll free bytes:9000; "
 				      "file b.dll free bytes:9000",

@@ -128,6 +128,9 @@ static bool is_plain(const struct spg_survey *s)
 {
 	const struct spg_observation *obs = s->obs;
 
+	/* No event tells of permissions. */
+	if (s->obs->product->install_as)
+		return false;
 	if (s->request->scope->depth != SPG_SURVEY_FULL || s->request->n_extra_names ||
 		!obs->counted || obs->n_files == 0 || obs->n_files > FILES_MAX ||
 		s->directories.n_links > FILES_MAX)

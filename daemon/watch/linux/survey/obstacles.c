@@ -15,6 +15,7 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/watch/linux/survey/installer.h"
 
 static unsigned of_directory(uint64_t attributes)
 {
@@ -164,7 +165,8 @@ static int add_mount(struct spg_survey *s, struct views views, const char *real_
 		.dev = theirs->dev,
 		.block_bytes = (uint64_t)(fs->f_frsize ? fs->f_frsize : fs->f_bsize),
 		.n_blocks = fs->f_blocks,
-		.free_blocks = free_blocks(theirs, fs),
+		.free_blocks = s->obs->product->install_as ? fs->f_bavail
+	                                                   : free_blocks(theirs, fs),
 		.n_inodes = fs->f_files,
 		.free_inodes = fs->f_ffree};
 
@@ -342,5 +344,5 @@ int spg_obstacles_find(struct spg_survey *s)
 	leave_targets_out(s->obs);
 	find_folders(s->obs);
 	find_mount_points(s);
-	return 0;
+	return spg_installer_judge(s->obs);
 }
