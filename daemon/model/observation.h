@@ -146,6 +146,7 @@ struct spg_seen_mount {
 	 * knows; no inodes: it makes them as it needs them. */
 	uint64_t block_bytes, n_blocks, free_blocks;
 	uint64_t n_inodes, free_inodes;
+	long n_errors; /* that the filesystem has met; 0: it does not say */
 };
 
 /* A directory that has files of the product. */

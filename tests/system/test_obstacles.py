@@ -213,6 +213,43 @@ class ObstaclesTest(SystemTest):
         self.assert_cleared_by_its_step(
             daemon, "read-only-filesystem", "First.dll", "Second.dll")
 
+    def test_read_only_by_an_error_of_the_disk(self):
+        """No flag says it, and no event; what ext4 counts does."""
+        for seen_before in (True, False):
+            with self.subTest(seen_before=seen_before):
+                directory = self.loop_image("ext4", 16, f"broken-{seen_before}")
+                run("mount", "-o", "remount,errors=remount-ro", directory)
+                device = os.path.basename(subprocess.run(
+                    ["findmnt", "-no", "SOURCE", directory], capture_output=True,
+                    text=True, check=True).stdout.strip())
+                trigger = f"/sys/fs/ext4/{device}/trigger_fs_error"
+                if not os.path.exists(trigger):
+                    self.skipTest("no errors on demand")
+                path, daemon = self.begin(directory) if seen_before else (
+                    self.file("First.dll", directory), None)
+                with open(trigger, "w", encoding="ascii") as f:
+                    f.write("test")
+                daemon = daemon or self.daemon(Product("app", directory), home="home-late")
+                with self.assertRaises(OSError):
+                    open(path, "wb").close()
+                names = ("First.dll", "Second.dll") if seen_before else ("First.dll",)
+                step = self.assert_obstructed(daemon, "read-only-filesystem", *names)
+                self.assertIn("dmesg", step["command"])
+                self.assertIn("error", daemon.check()["reasons"][0]["text"])
+
+    def test_an_error_that_is_gone_on_from(self):
+        directory = self.loop_image("ext4", 16, "sick")
+        run("mount", "-o", "remount,errors=continue", directory)
+        device = os.path.basename(subprocess.run(
+            ["findmnt", "-no", "SOURCE", directory], capture_output=True, text=True,
+            check=True).stdout.strip())
+        path, daemon = self.begin(directory)
+        with open(f"/sys/fs/ext4/{device}/trigger_fs_error", "w", encoding="ascii") as f:
+            f.write("test")
+        for _ in range(2):
+            self.assert_safe(daemon)
+        open(path, "ab").close()
+
     def image(self, kind, *make):
         program = shutil.which(make[0], path="/usr/sbin:/sbin:/usr/bin:/bin")
         if not program:

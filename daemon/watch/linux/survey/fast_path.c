@@ -20,6 +20,7 @@
 #include "common/text.h"
 #include "daemon/model/obstacle.h"
 #include "daemon/model/space.h"
+#include "daemon/watch/linux/files/ext4.h"
 #include "daemon/watch/linux/survey/counted.h"
 #include "daemon/watch/linux/survey/process_states.h"
 
@@ -48,6 +49,12 @@ struct plain_file {
 	size_t folder;    /* SIZE_MAX: by its path, a link */
 };
 
+/* An ext4 that turns read-only by an error says so nowhere but here: how many it has met. */
+struct disk {
+	int fd;
+	long n_errors;
+};
+
 /* One product's files as they were. */
 struct listing {
 	struct spg_product *product;
@@ -57,6 +64,8 @@ struct listing {
 	size_t n_links;
 	struct plain_file *files;
 	size_t n_files;
+	struct disk *disks;
+	size_t n_disks;
 	int64_t known_ns; /* what a look at the users known took; 0: not enough */
 };
 
@@ -87,6 +96,9 @@ static void finish_listing(struct listing *listing)
 		spg_file_unref(listing->files[i].file);
 	free(listing->folders);
 	free(listing->links);
+	for (size_t i = 0; i < listing->n_disks; i++)
+		close(listing->disks[i].fd);
+	free(listing->disks);
 	free(listing->files);
 	spg_product_unref(listing->product);
 }
@@ -196,6 +208,26 @@ static bool take_down_folders(
 	return true;
 }
 
+static bool take_down_disks(const struct spg_observation *obs, struct listing *listing)
+{
+	listing->disks = calloc(obs->n_mounts + 1, sizeof(*listing->disks));
+	for (size_t i = 0; listing->disks && i < obs->n_mounts; i++) {
+		struct disk disk;
+
+		if (!spg_ext4_is(obs->mounts[i].type))
+			continue;
+		disk.fd = spg_ext4_open(obs->mounts[i].dev, "errors_count");
+		if (disk.fd < 0)
+			return false;
+		disk.n_errors = spg_ext4_read_at(disk.fd);
+		listing->disks[listing->n_disks++] = disk;
+		/* Since the survey looked: then the next one has to. */
+		if (disk.n_errors != obs->mounts[i].n_errors)
+			return false;
+	}
+	return listing->disks;
+}
+
 static bool take_down(const struct spg_survey *s, struct listing *listing)
 {
 	const struct spg_observation *obs = s->obs;
@@ -204,7 +236,8 @@ static bool take_down(const struct spg_survey *s, struct listing *listing)
 	listing->links = calloc(s->directories.n_links + 1, sizeof(*listing->links));
 	listing->files = calloc(obs->n_files, sizeof(*listing->files));
 	if (!listing->folders || !listing->links || !listing->files ||
-		!take_down_folders(&s->directories, listing))
+		!take_down_folders(&s->directories, listing) ||
+		!take_down_disks(obs, listing))
 		return false;
 	for (size_t i = 0; i < obs->n_files; i++) {
 		const struct spg_linux_file *file = spg_linux_file(obs->files[i].file);
@@ -341,6 +374,9 @@ static bool open_all(struct look *look)
 	const struct listing *listing = look->listing;
 	bool same = true;
 
+	for (size_t i = 0; same && i < listing->n_disks; i++)
+		same = spg_ext4_read_at(listing->disks[i].fd) ==
+		       listing->disks[i].n_errors;
 	for (size_t i = 0; same && i < listing->n_links; i++)
 		same = leads_there(&listing->links[i]);
 	for (size_t i = 0; same && i < listing->n_folders; i++)

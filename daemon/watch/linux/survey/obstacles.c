@@ -15,6 +15,7 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/watch/linux/files/ext4.h"
 #include "daemon/watch/linux/survey/installer.h"
 
 static unsigned of_directory(uint64_t attributes)
@@ -45,30 +46,13 @@ static long read_number(const char *path)
 	return strtol(text, NULL, 10);
 }
 
-/* What ext4 says of the filesystem under @name; 0 of others
- * (Documentation/ABI/testing/sysfs-fs-ext4). */
-static long read_ext4(const struct spg_mount *mount, const char *name)
-{
-	char link[64], target[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t n;
-
-	if (strcmp(mount->type, "ext4") != 0)
-		return 0;
-	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(mount->dev),
-		minor(mount->dev));
-	n = readlink(link, target, sizeof(target) - 1);
-	if (n < 0)
-		return 0;
-	target[n] = '\0';
-	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/%s", spg_path_base(target), name);
-	return read_number(path);
-}
-
 /* Free for root: ext4 keeps some that not even root gets, and counts it as free
  * (fs/ext4/super.c, ext4_statfs()). */
 static uint64_t free_blocks(const struct spg_mount *mount, const struct statfs *fs)
 {
-	long kept = read_ext4(mount, "reserved_clusters");
+	long kept = spg_ext4_is(mount->type)
+	                    ? spg_ext4_read(mount->dev, "reserved_clusters")
+	                    : 0;
 
 	if (kept < 0)
 		return fs->f_bfree;
@@ -100,24 +84,45 @@ static bool is_bare(const struct spg_mount *mount)
 	return !upper;
 }
 
+static long count_errors(const struct spg_mount *mount)
+{
+	return spg_ext4_is(mount->type) ? spg_ext4_read(mount->dev, "errors_count") : 0;
+}
+
+static bool has_option(const char *options, const char *wanted)
+{
+	size_t len = strlen(wanted);
+
+	for (const char *at = options; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (strncmp(at, wanted, len) == 0 && (!at[len] || at[len] == ','))
+			return true;
+	}
+	return false;
+}
+
 /*
- * Is the filesystem read-only, wherever it is mounted? Only where this daemon's own
- * mount of it is read-only does statfs(2) not say so. Then the table does, read now:
- * a remount in another namespace is no change of it that poll(2) reports.
+ * Is the filesystem read-only, wherever it is mounted? Two times statfs(2) does not say it,
+ * and the table does if it is read now, for no change of it was reported:
+ *   - where this daemon's own mount is read-only, the filesystem may be so besides, by a
+ *     remount in another namespace;
+ *   - since 6.15 ext4 that has met an error refuses to be written to, and calls it by an
+ *     option of its own (fs/ext4/super.c, "emergency_ro").
  */
 static bool is_fs_read_only(
-	const struct spg_mount *own, const char *real_path, bool barred)
+	const struct spg_mount *own, const char *real_path, bool barred, long n_errors)
 {
 	const struct spg_mount *now;
 	struct spg_mounts *fresh;
 	bool read_only = true;
 
-	if (!barred || !own->read_only)
+	if (barred ? !own->read_only : n_errors <= 0)
 		return barred;
 	fresh = spg_mounts_create();
 	now = fresh ? spg_mounts_find(fresh, real_path) : NULL;
 	if (now && now->dev == own->dev)
-		read_only = now->fs_read_only;
+		read_only =
+			now->fs_read_only || has_option(now->options, "emergency_ro");
 	spg_mounts_destroy(fresh);
 	return read_only;
 }
@@ -168,12 +173,13 @@ static int add_mount(struct spg_survey *s, struct views views, const char *real_
 		.free_blocks = s->obs->product->install_as ? fs->f_bavail
 	                                                   : free_blocks(theirs, fs),
 		.n_inodes = fs->f_files,
-		.free_inodes = fs->f_ffree};
+		.free_inodes = fs->f_ffree,
+		.n_errors = count_errors(theirs)};
 
-	if (is_fs_read_only(views.own, real_path, barred)) {
+	if (is_fs_read_only(views.own, real_path, barred, mount.n_errors)) {
 		mount.obstacles = SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_FILESYSTEM);
 		mount.bare = is_bare(theirs);
-		mount.failed = read_ext4(theirs, "errors_count") > 0;
+		mount.failed = mount.n_errors > 0;
 		if (is_device_protected(theirs))
 			mount.device = theirs->source;
 	} else if (theirs->read_only && s->tools->their_mounts_unknown) {
