@@ -60,6 +60,7 @@
 	X(AWAIT_DUMP, "await-dump")                 /* it dumps core: pid, name */ \
 	X(STOP_SUPERVISED, "stop-supervised")       /* it is started again: place, pid, name, command */ \
 	X(LEAVE_SESSION, "leave-session")           /* who asks is in it: pid, name */ \
+	X(RESTART_DAEMON, "restart-daemon")         /* spguardd itself, afterwards: pid, name, unit */ \
 	X(REEXEC_MANAGER, "reexec-manager")         /* of systemd: pid, name, unit, command */ \
 	X(RESTART_MACHINE, "restart-machine")       /* pid, name, unit: cannot be stopped */ \
 	X(CLOSE_PROGRAM, "close-program")           /* of Wine: pid, name */ \

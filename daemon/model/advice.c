@@ -14,26 +14,6 @@ static bool is_wineserver(const struct spg_process *process)
 	return process->name && strncmp(process->name, "wineserver", 10) == 0;
 }
 
-/* A step that is a command, and perhaps a comment; empties @command. */
-static int add_command(struct spg_notes *next, struct spg_note note,
-	struct spg_buf *command, const char *comment)
-{
-	struct spg_buf text = SPG_BUF_NULL;
-	int r = command->failed ? SPG_ERR_NOMEM : 0;
-
-	if (r == 0) {
-		note.command = spg_buf_text(command);
-		spg_buf_puts(&text, note.command);
-		if (comment) {
-			spg_buf_puts(&text, "   # ");
-			spg_text_escape(&text, comment, false);
-		}
-		r = spg_notes_add(next, &note, &text);
-	}
-	spg_buf_finish(command);
-	return r;
-}
-
 /* Whom an advice is about. */
 struct subject {
 	const struct spg_process *process;
@@ -49,14 +29,14 @@ static int add_about(struct spg_notes *next, struct spg_note note,
 	int r;
 
 	if (!s->process->name && !*more)
-		return add_command(next, note, command, NULL);
+		return spg_notes_add_command(next, note, command, NULL);
 	spg_buf_puts(&comment, s->process->name ? s->process->name : "a process");
 	spg_buf_puts(&comment, more);
 	if (comment.failed) {
 		spg_buf_finish(command);
 		r = SPG_ERR_NOMEM;
 	} else {
-		r = add_command(next, note, command, spg_buf_text(&comment));
+		r = spg_notes_add_command(next, note, command, spg_buf_text(&comment));
 	}
 	spg_buf_finish(&comment);
 	return r;
@@ -75,6 +55,22 @@ static int advise_restart(const struct spg_process *process, struct spg_notes *n
 		spg_buf_puts(&buf, ")");
 	}
 	spg_buf_puts(&buf, ": restart the machine, then check again");
+	return spg_notes_add(next, &note, &buf);
+}
+
+/* It executes or maps a file of the product. To stop it would leave nobody who answers. */
+static int advise_restart_daemon(
+	const struct spg_process *process, struct spg_notes *next)
+{
+	const struct spg_note note = spg_note_about(SPG_STEP_RESTART_DAEMON, process);
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_note_put_process(&buf, process);
+	spg_buf_puts(&buf,
+		" is the daemon that answers you, and runs from that file: have setup "
+		"replace it by renaming, and restart the daemon afterwards (systemctl "
+		"restart spguardd); a setup that writes into the file needs the daemon "
+		"stopped");
 	return spg_notes_add(next, &note, &buf);
 }
 
@@ -186,7 +182,8 @@ static int advise_unit(const struct subject *s, struct spg_notes *next)
 	/* In one call: else the socket starts what is about to stop. */
 	put_words(&command, process->unit_triggers);
 	spg_text_shell_quote(&command, process->unit);
-	return add_command(next, spg_note_about(SPG_STEP_STOP_UNIT, process), &command,
+	return spg_notes_add_command(next, spg_note_about(SPG_STEP_STOP_UNIT, process),
+		&command,
 		s->state->stuck ? "may wait in vain: the process waits in the kernel"
 				: NULL);
 }
@@ -196,8 +193,9 @@ static int advise_container(
 {
 	const char *caution = spg_container_caution(s->process->engine);
 
-	return add_command(next, spg_note_about(SPG_STEP_STOP_CONTAINER, s->process),
-		command, caution ? caution : s->process->name);
+	return spg_notes_add_command(next,
+		spg_note_about(SPG_STEP_STOP_CONTAINER, s->process), command,
+		caution ? caution : s->process->name);
 }
 
 /* --- processes by themselves --- */
@@ -333,8 +331,8 @@ static int advise_supervised(const struct subject *s, struct spg_notes *next)
 static bool is_plain(
 	const struct spg_observation *obs, const struct spg_process *process)
 {
-	return process->id.pid > 1 && !process->unit && !process->container &&
-	       !is_wineserver(process) &&
+	return process->id.pid > 1 && !process->is_daemon && !process->unit &&
+	       !process->container && !is_wineserver(process) &&
 	       spg_process_state_is_plain(spg_observation_state(obs, process));
 }
 
@@ -414,6 +412,7 @@ static int advise_family(const struct spg_observation *obs,
 		&more, " and %zu process%s that it started", n, n == 1 ? "" : "es");
 	if (s.state->handles_term || n > FAMILY_MAX)
 		spg_buf_puts(&more, "; the next answer has those that are left");
+	note.family = spg_buf_text(&numbers);
 	r = add_about(next, note, &command, &s, spg_buf_text(&more));
 	spg_buf_finish(&numbers);
 	spg_buf_finish(&more);
@@ -426,6 +425,8 @@ int spg_advise_stop(const struct spg_observation *obs,
 	const struct subject s = {process, spg_observation_state(obs, process), how};
 	struct spg_buf command = SPG_BUF_NULL;
 
+	if (process->is_daemon)
+		return advise_restart_daemon(process, next);
 	if (s.state->dumping)
 		return advise_await_dump(process, next);
 	if (spg_container_put_stop(&command, process, s.state->frozen_at != NULL))
@@ -463,7 +464,7 @@ int spg_advise_keeper(const struct spg_observation *obs,
 		spg_buf_puts(&command, "/enable && echo -:");
 		spg_text_shell_quote(&command, keeper->place);
 		spg_buf_puts(&command, " >>uprobe_events");
-		return add_command(next, note, &command, NULL);
+		return spg_notes_add_command(next, note, &command, NULL);
 	}
 	if (keeper->process &&
 		(keeper->kind == SPG_KEEPER_PROBE ||
@@ -476,7 +477,7 @@ int spg_advise_keeper(const struct spg_observation *obs,
 				&command, "nsenter -t %d -m ", keeper->process->id.pid);
 		spg_buf_puts(&command, "umount ");
 		spg_text_shell_quote(&command, keeper->place);
-		return add_command(next, note, &command, NULL);
+		return spg_notes_add_command(next, note, &command, NULL);
 	}
 	if (keeper->kind == SPG_KEEPER_PROBE)
 		return spg_notes_add_copy(
@@ -489,65 +490,4 @@ int spg_advise_keeper(const struct spg_observation *obs,
 			      .text = "find who keeps that namespace or mount: "
 				      "lsns -t mnt, or restart the "
 				      "machine; then check again"});
-}
-
-/* --- whom the answer is for --- */
-
-static bool ends_process(enum spg_note_kind kind)
-{
-	return kind == SPG_STEP_STOP_PROCESS || kind == SPG_STEP_STOP_FAMILY ||
-	       kind == SPG_STEP_RESUME_PROCESS || kind == SPG_STEP_THAW_PROCESS ||
-	       kind == SPG_STEP_KILL_PROCESS || kind == SPG_STEP_KILL_TRACED ||
-	       kind == SPG_STEP_KILL_STUCK;
-}
-
-static bool is_in(int32_t pid, const int32_t *pids, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (pids[i] == pid)
-			return true;
-	return false;
-}
-
-static int leave_session(const struct spg_note *step, struct spg_notes *ret)
-{
-	struct spg_note note = {
-		.kind = SPG_STEP_LEAVE_SESSION, .pid = step->pid, .name = step->name};
-	struct spg_buf buf = SPG_BUF_NULL;
-
-	spg_text_escape(&buf, step->name ? step->name : "a process", false);
-	spg_buf_printf(&buf,
-		" (pid %d) is what you ask from, and to kill it would end your "
-		"session: "
-		"close the file in it or leave it (exit), then check again",
-		step->pid);
-	return spg_notes_add(ret, &note, &buf);
-}
-
-static int warn_of_session(const struct spg_note *step, struct spg_notes *ret)
-{
-	struct spg_buf buf = SPG_BUF_NULL;
-
-	spg_buf_printf(&buf, "%s   # you ask from a session below it", step->command);
-	return spg_notes_add(ret, step, &buf);
-}
-
-int spg_advise_asker(const struct spg_notes *next, const int32_t *lineage, size_t n,
-	struct spg_notes *ret)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < next->n; i++) {
-		const struct spg_note *step = &next->items[i];
-
-		if (!step->pid || !is_in(step->pid, lineage, n))
-			r = spg_notes_add_copy(ret, step);
-		else if (ends_process(step->kind))
-			r = leave_session(step, ret);
-		else if (step->command)
-			r = warn_of_session(step, ret);
-		else
-			r = spg_notes_add_copy(ret, step);
-	}
-	return r;
 }

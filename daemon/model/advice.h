@@ -18,11 +18,3 @@ int spg_advise_stop(const struct spg_observation *obs,
 /** Append how to make @keeper let go of its file. Returns 0 or SPG_ERR_NOMEM. */
 int spg_advise_keeper(const struct spg_observation *obs,
 	const struct spg_seen_keeper *keeper, struct spg_notes *next);
-
-/**
- * Append copies of @next as they are for somebody who asks from the @n processes @lineage
- * (spg_platform_lineage()): to end one of those would end his own session, so he is told
- * to have it let go instead. Returns 0 or SPG_ERR_NOMEM.
- */
-int spg_advise_asker(const struct spg_notes *next, const int32_t *lineage, size_t n,
-	struct spg_notes *ret);

@@ -93,7 +93,7 @@ static int advise(const struct spg_observation *obs,
 		spg_text_shell_quote(&command, user->place);
 		break;
 	}
-	return spg_notes_add_command(next, &note, &command, NULL);
+	return spg_notes_add_command(next, note, &command, NULL);
 }
 
 int spg_kernel_use_explain(const struct spg_observation *obs, size_t seen,

@@ -13,6 +13,7 @@ static void finish_note(struct spg_note *note)
 	free((char *)note->file);
 	free((char *)note->name);
 	free((char *)note->unit);
+	free((char *)note->family);
 	free((char *)note->container);
 	free((char *)note->place);
 	free((char *)note->starter);
@@ -37,6 +38,7 @@ static int copy_note(
 	ret->file = copy(note->file, &failed);
 	ret->name = copy(note->name, &failed);
 	ret->unit = copy(note->unit, &failed);
+	ret->family = copy(note->family, &failed);
 	ret->container = copy(note->container, &failed);
 	ret->place = copy(note->place, &failed);
 	ret->starter = copy(note->starter, &failed);
@@ -106,26 +108,6 @@ int spg_notes_add_all(struct spg_notes *notes, const struct spg_notes *from)
 	return r;
 }
 
-int spg_notes_add_command(struct spg_notes *next, const struct spg_note *step,
-	struct spg_buf *command, const char *comment)
-{
-	struct spg_note note = *step;
-	struct spg_buf text = SPG_BUF_NULL;
-	int r = command->failed ? SPG_ERR_NOMEM : 0;
-
-	if (r == 0) {
-		note.command = spg_buf_text(command);
-		spg_buf_puts(&text, note.command);
-		if (comment) {
-			spg_buf_puts(&text, "   # ");
-			spg_text_escape(&text, comment, false);
-		}
-		r = spg_notes_add(next, &note, &text);
-	}
-	spg_buf_finish(command);
-	return r;
-}
-
 int spg_notes_put_first(struct spg_notes *notes, const struct spg_note *note)
 {
 	return insert(notes, 0, note, note->text);
@@ -186,4 +168,23 @@ void spg_note_put_process(struct spg_buf *buf, const struct spg_process *process
 	else
 		spg_buf_puts(buf, "a process");
 	spg_buf_printf(buf, " (pid %d)", process->id.pid);
+}
+
+int spg_notes_add_command(struct spg_notes *notes, struct spg_note note,
+	struct spg_buf *command, const char *comment)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+	int r = command->failed ? SPG_ERR_NOMEM : 0;
+
+	if (r == 0) {
+		note.command = spg_buf_text(command);
+		spg_buf_puts(&text, note.command);
+		if (comment) {
+			spg_buf_puts(&text, "   # ");
+			spg_text_escape(&text, comment, false);
+		}
+		r = spg_notes_add(notes, &note, &text);
+	}
+	spg_buf_finish(command);
+	return r;
 }

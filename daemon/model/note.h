@@ -31,7 +31,8 @@ struct spg_note {
 	const char *starter; /* name of the process that started it */
 	int32_t pid, starter_pid;
 	int32_t tracer;
-	unsigned how;                    /* set of spg_use_how */
+	const char *family; /* STOP_FAMILY: pids of the others, a blank before each */
+	unsigned how;       /* set of spg_use_how */
 	enum spg_lack_kind lack;         /* NOT_LOOKED_AT, REMEDY */
 	enum spg_finding_kind finding;   /* MISFIT */
 	enum spg_obstacle_kind obstacle; /* OBSTACLE, CLEAR_OBSTACLE */
@@ -57,11 +58,6 @@ struct spg_notes {
  */
 int spg_notes_add(
 	struct spg_notes *notes, const struct spg_note *note, struct spg_buf *text);
-
-/** As spg_notes_add(), of a step that is @command, which it empties, with a @comment for
- * people behind it (NULL: none). */
-int spg_notes_add_command(struct spg_notes *next, const struct spg_note *step,
-	struct spg_buf *command, const char *comment);
 
 /** As spg_notes_add(), with the sentence that @note has. */
 int spg_notes_add_copy(struct spg_notes *notes, const struct spg_note *note);
@@ -89,3 +85,8 @@ struct spg_note spg_note_about(
 
 /** Append "nginx (pid 77)". */
 void spg_note_put_process(struct spg_buf *buf, const struct spg_process *process);
+
+/** Append @note as a step that is @command, which is emptied, with a comment for people
+ * behind it (or NULL). Returns 0 or SPG_ERR_NOMEM. */
+int spg_notes_add_command(struct spg_notes *notes, struct spg_note note,
+	struct spg_buf *command, const char *comment);

@@ -25,6 +25,7 @@ struct spg_process *spg_process_create(const struct spg_process_info *info)
 	p->uid = info->uid;
 	p->key = info->key;
 	p->engine = info->engine;
+	p->is_daemon = info->is_daemon;
 	p->unit_refuses_stop = info->unit_refuses_stop;
 	if (!copy_text(&p->name, info->name) || !copy_text(&p->exe, info->exe) ||
 		!copy_text(&p->cmdline, info->cmdline) ||

@@ -38,6 +38,7 @@ struct spg_process {
 	 * machine's. */
 	char *unit_user;
 	bool unit_refuses_stop; /* the unit says RefuseManualStop= */
+	bool is_daemon;         /* spguardd itself, the one that found it */
 	/* Units that start @unit again, with blanks between them; NULL: none is known. Not
 	 * in the history. */
 	char *unit_triggers;
@@ -53,7 +54,7 @@ struct spg_process_info {
 	const char *name, *exe, *cmdline, *user, *unit, *unit_user, *container,
 		*unit_triggers;
 	enum spg_container_engine engine;
-	bool unit_refuses_stop;
+	bool unit_refuses_stop, is_daemon;
 };
 
 /** A record with one reference, for the caller. NULL: out of memory. */

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import time
 
-from support import (FAIL_AFTER, HOLDER, SPGUARD, SystemTest, await_end, contract, main, only_in,
-                     private_mounts)
+from support import (FAIL_AFTER, HOLDER, LIBRARY, SPGUARD, SPGUARDD, SystemTest, await_end,
+                     contract, main, only_in, private_mounts)
 
 # linux/ptrace.h, sys/wait.h
 PTRACE_ATTACH, PTRACE_CONT, PTRACE_SEIZE = 16, 7, 0x4206
@@ -639,7 +639,8 @@ class AskerTest(AdviceTest):
             [step] = [step for step in answer["next"] if step["pid"] == os.getpid()]
             self.assertEqual((step["kind"], step["name"]), ("leave-session", name))
             [step] = [step for step in answer["next"] if step["pid"] == holder.pid]
-            self.assertEqual(step["command"], f"kill {holder.pid}")
+            self.assertEqual((step["kind"], step["command"]),
+                             ("stop-family", f"kill {holder.pid}"))
             self.follow(step, holder.pid)
         self.assert_safe(daemon)
 
@@ -787,6 +788,44 @@ class CrowdTest(AdviceTest):
                          [("a.service", 5), ("b.service", 5), ("c.service", 5)])
         for args in (["check"], ["who"], ["who", "--by", "file"]):
             self.assertEqual(self.screen(daemon, *args).count("4 more"), 3)
+
+
+class DaemonTest(AdviceTest):
+    """The daemon itself runs from a file of the product: it does not tell to kill it, and
+    once it is started again from elsewhere, nobody is in the way."""
+
+    def advised(self, path, daemon, how):
+        answer = self.assert_blocked_by(daemon, path, [daemon.process.pid], how)
+        step = self.step_of(answer, "restart-daemon")
+        self.assertEqual(step["pid"], daemon.process.pid)
+        self.assertNotIn("command", step)
+        self.assertEqual(len(answer["next"]), 1, self.show(answer))
+        daemon.close()
+        self.assert_safe(self.daemon())
+
+    def test_program(self):
+        path = os.path.join(self.bin, "Spguardd.exe")
+        shutil.copy(SPGUARDD, path)
+        self.advised(path, self.daemon(program=path), ["executing"])
+
+    def test_library(self):
+        path = os.path.join(self.bin, "Library.dll")
+        shutil.copy(LIBRARY, path)
+        daemon = self.daemon(prefix=["env", f"LD_PRELOAD={path}"], start=False)
+        self.advised(path, daemon.start(), ["mapped"])
+
+    def test_old_version(self):
+        """Replaced by renaming, as the step says: the old one runs on until then."""
+        path = os.path.join(self.bin, "Spguardd.exe")
+        shutil.copy(SPGUARDD, path)
+        daemon = self.daemon(program=path)
+        shutil.copy(SPGUARDD, path + ".new")
+        os.rename(path + ".new", path)
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        self.assertEqual(self.step_of(answer, "restart-daemon")["pid"], daemon.process.pid)
+        daemon.close()
+        self.assert_safe(self.daemon())
 
 
 class StuckTest(AdviceTest):

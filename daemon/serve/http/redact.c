@@ -192,6 +192,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_STEP_AWAIT_DUMP:
 	case SPG_STEP_STOP_SUPERVISED:
 	case SPG_STEP_LEAVE_SESSION:
+	case SPG_STEP_RESTART_DAEMON:
 	case SPG_STEP_REEXEC_MANAGER:
 	case SPG_STEP_RESTART_MACHINE:
 	case SPG_STEP_CLOSE_PROGRAM:

@@ -12,7 +12,7 @@
 #include "common/err.h"
 #include "common/platform.h"
 #include "common/text.h"
-#include "daemon/model/advice.h"
+#include "daemon/model/asker.h"
 #include "daemon/serve/methods/payload.h"
 #include "daemon/serve/render/parts.h"
 #include "daemon/serve/render/render.h"
@@ -316,7 +316,6 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	struct spg_verdict verdict = *proof->verdict;
 	struct spg_proof told = *proof;
 
-	/* One survey answers many; what to do is different for who sits in the way. */
 	verdict.next = (struct spg_notes)SPG_NOTES_NULL;
 	told.verdict = &verdict;
 	if (spg_advise_asker(&proof->verdict->next, g->lineage, g->n_lineage,

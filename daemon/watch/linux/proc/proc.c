@@ -172,7 +172,8 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 {
 	char name[SPG_PROC_NAME], exe[PATH_MAX], cmdline[1024], cgroup[4096];
 	char user[64], manager[64], triggers[SPG_UNIT_TRIGGERS];
-	struct spg_process_info info = {.id.pid = pid, .key = key};
+	struct spg_process_info info = {
+		.id.pid = pid, .key = key, .is_daemon = pid == getpid()};
 	struct spg_control_group group = {.manager_uid = SPG_UID_UNKNOWN};
 	int r;
 

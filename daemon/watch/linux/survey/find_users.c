@@ -285,7 +285,9 @@ static int look_at_threads(struct subject *s)
 
 		if (tid <= 0)
 			continue;
-		if (!files_seen || !shares(files_seen, tid, KCMP_FILES)) {
+		/* What this process has open is for its own looking. */
+		if (s->pid != getpid() &&
+			(!files_seen || !shares(files_seen, tid, KCMP_FILES))) {
 			r = look_at_fds(s, tid);
 			files_seen = tid;
 		}
@@ -343,7 +345,6 @@ int spg_find_users(struct spg_user_search *a)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
-	int32_t self = getpid();
 	int r = 0;
 
 	if (!proc)
@@ -351,7 +352,7 @@ int spg_find_users(struct spg_user_search *a)
 	while (r == 0 && (entry = readdir(proc))) {
 		int32_t pid = atoi(entry->d_name);
 
-		if (pid <= 0 || pid == self || spg_own_pids_has(a->own_pids, pid))
+		if (pid <= 0 || spg_own_pids_has(a->own_pids, pid))
 			continue;
 		r = look_into(a, pid);
 		if (a->cancel && atomic_load_explicit(a->cancel, memory_order_relaxed))

@@ -26,8 +26,9 @@ struct spg_user_search {
 	struct spg_observation *obs; /* uses are appended */
 	struct spg_targets *targets;
 	const struct spg_proc_reader *reader;
-	struct spg_own_pids *own_pids; /* never found, as this process; or NULL */
-	const atomic_bool *cancel;     /* or NULL */
+	/* Never found; or NULL. Of this process what it maps and executes is found. */
+	struct spg_own_pids *own_pids;
+	const atomic_bool *cancel; /* or NULL */
 	/* Find files of the product that lost their names while in use, by what
 	 * /proc still shows of them, and append them to the observation; or NULL. */
 	const struct spg_deleted *find_deleted;
