@@ -139,6 +139,7 @@ struct spg_seen_mount {
 	char *device;       /* for a command, where its write protection is what bars */
 	unsigned obstacles; /* set of SPG_OBSTACLE_BIT() */
 	bool bare;          /* of a kind that is never written to: squashfs */
+	bool on_loop;       /* that device is a loop device */
 	bool failed;        /* read-only since an error of its disk */
 	bool barred_here;   /* the daemon itself cannot write there */
 	uint64_t dev;       /* of the filesystem */

@@ -230,6 +230,11 @@ static const char *put_remount(struct spg_buf *command, const struct case_of *it
 		return "see what is wrong with the disk, and check the filesystem "
 		       "(fsck)";
 	}
+	/* What was opened for reading stays so, whatever blockdev(8) says. */
+	if (it->mount->device && it->mount->on_loop)
+		return "its loop device was set up read-only: unmount it, and mount "
+		       "the "
+		       "image anew (losetup -l shows which)";
 	if (it->mount->device) {
 		spg_buf_puts(command, "blockdev --setrw ");
 		spg_text_shell_quote(command, it->mount->device);

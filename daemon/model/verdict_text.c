@@ -65,6 +65,10 @@ static int explain_use(const struct spg_observation *obs,
 	put_hows(&buf, use->how);
 	spg_buf_puts(&buf, " by ");
 	spg_note_put_process(&buf, use->process);
+	if ((use->how & SPG_USE_EXECUTING) &&
+		obs->product->replacement == SPG_REPLACE_IN_PLACE &&
+		obs->files[use->file].presence == SPG_PRESENT)
+		spg_buf_puts(&buf, ": nobody can write to it (text file busy)");
 	return spg_notes_add(&v->reasons, &note, &buf);
 }
 

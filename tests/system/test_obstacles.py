@@ -250,7 +250,14 @@ class ObstaclesTest(SystemTest):
             self.assert_safe(daemon)
         open(path, "ab").close()
 
-    def image(self, kind, *make):
+    def test_a_write_protected_device(self):
+        self.image("ext4", "mkfs.ext4", "-q", "-d", "{source}", "{image}", "8m", options="ro")
+        daemon = self.daemon(Product("app", self.path("ext4")))
+        step = self.assert_obstructed(daemon, "read-only-filesystem", "First.dll")
+        self.assertNotIn("command", step)  # no remount helps
+        self.assertIn("loop device", step["text"])
+
+    def image(self, kind, *make, options="defaults"):
         program = shutil.which(make[0], path="/usr/sbin:/sbin:/usr/bin:/bin")
         if not program:
             self.skipTest(f"no {make[0]} here")
@@ -258,7 +265,7 @@ class ObstaclesTest(SystemTest):
         self.file("First.dll", source)
         image = self.path(f"{kind}.image")
         run(program, *(word.format(source=source, image=image) for word in make[1:]))
-        run("mount", "-t", kind, "-o", "loop", image, target)
+        run("mount", "-t", kind, "-o", f"loop,{options}", image, target)
         self.clean_up("umount", "-l", target)
         return target
 
@@ -308,6 +315,21 @@ class ObstaclesTest(SystemTest):
         self.assert_safe(daemon)
         run("mount", "-o", "remount,ro", directory)
         self.assert_cleared_by_its_step(daemon, "read-only-filesystem", "First.dll")
+
+    def test_when_it_cannot_be_told_whose(self):
+        """Without CAP_SYS_PTRACE: neither blocked by what is the daemon's alone, nor
+        silent about it."""
+        directory = self.directory("untold")
+        self.file("First.dll", directory)
+        script = f"mount --bind '{directory}' '{directory}' && " \
+                 f"mount -o remount,bind,ro '{directory}' && " \
+                 "exec setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace \"$@\""
+        daemon = self.daemon(Product("app", directory),
+                             prefix=("unshare", "-m", "sh", "-c", script, "sh"))
+        answer = daemon.check()
+        self.assertEqual(answer["counts"]["obstructed"], 0, self.show(answer))
+        lack, = (row for row in answer["proof"]["coverage"] if row["kind"] == "mounts")
+        self.assertEqual((lack["path"], lack["blinds"]), (directory, False))
 
     # Room
 

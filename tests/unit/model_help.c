@@ -207,6 +207,8 @@ static void add_mount(struct spg_observation *obs, char *const *words, size_t n)
 			mount.bare = true;
 		else if (strcmp(words[i], "failed") == 0)
 			mount.failed = true;
+		else if (strcmp(words[i], "loop") == 0)
+			mount.on_loop = true;
 		else if (words[i][0] == '/')
 			mount.device = words[i];
 		else if (strncmp(words[i], "blocks:", 7) == 0) {

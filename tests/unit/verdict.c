@@ -71,6 +71,16 @@ static const struct {
 		"? a.dll is open for writing, mapped and executed by perfmon "
 		"(pid 2113)\n"
 		"! systemctl stop perfmon.service\n"},
+	/* Who writes in place is refused by the kernel, in these words. */
+	{"replaces in-place; file a.dll busy; use a.dll perfmon executing", NULL, NULL,
+		"blocked files=1 blocked=1 executing=1\n  a.dll blocked\n"
+		"? a.dll is executed by perfmon (pid 2113): nobody can write to it "
+		"(text file busy)\n"
+		"! systemctl stop perfmon.service\n"},
+	{"replaces rename; file a.dll busy; use a.dll perfmon executing", NULL, NULL,
+		"blocked files=1 blocked=1 executing=1\n  a.dll blocked\n"
+		"? a.dll is executed by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
 	{"file a.dll busy; use a.dll perfmon open+locked; use a.dll scanner "
 	 "open+waiting",
 		NULL, NULL,
@@ -173,6 +183,14 @@ static const struct {
 		"? /m is a read-only filesystem (ext4), and its device is "
 		"write-protected\n"
 		"! blockdev --setrw /dev/sdb1 && mount -o remount,rw /m\n"},
+	{"mounted /m ext4 read-only-filesystem /dev/loop7 loop; folder /m; file a.dll "
+	 "free",
+		NULL, NULL,
+		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"
+		"? /m is a read-only filesystem (ext4), and its device is "
+		"write-protected\n"
+		"! its loop device was set up read-only: unmount it, and mount the "
+		"image anew (losetup -l shows which)\n"},
 	{"mounted /m squashfs read-only-filesystem bare; folder /m; file a.dll free",
 		NULL, NULL,
 		"blocked/blocked files=1 blocked=1 obstructed=1\n  a.dll blocked\n"

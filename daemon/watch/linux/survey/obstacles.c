@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,7 @@ static int add_mount(struct spg_survey *s, struct views views, const char *real_
 		mount.obstacles = SPG_OBSTACLE_BIT(SPG_OBSTACLE_READ_ONLY_FILESYSTEM);
 		mount.bare = is_bare(theirs);
 		mount.failed = mount.n_errors > 0;
+		mount.on_loop = major(theirs->dev) == LOOP_MAJOR;
 		if (is_device_protected(theirs))
 			mount.device = theirs->source;
 	} else if (theirs->read_only && s->tools->their_mounts_unknown) {
