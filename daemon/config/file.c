@@ -37,6 +37,7 @@ struct parse {
 	const struct spg_config_handler *handler;
 	struct spg_buf *problems;
 	bool indented, in_section;
+	bool skips; /* the lines of a section whose name is no good: no faults of theirs */
 	char last_key[NAME_BYTES_MAX + 2];
 };
 
@@ -109,6 +110,7 @@ static void note_section(struct parse *p, const char *line)
 	const char *end = strchr(line, ']');
 	char name[NAME_BYTES_MAX + 1];
 
+	p->skips = true;
 	if (!end)
 		return; /* inih tells that */
 	p->in_section = true;
@@ -118,6 +120,7 @@ static void note_section(struct parse *p, const char *line)
 			"a section's name may have %d bytes", NAME_BYTES_MAX - 1);
 		return;
 	}
+	p->skips = false;
 	snprintf(name, sizeof(name), "%.*s", (int)(end - line - 1), line + 1);
 	p->handler->on_section(p->handler->user, name, &p->at);
 }
@@ -158,6 +161,8 @@ static int on_value(void *user, const char *section, const char *key, const char
 
 	(void)section;
 	line.continued = p->indented && strcmp(key, p->last_key) == 0;
+	if (p->skips)
+		return 1;
 	if (strlen(key) >= NAME_BYTES_MAX)
 		spg_config_problem(
 			p->problems, p->at, "there is no key as long as \"%s\"", key);

@@ -185,6 +185,15 @@ static const struct {
 				       "there are [daemon], [http], "
 				       "[product NAME] and [advice PATTERN]\n"},
 	{P "[product " S64 "]\n", "main.conf:3: a section's name may have 47 bytes\n"},
+	/* And none that are not there: its lines are no other section's. */
+	{P "[product " S64 "]\ndirectory = /tmp\nfiles = x\n[product b]\nx = 1\n",
+		"main.conf:3: a section's name may have 47 bytes\n"
+		"main.conf:7: [product] has no key \"x\": it has title, directory, "
+		"recursive, ignore-case, replaced, install-as, files, setup-stops\n"
+		"main.conf:6: product \"b\" has no directory: add \"directory = "
+		"/absolute/path\"\n"},
+	{P "[product b\nnonsense = x\n",
+		"main.conf:3: this is neither \"key = value\" nor \"[section]\"\n"},
 	{P S64 " = 1\n", "main.conf:3: there is no key as long as \"" S64 "\"\n"},
 	/* An indented line would go on with the value above it. */
 	{P "files = a.dll\n  recursive = yes\n",
