@@ -92,6 +92,8 @@ void spg_check_headline(struct spg_buf *line, const json_t *answer)
 		spg_buf_puts(line, " files is in the way");
 	} else if (strcmp(verdict, "blocked") == 0 && is_installing(answer)) {
 		spg_buf_puts(line, "an install is running");
+	} else if (strcmp(verdict, "blocked") == 0 && blocked == 0) {
+		spg_buf_puts(line, "a new file cannot be put where it belongs");
 	} else if (strcmp(verdict, "blocked") == 0) {
 		spg_output_count(line, blocked);
 		spg_buf_puts(line, " of ");

@@ -221,7 +221,8 @@ static int list_present(const struct spg_observation *obs, char ***ret, size_t *
 static int add_absent(const struct spg_observation *obs, const char *name,
 	enum spg_file_state state, struct spg_verdict *v)
 {
-	struct spg_judged_file file = {.seen = SPG_NO_FILE, .state = state};
+	struct spg_judged_file file = {
+		.seen = SPG_NO_FILE, .state = state, .anywhere = name[0] != '/'};
 	struct spg_buf path = SPG_BUF_NULL;
 	int r;
 
@@ -375,9 +376,11 @@ static enum spg_verdict_kind conclude_all(const struct spg_observation *obs,
 {
 	enum spg_verdict_kind kind;
 
-	if (is_any_obstructed(v))
+	if (is_any_obstructed(v) || spg_obstacles_to_new(obs, v) == SPG_VERDICT_BLOCKED)
 		return SPG_VERDICT_BLOCKED;
 	kind = add_standing(standing, v, conclude(obs, asked, v));
+	if (kind == SPG_VERDICT_SAFE)
+		kind = spg_obstacles_to_new(obs, v);
 	return kind == SPG_VERDICT_SAFE && space->n > 0 ? SPG_VERDICT_ATTENTION : kind;
 }
 

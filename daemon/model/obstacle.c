@@ -28,6 +28,11 @@
 #define OF_SPACE                                                                       \
 	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_NO_SPACE) |                                     \
 		SPG_OBSTACLE_BIT(SPG_OBSTACLE_NO_INODES))
+/* What is in the way of making a file in a directory: append-only is not. */
+#define OF_NEW_FILES                                                                   \
+	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_IMMUTABLE) |                          \
+		SPG_OBSTACLE_BIT(SPG_OBSTACLE_DIRECTORY_NO_PERMISSION) | OF_WAYS |     \
+		OF_MOUNTS)
 /* What is in the way of writing into the file only. */
 #define OF_CONTENTS                                                                    \
 	(SPG_OBSTACLE_BIT(SPG_OBSTACLE_VERITY) |                                       \
@@ -91,13 +96,12 @@ struct case_of {
 	const struct spg_seen_mount *mount;
 };
 
-static struct case_of make_case(
-	const struct spg_observation *obs, size_t index, enum spg_obstacle_kind kind)
+/* @folder: that of the file; NULL: not known. */
+static struct case_of make_case(const struct spg_observation *obs, const char *file,
+	const struct spg_seen_folder *folder, enum spg_obstacle_kind kind)
 {
-	const struct spg_seen_folder *folder = folder_of(obs, index);
-	struct case_of it = {.kind = kind,
-		.file = obs->files[index].file->path,
-		.who = obs->product->install_as};
+	struct case_of it = {
+		.kind = kind, .file = file, .who = obs->product->install_as};
 
 	if (SPG_OBSTACLE_BIT(kind) & OF_DIRECTORIES)
 		it.place = folder->path;
@@ -345,7 +349,8 @@ void spg_obstacles_tell(const struct spg_observation *obs, size_t index,
 
 	while (!(obstacles & SPG_OBSTACLE_BIT(kind)))
 		kind++;
-	it = make_case(obs, index, (enum spg_obstacle_kind)kind);
+	it = make_case(obs, obs->files[index].file->path, folder_of(obs, index),
+		(enum spg_obstacle_kind)kind);
 	put_obstacle(to, &it);
 	words = put_command(&command, &it);
 	spg_buf_printf(to, ": %s", command.len ? spg_buf_text(&command) : words);
@@ -358,10 +363,9 @@ struct told {
 	unsigned *folders, *mounts;
 };
 
-static unsigned untold(const struct spg_observation *obs, size_t index, unsigned kinds,
+static unsigned untold(const struct spg_observation *obs, size_t folder, unsigned kinds,
 	struct told *told)
 {
-	size_t folder = obs->files[index].folder;
 	unsigned *of_folder, *of_mount;
 
 	if (folder == SPG_NO_FILE)
@@ -374,9 +378,11 @@ static unsigned untold(const struct spg_observation *obs, size_t index, unsigned
 	return kinds;
 }
 
-static int explain_file(const struct spg_observation *obs, size_t index, unsigned kinds,
-	struct spg_verdict *verdict)
+static int explain_file(const struct spg_observation *obs, const char *file,
+	size_t folder, unsigned kinds, struct spg_verdict *verdict)
 {
+	const struct spg_seen_folder *of =
+		folder == SPG_NO_FILE ? NULL : &obs->folders[folder];
 	int r = 0;
 
 	for (int kind = 0; r == 0 && kind < SPG_OBSTACLE_N_KINDS; kind++) {
@@ -384,11 +390,66 @@ static int explain_file(const struct spg_observation *obs, size_t index, unsigne
 
 		if (!(kinds & SPG_OBSTACLE_BIT(kind)))
 			continue;
-		it = make_case(obs, index, (enum spg_obstacle_kind)kind);
+		it = make_case(obs, file, of, (enum spg_obstacle_kind)kind);
 		r = add_reason(&it, verdict);
 		if (r == 0)
 			r = add_step(&it, verdict);
 	}
+	return r;
+}
+
+static unsigned of_new_files(const struct spg_observation *obs, size_t folder)
+{
+	const struct spg_seen_folder *of = &obs->folders[folder];
+
+	return (of->obstacles | obs->mounts[of->mount].obstacles) & OF_NEW_FILES;
+}
+
+/* True when the new @file may be made in the directory. */
+static bool may_go_into(
+	const struct spg_judged_file *file, const struct spg_seen_folder *folder)
+{
+	size_t len = (size_t)(spg_path_base(file->path) - file->path);
+	size_t n = strlen(folder->path);
+
+	return file->anywhere ||
+	       (len == n + (n > 1) && strncmp(file->path, folder->path, n) == 0);
+}
+
+enum spg_verdict_kind spg_obstacles_to_new(
+	const struct spg_observation *obs, const struct spg_verdict *verdict)
+{
+	enum spg_verdict_kind kind = SPG_VERDICT_SAFE;
+
+	for (size_t i = 0; i < verdict->n_files; i++) {
+		size_t n = 0, n_barred = 0;
+
+		if (verdict->files[i].state != SPG_FILE_NEW)
+			continue;
+		for (size_t k = 0; k < obs->n_folders; k++) {
+			if (!may_go_into(&verdict->files[i], &obs->folders[k]))
+				continue;
+			n++;
+			n_barred += of_new_files(obs, k) != 0;
+		}
+		if (n > 0 && n == n_barred)
+			return SPG_VERDICT_BLOCKED;
+		if (n_barred > 0)
+			kind = SPG_VERDICT_ATTENTION;
+	}
+	return kind;
+}
+
+static int explain_new(const struct spg_observation *obs,
+	const struct spg_judged_file *file, struct told *told,
+	struct spg_verdict *verdict)
+{
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < obs->n_folders; k++)
+		if (may_go_into(file, &obs->folders[k]))
+			r = explain_file(obs, file->path, k,
+				untold(obs, k, of_new_files(obs, k), told), verdict);
 	return r;
 }
 
@@ -403,10 +464,12 @@ int spg_obstacles_explain(
 		const struct spg_judged_file *file = &verdict->files[i];
 
 		if (file->obstacles & ~OF_SPACE)
-			r = explain_file(obs, file->seen,
-				untold(obs, file->seen, file->obstacles & ~OF_SPACE,
-					&told),
+			r = explain_file(obs, file->path, obs->files[file->seen].folder,
+				untold(obs, obs->files[file->seen].folder,
+					file->obstacles & ~OF_SPACE, &told),
 				verdict);
+		else if (file->state == SPG_FILE_NEW)
+			r = explain_new(obs, file, &told, verdict);
 	}
 	free(told.folders);
 	free(told.mounts);

@@ -23,6 +23,11 @@ unsigned spg_obstacles_to_rename(const struct spg_observation *obs, size_t index
 void spg_obstacles_tell(const struct spg_observation *obs, size_t index,
 	unsigned obstacles, struct spg_buf *to);
 
+/** What the files of @verdict that are new make of it: blocked when one cannot be made in
+ * any directory where it may belong, attention when in some of those; else safe. */
+enum spg_verdict_kind spg_obstacles_to_new(
+	const struct spg_observation *obs, const struct spg_verdict *verdict);
+
 /** Add a reason and a step for each obstacle of the files judged. Returns 0 or
  * SPG_ERR_NOMEM. */
 int spg_obstacles_explain(

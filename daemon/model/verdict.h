@@ -23,6 +23,7 @@ struct spg_selection {
 struct spg_judged_file {
 	const char *path; /* of the observation, or of @own_path */
 	char *own_path;   /* for files that no survey found: missing, new */
+	bool anywhere;    /* asked about by its name alone: the folder is a guess */
 	size_t seen;      /* index in the observation, or SPG_NO_FILE */
 	enum spg_file_state state;
 	bool unattributed;

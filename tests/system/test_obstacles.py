@@ -106,6 +106,43 @@ class ObstaclesTest(SystemTest):
         with open(path, "ab") as f:  # it is so
             f.write(b"new")
 
+    def check_new(self, daemon, *names):
+        """The answer about a service pack that brings First.dll, and @names anew."""
+        listed = self.file("names", self.scratch, "\n".join(["First.dll", *names]).encode())
+        return daemon.check("--files", listed)
+
+    def test_a_new_file_needs_its_directory(self):
+        """Whoever writes in place makes what is new."""
+        path, daemon = self.begin(replaced="in-place")
+        self.assertEqual(self.check_new(daemon, "New.dll")["exit"], SAFE)
+        self.chattr("+a", os.path.dirname(path))
+        self.assertEqual(self.check_new(daemon, "New.dll")["exit"], SAFE)
+        self.chattr("-a", os.path.dirname(path))
+        self.chattr("+i", os.path.dirname(path))
+        self.assert_safe(daemon)
+        for name in "New.dll", os.path.join(os.path.dirname(path), "Other.dll"):
+            answer = self.check_new(daemon, name)
+            self.assertEqual((answer["exit"], answer["counts"]["blocked"]), (BLOCKED, 0),
+                             self.show(answer))
+            self.assertEqual([(r["kind"], r["obstacle"]) for r in answer["reasons"]],
+                             [("obstacle", "directory-immutable")], self.show(answer))
+        listed = self.file("names", self.scratch, b"First.dll\nNew.dll")
+        self.assertIn("a new file cannot be put where it belongs",
+                      daemon.run("check", "--files", listed)[1])
+        step, = [s for s in answer["next"] if s["kind"] == "clear-obstacle"]
+        self.follow(step)
+        self.assertEqual(self.check_new(daemon, "New.dll")["exit"], SAFE)
+
+    def test_a_new_file_that_may_belong_elsewhere(self):
+        one, two = self.directory("one"), self.directory("two")
+        self.file("First.dll", one)
+        self.file("Second.dll", two)
+        daemon = self.daemon(Product("app", one, two, replaced="in-place"))
+        self.chattr("+i", two)
+        self.assertEqual(self.check_new(daemon, "New.dll")["exit"], ATTENTION)
+        self.assertEqual(self.check_new(daemon, os.path.join(one, "New.dll"))["exit"], SAFE)
+        self.assertEqual(self.check_new(daemon, os.path.join(two, "New.dll"))["exit"], BLOCKED)
+
     def test_attributes_below_a_recursive_product(self):
         directory = self.directory("deep")
         for name in ("one", "two"):
