@@ -250,6 +250,13 @@ bool spg_path_below(const char *path, const char *dir, bool or_equal)
 	return path[len] == '/' || (or_equal && path[len] == '\0');
 }
 
+bool spg_path_directly_in(const char *path, const char *dir)
+{
+	size_t len = (size_t)(spg_path_base(path) - path), n = strlen(dir);
+
+	return len == n + (n > 1) && strncmp(path, dir, n) == 0;
+}
+
 void spg_path_normalise(char *path)
 {
 	char *out = path;

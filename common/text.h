@@ -61,6 +61,9 @@ const char *spg_path_base(const char *path);
  */
 bool spg_path_below(const char *path, const char *dir, bool or_equal);
 
+/** True when @path is a name in directory @dir itself. The same. */
+bool spg_path_directly_in(const char *path, const char *dir);
+
 /**
  * Put @path into normal form in place: duplicate slashes, "." components and
  * trailing slashes go; ".." stays, since a symlink may precede it.

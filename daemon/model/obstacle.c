@@ -409,11 +409,7 @@ static unsigned of_new_files(const struct spg_observation *obs, size_t folder)
 static bool may_go_into(
 	const struct spg_judged_file *file, const struct spg_seen_folder *folder)
 {
-	size_t len = (size_t)(spg_path_base(file->path) - file->path);
-	size_t n = strlen(folder->path);
-
-	return file->anywhere ||
-	       (len == n + (n > 1) && strncmp(file->path, folder->path, n) == 0);
+	return file->anywhere || spg_path_directly_in(file->path, folder->path);
 }
 
 enum spg_verdict_kind spg_obstacles_to_new(

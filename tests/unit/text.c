@@ -162,6 +162,10 @@ END_TEST
 
 START_TEST(below)
 {
+	ck_assert(spg_path_directly_in("/srv/bin/x", "/srv/bin"));
+	ck_assert(spg_path_directly_in("/x", "/"));
+	ck_assert(!spg_path_directly_in("/srv/bin/a/x", "/srv/bin"));
+	ck_assert(!spg_path_directly_in("/srv/bin2/x", "/srv/bin"));
 	ck_assert(spg_path_below("/srv/bin/x", "/srv/bin", false));
 	ck_assert(!spg_path_below("/srv/bin", "/srv/bin", false));
 	ck_assert(spg_path_below("/srv/bin", "/srv/bin", true));

@@ -247,13 +247,6 @@ static int add_folder(struct spg_survey *s, struct known_mounts *known,
 	return r == SPG_ERR_NOT_FOUND ? 0 : r;
 }
 
-static bool lies_in(const char *path, const struct spg_seen_folder *folder)
-{
-	size_t len = (size_t)(spg_path_base(path) - path), n = strlen(folder->path);
-
-	return len == n + (n > 1) && strncmp(path, folder->path, n) == 0;
-}
-
 /* Files of one directory come one after the other, but for those of directories in it. */
 static void find_folders(struct spg_observation *obs)
 {
@@ -267,7 +260,7 @@ static void find_folders(struct spg_observation *obs)
 		for (size_t k = 0; k < obs->n_folders; k++) {
 			size_t at = (last + k) % obs->n_folders;
 
-			if (!lies_in(path, &obs->folders[at]))
+			if (!spg_path_directly_in(path, obs->folders[at].path))
 				continue;
 			obs->files[i].folder = last = at;
 			break;
