@@ -20,6 +20,12 @@ static struct spg_note note_of(
 	return note;
 }
 
+static bool is_in_the_way(
+	const struct spg_observation *obs, const struct spg_seen_past *past)
+{
+	return spg_use_classify(obs->product, past->process) == SPG_CLASS_BLOCKER;
+}
+
 static void put_starter(struct spg_buf *buf, const struct spg_seen_past *past)
 {
 	if (!past->starter)
@@ -64,12 +70,6 @@ static int explain_starts(const struct spg_seen_past *past, struct spg_notes *re
 		&buf, ": it was started %u times in the last minute", past->count);
 	put_starter(&buf, past);
 	return spg_notes_add(remarks, &note, &buf);
-}
-
-static bool is_in_the_way(
-	const struct spg_observation *obs, const struct spg_seen_past *past)
-{
-	return spg_use_classify(obs->product, past->process) == SPG_CLASS_BLOCKER;
 }
 
 int spg_visits_explain(const struct spg_observation *obs,
@@ -118,7 +118,7 @@ int spg_visits_explain_hidden(
 			spg_buf_puts(&buf, "; it has ended");
 		put_starter(&buf, past);
 		r = spg_notes_add(&verdict->reasons, &note, &buf);
-		if (r == 0 && past->running)
+		if (r == 0 && past->running && is_in_the_way(obs, past))
 			r = spg_advise_stop(obs, past->process, 0, &verdict->next);
 	}
 	return r;

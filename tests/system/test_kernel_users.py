@@ -26,6 +26,7 @@ class KernelUsersTest(SystemTest):
     def followed(self, path, reasons, before=False):
         """Its answer has these reasons, and no other thing to do than commands; when they
         have been run, it is safe."""
+        os.sync()  # what mkfs has written keeps everybody else waiting who opens it
         daemon = self.daemon(Product("app", os.path.dirname(path), files="*"))
         answer = daemon.check()
         self.assert_verdict(answer, "blocked")
