@@ -14,8 +14,10 @@
 #include "common/text.h"
 #include "common/time_text.h"
 
-#define WAIT_DEFAULT_NS   (24 * 3600 * SPG_NS_PER_S)
-#define SETTLE_DEFAULT_NS (2 * SPG_NS_PER_S)
+#define WAIT_DEFAULT_NS       (24 * 3600 * SPG_NS_PER_S)
+#define SETTLE_DEFAULT_NS     (2 * SPG_NS_PER_S)
+/* The server may take so much more time, for somebody who keeps coming back. */
+#define SETTLE_LEARNED_MAX_NS (60 * SPG_NS_PER_S)
 
 static const char help[] =
 	"spguard check: can the service pack be applied safely?\n"
@@ -79,7 +81,6 @@ static const struct option long_options[] = {
 static bool read_options(struct spg_client *client, int argc, char **argv,
 	struct spg_check_options *ret, int *ret_exit)
 {
-	bool settles = false;
 	int option;
 
 	while ((option = spg_client_options(
@@ -101,7 +102,7 @@ static bool read_options(struct spg_client *client, int argc, char **argv,
 				return false;
 			break;
 		case 's':
-			settles = true;
+			ret->settles = true;
 			if (!spg_client_duration(client, "settle", optarg,
 				    &ret->settle_ns, ret_exit))
 				return false;
@@ -121,7 +122,7 @@ static bool read_options(struct spg_client *client, int argc, char **argv,
 			"--payload and --files exclude each other: give one of them");
 		return false;
 	}
-	if (settles && !ret->wait) {
+	if (ret->settles && !ret->wait) {
 		*ret_exit = spg_client_usage(
 			client, "--settle is about the end of a wait: give --wait too");
 		return false;
@@ -203,9 +204,10 @@ static json_t *ask(struct spg_client *client, const struct spg_check_options *op
 		json_decref(result);
 	}
 	spg_client_set_seconds(params, "wait", options->wait_ns);
-	spg_client_set_seconds(params, "settle", options->settle_ns);
-	return spg_client_ask(
-		client, "check", params, options->wait_ns + options->settle_ns);
+	if (options->settles)
+		spg_client_set_seconds(params, "settle", options->settle_ns);
+	return spg_client_ask(client, "check", params,
+		options->wait_ns + options->settle_ns + SETTLE_LEARNED_MAX_NS);
 }
 
 static int run(struct spg_client *client, int argc, char **argv)

@@ -14,7 +14,7 @@
 /* What was asked; texts are borrowed from the command line. */
 struct spg_check_options {
 	const char *product, *payload, *files; /* NULL: not given */
-	bool wait, all, quiet;
+	bool wait, settles, all, quiet;
 	bool detailed; /* the answer lists free files for what is said about them */
 	int64_t wait_ns, settle_ns;
 };

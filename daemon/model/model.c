@@ -32,7 +32,7 @@ struct entry {
 	struct spg_product *product;
 	int64_t looked_ns; /* when a full survey last looked, UTC */
 	uint64_t generation;
-	int64_t disturbed_ns; /* monotonic */
+	int64_t disturbed_ns, unsafe_ns; /* monotonic */
 	bool dirty_all;
 	bool find_users;
 	char *dirty[DIRTY_MAX];
@@ -237,9 +237,14 @@ int64_t spg_model_disturbed_ns(const struct spg_model *model, size_t index)
 	return model->entries[index]->disturbed_ns;
 }
 
+int64_t spg_model_unsafe_ns(const struct spg_model *model, size_t index)
+{
+	return model->entries[index]->unsafe_ns;
+}
+
 int64_t spg_model_away_ns(const struct spg_model *model, size_t index)
 {
-	return spg_visits_away_ns(&model->entries[index]->visits);
+	return spg_visits_away_ns(&model->entries[index]->visits, spg_clock_mono_ns());
 }
 
 /* The event as one product sees it. Returns whether it concerns the product. */
@@ -543,6 +548,16 @@ static int take_over_lacks(struct entry *entry, const struct spg_observation *ob
 	return 0;
 }
 
+/* A use that began or ended, of somebody who is in the way. */
+static bool is_of_blocker(
+	const struct spg_product *product, const struct spg_event *event)
+{
+	return (event->kind == SPG_EVENT_USE_BEGIN ||
+		       event->kind == SPG_EVENT_USE_END) &&
+	       (!event->process ||
+		       spg_use_classify(product, event->process) == SPG_CLASS_BLOCKER);
+}
+
 static int remember(struct entry *entry, struct spg_observation *obs,
 	const struct spg_event_list *changes, size_t n_before)
 {
@@ -550,6 +565,9 @@ static int remember(struct entry *entry, struct spg_observation *obs,
 
 	if (obs->depth == SPG_SURVEY_LOCKS)
 		return 0;
+	for (size_t i = n_before; i < changes->n; i++)
+		if (is_of_blocker(entry->product, changes->events[i]))
+			entry->disturbed_ns = now_ns;
 	if (changes->n > n_before)
 		spg_visits_note_changes(&entry->visits, changes->events + n_before,
 			changes->n - n_before, now_ns);
@@ -651,6 +669,10 @@ int spg_model_conclude(struct spg_model *model, size_t index,
 			return r;
 		entry->verdict_since_ns = at_ns;
 	}
+	/* It has been unsafe until now, also when it is safe from now on. */
+	if (!entry->judged || entry->verdict != SPG_VERDICT_SAFE ||
+		verdict->kind != SPG_VERDICT_SAFE)
+		entry->unsafe_ns = spg_clock_mono_ns();
 	entry->n_disturbed = 0;
 	entry->judged = true;
 	entry->verdict = verdict->kind;

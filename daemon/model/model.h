@@ -49,8 +49,12 @@ int spg_model_find_product(const struct spg_model *model, const char *name);
 uint64_t spg_model_generation(const struct spg_model *model, size_t index);
 
 /** When something last happened to the files of product @index that could have made a
- * user who is in the way, or since when they are known, monotonic. */
+ * user who is in the way, or one began or ended, or since when they are known, monotonic. */
 int64_t spg_model_disturbed_ns(const struct spg_model *model, size_t index);
+
+/** When the verdict about product @index as a whole was last another one than safe,
+ * monotonic; 0: there was none yet. */
+int64_t spg_model_unsafe_ns(const struct spg_model *model, size_t index);
 
 /** How long somebody who has used files of product @index, has gone and keeps coming back
  * may stay away, see visits.h; 0: nobody does. */

@@ -556,7 +556,7 @@ int spg_verdict_make_unknown(
 
 	verdict->kind = verdict->without_blocked = SPG_VERDICT_UNKNOWN;
 	r = spg_notes_put_first(&verdict->reasons, &note);
-	return r == 0 ? spg_visits_advise(obs, &verdict->next) : r;
+	return r == 0 ? spg_visits_advise(obs, verdict) : r;
 }
 
 int spg_verdict_make_unsettled(const struct spg_observation *obs,
@@ -576,5 +576,5 @@ int spg_verdict_make_unsettled(const struct spg_observation *obs,
 		free_text, settle_text);
 	verdict->kind = verdict->without_blocked = SPG_VERDICT_ATTENTION;
 	r = spg_notes_put_first(&verdict->reasons, &reason);
-	return r == 0 ? spg_visits_advise(obs, &verdict->next) : r;
+	return r == 0 ? spg_visits_advise(obs, verdict) : r;
 }

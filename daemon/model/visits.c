@@ -328,7 +328,7 @@ int spg_visits_tell(
 	return r;
 }
 
-int64_t spg_visits_away_ns(const struct spg_visits *visits)
+int64_t spg_visits_away_ns(const struct spg_visits *visits, int64_t now_ns)
 {
 	int64_t longest_ns = 0;
 
@@ -336,7 +336,7 @@ int64_t spg_visits_away_ns(const struct spg_visits *visits)
 		const struct spg_visitor *v = &visits->visitors[i];
 
 		if (v->n_returns >= 2 && v->n_uses == 0 && v->away_ns > longest_ns &&
-			v->away_ns <= AWAY_MAX_NS)
+			v->away_ns <= AWAY_MAX_NS && now_ns - v->gone_ns < RETURN_NS)
 			longest_ns = v->away_ns;
 	}
 	return longest_ns;

@@ -4,7 +4,8 @@
  * Who came to the files of one product lately: a bounded memory of events and of the uses
  * that surveys found. It tells who comes back after it has ended, whoever starts
  * short-lived users all the time, and who opened a file that no process shows. It explains
- * an answer and decides none. Loop thread; no clock of its own.
+ * answers, and makes a wait longer; no verdict is better for it. Loop thread; no clock of
+ * its own.
  *
  * A program is recognised by its name, executable and user: each of its processes is
  * another one.
@@ -62,9 +63,9 @@ void spg_visits_note_changes(struct spg_visits *visits, struct spg_event *const 
 int spg_visits_tell(
 	const struct spg_visits *visits, struct spg_observation *obs, int64_t now_ns);
 
-/** How long a program that has gone, and has come back twice or more, may stay away; 0:
- * there is none. At most half a minute. */
-int64_t spg_visits_away_ns(const struct spg_visits *visits);
+/** How long a program that has gone in the last ten minutes, and had come back twice or
+ * more, may stay away; 0: there is none. At most half a minute. */
+int64_t spg_visits_away_ns(const struct spg_visits *visits, int64_t now_ns);
 
 /** Idempotent; takes one that is all zero. */
 void spg_visits_finish(struct spg_visits *visits);

@@ -88,9 +88,16 @@ int spg_visits_explain(const struct spg_observation *obs,
 		else if (past->kind == SPG_PAST_KEEPS_STARTING)
 			r = explain_starts(past, &verdict->remarks);
 	}
-	if (r == 0 && verdict->kind != SPG_VERDICT_SAFE)
-		r = spg_visits_advise(obs, &verdict->next);
 	return r;
+}
+
+/* True when a kill is all that ends @process: what is more than a process, a service or
+ * a container, has states and triggers that nobody has looked at here, and may be a
+ * manager of others. */
+static bool is_mere_process(const struct spg_process *process)
+{
+	return process->id.pid > 1 && !process->unit && !process->container &&
+	       !process->is_daemon;
 }
 
 int spg_visits_explain_hidden(
@@ -118,13 +125,23 @@ int spg_visits_explain_hidden(
 			spg_buf_puts(&buf, "; it has ended");
 		put_starter(&buf, past);
 		r = spg_notes_add(&verdict->reasons, &note, &buf);
-		if (r == 0 && past->running && is_in_the_way(obs, past))
+		if (r == 0 && past->running && is_in_the_way(obs, past) &&
+			is_mere_process(past->process))
 			r = spg_advise_stop(obs, past->process, 0, &verdict->next);
 	}
 	return r;
 }
 
-int spg_visits_advise(const struct spg_observation *obs, struct spg_notes *next)
+static bool is_remarked(const struct spg_notes *remarks, int32_t pid)
+{
+	for (size_t i = 0; i < remarks->n; i++)
+		if (remarks->items[i].kind == SPG_REASON_KEEPS_STARTING &&
+			remarks->items[i].pid == pid)
+			return true;
+	return false;
+}
+
+int spg_visits_advise(const struct spg_observation *obs, struct spg_verdict *verdict)
 {
 	int r = 0;
 
@@ -132,8 +149,10 @@ int spg_visits_advise(const struct spg_observation *obs, struct spg_notes *next)
 		const struct spg_seen_past *past = &obs->pasts[i];
 
 		if (past->kind == SPG_PAST_KEEPS_STARTING && past->starter &&
-			past->starter->id.pid != 1 && is_in_the_way(obs, past))
-			r = spg_advise_stop(obs, past->starter, 0, next);
+			is_mere_process(past->starter) &&
+			is_mere_process(past->process) &&
+			is_remarked(&verdict->remarks, past->process->id.pid))
+			r = spg_advise_stop(obs, past->starter, 0, &verdict->next);
 	}
 	return r;
 }

@@ -6,8 +6,7 @@
 #include "daemon/model/verdict.h"
 
 /** Remark in @verdict who comes back and who is started all the time, of the files that
- * are asked about (NULL: all), and unless it is safe say what to do about that. Returns 0
- * or SPG_ERR_NOMEM. */
+ * are asked about (NULL: all). Returns 0 or SPG_ERR_NOMEM. */
 int spg_visits_explain(const struct spg_observation *obs,
 	const struct spg_name_set *asked, struct spg_verdict *verdict);
 
@@ -16,5 +15,5 @@ int spg_visits_explain(const struct spg_observation *obs,
 int spg_visits_explain_hidden(
 	const struct spg_observation *obs, size_t seen, struct spg_verdict *verdict);
 
-/** Append how to end those who start users all the time. The same. */
-int spg_visits_advise(const struct spg_observation *obs, struct spg_notes *next);
+/** Append how to end those who start the users that @verdict remarks on. The same. */
+int spg_visits_advise(const struct spg_observation *obs, struct spg_verdict *verdict);

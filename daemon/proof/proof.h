@@ -27,6 +27,7 @@ struct spg_wait {
 	/* So long they have to stay free before that is the answer: whoever ended may
 	 * be started again at once. It may end later than @wait_ns, by so much. */
 	int64_t settle_ns;
+	bool learns; /* or longer, for somebody who keeps coming back */
 };
 
 /* What such a question has seen. */

@@ -219,10 +219,10 @@ static void find_starters(struct spg_prover *p, struct spg_observation *obs)
 
 		past->running = now && spg_proc_id_equal(now->id, child->id);
 		spg_process_unref(now);
-		/* Its number may be somebody else's by now, who is younger. */
-		if (parent && (parent->id.start == 0 ||
-				      (child->id.start > 0 &&
-					      parent->id.start > child->id.start))) {
+		/* Its number may be somebody else's by now, who is younger: without
+		 * both their times nobody knows. */
+		if (parent && (parent->id.start == 0 || child->id.start == 0 ||
+				      parent->id.start > child->id.start)) {
 			spg_process_unref(parent);
 			parent = NULL;
 		}
@@ -555,18 +555,17 @@ int spg_prover_wait(struct spg_prover *prover, size_t index,
 	struct spg_question like = {.done = done,
 		.user = user,
 		.waits = true,
+		.learns = wait->learns,
 		.waited.settle_ns = wait->settle_ns};
 	struct spg_model_summary summary;
-	int64_t now_ns = spg_clock_mono_ns();
 
-	if (__builtin_add_overflow(
-		    now_ns, wait->wait_ns > 0 ? wait->wait_ns : 0, &like.until_ns))
+	if (__builtin_add_overflow(spg_clock_mono_ns(),
+		    wait->wait_ns > 0 ? wait->wait_ns : 0, &like.until_ns))
 		like.until_ns = INT64_MAX;
-	/* Who has just gone may be back at once, and who was there before this question
-	 * is known of the product as a whole. */
+	/* What was before this question is known of the product as a whole. */
 	spg_model_summarise(prover->model, index, &summary);
-	if (selection || summary.verdict != SPG_VERDICT_SAFE)
-		like.held_ns = now_ns;
+	like.is_free = !selection && summary.verdict == SPG_VERDICT_SAFE;
+	like.since_ns = spg_model_unsafe_ns(prover->model, index);
 	return ask(prover, index, selection, &like);
 }
 

@@ -190,28 +190,31 @@ static int64_t settle(struct spg_question *q, const struct spg_model *model,
 {
 	struct spg_waited *waited = &q->waited;
 	int64_t disturbed_ns = spg_model_disturbed_ns(model, index);
-	int64_t free_since_ns = later(q->held_ns, disturbed_ns), settled_ns;
+	int64_t since_ns, settled_ns;
 
 	if (verdict != SPG_VERDICT_SAFE) {
-		waited->n_returns += q->free_ns > q->held_ns;
+		waited->n_returns += q->is_free && q->free_ns > 0;
 		waited->free_ns = 0;
-		q->held_ns = now_ns;
+		q->is_free = false;
 		return q->until_ns > now_ns ? q->until_ns : 0;
 	}
 	/* Somebody came and went between two looks. */
-	waited->n_returns += q->free_ns > q->held_ns && disturbed_ns > q->free_ns;
+	waited->n_returns += q->is_free && q->free_ns > 0 && disturbed_ns > q->free_ns;
+	if (!q->is_free)
+		q->since_ns = now_ns;
+	q->is_free = true;
 	q->free_ns = now_ns;
-	/* Who keeps coming back after some seconds gets more than the time to do so. */
-	if (waited->settle_ns > 0)
+	since_ns = later(q->since_ns, disturbed_ns);
+	waited->free_ns = later(now_ns - since_ns, 1);
+	if (q->learns)
 		waited->settle_ns =
 			later(waited->settle_ns, 2 * spg_model_away_ns(model, index));
-	waited->free_ns = later(now_ns - free_since_ns, 1);
-	if (__builtin_add_overflow(free_since_ns, waited->settle_ns, &settled_ns))
+	if (__builtin_add_overflow(since_ns, waited->settle_ns, &settled_ns))
 		settled_ns = INT64_MAX;
 	if (settled_ns <= now_ns)
 		return 0;
 	/* Free in time, it may settle; what is disturbed after that has had its time. */
-	return free_since_ns <= q->until_ns ? settled_ns : 0;
+	return since_ns <= q->until_ns ? settled_ns : 0;
 }
 
 static void judge_one(struct spg_queue *queue, struct spg_question *q,

@@ -28,7 +28,9 @@ struct spg_question {
 	bool waits;       /* for "safe" */
 	int64_t until_ns; /* monotonic: no longer than that */
 	int64_t due_ns;   /* monotonic: parked, it is asked again at the latest then */
-	int64_t held_ns;  /* monotonic: when a look last found it not safe; 0 never */
+	bool learns;      /* see struct spg_wait */
+	bool is_free;     /* as of the last look, or known from before */
+	int64_t since_ns; /* monotonic: since when, while it is */
 	int64_t free_ns;  /* monotonic: when a look last found it safe; 0 never */
 	struct spg_waited waited;
 	spg_proof_done *done;

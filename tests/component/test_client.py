@@ -163,13 +163,13 @@ class Check(unittest.TestCase):
         self.assertIn("spguard check --product exchange55 --wait", done.out)
         self.assertIsNone(ask({}, "check").daemon.params("check"))
         done = ask({}, "check", "--wait=90s")
-        self.assertEqual(done.daemon.params("check"), {"wait": 90, "settle": 2})
+        self.assertEqual(done.daemon.params("check"), {"wait": 90})
         done = ask({}, "check", "--wait=1500ms")
-        self.assertEqual(done.daemon.params("check"), {"wait": 1.5, "settle": 2})
+        self.assertEqual(done.daemon.params("check"), {"wait": 1.5})
         done = ask({}, "check", "--wait=1m", "--settle=500ms")
         self.assertEqual(done.daemon.params("check"), {"wait": 60, "settle": 0.5})
         done = ask({}, "check", "--wait")
-        self.assertEqual(done.daemon.params("check"), {"wait": 86400, "settle": 2})
+        self.assertEqual(done.daemon.params("check"), {"wait": 86400})
         self.assertEqual(done.code, 2)  # the last verdict's
 
     def test_wait_outlasts_the_usual_time(self):
@@ -186,7 +186,7 @@ class Check(unittest.TestCase):
                                   env=ENV, stdout=subprocess.PIPE, stderr=slave, timeout=HANG)
             self.assertEqual(done.returncode, 0)
             self.assertEqual([r.get("params") for r in d.requests if r["method"] == "check"],
-                             [None, {"wait": 1800, "settle": 2}])
+                             [None, {"wait": 1800}])
         os.close(slave)
         self.assertIn(b"blocked now; waiting at most 30m", os.read(master, 4096))
         os.close(master)

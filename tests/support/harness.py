@@ -134,11 +134,14 @@ class LineReader(threading.Thread):
 class Holder:
     """A process in one state on one file; see holder.h for the states."""
 
-    def __init__(self, state, path, *args, program=HOLDER):
+    # own_group: a process group of its own, as a shell's job has. A signal of job control
+    # stops nobody in a group without a parent in its session (setpgid(2)).
+    def __init__(self, state, path, *args, program=HOLDER, own_group=False):
         self.what = f"{state} {path}"
         self.process = subprocess.Popen(
             [program, state, path, *map(str, args)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, bufsize=1)
+            stdout=subprocess.PIPE, text=True, bufsize=1,
+            process_group=0 if own_group else None)
         self.lines, self.pids = LineReader(self.process.stdout), []
         try:
             ready = self.lines.wait_for(lambda line: line.startswith("ready"),

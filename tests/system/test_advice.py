@@ -224,7 +224,7 @@ class StateTest(AdviceTest):
         self.assertTrue(os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]))
 
     def stopped(self, state, number, how):
-        holder = self.hold(state, self.dll)
+        holder = self.hold(state, self.dll, own_group=True)
         self.stop(holder.pid, number)
         self.advised(holder.pid, "resume-process",
                      f"kill {holder.pid} && kill -CONT {holder.pid}", how)

@@ -50,6 +50,36 @@ START_TEST(free_for_a_moment)
 }
 END_TEST
 
+/* The daemon has noticed the end before anybody asks: that was a moment ago, too. */
+START_TEST(ended_a_moment_ago)
+{
+	struct world w;
+	struct reply reply = {0};
+	unsigned n;
+
+	world_init(&w);
+	w.config.debounce_ms = 1;
+	spg_prover_configure(w.prover, &w.config);
+	world_is(&w, BLOCKED);
+	ask(&w, 0, NULL, &reply);
+	run_until_answers(&w, 1);
+	world_is(&w, "file a.dll free");
+	spg_scripted_queue(w.watch, help_event(SPG_EVENT_CLOSE, 1, "a.dll", "scanner"));
+	ck_assert_int_eq(w.watch->ops->drain(w.watch), 0);
+	spg_prover_kick(w.prover, true);
+	run_until_log(&w, "verdict safe;");
+	n = n_surveys(&w, SPG_SURVEY_FULL);
+	ask_to_wait(&w, HOUR_NS, HOUR_NS, &reply);
+	ask(&w, 0, NULL, &reply);
+	run_until_answers(&w, 2);
+	ck_assert_uint_gt(n_surveys(&w, SPG_SURVEY_FULL), n);
+	uv_run(&w.loop, UV_RUN_NOWAIT);
+	ck_assert_uint_eq(w.n_answers, 2);
+	spg_prover_forget(w.prover, &reply);
+	world_finish(&w);
+}
+END_TEST
+
 /* Ask to wait for a moment, in which the files are free but do not settle; and let that
  * moment pass. */
 static void wait_a_moment(struct world *w, struct reply *reply)
@@ -111,6 +141,7 @@ int main(void)
 
 	tcase_add_test(tc, free_for_long);
 	tcase_add_test(tc, free_for_a_moment);
+	tcase_add_test(tc, ended_a_moment_ago);
 	tcase_add_test(tc, comes_back);
 	tcase_add_test(tc, comes_and_goes);
 	return spg_run_suite("prover-settle", tc);

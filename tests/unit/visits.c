@@ -151,7 +151,7 @@ START_TEST(how_long_it_stays_away)
 		int64_t now_ns = 1000 * S;
 
 		play(&visits, file, times[i].happens, &now_ns);
-		ck_assert_int_eq(spg_visits_away_ns(&visits), times[i].away_ns);
+		ck_assert_int_eq(spg_visits_away_ns(&visits, now_ns), times[i].away_ns);
 		spg_visits_finish(&visits);
 	}
 	spg_file_unref(file);

@@ -36,6 +36,7 @@ struct question {
 	enum spg_verdict_kind verdict, without_blocked;
 	json_t *answer;   /* check: the object; who, locks: the rows; NULL: none */
 	json_t *coverage; /* who, locks */
+	json_t *waited;   /* check: of the answer before this one; NULL: none */
 	struct spg_expected expected; /* check: the payload as this product compares */
 	struct spg_module_set *installed; /* what is there in its place; a reference */
 };
@@ -49,8 +50,10 @@ struct gathering {
 	json_t *params;             /* a reference; NULL: none */
 	bool *path_seen;            /* for each path: some product has it */
 	bool waits, waits_later; /* check; later: when it is known whom it concerns */
+	bool confirms;           /* asks again about what was waited for */
 	int64_t until_ns;        /* monotonic: as long as it waits */
 	int64_t settle_ns;       /* so long the files have to stay free */
+	bool learns;             /* or longer, see struct spg_wait */
 	bool narrowed;           /* those without any of the files are left out */
 	int64_t at_ns;           /* of the oldest proof */
 	int32_t lineage[LINEAGE_MAX]; /* of who asks over the socket */
@@ -66,6 +69,7 @@ static void gathering_destroy(struct gathering *g)
 	for (size_t i = 0; i < g->n_questions; i++) {
 		json_decref(g->questions[i].answer);
 		json_decref(g->questions[i].coverage);
+		json_decref(g->questions[i].waited);
 		spg_expected_finish(&g->questions[i].expected);
 		spg_module_set_unref(g->questions[i].installed);
 	}
@@ -202,6 +206,8 @@ static bool ask_again(struct gathering *g)
 
 		if (!q->answer)
 			continue;
+		json_decref(q->waited);
+		q->waited = json_incref(json_object_get(q->answer, "waited"));
 		json_decref(q->answer);
 		q->answer = NULL;
 		g->err = ask(g, q);
@@ -244,20 +250,32 @@ static bool narrow(struct gathering *g)
 
 /*
  * Of several products that were waited for, one may have become free long before the
- * last: together they are safe when all are at about one time. Returns true when they
- * are asked again.
+ * last: all together are safe when each is at about one time. So they are asked again, at
+ * once, and waited for again if one is not safe any more. Returns true when the answer is
+ * not complete yet.
  */
-static bool is_spread(struct gathering *g)
+static bool confirm(struct gathering *g)
 {
-	return g->waits && g->n_answers > 1 && worst_of(g) == SPG_VERDICT_SAFE &&
-	       spg_clock_wall_ns() - g->at_ns > TOGETHER_NS && ask_again(g);
+	bool safe = worst_of(g) == SPG_VERDICT_SAFE;
+
+	if (g->confirms) {
+		g->confirms = false;
+		g->waits = true;
+		return !safe && spg_clock_mono_ns() < g->until_ns && ask_again(g);
+	}
+	if (!g->waits || !safe || g->n_answers < 2 ||
+		spg_clock_wall_ns() - g->at_ns <= TOGETHER_NS)
+		return false;
+	g->confirms = true;
+	g->waits = false;
+	return ask_again(g);
 }
 
 static void finish(struct gathering *g)
 {
 	struct spg_call *call = g->call;
 
-	if (narrow(g) || (g->err == 0 && is_spread(g)))
+	if (narrow(g) || (g->err == 0 && confirm(g)))
 		return;
 
 	call->on_abandon = NULL;
@@ -328,6 +346,9 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	q->concerned = proof->observation->unlisted;
 	for (size_t i = 0; i < proof->verdict->n_files && !q->concerned; i++)
 		q->concerned = proof->verdict->files[i].seen != SPG_NO_FILE;
+	if (q->answer && q->waited && !proof->waited &&
+		json_object_set(q->answer, "waited", q->waited) < 0)
+		return SPG_ERR_NOMEM;
 	return q->answer ? 0 : SPG_ERR_NOMEM;
 }
 
@@ -420,7 +441,8 @@ static int ask(struct gathering *g, struct question *q)
 	if (r == 0 && g->waits)
 		r = spg_prover_wait(prover, q->product, selects ? &selection : NULL,
 			&(struct spg_wait){.wait_ns = g->until_ns - spg_clock_mono_ns(),
-				.settle_ns = g->settle_ns},
+				.settle_ns = g->settle_ns,
+				.learns = g->learns},
 			on_proof, q);
 	else if (r == 0)
 		r = spg_prover_ask(prover, q->product, selects ? &selection : NULL,
@@ -525,6 +547,7 @@ void spg_method_check(struct spg_call *call, const json_t *params)
 			json_is_number(settle)
 				? (int64_t)(json_number_value(settle) * SPG_NS_PER_S)
 				: SETTLE_DEFAULT_NS;
+		g->learns = !settle;
 		g->waits_later = !g->single && g->names.names;
 		g->waits = !g->waits_later;
 	}
