@@ -357,11 +357,13 @@ static const struct spg_process *head_of(
 	return process;
 }
 
+/* Whoever is to be ended already, alone or as a head. */
 static bool is_advised(const struct spg_notes *next, int32_t pid)
 {
 	for (size_t i = 0; i < next->n; i++)
-		if (next->items[i].kind == SPG_STEP_STOP_FAMILY &&
-			next->items[i].pid == pid)
+		if (next->items[i].pid == pid &&
+			(next->items[i].kind == SPG_STEP_STOP_FAMILY ||
+				next->items[i].kind == SPG_STEP_STOP_PROCESS))
 			return true;
 	return false;
 }

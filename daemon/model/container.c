@@ -78,8 +78,9 @@ bool spg_container_put_stop(
 	if (process->unit_user)
 		spg_buf_puts(buf, "cd / && ");
 	if (frozen && tools[i].go_on) {
+		/* Somebody else than the engine may have frozen it: then this fails. */
 		put_tool(buf, process, tools[i].go_on, spg_buf_text(&container));
-		spg_buf_puts(buf, " && ");
+		spg_buf_puts(buf, "; ");
 	}
 	put_tool(buf, process, tools[i].stop, spg_buf_text(&container));
 	buf->failed = buf->failed || container.failed;

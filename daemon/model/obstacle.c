@@ -255,10 +255,19 @@ static const char *put_grant(struct spg_buf *command, const struct case_of *it)
 	                     : it->kind == SPG_OBSTACLE_DIRECTORY_NO_PERMISSION ? "rwx"
 	                                                                        : "rw";
 
-	if (it->kind == SPG_OBSTACLE_FOREIGN_OWNER)
-		spg_buf_printf(command, "chown %s ", it->who);
-	else
-		spg_buf_printf(command, "setfacl -m u:%s:%s ", it->who, rights);
+	spg_buf_puts(command,
+		it->kind == SPG_OBSTACLE_FOREIGN_OWNER ? "chown " : "setfacl -m ");
+	if (it->kind == SPG_OBSTACLE_FOREIGN_OWNER) {
+		spg_text_shell_quote(command, it->who);
+	} else {
+		struct spg_buf entry = SPG_BUF_NULL;
+
+		spg_buf_printf(&entry, "u:%s:%s", it->who, rights);
+		spg_text_shell_quote(command, spg_buf_text(&entry));
+		command->failed = command->failed || entry.failed;
+		spg_buf_finish(&entry);
+	}
+	spg_buf_putc(command, ' ');
 	spg_text_shell_quote(command, it->place ? it->place : it->file);
 	return "or name in \"install-as\" who may";
 }
@@ -416,8 +425,11 @@ enum spg_verdict_kind spg_obstacles_to_new(
 	const struct spg_observation *obs, const struct spg_verdict *verdict)
 {
 	enum spg_verdict_kind kind = SPG_VERDICT_SAFE;
+	bool any = false;
 
-	for (size_t i = 0; i < verdict->n_files; i++) {
+	for (size_t k = 0; k < obs->n_folders && !any; k++)
+		any = of_new_files(obs, k) != 0;
+	for (size_t i = 0; any && i < verdict->n_files; i++) {
 		size_t n = 0, n_barred = 0;
 
 		if (verdict->files[i].state != SPG_FILE_NEW)
@@ -443,7 +455,7 @@ static int explain_new(const struct spg_observation *obs,
 	int r = 0;
 
 	for (size_t k = 0; r == 0 && k < obs->n_folders; k++)
-		if (may_go_into(file, &obs->folders[k]))
+		if (of_new_files(obs, k) && may_go_into(file, &obs->folders[k]))
 			r = explain_file(obs, file->path, k,
 				untold(obs, k, of_new_files(obs, k), told), verdict);
 	return r;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "daemon/model/name_set.h"
 
 /* What gives a name to another file. */
 #define REPLACING                                                                      \
@@ -77,29 +78,44 @@ static int add_name(struct spg_old_version *version, const char *name)
 	return 0;
 }
 
-/* The name of @version at which another file is now; else that of @file. */
+/* The name of @version at which another file is now (@present: what is at its place); else
+ * that of @file. */
 static const char *name_of(const struct spg_old_version *version,
-	const struct spg_file *file, const struct spg_observation *obs)
+	const struct spg_file *file, const struct spg_name_set *present)
 {
-	for (size_t i = 0; i < obs->n_files; i++)
-		for (size_t k = version->n_names; k-- > 0;)
-			if (obs->files[i].presence == SPG_PRESENT &&
-				strcmp(obs->files[i].file->path, version->names[k]) ==
-					0)
-				return version->names[k];
+	for (size_t k = version->n_names; k-- > 0;)
+		if (spg_name_set_has(present, version->names[k]))
+			return version->names[k];
 	return file->path;
+}
+
+/* The paths of files that are at their place; spg_name_set_finish() and free(*ret_paths)
+ * when done. */
+static int list_present(
+	const struct spg_observation *obs, struct spg_name_set *ret, char ***ret_paths)
+{
+	char **paths = calloc(obs->n_files + 1, sizeof(*paths));
+	size_t n = 0;
+
+	*ret_paths = paths;
+	if (!paths)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < obs->n_files; i++)
+		if (obs->files[i].presence == SPG_PRESENT)
+			paths[n++] = obs->files[i].file->path;
+	return spg_name_set_init(ret, paths, n, false);
 }
 
 /* A replaced file that was not so before: when? */
 static void date(struct spg_old_version *version, const struct spg_file *file,
-	const struct spg_observation *obs, const struct spg_hints *hints,
-	int64_t looked_ns)
+	const struct spg_name_set *present, const struct spg_observation *obs,
+	const struct spg_hints *hints, int64_t looked_ns)
 {
 	version->replaced = true;
 	if (looked_ns)
 		version->replaced_ns =
-			spg_hints_last(hints, name_of(version, file, obs), SPG_ANY_PID,
-				REPLACING, looked_ns, obs->ended_ns);
+			spg_hints_last(hints, name_of(version, file, present),
+				SPG_ANY_PID, REPLACING, looked_ns, obs->ended_ns);
 }
 
 /* The same records in the same order, and nothing that was replaced. */
@@ -155,6 +171,8 @@ int spg_old_versions_note(struct spg_old_versions *versions,
 	int64_t looked_ns)
 {
 	struct spg_old_versions now = {0};
+	struct spg_name_set present = SPG_NAME_SET_NULL;
+	char **paths = NULL;
 	struct spg_file **sorted;
 	int r = 0;
 
@@ -162,22 +180,22 @@ int spg_old_versions_note(struct spg_old_versions *versions,
 		return 0;
 	now.items = calloc(obs->n_files + 1, sizeof(*now.items));
 	sorted = calloc(n_known + 1, sizeof(*sorted));
-	if (!now.items || !sorted) {
-		free(now.items);
-		free(sorted);
-		return SPG_ERR_NOMEM;
-	}
-	if (n_known > 0)
+	r = now.items && sorted ? list_present(obs, &present, &paths) : SPG_ERR_NOMEM;
+	if (r == 0 && n_known > 0)
 		memcpy(sorted, known, n_known * sizeof(*sorted));
-	qsort(sorted, n_known, sizeof(*sorted), order_files);
+	if (r == 0)
+		qsort(sorted, n_known, sizeof(*sorted), order_files);
 	for (size_t i = 0; r == 0 && i < obs->n_files; i++) {
 		size_t n = now.n;
 
 		r = remember(&now, versions, sorted, n_known, &obs->files[i]);
 		if (r == 0 && now.n > n && obs->files[i].presence == SPG_REPLACED &&
 			!now.items[n].replaced)
-			date(&now.items[n], obs->files[i].file, obs, hints, looked_ns);
+			date(&now.items[n], obs->files[i].file, &present, obs, hints,
+				looked_ns);
 	}
+	spg_name_set_finish(&present);
+	free(paths);
 	free(sorted);
 	if (r < 0) {
 		spg_old_versions_finish(&now);
@@ -192,7 +210,11 @@ int spg_old_versions_note(struct spg_old_versions *versions,
 int spg_old_versions_name(
 	const struct spg_old_versions *versions, struct spg_observation *obs)
 {
-	for (size_t i = 0; i < obs->n_files; i++) {
+	struct spg_name_set present = SPG_NAME_SET_NULL;
+	char **paths = NULL;
+	int r = versions->n > 0 ? list_present(obs, &present, &paths) : 0;
+
+	for (size_t i = 0; r == 0 && versions->n > 0 && i < obs->n_files; i++) {
 		struct spg_seen_file *seen = &obs->files[i];
 		const struct spg_old_version *version =
 			seen->presence == SPG_REPLACED ? find(versions, seen->file->id)
@@ -203,14 +225,18 @@ int spg_old_versions_name(
 		if (!version)
 			continue;
 		seen->replaced_ns = version->replaced_ns;
-		name = name_of(version, seen->file, obs);
+		name = name_of(version, seen->file, &present);
 		if (strcmp(name, seen->file->path) == 0)
 			continue;
 		named = spg_file_create(name, seen->file->id);
-		if (!named)
-			return SPG_ERR_NOMEM;
-		spg_file_unref(seen->file);
-		seen->file = named;
+		if (named) {
+			spg_file_unref(seen->file);
+			seen->file = named;
+		} else {
+			r = SPG_ERR_NOMEM;
+		}
 	}
-	return 0;
+	spg_name_set_finish(&present);
+	free(paths);
+	return r;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/model/visits_text.h"
 
+#include <string.h>
+
 #include "common/buf.h"
 #include "common/text.h"
 #include "common/time_text.h"
@@ -72,25 +74,6 @@ static int explain_starts(const struct spg_seen_past *past, struct spg_notes *re
 	return spg_notes_add(remarks, &note, &buf);
 }
 
-int spg_visits_explain(const struct spg_observation *obs,
-	const struct spg_name_set *asked, struct spg_verdict *verdict)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < obs->n_pasts; i++) {
-		const struct spg_seen_past *past = &obs->pasts[i];
-
-		if (!is_in_the_way(obs, past) ||
-			!spg_verdict_is_asked(obs->product, asked, past->file->path))
-			continue;
-		if (past->kind == SPG_PAST_CAME_BACK)
-			r = explain_return(past, &verdict->remarks);
-		else if (past->kind == SPG_PAST_KEEPS_STARTING)
-			r = explain_starts(past, &verdict->remarks);
-	}
-	return r;
-}
-
 /* True when a kill is all that ends @process: what is more than a process, a service or
  * a container, has states and triggers that nobody has looked at here, and may be a
  * manager of others. */
@@ -141,18 +124,61 @@ static bool is_remarked(const struct spg_notes *remarks, int32_t pid)
 	return false;
 }
 
+/* Append the end of the starter of @past, where a kill is all that takes. */
+static int advise_starter(const struct spg_observation *obs,
+	const struct spg_seen_past *past, struct spg_verdict *verdict)
+{
+	if (past->kind != SPG_PAST_KEEPS_STARTING || !past->starter ||
+		!is_mere_process(past->starter) || !is_mere_process(past->process) ||
+		!is_remarked(&verdict->remarks, past->process->id.pid))
+		return 0;
+	return spg_advise_stop(obs, past->starter, 0, &verdict->next);
+}
+
+/* One of those that it starts is in the way now, or may be: nobody shows who is. */
+static bool has_child_in_the_way(const struct spg_observation *obs,
+	const struct spg_seen_past *past, const struct spg_verdict *verdict)
+{
+	const struct spg_process *starter = past->starter;
+
+	for (size_t i = 0; starter && i < verdict->n_files; i++)
+		if (verdict->files[i].unattributed &&
+			strcmp(verdict->files[i].path, past->file->path) == 0)
+			return true;
+	for (size_t i = 0; starter && i < obs->n_uses; i++)
+		if (obs->uses[i].process->ppid == starter->id.pid &&
+			spg_use_classify(obs->product, obs->uses[i].process) ==
+				SPG_CLASS_BLOCKER)
+			return true;
+	return false;
+}
+
 int spg_visits_advise(const struct spg_observation *obs, struct spg_verdict *verdict)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < obs->n_pasts; i++)
+		r = advise_starter(obs, &obs->pasts[i], verdict);
+	return r;
+}
+
+int spg_visits_explain(const struct spg_observation *obs,
+	const struct spg_name_set *asked, struct spg_verdict *verdict)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < obs->n_pasts; i++) {
 		const struct spg_seen_past *past = &obs->pasts[i];
 
-		if (past->kind == SPG_PAST_KEEPS_STARTING && past->starter &&
-			is_mere_process(past->starter) &&
-			is_mere_process(past->process) &&
-			is_remarked(&verdict->remarks, past->process->id.pid))
-			r = spg_advise_stop(obs, past->starter, 0, &verdict->next);
+		if (!is_in_the_way(obs, past) ||
+			!spg_verdict_is_asked(obs->product, asked, past->file->path))
+			continue;
+		if (past->kind == SPG_PAST_CAME_BACK)
+			r = explain_return(past, &verdict->remarks);
+		else if (past->kind == SPG_PAST_KEEPS_STARTING)
+			r = explain_starts(past, &verdict->remarks);
+		if (r == 0 && has_child_in_the_way(obs, past, verdict))
+			r = advise_starter(obs, past, verdict);
 	}
 	return r;
 }

@@ -6,7 +6,8 @@
 #include "daemon/model/verdict.h"
 
 /** Remark in @verdict who comes back and who is started all the time, of the files that
- * are asked about (NULL: all). Returns 0 or SPG_ERR_NOMEM. */
+ * are asked about (NULL: all), and say how to end whoever has started somebody who is in
+ * the way. Returns 0 or SPG_ERR_NOMEM. */
 int spg_visits_explain(const struct spg_observation *obs,
 	const struct spg_name_set *asked, struct spg_verdict *verdict);
 

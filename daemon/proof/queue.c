@@ -213,8 +213,13 @@ static int64_t settle(struct spg_question *q, const struct spg_model *model,
 		settled_ns = INT64_MAX;
 	if (settled_ns <= now_ns)
 		return 0;
-	/* Free in time, it may settle; what is disturbed after that has had its time. */
-	return since_ns <= q->until_ns ? settled_ns : 0;
+	/* When the time is over they may settle once; what is disturbed after that has had
+	 * its time. */
+	if (since_ns > q->until_ns && q->last_since_ns && q->last_since_ns != since_ns)
+		return 0;
+	if (settled_ns > q->until_ns)
+		q->last_since_ns = since_ns;
+	return settled_ns;
 }
 
 static void judge_one(struct spg_queue *queue, struct spg_question *q,

@@ -32,6 +32,7 @@ struct spg_question {
 	bool is_free;     /* as of the last look, or known from before */
 	int64_t since_ns; /* monotonic: since when, while it is */
 	int64_t free_ns;  /* monotonic: when a look last found it safe; 0 never */
+	int64_t last_since_ns; /* since then it settles beyond @until_ns; 0: not yet */
 	struct spg_waited waited;
 	spg_proof_done *done;
 	void *user;

@@ -324,7 +324,7 @@ class StateTest(AdviceTest):
         daemon = self.daemon()
         step = daemon.check()["next"][0]
         self.assertEqual((step["kind"], step["command"]), (
-            "stop-container", "docker unpause 3f2a9c13 && docker stop 3f2a9c13"))
+            "stop-container", "docker unpause 3f2a9c13; docker stop 3f2a9c13"))
 
     # Traced
 

@@ -632,7 +632,7 @@ static const struct {
 	{"file a.dll busy; use a.dll docker open; state docker frozen", NULL, NULL,
 		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"
 		"? a.dll is open by nginx (pid 2406)\n"
-		"! docker unpause 3f2a9c012345 && docker stop 3f2a9c012345   # "
+		"! docker unpause 3f2a9c012345; docker stop 3f2a9c012345   # "
 		"nginx\n"},
 	{"file a.dll busy; use a.dll podman open", NULL, NULL,
 		"blocked files=1 blocked=1 open=1\n  a.dll blocked\n"

@@ -127,7 +127,6 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	switch (kind) {
 	case SPG_REASON_OBSTACLE:
 	case SPG_REASON_BACKS_LOOP:
-	case SPG_REASON_BACKS_MOUNT:
 	case SPG_REASON_SWAP_FILE:
 	case SPG_REASON_BINFMT_INTERPRETER:
 	case SPG_REASON_NOT_OF_PRODUCT:
@@ -171,6 +170,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_IN_USE:
 	case SPG_REASON_KEPT:
 	case SPG_REASON_HOLDER_HIDDEN: /* may say through whom */
+	case SPG_REASON_BACKS_MOUNT:   /* in the namespace of a process */
 	case SPG_REASON_OPENED_LAST:
 	case SPG_REASON_CAME_BACK:
 	case SPG_REASON_KEEPS_STARTING:
@@ -206,6 +206,42 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	return false;
 }
 
+/* True when it names the account that installs. */
+static bool is_of_the_installer(enum spg_obstacle_kind kind)
+{
+	switch (kind) {
+	case SPG_OBSTACLE_NO_PERMISSION:
+	case SPG_OBSTACLE_FOREIGN_OWNER:
+	case SPG_OBSTACLE_DIRECTORY_NO_PERMISSION:
+	case SPG_OBSTACLE_DIRECTORY_UNREACHABLE:
+		return true;
+	case SPG_OBSTACLE_MOUNT_POINT:
+	case SPG_OBSTACLE_IMMUTABLE:
+	case SPG_OBSTACLE_APPEND_ONLY:
+	case SPG_OBSTACLE_VERITY:
+	case SPG_OBSTACLE_DIRECTORY_IMMUTABLE:
+	case SPG_OBSTACLE_DIRECTORY_APPEND_ONLY:
+	case SPG_OBSTACLE_READ_ONLY_FILESYSTEM:
+	case SPG_OBSTACLE_READ_ONLY_MOUNT:
+	case SPG_OBSTACLE_NO_SPACE:
+	case SPG_OBSTACLE_NO_INODES:
+	case SPG_OBSTACLE_N_KINDS:
+		break;
+	}
+	return false;
+}
+
+static bool names_the_installer(const json_t *note)
+{
+	const char *name = json_string_value(json_object_get(note, "obstacle"));
+
+	for (int i = 0; name && i < SPG_OBSTACLE_N_KINDS; i++)
+		if (strcmp(name, spg_obstacle_kind_name((enum spg_obstacle_kind)i)) ==
+			0)
+			return is_of_the_installer((enum spg_obstacle_kind)i);
+	return false;
+}
+
 /* Those of the notes under @key about @product (NULL: about any) that are for anybody;
  * *@ret_withheld: not all are. */
 static json_t *redact_notes(const json_t *object, const char *key,
@@ -222,7 +258,8 @@ static json_t *redact_notes(const json_t *object, const char *key,
 
 		if (product && !json_equal(product, json_object_get(note, "product")))
 			continue;
-		if (is_for_anybody(kind_of(kind)) || is_lack_of_a_place(note, "lack"))
+		if ((is_for_anybody(kind_of(kind)) && !names_the_installer(note)) ||
+			is_lack_of_a_place(note, "lack"))
 			r |= json_array_append_new(out, json_copy((json_t *)note));
 		else
 			*ret_withheld = true;

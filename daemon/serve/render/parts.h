@@ -19,10 +19,10 @@
 json_t *spg_render_done(json_t *value, int failed);
 
 /** A set of spg_use_how as a list of names. */
+json_t *spg_render_hows(unsigned how);
+
 /** A set of SPG_OBSTACLE_BIT() as a list of names. */
 json_t *spg_render_obstacles(unsigned obstacles);
-
-json_t *spg_render_hows(unsigned how);
 
 /** Last byte of a lock; null: to the end of the file. */
 json_t *spg_render_lock_end(int64_t end);

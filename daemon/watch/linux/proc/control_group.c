@@ -230,6 +230,43 @@ static bool find_pod(const struct path *path, struct spg_control_group *ret)
 	return found;
 }
 
+/* "kubepods-burstable-pod1.slice:cri-containerd:NUMBER": what an engine makes of a path
+ * for systemd where its own driver is set for plain groups. */
+static bool find_colons(const struct path *path, struct spg_control_group *ret)
+{
+	static const char *const marks[] = {":cri-containerd:", ":crio:", ":docker:"};
+
+	for (size_t i = 0; i < path->n; i++)
+		for (size_t k = 0; k < sizeof(marks) / sizeof(marks[0]); k++) {
+			struct name name = path->names[i];
+			const char *at =
+				memmem(name.text, name.len, marks[k], strlen(marks[k]));
+			struct name number;
+
+			if (!at)
+				continue;
+			at += strlen(marks[k]);
+			number = (struct name){at, (size_t)(name.text + name.len - at)};
+			if (take_container(k == 2 ? SPG_CONTAINER_DOCKER
+						  : SPG_CONTAINER_KUBERNETES,
+				    number, ret))
+				return true;
+		}
+	return false;
+}
+
+/* Other groups with numbers in them are somebody's --cgroup-parent. */
+static bool is_space_of_containerd(struct name name)
+{
+	static const char *const spaces[] = {
+		"default", "k8s.io", "moby", "services.linuxkit", "buildkit"};
+
+	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++)
+		if (is(name, spaces[i]))
+			return true;
+	return false;
+}
+
 /* A group @at of @path that is neither a slice nor a unit. */
 static bool find_plain(
 	const struct path *path, size_t at, struct spg_control_group *ret)
@@ -241,6 +278,9 @@ static bool find_plain(
 		       take_container(parents[i].engine, path->names[at + 1], ret);
 	}
 	/* "NAMESPACE/NUMBER", of containerd itself. */
+	if (at + 1 < path->n && is_number(path->names[at + 1]) &&
+		!is_space_of_containerd(path->names[at]))
+		return take_container(SPG_CONTAINER_OTHER, path->names[at + 1], ret);
 	if (at + 1 < path->n && is_number(path->names[at + 1])) {
 		struct name both = {path->names[at].text,
 			path->names[at].len + 1 + path->names[at + 1].len};
@@ -315,7 +355,7 @@ static void look_at(struct name text, struct spg_control_group *ret)
 	size_t at = skip_slices(&path, 0);
 	uint32_t uid;
 
-	if (at >= path.n)
+	if (find_colons(&path, ret) || at >= path.n)
 		return;
 	if (begins(path.names[0], "kubepods") || is(path.names[0], "kubepods")) {
 		find_pod(&path, ret);

@@ -171,7 +171,8 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 	uint64_t key, struct spg_process **ret)
 {
 	char name[SPG_PROC_NAME], exe[PATH_MAX], cmdline[1024], cgroup[4096];
-	char user[64], manager[64], triggers[SPG_UNIT_TRIGGERS];
+	struct spg_unit_facts unit;
+	char user[64], manager[64];
 	struct spg_process_info info = {
 		.id.pid = pid, .key = key, .is_daemon = pid == getpid()};
 	struct spg_control_group group = {.manager_uid = SPG_UID_UNKNOWN};
@@ -206,9 +207,9 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 			manager, sizeof(manager));
 		info.unit_user = manager;
 	} else if (info.unit && reader->may_block) {
-		info.unit_refuses_stop = spg_unit_refuses_stop("", info.unit);
-		spg_unit_triggers("", info.unit, triggers);
-		info.unit_triggers = triggers;
+		spg_unit_read(info.unit, &unit);
+		info.unit_refuses_stop = unit.refuses_stop;
+		info.unit_triggers = unit.triggers;
 	}
 	*ret = spg_process_create(&info);
 	return *ret ? 0 : SPG_ERR_NOMEM;

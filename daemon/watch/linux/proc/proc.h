@@ -77,3 +77,14 @@ bool spg_unit_refuses_stop(const char *root, const char *unit);
  * fit; "" none. They may be stopped themselves. As spg_unit_refuses_stop().
  */
 void spg_unit_triggers(const char *root, const char *unit, char ret[SPG_UNIT_TRIGGERS]);
+
+/* What the files of a unit say. */
+struct spg_unit_facts {
+	bool refuses_stop;
+	char triggers[SPG_UNIT_TRIGGERS];
+};
+
+/** Both of the system's @unit; the answers of the last second are remembered by each
+ * thread, since a service may have thousands of processes. As
+ * spg_unit_refuses_stop(). */
+void spg_unit_read(const char *unit, struct spg_unit_facts *ret);

@@ -71,6 +71,13 @@ static bool is_program(int proc_fd, enum spg_supervisor supervisor)
 	return false;
 }
 
+static bool is_of_root(int proc_fd)
+{
+	struct stat st;
+
+	return fstatat(proc_fd, "stat", &st, 0) == 0 && st.st_uid == 0;
+}
+
 static bool read_cwd(int proc_fd, char *buf, size_t size)
 {
 	ssize_t n = readlinkat(proc_fd, "cwd", buf, size - 1);
@@ -164,7 +171,9 @@ int spg_supervisor_look(
 
 	if (fd < 0)
 		return 0;
-	if (is_program(fd, found)) {
+	/* That of somebody else is what he says it is, and root would be told to run his
+	 * service's name. */
+	if (is_of_root(fd) && is_program(fd, found)) {
 		state->supervisor = found;
 		state->supervised_itself = is_parent;
 		r = found == SPG_SUPERVISOR_SUPERVISORD

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "daemon/watch/linux/proc/proc.h"
 
 static bool ends_with(const char *text, size_t len, const char *end)
@@ -228,4 +229,32 @@ void spg_unit_triggers(const char *root, const char *unit, char ret[SPG_UNIT_TRI
 		if (dir)
 			closedir(dir);
 	}
+}
+
+#define REMEMBERED  8
+#define REMEMBER_NS SPG_NS_PER_S
+
+void spg_unit_read(const char *unit, struct spg_unit_facts *ret)
+{
+	static _Thread_local struct {
+		char unit[300];
+		int64_t read_ns; /* monotonic; 0: nothing yet */
+		struct spg_unit_facts facts;
+	} known[REMEMBERED];
+	static _Thread_local unsigned next;
+	int64_t now_ns = spg_clock_mono_ns();
+	unsigned i = 0;
+
+	while (i < REMEMBERED &&
+		(known[i].read_ns == 0 || now_ns - known[i].read_ns > REMEMBER_NS ||
+			strcmp(known[i].unit, unit) != 0))
+		i++;
+	if (i == REMEMBERED) {
+		i = next++ % REMEMBERED;
+		snprintf(known[i].unit, sizeof(known[i].unit), "%s", unit);
+		known[i].facts.refuses_stop = spg_unit_refuses_stop("", unit);
+		spg_unit_triggers("", unit, known[i].facts.triggers);
+		known[i].read_ns = now_ns;
+	}
+	*ret = known[i].facts;
 }

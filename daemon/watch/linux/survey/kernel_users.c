@@ -58,8 +58,14 @@ struct mounted {
 	size_t n_loops;
 };
 
-/* What a mount is made from, where that is a file in question; else SPG_NO_FILE. Its
- * device is a loop's, or has no number, and its source is a loop or the file itself. */
+/* Filesystems that are mounted from a file itself: the source of others is any word. */
+static bool has_image(const char *type)
+{
+	return strcmp(type, "erofs") == 0;
+}
+
+/* What a mount is made from, where that is a file in question; else SPG_NO_FILE: by its
+ * device, a loop's, or where that has no number of its own (btrfs) by its source. */
 static size_t source_of(const struct mounted *m, const struct spg_mount *mount)
 {
 	struct stat st;
@@ -69,7 +75,7 @@ static size_t source_of(const struct mounted *m, const struct spg_mount *mount)
 			(strncmp(mount->source, "/dev/", 5) == 0 &&
 				strcmp(mount->source + 5, m->loops[i].name) == 0))
 			return m->loops[i].file;
-	if (mount->source[0] != '/' ||
+	if (mount->source[0] != '/' || !has_image(mount->type) ||
 		!spg_space_stat(m->root_fd, mount->source, &st, NULL) ||
 		!S_ISREG(st.st_mode))
 		return SPG_NO_FILE;

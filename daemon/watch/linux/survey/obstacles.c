@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/watch/linux/survey/obstacles.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/major.h>
@@ -55,6 +56,9 @@ static uint64_t free_blocks(const struct spg_mount *mount, const struct statfs *
 	                    ? spg_ext4_read(mount->dev, "reserved_clusters")
 	                    : 0;
 
+	/* btrfs says that it has no room for metadata by this alone (btrfs_statfs()). */
+	if (strcmp(mount->type, "btrfs") == 0)
+		return fs->f_bavail;
 	if (kept < 0)
 		return fs->f_bfree;
 	return fs->f_bfree > (uint64_t)kept ? fs->f_bfree - (uint64_t)kept : 0;
@@ -223,6 +227,21 @@ static int find_mount(struct spg_survey *s, struct known_mounts *known,
 
 /* ---- directories ---- */
 
+static int lack_folder(struct spg_survey *s, const char *path, int errnum)
+{
+	return spg_observation_add_lack(s->obs,
+		&(struct spg_lack){.kind = SPG_LACK_DIRECTORY_UNREADABLE,
+			.file = SPG_NO_FILE,
+			.blinds = true,
+			.path = path,
+			.remedy =
+				{"check again; when it stays, see the daemon's limits "
+				 "(LimitNOFILE=)",
+					NULL}},
+		"whether files can be replaced in %s cannot be told: %s", path,
+		strerror(errnum));
+}
+
 static int add_folder(struct spg_survey *s, struct known_mounts *known,
 	const struct spg_known_directory *directory)
 {
@@ -230,16 +249,19 @@ static int add_folder(struct spg_survey *s, struct known_mounts *known,
 	struct statx stx;
 	struct statfs fs;
 	int fd = open(directory->real_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int errnum, r;
 	bool seen;
-	int r;
 
 	if (fd < 0)
-		return 0; /* gone since: its event has come */
+		return errno == ENOENT || errno == ENOTDIR
+		               ? 0 /* gone since: its event has come */
+		               : lack_folder(s, directory->path, errno);
 	seen = statx(fd, "", AT_EMPTY_PATH, STATX_INO, &stx) == 0 &&
 	       fstatfs(fd, &fs) == 0;
+	errnum = errno;
 	close(fd);
 	if (!seen)
-		return 0;
+		return lack_folder(s, directory->path, errnum);
 	r = find_mount(s, known, directory->real_path, &fs, &folder.mount);
 	folder.obstacles = of_directory(stx.stx_attributes);
 	if (r == 0)
