@@ -435,14 +435,16 @@ int spg_advise_stop(const struct spg_observation *obs,
 		return advise_container(&s, &command, next);
 	if (is_manager_to_reexecute(&s))
 		return advise_reexec(&s, next);
-	if (process->id.pid == 1 || (process->unit && process->unit_refuses_stop))
+	if (process->id.pid == 1)
+		return advise_restart(process, next);
+	if (s.state->supervisor != SPG_SUPERVISOR_NONE)
+		return advise_supervised(&s, next);
+	if (process->unit && process->unit_refuses_stop)
 		return advise_restart(process, next);
 	if (process->unit)
 		return advise_unit(&s, next);
 	if (is_wineserver(process))
 		return advise_close(process, next);
-	if (s.state->supervisor != SPG_SUPERVISOR_NONE)
-		return advise_supervised(&s, next);
 	if (is_plain(obs, process) && is_blocker(obs, process)) {
 		const struct spg_process *head = head_of(obs, process);
 

@@ -489,6 +489,14 @@ class SupervisedTest(AdviceTest):
         self.start("runsv", service)
         self.advised(f"sv down {service}", service)
 
+    def test_runit_in_a_unit_of_its_own(self):
+        """Its unit runs other services, too; a unit below it is another matter."""
+        group = self.group("systemd", "system.slice/runit.service")
+        service = self.directory("shop")
+        self.script(f"{service}/run", f"echo $$ >{group}/cgroup.procs", self.hold_it)
+        self.move(self.start("runsv", service).pid, group)
+        self.advised(f"sv down {service}", service)
+
     def test_runit_with_blanks_and_deaf(self):
         service = self.directory("my shop")
         self.script(f"{service}/run", "trap '' TERM", self.hold_it)

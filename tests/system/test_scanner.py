@@ -81,7 +81,8 @@ class ScannerTest(SystemTest):
         self.assert_waits(daemon)
         scanner.send_signal(signal.SIGCONT)
         daemon.after_installs(lambda: None)
-        self.assert_verdict(self.check(daemon, "app"), "safe")
+        # It answers those who waited one after the other.
+        self.assert_verdict(daemon.check("--product", "app", "--wait=60s", "--settle=0s"), "safe")
 
     def test_it_is_stopped_while_the_daemon_runs(self):
         scanner = self.scanner()

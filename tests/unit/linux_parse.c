@@ -370,8 +370,23 @@ START_TEST(triggers)
 
 	for (int i = 0; i < 6 && triggered[_i].files[i]; i += 2)
 		write_below(triggered[_i].files[i], triggered[_i].files[i + 1]);
-	spg_unit_triggers(root, triggered[_i].unit, found);
+	spg_unit_triggers(root, SPG_UNIT_OF_SYSTEM, triggered[_i].unit, found);
 	ck_assert_str_eq(found, triggered[_i].triggers);
+}
+END_TEST
+
+/* A user's units are started by a user's sockets. */
+START_TEST(user_triggers)
+{
+	char found[SPG_UNIT_TRIGGERS];
+
+	write_below("/usr/lib/systemd/user/pipewire.socket", "[Socket]\n");
+	write_below("/usr/lib/systemd/system/other.socket",
+		"[Socket]\nService=pipewire.service\n");
+	spg_unit_triggers(root, SPG_UNIT_OF_USER, "pipewire.service", found);
+	ck_assert_str_eq(found, "pipewire.socket");
+	spg_unit_triggers(root, SPG_UNIT_OF_SYSTEM, "pipewire.service", found);
+	ck_assert_str_eq(found, "other.socket");
 }
 END_TEST
 
@@ -380,7 +395,8 @@ START_TEST(refuses)
 	for (int i = 0; i < 6 && units[_i].files[i]; i += 2)
 		write_below(units[_i].files[i], units[_i].files[i + 1]);
 	ck_assert_int_eq(
-		spg_unit_refuses_stop(root, units[_i].unit), units[_i].refuses);
+		spg_unit_refuses_stop(root, SPG_UNIT_OF_SYSTEM, units[_i].unit),
+		units[_i].refuses);
 }
 END_TEST
 
@@ -574,6 +590,7 @@ int main(void)
 	spg_add_rows(tc, cgroup, groups);
 	spg_add_rows(tc, refuses, units);
 	spg_add_rows(tc, triggers, triggered);
+	tcase_add_test(tc, user_triggers);
 	spg_add_rows(tc, classify, types);
 	spg_add_rows(tc, layer, layers);
 	spg_add_rows(tc, mount_line, mount_lines);

@@ -206,8 +206,10 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 		spg_users_name(reader->users, group.manager_uid, reader->may_block,
 			manager, sizeof(manager));
 		info.unit_user = manager;
-	} else if (info.unit && reader->may_block) {
-		spg_unit_read(info.unit, &unit);
+	}
+	if (info.unit && reader->may_block) {
+		spg_unit_read(info.unit_user ? SPG_UNIT_OF_USER : SPG_UNIT_OF_SYSTEM,
+			info.unit, &unit);
 		info.unit_refuses_stop = unit.refuses_stop;
 		info.unit_triggers = unit.triggers;
 	}

@@ -62,21 +62,26 @@ void spg_proc_started(
 void spg_users_name(
 	struct spg_users *users, uint32_t uid, bool may_block, char *buf, size_t size);
 
+/* Whose unit it is: the machine's, or that of a user's manager. */
+enum spg_unit_manager { SPG_UNIT_OF_SYSTEM, SPG_UNIT_OF_USER };
+
 /**
  * True when a unit file or drop-in of @unit in systemd's directories says
  * RefuseManualStop=yes (systemd.unit(5)). Reads files under @root ("" for the
  * running system); not on the loop thread.
  */
-bool spg_unit_refuses_stop(const char *root, const char *unit);
+bool spg_unit_refuses_stop(
+	const char *root, enum spg_unit_manager manager, const char *unit);
 
 #define SPG_UNIT_TRIGGERS 512
 
 /**
- * The sockets, paths and timers that start the system's @unit when it has been stopped,
+ * The sockets, paths and timers that start @unit when it has been stopped,
  * by their files in systemd's directories: names with blanks between them, as far as they
  * fit; "" none. They may be stopped themselves. As spg_unit_refuses_stop().
  */
-void spg_unit_triggers(const char *root, const char *unit, char ret[SPG_UNIT_TRIGGERS]);
+void spg_unit_triggers(const char *root, enum spg_unit_manager manager,
+	const char *unit, char ret[SPG_UNIT_TRIGGERS]);
 
 /* What the files of a unit say. */
 struct spg_unit_facts {
@@ -84,7 +89,8 @@ struct spg_unit_facts {
 	char triggers[SPG_UNIT_TRIGGERS];
 };
 
-/** Both of the system's @unit; the answers of the last second are remembered by each
+/** Both of @unit; the answers of the last second are remembered by each
  * thread, since a service may have thousands of processes. As
  * spg_unit_refuses_stop(). */
-void spg_unit_read(const char *unit, struct spg_unit_facts *ret);
+void spg_unit_read(
+	enum spg_unit_manager manager, const char *unit, struct spg_unit_facts *ret);

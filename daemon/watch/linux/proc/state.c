@@ -325,7 +325,7 @@ int spg_state_look(const struct spg_process *process, bool threads,
 		}
 	}
 	close(fd);
-	if (r == 0 && !process->unit && process->engine == SPG_CONTAINER_NONE)
+	if (r == 0 && process->engine == SPG_CONTAINER_NONE)
 		r = spg_supervisor_look(process, &state);
 	if (r < 0) {
 		spg_process_state_finish(&state);
@@ -379,7 +379,7 @@ bool spg_state_is_ordinary(const struct spg_process *process, bool *ret_handles_
 	}
 	close(fd);
 	spg_process_state_finish(&state);
-	return ordinary && (process->unit || process->engine != SPG_CONTAINER_NONE ||
+	return ordinary && (process->engine != SPG_CONTAINER_NONE ||
 				   spg_supervisor_find(process, &(int32_t){0},
 					   &(bool){false}) == SPG_SUPERVISOR_NONE);
 }

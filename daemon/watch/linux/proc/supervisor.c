@@ -11,6 +11,7 @@
 
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/watch/linux/proc/control_group.h"
 #include "daemon/watch/linux/proc/memory.h"
 #include "daemon/watch/linux/proc/proc.h"
 
@@ -76,6 +77,21 @@ static bool is_of_root(int proc_fd)
 	struct stat st;
 
 	return fstatat(proc_fd, "stat", &st, 0) == 0 && st.st_uid == 0;
+}
+
+/* In a unit a supervisor counts where the unit is its own: to stop that would stop all that
+ * it runs. */
+static bool shares_unit(int proc_fd, const struct spg_process *process)
+{
+	struct spg_control_group group;
+	char text[4096];
+
+	if (!process->unit)
+		return true;
+	if (spg_proc_slurp(proc_fd, "cgroup", text, sizeof(text)) <= 0)
+		return false;
+	spg_control_group_parse(text, &group);
+	return strcmp(group.unit, process->unit) == 0;
 }
 
 static bool read_cwd(int proc_fd, char *buf, size_t size)
@@ -173,7 +189,7 @@ int spg_supervisor_look(
 		return 0;
 	/* That of somebody else is what he says it is, and root would be told to run his
 	 * service's name. */
-	if (is_of_root(fd) && is_program(fd, found)) {
+	if (is_of_root(fd) && shares_unit(fd, process) && is_program(fd, found)) {
 		state->supervisor = found;
 		state->supervised_itself = is_parent;
 		r = found == SPG_SUPERVISOR_SUPERVISORD

@@ -24,12 +24,20 @@ static bool ends_with(const char *text, size_t len, const char *end)
 #define SAYS_NOTHING -1
 
 /* In order of precedence (systemd.unit(5), "Unit File Load Path"). */
-static const char *const dirs[] = {"/etc/systemd/system", "/run/systemd/system",
-	"/run/systemd/transient", "/run/systemd/generator",
+#define N_DIRS       7
+static const char *const system_dirs[N_DIRS] = {"/etc/systemd/system",
+	"/run/systemd/system", "/run/systemd/transient", "/run/systemd/generator",
 	"/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
 	"/lib/systemd/system"};
+/* Of all users; their own files are theirs to know. */
+static const char *const user_dirs[N_DIRS] = {"/etc/systemd/user", "/run/systemd/user",
+	"/usr/local/share/systemd/user", "/usr/share/systemd/user",
+	"/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"};
 
-#define N_DIRS (sizeof(dirs) / sizeof(dirs[0]))
+static const char *const *dirs_of(enum spg_unit_manager manager)
+{
+	return manager == SPG_UNIT_OF_USER ? user_dirs : system_dirs;
+}
 
 /* The value of "KEY = VALUE" in @line, which loses the blanks at its end; NULL: of
  * another key. */
@@ -104,8 +112,10 @@ static void template_of(const char *unit, char *ret, size_t size)
 		snprintf(ret, size, "%s", unit);
 }
 
-bool spg_unit_refuses_stop(const char *root, const char *unit)
+bool spg_unit_refuses_stop(
+	const char *root, enum spg_unit_manager manager, const char *unit)
 {
+	const char *const *dirs = dirs_of(manager);
 	char names[2][300];
 	int main_file = NOT_THERE, dropin = SAYS_NOTHING;
 
@@ -189,8 +199,8 @@ static bool has_word(const char *words, const char *word)
 }
 
 /* @name, in the directory @d, and not hidden by one of a directory before it. */
-static void look_at(
-	const char *root, size_t d, const char *name, const char *unit, char *ret)
+static void look_at(const char *root, const char *const *dirs, size_t d,
+	const char *name, const char *unit, char *ret)
 {
 	char path[700], stem[300];
 	size_t used = strlen(ret), len = strlen(name), k = 0;
@@ -214,8 +224,11 @@ static void look_at(
 			name);
 }
 
-void spg_unit_triggers(const char *root, const char *unit, char ret[SPG_UNIT_TRIGGERS])
+void spg_unit_triggers(const char *root, enum spg_unit_manager manager,
+	const char *unit, char ret[SPG_UNIT_TRIGGERS])
 {
+	const char *const *dirs = dirs_of(manager);
+
 	ret[0] = '\0';
 	for (size_t d = 0; d < N_DIRS; d++) {
 		char path[700];
@@ -225,7 +238,7 @@ void spg_unit_triggers(const char *root, const char *unit, char ret[SPG_UNIT_TRI
 		snprintf(path, sizeof(path), "%s%s", root, dirs[d]);
 		dir = opendir(path);
 		while (dir && (entry = readdir(dir)))
-			look_at(root, d, entry->d_name, unit, ret);
+			look_at(root, dirs, d, entry->d_name, unit, ret);
 		if (dir)
 			closedir(dir);
 	}
@@ -234,9 +247,11 @@ void spg_unit_triggers(const char *root, const char *unit, char ret[SPG_UNIT_TRI
 #define REMEMBERED  8
 #define REMEMBER_NS SPG_NS_PER_S
 
-void spg_unit_read(const char *unit, struct spg_unit_facts *ret)
+void spg_unit_read(
+	enum spg_unit_manager manager, const char *unit, struct spg_unit_facts *ret)
 {
 	static _Thread_local struct {
+		enum spg_unit_manager manager;
 		char unit[300];
 		int64_t read_ns; /* monotonic; 0: nothing yet */
 		struct spg_unit_facts facts;
@@ -247,13 +262,15 @@ void spg_unit_read(const char *unit, struct spg_unit_facts *ret)
 
 	while (i < REMEMBERED &&
 		(known[i].read_ns == 0 || now_ns - known[i].read_ns > REMEMBER_NS ||
+			known[i].manager != manager ||
 			strcmp(known[i].unit, unit) != 0))
 		i++;
 	if (i == REMEMBERED) {
 		i = next++ % REMEMBERED;
 		snprintf(known[i].unit, sizeof(known[i].unit), "%s", unit);
-		known[i].facts.refuses_stop = spg_unit_refuses_stop("", unit);
-		spg_unit_triggers("", unit, known[i].facts.triggers);
+		known[i].manager = manager;
+		known[i].facts.refuses_stop = spg_unit_refuses_stop("", manager, unit);
+		spg_unit_triggers("", manager, unit, known[i].facts.triggers);
 		known[i].read_ns = now_ns;
 	}
 	*ret = known[i].facts;

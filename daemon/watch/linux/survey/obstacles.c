@@ -227,8 +227,11 @@ static int find_mount(struct spg_survey *s, struct known_mounts *known,
 
 /* ---- directories ---- */
 
+/* What has gone since, or leads nowhere, has no files; its event has come. */
 static int lack_folder(struct spg_survey *s, const char *path, int errnum)
 {
+	if (!spg_errno_is_shortage(errnum) && errnum != EIO)
+		return 0;
 	return spg_observation_add_lack(s->obs,
 		&(struct spg_lack){.kind = SPG_LACK_DIRECTORY_UNREADABLE,
 			.file = SPG_NO_FILE,
@@ -253,9 +256,7 @@ static int add_folder(struct spg_survey *s, struct known_mounts *known,
 	bool seen;
 
 	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR
-		               ? 0 /* gone since: its event has come */
-		               : lack_folder(s, directory->path, errno);
+		return lack_folder(s, directory->path, errno);
 	seen = statx(fd, "", AT_EMPTY_PATH, STATX_INO, &stx) == 0 &&
 	       fstatfs(fd, &fs) == 0;
 	errnum = errno;
