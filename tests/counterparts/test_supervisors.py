@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from harness import FAIL_AFTER, SystemTest, main  # noqa: E402
 from manager import Manager, require  # noqa: E402
 
-TIMES = 4
+TIMES = 3
 SETTLE = 3
 
 

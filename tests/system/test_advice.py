@@ -819,7 +819,10 @@ class DaemonTest(AdviceTest):
     def test_library(self):
         path = os.path.join(self.bin, "Library.dll")
         shutil.copy(LIBRARY, path)
-        daemon = self.daemon(prefix=["env", f"LD_PRELOAD={path}"], start=False)
+        # AddressSanitizer wants to be the first library, and need not be.
+        options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        daemon = self.daemon(prefix=["env", f"LD_PRELOAD={path}",
+                                     f"ASAN_OPTIONS={options}"], start=False)
         self.advised(path, daemon.start(), ["mapped"])
 
     def test_old_version(self):
