@@ -13,11 +13,13 @@
 void spg_digest_init(struct spg_digest *digest)
 {
 	sha256_init(&digest->sha256);
+	digest->n_bytes = 0;
 }
 
 void spg_digest_add(struct spg_digest *digest, const void *bytes, size_t n)
 {
 	sha256_update(&digest->sha256, n, bytes);
+	digest->n_bytes += n;
 }
 
 void spg_digest_text(struct spg_digest *digest, char *ret)
@@ -26,6 +28,7 @@ void spg_digest_text(struct spg_digest *digest, char *ret)
 	uint8_t bytes[SHA256_DIGEST_SIZE];
 
 	sha256_digest(&digest->sha256, sizeof(bytes), bytes);
+	digest->n_bytes = 0;
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		ret[2 * i] = digits[bytes[i] >> 4];
 		ret[2 * i + 1] = digits[bytes[i] & 15];
@@ -33,39 +36,31 @@ void spg_digest_text(struct spg_digest *digest, char *ret)
 	ret[2 * sizeof(bytes)] = '\0';
 }
 
-int spg_digest_fd(int fd, char *ret, uint64_t *ret_bytes,
-	bool (*keep_on)(void *user, uint64_t n_read), void *user)
+int spg_digest_fd(struct spg_digest *digest, int fd,
+	bool (*keep_on)(void *user, uint64_t n_bytes), void *user)
 {
-	struct spg_digest digest;
-	uint64_t n_read = 0;
 	char *chunk = malloc(READ_BYTES);
 	int err = 0;
 
 	if (!chunk)
 		return SPG_ERR_NOMEM;
-	spg_digest_init(&digest);
 	for (;;) {
 		ssize_t n;
 
-		if (keep_on && n_read % ASK_BYTES == 0 && !keep_on(user, n_read)) {
+		if (keep_on && digest->n_bytes % ASK_BYTES == 0 &&
+			!keep_on(user, digest->n_bytes)) {
 			err = SPG_ERR_TIMEOUT;
 			break;
 		}
-		n = pread(fd, chunk, READ_BYTES, (off_t)n_read);
+		n = pread(fd, chunk, READ_BYTES, (off_t)digest->n_bytes);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			err = spg_err_from_errno(errno);
 		if (n <= 0)
 			break;
-		spg_digest_add(&digest, chunk, (size_t)n);
-		n_read += (uint64_t)n;
+		spg_digest_add(digest, chunk, (size_t)n);
 	}
 	free(chunk);
-	if (err < 0)
-		return err;
-	spg_digest_text(&digest, ret);
-	if (ret_bytes)
-		*ret_bytes = n_read;
-	return 0;
+	return err;
 }

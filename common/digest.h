@@ -14,6 +14,7 @@
 
 struct spg_digest {
 	struct sha256_ctx sha256;
+	uint64_t n_bytes; /* added since it began */
 };
 
 /** Begin, or begin again. Holds nothing that has to be released. */
@@ -25,15 +26,15 @@ void spg_digest_add(struct spg_digest *digest, const void *bytes, size_t n);
 void spg_digest_text(struct spg_digest *digest, char *ret);
 
 /**
- * The digest of the file @fd, a regular file open for reading, from its first
- * byte to its end; its position stays. Blocks.
+ * Add what the file @fd, a regular file open for reading, has from the byte n_bytes of
+ * @digest to its end; its position stays. So reading that was ended early can go on,
+ * with another descriptor too. Blocks.
  *
- * @ret_bytes  how many those were; NULL: not wanted
- * @keep_on    asked before every 1 MiB with the bytes read so far; false ends
- *             the reading with SPG_ERR_TIMEOUT. NULL: read to the end.
+ * @keep_on  asked before every 1 MiB with the bytes added so far; false ends the
+ *           reading with SPG_ERR_TIMEOUT. NULL: read to the end.
  *
  * Returns 0; SPG_ERR_TIMEOUT; the spg_err of what read(2) said, errno still set;
  * SPG_ERR_NOMEM.
  */
-int spg_digest_fd(int fd, char *ret, uint64_t *ret_bytes,
-	bool (*keep_on)(void *user, uint64_t n_read), void *user);
+int spg_digest_fd(struct spg_digest *digest, int fd,
+	bool (*keep_on)(void *user, uint64_t n_bytes), void *user);

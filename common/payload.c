@@ -122,19 +122,21 @@ static int read_version(
 static int read_digest(struct reader *reader, struct spg_payload_file *file, int fd,
 	const char *shown, struct spg_buf *error)
 {
-	uint64_t n_read = 0;
+	struct spg_digest digest;
 	int err;
 
 	reader->bytes_end = file->size;
-	err = spg_digest_fd(fd, file->sha256, &n_read, keep_on, reader);
+	spg_digest_init(&digest);
+	err = spg_digest_fd(&digest, fd, keep_on, reader);
 	if (err == SPG_ERR_NOMEM)
 		return fail_nomem(error);
-	if (err == SPG_ERR_TIMEOUT || (err == 0 && n_read != file->size))
+	if (err == SPG_ERR_TIMEOUT || (err == 0 && digest.n_bytes != file->size))
 		return fail(error, SPG_ERR_BUSY, shown, "it changes while it is read",
 			"Ask again when the service pack is complete.");
 	if (err < 0)
 		return fail_errno(error, shown, errno);
-	reader->n_bytes += n_read;
+	reader->n_bytes += digest.n_bytes;
+	spg_digest_text(&digest, file->sha256);
 	return 0;
 }
 

@@ -18,6 +18,10 @@
 #include "common/text.h"
 #include "daemon/proof/worker.h"
 
+#define CHANGED  "it changed while it was read"
+/* A step of a reading takes this long, and a moment: somebody may wait who is asked. */
+#define SLICE_NS (20 * SPG_NS_PER_MS)
+
 struct reading {
 	struct spg_background_job job;
 	struct reading *next;
@@ -27,6 +31,9 @@ struct reading {
 	atomic_size_t at; /* how many are done */
 	atomic_bool cancel;
 	struct spg_module_set *set;
+	/* Worker thread: the file that is read in slices, so far; NULL: none is begun. */
+	struct spg_module *begun;
+	struct spg_digest digest;
 	bool failed; /* memory was short */
 	spg_catalog_done *done;
 	const void *user;
@@ -35,7 +42,7 @@ struct reading {
 struct spg_catalog {
 	struct spg_prover *prover;
 	struct reading *readings; /* loop thread */
-	/* Worker  thread. */
+	/* Worker thread. */
 	struct spg_module **known; /* by path */
 	size_t n_known, size_known;
 	size_t bytes;
@@ -97,37 +104,55 @@ static int read_pe(struct spg_module *module, int fd)
 	return r;
 }
 
-/* Read what is open at @fd. */
-static int read_open(struct spg_module *module, int fd)
+static bool is_in_time(void *user, uint64_t n_bytes)
 {
-	struct stat before, after;
+	(void)n_bytes;
+	return spg_clock_mono_ns() < *(const int64_t *)user;
+}
+
+/* Read a slice of what is open at @fd. @ret_more: there is more of it. */
+static int read_open(
+	struct reading *reading, struct spg_module *module, int fd, bool *ret_more)
+{
+	int64_t until_ns = spg_clock_mono_ns() + SLICE_NS;
+	struct stat st;
 	int r;
 
-	if (fstat(fd, &before) < 0)
+	if (fstat(fd, &st) < 0)
 		return say_why(module, spg_err_from_errno(errno), strerror(errno));
-	key(module, &before);
-	if (!S_ISREG(before.st_mode))
+	if (!reading->begun) {
+		key(module, &st);
+		spg_digest_init(&reading->digest);
+	}
+	if (!S_ISREG(st.st_mode))
 		return say_why(module, SPG_ERR_INVALID, "not a regular file");
 	if (module->size > SPG_CATALOG_FILE_MAX)
-		return say_why(module, SPG_ERR_LIMIT,
-			"larger than 1 GiB: too large to be read while others wait");
-	r = spg_digest_fd(fd, module->sha256, NULL, NULL, NULL);
+		return say_why(
+			module, SPG_ERR_LIMIT, "larger than 1 GiB: it is not read");
+	if (!is_as_known(module, &st))
+		return say_why(module, SPG_ERR_BUSY, CHANGED);
+	r = spg_digest_fd(&reading->digest, fd, is_in_time, &until_ns);
+	*ret_more = r == SPG_ERR_TIMEOUT;
+	if (*ret_more)
+		return 0;
 	if (r < 0 && r != SPG_ERR_NOMEM)
 		return say_why(module, r, spg_err_text(r));
 	if (r == 0)
 		r = read_pe(module, fd);
-	if (r == 0 && fstat(fd, &after) == 0 && !is_as_known(module, &after)) {
-		module->sha256[0] = '\0';
-		r = say_why(module, SPG_ERR_BUSY, "it changed while it was read");
-	}
+	if (r == 0 && fstat(fd, &st) == 0 && !is_as_known(module, &st))
+		return say_why(module, SPG_ERR_BUSY, CHANGED);
+	spg_digest_text(&reading->digest, module->sha256);
 	return r;
 }
 
-/* Returns 0 with *ret, NULL: nothing is there. */
-static int read_module(const char *path, struct spg_module **ret)
+/* Returns 0 with *ret, NULL: nothing is there, or it is begun. */
+static int read_module(
+	struct reading *reading, const char *path, struct spg_module **ret)
 {
-	struct spg_module *module = spg_module_create(path);
-	int fd, r;
+	struct spg_module *module =
+		reading->begun ? reading->begun : spg_module_create(path);
+	bool more = false, missing = false;
+	int fd, r = 0;
 
 	*ret = NULL;
 	if (!module)
@@ -135,20 +160,19 @@ static int read_module(const char *path, struct spg_module **ret)
 	/* Without waiting for a lease to be given back, or a pipe's other end. */
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (fd >= 0) {
-		r = read_open(module, fd);
+		r = read_open(reading, module, fd, &more);
 		close(fd);
 	} else if (errno == ENOENT || errno == ENOTDIR) {
-		spg_module_unref(module);
-		return 0;
+		missing = true;
 	} else {
 		r = say_why(module, spg_err_from_errno(errno), strerror(errno));
 	}
-	if (r < 0) {
+	reading->begun = more ? module : NULL;
+	if (r < 0 || missing)
 		spg_module_unref(module);
-		return r;
-	}
-	*ret = module;
-	return 0;
+	else if (!more)
+		*ret = module;
+	return r;
 }
 
 /* ---- the cache; worker thread ---- */
@@ -186,13 +210,15 @@ static void keep_module(struct spg_catalog *catalog, struct spg_module *module)
 	catalog->bytes += bytes;
 }
 
-/* Take the file at @path into the set of @reading. */
+/* Take the file at @path into the set of @reading, or begin to. */
 static int take(struct reading *reading, const char *path)
 {
 	struct spg_catalog *catalog = reading->catalog;
 	struct spg_module_set *set = reading->set;
 	struct spg_module *module =
-		spg_module_find(catalog->known, catalog->n_known, path, NULL);
+		reading->begun
+			? NULL
+			: spg_module_find(catalog->known, catalog->n_known, path, NULL);
 	struct stat st;
 	int r = 0;
 
@@ -203,8 +229,8 @@ static int take(struct reading *reading, const char *path)
 		set->modules[set->n++] = spg_module_ref(module);
 		return 0;
 	}
-	r = read_module(path, &module);
-	if (r < 0)
+	r = read_module(reading, path, &module);
+	if (r < 0 || reading->begun)
 		return r;
 	set->n_read++;
 	if (!module) {
@@ -225,6 +251,8 @@ static bool step(struct spg_background_job *job)
 		return false;
 	if (take(reading, reading->paths[at]) < 0)
 		reading->failed = true;
+	else if (reading->begun)
+		return true;
 	atomic_store(&reading->at, at + 1);
 	return !reading->failed && at + 1 < reading->n_paths;
 }
@@ -244,6 +272,7 @@ static void reading_destroy(struct reading *reading)
 	for (size_t i = 0; i < reading->n_paths; i++)
 		free(reading->paths[i]);
 	free(reading->paths);
+	spg_module_unref(reading->begun);
 	spg_module_set_unref(reading->set);
 	free(reading);
 }

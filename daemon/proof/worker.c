@@ -8,8 +8,7 @@
 #include "common/err.h"
 
 #define STOP_WAIT_NS (2 * SPG_NS_PER_S)
-/* A step that takes longer than this is not waited for. Reading a file of some hundred
- * megabytes does not. */
+/* A step that takes longer than this is not waited for: it waits for somebody. */
 #define STEP_WAIT_NS SPG_NS_PER_S
 
 struct spg_worker {

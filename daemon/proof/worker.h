@@ -33,7 +33,7 @@ struct spg_survey_job {
 /* Owned by who adds it, until it is done. */
 struct spg_background_job {
 	struct spg_background_job *next;
-	/* The background thread: do a little, one file at most, and return whether there
+	/* The background thread: do a little, and return whether there
 	 * is more to do. */
 	bool (*step)(struct spg_background_job *background);
 	/* Loop thread: no step comes any more. @complete: there was nothing left to
