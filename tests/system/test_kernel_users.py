@@ -37,6 +37,8 @@ class KernelUsersTest(SystemTest):
             self.assertIn("command", step, self.show(answer))
             self.assertIn(step["command"], daemon.run("check")[1])
             subprocess.run(["sh", "-ec", step["command"]], check=True)
+        # A filesystem may let its device go after umount(8) has returned.
+        daemon.check("--wait=30s", "--settle=0s")
         self.assert_safe(daemon)
         daemon.stop()
         return answer

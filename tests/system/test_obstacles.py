@@ -431,6 +431,7 @@ class ObstaclesTest(SystemTest):
                     answer = daemon.check("--payload", self.pack(First=size))
                     self.assertEqual(answer["exit"], expected, self.show(answer))
                 os.unlink(filler)
+                daemon.stop()  # it reads what the next one watches, and holds it open
 
     def test_a_full_disk(self):
         """Without a service pack nobody knows how much is needed; something is."""
