@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Installs are recognised by what happens to the files, and judged when all is
 quiet: who did it, what became what, what was left out and who held it."""
+import ctypes
 import hashlib
 import os
 import sqlite3
@@ -25,6 +26,13 @@ for name in sorted(os.listdir(payload)):
         f.write(content)
     os.rename(os.path.join(target, name + ".tmp"), os.path.join(target, name))
 """
+
+
+def exchange(one, other):
+    """Rename both at once: renameat2(2), AT_FDCWD and RENAME_EXCHANGE."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(-100, one.encode(), -100, other.encode(), 2) != 0:
+        raise OSError(ctypes.get_errno(), f"renameat2 {one} {other}")
 
 
 def sha256(content):
@@ -233,8 +241,7 @@ class InstallsTest(SystemTest):
         for name in self.NAMES:
             self.file(name, new, (OLD if name == "Part07.dll" else NEW) + name.encode())
         self.hold("mapped", os.path.join(self.bin, "Part07.dll"))
-        os.rename(self.bin, self.path("bin.old"))
-        os.rename(new, self.bin)
+        exchange(new, self.bin)  # no look finds nothing there
         daemon.log.wait_for(lambda line: "install 1 of app: " in line, "the install")
         install = self.newest(daemon)
         self.assertEqual(install["changed"] + install["skipped"], 12 - (not install["skipped"]))
