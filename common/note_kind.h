@@ -22,6 +22,9 @@
 	X(OPENED_LAST, "opened-last")   /* one that no process shows: file, pid, name */ \
 	X(CAME_BACK, "came-back")       /* file, pid, name, unit, count, starter */ \
 	X(KEEPS_STARTING, "keeps-starting")         /* the same; count: in a minute */ \
+	X(WORKING_DIRECTORY, "working-directory")   /* place, pid, name, count */ \
+	X(EXPORTED, "exported")                     /* place, name: the server */ \
+	X(RUNS_INTERPRETER, "runs-interpreter")     /* file, place: of binfmt_misc */ \
 	X(HOLDERS_UNSURE, "holders-unsure")         /* others than those of setup: file */ \
 	X(NOT_OF_PRODUCT, "not-of-product")         /* file */ \
 	X(NOT_LOOKED_AT, "not-looked-at")           /* coverage says it: lack, file */ \

@@ -26,13 +26,18 @@
 		SPG_EVENT_BIT(SPG_EVENT_MODIFY) | SPG_EVENT_BIT(SPG_EVENT_CREATE) |    \
 		SPG_EVENT_BIT(SPG_EVENT_DELETE) | SPG_EVENT_BIT(SPG_EVENT_RENAME))
 
-#define REPLACING (SPG_EVENT_BIT(SPG_EVENT_DELETE) | SPG_EVENT_BIT(SPG_EVENT_RENAME))
+/* Nothing tells of bystanders: that there is none is believed for so long, and those that
+ * there are are looked for each time. */
+#define LOOK_AROUND_NS SPG_NS_PER_S
+
+#define REPLACING      (SPG_EVENT_BIT(SPG_EVENT_DELETE) | SPG_EVENT_BIT(SPG_EVENT_RENAME))
 
 struct entry {
 	struct spg_product *product;
 	int64_t looked_ns; /* when a full survey last looked, UTC */
 	uint64_t generation;
 	int64_t disturbed_ns, unsafe_ns; /* monotonic */
+	int64_t looked_around_ns;        /* monotonic; 0: has to be done */
 	bool dirty_all;
 	bool find_users;
 	char *dirty[DIRTY_MAX];
@@ -488,6 +493,10 @@ int spg_model_begin_survey(struct spg_model *model, size_t index,
 						 entry->n_known <= SMALL_PRODUCT))
 		scope.depth = SPG_SURVEY_FULL;
 	r = scope_holders(entry, &scope);
+	scope.looks_around = scope.depth == SPG_SURVEY_FULL &&
+	                     (entry->looked_around_ns == 0 ||
+				     spg_clock_mono_ns() - entry->looked_around_ns >=
+					     LOOK_AROUND_NS);
 	if (r == 0)
 		r = depth == SPG_SURVEY_LOCKS ? scope_locks(entry, &scope)
 		                              : scope_files(entry, &scope);
@@ -595,6 +604,8 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 			entry->n_known, obs, &model->hints, entry->looked_ns);
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
 		entry->looked_ns = obs->looked_ns;
+	if (r == 0 && obs->looked_around)
+		entry->looked_around_ns = obs->n_bystanders ? 0 : spg_clock_mono_ns();
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
 		r = take_over_files(entry, obs);
 	if (r == 0 && obs->depth != SPG_SURVEY_LOCKS)

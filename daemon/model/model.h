@@ -118,6 +118,7 @@ struct spg_survey_scope {
 	size_t n_holders;
 	bool find_users; /* a file was deleted or replaced: search for holders */
 	bool clean; /* nothing has happened to its files since the last one began */
+	bool looks_around; /* for bystanders, of whom no event tells: now and then */
 };
 
 #define SPG_SURVEY_SCOPE_NULL                                                          \

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "common/time_text.h"
 #include "daemon/model/advice.h"
+#include "daemon/model/bystanders.h"
 #include "daemon/model/crowd.h"
 #include "daemon/model/kernel_use.h"
 #include "daemon/model/obstacle.h"
@@ -538,6 +539,8 @@ int spg_verdict_explain(const struct spg_observation *obs,
 		r = explain_standing(obs, standing, verdict);
 	if (r == 0)
 		r = spg_visits_explain(obs, asked, verdict);
+	if (r == 0)
+		r = spg_bystanders_explain(obs, asked, verdict);
 	if (r == 0)
 		r = spg_notes_sum_up(&verdict->reasons, SPG_REASON_MORE, "reasons");
 	if (r == 0)

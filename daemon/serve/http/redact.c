@@ -147,6 +147,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_FILES_IN_USE:
 	case SPG_REASON_WITHHELD:
 	case SPG_STEP_CLEAR_OBSTACLE:
+	case SPG_REASON_RUNS_INTERPRETER:
 	case SPG_STEP_DETACH_LOOP:
 	case SPG_STEP_SWAP_OFF:
 	case SPG_STEP_REMOVE_BINFMT:
@@ -174,6 +175,8 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_OPENED_LAST:
 	case SPG_REASON_CAME_BACK:
 	case SPG_REASON_KEEPS_STARTING:
+	case SPG_REASON_WORKING_DIRECTORY:
+	case SPG_REASON_EXPORTED:
 	case SPG_REASON_HOLDERS_UNSURE:
 	case SPG_REASON_NOT_LOOKED_AT: /* unless it is about a place */
 	case SPG_REASON_INSTALLING:

@@ -14,8 +14,7 @@
 
 #include "common/err.h"
 #include "daemon/watch/linux/files/mount_namespaces.h"
-
-#define BINFMT "/proc/sys/fs/binfmt_misc"
+#include "daemon/watch/linux/survey/binfmt.h"
 
 /* The file in question, by its index; else SPG_NO_FILE. */
 static size_t find_target(const struct spg_user_search *a, uint64_t dev, uint64_t ino)
@@ -201,41 +200,14 @@ static int find_swaps(struct spg_user_search *a)
 
 /* ---- interpreters ---- */
 
-/* "enabled", "interpreter /usr/bin/qemu", "flags: OCF", ... */
-static int look_at_entry(struct spg_user_search *a, int dir_fd, const char *name)
+static int take_interpreter(void *user, const struct spg_binfmt *binfmt)
 {
-	char text[4096], *save = NULL, *interpreter = NULL;
-	bool keeps_open = false;
-	size_t file;
+	struct spg_user_search *a = user;
+	size_t file =
+		binfmt->keeps_open ? find_path(a, binfmt->interpreter) : SPG_NO_FILE;
 
-	if (spg_proc_slurp(dir_fd, name, text, sizeof(text)) <= 0)
-		return 0;
-	for (char *line = strtok_r(text, "\n", &save); line;
-		line = strtok_r(NULL, "\n", &save)) {
-		if (strncmp(line, "interpreter ", 12) == 0)
-			interpreter = line + 12;
-		else if (strncmp(line, "flags: ", 7) == 0)
-			keeps_open = strchr(line + 7, 'F') != NULL;
-	}
-	if (!interpreter || !keeps_open)
-		return 0;
-	file = find_path(a, interpreter);
-	return file == SPG_NO_FILE ? 0 : add(a, file, SPG_KERNEL_BINFMT, name, 0);
-}
-
-static int find_interpreters(struct spg_user_search *a)
-{
-	DIR *dir = opendir(BINFMT);
-	const struct dirent *entry;
-	int r = 0;
-
-	while (r == 0 && dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "register") != 0 &&
-			strcmp(entry->d_name, "status") != 0)
-			r = look_at_entry(a, dirfd(dir), entry->d_name);
-	if (dir)
-		closedir(dir);
-	return r;
+	return file == SPG_NO_FILE ? 0
+	                           : add(a, file, SPG_KERNEL_BINFMT, binfmt->name, 0);
 }
 
 int spg_kernel_users_find(struct spg_user_search *a)
@@ -244,5 +216,5 @@ int spg_kernel_users_find(struct spg_user_search *a)
 
 	if (r == 0)
 		r = find_swaps(a);
-	return r == 0 ? find_interpreters(a) : r;
+	return r == 0 ? spg_binfmt_each(take_interpreter, a) : r;
 }

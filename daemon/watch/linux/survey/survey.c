@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "daemon/model/verdict.h"
 #include "daemon/watch/linux/files/resolve.h"
+#include "daemon/watch/linux/survey/bystanders.h"
 #include "daemon/watch/linux/survey/fast_path.h"
 #include "daemon/watch/linux/survey/obstacles.h"
 #include "daemon/watch/linux/survey/process_states.h"
@@ -706,6 +707,8 @@ int spg_survey_run(struct spg_survey_tools *tools,
 		note_asked_otherwise(&s);
 	if (r >= 0 && request->scope->depth == SPG_SURVEY_FULL)
 		r = spg_obstacles_find(&s);
+	if (r >= 0 && request->scope->depth == SPG_SURVEY_FULL)
+		r = spg_bystanders_find(&s);
 	if (r >= 0 && tools->trace_files && request->scope->depth == SPG_SURVEY_FULL)
 		spg_trace_files_end(tools->trace_files, s.obs);
 	if (r >= 0 && tools->marks && request->scope->depth != SPG_SURVEY_LOCKS)
