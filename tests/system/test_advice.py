@@ -571,7 +571,7 @@ class TriggeredTest(AdviceTest):
     def setUpClass(cls):
         private_mounts()
 
-    def advised(self, command, unit="shop.service", **files):
+    def advised(self, command, unit="shop.service", calls=None, links=(), **files):
         directory = "/etc/systemd/system"
         if not os.path.isdir(directory):
             self.skipTest(f"no {directory} here")
@@ -580,6 +580,8 @@ class TriggeredTest(AdviceTest):
             with open(os.path.join(directory, name.replace("_", ".")), "w",
                       encoding="utf-8") as f:
                 f.write(text)
+        for name in links:
+            os.symlink(links[name], os.path.join(directory, name))
         holder = self.hold("read", self.dll)
         self.move(holder.pid, self.group("systemd", f"system.slice/{unit}"))
         daemon = self.daemon()
@@ -587,7 +589,7 @@ class TriggeredTest(AdviceTest):
         self.assertEqual((step["command"], step["unit"]), (command, unit))
         self.stand_in("systemctl", holder.pid)
         self.follow(step, holder.pid)
-        self.assertEqual(self.calls(), [command])
+        self.assertEqual(self.calls(), calls or [command])
         self.assert_safe(daemon)
 
     def test_socket(self):
@@ -601,6 +603,40 @@ class TriggeredTest(AdviceTest):
         self.advised("systemctl stop spool.path shop.service",
                      spool_path="[Path]\nUnit = shop.service\n",
                      shop_timer="[Timer]\nUnit=other.service\n")
+
+    # D-Bus
+
+    def on_bus(self, name, unit):
+        directory = "/usr/share/dbus-1/system-services"
+        if not os.path.isdir(directory):
+            self.skipTest(f"no {directory} here")
+        self.mount("tmpfs", directory)
+        with open(os.path.join(directory, "org.shop.service"), "w", encoding="utf-8") as f:
+            f.write(f"[D-BUS Service]\nName=org.shop\nExec=/bin/false\n{name}={unit}\n")
+
+    def test_bus(self):
+        self.on_bus("SystemdService", "shop.service")
+        self.advised("systemctl mask --runtime shop.service && systemctl stop shop.service",
+                     calls=["systemctl mask --runtime shop.service",
+                            "systemctl stop shop.service"])
+
+    def test_bus_by_another_name(self):
+        """And with a socket of its own."""
+        self.on_bus("SystemdService", "dbus-org.shop.service")
+        self.advised("systemctl mask --runtime shop.service && "
+                     "systemctl stop shop.socket shop.service",
+                     calls=["systemctl mask --runtime shop.service",
+                            "systemctl stop shop.socket shop.service"],
+                     links={"dbus-org.shop.service": "/lib/systemd/system/shop.service"},
+                     shop_socket="[Socket]\n")
+
+    def test_bus_and_a_file_that_goes_before_a_mask(self):
+        self.on_bus("SystemdService", "shop.service")
+        self.advised("systemctl stop shop.service", shop_service="[Service]\n")
+
+    def test_bus_of_others(self):
+        self.on_bus("SystemdService", "other.service")
+        self.advised("systemctl stop shop.service")
 
     def test_instance(self):
         self.advised("systemctl stop shop.socket shop@7.service", unit="shop@7.service",

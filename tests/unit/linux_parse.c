@@ -390,6 +390,48 @@ START_TEST(user_triggers)
 }
 END_TEST
 
+#define BUS "/usr/share/dbus-1/system-services/"
+
+static const struct {
+	const char *service; /* what the bus's service says */
+	const char *link[2]; /* path, target */
+	bool on_bus;
+} buses[] = {
+	{"[D-BUS Service]\nName=a\nSystemdService=a.service\n", {NULL}, true},
+	{"[D-BUS Service]\nSystemdService = a.service \r\n", {NULL}, true},
+	{"[D-BUS Service]\nName=a\nExec=/bin/a\n", {NULL}, false},
+	{"#SystemdService=a.service\n", {NULL}, false},
+	{"SystemdService=b.service\n", {NULL}, false},
+	{"SystemdService=dbus-a.service\n", {NULL}, false},
+	{"SystemdService=dbus-a.service\n", {ETC "dbus-a.service", LIB "a.service"},
+		true},
+	{"SystemdService=dbus-a.service\n", {LIB "dbus-a.service", "a.service"}, true},
+	{"SystemdService=dbus-a.service\n", {ETC "dbus-a.service", LIB "b.service"},
+		false},
+	{"SystemdService=../../a.service\n", {NULL}, false},
+};
+
+START_TEST(bus)
+{
+	char path[512];
+
+	write_below(BUS "org.a.service", buses[_i].service);
+	write_below(BUS "org.a.conf", "SystemdService=a.service\n");
+	if (buses[_i].link[0]) {
+		write_below(buses[_i].link[0], "");
+		snprintf(path, sizeof(path), "%s%s", root, buses[_i].link[0]);
+		ck_assert_int_eq(unlink(path), 0);
+		ck_assert_int_eq(symlink(buses[_i].link[1], path), 0);
+	}
+	ck_assert_int_eq(spg_unit_is_on_bus(root, SPG_UNIT_OF_SYSTEM, "a.service"),
+		buses[_i].on_bus);
+	ck_assert(!spg_unit_is_on_bus(root, SPG_UNIT_OF_USER, "a.service"));
+	ck_assert(spg_unit_can_be_masked(root, SPG_UNIT_OF_SYSTEM, "a.service"));
+	write_below(ETC "a.service", "");
+	ck_assert(!spg_unit_can_be_masked(root, SPG_UNIT_OF_SYSTEM, "a.service"));
+}
+END_TEST
+
 START_TEST(refuses)
 {
 	for (int i = 0; i < 6 && units[_i].files[i]; i += 2)
@@ -590,6 +632,7 @@ int main(void)
 	spg_add_rows(tc, cgroup, groups);
 	spg_add_rows(tc, refuses, units);
 	spg_add_rows(tc, triggers, triggered);
+	spg_add_rows(tc, bus, buses);
 	tcase_add_test(tc, user_triggers);
 	spg_add_rows(tc, classify, types);
 	spg_add_rows(tc, layer, layers);

@@ -244,6 +244,97 @@ void spg_unit_triggers(const char *root, enum spg_unit_manager manager,
 	}
 }
 
+/* --- what D-Bus starts ---------------------------------------------------------- */
+
+/* Where services of buses are described (dbus-daemon(1), "standard_system_servicedirs"
+ * and "standard_session_servicedirs"); of a user's own directories nothing is known. */
+static const char *const system_buses[] = {"/etc/dbus-1/system-services",
+	"/run/dbus-1/system-services", "/usr/local/share/dbus-1/system-services",
+	"/usr/share/dbus-1/system-services", "/lib/dbus-1/system-services"};
+static const char *const user_buses[] = {"/etc/dbus-1/services", "/run/dbus-1/services",
+	"/usr/local/share/dbus-1/services", "/usr/share/dbus-1/services",
+	"/lib/dbus-1/services"};
+#define N_BUSES (sizeof(system_buses) / sizeof(system_buses[0]))
+
+/* Is @name that of @unit, or a link to it that enabling it has made (Alias=)? */
+static bool is_called(
+	const char *root, const char *const *dirs, const char *name, const char *unit)
+{
+	if (strcmp(name, unit) == 0)
+		return true;
+	if (!is_plain(name) || name[0] == '.')
+		return false;
+	for (size_t d = 0; d < N_DIRS; d++) {
+		char path[700], target[512];
+		const char *base;
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "%s%s/%s", root, dirs[d], name);
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n < 0 && access(path, F_OK) < 0)
+			continue;
+		target[n > 0 ? n : 0] = '\0';
+		base = strrchr(target, '/');
+		return strcmp(base ? base + 1 : target, unit) == 0;
+	}
+	return false;
+}
+
+/* SystemdService= of the file @path. */
+static bool is_started_by(
+	const char *root, const char *const *dirs, const char *path, const char *unit)
+{
+	char line[512];
+	FILE *file = fopen(path, "re");
+	bool does = false;
+
+	while (file && !does && fgets(line, sizeof(line), file)) {
+		const char *value = value_in(line, "SystemdService");
+
+		does = value && is_called(root, dirs, value, unit);
+	}
+	if (file)
+		fclose(file);
+	return does;
+}
+
+bool spg_unit_is_on_bus(
+	const char *root, enum spg_unit_manager manager, const char *unit)
+{
+	const char *const *buses =
+		manager == SPG_UNIT_OF_USER ? user_buses : system_buses;
+	bool found = false;
+
+	for (size_t b = 0; b < N_BUSES && !found; b++) {
+		char path[700];
+		const struct dirent *entry;
+		DIR *dir;
+
+		snprintf(path, sizeof(path), "%s%s", root, buses[b]);
+		dir = opendir(path);
+		while (dir && !found && (entry = readdir(dir))) {
+			if (!ends_with(
+				    entry->d_name, strlen(entry->d_name), ".service"))
+				continue;
+			snprintf(path, sizeof(path), "%s%s/%s", root, buses[b],
+				entry->d_name);
+			found = is_started_by(root, dirs_of(manager), path, unit);
+		}
+		if (dir)
+			closedir(dir);
+	}
+	return found;
+}
+
+bool spg_unit_can_be_masked(
+	const char *root, enum spg_unit_manager manager, const char *unit)
+{
+	char path[700];
+
+	snprintf(path, sizeof(path), "%s%s/%s", root, dirs_of(manager)[0], unit);
+	return access(path, F_OK) < 0;
+}
+
 #define REMEMBERED  8
 #define REMEMBER_NS SPG_NS_PER_S
 
@@ -271,6 +362,8 @@ void spg_unit_read(
 		known[i].manager = manager;
 		known[i].facts.refuses_stop = spg_unit_refuses_stop("", manager, unit);
 		spg_unit_triggers("", manager, unit, known[i].facts.triggers);
+		known[i].facts.on_bus = spg_unit_is_on_bus("", manager, unit);
+		known[i].facts.maskable = spg_unit_can_be_masked("", manager, unit);
 		known[i].read_ns = now_ns;
 	}
 	*ret = known[i].facts;
