@@ -88,23 +88,27 @@ class BystandersTest(SystemTest):
         # Whoever is where the bind mount comes from does not keep that mounted.
         daemon = self.daemon(Product("app", bound), home="bound")
         self.remarked(daemon)
+        daemon.stop()
         self.sleep_in(bound)
-        self.remarked(self.daemon(Product("app", bound), home="again"),
-                      ("working-directory", bound, "sh", 1))
+        self.remarked(daemon.start(), ("working-directory", bound, "sh", 1))
 
     def test_the_same_name_elsewhere(self):
         """In another mount namespace that path is another directory; or the same."""
         self.sleep_in(self.bin, "unshare", "-m", "sh", "-c",
                       'mount -t tmpfs none "$0" && exec "$@"', self.bin)
-        self.remarked(self.daemon(home="other"))
+        daemon = self.daemon()
+        self.remarked(daemon)
+        daemon.stop()
         self.sleep_in(self.bin, "unshare", "-m")
-        self.remarked(self.daemon(home="same"), ("working-directory", self.bin, "sh", 1))
+        self.remarked(daemon.start(), ("working-directory", self.bin, "sh", 1))
 
     def test_a_directory_that_was(self):
         old = self.sleep_in(self.bin)
         os.rename(self.bin, self.path("old"))
         self.file("Mdbperf.dll", self.directory("bin"))
-        self.remarked(self.daemon(home="moved"))
+        daemon = self.daemon(home="moved")
+        self.remarked(daemon)
+        daemon.stop()
         self.end(old)
         gone = self.directory("bin", "gone")
         self.sleep_in(gone)
