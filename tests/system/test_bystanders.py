@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Who is about a product without holding any of its files is remarked on, and changes no
 verdict: who works in its directories, who exports them, what runs one of its files."""
-import contextlib
 import os
 import shutil
 import subprocess
 
 from support import FAIL_AFTER, Product, SystemTest, main, private_mounts
+import binfmt
 
-BINFMT = "/proc/sys/fs/binfmt_misc"
 KINDS = "working-directory", "exported", "runs-interpreter"
 
 
@@ -214,31 +213,17 @@ class BystandersTest(SystemTest):
     def test_an_interpreter(self):
         """The kernel opens it when such a program starts; with F it has it open for good,
         which blocks (test_kernel_users)."""
-        if not os.path.exists(os.path.join(BINFMT, "register")):
-            done = subprocess.run(["mount", "-t", "binfmt_misc", "none", BINFMT],
-                                  capture_output=True, text=True)
-            if done.returncode:
-                self.skipTest(f"no binfmt_misc here: {done.stderr}")
-            self.addCleanup(subprocess.run, ["umount", BINFMT])
         path = self.program("interpreter", self.bin)
-        names = {"spguard-test-runs": path, "spguard-test-elsewhere": "/bin/true"}
-        for name, interpreter in names.items():
-            with open(os.path.join(BINFMT, "register"), "w", encoding="ascii") as f:
-                f.write(f":{name}:M::{name}::{interpreter}:\n")
-            self.addCleanup(self.unregister, name)
+        binfmt.register(self, "spguard-test-runs", "M::SPGUARDRUNS:", path)
+        binfmt.register(self, "spguard-test-elsewhere", "M::SPGUARDELSE:", "/bin/true")
         daemon = self.daemon(Product("app", self.bin, files="*"))
         self.remarked(daemon, ("runs-interpreter", "spguard-test-runs", "interpreter", None))
         # Not of what was asked about.
         names = self.file("names", self.scratch, b"Mdbperf.dll\n")
         self.assertEqual([r for r in daemon.check("--files", names)["remarks"]
                           if r["kind"] in KINDS], [])
-        self.unregister("spguard-test-runs")
+        binfmt.remove("spguard-test-runs")
         self.remarked(daemon)
-
-    def unregister(self, name):
-        with contextlib.suppress(FileNotFoundError), \
-                open(os.path.join(BINFMT, name), "r+b", buffering=0) as f:
-            f.write(b"-1")
 
 
 if __name__ == "__main__":

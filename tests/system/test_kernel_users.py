@@ -1,17 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What the kernel itself holds open is named, and the printed commands end it."""
-import contextlib
 import os
 import shutil
 import subprocess
 
 from support import Product, SystemTest, main, private_mounts
 from mounts import mount
+import binfmt
 
 MS_RDONLY = 1
-
-BINFMT = "/proc/sys/fs/binfmt_misc"
 
 
 def run(*command):
@@ -130,32 +128,17 @@ class KernelUsersTest(SystemTest):
                 self.followed(path, [("swap-file", None)])
 
     def test_interpreters(self):
-        if not os.path.exists(os.path.join(BINFMT, "register")):
-            done = subprocess.run(["mount", "-t", "binfmt_misc", "none", BINFMT],
-                                  capture_output=True, text=True)
-            if done.returncode:
-                self.skipTest(f"no binfmt_misc here: {done.stderr}")
-            self.addCleanup(subprocess.run, ["umount", BINFMT])
-        for name, kind in (("spguard-test-magic", ":M::SPGUARDTEST::"),
-                           ("spguard-test-extension", ":E::spguardtest::")):
+        for name, rule in (("spguard-test-magic", "M::SPGUARDTEST:"),
+                           ("spguard-test-extension", "E::spguardtest:")):
             with self.subTest(name):
                 path = self.program("interpreter", self.directory(name))
-                with open(os.path.join(BINFMT, "register"), "w", encoding="ascii") as f:
-                    f.write(f":{name}{kind}{path}:F")
-                self.addCleanup(self.remove_entry, name)
+                binfmt.register(self, name, rule, path, "F")
                 self.followed(path, [("binfmt-interpreter", name)])
         # Without the flag it is opened for each program anew.
         path = self.program("another", self.directory("another"))
-        with open(os.path.join(BINFMT, "register"), "w", encoding="ascii") as f:
-            f.write(f":spguard-test-other:M::SPGUARDOTHER::{path}:")
-        self.addCleanup(self.remove_entry, "spguard-test-other")
+        binfmt.register(self, "spguard-test-other", "M::SPGUARDOTHER:", path)
         self.assert_safe(self.daemon(Product("app", os.path.dirname(path), files="*"),
                                      home="another-home"))
-
-    def remove_entry(self, name):
-        with contextlib.suppress(OSError):
-            with open(os.path.join(BINFMT, name), "w", encoding="ascii") as f:
-                f.write("-1")
 
 
 if __name__ == "__main__":
