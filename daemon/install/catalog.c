@@ -104,17 +104,24 @@ static int read_pe(struct spg_module *module, int fd)
 	return r;
 }
 
+/* When a slice ends; but each reads something. */
+struct slice {
+	int64_t until_ns;
+	uint64_t began;
+};
+
 static bool is_in_time(void *user, uint64_t n_bytes)
 {
-	(void)n_bytes;
-	return spg_clock_mono_ns() < *(const int64_t *)user;
+	const struct slice *slice = user;
+
+	return n_bytes == slice->began || spg_clock_mono_ns() < slice->until_ns;
 }
 
 /* Read a slice of what is open at @fd. @ret_more: there is more of it. */
 static int read_open(
 	struct reading *reading, struct spg_module *module, int fd, bool *ret_more)
 {
-	int64_t until_ns = spg_clock_mono_ns() + SLICE_NS;
+	struct slice slice;
 	struct stat st;
 	int r;
 
@@ -131,7 +138,8 @@ static int read_open(
 			module, SPG_ERR_LIMIT, "larger than 1 GiB: it is not read");
 	if (!is_as_known(module, &st))
 		return say_why(module, SPG_ERR_BUSY, CHANGED);
-	r = spg_digest_fd(&reading->digest, fd, is_in_time, &until_ns);
+	slice = (struct slice){spg_clock_mono_ns() + SLICE_NS, reading->digest.n_bytes};
+	r = spg_digest_fd(&reading->digest, fd, is_in_time, &slice);
 	*ret_more = r == SPG_ERR_TIMEOUT;
 	if (*ret_more)
 		return 0;

@@ -164,36 +164,12 @@ static void put_words(struct spg_buf *buf, const char *words)
 	}
 }
 
-/* What else to know of the command that stops the unit of @s; empty: nothing. */
-static void put_caution(struct spg_buf *buf, const struct subject *s, bool masked)
-{
-	const struct spg_process *process = s->process;
-
-	if (s->state->stuck)
-		spg_buf_puts(buf, "may wait in vain: the process waits in the kernel");
-	else if (process->unit_on_bus && !masked)
-		spg_buf_puts(buf, "D-Bus starts it again when somebody asks for it");
-	if (!masked)
-		return;
-	spg_buf_puts(buf, buf->len ? "; afterwards: " : "afterwards: ");
-	put_systemctl(buf, process->unit_user, "unmask --runtime ");
-	spg_text_shell_quote(buf, process->unit);
-}
-
 static int advise_unit(const struct subject *s, struct spg_notes *next)
 {
 	const struct spg_process *process = s->process;
 	const char *frozen = s->state->frozen_at;
-	bool masked = process->unit_on_bus && process->unit_maskable;
-	struct spg_buf command = SPG_BUF_NULL, caution = SPG_BUF_NULL;
-	int r;
+	struct spg_buf command = SPG_BUF_NULL;
 
-	/* Before it is stopped: who asks for it may ask all the time. */
-	if (masked) {
-		put_systemctl(&command, process->unit_user, "mask --runtime ");
-		spg_text_shell_quote(&command, process->unit);
-		spg_buf_puts(&command, " && ");
-	}
 	if (frozen && !s->state->frozen_v1 &&
 		strcmp(spg_path_base(frozen), process->unit) == 0) {
 		put_systemctl(&command, process->unit_user, "thaw ");
@@ -206,12 +182,15 @@ static int advise_unit(const struct subject *s, struct spg_notes *next)
 	/* In one call: else the socket starts what is about to stop. */
 	put_words(&command, process->unit_triggers);
 	spg_text_shell_quote(&command, process->unit);
-	put_caution(&caution, s, masked);
-	command.failed = command.failed || caution.failed;
-	r = spg_notes_add_command(next, spg_note_about(SPG_STEP_STOP_UNIT, process),
-		&command, caution.len ? spg_buf_text(&caution) : NULL);
-	spg_buf_finish(&caution);
-	return r;
+	/* A mask would keep it from that, but a unit that is masked while it runs is
+	 * stopped without its ExecStop= and its time to stop. */
+	return spg_notes_add_command(next, spg_note_about(SPG_STEP_STOP_UNIT, process),
+		&command,
+		s->state->stuck ? "may wait in vain: the process waits in the kernel"
+		: process->unit_on_bus
+			? "D-Bus starts it again for whoever asks for it: if it comes "
+			  "back, mask it once it has stopped"
+			: NULL);
 }
 
 static int advise_container(

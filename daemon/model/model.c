@@ -26,8 +26,7 @@
 		SPG_EVENT_BIT(SPG_EVENT_MODIFY) | SPG_EVENT_BIT(SPG_EVENT_CREATE) |    \
 		SPG_EVENT_BIT(SPG_EVENT_DELETE) | SPG_EVENT_BIT(SPG_EVENT_RENAME))
 
-/* Nothing tells of bystanders: that there is none is believed for so long, and those that
- * there are are looked for each time. */
+/* No event tells of bystanders: what was found of them is believed for so long. */
 #define LOOK_AROUND_NS SPG_NS_PER_S
 
 #define REPLACING      (SPG_EVENT_BIT(SPG_EVENT_DELETE) | SPG_EVENT_BIT(SPG_EVENT_RENAME))
@@ -38,6 +37,7 @@ struct entry {
 	uint64_t generation;
 	int64_t disturbed_ns, unsafe_ns; /* monotonic */
 	int64_t looked_around_ns;        /* monotonic; 0: has to be done */
+	struct spg_bystanders bystanders;
 	bool dirty_all;
 	bool find_users;
 	char *dirty[DIRTY_MAX];
@@ -115,6 +115,7 @@ static void destroy_entry(struct entry *entry)
 	spg_tracked_finish(&entry->tracked);
 	spg_visits_finish(&entry->visits);
 	spg_old_versions_finish(&entry->old_versions);
+	spg_bystanders_finish(&entry->bystanders);
 	spg_standing_finish(&entry->standing);
 	spg_product_unref(entry->product);
 	free(entry);
@@ -178,6 +179,7 @@ int spg_model_set_products(struct spg_model *model, struct spg_product *const *p
 		entries[i]->disturbed_ns = spg_clock_mono_ns();
 		entries[i]->dirty_all = true;
 		entries[i]->find_users = true;
+		entries[i]->looked_around_ns = 0;
 	}
 	for (size_t i = 0; i < model->n; i++) {
 		struct spg_tracking t =
@@ -538,6 +540,15 @@ static int take_over_shown(struct entry *entry, const struct spg_observation *ob
 	return spg_verdict_tell_shown(obs, &entry->shown);
 }
 
+static int take_over_bystanders(struct entry *entry, struct spg_observation *obs)
+{
+	if (!obs->looked_around)
+		return spg_bystanders_add_all(&obs->bystanders, &entry->bystanders);
+	spg_bystanders_finish(&entry->bystanders);
+	entry->looked_around_ns = spg_clock_mono_ns();
+	return spg_bystanders_add_all(&entry->bystanders, &obs->bystanders);
+}
+
 static int take_over_lacks(struct entry *entry, const struct spg_observation *obs)
 {
 	struct spg_lack *lacks = calloc(obs->n_lacks + 1, sizeof(*lacks));
@@ -604,8 +615,8 @@ int spg_model_apply(struct spg_model *model, struct spg_observation *obs,
 			entry->n_known, obs, &model->hints, entry->looked_ns);
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
 		entry->looked_ns = obs->looked_ns;
-	if (r == 0 && obs->looked_around)
-		entry->looked_around_ns = obs->n_bystanders ? 0 : spg_clock_mono_ns();
+	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
+		r = take_over_bystanders(entry, obs);
 	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
 		r = take_over_files(entry, obs);
 	if (r == 0 && obs->depth != SPG_SURVEY_LOCKS)

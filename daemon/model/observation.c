@@ -141,13 +141,6 @@ void spg_observation_drop_keepers(struct spg_observation *obs)
 	obs->n_keepers = 0;
 }
 
-static void finish_bystander(struct spg_seen_bystander *bystander)
-{
-	spg_file_unref(bystander->file);
-	free(bystander->place);
-	free(bystander->name);
-}
-
 static void finish_mount(struct spg_seen_mount *mount)
 {
 	free(mount->place);
@@ -171,9 +164,7 @@ void spg_observation_destroy(struct spg_observation *obs)
 		spg_process_unref(obs->pasts[i].process);
 		spg_process_unref(obs->pasts[i].starter);
 	}
-	for (size_t i = 0; i < obs->n_bystanders; i++)
-		finish_bystander(&obs->bystanders[i]);
-	free(obs->bystanders);
+	spg_bystanders_finish(&obs->bystanders);
 	for (size_t i = 0; i < obs->n_locks; i++)
 		spg_process_unref(obs->locks[i].process);
 	for (size_t i = 0; i < obs->n_mounts; i++)
@@ -271,26 +262,6 @@ int spg_observation_add_past(
 	spg_process_ref(past->process);
 	spg_process_ref(past->starter);
 	obs->pasts[obs->n_pasts++] = *past;
-	return 0;
-}
-
-int spg_observation_add_bystander(
-	struct spg_observation *obs, const struct spg_seen_bystander *bystander)
-{
-	struct spg_seen_bystander copy = *bystander;
-	int r = spg_array_reserve(&obs->bystanders, obs->n_bystanders,
-		&obs->size_bystanders, sizeof(copy));
-
-	if (r < 0)
-		return r;
-	copy.place = copy.place ? strdup(copy.place) : NULL;
-	copy.name = copy.name ? strdup(copy.name) : NULL;
-	copy.file = copy.file ? spg_file_ref(copy.file) : NULL;
-	if ((bystander->place && !copy.place) || (bystander->name && !copy.name)) {
-		finish_bystander(&copy);
-		return SPG_ERR_NOMEM;
-	}
-	obs->bystanders[obs->n_bystanders++] = copy;
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/kind.h"
+#include "daemon/model/bystander.h"
 #include "daemon/model/file.h"
 #include "daemon/model/process.h"
 #include "daemon/model/process_state.h"
@@ -132,22 +133,6 @@ struct spg_seen_past {
 	int64_t ago_ns;
 };
 
-/* Who is about the product and holds none of its files. */
-enum spg_bystander_kind {
-	SPG_BYSTANDER_WORKS_IN,   /* processes with the working directory @place */
-	SPG_BYSTANDER_EXPORTS,    /* the NFS server @name exports @place */
-	SPG_BYSTANDER_INTERPRETS, /* the entry @place of binfmt_misc runs @file */
-};
-
-struct spg_seen_bystander {
-	enum spg_bystander_kind kind;
-	struct spg_file *file; /* or NULL */
-	char *place;
-	char *name;     /* of the first process, or of the server; or NULL */
-	int32_t pid;    /* of the first process; or 0 */
-	unsigned count; /* of processes; or 0 */
-};
-
 /* A mount that has files of the product, as whoever will install sees it. */
 struct spg_seen_mount {
 	char *place;        /* the mount point */
@@ -241,9 +226,8 @@ struct spg_observation {
 	size_t n_kernel_users, size_kernel_users;
 	struct spg_seen_past *pasts; /* spg_model_apply() adds them */
 	size_t n_pasts, size_pasts;
-	struct spg_seen_bystander *bystanders;
-	size_t n_bystanders, size_bystanders;
-	bool looked_around; /* for them */
+	struct spg_bystanders bystanders; /* spg_model_apply() adds those it knows */
+	bool looked_around;               /* for them */
 	struct spg_seen_mount *mounts;
 	size_t n_mounts, size_mounts;
 	struct spg_seen_folder *folders;
@@ -278,10 +262,6 @@ int spg_observation_add_kernel_user(
 	struct spg_observation *obs, const struct spg_seen_kernel_user *user);
 int spg_observation_add_past(
 	struct spg_observation *obs, const struct spg_seen_past *past);
-
-/** The texts are copied. */
-int spg_observation_add_bystander(
-	struct spg_observation *obs, const struct spg_seen_bystander *bystander);
 
 /** The same, unless it is there already. ->place is copied. */
 int spg_observation_add_keeper(

@@ -28,7 +28,6 @@ struct spg_process *spg_process_create(const struct spg_process_info *info)
 	p->is_daemon = info->is_daemon;
 	p->unit_refuses_stop = info->unit_refuses_stop;
 	p->unit_on_bus = info->unit_on_bus;
-	p->unit_maskable = info->unit_maskable;
 	if (!copy_text(&p->name, info->name) || !copy_text(&p->exe, info->exe) ||
 		!copy_text(&p->cmdline, info->cmdline) ||
 		!copy_text(&p->user, info->user) || !copy_text(&p->unit, info->unit) ||

@@ -42,8 +42,7 @@ struct spg_process {
 	/* Units that start @unit again, with blanks between them; NULL: none is known. Not
 	 * in the history. */
 	char *unit_triggers;
-	bool unit_on_bus;   /* so does D-Bus, when somebody asks for its name */
-	bool unit_maskable; /* unless it is masked, which it can be for a while */
+	bool unit_on_bus; /* so does D-Bus, when somebody asks for its name */
 };
 
 /* What spg_process_create() copies from. */
@@ -56,7 +55,7 @@ struct spg_process_info {
 	const char *name, *exe, *cmdline, *user, *unit, *unit_user, *container,
 		*unit_triggers;
 	enum spg_container_engine engine;
-	bool unit_refuses_stop, unit_on_bus, unit_maskable, is_daemon;
+	bool unit_refuses_stop, unit_on_bus, is_daemon;
 };
 
 /** A record with one reference, for the caller. NULL: out of memory. */

@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "common/time_text.h"
 #include "daemon/model/advice.h"
-#include "daemon/model/bystanders.h"
+#include "daemon/model/bystander_text.h"
 #include "daemon/model/crowd.h"
 #include "daemon/model/kernel_use.h"
 #include "daemon/model/obstacle.h"

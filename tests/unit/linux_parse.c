@@ -426,9 +426,12 @@ START_TEST(bus)
 	ck_assert_int_eq(spg_unit_is_on_bus(root, SPG_UNIT_OF_SYSTEM, "a.service"),
 		buses[_i].on_bus);
 	ck_assert(!spg_unit_is_on_bus(root, SPG_UNIT_OF_USER, "a.service"));
-	ck_assert(spg_unit_can_be_masked(root, SPG_UNIT_OF_SYSTEM, "a.service"));
-	write_below(ETC "a.service", "");
-	ck_assert(!spg_unit_can_be_masked(root, SPG_UNIT_OF_SYSTEM, "a.service"));
+	ck_assert(!spg_unit_is_on_bus(root, SPG_UNIT_OF_SYSTEM, "a.scope"));
+	/* Masked by the administrator, nothing starts it. */
+	write_below(ETC "none", "");
+	snprintf(path, sizeof(path), "%s%s", root, ETC "a.service");
+	ck_assert_int_eq(symlink("/dev/null", path), 0);
+	ck_assert(!spg_unit_is_on_bus(root, SPG_UNIT_OF_SYSTEM, "a.service"));
 }
 END_TEST
 

@@ -213,7 +213,6 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 		info.unit_refuses_stop = unit.refuses_stop;
 		info.unit_triggers = unit.triggers;
 		info.unit_on_bus = unit.on_bus;
-		info.unit_maskable = unit.maskable;
 	}
 	*ret = spg_process_create(&info);
 	return *ret ? 0 : SPG_ERR_NOMEM;

@@ -84,19 +84,14 @@ void spg_unit_triggers(const char *root, enum spg_unit_manager manager,
 	const char *unit, char ret[SPG_UNIT_TRIGGERS]);
 
 /** True when D-Bus starts @unit for whoever asks for its name: a service of the bus says
- * SystemdService= with its name, or with another one that it was enabled by. As
+ * SystemdService= with its name, or with another one that it was enabled by, and it is not masked. As
  * spg_unit_refuses_stop(). */
 bool spg_unit_is_on_bus(
 	const char *root, enum spg_unit_manager manager, const char *unit);
 
-/** True when "systemctl mask --runtime" keeps @unit from being started: no file of the
- * administrator's goes before what that makes. The same. */
-bool spg_unit_can_be_masked(
-	const char *root, enum spg_unit_manager manager, const char *unit);
-
 /* What the files of a unit say. */
 struct spg_unit_facts {
-	bool refuses_stop, on_bus, maskable;
+	bool refuses_stop, on_bus;
 	char triggers[SPG_UNIT_TRIGGERS];
 };
 

@@ -298,6 +298,21 @@ static bool is_started_by(
 	return does;
 }
 
+/* Nobody can start it. */
+static bool is_masked(const char *root, const char *const *dirs, const char *unit)
+{
+	for (size_t d = 0; d < N_DIRS; d++) {
+		char path[700], target[16];
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "%s%s/%s", root, dirs[d], unit);
+		n = readlink(path, target, sizeof(target));
+		if (n >= 0 || access(path, F_OK) == 0)
+			return n == 9 && memcmp(target, "/dev/null", 9) == 0;
+	}
+	return false;
+}
+
 bool spg_unit_is_on_bus(
 	const char *root, enum spg_unit_manager manager, const char *unit)
 {
@@ -305,6 +320,9 @@ bool spg_unit_is_on_bus(
 		manager == SPG_UNIT_OF_USER ? user_buses : system_buses;
 	bool found = false;
 
+	if (!ends_with(unit, strlen(unit), ".service") ||
+		is_masked(root, dirs_of(manager), unit))
+		return false;
 	for (size_t b = 0; b < N_BUSES && !found; b++) {
 		char path[700];
 		const struct dirent *entry;
@@ -324,15 +342,6 @@ bool spg_unit_is_on_bus(
 			closedir(dir);
 	}
 	return found;
-}
-
-bool spg_unit_can_be_masked(
-	const char *root, enum spg_unit_manager manager, const char *unit)
-{
-	char path[700];
-
-	snprintf(path, sizeof(path), "%s%s/%s", root, dirs_of(manager)[0], unit);
-	return access(path, F_OK) < 0;
 }
 
 #define REMEMBERED  8
@@ -363,7 +372,6 @@ void spg_unit_read(
 		known[i].facts.refuses_stop = spg_unit_refuses_stop("", manager, unit);
 		spg_unit_triggers("", manager, unit, known[i].facts.triggers);
 		known[i].facts.on_bus = spg_unit_is_on_bus("", manager, unit);
-		known[i].facts.maskable = spg_unit_can_be_masked("", manager, unit);
 		known[i].read_ns = now_ns;
 	}
 	*ret = known[i].facts;

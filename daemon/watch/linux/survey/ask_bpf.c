@@ -343,6 +343,7 @@ static int look(struct spg_survey *s, enum look_kind kind, bool final)
 	s->search.obs = s->obs;
 	s->search.targets = s->targets;
 	s->search.reader = &s->tools->reader;
+	s->search.mounts = s->tools->mounts;
 	s->search.own_pids = s->tools->own_pids;
 	s->search.cancel = s->request->cancel;
 	s->search.find_deleted = spg_survey_must_find_deleted(s) ? &s->deleted : NULL;

@@ -128,6 +128,7 @@ static int search(struct spg_survey *s)
 	*a = (struct spg_user_search){.obs = s->obs,
 		.targets = s->targets,
 		.reader = &s->tools->reader,
+		.mounts = s->tools->mounts,
 		.own_pids = s->tools->own_pids,
 		.cancel = s->request->cancel,
 		.find_deleted = spg_survey_must_find_deleted(s) ? &s->deleted : NULL};
@@ -268,6 +269,7 @@ static int read_locks_only(struct spg_survey *s)
 	s->search = (struct spg_user_search){.obs = s->obs,
 		.targets = s->targets,
 		.reader = &s->tools->reader,
+		.mounts = s->tools->mounts,
 		.cancel = s->request->cancel};
 	r = spg_find_users_among(&s->search, scope->holders, scope->n_holders);
 	return r == 0 ? read_locks(s) : r;

@@ -27,10 +27,13 @@ static bool read_entry(
 	return ret->interpreter != NULL;
 }
 
-int spg_binfmt_each(
+int spg_binfmt_each(const struct spg_mounts *mounts,
 	int (*each)(void *user, const struct spg_binfmt *binfmt), void *user)
 {
-	DIR *dir = opendir(SPG_BINFMT);
+	const struct spg_mount *mount = spg_mounts_find(mounts, SPG_BINFMT);
+	DIR *dir = mount && strcmp(mount->type, "binfmt_misc") == 0
+	                   ? opendir(SPG_BINFMT)
+	                   : NULL;
 	const struct dirent *entry;
 	int r = 0;
 

@@ -17,9 +17,14 @@
 #include "daemon/watch/linux/survey/binfmt.h"
 #include "daemon/watch/linux/survey/exports.h"
 
+/* Tables are read in that time, or the remark is left out. */
+#define TABLES_MS 200
+
 /* A directory of the product, and who works in it. */
 struct place {
 	const struct spg_known_directory *directory;
+	uint64_t dev; /* and where it is in that filesystem; NULL: not known */
+	char *inside;
 	unsigned n_workers;
 	int32_t worker; /* the lowest pid */
 };
@@ -28,9 +33,38 @@ struct search {
 	struct spg_survey *s;
 	struct place *places; /* by path */
 	size_t n_places;
-	bool *serves; /* by spg_nfs_servers */
+	struct spg_nfs_tables *tables; /* NULL: they could not be read */
+	bool serves[SPG_N_NFS_SERVERS];
 	const struct spg_nfs_server *server;
 };
+
+/* It holds the product's files: a bystander is somebody else. */
+static bool is_user(const struct spg_observation *obs, int32_t pid)
+{
+	for (size_t i = 0; i < obs->n_uses; i++)
+		if (obs->uses[i].process->id.pid == pid && obs->uses[i].how)
+			return true;
+	return false;
+}
+
+static void read_name(int32_t pid, char ret[32])
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%" PRId32 "/comm", pid);
+	if (spg_proc_slurp(AT_FDCWD, path, ret, 32) <= 0)
+		ret[0] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
+}
+
+/* Whoever asks has gone when the answer is read. */
+static bool is_client(int32_t pid)
+{
+	char name[32];
+
+	read_name(pid, name);
+	return strcmp(name, "spguard") == 0 || strcmp(name, "check_spguard") == 0;
+}
 
 static int compare_places(const void *a, const void *b)
 {
@@ -87,20 +121,11 @@ static void look_at_cwd(struct search *search, int32_t pid)
 		return;
 	path[n] = '\0';
 	place = find_place(search, path);
-	if (!place || !is_this_directory(link, place->directory))
+	if (!place || !is_this_directory(link, place->directory) ||
+		is_user(search->s->obs, pid) || is_client(pid))
 		return;
 	if (place->n_workers++ == 0 || pid < place->worker)
 		place->worker = pid;
-}
-
-static void read_name(int32_t pid, char ret[32])
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%" PRId32 "/comm", pid);
-	if (spg_proc_slurp(AT_FDCWD, path, ret, 32) <= 0)
-		ret[0] = '\0';
-	ret[strcspn(ret, "\n")] = '\0';
 }
 
 /* Servers in user space run where a process of their name does. */
@@ -109,25 +134,24 @@ static void look_at_name(struct search *search, int32_t pid)
 	char name[32];
 
 	read_name(pid, name);
-	for (size_t i = 0; i < spg_n_nfs_servers; i++)
+	for (size_t i = 0; i < SPG_N_NFS_SERVERS; i++)
 		if (!spg_nfs_servers[i].of_kernel &&
 			strcmp(spg_nfs_servers[i].name, name) == 0)
 			search->serves[i] = true;
 }
 
 /* Is there anything that a server in user space would export? */
-static bool need_names(void)
+static bool need_names(const struct spg_nfs_tables *tables)
 {
-	for (size_t i = 0; i < spg_n_nfs_servers; i++)
-		if (!spg_nfs_servers[i].of_kernel &&
-			access(spg_nfs_servers[i].table, R_OK) == 0)
+	for (size_t i = 0; tables && i < SPG_N_NFS_SERVERS; i++)
+		if (!spg_nfs_servers[i].of_kernel && tables->texts[i])
 			return true;
 	return false;
 }
 
 static int look_at_processes(struct search *search)
 {
-	bool names = need_names();
+	bool names = need_names(search->tables);
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
 	int r = 0;
@@ -160,80 +184,112 @@ static int add_workers(struct search *search)
 			continue;
 		read_name(place->worker, name);
 		if (name[0]) /* else it has gone */
-			r = spg_observation_add_bystander(
-				search->s->obs, &(struct spg_seen_bystander){
-							.kind = SPG_BYSTANDER_WORKS_IN,
-							.place = place->directory->path,
-							.name = name,
-							.pid = place->worker,
-							.count = place->n_workers});
+			r = spg_bystanders_add(&search->s->obs->bystanders,
+				&(struct spg_bystander){.kind = SPG_BYSTANDER_WORKS_IN,
+					.place = place->directory->path,
+					.name = name,
+					.pid = place->worker,
+					.count = place->n_workers});
 	}
 	return r;
 }
 
 /* ---- exports ---- */
 
-/* Where @path, without links, is in its filesystem. */
-static bool place_in_filesystem(const struct spg_mounts *mounts, const char *path,
-	uint64_t *ret_dev, char ret[PATH_MAX])
+/* Where @path, without links, is in its filesystem. The caller frees; NULL: not known. */
+static char *find_inside(
+	const struct spg_mounts *mounts, const char *path, uint64_t *ret_dev)
 {
 	const struct spg_mount *mount = spg_mounts_find(mounts, path);
 	const char *root, *below;
+	char *inside;
 
 	if (!mount)
-		return false;
+		return NULL;
 	*ret_dev = mount->dev;
 	root = strcmp(mount->root, "/") == 0 ? "" : mount->root;
 	below = path + (strcmp(mount->path, "/") == 0 ? 0 : strlen(mount->path));
 	if (strcmp(below, "/") == 0)
 		below = "";
-	if (snprintf(ret, PATH_MAX, "%s%s", root, below) >= PATH_MAX)
-		return false;
-	if (ret[0] == '\0')
-		snprintf(ret, PATH_MAX, "/");
-	return true;
+	if (asprintf(&inside, "%s%s", root, below) < 0)
+		return NULL;
+	if (inside[0] == '\0') {
+		free(inside);
+		inside = strdup("/");
+	}
+	return inside;
 }
 
-/* Has who mounts @export the directory @path, by whatever mount it is exported? */
-static bool is_exported(const struct spg_mounts *mounts, const char *path,
-	const struct spg_export *export)
+/* Has who mounts @export one of the directories, by whatever mount it is exported? */
+static bool is_any_exported(const struct search *search, const char *path, bool crosses)
 {
-	char ours[PATH_MAX], theirs[PATH_MAX];
-	uint64_t our_dev, their_dev;
+	uint64_t dev = 0;
+	char *inside = find_inside(search->s->tools->mounts, path, &dev);
+	bool found = false;
 
-	if (export->crosses && spg_path_below(path, export->path, true))
-		return true;
-	return place_in_filesystem(mounts, path, &our_dev, ours) &&
-	       place_in_filesystem(mounts, export->path, &their_dev, theirs) &&
-	       our_dev == their_dev && spg_path_below(ours, theirs, true);
+	for (size_t i = 0; i < search->n_places && !found; i++) {
+		const struct place *place = &search->places[i];
+
+		found = (crosses && spg_path_below(
+					    place->directory->real_path, path, true)) ||
+		        (inside && place->inside && place->dev == dev &&
+				spg_path_below(place->inside, inside, true));
+	}
+	free(inside);
+	return found;
+}
+
+static bool is_added(const struct search *search, const char *path)
+{
+	const struct spg_observation *obs = search->s->obs;
+
+	for (size_t i = 0; i < obs->bystanders.n; i++)
+		if (obs->bystanders.items[i].kind == SPG_BYSTANDER_EXPORTS &&
+			strcmp(obs->bystanders.items[i].place, path) == 0 &&
+			strcmp(obs->bystanders.items[i].name, search->server->name) ==
+				0)
+			return true;
+	return false;
 }
 
 static int take_export(void *user, const struct spg_export *export)
 {
 	const struct search *search = user;
-	const struct spg_mounts *mounts = search->s->tools->mounts;
+	const struct spg_mount *mount;
+	char path[PATH_MAX], real[PATH_MAX];
 
-	for (size_t i = 0; i < search->n_places; i++) {
-		const struct spg_known_directory *d = search->places[i].directory;
-
-		if (is_exported(mounts, d->real_path, export))
-			return spg_observation_add_bystander(search->s->obs,
-				&(struct spg_seen_bystander){
-					.kind = SPG_BYSTANDER_EXPORTS,
-					.place = (char *)export->path,
-					.name = (char *)search->server->name});
-	}
-	return 0;
+	if (spg_survey_is_cancelled(search->s))
+		return SPG_ERR_TIMEOUT;
+	if (snprintf(path, sizeof(path), "%s", export->path) >= (int)sizeof(path))
+		return 0;
+	spg_path_normalise(path);
+	if (is_added(search, path) ||
+		!is_any_exported(search,
+			spg_resolve(search->s->tools->mounts, path, real, &mount) == 0
+				? real
+				: path,
+			export->crosses))
+		return 0;
+	return spg_bystanders_add(&search->s->obs->bystanders,
+		&(struct spg_bystander){.kind = SPG_BYSTANDER_EXPORTS,
+			.place = path,
+			.name = (char *)search->server->name});
 }
 
 static int find_exports(struct search *search)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < spg_n_nfs_servers; i++) {
+	for (size_t i = 0; search->tables && i < search->n_places; i++)
+		search->places[i].inside = find_inside(search->s->tools->mounts,
+			search->places[i].directory->real_path, &search->places[i].dev);
+	for (size_t i = 0; r == 0 && search->tables && i < SPG_N_NFS_SERVERS; i++) {
 		search->server = &spg_nfs_servers[i];
-		if (search->server->of_kernel ? spg_nfsd_runs() : search->serves[i])
-			r = spg_exports_read(search->server, take_export, search);
+		if (search->tables->texts[i] &&
+			(search->server->of_kernel ? search->tables->kernel_runs
+						   : search->serves[i]))
+			r = spg_exports_parse(search->tables->texts[i],
+				search->server->format, take_export, search);
 	}
 	return r;
 }
@@ -265,8 +321,8 @@ static int take_interpreter(void *user, const struct spg_binfmt *binfmt)
 	                      : SPG_NO_FILE;
 
 	return file == SPG_NO_FILE ? 0
-	                           : spg_observation_add_bystander(s->obs,
-					     &(struct spg_seen_bystander){
+	                           : spg_bystanders_add(&s->obs->bystanders,
+					     &(struct spg_bystander){
 						     .kind = SPG_BYSTANDER_INTERPRETS,
 						     .file = s->obs->files[file].file,
 						     .place = (char *)binfmt->name});
@@ -280,8 +336,9 @@ int spg_bystanders_find(struct spg_survey *s)
 	if (!s->request->scope->looks_around)
 		return 0;
 	s->obs->looked_around = true;
-	search.serves = calloc(spg_n_nfs_servers, sizeof(*search.serves));
-	r = search.serves ? list_places(&search) : SPG_ERR_NOMEM;
+	r = spg_nfs_tables_read(TABLES_MS, &search.tables);
+	if (r == 0 || r == SPG_ERR_TIMEOUT)
+		r = list_places(&search);
 	if (r == 0)
 		r = look_at_processes(&search);
 	if (r == 0)
@@ -289,8 +346,10 @@ int spg_bystanders_find(struct spg_survey *s)
 	if (r == 0)
 		r = find_exports(&search);
 	if (r == 0)
-		r = spg_binfmt_each(take_interpreter, s);
+		r = spg_binfmt_each(s->tools->mounts, take_interpreter, s);
+	for (size_t i = 0; i < search.n_places; i++)
+		free(search.places[i].inside);
 	free(search.places);
-	free(search.serves);
+	spg_nfs_tables_destroy(search.tables);
 	return r;
 }

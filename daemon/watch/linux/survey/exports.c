@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/watch/linux/survey/exports.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "common/err.h"
+#include "daemon/watch/linux/bounded.h"
 #include "daemon/watch/linux/files/mounts.h"
 #include "daemon/watch/linux/proc/read.h"
 
 #define TABLE_BYTES (1U << 20)
 
-const struct spg_nfs_server spg_nfs_servers[] = {
+const struct spg_nfs_server spg_nfs_servers[SPG_N_NFS_SERVERS] = {
 	{"nfsd", "/var/lib/nfs/etab", SPG_EXPORTS_TABLE, true},
 	{"unfsd", "/etc/exports", SPG_EXPORTS_TABLE, false},
 	{"ganesha.nfsd", "/etc/ganesha/ganesha.conf", SPG_EXPORTS_GANESHA, false},
 };
-const size_t spg_n_nfs_servers = sizeof(spg_nfs_servers) / sizeof(spg_nfs_servers[0]);
 
 /* Cut @text at the end of the path that it begins with; returns what comes behind. A
  * path is in quotes, or blanks in it are written \040. */
@@ -65,9 +65,8 @@ static int parse_line(char *line,
 	if (*line == '#' || *line == '\0')
 		return 0;
 	clients = cut_path(&line);
-	export = (struct spg_export){.path = line,
-		.crosses = has_option(clients, "crossmnt") ||
-	                   has_option(clients, "nohide")};
+	export = (struct spg_export){
+		.path = line, .crosses = has_option(clients, "crossmnt")};
 	return line[0] == '/' ? each(user, &export) : 0;
 }
 
@@ -93,48 +92,92 @@ static int parse_table(char *text,
 	return r;
 }
 
-static bool is_word(char c)
+/* ---- ganesha ---- */
+
+/* EXPORT { Export_Id = 1; Path = /srv/app; Pseudo = "/app"; FSAL { Name = VFS; } } */
+struct ganesha {
+	unsigned depth; /* of blocks */
+	bool in_export, in_fsal;
+	const char *word, *key; /* the latest; the one before "=" */
+	const char *path;       /* of this export, if it is one of this machine's */
+	bool elsewhere;         /* it means a place of another filesystem's */
+};
+
+/* The modules that export what the kernel has mounted here. */
+static bool is_of_this_machine(const char *fsal)
 {
-	return isalnum((unsigned char)c) || c == '_';
+	return strcasecmp(fsal, "VFS") == 0 || strcasecmp(fsal, "XFS") == 0 ||
+	       strcasecmp(fsal, "LUSTRE") == 0;
 }
 
-/* EXPORT { Export_Id = 1; Path = /srv/app; Pseudo = "/app"; } */
+static void take_word(struct ganesha *g, const char *word)
+{
+	if (g->key && g->in_export && g->depth == 1 && strcasecmp(g->key, "Path") == 0)
+		g->path = word[0] == '/' ? word : NULL;
+	else if (g->key && g->in_fsal && strcasecmp(g->key, "Name") == 0)
+		g->elsewhere = !is_of_this_machine(word);
+	g->word = word;
+	g->key = NULL;
+}
+
+static void begin_block(struct ganesha *g)
+{
+	const char *name = g->word ? g->word : "";
+
+	g->depth++;
+	if (g->depth == 1) {
+		g->in_export = strcasecmp(name, "EXPORT") == 0;
+		g->path = NULL;
+		g->elsewhere = false;
+	}
+	g->in_fsal = g->in_export && g->depth == 2 && strcasecmp(name, "FSAL") == 0;
+	g->word = g->key = NULL;
+}
+
+static int end_block(struct ganesha *g,
+	int (*each)(void *user, const struct spg_export *export), void *user)
+{
+	bool ends = g->depth == 1 && g->in_export && g->path && !g->elsewhere;
+
+	g->in_fsal = false;
+	if (g->depth > 0)
+		g->depth--;
+	g->word = g->key = NULL;
+	return ends ? each(user, &(struct spg_export){.path = g->path}) : 0;
+}
+
 static int parse_ganesha(char *text,
 	int (*each)(void *user, const struct spg_export *export), void *user)
 {
-	char before = ' ';
+	struct ganesha g = {0};
 	int r = 0;
 
 	while (r == 0 && *text) {
-		size_t n = 1;
+		char *word = text;
+		char end;
 
-		if (*text == '#') {
-			n = strcspn(text, "\n");
-		} else if (strncasecmp(text, "path", 4) == 0 && !is_word(before) &&
-			   !is_word(text[4])) {
-			char *value = text + 4 + strspn(text + 4, " \t");
-
-			if (*value == '=') {
-				struct spg_export export = {.crosses = false};
-				char *end;
-
-				value++;
-				value += strspn(value, " \t\"");
-				end = value + strcspn(value, "\";\n");
-				n = (size_t)(end - text) + (*end != '\0');
-				while (end > value && isblank((unsigned char)end[-1]))
-					end--;
-				*end = '\0';
-				export.path = value;
-				if (*value == '/')
-					r = each(user, &export);
-				before = ' ';
-				text += n;
-				continue;
-			}
-		}
-		before = text[n - 1];
-		text += n;
+		text += *text == '"' ? 1 + strcspn(text + 1, "\"")
+		                     : strcspn(text, " \t\r\n={};#\"");
+		end = *text;
+		*text = '\0';
+		if (*word == '"')
+			take_word(&g, word + 1);
+		else if (*word)
+			take_word(&g, word);
+		if (end == '#')
+			text += 1 + strcspn(text + 1, "\n");
+		else if (end == '"' && *word != '"')
+			*text = '"'; /* the next word */
+		else if (end)
+			text++;
+		if (end == '=')
+			g.key = g.word;
+		else if (end == ';')
+			g.word = g.key = NULL;
+		else if (end == '{')
+			begin_block(&g);
+		else if (end == '}')
+			r = end_block(&g, each, user);
 	}
 	return r;
 }
@@ -151,7 +194,9 @@ int spg_exports_parse(char *text, enum spg_exports_format format,
 	return 0;
 }
 
-bool spg_nfsd_runs(void)
+/* ---- the tables ---- */
+
+static bool nfsd_runs(void)
 {
 	const char *threads;
 	char text[4096];
@@ -164,16 +209,48 @@ bool spg_nfsd_runs(void)
 	return threads && strtol(threads + 4, NULL, 10) > 0;
 }
 
-int spg_exports_read(const struct spg_nfs_server *server,
-	int (*each)(void *user, const struct spg_export *export), void *user)
+static void read_tables(void *arg)
 {
-	char *text = malloc(TABLE_BYTES);
-	int r = 0;
+	struct spg_nfs_tables *tables = arg;
 
-	if (!text)
-		return SPG_ERR_NOMEM;
-	if (spg_proc_slurp(AT_FDCWD, server->table, text, TABLE_BYTES) > 0)
-		r = spg_exports_parse(text, server->format, each, user);
-	free(text);
+	tables->kernel_runs = nfsd_runs();
+	for (size_t i = 0; i < SPG_N_NFS_SERVERS; i++) {
+		char *text;
+
+		if (access(spg_nfs_servers[i].table, R_OK) < 0)
+			continue;
+		text = malloc(TABLE_BYTES);
+		if (text && spg_proc_slurp(AT_FDCWD, spg_nfs_servers[i].table, text,
+				    TABLE_BYTES) > 0)
+			tables->texts[i] = text;
+		else
+			free(text);
+	}
+}
+
+static void destroy(void *arg)
+{
+	spg_nfs_tables_destroy(arg);
+}
+
+void spg_nfs_tables_destroy(struct spg_nfs_tables *tables)
+{
+	for (size_t i = 0; tables && i < SPG_N_NFS_SERVERS; i++)
+		free(tables->texts[i]);
+	free(tables);
+}
+
+int spg_nfs_tables_read(unsigned timeout_ms, struct spg_nfs_tables **ret)
+{
+	struct spg_nfs_tables *tables = calloc(1, sizeof(*tables));
+	int r = SPG_ERR_NOMEM;
+
+	if (tables)
+		r = spg_bounded_call("the tables of NFS servers", timeout_ms,
+			read_tables, destroy, tables);
+	if (r == 0)
+		*ret = tables;
+	else if (r != SPG_ERR_TIMEOUT)
+		spg_nfs_tables_destroy(tables);
 	return r;
 }

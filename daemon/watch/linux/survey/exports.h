@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What NFS servers of this machine export, by the files that say so. Whoever uses files
- * on another machine shows nowhere here. Worker thread; blocks on those files only.
+ * on another machine shows nowhere here. Worker thread.
  *
  * The kernel's server: /var/lib/nfs/etab, which exportfs(8) keeps, while nfsd has threads
  * (/proc/fs/nfsd/threads, or "th" of /proc/net/rpc/nfsd). Servers in user space, while a
@@ -34,13 +34,19 @@ struct spg_nfs_server {
 	bool of_kernel; /* else it runs when a process of that name does */
 };
 
-extern const struct spg_nfs_server spg_nfs_servers[];
-extern const size_t spg_n_nfs_servers;
+#define SPG_N_NFS_SERVERS 3
+extern const struct spg_nfs_server spg_nfs_servers[SPG_N_NFS_SERVERS];
 
-/** True when the kernel's server has threads. */
-bool spg_nfsd_runs(void);
+/* What the servers' files said. */
+struct spg_nfs_tables {
+	bool kernel_runs;
+	char *texts[SPG_N_NFS_SERVERS]; /* of each server; NULL: no such file */
+};
 
-/** spg_exports_parse() with what @server's table says now; nothing where there is none.
- * Of a table beyond 1 MiB the rest is left out. */
-int spg_exports_read(const struct spg_nfs_server *server,
-	int (*each)(void *user, const struct spg_export *export), void *user);
+/**
+ * Read them, for @timeout_ms at most: they may lie on another server, and the kernel's
+ * own waits while it stops. Of a table beyond 1 MiB the rest is left out. Returns 0 and
+ * *ret, which spg_nfs_tables_destroy() releases; SPG_ERR_TIMEOUT; or SPG_ERR_NOMEM.
+ */
+int spg_nfs_tables_read(unsigned timeout_ms, struct spg_nfs_tables **ret);
+void spg_nfs_tables_destroy(struct spg_nfs_tables *tables); /* takes NULL */

@@ -216,5 +216,5 @@ int spg_kernel_users_find(struct spg_user_search *a)
 
 	if (r == 0)
 		r = find_swaps(a);
-	return r == 0 ? spg_binfmt_each(take_interpreter, a) : r;
+	return r == 0 ? spg_binfmt_each(a->mounts, take_interpreter, a) : r;
 }

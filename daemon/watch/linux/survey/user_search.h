@@ -26,6 +26,7 @@ struct spg_user_search {
 	struct spg_observation *obs; /* uses are appended */
 	struct spg_targets *targets;
 	const struct spg_proc_reader *reader;
+	const struct spg_mounts *mounts;
 	/* Never found; or NULL. Of this process what it maps and executes is found. */
 	struct spg_own_pids *own_pids;
 	const atomic_bool *cancel; /* or NULL */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/model/bystanders.h"
+#include "daemon/model/bystander_text.h"
 
 #include "common/buf.h"
 #include "common/text.h"
 
-static void put_workers(struct spg_buf *buf, const struct spg_seen_bystander *b)
+static void put_workers(struct spg_buf *buf, const struct spg_bystander *b)
 {
 	spg_text_escape(buf, b->name, false);
 	spg_buf_printf(buf, " (pid %d)", b->pid);
@@ -18,7 +18,7 @@ static void put_workers(struct spg_buf *buf, const struct spg_seen_bystander *b)
 			  "unmounted");
 }
 
-static void put_export(struct spg_buf *buf, const struct spg_seen_bystander *b)
+static void put_export(struct spg_buf *buf, const struct spg_bystander *b)
 {
 	spg_text_escape(buf, b->name, false);
 	spg_buf_puts(buf, " exports ");
@@ -27,7 +27,7 @@ static void put_export(struct spg_buf *buf, const struct spg_seen_bystander *b)
 			  "here");
 }
 
-static void put_interpreter(struct spg_buf *buf, const struct spg_seen_bystander *b)
+static void put_interpreter(struct spg_buf *buf, const struct spg_bystander *b)
 {
 	spg_text_escape(buf, spg_path_base(b->file->path), false);
 	spg_buf_puts(buf, " is the interpreter of the entry of binfmt_misc ");
@@ -35,7 +35,7 @@ static void put_interpreter(struct spg_buf *buf, const struct spg_seen_bystander
 	spg_buf_puts(buf, ": whoever starts such a program uses it");
 }
 
-static int explain(const struct spg_seen_bystander *b, struct spg_notes *remarks)
+static int explain(const struct spg_bystander *b, struct spg_notes *remarks)
 {
 	struct spg_note note = {
 		.place = b->place, .name = b->name, .pid = b->pid, .count = b->count};
@@ -64,8 +64,8 @@ int spg_bystanders_explain(const struct spg_observation *obs,
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < obs->n_bystanders; i++) {
-		const struct spg_seen_bystander *b = &obs->bystanders[i];
+	for (size_t i = 0; r == 0 && i < obs->bystanders.n; i++) {
+		const struct spg_bystander *b = &obs->bystanders.items[i];
 
 		if (!b->file ||
 			spg_verdict_is_asked(obs->product, asked, b->file->path))

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Who is about a product and holds none of its files: worth a remark, whatever the
+ * verdict. Thread-safe per object.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/model/file.h"
+
+enum spg_bystander_kind {
+	SPG_BYSTANDER_WORKS_IN,   /* processes with the working directory @place */
+	SPG_BYSTANDER_EXPORTS,    /* the NFS server @name exports @place */
+	SPG_BYSTANDER_INTERPRETS, /* the entry @place of binfmt_misc runs @file */
+};
+
+struct spg_bystander {
+	enum spg_bystander_kind kind;
+	struct spg_file *file; /* or NULL */
+	char *place;
+	char *name;     /* of the first process, or of the server; or NULL */
+	int32_t pid;    /* of the first process; or 0 */
+	unsigned count; /* of processes; or 0 */
+};
+
+struct spg_bystanders {
+	struct spg_bystander *items;
+	size_t n, size;
+};
+
+/** Append a copy. Returns 0 or SPG_ERR_NOMEM. */
+int spg_bystanders_add(
+	struct spg_bystanders *list, const struct spg_bystander *bystander);
+
+/** Append copies of all of @from. The same. */
+int spg_bystanders_add_all(
+	struct spg_bystanders *list, const struct spg_bystanders *from);
+
+/** Idempotent; takes one that is all zero. */
+void spg_bystanders_finish(struct spg_bystanders *list);
