@@ -63,7 +63,7 @@ bool spg_worker_try_at_once(struct spg_worker *worker, const struct spg_survey_j
 	struct spg_survey_request request = request_of(job);
 	bool may, found;
 
-	if (job->scope.depth != SPG_SURVEY_FULL || job->scope.looks_around)
+	if (job->scope.depth != SPG_SURVEY_FULL)
 		return false;
 	uv_mutex_lock(&worker->lock);
 	may = worker->surveying = !worker->at;

@@ -56,7 +56,11 @@ class Wine:
 
     def close(self):
         subprocess.run([SERVER, "-k"], env=self.env, check=False)
-        self.server.wait(FAIL_AFTER)
+        try:
+            self.server.wait(FAIL_AFTER)
+        except subprocess.TimeoutExpired:
+            self.server.kill()  # it waits for its programs at times, which end with it
+            self.server.wait(FAIL_AFTER)
         shutil.rmtree(self.prefix, ignore_errors=True)
 
 

@@ -670,8 +670,9 @@ static void refresh_look(struct spg_survey_tools *tools)
 int spg_survey_instant(struct spg_survey_tools *tools,
 	const struct spg_survey_request *request, struct spg_observation **ret)
 {
-	/* Reading the mount table is for the worker thread. */
-	if (!tools->fast_path || spg_mounts_are_stale(tools->mounts) ||
+	/* Reading the mount table is for the worker thread, and so is looking around. */
+	if (!tools->fast_path || request->scope->looks_around ||
+		spg_mounts_are_stale(tools->mounts) ||
 		(tools->their_mounts && spg_mounts_are_stale(tools->their_mounts)))
 		return SPG_WATCH_LATER;
 	return spg_fast_path_look(tools, request, ret);
