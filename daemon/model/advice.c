@@ -164,11 +164,31 @@ static void put_words(struct spg_buf *buf, const char *words)
 	}
 }
 
+/* What else to know of stopping the unit. D-Bus may start it again, and a mask would keep
+ * it from that; but a unit that is masked while it runs is stopped without its ExecStop=
+ * and its time to stop. */
+static void put_caution(struct spg_buf *buf, const struct subject *s)
+{
+	const struct spg_process *process = s->process;
+
+	if (s->state->stuck) {
+		spg_buf_puts(buf, "may wait in vain: the process waits in the kernel");
+	} else if (process->unit_on_bus) {
+		spg_buf_puts(buf,
+			"D-Bus starts it again for whoever asks for it; should "
+			"it come back, once it has stopped: ");
+		put_systemctl(buf, process->unit_user, "mask --runtime ");
+		spg_text_shell_quote(buf, process->unit);
+		spg_buf_puts(buf, ", and unmask it afterwards");
+	}
+}
+
 static int advise_unit(const struct subject *s, struct spg_notes *next)
 {
 	const struct spg_process *process = s->process;
 	const char *frozen = s->state->frozen_at;
-	struct spg_buf command = SPG_BUF_NULL;
+	struct spg_buf command = SPG_BUF_NULL, caution = SPG_BUF_NULL;
+	int r;
 
 	if (frozen && !s->state->frozen_v1 &&
 		strcmp(spg_path_base(frozen), process->unit) == 0) {
@@ -182,15 +202,12 @@ static int advise_unit(const struct subject *s, struct spg_notes *next)
 	/* In one call: else the socket starts what is about to stop. */
 	put_words(&command, process->unit_triggers);
 	spg_text_shell_quote(&command, process->unit);
-	/* A mask would keep it from that, but a unit that is masked while it runs is
-	 * stopped without its ExecStop= and its time to stop. */
-	return spg_notes_add_command(next, spg_note_about(SPG_STEP_STOP_UNIT, process),
-		&command,
-		s->state->stuck ? "may wait in vain: the process waits in the kernel"
-		: process->unit_on_bus
-			? "D-Bus starts it again for whoever asks for it: if it comes "
-			  "back, mask it once it has stopped"
-			: NULL);
+	put_caution(&caution, s);
+	command.failed = command.failed || caution.failed;
+	r = spg_notes_add_command(next, spg_note_about(SPG_STEP_STOP_UNIT, process),
+		&command, caution.len ? spg_buf_text(&caution) : NULL);
+	spg_buf_finish(&caution);
+	return r;
 }
 
 static int advise_container(

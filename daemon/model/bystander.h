@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who is about a product and holds none of its files: worth a remark, whatever the
- * verdict. Thread-safe per object.
+ * Who is about a product, whether or not he holds one of its files: worth a remark,
+ * whatever the verdict. Thread-safe per object.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -14,8 +14,8 @@ static void put_workers(struct spg_buf *buf, const struct spg_bystander *b)
 	else
 		spg_buf_puts(buf, " has its working directory in ");
 	spg_text_escape(buf, b->place, false);
-	spg_buf_puts(buf, ": that holds no file, but keeps the directory from being "
-			  "unmounted");
+	spg_buf_puts(buf, ": that alone holds no file, but keeps the directory "
+			  "from being unmounted");
 }
 
 static void put_export(struct spg_buf *buf, const struct spg_bystander *b)

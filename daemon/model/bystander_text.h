@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who is about a product without holding any of its files (struct spg_bystander), in
+ * Who is about a product, by what holds no file (struct spg_bystander), in
  * words. Part of a verdict, which it does not change; pure.
  */
 #include "daemon/model/verdict.h"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Who is about a product without holding any of its files is remarked on, and changes no
-verdict: who works in its directories, who exports them, what runs one of its files."""
+"""Who is about a product by what holds no file is remarked on, and changes no verdict: who works in its directories, who exports them, what runs one of its files."""
+import json
 import os
 import shutil
 import subprocess
@@ -56,21 +56,15 @@ class BystandersTest(SystemTest):
         self.assertEqual(answer["remarks"][0]["pid"], first.pid)
         others = [self.sleep_in(self.bin) for _ in range(2)]
         answer = self.remarked(daemon, (*here, "sh", 3))
-        self.assertIn(f"sh (pid {first.pid}) and 2 others have their working directory in "
+        pid = min(child.pid for child in [first, *others])
+        self.assertIn(f"sh (pid {pid}) and 2 others have their working directory in "
                       f"{self.bin}: ", " ".join(daemon.run("check")[1].split()))
-        # Whoever blocks is told besides, and once.
+        # Whoever blocks is told besides.
         holder = self.hold("read", self.dll)
         answer = daemon.check()
         self.assertEqual((answer["verdict"], len(answer["reasons"]), len(answer["remarks"])),
                          ("blocked", 1, 1), self.show(answer))
         holder.kill()
-        user = self.sleep_in(self.bin, "sh", "-c", 'exec 7<"$0" && exec "$@"', self.dll)
-        daemon.stop()
-        answer = daemon.start().check()
-        self.assertEqual(([r["pid"] for r in answer["reasons"]],
-                          [r["count"] for r in answer["remarks"]]), ([user.pid], [3]),
-                         self.show(answer))
-        self.end(user)
         self.end(first)
         self.remarked(daemon, (*here, "sh", 2))
         for child in others:
@@ -117,10 +111,14 @@ class BystandersTest(SystemTest):
     def test_who_asks_from_there(self):
         """The client has gone when its answer is read."""
         daemon = self.daemon()
-        done = subprocess.run([SPGUARD, "--socket", daemon.socket, "check"], cwd=self.bin,
-                              capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertNotIn("working directory", done.stdout)
+        for n in 1, 2:
+            self.sleep_in(self.bin)
+            counts = []
+            while not counts or counts[-1][0] != n:  # until it has looked meanwhile
+                done = subprocess.run([SPGUARD, "--socket", daemon.socket, "--json", "check"],
+                                      cwd=self.bin, capture_output=True, text=True)
+                counts.append([r["count"] for r in json.loads(done.stdout)["remarks"]] or [0])
+            self.assertLessEqual({tuple(c) for c in counts}, {(n - 1,), (n,)})
 
     def test_a_directory_that_was(self):
         old = self.sleep_in(self.bin)
@@ -179,8 +177,8 @@ class BystandersTest(SystemTest):
                 (f"{above}\t10.0.0.0/8(ro,sync)\n", [above]),
                 (f"{above}\t*(ro)\n{self.bin}\thost(rw)\n", [above, self.bin]),
                 (f"{self.bin}\thost(rw)\n{self.bin}\tother(rw)\n", [self.bin]),
-                (f"{self.bin}/\t*(rw)\n", [self.bin]),
                 (f"{link}/bin\thost(rw)\n", [link + "/bin"]),
+                (f"{self.bin}/\t*(rw)\n", [self.bin]),
                 (f"{other}\t*(rw)\n{self.bin}2\t*(rw)\n", [])):
             with self.subTest(text=text):
                 self.write_etab(text)

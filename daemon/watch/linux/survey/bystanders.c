@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -19,6 +20,8 @@
 
 /* Tables are read in that time, or the remark is left out. */
 #define TABLES_MS 200
+/* A question takes no longer, unless it waits. */
+#define ASKING_S  10
 
 /* A directory of the product, and who works in it. */
 struct place {
@@ -38,15 +41,6 @@ struct search {
 	const struct spg_nfs_server *server;
 };
 
-/* It holds the product's files: a bystander is somebody else. */
-static bool is_user(const struct spg_observation *obs, int32_t pid)
-{
-	for (size_t i = 0; i < obs->n_uses; i++)
-		if (obs->uses[i].process->id.pid == pid && obs->uses[i].how)
-			return true;
-	return false;
-}
-
 static void read_name(int32_t pid, char ret[32])
 {
 	char path[32];
@@ -57,13 +51,25 @@ static void read_name(int32_t pid, char ret[32])
 	ret[strcspn(ret, "\n")] = '\0';
 }
 
-/* Whoever asks has gone when the answer is read. */
-static bool is_client(int32_t pid)
+/* Whoever asks has gone when the answer is read; a client that has been there for longer
+ * holds something, or waits. */
+static bool is_asking(int32_t pid)
 {
-	char name[32];
+	const int64_t ticks = sysconf(_SC_CLK_TCK);
+	int proc_fd = spg_proc_open(pid);
+	char name[SPG_PROC_NAME];
+	struct timespec now;
+	uint64_t start;
+	bool asking;
 
-	read_name(pid, name);
-	return strcmp(name, "spguard") == 0 || strcmp(name, "check_spguard") == 0;
+	if (proc_fd < 0)
+		return false;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	asking = spg_proc_stat(proc_fd, &start, NULL, NULL, name) == 0 &&
+	         (strcmp(name, "spguard") == 0 || strcmp(name, "check_spguard") == 0) &&
+	         now.tv_sec - (int64_t)start / ticks < ASKING_S;
+	close(proc_fd);
+	return asking;
 }
 
 static int compare_places(const void *a, const void *b)
@@ -121,8 +127,7 @@ static void look_at_cwd(struct search *search, int32_t pid)
 		return;
 	path[n] = '\0';
 	place = find_place(search, path);
-	if (!place || !is_this_directory(link, place->directory) ||
-		is_user(search->s->obs, pid) || is_client(pid))
+	if (!place || !is_this_directory(link, place->directory) || is_asking(pid))
 		return;
 	if (place->n_workers++ == 0 || pid < place->worker)
 		place->worker = pid;
@@ -336,9 +341,9 @@ int spg_bystanders_find(struct spg_survey *s)
 	if (!s->request->scope->looks_around)
 		return 0;
 	s->obs->looked_around = true;
-	r = spg_nfs_tables_read(TABLES_MS, &search.tables);
-	if (r == 0 || r == SPG_ERR_TIMEOUT)
-		r = list_places(&search);
+	/* Without them, for want of a thread even, there is a remark less. */
+	(void)spg_nfs_tables_read(TABLES_MS, &search.tables);
+	r = list_places(&search);
 	if (r == 0)
 		r = look_at_processes(&search);
 	if (r == 0)

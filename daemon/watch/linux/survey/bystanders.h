@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who is about a product without holding any of its files (struct spg_seen_bystander):
- * processes that work in its directories, NFS servers that export them, entries of
- * binfmt_misc that run one of its files. They change no verdict, and no event tells of
- * them. Reads one link of each process. Worker thread.
+ * Who is about a product (struct spg_bystander): processes that work in its directories,
+ * NFS servers that export them, entries of binfmt_misc that run one of its files. They
+ * change no verdict, and no event tells of them. Reads one link of each process, the name
+ * of those that it tells of, and the servers' tables (exports.h), for which it waits a
+ * moment only. Worker thread.
  */
 #include "daemon/watch/linux/survey/state.h"
 

@@ -103,11 +103,17 @@ struct ganesha {
 	bool elsewhere;         /* it means a place of another filesystem's */
 };
 
-/* The modules that export what the kernel has mounted here. */
-static bool is_of_this_machine(const char *fsal)
+/* The modules whose paths are places of their own, and not of what is mounted here. */
+static bool is_elsewhere(const char *fsal)
 {
-	return strcasecmp(fsal, "VFS") == 0 || strcasecmp(fsal, "XFS") == 0 ||
-	       strcasecmp(fsal, "LUSTRE") == 0;
+	static const char *const names[] = {"CEPH", "GLUSTER", "RGW", "PROXY",
+		"PROXY_V3", "PROXY_V4", "HPSS", "KVSFS", "LIZARDFS", "SAUNAFS", "MEM",
+		"PSEUDO"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcasecmp(fsal, names[i]) == 0)
+			return true;
+	return false;
 }
 
 static void take_word(struct ganesha *g, const char *word)
@@ -115,7 +121,7 @@ static void take_word(struct ganesha *g, const char *word)
 	if (g->key && g->in_export && g->depth == 1 && strcasecmp(g->key, "Path") == 0)
 		g->path = word[0] == '/' ? word : NULL;
 	else if (g->key && g->in_fsal && strcasecmp(g->key, "Name") == 0)
-		g->elsewhere = !is_of_this_machine(word);
+		g->elsewhere = g->elsewhere || is_elsewhere(word);
 	g->word = word;
 	g->key = NULL;
 }
@@ -130,7 +136,9 @@ static void begin_block(struct ganesha *g)
 		g->path = NULL;
 		g->elsewhere = false;
 	}
-	g->in_fsal = g->in_export && g->depth == 2 && strcasecmp(name, "FSAL") == 0;
+	/* One may stand on another. */
+	if (g->depth == 2)
+		g->in_fsal = g->in_export && strcasecmp(name, "FSAL") == 0;
 	g->word = g->key = NULL;
 }
 
@@ -139,11 +147,14 @@ static int end_block(struct ganesha *g,
 {
 	bool ends = g->depth == 1 && g->in_export && g->path && !g->elsewhere;
 
-	g->in_fsal = false;
 	if (g->depth > 0)
 		g->depth--;
+	if (g->depth < 2)
+		g->in_fsal = false;
 	g->word = g->key = NULL;
-	return ends ? each(user, &(struct spg_export){.path = g->path}) : 0;
+	/* It exports what is mounted below, too. */
+	return ends ? each(user, &(struct spg_export){.path = g->path, .crosses = true})
+	            : 0;
 }
 
 static int parse_ganesha(char *text,
@@ -156,18 +167,20 @@ static int parse_ganesha(char *text,
 		char *word = text;
 		char end;
 
-		text += *text == '"' ? 1 + strcspn(text + 1, "\"")
-		                     : strcspn(text, " \t\r\n={};#\"");
+		bool quoted = *word == '"' || *word == '\'';
+
+		text += quoted ? 1 + strcspn(text + 1, *word == '"' ? "\"" : "'")
+		               : strcspn(text, " \t\r\n={};#\"'");
 		end = *text;
 		*text = '\0';
-		if (*word == '"')
+		if (quoted)
 			take_word(&g, word + 1);
 		else if (*word)
 			take_word(&g, word);
 		if (end == '#')
 			text += 1 + strcspn(text + 1, "\n");
-		else if (end == '"' && *word != '"')
-			*text = '"'; /* the next word */
+		else if ((end == '"' || end == '\'') && !quoted)
+			*text = end; /* the next word */
 		else if (end)
 			text++;
 		if (end == '=')
