@@ -102,6 +102,7 @@ class MovedLinksTest(SystemTest):
         holder = self.hold("read", used)
         rpc.wait_notification(lambda method, event: method == "event" and event["kind"] == "use-begin" and
                               event["pid"] == holder.pid)
+        holder.kill()
 
     def test_the_events_behind_a_link(self):
         current = self.link("rel1", "current")
@@ -124,6 +125,19 @@ class MovedLinksTest(SystemTest):
             os.rename(self.rel1, self.path("gone"))
             os.rename(self.rel2, self.rel1)
         self.assert_watches(daemon, move, self.rel1 + "/lib/one.dll")
+
+    def test_a_directory_comes_where_a_link_leads(self):
+        """Nothing was there: a link to a release that is not here yet, and one whose
+        directory went between two surveys."""
+        current = self.link("later", "current")
+        daemon = self.daemon(Product("app", current + "/lib"))
+        self.assert_verdict(daemon.check(), "unknown")
+        self.assert_watches(daemon, lambda: os.rename(self.rel2, self.path("later")),
+                            self.path("later", "lib", "one.dll"))
+        os.rename(self.path("later"), self.path("gone"))
+        self.assert_verdict(daemon.check(), "unknown")
+        self.assert_watches(daemon, lambda: os.rename(self.rel1, self.path("later")),
+                            self.path("later", "lib", "one.dll"))
 
     # Links within a recursive product
 

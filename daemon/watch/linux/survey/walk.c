@@ -740,7 +740,8 @@ static int mark_ways(struct spg_walk *walk)
 		if (r == 0)
 			r = spg_resolve_by_links(
 				walk->mounts, path, real_path, &mount, add_way, &ways);
-		if (r == 0)
+		/* Where nothing is, something may come. */
+		if (r == 0 || r == SPG_ERR_NOT_FOUND)
 			r = add_way(&ways, real_path);
 		else if (r != SPG_ERR_NOMEM)
 			r = 0; /* the walk tells why */
