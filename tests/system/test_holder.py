@@ -43,10 +43,17 @@ class HolderTest(unittest.TestCase):
         return holder
 
     def locks(self):
-        """Lines of /proc/locks about the file, split into words."""
+        """Lines of /proc/locks about the file, split into words. The kernel tells them page
+        by page, and others' locks come and go: a line may be there twice, or not at all."""
         ino = f":{os.stat(self.path).st_ino}"
-        with open("/proc/locks", encoding="ascii") as f:
-            return [line.split()[1:] for line in f if any(w.endswith(ino) for w in line.split())]
+        before = None
+        while True:
+            with open("/proc/locks", encoding="ascii") as f:
+                found = [line.split()[1:] for line in f
+                         if any(w.endswith(ino) for w in line.split())]
+            if found == before:
+                return found
+            before = found
 
     def has_fd(self, pid, tid=None):
         return self.path in fd_targets(pid, tid)
