@@ -40,6 +40,7 @@ int spg_digest_fd(struct spg_digest *digest, int fd,
 	bool (*keep_on)(void *user, uint64_t n_bytes), void *user)
 {
 	char *chunk = malloc(READ_BYTES);
+	uint64_t ask_at = digest->n_bytes;
 	int err = 0;
 
 	if (!chunk)
@@ -47,10 +48,12 @@ int spg_digest_fd(struct spg_digest *digest, int fd,
 	for (;;) {
 		ssize_t n;
 
-		if (keep_on && digest->n_bytes % ASK_BYTES == 0 &&
-			!keep_on(user, digest->n_bytes)) {
-			err = SPG_ERR_TIMEOUT;
-			break;
+		if (keep_on && digest->n_bytes >= ask_at) {
+			if (!keep_on(user, digest->n_bytes)) {
+				err = SPG_ERR_TIMEOUT;
+				break;
+			}
+			ask_at = digest->n_bytes + ASK_BYTES;
 		}
 		n = pread(fd, chunk, READ_BYTES, (off_t)digest->n_bytes);
 		if (n < 0 && errno == EINTR)

@@ -30,7 +30,7 @@ void spg_digest_text(struct spg_digest *digest, char *ret);
  * @digest to its end; its position stays. So reading that was ended early can go on,
  * with another descriptor too. Blocks.
  *
- * @keep_on  asked before every 1 MiB with the bytes added so far; false ends the
+ * @keep_on  asked at first, and after each 1 MiB, with the bytes added so far; false ends the
  *           reading with SPG_ERR_TIMEOUT. NULL: read to the end.
  *
  * Returns 0; SPG_ERR_TIMEOUT; the spg_err of what read(2) said, errno still set;

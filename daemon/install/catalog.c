@@ -19,7 +19,7 @@
 #include "daemon/proof/worker.h"
 
 #define CHANGED  "it changed while it was read"
-/* A step of a reading takes this long, and a moment: somebody may wait who is asked. */
+/* A step of a reading takes this long, and a moment: whoever asks meanwhile waits. */
 #define SLICE_NS (20 * SPG_NS_PER_MS)
 
 struct reading {
@@ -31,7 +31,7 @@ struct reading {
 	atomic_size_t at; /* how many are done */
 	atomic_bool cancel;
 	struct spg_module_set *set;
-	/* Worker thread: the file that is read in slices, so far; NULL: none is begun. */
+	/* Background thread: the file that is read in slices, so far; NULL: none. */
 	struct spg_module *begun;
 	struct spg_digest digest;
 	bool failed; /* memory was short */

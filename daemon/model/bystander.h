@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who is about a product, whether or not he holds one of its files: worth a remark,
- * whatever the verdict. Thread-safe per object.
+ * Bystanders of a product: processes that work in its directories, servers that export
+ * them, entries that run one of its files. None of that holds a file; it is worth a
+ * remark, whatever the verdict. Thread-safe per object.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -19,8 +20,8 @@ struct spg_bystander {
 	enum spg_bystander_kind kind;
 	struct spg_file *file; /* or NULL */
 	char *place;
-	char *name;     /* of the first process, or of the server; or NULL */
-	int32_t pid;    /* of the first process; or 0 */
+	char *name;     /* of the process @pid, or of the server; or NULL */
+	int32_t pid;    /* the lowest of those processes; or 0 */
 	unsigned count; /* of processes; or 0 */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who is about a product, by what holds no file (struct spg_bystander), in
- * words. Part of a verdict, which it does not change; pure.
+ * Bystanders (struct spg_bystander) in words. Part of a verdict, which they do not
+ * change; pure.
  */
 #include "daemon/model/verdict.h"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Who is about a product by what holds no file is remarked on, and changes no verdict: who works in its directories, who exports them, what runs one of its files."""
+"""Bystanders are remarked on, and change no verdict: who works in a product's directories,
+who exports them, what runs one of its files."""
 import json
 import os
 import shutil

@@ -97,6 +97,24 @@ START_TEST(ended)
 }
 END_TEST
 
+/* A filesystem may give less than it is asked for: then no place is a whole MiB. */
+START_TEST(asked_at_odd_places)
+{
+	uint64_t limit = 1 << 20;
+	FILE *out = tmpfile();
+	struct spg_digest digest;
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(ftruncate(fileno(out), 3 << 20), 0);
+	spg_digest_init(&digest);
+	spg_digest_add(&digest, "", 1);
+	ck_assert_int_eq(
+		spg_digest_fd(&digest, fileno(out), stop_at, &limit), SPG_ERR_TIMEOUT);
+	ck_assert_uint_eq(digest.n_bytes, (1 << 20) + 1);
+	fclose(out);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("digest");
@@ -104,5 +122,6 @@ int main(void)
 	spg_add_rows(tc, examples, rows);
 	spg_add_rows(tc, file, rows);
 	tcase_add_test(tc, ended);
+	tcase_add_test(tc, asked_at_odd_places);
 	return spg_run_suite("digest", tc);
 }

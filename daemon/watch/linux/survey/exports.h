@@ -26,7 +26,7 @@ enum spg_exports_format {
 int spg_exports_parse(char *text, enum spg_exports_format format,
 	int (*each)(void *user, const struct spg_export *export), void *user);
 
-/** One server. */
+/* One server. */
 struct spg_nfs_server {
 	const char *name; /* of the program, or "nfsd" of the kernel */
 	const char *table;
