@@ -134,8 +134,8 @@ static int read_open(
 	if (!S_ISREG(st.st_mode))
 		return say_why(module, SPG_ERR_INVALID, "not a regular file");
 	if (module->size > SPG_CATALOG_FILE_MAX)
-		return say_why(
-			module, SPG_ERR_LIMIT, "larger than 1 GiB: it is not read");
+		return say_why(module, SPG_ERR_LIMIT,
+			"larger than 1 GiB: spguardd does not read it");
 	if (!is_as_known(module, &st))
 		return say_why(module, SPG_ERR_BUSY, CHANGED);
 	slice = (struct slice){spg_clock_mono_ns() + SLICE_NS, reading->digest.n_bytes};

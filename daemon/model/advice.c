@@ -175,11 +175,11 @@ static void put_caution(struct spg_buf *buf, const struct subject *s)
 		spg_buf_puts(buf, "may wait in vain: the process waits in the kernel");
 	} else if (process->unit_on_bus) {
 		spg_buf_puts(buf,
-			"D-Bus starts it again for whoever asks for it; should "
-			"it come back, once it has stopped: ");
+			"D-Bus starts it again when somebody asks for it; if that "
+			"happens, stop it once more, then run: ");
 		put_systemctl(buf, process->unit_user, "mask --runtime ");
 		spg_text_shell_quote(buf, process->unit);
-		spg_buf_puts(buf, ", and unmask it afterwards");
+		spg_buf_puts(buf, ", and unmask it after the service pack");
 	}
 }
 

@@ -23,8 +23,8 @@ static void put_export(struct spg_buf *buf, const struct spg_bystander *b)
 	spg_text_escape(buf, b->name, false);
 	spg_buf_puts(buf, " exports ");
 	spg_text_escape(buf, b->place, false);
-	spg_buf_puts(buf, " to other machines: who uses the files there cannot be seen "
-			  "here");
+	spg_buf_puts(buf, " to other machines: nobody here sees who uses the files "
+			  "there");
 }
 
 static void put_interpreter(struct spg_buf *buf, const struct spg_bystander *b)
