@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -255,6 +256,45 @@ static void leave_wait_open(struct holder *h)
 	pthread_join(h->thread, NULL);
 }
 
+static void *idle(void *user)
+{
+	struct holder *h = user;
+
+	while (sem_wait(&h->leave) < 0)
+		;
+	return NULL;
+}
+
+/* A child with a descriptor table of its own waits; a thread shares the parent's. */
+static void enter_wait_flock_child(struct holder *h)
+{
+	struct stat st;
+
+	h->fd = holder_open(h, O_RDWR);
+	if (fstat(h->fd, &st) < 0)
+		holder_die("fstat");
+	h->child = fork();
+	if (h->child < 0)
+		holder_die("fork");
+	if (h->child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(flock(h->fd, LOCK_EX) == 0);
+	}
+	if (pthread_create(&h->thread, NULL, idle, h) != 0)
+		holder_die("pthread_create");
+	while (!is_waiting(h->child, st.st_ino))
+		poll(NULL, 0, 1);
+}
+
+static void leave_wait_child(struct holder *h)
+{
+	kill(h->child, SIGKILL);
+	waitpid(h->child, NULL, 0);
+	sem_post(&h->leave);
+	pthread_join(h->thread, NULL);
+	holder_close(h);
+}
+
 static void leave_heir(struct holder *h)
 {
 	close(h->control);
@@ -274,6 +314,7 @@ const struct holder_state holder_lock_states[] = {
 	{"wait-posix", enter_wait_posix, leave_wait},
 	{"wait-ofd", enter_wait_ofd, leave_wait},
 	{"wait-flock", enter_wait_flock, leave_wait},
+	{"wait-flock-child", enter_wait_flock_child, leave_wait_child},
 	{"wait-posix-open", enter_wait_posix, leave_wait_open},
 	{"wait-ofd-open", enter_wait_ofd, leave_wait_open},
 	{"wait-flock-open", enter_wait_flock, leave_wait_open},

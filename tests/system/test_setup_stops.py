@@ -33,6 +33,7 @@ class SetupStopsTest(SystemTest):
         super().setUp()
         self.dll = self.file("Mdbperf.dll", content=b"a library\n" * 5000)
         self.product = Product("app", self.bin, setup_stops="dsamain.exe store.exe")
+        self.store = self.program("store.exe")
 
     def test_maps_a_library(self):
         daemon = self.daemon(self.product)
@@ -51,7 +52,7 @@ class SetupStopsTest(SystemTest):
 
     def test_others_still_block(self):
         daemon = self.daemon(self.product)
-        self.hold("mapped", self.dll, program=self.program("store.exe"))
+        self.hold("mapped", self.dll, program=self.store)
         other = self.hold("mapped", self.dll)
         answer = daemon.check()
         self.assert_verdict(answer, "blocked")
@@ -66,7 +67,7 @@ class SetupStopsTest(SystemTest):
         daemon = self.daemon(self.product)
         for state in ("io-uring-mapped", "acct"):
             with self.subTest(state=state):
-                shown = self.hold("mapped", self.dll, program=self.program("store.exe"))
+                shown = self.hold("mapped", self.dll, program=self.store)
                 hidden = self.hold(state, self.dll)
                 answer = daemon.check()
                 self.use_of(answer, self.dll, shown.pid)
@@ -79,18 +80,19 @@ class SetupStopsTest(SystemTest):
 
     # One open file that is shared with somebody who does not show
 
-    def share(self, state, holder):
+    def share(self, state, holder, **options):
         """A process in @state, with the open file of @holder."""
         descriptors = f"/proc/{holder.pid}/fd"
         number, = (n for n in os.listdir(descriptors)
-                   if os.path.realpath(os.path.join(descriptors, n)) == self.dll)
-        return self.hold(state, self.dll, "share", holder.pid, number)
+                   if os.readlink(os.path.join(descriptors, n)).removesuffix(" (deleted)")
+                   == self.dll)
+        return self.hold(state, self.dll, "share", holder.pid, number, **options)
 
     def assert_not_masked(self, *states):
         daemon = self.daemon(self.product)
         for state in states:
             with self.subTest(state=state):
-                shown = self.hold("read", self.dll, program=self.program("store.exe"))
+                shown = self.hold("read", self.dll, program=self.store)
                 self.assert_not_blocking(daemon.check(), self.dll, shown)
                 hidden = self.share(state, shown)
                 answer = daemon.check()
@@ -111,6 +113,49 @@ class SetupStopsTest(SystemTest):
     def test_what_a_loop_device_has(self):
         self.assert_not_masked("loop", "loop-autoclear")
 
+    # A wait for a lock has a reference of its own, which may not hide somebody else's.
+
+    def assert_not_masked_by_a_wait(self, daemon, waiting):
+        answer = daemon.check()
+        self.use_of(answer, self.dll, waiting.pid)
+        self.assertNotEqual(answer["verdict"], "blocked", self.show(answer))
+        hidden = self.share("in-flight", waiting)
+        for _ in range(2):
+            self.assert_verdict(daemon.check(), "unknown", "blocked")
+        return hidden
+
+    def locker(self):
+        return self.hold("flock-exclusive", self.dll, program=self.store)
+
+    def test_beside_a_wait(self):
+        daemon = self.daemon(self.product)
+        for state in "wait-flock", "wait-flock-child":
+            with self.subTest(state=state):
+                locker = self.locker()
+                waiting = self.hold(state, self.dll, program=self.store)
+                hidden = self.assert_not_masked_by_a_wait(daemon, waiting)
+                waiting.release()
+                locker.release()
+                self.assert_verdict(daemon.check(), "blocked")
+                hidden.release()
+                self.assert_safe(daemon)
+
+    def test_beside_a_wait_for_a_file_with_two_names(self):
+        os.link(self.dll, os.path.join(self.bin, "Other.dll"))
+        daemon = self.daemon(self.product)
+        self.locker()
+        self.assert_not_masked_by_a_wait(
+            daemon, self.hold("wait-flock", self.dll, program=self.store))
+
+    def test_beside_a_wait_for_an_old_version_of_two_processes(self):
+        daemon = self.daemon(self.product)
+        self.locker()
+        waiting = self.hold("wait-flock", self.dll, program=self.store)
+        self.share("read", waiting, program=self.store)
+        daemon.check()
+        os.rename(self.file("new"), self.dll)
+        self.assert_not_masked_by_a_wait(daemon, waiting)
+
     def test_what_is_shared_beside_a_file_that_blocks(self):
         """Each file has its own answer: one that never adds up, or one that somebody is
         named for, takes nothing from what is said of the others."""
@@ -118,7 +163,7 @@ class SetupStopsTest(SystemTest):
         daemon = self.daemon(self.product)
         for blocker in ("io-uring-mapped", "in-flight", "loop", "read", "mapped"):
             with self.subTest(blocker=blocker):
-                shown = self.hold("read", self.dll, program=self.program("store.exe"))
+                shown = self.hold("read", self.dll, program=self.store)
                 sharer = self.share("loop", shown)
                 blocking = self.hold(blocker, other)
                 answer = daemon.check()
@@ -136,7 +181,7 @@ class SetupStopsTest(SystemTest):
     def test_what_a_process_maps(self):
         """It shows; so it is named, and blocks."""
         daemon = self.daemon(self.product)
-        shown = self.hold("read", self.dll, program=self.program("store.exe"))
+        shown = self.hold("read", self.dll, program=self.store)
         sharer = self.share("mapped", shown)
         self.use_of(daemon.check(), self.dll, sharer.pid)
         self.assert_verdict(daemon.check(), "blocked")
@@ -147,7 +192,7 @@ class SetupStopsTest(SystemTest):
         for state in ("dup", "mapped-pieces", "fork", "shared-table", "shared-memory",
                       "thread-table", "leader-exited", "leader-exited-mapped"):
             with self.subTest(state=state):
-                holder = self.hold(state, self.dll, program=self.program("store.exe"))
+                holder = self.hold(state, self.dll, program=self.store)
                 self.assert_not_blocking(daemon.check(), self.dll, holder)
                 holder.kill()
                 self.assert_safe(daemon)

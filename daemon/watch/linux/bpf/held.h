@@ -119,16 +119,24 @@ static __always_inline void visit_list(
 	bpf_loop(LOCKS_MAX, visit_lock, walk, 0);
 }
 
-/* Over our own descriptors, like the in-use probe: the locks of each target. */
+/* Over our own descriptors, like the in-use probe: the locks of each target, once, however
+ * many of them lead to it. (The kernel calls again for what its buffer had no room for.) */
 SEC("iter/task_file")
 int read_locks(struct bpf_iter__task_file *ctx)
 {
 	struct file *file = ctx->file;
 	struct file_lock_context *locks;
 	struct lock_walk walk = {};
+	__u32 *teller;
 
-	if (!ctx->task || !file || !(file->f_mode & FMODE_PATH) ||
-		!is_target(file->f_inode))
+	if (!ctx->task || !file || !(file->f_mode & FMODE_PATH))
+		return 0;
+	teller = find_target(file->f_inode);
+	if (!teller)
+		return 0;
+	if (*teller == 0)
+		*teller = ctx->fd + 1;
+	if (*teller != ctx->fd + 1)
 		return 0;
 	locks = file->f_inode->i_flctx;
 	if (!locks)

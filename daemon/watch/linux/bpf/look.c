@@ -324,13 +324,13 @@ static int run_search(struct spg_look *look, struct bpf_link *link,
 static int set_targets(struct spg_look *look, const uint64_t *inodes, size_t n)
 {
 	int targets = bpf_map__fd(look->programs->maps.targets);
-	const uint8_t one = 1;
+	const uint32_t untold = 0;
 	uint64_t filter = 0;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		filter |= UINT64_C(1) << SPG_BPF_FILTER_BIT(inodes[i]);
-		if (bpf_map_update_elem(targets, &inodes[i], &one, BPF_ANY) < 0)
+		if (bpf_map_update_elem(targets, &inodes[i], &untold, BPF_ANY) < 0)
 			r = SPG_ERR_NOMEM;
 	}
 	look->programs->bss->filter = filter;

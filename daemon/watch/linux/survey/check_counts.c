@@ -112,9 +112,12 @@ static int32_t count_executing(const struct spg_bpf_hit *hits, size_t n, uint64_
 	return executing;
 }
 
-/* The open files by which somebody waits for a lock, once for each who does. */
+/* Who waits for a lock by which open file. */
 struct waiters {
-	uint64_t *files;
+	struct waiter {
+		uint64_t file;
+		int32_t tgid;
+	} * all;
 	size_t n, size;
 };
 
@@ -124,22 +127,41 @@ static int on_held(void *user, const struct spg_bpf_held *held)
 
 	if (!held->waits)
 		return 0;
-	if (spg_array_reserve(&w->files, w->n, &w->size, sizeof(*w->files)) < 0)
+	if (spg_array_reserve(&w->all, w->n, &w->size, sizeof(*w->all)) < 0)
 		return SPG_ERR_NOMEM;
-	w->files[w->n++] = held->file;
+	w->all[w->n++] = (struct waiter){held->file, held->tgid};
 	return 0;
 }
 
+/* True when whatever table @waiter has its open file from is shared with others. */
+static bool has_shared_table(
+	const struct spg_counted_files *c, const struct waiter *waiter)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < c->n_hits; i++) {
+		const struct spg_bpf_hit *hit = &c->hits[i];
+
+		if (hit->kind != SPG_HIT_FD || hit->file != waiter->file ||
+			hit->tgid != waiter->tgid)
+			continue;
+		if (hit->n_sharing < 2)
+			return false;
+		found = true;
+	}
+	return found;
+}
+
 /* A system call at work on a descriptor has a reference of its own where others share
- * the table (fs/file.c, fdget()): so has each wait for a lock. */
-static int64_t count_waits(const struct waiters *w, const struct spg_bpf_hit *hit)
+ * the table (fs/file.c, fdget()): so has each wait for a lock. Where that cannot be told,
+ * the reference is left unexplained. */
+static int64_t count_waits(
+	const struct spg_counted_files *c, const struct waiters *w, uint64_t file)
 {
 	int64_t n = 0;
 
-	if (hit->kind != SPG_HIT_FD || hit->n_sharing < 2)
-		return 0;
 	for (size_t i = 0; i < w->n; i++)
-		n += w->files[i] == hit->file;
+		n += w->all[i].file == file && has_shared_table(c, &w->all[i]);
 	return n;
 }
 
@@ -150,7 +172,7 @@ static bool is_shared(
 	const struct spg_counted_files *c, uint64_t inode, const struct waiters *w)
 {
 	const struct spg_bpf_hit *file = NULL;
-	int64_t found = 0, waits = 0, references = INT64_MAX;
+	int64_t found = 0, references = INT64_MAX;
 	bool shared = false;
 
 	for (size_t i = 0; i < c->n_hits; i++) {
@@ -159,20 +181,20 @@ static bool is_shared(
 		if (hit->inode != inode || spg_is_deleted(hit))
 			continue;
 		if (!file || hit->file != file->file) {
-			shared = shared || (file && references > found + waits);
-			found = waits = 0;
+			shared = shared ||
+			         (file && references > found + count_waits(c, w,
+								       file->file));
+			found = 0;
 			references = INT64_MAX;
 			file = NULL;
 		}
 		if (!file || order_by_reference(hit, file) != 0)
 			found += hit->kind == SPG_HIT_MAPPING ? hit->n_mappings : 1;
-		if (waits == 0)
-			waits = count_waits(w, hit);
 		if (hit->references < references)
 			references = hit->references;
 		file = hit;
 	}
-	return shared || (file && references > found + waits);
+	return shared || (file && references > found + count_waits(c, w, file->file));
 }
 
 /* Who waits for a lock on what is counted. */
@@ -225,7 +247,7 @@ static int look_for_sharers(struct spg_survey *s, bool everybody, bool final)
 		open_ends = 1;
 		s->obs->files[inode->file].shared = final;
 	}
-	free(waiters.files);
+	free(waiters.all);
 	free(blocked);
 	return r < 0 ? r : open_ends;
 }
