@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """A hold: new opens and executions of a product's files are refused to everybody but
 the installer, until one of many ends; and nobody ever waits for long."""
+import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -106,6 +108,28 @@ def guard_of(daemon):
                 if comm.read().strip() == "spguard-guard":
                     return int(child)
     return None
+
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 17, 0x4206, 0x4207, 0x40000000
+
+
+@contextlib.contextmanager
+def frozen_loop(daemon):
+    """The daemon's first thread stands still, and no other one."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+    def ptrace(request):
+        if libc.ptrace(request, daemon.main_pid(), None, None) < 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+
+    ptrace(PTRACE_SEIZE)
+    ptrace(PTRACE_INTERRUPT)
+    os.waitpid(daemon.main_pid(), WALL)
+    try:
+        yield
+    finally:
+        ptrace(PTRACE_DETACH)
 
 
 class HoldTest(SystemTest):
@@ -484,6 +508,32 @@ class HoldTest(SystemTest):
             os.kill(daemon.main_pid(), signal.SIGCONT)
         self.assertIn("the daemon did not answer", installer.order("wait-end")["detail"])
         self.assertEqual(daemon.stop(), 0, daemon.log_text())
+
+    def test_the_loop_is_busy(self):
+        """For longer than silence may last: that long another daemon is silent."""
+        daemon, installer = self.held()
+        elsewhere = os.path.dirname(self.file("Other.dll", self.directory("elsewhere")))
+        other, _ = self.held(
+            self.daemon(Product("app", elsewhere), home="other"))
+        guard_of_other = guard_of(other)
+        with frozen_loop(daemon):
+            os.kill(other.main_pid(), signal.SIGSTOP)
+            try:
+                await_end(guard_of_other)
+            finally:
+                os.kill(other.main_pid(), signal.SIGCONT)
+            self.assertEqual(outcome(self.dll), "EBUSY")
+        self.assertEqual(outcome(self.dll), "EBUSY")
+        self.assertEqual(installer.end()["cause"], "ended")
+
+    def test_the_loop_is_stuck(self):
+        daemon, installer = self.held()
+        guard = guard_of(daemon)
+        with frozen_loop(daemon):
+            self.assertEqual(outcome(self.dll), "EBUSY")
+            await_end(guard)
+            self.assertEqual(outcome(self.dll), "ok")
+        self.assertIn("the daemon did not answer", installer.order("wait-end")["detail"])
 
     def test_both_are_stopped(self):
         daemon, _ = self.held()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What daemon and guard say to each other, and who counts as the installer. */
 #include <check.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,6 +9,7 @@
 
 #include "common/err.h"
 #include "daemon/model/process.h"
+#include "daemon/watch/linux/guard/heart.h"
 #include "daemon/watch/linux/guard/ids.h"
 #include "daemon/watch/linux/guard/tree.h"
 #include "daemon/watch/linux/guard/wire.h"
@@ -343,6 +345,59 @@ START_TEST(reads_proc)
 }
 END_TEST
 
+START_TEST(beats_by_itself)
+{
+	struct spg_heart heart;
+	struct spg_guard_message said;
+	struct pollfd guard = {.events = POLLIN};
+	int pair[2], second[2];
+
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, second), 0);
+	ck_assert_int_eq(spg_heart_init(&heart), 0);
+	ck_assert_int_eq(spg_heart_add(&heart, pair[0]), 0);
+	ck_assert_int_eq(spg_heart_add(&heart, second[0]), 0);
+	for (int i = 0; i < 3; i++) {
+		guard.fd = i % 2 ? pair[1] : second[1];
+		ck_assert_int_eq(poll(&guard, 1, -1), 1);
+		ck_assert_int_eq(spg_guard_receive(guard.fd, &said), 0);
+		ck_assert_int_eq(said.kind, SPG_GUARD_SAY_BEAT);
+	}
+	spg_heart_remove(&heart, pair[0]);
+	while (spg_guard_receive(pair[1], &said) == 0)
+		;
+	/* The other one has two more, in order. */
+	for (int i = 0; i < 2; i++) {
+		guard.fd = second[1];
+		ck_assert_int_eq(poll(&guard, 1, -1), 1);
+		ck_assert_int_eq(spg_guard_receive(guard.fd, &said), 0);
+	}
+	ck_assert_int_eq(spg_guard_receive(pair[1], &said), SPG_ERR_NOT_FOUND);
+	spg_heart_finish(&heart);
+	for (int i = 0; i < 2; i++) {
+		close(pair[i]);
+		close(second[i]);
+	}
+}
+END_TEST
+
+START_TEST(is_silent_when_the_loop_is_stuck)
+{
+	struct spg_heart heart;
+	int64_t limit_ns = SPG_HEART_STUCK_MS * INT64_C(1000000);
+
+	ck_assert_int_eq(spg_heart_init(&heart), 0);
+	ck_assert(spg_heart_may_beat(&heart, heart.loop_ns + limit_ns));
+	ck_assert(!spg_heart_may_beat(&heart, heart.loop_ns + limit_ns + 1));
+	heart.loop_ns -= 2 * limit_ns;
+	spg_heart_loop_lives(&heart);
+	ck_assert(spg_heart_may_beat(&heart, heart.loop_ns));
+	spg_heart_finish(&heart);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("guard");
@@ -357,5 +412,7 @@ int main(void)
 	tcase_add_test(tc, members_stay);
 	tcase_add_test(tc, members_are_bounded);
 	tcase_add_test(tc, reads_proc);
+	tcase_add_test(tc, beats_by_itself);
+	tcase_add_test(tc, is_silent_when_the_loop_is_stuck);
 	return spg_run_suite("guard", tc);
 }

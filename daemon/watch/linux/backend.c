@@ -60,6 +60,7 @@ struct backend {
 	struct spg_product **products;
 	size_t n_products;
 	struct spg_guards guards;
+	bool has_guards;
 	struct spg_own_pids own_pids;
 	struct spg_mechanism mechanisms[ROWS_MAX]; /* file events, then the tiers' */
 	size_t n_mechanisms;
@@ -274,6 +275,10 @@ static int start(struct spg_watch *watch)
 		return SPG_ERR_NOMEM;
 	b->guards = (struct spg_guards){
 		.loop = watch->loop, .users = b->users, .own_pids = &b->own_pids};
+	r = spg_guards_init(&b->guards);
+	if (r < 0)
+		return r;
+	b->has_guards = true;
 	b->tools.own_pids = &b->own_pids;
 	b->tools.mounts = spg_mounts_create();
 	if (!b->tools.mounts)
@@ -584,6 +589,8 @@ static void destroy(struct spg_watch *watch)
 	struct backend *b = backend_of(watch);
 
 	forget_products(b);
+	if (b->has_guards)
+		spg_guards_finish(&b->guards);
 	spg_trace_files_destroy(b->trace_files);
 	spg_fast_path_destroy(b->tools.fast_path);
 	spg_process_cache_destroy(b->tools.processes);

@@ -201,6 +201,7 @@ static void on_exit_of_guard(uv_process_t *process, int64_t status, int signal)
 
 	listen_to(guard);
 	guard->exited = true;
+	spg_heart_remove(&guard->guards->heart, guard->socket);
 	spg_own_pids_drop(guard->guards->own_pids, process->pid);
 	if (guard->cause < 0 && guard->killed)
 		snprintf(guard->why, sizeof(guard->why), "it was silent for %d ms",
@@ -229,9 +230,9 @@ static void on_beat(uv_timer_t *timer)
 	struct spg_guard *guard = timer->data;
 	int64_t limit_ms = guard->begun ? SPG_GUARD_SILENCE_MS : SPG_GUARD_FIRST_MS;
 
+	spg_heart_loop_lives(&guard->guards->heart);
 	/* Who was stopped himself has not heard what was said meanwhile. */
 	listen_to(guard);
-	say(guard, SPG_GUARD_SAY_BEAT, 0);
 	if (guard->exited || guard->killed || ms_since(guard->heard_ns) <= limit_ms)
 		return;
 	guard->killed = true;
@@ -383,7 +384,9 @@ static int start(struct spg_guard *guard, const struct spg_guard_profile *profil
 	guard->n_handles = 3;
 	guard->heard_ns = spg_clock_mono_ns();
 	enter(guard);
-	r = spawn(guard, pair[1], file);
+	r = spg_heart_add(&guard->guards->heart, guard->socket);
+	if (r == 0)
+		r = spawn(guard, pair[1], file);
 	close(pair[1]);
 	close(file);
 	if (r == 0) {
@@ -391,6 +394,7 @@ static int start(struct spg_guard *guard, const struct spg_guard_profile *profil
 		uv_timer_start(
 			&guard->timer, on_beat, SPG_GUARD_BEAT_MS, SPG_GUARD_BEAT_MS);
 	} else {
+		spg_heart_remove(&guard->guards->heart, guard->socket);
 		guard->process.exit_cb = NULL;
 		close_handles(guard);
 	}
@@ -428,6 +432,16 @@ int spg_guards_begin(struct spg_guards *guards, const struct spg_guard_request *
 	if (r == 0)
 		*ret = guard;
 	return r;
+}
+
+int spg_guards_init(struct spg_guards *guards)
+{
+	return spg_heart_init(&guards->heart);
+}
+
+void spg_guards_finish(struct spg_guards *guards)
+{
+	spg_heart_finish(&guards->heart);
 }
 
 void spg_guards_stop(

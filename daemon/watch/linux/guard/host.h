@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "daemon/model/guard.h"
+#include "daemon/watch/linux/guard/heart.h"
 #include "daemon/watch/linux/proc/own_pids.h"
 #include "daemon/watch/linux/proc/proc.h"
 
@@ -14,10 +15,18 @@ struct spg_guards {
 	uv_loop_t *loop;
 	struct spg_users *users;
 	struct spg_own_pids *own_pids;
+	struct spg_heart heart;
 	struct spg_guard *list;
 	void (*on_stopped)(void *user);
 	void *user;
 };
+
+/** @guards has its borrowed loop, users and own_pids. Returns 0 or SPG_ERR_NOMEM;
+ * spg_guards_finish() undoes it. */
+int spg_guards_init(struct spg_guards *guards);
+
+/** After spg_guards_stop() has told that all have ended. */
+void spg_guards_finish(struct spg_guards *guards);
 
 /** See struct spg_watch_ops. */
 int spg_guards_begin(struct spg_guards *guards, const struct spg_guard_request *request,
