@@ -6,7 +6,7 @@
 
 #include "common/err.h"
 
-struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t n_bytes)
+struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t cost)
 {
 	struct spg_call *call = calloc(1, sizeof(*call));
 
@@ -15,9 +15,8 @@ struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t n_b
 	call->asker = asker;
 	call->service = asker->service;
 	call->quota = spg_quota_ref(asker->quota);
-	call->quota->n_calls++;
-	call->quota->n_bytes += n_bytes;
-	call->n_bytes = n_bytes;
+	spg_quota_begin_work(call->quota, cost);
+	call->cost = cost;
 	call->id = json_incref(id);
 	call->next = asker->calls;
 	if (call->next)
@@ -55,8 +54,7 @@ static void detach(struct spg_call *call)
 void spg_call_drop(struct spg_call *call)
 {
 	detach(call);
-	call->quota->n_calls--;
-	call->quota->n_bytes -= call->n_bytes;
+	spg_quota_end_work(call->quota, call->cost);
 	spg_quota_unref(call->quota);
 	json_decref(call->id);
 	free(call);

@@ -56,16 +56,16 @@ struct spg_call {
 	const struct spg_service *service;
 	struct spg_quota *quota;
 	json_t *id;
-	size_t n_bytes; /* charged to the account */
+	size_t cost; /* charged to the account */
 	void (*on_abandon)(struct spg_call *call);
 	void *data; /* the handler's */
 };
 
 /**
  * A call for @asker that answers @id (a reference is taken), charged with
- * @n_bytes. Returns NULL when memory is short.
+ * @cost (quota.h). Returns NULL when memory is short.
  */
-struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t n_bytes);
+struct spg_call *spg_call_create(struct spg_asker *asker, json_t *id, size_t cost);
 
 /** Answer with @result, whose reference passes over; NULL means that there was
  * no memory to make it, and is answered so. Ends the call. */

@@ -22,7 +22,12 @@ struct spg_limits {
 	size_t uid_sessions;     /* of one user */
 	size_t uid_calls;        /* requests of one user not finished, those of
 	                            closed sessions included */
-	size_t uid_bytes;        /* request bytes held for one user */
+	size_t uid_input;        /* request bytes of one user not begun yet */
+	size_t uid_work;         /* what requests of one user at work cost (quota.h);
+	                            beyond, the next ones wait, but for small ones */
+	size_t uid_output;       /* bytes not taken yet of one user's answers and
+	                            notifications; beyond, answers are errors */
+	size_t admin_sessions;   /* beyond @sessions, for who may change something */
 	size_t descriptors_kept; /* left free for everything else in the daemon */
 };
 
@@ -31,8 +36,9 @@ struct spg_limits {
 		.message_bytes = SPG_MESSAGE_MAX, .in_flight = 16,                     \
 		.output_bytes = 8 * 1024 * 1024, .notice_bytes = 256 * 1024,           \
 		.subscriptions = 16, .idle_ms = 600 * 1000, .sessions = 256,           \
-		.uid_sessions = 64, .uid_calls = 1024, .uid_bytes = 32 * 1024 * 1024,  \
-		.descriptors_kept = 64                                                 \
+		.uid_sessions = 64, .uid_calls = 1024, .uid_input = 8 * 1024 * 1024,   \
+		.uid_work = 4 * 1024 * 1024, .uid_output = 16 * 1024 * 1024,           \
+		.admin_sessions = 16, .descriptors_kept = 64                           \
 	}
 
 /** True when the descriptor @fd, which was just given out, leaves fewer than @kept

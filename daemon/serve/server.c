@@ -27,7 +27,9 @@ struct spg_server {
 	struct spg_contract *contract;
 	uv_timer_t sweep_timer;
 	uv_idle_t reaper; /* runs when a session is doomed */
+	uv_idle_t pump;   /* runs when requests wait */
 	bool stopping, listener_closed, http_closed, timer_closed, reaper_closed;
+	bool pump_closed;
 	bool accept_pending; /* a client waits for memory to be free */
 	uint64_t refusal_logged_ms;
 	void (*on_closed)(void *user);
@@ -41,7 +43,7 @@ static void finish_if_closed(struct spg_server *server)
 
 	if (!server->stopping || !server->listener_closed || !server->http_closed ||
 		!server->timer_closed || !server->reaper_closed ||
-		server->host.n_handles)
+		!server->pump_closed || server->host.n_handles)
 		return;
 	spg_quota_orphan(&server->host.quotas);
 	free(server->host.read_buffer);
@@ -102,6 +104,35 @@ static void on_doomed(struct spg_session_host *host)
 
 	if (!server->stopping)
 		uv_idle_start(&server->reaper, on_reap);
+}
+
+static void on_pump_closed(uv_handle_t *handle)
+{
+	struct spg_server *server = handle->data;
+
+	server->pump_closed = true;
+	finish_if_closed(server);
+}
+
+static void on_pump(uv_idle_t *pump)
+{
+	struct spg_server *server = pump->data;
+
+	if (!spg_session_serve(&server->host))
+		uv_idle_stop(pump);
+}
+
+static void on_input(struct spg_session_host *host)
+{
+	struct spg_server *server = (struct spg_server *)host;
+
+	if (!server->stopping)
+		uv_idle_start(&server->pump, on_pump);
+}
+
+static void on_room(void *user)
+{
+	on_input(user);
 }
 
 static void on_sweep(uv_timer_t *timer);
@@ -216,6 +247,9 @@ int spg_server_start(struct spg_server **ret, const struct spg_service *service,
 	server->host.limits = &server->limits;
 	server->host.on_request = spg_methods_dispatch;
 	server->host.on_doomed = on_doomed;
+	server->host.on_input = on_input;
+	server->host.quotas.on_room = on_room;
+	server->host.quotas.user = &server->host;
 	server->host.on_gone = on_session_gone;
 	server->host.contract = server->contract = spg_contract_load();
 	server->host.read_buffer = malloc(SPG_READ_BYTES);
@@ -230,6 +264,8 @@ int spg_server_start(struct spg_server **ret, const struct spg_service *service,
 	server->sweep_timer.data = server;
 	uv_idle_init(service->loop, &server->reaper);
 	server->reaper.data = server;
+	uv_idle_init(service->loop, &server->pump);
+	server->pump.data = server;
 	/* Clients alone keep no daemon alive; the listener does. */
 	uv_unref((uv_handle_t *)&server->sweep_timer);
 	r = start_listener(server, config);
@@ -314,6 +350,7 @@ void spg_server_stop(
 	 * then whatever the listener does. */
 	uv_close((uv_handle_t *)&server->sweep_timer, on_timer_closed);
 	uv_close((uv_handle_t *)&server->reaper, on_reaper_closed);
+	uv_close((uv_handle_t *)&server->pump, on_pump_closed);
 	spg_listener_stop(&server->listener, on_listener_closed);
 	spg_http_stop(server->http, on_http_closed, server);
 }

@@ -14,7 +14,7 @@
 /* Buffers above this are given back once they are empty. */
 #define KEEP_BYTES 65536
 
-static void handle_input(struct spg_session *session);
+static void update_reading(struct spg_session *session);
 
 static size_t output_bytes(const struct spg_session *session)
 {
@@ -44,10 +44,13 @@ static void leave_host(struct spg_session *session)
 		host->sessions = session->next;
 	if (session->next)
 		session->next->prev = session->prev;
+	if (host->next_turn == session)
+		host->next_turn = session->next;
 	session->prev = session->next = NULL;
 	host->n_sessions--;
 	session->asker.quota->n_sessions--;
-	session->asker.quota->n_bytes -= session->n_in_charged;
+	session->asker.quota->n_input -= session->n_in_charged;
+	spg_quota_set_output(session->asker.quota, session->n_out_charged, 0);
 	spg_quota_unref(session->asker.quota);
 	session->asker.quota = NULL;
 }
@@ -88,6 +91,15 @@ void spg_session_reap(struct spg_session_host *host)
 }
 
 /* Output. */
+
+static void charge_output(struct spg_session *session)
+{
+	size_t now = output_bytes(session);
+
+	if (session->asker.quota)
+		spg_quota_set_output(session->asker.quota, session->n_out_charged, now);
+	session->n_out_charged = now;
+}
 
 static void on_written(uv_write_t *request, int status);
 
@@ -130,10 +142,10 @@ static void add_dropped_marker(struct spg_session *session)
 
 static void leave_if_done(struct spg_session *session)
 {
-	if (session->doomed || session->handling || output_bytes(session))
+	if (session->doomed || output_bytes(session))
 		return;
 	if (session->leaving ||
-		(session->ended && !session->in.len && !session->asker.calls &&
+		(session->ended && !session->has_line && !session->asker.calls &&
 			!session->subscriber.n))
 		doom(session);
 }
@@ -159,7 +171,10 @@ static void on_written(uv_write_t *request, int status)
 					  session->asker.host->limits->notice_bytes / 2)
 		add_dropped_marker(session);
 	flush(session);
-	handle_input(session);
+	charge_output(session);
+	if (session->has_line)
+		session->asker.host->on_input(session->asker.host);
+	update_reading(session);
 	leave_if_done(session);
 }
 
@@ -173,15 +188,7 @@ static void after_queueing(struct spg_session *session, int r)
 		return;
 	}
 	flush(session);
-}
-
-static void answer(struct spg_asker *asker, const json_t *id, const json_t *result)
-{
-	struct spg_session *session = asker->session;
-
-	if (!session->doomed)
-		after_queueing(
-			session, spg_message_add_result(&session->waiting, id, result));
+	charge_output(session);
 }
 
 static void refuse(
@@ -192,6 +199,22 @@ static void refuse(
 	if (!session->doomed)
 		after_queueing(
 			session, spg_message_add_error(&session->waiting, id, error));
+}
+
+static void answer(struct spg_asker *asker, const json_t *id, const json_t *result)
+{
+	struct spg_session *session = asker->session;
+
+	if (session->doomed)
+		return;
+	if (asker->quota->n_output >= asker->host->limits->uid_output)
+		refuse(asker, id,
+			&(struct spg_rpc_error){SPG_RPC_BUSY,
+				"too many answers to your user were not taken yet",
+				"read the answers, then ask again"});
+	else
+		after_queueing(
+			session, spg_message_add_result(&session->waiting, id, result));
 }
 
 void spg_session_notify(struct spg_session *session, const char *line, size_t n)
@@ -241,7 +264,8 @@ static void reject_line(struct spg_session *session, struct spg_rejection *rejec
 	spg_rejection_finish(rejection);
 }
 
-static void handle_line(struct spg_session *session, const char *line, size_t n)
+static void handle_line(
+	struct spg_session *session, const char *line, size_t n, size_t cost)
 {
 	struct spg_request request = SPG_REQUEST_NULL;
 	struct spg_rejection rejection = SPG_REJECTION_NULL;
@@ -256,22 +280,38 @@ static void handle_line(struct spg_session *session, const char *line, size_t n)
 	/* A notification must not be answered, and no method of ours does
 	 * anything but answer. */
 	if (r == 0 && request.id)
-		session->asker.host->on_request(&session->asker, &request, n);
+		session->asker.host->on_request(&session->asker, &request, cost);
 	spg_request_finish(&request);
 }
 
-/* Take the next line out of what was received since @used. Returns false when
- * there is none yet, or when the client was expelled. */
-static bool next_line(struct spg_session *session, size_t used, size_t *ret_n)
+/* Charge what is left unhandled to the account. */
+static void charge_input(struct spg_session *session)
+{
+	struct spg_quota *quota = session->asker.quota;
+
+	quota->n_input += session->in.len - session->n_used - session->n_in_charged;
+	session->n_in_charged = session->in.len - session->n_used;
+	if (quota->n_input > session->asker.host->limits->uid_input &&
+		!session->leaving)
+		expel(session,
+			&(struct spg_rpc_error){SPG_RPC_BUSY,
+				"too many bytes of your requests are held already",
+				"wait for answers before asking more"});
+}
+
+/* Look for the next request in what was received. A client whose request has no end is
+ * expelled. */
+static void find_line(struct spg_session *session)
 {
 	size_t max = session->asker.host->limits->message_bytes;
-	const char *start = session->in.data + used;
-	size_t n = session->in.len - used;
-	const char *end;
+	size_t n = session->in.len - session->n_used;
+	const char *start = session->in.data ? session->in.data + session->n_used : "";
+	const char *end = NULL;
 
-	end = n > session->n_scanned
-	              ? memchr(start + session->n_scanned, '\n', n - session->n_scanned)
-	              : NULL;
+	if (session->doomed || session->leaving || session->has_line)
+		return;
+	if (n > session->n_scanned)
+		end = memchr(start + session->n_scanned, '\n', n - session->n_scanned);
 	if (end)
 		n = (size_t)(end - start);
 	if (n > max) {
@@ -282,61 +322,92 @@ static bool next_line(struct spg_session *session, size_t used, size_t *ret_n)
 		expel(session, &(struct spg_rpc_error){SPG_RPC_TOO_LARGE, message,
 				       "split the request; the connection is closed, "
 				       "since the next one cannot be found"});
-		return false;
+		return;
 	}
 	session->n_scanned = end ? 0 : n;
-	*ret_n = n;
-	return end || (session->ended && n);
-}
-
-/* Charge what is left unhandled to the account. */
-static void charge_input(struct spg_session *session)
-{
-	struct spg_quota *quota = session->asker.quota;
-
-	quota->n_bytes += session->in.len - session->n_in_charged;
-	session->n_in_charged = session->in.len;
-	if (quota->n_bytes > session->asker.host->limits->uid_bytes &&
-		!session->leaving)
-		expel(session,
-			&(struct spg_rpc_error){SPG_RPC_BUSY,
-				"too many bytes of your requests are held already",
-				"wait for answers before asking more"});
-}
-
-static void update_reading(struct spg_session *session);
-
-static void handle_input(struct spg_session *session)
-{
-	size_t used = 0, n;
-
-	if (session->handling || session->doomed)
+	session->has_line = end || (session->ended && n);
+	if (!session->has_line)
 		return;
-	session->handling = true;
-	while (!session->doomed && !session->leaving && session->in.len > used &&
-		output_bytes(session) < session->asker.host->limits->output_bytes &&
-		next_line(session, used, &n)) {
-		handle_line(session, session->in.data + used, n);
-		used += n;
-		if (used < session->in.len)
-			used++; /* the line break */
-		session->n_scanned = 0;
-	}
-	session->handling = false;
+	session->n_line = n;
+	session->line_cost = spg_request_cost(start, n);
+	session->asker.host->on_input(session->asker.host);
+}
+
+/* Give back what was handled. */
+static void compact(struct spg_session *session)
+{
+	size_t left = session->in.len - session->n_used;
+
+	if (session->n_used < session->in.len && session->n_used < KEEP_BYTES)
+		return;
+	if (left > 0)
+		memmove(session->in.data, session->in.data + session->n_used, left);
+	if (session->in.data)
+		session->in.data[left] = '\0';
+	session->in.len = left;
+	session->n_used = 0;
+	if (!left && session->in.size > KEEP_BYTES)
+		spg_buf_finish(&session->in);
+}
+
+static void begin_request(struct spg_session *session)
+{
+	session->has_line = false;
+	handle_line(session, session->in.data + session->n_used, session->n_line,
+		session->line_cost);
+	session->n_used += session->n_line;
+	if (session->n_used < session->in.len)
+		session->n_used++; /* the line break */
+	session->n_scanned = 0;
 	if (session->doomed)
 		return;
 	if (session->leaving)
-		used = session->in.len;
-	if (used) {
-		memmove(session->in.data, session->in.data + used,
-			session->in.len - used);
-		session->in.len -= used;
-		session->in.data[session->in.len] = '\0';
-	}
-	if (!session->in.len && session->in.size > KEEP_BYTES)
-		spg_buf_finish(&session->in);
+		session->n_used = session->in.len;
+	compact(session);
 	charge_input(session);
+	find_line(session);
 	update_reading(session);
+	leave_if_done(session);
+}
+
+static bool may_begin(const struct spg_session *session)
+{
+	const struct spg_limits *limits = session->asker.host->limits;
+
+	return session->has_line && !session->doomed && !session->leaving &&
+	       output_bytes(session) < limits->output_bytes &&
+	       spg_quota_has_room(session->asker.quota, limits, session->line_cost);
+}
+
+/* One request of each user; how many there were. */
+static size_t serve_round(struct spg_session_host *host)
+{
+	struct spg_session *at = host->next_turn ? host->next_turn : host->sessions;
+	size_t n = 0;
+
+	host->turn++;
+	for (size_t i = host->n_sessions; i > 0 && at; i--) {
+		struct spg_session *next = at->next ? at->next : host->sessions;
+
+		if (at->asker.quota->turn != host->turn && may_begin(at)) {
+			at->asker.quota->turn = host->turn;
+			host->next_turn = at->next;
+			begin_request(at);
+			n++;
+		}
+		at = next;
+	}
+	return n;
+}
+
+bool spg_session_serve(struct spg_session_host *host)
+{
+	int64_t until_ns = spg_clock_mono_ns() + SPG_SERVE_NS;
+
+	while (serve_round(host) > 0)
+		if (spg_clock_mono_ns() >= until_ns)
+			return true;
+	return false;
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -371,7 +442,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 			after_queueing(session, SPG_ERR_NOMEM);
 			return;
 		}
-		handle_input(session);
+		find_line(session);
+		charge_input(session);
+		update_reading(session);
 		leave_if_done(session);
 		return;
 	}
@@ -382,14 +455,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		spg_session_close(session);
 		return;
 	}
-	handle_input(session);
+	find_line(session);
 	leave_if_done(session);
 }
 
 static void update_reading(struct spg_session *session)
 {
-	bool wanted = !session->doomed && !session->leaving && !session->ended &&
-	              output_bytes(session) < session->asker.host->limits->output_bytes;
+	bool wanted =
+		!session->doomed && !session->leaving && !session->ended &&
+		output_bytes(session) < session->asker.host->limits->output_bytes &&
+		(!session->has_line ||
+			session->in.len - session->n_used < SPG_READ_BYTES);
 
 	if (wanted == session->reading || session->doomed)
 		return;
@@ -489,7 +565,7 @@ static void enter_host(struct spg_session *session)
 
 static int identify_peer(struct spg_session *session, int *ret_fd)
 {
-	struct spg_quota **quotas = &session->asker.host->quotas;
+	struct spg_quotas *quotas = &session->asker.host->quotas;
 
 	if (uv_fileno((uv_handle_t *)&session->pipe, ret_fd) < 0 ||
 		spg_platform_peer(*ret_fd, &session->peer) < 0)

@@ -15,8 +15,9 @@
  * ever closes: it marks the session as doomed, and the host reaps it from the
  * loop with spg_session_reap().
  *
- * Reading stops while the client does not take its answers (limits.output_bytes)
- * and goes on when it does. A client that shuts down its sending side only
+ * What was read waits until its user has a turn (spg_session_serve()) and room
+ * (quota.h). Reading stops while enough waits, and while the client does not take its
+ * answers (limits.output_bytes). A client that shuts down its sending side only
  * still gets its answers; one that closed is found out by spg_session_sweep().
  */
 #include <stdbool.h>
@@ -27,6 +28,7 @@
 #include <uv.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/message.h"
 #include "daemon/serve/call.h"
 #include "daemon/serve/limits.h"
@@ -44,17 +46,22 @@ struct spg_session_host {
 	const struct spg_service *service;
 	const struct spg_contract *contract;
 	const struct spg_limits *limits;
-	struct spg_quota *quotas;
+	struct spg_quotas quotas;
 	struct spg_session *sessions; /* those not closing */
+	struct spg_session
+		*next_turn; /* where the next round begins; NULL: @sessions */
+	uint64_t turn;
 	size_t n_sessions;
 	size_t n_handles;    /* sessions whose memory is still there */
 	const char *refusal; /* why the last client was turned away; static */
 	uint64_t n_drops;    /* notifications not delivered, ever */
 	int64_t last_subscription;
 	char *read_buffer; /* SPG_READ_BYTES; shared, as libuv fills one at a time */
-	/* A request to work on; the asker owns it. @n_bytes as received. */
+	/* A request to work on; the asker owns it. @cost: see quota.h. */
 	void (*on_request)(struct spg_asker *asker, const struct spg_request *request,
-		size_t n_bytes);
+		size_t cost);
+	/* Requests wait: call spg_session_serve() from the loop, soon. */
+	void (*on_input)(struct spg_session_host *host);
 	/* A session is doomed: call spg_session_reap() from the loop, soon. */
 	void (*on_doomed)(struct spg_session_host *host);
 	/* A session's memory has gone. */
@@ -62,6 +69,8 @@ struct spg_session_host {
 };
 
 #define SPG_READ_BYTES 65536
+/* So long may requests be begun in one turn of the loop, and one more request. */
+#define SPG_SERVE_NS   (5 * SPG_NS_PER_MS)
 
 struct spg_session {
 	struct spg_asker asker; /* its calls, and whom they are charged to */
@@ -70,12 +79,16 @@ struct spg_session {
 	struct spg_session *prev, *next;
 	struct spg_peer peer;
 
-	struct spg_buf in;   /* received, not handled yet */
-	size_t n_scanned;    /* of which known to hold no line break */
-	size_t n_in_charged; /* of which charged to the account */
+	struct spg_buf in; /* received; handled up to @n_used */
+	size_t n_used;
+	size_t n_scanned;    /* since then, known to hold no line break */
+	size_t n_in_charged; /* charged to the account */
+	bool has_line;       /* a request, of @n_line bytes, that costs @line_cost */
+	size_t n_line, line_cost;
 
 	struct spg_buf waiting, writing;         /* output: next and current write */
 	size_t waiting_notices, writing_notices; /* bytes of notifications therein */
+	size_t n_out_charged;
 
 	struct spg_subscriber subscriber;
 	uint64_t n_dropped; /* notifications since the last marker */
@@ -86,7 +99,6 @@ struct spg_session {
 	bool leaving; /* close once the output is written */
 	bool doomed;  /* to be closed; nothing is sent or handled any more */
 	bool closing;
-	bool handling; /* within the loop over its lines */
 };
 
 /**
@@ -106,6 +118,13 @@ void spg_session_notify(struct spg_session *session, const char *line, size_t n)
 /** Count what "status" tells of the sessions. */
 void spg_session_host_count(
 	const struct spg_session_host *host, struct spg_server_counts *ret);
+
+/**
+ * Begin requests that wait, for SPG_SERVE_NS at most: in turn between the users, so that
+ * nobody waits for all that another one has asked, and between the sessions of each.
+ * Returns whether some could begin that did not. From the loop only.
+ */
+bool spg_session_serve(struct spg_session_host *host);
 
 /** Close the sessions that are doomed; from the loop only. */
 void spg_session_reap(struct spg_session_host *host);

@@ -116,7 +116,7 @@ START_TEST(longest_message)
 	}
 	client_expect_line(&client, IS_HELLO);
 	/* Its bytes are charged to nobody any more. */
-	ck_assert_uint_eq(host_of(&world)->quotas->n_bytes, 0);
+	ck_assert_uint_eq(host_of(&world)->quotas.first->n_input, 0);
 	client_close(&client);
 	world_finish(&world);
 	free(line);
@@ -237,8 +237,8 @@ START_TEST(calls_of_one_user)
 	for (int i = 0; i < 2; i++) {
 		client_connect(&client, &world);
 		client_send(&client, ASK("log") "\n");
-		while (!host_of(&world)->quotas ||
-			host_of(&world)->quotas->n_calls != (size_t)i + 1)
+		while (!host_of(&world)->quotas.first ||
+			host_of(&world)->quotas.first->n_calls != (size_t)i + 1)
 			uv_run(&world.loop, UV_RUN_ONCE);
 		client_close(&client);
 		while (host_of(&world)->n_sessions)
@@ -247,7 +247,7 @@ START_TEST(calls_of_one_user)
 	client_connect(&client, &world);
 	client_expect(&client, HELLO, IS_BUSY);
 	fake_release(&world);
-	while (host_of(&world)->quotas->n_calls)
+	while (host_of(&world)->quotas.first->n_calls)
 		uv_run(&world.loop, UV_RUN_ONCE);
 	client_expect(&client, HELLO, IS_HELLO);
 	client_close(&client);
@@ -263,7 +263,7 @@ START_TEST(bytes_of_one_user)
 
 	memset(part, 'x', sizeof(part));
 	world_init(&world);
-	world.limits.uid_bytes = 150;
+	world.limits.uid_input = 150;
 	world_start(&world);
 	client_connect(&client, &world);
 	client_expect(&client, HELLO, IS_HELLO);
@@ -293,7 +293,7 @@ START_TEST(death_while_a_proof_is_pending)
 	while (host_of(&world)->n_handles)
 		uv_run(&world.loop, UV_RUN_ONCE);
 	ck_assert_uint_eq(world.fake->n_forgotten, 2);
-	ck_assert_ptr_null(host_of(&world)->quotas);
+	ck_assert_ptr_null(host_of(&world)->quotas.first);
 	fake_release(&world);
 	world_finish(&world);
 	/* world_finish() has freed the fake; the sanitizers see the rest. */
@@ -316,7 +316,8 @@ START_TEST(stop_while_pending)
 	client_connect(&client, &world);
 	client_send(&client, pending[_i]);
 	client_send(&client, "\n");
-	while (!host_of(&world)->quotas || !host_of(&world)->quotas->n_calls ||
+	while (!host_of(&world)->quotas.first ||
+		!host_of(&world)->quotas.first->n_calls ||
 		(_i == 3 && !world.fake->n_settled))
 		uv_run(&world.loop, UV_RUN_ONCE);
 	world_finish(&world);

@@ -62,7 +62,7 @@ static bool check_params(struct spg_call *call,
 	return code == 0;
 }
 
-static const char *why_busy(const struct spg_asker *asker, size_t n_bytes)
+static const char *why_busy(const struct spg_asker *asker, size_t cost)
 {
 	const struct spg_limits *limits = asker->host->limits;
 
@@ -70,8 +70,8 @@ static const char *why_busy(const struct spg_asker *asker, size_t n_bytes)
 		return "too many requests of this connection are not answered yet";
 	if (asker->quota->n_calls >= limits->uid_calls)
 		return "too many requests of your user are not finished yet";
-	if (asker->quota->n_bytes + n_bytes > limits->uid_bytes)
-		return "too many bytes of your requests are held already";
+	if (!spg_quota_has_room(asker->quota, limits, cost))
+		return "too much that your user asked is not finished yet";
 	return NULL;
 }
 
@@ -89,12 +89,12 @@ static void refuse_method(struct spg_asker *asker, const struct spg_request *req
 }
 
 void spg_methods_dispatch(
-	struct spg_asker *asker, const struct spg_request *request, size_t n_bytes)
+	struct spg_asker *asker, const struct spg_request *request, size_t cost)
 {
 	const struct spg_contract_method *method =
 		spg_contract_find(asker->host->contract, request->method);
 	spg_method_handler *handle = method ? find_handler(method->name) : NULL;
-	const char *why = why_busy(asker, n_bytes);
+	const char *why = why_busy(asker, cost);
 	struct spg_call *call;
 
 	if (why) {
@@ -107,7 +107,7 @@ void spg_methods_dispatch(
 		refuse_method(asker, request);
 		return;
 	}
-	call = spg_call_create(asker, request->id, n_bytes);
+	call = spg_call_create(asker, request->id, cost);
 	if (!call) {
 		asker->refuse(asker, request->id,
 			&(struct spg_rpc_error){

@@ -17,9 +17,9 @@
 #include "daemon/serve/call.h"
 
 /** Work on @request of @asker: every answer, errors included, goes through
- * it. @n_bytes: its length as received. */
+ * it. @cost: see quota.h. */
 void spg_methods_dispatch(
-	struct spg_asker *asker, const struct spg_request *request, size_t n_bytes);
+	struct spg_asker *asker, const struct spg_request *request, size_t cost);
 
 /* For handlers. Each that returns false has ended the call with an error. */
 
