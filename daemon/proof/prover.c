@@ -16,6 +16,8 @@
 /* A question that waits for "safe" is asked again at least this often: not every
  * end of a use is an event (a descriptor in flight, an overlay's mapping). */
 #define WAIT_TICK_MS 1000
+/* So long are questions answered in one turn of the loop, and one more. */
+#define ANSWER_NS    (5 * SPG_NS_PER_MS)
 /* A reconcile may use this share of one processor: 1 / (1 + REST_RATIO). */
 #define REST_RATIO   4
 
@@ -44,6 +46,10 @@ struct spg_prover {
 	bool asked_last;       /* the last survey was for a question */
 	int64_t rest_until_ns; /* monotonic */
 	struct spg_queue queue;
+	/* A look that has ended, until all that waited for it are answered; its
+	 * observation is owned. No other survey begins meanwhile. */
+	struct spg_observation *answering; /* NULL: none */
+	struct spg_look_result result;
 	struct spg_barriers barriers;
 
 	bool stopping;
@@ -230,7 +236,32 @@ static void find_starters(struct spg_prover *p, struct spg_observation *obs)
 	}
 }
 
-static void take_over(struct spg_prover *p, struct spg_observation *obs)
+/* Answer some of those that waited for the look that has ended, and go on in the next
+ * turn. */
+static void answer_some(struct spg_prover *p)
+{
+	struct spg_observation *obs = p->answering;
+	int index = spg_model_find_product(p->model, obs->product->name);
+	bool more = false;
+
+	if (index >= 0 && spg_model_product(p->model, (size_t)index) == obs->product) {
+		p->result.index = (size_t)index;
+		more = spg_queue_judge(&p->queue, p->model, &p->result,
+			spg_clock_mono_ns() + ANSWER_NS);
+	} else {
+		/* A reload came in between: asked again, about the new one. */
+		spg_queue_ask_again(&p->queue);
+	}
+	if (more)
+		return;
+	if (!p->stopping)
+		schedule_tick(p);
+	p->answering = NULL;
+	spg_observation_destroy(obs);
+}
+
+/* Takes @obs over when it returns true: it is to be answered from. */
+static bool take_over(struct spg_prover *p, struct spg_observation *obs)
 {
 	struct spg_event_list changes = SPG_EVENT_LIST_NULL;
 	int index = spg_model_find_product(p->model, obs->product->name);
@@ -240,10 +271,9 @@ static void take_over(struct spg_prover *p, struct spg_observation *obs)
 
 	if (!current || r < 0) {
 		/* A reload came in between: asked again, about the new one. */
-		for (struct spg_question *q = p->queue.first; q; q = q->next)
-			q->in_flight = false;
+		spg_queue_ask_again(&p->queue);
 		publish(p, &changes);
-		return;
+		return false;
 	}
 	find_starters(p, obs);
 	if (obs->depth == SPG_SURVEY_FULL)
@@ -252,21 +282,25 @@ static void take_over(struct spg_prover *p, struct spg_observation *obs)
 	if (obs->depth == SPG_SURVEY_FULL) {
 		bool changed = changes.n > 0;
 
+		p->answering = obs;
+		p->result = (struct spg_look_result){.obs = obs,
+			.disturbed = is_disturbed(p, (size_t)index),
+			.ended_ns = spg_clock_mono_ns(),
+			.ended_utc_ns = spg_clock_wall_ns()};
 		publish(p, &changes);
-		spg_queue_judge(
-			&p->queue, p->model, (size_t)index, obs, p->running_generation);
 		if (changed)
 			unpark(p, obs->product->name);
-		else
-			schedule_tick(p);
-	} else {
-		publish(p, &changes);
+		answer_some(p);
+		return true;
 	}
+	publish(p, &changes);
+	return false;
 }
 
 static void on_surveyed(void *user, int err, struct spg_observation *obs)
 {
 	struct spg_prover *p = user;
+	bool kept = false;
 
 	p->running = false;
 	uv_timer_stop(&p->deadline);
@@ -279,7 +313,7 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 		int64_t rest_ns = obs->took_ns * REST_RATIO;
 
 		p->rest_until_ns = spg_clock_mono_ns() + rest_ns;
-		take_over(p, obs);
+		kept = take_over(p, obs);
 	} else {
 		int index = spg_model_find_product(p->model, p->running_product);
 
@@ -290,7 +324,8 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 				spg_err_text(err));
 		spg_queue_fail(&p->queue, err);
 	}
-	spg_observation_destroy(obs);
+	if (!kept)
+		spg_observation_destroy(obs);
 	p->late = false;
 	free(p->running_product);
 	p->running_product = NULL;
@@ -489,8 +524,14 @@ static void hold_jobs(struct spg_prover *p)
 
 static void take_a_turn(struct spg_prover *p)
 {
-	const struct spg_question *q = next_question(p);
+	const struct spg_question *q;
 
+	if (p->answering) {
+		answer_some(p);
+		wake(p);
+		return;
+	}
+	q = next_question(p);
 	if (p->late)
 		spg_barriers_fail(&p->barriers, SPG_ERR_TIMEOUT);
 	if (p->running)
@@ -651,6 +692,7 @@ static void finish_stop(struct spg_prover *p)
 	void *user = p->stop_user;
 	bool hangs = p->hangs;
 
+	spg_observation_destroy(p->answering);
 	free(p->running_product);
 	free(p);
 	on_stopped(user, hangs);

@@ -223,11 +223,12 @@ static int64_t settle(struct spg_question *q, const struct spg_model *model,
 }
 
 static void judge_one(struct spg_queue *queue, struct spg_question *q,
-	const struct spg_model *model, size_t index, const struct spg_observation *obs,
-	bool disturbed)
+	const struct spg_model *model, const struct spg_look_result *result)
 {
+	const struct spg_observation *obs = result->obs;
+	size_t index = result->index;
+	bool disturbed = result->disturbed;
 	struct spg_verdict verdict = SPG_VERDICT_NULL;
-	int64_t now_ns = spg_clock_mono_ns();
 	int64_t due_ns = 0;
 	int r = judge(q, model, index, obs, &verdict);
 
@@ -245,7 +246,7 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 	if (r == 0 && disturbed)
 		verdict.without_blocked = SPG_VERDICT_UNKNOWN;
 	if (r == 0 && q->waits)
-		due_ns = settle(q, model, index, verdict.kind, now_ns);
+		due_ns = settle(q, model, index, verdict.kind, result->ended_ns);
 	if (r == 0 && due_ns == 0 && q->waits && verdict.kind == SPG_VERDICT_SAFE &&
 		q->waited.free_ns < q->waited.settle_ns)
 		r = spg_verdict_make_unsettled(
@@ -257,8 +258,8 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 	} else {
 		struct spg_proof proof = {.observation = obs,
 			.verdict = &verdict,
-			.at_ns = spg_clock_wall_ns(),
-			.took_ns = now_ns - q->asked_ns,
+			.at_ns = result->ended_utc_ns,
+			.took_ns = spg_clock_mono_ns() - q->asked_ns,
 			.generation = spg_model_generation(model, index),
 			.tries = q->tries,
 			.complete = spg_observation_is_complete(obs),
@@ -269,14 +270,24 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 	spg_verdict_finish(&verdict);
 }
 
-void spg_queue_judge(struct spg_queue *queue, const struct spg_model *model,
-	size_t index, const struct spg_observation *obs, uint64_t generation)
+bool spg_queue_judge(struct spg_queue *queue, const struct spg_model *model,
+	const struct spg_look_result *result, int64_t until_ns)
 {
-	struct spg_question *q;
+	struct spg_question *q = in_flight(queue);
 
-	while ((q = in_flight(queue)))
-		judge_one(queue, q, model, index, obs,
-			spg_model_generation(model, index) != generation);
+	while (q) {
+		judge_one(queue, q, model, result);
+		q = in_flight(queue);
+		if (spg_clock_mono_ns() >= until_ns)
+			break;
+	}
+	return q != NULL;
+}
+
+void spg_queue_ask_again(struct spg_queue *queue)
+{
+	for (struct spg_question *q = queue->first; q; q = q->next)
+		q->in_flight = false;
 }
 
 void spg_queue_answer_late(struct spg_queue *queue, struct spg_question *question,

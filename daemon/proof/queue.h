@@ -74,14 +74,25 @@ int64_t spg_queue_due_ms(const struct spg_queue *queue, int64_t max_ms);
 int spg_queue_launch(struct spg_queue *queue, const char *product, char ***ret_names,
 	size_t *ret_n, bool *ret_find_users);
 
+/* A look at a product that has ended. */
+struct spg_look_result {
+	const struct spg_observation *obs;
+	size_t index;   /* of the product in the model */
+	bool disturbed; /* something happened while it was looked at */
+	int64_t ended_ns,
+		ended_utc_ns; /* monotonic, and UTC: the moment it is true for */
+};
+
 /**
- * Answer those in flight by @obs, the survey of product @index that has just ended, and
- * that began at @generation. What is not proved, since something happened meanwhile,
- * stays queued; who waits for "safe" and has not got it, or not for long enough, is
- * parked.
+ * Answer those in flight by @result, until @until_ns (monotonic), and one more. What is
+ * not proved, since something happened meanwhile, stays queued; who waits for "safe" and
+ * has not got it, or not for long enough, is parked. Returns whether there are more.
  */
-void spg_queue_judge(struct spg_queue *queue, const struct spg_model *model,
-	size_t index, const struct spg_observation *obs, uint64_t generation);
+bool spg_queue_judge(struct spg_queue *queue, const struct spg_model *model,
+	const struct spg_look_result *result, int64_t until_ns);
+
+/** Those in flight are asked again. */
+void spg_queue_ask_again(struct spg_queue *queue);
 
 /** Those in flight get @err instead. */
 void spg_queue_fail(struct spg_queue *queue, int err);

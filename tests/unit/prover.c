@@ -443,6 +443,37 @@ START_TEST(forget)
 }
 END_TEST
 
+/* It takes longer than answers may in one turn of the loop; and the file that was looked
+ * at comes into use. */
+static void take_long(struct reply *reply)
+{
+	int64_t until_ns = spg_clock_mono_ns() + 10 * SPG_NS_PER_MS;
+
+	while (spg_clock_mono_ns() < until_ns)
+		;
+	spg_scripted_gap(reply->world->watch, SPG_GAP_OVERFLOW);
+}
+
+START_TEST(many_answers_take_turns)
+{
+	struct reply first = {.then = take_long}, second = {0};
+	struct world w;
+
+	world_init(&w);
+	ask(&w, 0, NULL, &first);
+	ask(&w, 0, NULL, &second);
+	run_until_answers(&w, 1);
+	ck_assert_uint_eq(w.n_answers, 1);
+	run_until_answers(&w, 2);
+	/* One look answers both: it was true when it ended. */
+	ck_assert_int_eq(first.verdict, SPG_VERDICT_SAFE);
+	ck_assert_int_eq(second.verdict, SPG_VERDICT_SAFE);
+	ck_assert_uint_eq(second.tries, 1);
+	ck_assert_uint_eq(n_surveys(&w, SPG_SURVEY_FULL), 1);
+	world_finish(&w);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("prover");
@@ -452,6 +483,7 @@ int main(void)
 	tcase_add_test(tc, drain_in_parts);
 	tcase_add_test(tc, asked_meanwhile);
 	tcase_add_test(tc, find_users);
+	tcase_add_test(tc, many_answers_take_turns);
 	tcase_add_test(tc, ask_from_answer);
 	tcase_add_test(tc, reload_meanwhile);
 	tcase_add_test(tc, reload_away);
