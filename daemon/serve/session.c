@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/platform.h"
+#include "daemon/serve/admission.h"
 
 /* Buffers above this are given back once they are empty. */
 #define KEEP_BYTES 65536
@@ -519,33 +520,26 @@ void spg_session_sweep(struct spg_session *session, uint64_t now_ms)
 
 /* Opening. */
 
-/* NULL: the client may come in. */
-static const char *why_refused(const struct spg_session *session, int fd)
-{
-	const struct spg_limits *limits = session->asker.host->limits;
-
-	if (session->asker.host->n_sessions >= limits->sessions)
-		return "too many connections in total";
-	if (session->asker.quota->n_sessions >= limits->uid_sessions)
-		return "too many connections of your user";
-	if (spg_descriptors_are_short(fd, limits->descriptors_kept))
-		return "the daemon has no file descriptors to spare";
-	return NULL;
-}
-
 /* The client is told with whatever the socket takes at once: a peer that is
  * refused must not be able to pin anything. */
-static void turn_away(struct spg_session *session, const char *why)
+static void say_why(struct spg_session *session, const char *why)
 {
 	struct spg_rpc_error error = {SPG_RPC_BUSY, why,
 		"close connections that are not needed, then try again"};
 	uv_buf_t buf;
 
-	if (spg_message_add_error(&session->waiting, NULL, &error) == 0) {
+	/* Behind half an answer it would make no sense. */
+	if (output_bytes(session) == 0 &&
+		spg_message_add_error(&session->waiting, NULL, &error) == 0) {
 		buf = uv_buf_init(
 			session->waiting.data, (unsigned)session->waiting.len);
 		uv_try_write((uv_stream_t *)&session->pipe, &buf, 1);
 	}
+}
+
+static void turn_away(struct spg_session *session, const char *why)
+{
+	say_why(session, why);
 	spg_quota_unref(session->asker.quota);
 	session->asker.quota = NULL;
 	spg_session_close(session);
@@ -577,6 +571,7 @@ static int identify_peer(struct spg_session *session, int *ret_fd)
 int spg_session_open(struct spg_session_host *host, uv_stream_t *listener)
 {
 	struct spg_session *session = calloc(1, sizeof(*session));
+	struct spg_session *dispensable;
 	const char *why;
 	int r, fd = -1;
 
@@ -606,7 +601,12 @@ int spg_session_open(struct spg_session_host *host, uv_stream_t *listener)
 		spg_session_close(session);
 		return r;
 	}
-	why = why_refused(session, fd);
+	dispensable = spg_admission_make_room(host, session);
+	if (dispensable) {
+		say_why(dispensable, "others need the connection, which was idle");
+		spg_session_close(dispensable);
+	}
+	why = spg_admission_refusal(host, session, fd);
 	if (why) {
 		host->refusal = why;
 		turn_away(session, why);

@@ -160,6 +160,7 @@ START_TEST(connections_in_total)
 
 	world_init(&world);
 	world.limits.sessions = 1;
+	world.fake->admin = false;
 	world_start(&world);
 	client_connect(&client, &world);
 	client_expect(&client, HELLO, IS_HELLO);
@@ -170,6 +171,143 @@ START_TEST(connections_in_total)
 	client_expect(&client, HELLO, IS_HELLO);
 	client_close(&client);
 	client_close(&one_more);
+	world_finish(&world);
+}
+END_TEST
+
+/* All connections are taken by one user; another one comes. (A user of a test cannot be
+ * another one: the account is told so.) */
+static struct client crowd[4];
+
+static void take_all_connections(struct world *world, bool idle)
+{
+	world_init(world);
+	world->limits.sessions = 3;
+	world->limits.admin_sessions = 1;
+	world->fake->admin = false;
+	world_start(world);
+	for (int i = 0; i < 3; i++) {
+		client_connect(&crowd[i], world);
+		client_expect(
+			&crowd[i], idle ? HELLO : ASK("subscribe"), "{\"result\":{}}");
+		host_of(world)->sessions->active_ms = (uint64_t)(10 - i);
+	}
+	host_of(world)->quotas.first->uid++;
+}
+
+static void leave_all(struct world *world)
+{
+	for (int i = 0; i < 4; i++)
+		client_close(&crowd[i]);
+	world_finish(world);
+}
+
+START_TEST(the_greediest_gives_way)
+{
+	struct world world;
+
+	take_all_connections(&world, true);
+	client_connect(&crowd[3], &world);
+	client_expect(&crowd[3], HELLO, IS_HELLO);
+	/* The third one was idle for longest. */
+	client_expect_line(&crowd[2],
+		"{\"id\":null,\"error\":{\"code\":-32004,"
+		"\"message\":\"others need the connection, which was idle\"}}");
+	expect_end(&crowd[2]);
+	client_expect(&crowd[0], HELLO, IS_HELLO);
+	client_expect(&crowd[1], HELLO, IS_HELLO);
+	leave_all(&world);
+}
+END_TEST
+
+START_TEST(a_place_for_admins)
+{
+	struct world world;
+
+	take_all_connections(&world, false);
+	client_connect(&crowd[3], &world);
+	client_expect_line(&crowd[3],
+		"{\"error\":{\"message\":\"too many connections in total\"}}");
+	expect_end(&crowd[3]);
+	client_close(&crowd[3]);
+	world.fake->admin = true;
+	client_connect(&crowd[3], &world);
+	client_expect(&crowd[3], HELLO, IS_HELLO);
+	for (int i = 0; i < 3; i++)
+		client_expect(&crowd[i], HELLO, IS_HELLO);
+	leave_all(&world);
+}
+END_TEST
+
+/* Large requests of a user wait until there is room; small ones and other users'
+ * requests do not. */
+START_TEST(large_requests_wait)
+{
+	struct world world;
+	struct client clients[3], other;
+	struct spg_buf large = SPG_BUF_NULL;
+
+	spg_buf_puts(&large, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"check\","
+			     "\"params\":{\"names\":[\"a\"");
+	for (int i = 0; i < 100; i++)
+		spg_buf_puts(&large, ",\"a\"");
+	spg_buf_puts(&large, "]}}\n");
+	world_init(&world);
+	world.limits.uid_work = 2 * spg_request_cost(large.data, large.len);
+	world.fake->hold_prover = true;
+	world.fake->n_products = 1;
+	world_start(&world);
+	for (int i = 0; i < 3; i++) {
+		client_connect(&clients[i], &world);
+		client_send(&clients[i], large.data);
+	}
+	client_connect(&other, &world);
+	client_expect(&other, HELLO, IS_HELLO);
+	while (world.fake->n_asked < 2)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	client_expect(&other, HELLO, IS_HELLO);
+	ck_assert_uint_eq(world.fake->n_asked, 2);
+	fake_release(&world);
+	for (int i = 0; i < 3; i++)
+		client_expect_line(&clients[i], "{\"result\":{}}");
+	ck_assert_uint_eq(world.fake->n_asked, 3);
+	ck_assert_uint_eq(host_of(&world)->quotas.first->n_work, 0);
+	for (int i = 0; i < 3; i++)
+		client_close(&clients[i]);
+	client_close(&other);
+	world_finish(&world);
+	spg_buf_finish(&large);
+}
+END_TEST
+
+/* One session asks and does not read; another one of the same user gets errors, until
+ * the first one has read. */
+START_TEST(answers_of_one_user_not_taken)
+{
+	struct world world;
+	struct client lazy, other;
+	struct spg_quota *quota;
+
+	world_init(&world);
+	world.limits.uid_output = 1;
+	world_start(&world);
+	client_connect(&other, &world);
+	client_expect(&other, HELLO, IS_HELLO);
+	client_connect(&lazy, &world);
+	quota = host_of(&world)->quotas.first;
+	while (quota->n_output == 0) {
+		(void)client_send_some(&lazy, ASK("rpc.discover") "\n",
+			strlen(ASK("rpc.discover") "\n"));
+		world_spin(&world);
+	}
+	client_expect(&other, HELLO,
+		"{\"error\":{\"code\":-32004,\"message\":\"too many answers to your "
+		"user were not taken yet\"}}");
+	client_close(&lazy);
+	while (quota->n_output > 0)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	client_expect(&other, HELLO, IS_HELLO);
+	client_close(&other);
 	world_finish(&world);
 }
 END_TEST
@@ -508,6 +646,10 @@ int main(void)
 	tcase_add_test(tc, longest_message);
 	tcase_add_test(tc, connections_of_one_user);
 	tcase_add_test(tc, connections_in_total);
+	tcase_add_test(tc, the_greediest_gives_way);
+	tcase_add_test(tc, a_place_for_admins);
+	tcase_add_test(tc, large_requests_wait);
+	tcase_add_test(tc, answers_of_one_user_not_taken);
 	tcase_add_test(tc, descriptors_are_kept);
 	tcase_add_test(tc, requests_in_flight);
 	tcase_add_test(tc, calls_of_one_user);
