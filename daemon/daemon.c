@@ -17,6 +17,7 @@
 #include "daemon/host/activation.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/reporter.h"
+#include "daemon/host/turns.h"
 #include "daemon/install/hold/hold.h"
 #include "daemon/install/installs.h"
 #include "daemon/model/model.h"
@@ -48,7 +49,8 @@ struct daemon {
 	struct spg_buf refused_for; /* the service's */
 	uv_signal_t on_hup, on_term, on_int;
 	uv_timer_t watchdog;
-	bool handles; /* the four above are initialised */
+	struct spg_turns turns;
+	bool handles; /* the five above are initialised */
 	bool ready;   /* the first look is done */
 	bool stopping;
 	bool watch_hangs; /* a survey never returned: leave what it works on */
@@ -387,6 +389,7 @@ static void stop(struct daemon *d)
 	uv_close((uv_handle_t *)&d->on_term, NULL);
 	uv_close((uv_handle_t *)&d->on_int, NULL);
 	uv_close((uv_handle_t *)&d->watchdog, NULL);
+	spg_turns_stop(&d->turns);
 	/* With its sessions the server ends their holds; the watch waits for them. */
 	spg_holds_stop(d->holds);
 	spg_server_stop(d->server, on_server_closed, d);
@@ -423,6 +426,7 @@ static int init_handles(struct daemon *d)
 		uv_signal_init(&d->loop, &d->on_int) < 0 ||
 		uv_timer_init(&d->loop, &d->watchdog) < 0)
 		return SPG_ERR_NOMEM;
+	spg_turns_start(&d->turns, &d->loop);
 	d->handles = true;
 	d->on_hup.data = d->on_term.data = d->on_int.data = d;
 	if (uv_signal_start(&d->on_hup, on_signal, SIGHUP) < 0 ||
@@ -554,6 +558,7 @@ static int start_prover(struct daemon *d, const struct spg_store_origin *origin)
 	d->service.sidesteps = d->installs.sidesteps;
 	d->service.holds = d->holds;
 	d->service.counters = spg_recorder_counters(d->recorder);
+	d->service.turns = &d->turns.durations;
 	return 0;
 }
 

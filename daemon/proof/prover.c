@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/work.h"
 #include "daemon/model/judge.h"
 #include "daemon/model/verdict_text.h"
 #include "daemon/proof/barriers.h"
@@ -31,6 +32,11 @@ struct spg_prover {
 
 	struct spg_worker *worker;
 	bool running, late;
+	/* What happened before the survey ended, or before the pass began, is being
+	 * delivered, in several turns of the loop; then it goes on with that. */
+	enum { DRAINS_NOTHING, DRAINS_AFTER_SURVEY, DRAINS_BEFORE_PASS } drains;
+	struct spg_observation *surveyed; /* owned until then */
+	int survey_err;
 	char *running_product;
 	uint64_t running_generation;
 	enum spg_survey_depth running_depth;
@@ -77,14 +83,6 @@ static void publish(struct spg_prover *p, struct spg_event_list *changes)
 	if (changes->n > 0)
 		p->on_changes(p->user, changes);
 	spg_event_list_finish(changes);
-}
-
-/* Deliver every event that has happened. Bounded: a storm cannot stop answers,
- * and what it leaves changes the generation next time. */
-static void drain(struct spg_prover *p)
-{
-	for (int i = 0; i < 64 && p->watch->ops->drain(p->watch) == SPG_WATCH_MORE; i++)
-		;
 }
 
 static void on_lock_poll(uv_timer_t *timer)
@@ -240,6 +238,7 @@ static void find_starters(struct spg_prover *p, struct spg_observation *obs)
  * turn. */
 static void answer_some(struct spg_prover *p)
 {
+	enum spg_work before = spg_work_begin(SPG_WORK_ANSWERS);
 	struct spg_observation *obs = p->answering;
 	int index = spg_model_find_product(p->model, obs->product->name);
 	bool more = false;
@@ -252,6 +251,7 @@ static void answer_some(struct spg_prover *p)
 		/* A reload came in between: asked again, about the new one. */
 		spg_queue_ask_again(&p->queue);
 	}
+	spg_work_end(before);
 	if (more)
 		return;
 	if (!p->stopping)
@@ -297,23 +297,27 @@ static bool take_over(struct spg_prover *p, struct spg_observation *obs)
 	return false;
 }
 
-static void on_surveyed(void *user, int err, struct spg_observation *obs)
+/* The survey has ended, and all is known that happened before. */
+static void end_survey(struct spg_prover *p)
 {
-	struct spg_prover *p = user;
+	struct spg_observation *obs = p->surveyed;
+	int err = p->survey_err;
+	enum spg_work before;
 	bool kept = false;
 
 	p->running = false;
-	uv_timer_stop(&p->deadline);
+	p->surveyed = NULL;
 	if (p->late) {
 		spg_notice("the survey that did not answer has ended; surveys go on");
 		unpark(p, NULL);
 	}
-	drain(p);
 	if (err == 0) {
 		int64_t rest_ns = obs->took_ns * REST_RATIO;
 
 		p->rest_until_ns = spg_clock_mono_ns() + rest_ns;
+		before = spg_work_begin(SPG_WORK_SURVEYS);
 		kept = take_over(p, obs);
+		spg_work_end(before);
 	} else {
 		int index = spg_model_find_product(p->model, p->running_product);
 
@@ -331,6 +335,35 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 	p->running_product = NULL;
 	schedule_lock_poll(p);
 	wake(p);
+}
+
+static void begin_pass_now(struct spg_prover *p);
+
+/* Deliver what has happened, and then go on with what waits for that. */
+static void drain(struct spg_prover *p, bool begin)
+{
+	int after = p->drains;
+
+	if (p->watch->ops->drain(p->watch, begin) == SPG_WATCH_MORE) {
+		wake(p);
+		return;
+	}
+	p->drains = DRAINS_NOTHING;
+	if (after == DRAINS_AFTER_SURVEY)
+		end_survey(p);
+	else
+		begin_pass_now(p);
+}
+
+static void on_surveyed(void *user, int err, struct spg_observation *obs)
+{
+	struct spg_prover *p = user;
+
+	uv_timer_stop(&p->deadline);
+	p->surveyed = obs;
+	p->survey_err = err;
+	p->drains = DRAINS_AFTER_SURVEY;
+	drain(p, true);
 }
 
 /* An answer about what could not be looked at in time. */
@@ -377,7 +410,8 @@ static int start_survey(struct spg_prover *p, size_t index, enum spg_survey_dept
 	p->running_product = strdup(job.product->name);
 	if (!p->running_product)
 		return SPG_ERR_NOMEM;
-	drain(p);
+	/* What was before is not to disturb it; what is left may. */
+	(void)p->watch->ops->drain(p->watch, true);
 	if (depth == SPG_SURVEY_FULL)
 		r = spg_queue_launch(&p->queue, job.product->name, &job.extra_names,
 			&job.n_extra_names, &job.find_users);
@@ -454,12 +488,11 @@ static void backlog(const struct spg_prover *p, uint64_t *taken, uint64_t *deliv
 		p->watch->ops->backlog(p->watch, taken, delivered);
 }
 
-static void begin_pass(struct spg_prover *p)
+/* What happened before somebody began to wait has made its product dirty. */
+static void begin_pass_now(struct spg_prover *p)
 {
 	uint64_t taken, delivered;
 
-	/* What happened before somebody began to wait makes its product dirty now. */
-	drain(p);
 	backlog(p, &taken, &delivered);
 	p->reconcile_due = false;
 	p->reconcile_next = 0;
@@ -526,6 +559,11 @@ static void take_a_turn(struct spg_prover *p)
 {
 	const struct spg_question *q;
 
+	if (p->drains != DRAINS_NOTHING) {
+		drain(p, false);
+		wake(p);
+		return;
+	}
 	if (p->answering) {
 		answer_some(p);
 		wake(p);
@@ -545,8 +583,12 @@ static void take_a_turn(struct spg_prover *p)
 		return;
 	}
 	p->asked_last = false;
-	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->barriers.first))
-		begin_pass(p);
+	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->barriers.first)) {
+		p->drains = DRAINS_BEFORE_PASS;
+		drain(p, true);
+	}
+	if (p->drains != DRAINS_NOTHING)
+		return;
 	if (p->reconcile_next != SIZE_MAX && go_on_with_pass(p))
 		return;
 	settle_what_is_done(p);
@@ -693,6 +735,7 @@ static void finish_stop(struct spg_prover *p)
 	bool hangs = p->hangs;
 
 	spg_observation_destroy(p->answering);
+	spg_observation_destroy(p->surveyed);
 	free(p->running_product);
 	free(p);
 	on_stopped(user, hangs);

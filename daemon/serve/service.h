@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "common/buf.h"
+#include "common/histogram.h"
 #include "common/kind.h"
 #include "daemon/install/catalog.h"
 #include "daemon/install/hold/hold.h"
@@ -39,6 +40,7 @@ struct spg_service {
 	const char *refused_for;
 	int64_t started_ns; /* UTC */
 	const struct spg_event_counters *counters;
+	const struct spg_histogram *turns; /* of the loop */
 
 	/* Read the configuration again. Returns 0; SPG_ERR_INVALID when the file
 	 * is bad (the old configuration goes on; @problems has one line for each

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/platform.h"
+#include "common/work.h"
 #include "daemon/serve/admission.h"
 
 /* Buffers above this are given back once they are empty. */
@@ -403,12 +404,15 @@ static size_t serve_round(struct spg_session_host *host)
 
 bool spg_session_serve(struct spg_session_host *host)
 {
+	enum spg_work before = spg_work_begin(SPG_WORK_REQUESTS);
 	int64_t until_ns = spg_clock_mono_ns() + SPG_SERVE_NS;
+	bool more;
 
-	while (serve_round(host) > 0)
-		if (spg_clock_mono_ns() >= until_ns)
-			return true;
-	return false;
+	do
+		more = serve_round(host) > 0;
+	while (more && spg_clock_mono_ns() < until_ns);
+	spg_work_end(before);
+	return more;
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)

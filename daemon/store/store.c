@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/work.h"
 #include "daemon/store/records.h"
 #include "daemon/store/writer.h"
 
@@ -76,9 +77,12 @@ static bool deliver(struct spg_store *store, int64_t until_ns)
  * of the loop, or it lets the openers go. */
 static void on_async(uv_async_t *async)
 {
+	enum spg_work before = spg_work_begin(SPG_WORK_STORE);
+
 	if (deliver(async->data, spg_clock_mono_ns() + TURN_NS) &&
 		!uv_is_closing((uv_handle_t *)async))
 		uv_async_send(async);
+	spg_work_end(before);
 }
 
 static void on_start_failed(uv_handle_t *handle)

@@ -119,10 +119,11 @@ struct spg_watch_ops {
 	int (*set_products)(
 		struct spg_watch *watch, struct spg_product *const *products, size_t n);
 
-	/* Deliver every event that happened before the call. Returns 0, or
-	 * SPG_WATCH_MORE when it stopped at its budget: call again; or when a listener
-	 * calls it, since the events that were read are still being delivered. */
-	int (*drain)(struct spg_watch *watch);
+	/* Deliver every event that happened before the last call with @begin, for a
+	 * few milliseconds. Returns 0, or SPG_WATCH_MORE when there may be more: call
+	 * again, without @begin; or when a listener calls it, since the events that
+	 * were read are still being delivered. */
+	int (*drain)(struct spg_watch *watch, bool begin);
 
 	/* Events wait to be delivered while the history is behind: how many the last
 	 * drain() and those before have taken in, and how many of them were delivered.

@@ -70,13 +70,14 @@ static int set_products(
 	return 0;
 }
 
-static int drain(struct spg_watch *watch)
+static int drain(struct spg_watch *watch, bool begin)
 {
 	struct scripted *s = of(watch);
 	struct spg_event_list taken = SPG_EVENT_LIST_NULL;
 	size_t n;
 	bool more;
 
+	(void)begin;
 	uv_mutex_lock(&s->lock);
 	s->seen.n_drains++;
 	n = s->queue.n;

@@ -15,6 +15,8 @@ CONTRACT = {
     "spguard_unattributed_files", "spguard_events_total", "spguard_gaps_total",
     "spguard_check_duration_seconds_bucket", "spguard_check_duration_seconds_sum",
     "spguard_check_duration_seconds_count", "spguard_census_timestamp_seconds",
+    "spguard_loop_turn_seconds_bucket", "spguard_loop_turn_seconds_sum",
+    "spguard_loop_turn_seconds_count",
     "spguard_store_rows_total", "spguard_store_bytes", "spguard_store_queue_rows",
     "spguard_sessions", "spguard_subscriber_drops_total", "spguard_installs_total",
     "spguard_mixed_files", "spguard_hold_active"}

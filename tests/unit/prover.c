@@ -339,7 +339,7 @@ START_TEST(wait_for_change)
 	ck_assert_uint_eq(reply.n, 0);
 	world_is(&w, "file a.dll free");
 	spg_scripted_queue(w.watch, help_event(SPG_EVENT_CLOSE, 1, "a.dll", "scanner"));
-	ck_assert_int_eq(w.watch->ops->drain(w.watch), 0);
+	ck_assert_int_eq(w.watch->ops->drain(w.watch, true), 0);
 	run_until_answers(&w, 1);
 	ck_assert_int_eq(reply.verdict, SPG_VERDICT_SAFE);
 	ck_assert_str_eq(spg_buf_text(&w.log),

@@ -65,7 +65,7 @@ START_TEST(ended_a_moment_ago)
 	run_until_answers(&w, 1);
 	world_is(&w, "file a.dll free");
 	spg_scripted_queue(w.watch, help_event(SPG_EVENT_CLOSE, 1, "a.dll", "scanner"));
-	ck_assert_int_eq(w.watch->ops->drain(w.watch), 0);
+	ck_assert_int_eq(w.watch->ops->drain(w.watch, true), 0);
 	spg_prover_kick(w.prover, true);
 	run_until_log(&w, "verdict safe;");
 	n = n_surveys(&w, SPG_SURVEY_FULL);
@@ -100,7 +100,7 @@ static void wait_a_moment(struct world *w, struct reply *reply)
 static void opened(struct world *w)
 {
 	spg_scripted_queue(w->watch, help_event(SPG_EVENT_OPEN, 1, "a.dll", "scanner"));
-	ck_assert_int_eq(w->watch->ops->drain(w->watch), 0);
+	ck_assert_int_eq(w->watch->ops->drain(w->watch, true), 0);
 }
 
 /* A supervisor starts it again: the files were never safe. */

@@ -353,12 +353,6 @@ const struct spg_lack *spg_model_lacks(
 	return &lack;
 }
 
-static int fake_drain(struct spg_watch *watch)
-{
-	(void)watch;
-	return queue.world->fake->n_drains-- > 0 ? SPG_WATCH_MORE : 0;
-}
-
 static size_t fake_mechanisms(struct spg_watch *watch, const struct spg_mechanism **ret)
 {
 	static const struct spg_mechanism mechanisms[] = {
@@ -390,7 +384,6 @@ static size_t fake_directories(struct spg_watch *watch,
 }
 
 static const struct spg_watch_ops watch_ops = {
-	.drain = fake_drain,
 	.mechanisms = fake_mechanisms,
 	.directories = fake_directories,
 };
@@ -450,6 +443,7 @@ void world_init(struct world *world)
 		.config_path = "",
 		.started_ns = 1,
 		.counters = &world->counters,
+		.turns = &world->turns,
 		.reload = on_reload,
 		.is_admin = on_is_admin,
 		.user = world->fake,

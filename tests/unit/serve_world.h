@@ -24,6 +24,7 @@ struct world {
 	uv_loop_t loop;
 	char dir[64], path[80];
 	struct spg_event_counters counters;
+	struct spg_histogram turns;
 	struct spg_service service;
 	struct spg_server *server;
 	struct spg_limits limits; /* change before world_start() */
@@ -53,7 +54,6 @@ struct fake {
 	int settle_result, proof_result;
 	bool complete;
 	size_t n_products;
-	int n_drains; /* drain says MORE so many times */
 	/* Seen: */
 	size_t n_asked, n_waited, n_forgotten, n_answered, n_settled, n_flushed;
 	bool last_attribute;

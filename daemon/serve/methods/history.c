@@ -13,9 +13,6 @@
 
 #define LOG_LIMIT_DEFAULT 200
 
-/* Rounds of draining before a storm of events is called one. */
-#define DRAINS_MAX        1000
-
 void spg_call_fail_history(struct spg_call *call, int err)
 {
 	struct spg_store_status status;
@@ -157,19 +154,9 @@ static void on_settled(void *user, int err)
 
 void spg_method_flush(struct spg_call *call, const json_t *params)
 {
-	struct spg_watch *watch = call->service->watch;
-	struct flush *flush;
-	int drained = SPG_WATCH_MORE;
+	struct flush *flush = calloc(1, sizeof(*flush));
 
 	(void)params;
-	for (int i = 0; i < DRAINS_MAX && drained == SPG_WATCH_MORE; i++)
-		drained = watch->ops->drain(watch);
-	if (drained == SPG_WATCH_MORE) {
-		spg_call_fail(call, SPG_RPC_BUSY, "try again when it is quieter",
-			"events come faster than they can be read");
-		return;
-	}
-	flush = calloc(1, sizeof(*flush));
 	if (!flush) {
 		spg_call_fail_nomem(call);
 		return;

@@ -223,6 +223,9 @@ void spg_metrics_write(struct spg_buf *out, bool openmetrics,
 	spg_exposition_family(&m.e, "spguard_check_duration_seconds",
 		SPG_METRIC_HISTOGRAM, "From a question to its proof.");
 	spg_exposition_histogram(&m.e, spg_prover_durations(service->prover));
+	spg_exposition_family(&m.e, "spguard_loop_turn_seconds", SPG_METRIC_HISTOGRAM,
+		"What everybody waits for: a turn of the daemon's loop.");
+	spg_exposition_histogram(&m.e, service->turns);
 	put_store(&m);
 	gauge(&m, "spguard_sessions", "Connections to the local socket.",
 		counts->sessions);

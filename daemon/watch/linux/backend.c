@@ -343,13 +343,13 @@ static int set_products(
 	return spg_events_set_layout(b->events, products, n);
 }
 
-static int drain(struct spg_watch *watch)
+static int drain(struct spg_watch *watch, bool begin)
 {
 	struct backend *b = backend_of(watch);
 
 	if (b->lock_events)
 		spg_lock_events_drain(b->lock_events);
-	return b->events ? spg_events_drain(b->events) : 0;
+	return b->events ? spg_events_drain(b->events, begin) : 0;
 }
 
 static void backlog(struct spg_watch *watch, uint64_t *taken, uint64_t *delivered)

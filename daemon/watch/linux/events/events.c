@@ -14,11 +14,20 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/work.h"
 #include "daemon/watch/linux/events/raw_event.h"
 
-#define BUFFER_BYTES (256 * 1024)
-/* Events in one go, before other handles of the loop get their turn. */
-#define BUDGET       4096
+/* A few hundred events: what was read is delivered in one go. */
+#define BUFFER_BYTES (32 * 1024)
+/* So long events are read before other handles of the loop get their turn. */
+#define TURN_NS      (5 * SPG_NS_PER_MS)
+
+/* How much of a group's queue is still to be read until all is that was there when the
+ * drain began. */
+struct undrained {
+	int fd;
+	size_t n;
+};
 
 struct spg_events {
 	uv_poll_t poll;
@@ -33,6 +42,8 @@ struct spg_events {
 	bool read_failed;     /* and it was told */
 	bool is_delivering;   /* from the buffer: nothing may be read into it */
 	int64_t last_read_ns; /* when the queue was last found empty, UTC */
+	struct undrained undrained[SPG_GROUPS_MAX];
+	size_t n_undrained;
 	void (*on_closed)(void *user);
 	void *user;
 	char *buffer;
@@ -349,6 +360,7 @@ static void handle(struct spg_events *events, const struct spg_raw_event *parsed
 static int read_group(struct spg_events *events, const struct spg_group *group)
 {
 	const char *at = events->buffer;
+	enum spg_work before = spg_work_begin(SPG_WORK_FILE_EVENTS);
 	struct spg_raw_event parsed;
 	int n = 0;
 	ssize_t len;
@@ -377,7 +389,36 @@ static int read_group(struct spg_events *events, const struct spg_group *group)
 		handle(events, &parsed);
 	}
 	events->is_delivering = false;
+	spg_work_end(before);
 	return n;
+}
+
+static void begin_drain(struct spg_events *events)
+{
+	struct spg_group groups[SPG_GROUPS_MAX];
+
+	events->n_undrained = spg_groups_list(events->groups, groups);
+	for (size_t i = 0; i < events->n_undrained; i++)
+		events->undrained[i] = (struct undrained){.fd = groups[i].fd,
+			.n = spg_groups_queue_max(events->groups) + 1};
+}
+
+/* Returns false when the time is over before the queue has been read. */
+static bool drain_group(struct spg_events *events, const struct spg_group *group,
+	struct undrained *left, int64_t until_ns)
+{
+	while (left->n > 0) {
+		size_t got = (size_t)read_group(events, group);
+
+		if (got == 0) {
+			left->n = 0;
+			return true;
+		}
+		left->n -= got < left->n ? got : left->n;
+		if (spg_clock_mono_ns() >= until_ns)
+			return left->n == 0;
+	}
+	return true;
 }
 
 /*
@@ -385,46 +426,45 @@ static int read_group(struct spg_events *events, const struct spg_group *group)
  * that were there at the beginning have been delivered, whatever came since. So
  * a storm cannot hold up an answer for ever.
  */
-int spg_events_drain(struct spg_events *events)
+int spg_events_drain(struct spg_events *events, bool begin)
 {
-	size_t queue_max = spg_groups_queue_max(events->groups);
+	int64_t until_ns = spg_clock_mono_ns() + TURN_NS;
 	struct spg_group groups[SPG_GROUPS_MAX];
 	size_t n_groups = spg_groups_list(events->groups, groups);
-	bool empty = true;
 
 	if (events->is_delivering)
 		return SPG_WATCH_MORE;
-	for (size_t i = 0; i < n_groups; i++) {
-		size_t n = 0;
-		int got;
+	if (begin)
+		begin_drain(events);
+	for (; events->n_undrained > 0; events->n_undrained--) {
+		struct undrained *left = &events->undrained[events->n_undrained - 1];
 
-		do {
-			got = read_group(events, &groups[i]);
-			n += (size_t)got;
-		} while (got > 0 && n <= queue_max);
-		empty = empty && got == 0;
+		/* One that is gone has no events. */
+		for (size_t i = 0; i < n_groups; i++)
+			if (groups[i].fd == left->fd &&
+				!drain_group(events, &groups[i], left, until_ns))
+				return SPG_WATCH_MORE;
 	}
-	if (empty)
-		events->last_read_ns = spg_clock_wall_ns();
 	return 0;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int mask)
 {
+	int64_t until_ns = spg_clock_mono_ns() + TURN_NS;
 	struct spg_events *events = poll->data;
 	struct spg_group groups[SPG_GROUPS_MAX];
 	size_t n_groups = spg_groups_list(events->groups, groups);
-	int n = 0, before;
+	int n;
 
 	(void)status;
 	(void)mask;
 	/* What is left keeps the descriptor readable. */
 	do {
-		before = n;
+		n = 0;
 		for (size_t i = 0; i < n_groups; i++)
 			n += read_group(events, &groups[i]);
-	} while (n > before && n < BUDGET);
-	if (n == before)
+	} while (n > 0 && spg_clock_mono_ns() < until_ns);
+	if (n == 0)
 		events->last_read_ns = spg_clock_wall_ns();
 }
 

@@ -4,6 +4,8 @@
  * File events: read from the fanotify groups, given a path and a process, and
  * delivered. Loop thread.
  */
+#include <stdbool.h>
+
 #include <uv.h>
 
 #include "daemon/watch/linux/events/deleted_inodes.h"
@@ -30,7 +32,7 @@ bool spg_events_layout_stays(
 	const struct spg_events *events, struct spg_product *const *products, size_t n);
 
 /** See struct spg_watch_ops.drain. */
-int spg_events_drain(struct spg_events *events);
+int spg_events_drain(struct spg_events *events, bool begin);
 
 /** Close the handle, then @on_closed, from the loop. Frees. Takes NULL
  * (@on_closed comes within the call). */

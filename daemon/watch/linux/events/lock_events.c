@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/work.h"
 
 #define LOOK_MS      10
 /* Records in one go, before other handles of the loop get their turn. */
@@ -159,16 +160,19 @@ static void deliver(struct spg_lock_events *e, const struct spg_bpf_lock *record
 /* Deliver from the queue, unless the history is behind. */
 static void deliver_some(struct spg_lock_events *e)
 {
+	enum spg_work before = spg_work_begin(SPG_WORK_LOCK_EVENTS);
+
 	for (int i = 0; i < BUDGET && e->first; i++) {
 		struct chunk *chunk = e->first;
 
 		if ((i & 255) == 0 && e->listener.is_behind(e->listener.user))
-			return;
+			break;
 		deliver(e, &chunk->records[chunk->first++]);
 		e->n_delivered++;
 		if (--chunk->n == 0)
 			drop_first_chunk(e);
 	}
+	spg_work_end(before);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -203,7 +207,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 void spg_lock_events_drain(struct spg_lock_events *events)
 {
-	collect(events);
+	(void)collect(events);
 	deliver_some(events);
 	if (events->first && !uv_is_active((uv_handle_t *)&events->timer))
 		uv_timer_start(&events->timer, on_timer, LOOK_MS, LOOK_MS);
