@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/admission.h"
 
+#include "common/err.h"
 #include "daemon/install/hold/hold.h"
 
 static bool is_admin(const struct spg_session *session)
@@ -40,16 +41,21 @@ static struct spg_session *find_dispensable(
 	return found;
 }
 
-struct spg_session *spg_admission_make_room(
-	struct spg_session_host *host, const struct spg_session *newcomer)
+static void make_room(struct spg_session_host *host, const struct spg_session *newcomer)
 {
+	struct spg_session *dispensable;
+
 	if (host->n_sessions < host->limits->sessions)
-		return NULL;
-	return find_dispensable(host, newcomer);
+		return;
+	dispensable = find_dispensable(host, newcomer);
+	if (dispensable)
+		spg_session_turn_away(
+			dispensable, "others need the connection, which was idle");
 }
 
-const char *spg_admission_refusal(
-	const struct spg_session_host *host, const struct spg_session *newcomer, int fd)
+/* NULL: it may come in. */
+static const char *why_refused(
+	const struct spg_session_host *host, const struct spg_session *newcomer)
 {
 	const struct spg_limits *limits = host->limits;
 	size_t sessions = limits->sessions;
@@ -60,7 +66,24 @@ const char *spg_admission_refusal(
 		return "too many connections in total";
 	if (newcomer->asker.quota->n_sessions >= limits->uid_sessions)
 		return "too many connections of your user";
-	if (spg_descriptors_are_short(fd, limits->descriptors_kept))
+	if (spg_descriptors_are_short(newcomer->fd, limits->descriptors_kept))
 		return "the daemon has no file descriptors to spare";
 	return NULL;
+}
+
+int spg_admission_take(struct spg_session_host *host, uv_stream_t *listener)
+{
+	struct spg_session *session;
+	int r = spg_session_take(&session, host, listener);
+
+	if (r < 0)
+		return r;
+	make_room(host, session);
+	host->refusal = why_refused(host, session);
+	if (!host->refusal) {
+		spg_session_enter(session);
+		return 0;
+	}
+	spg_session_turn_away(session, host->refusal);
+	return SPG_ERR_LIMIT;
 }

@@ -8,11 +8,9 @@
  */
 #include "daemon/serve/session.h"
 
-/** The session that has to go so that @newcomer, which is identified and not in the
- * host's list, may come in; NULL: none has to, or none can. */
-struct spg_session *spg_admission_make_room(
-	struct spg_session_host *host, const struct spg_session *newcomer);
-
-/** Why @newcomer, whose descriptor is @fd, may not come in; static. NULL: it may. */
-const char *spg_admission_refusal(const struct spg_session_host *host,
-	const struct spg_session *newcomer, int fd);
+/**
+ * Take the client that waits at @listener. One that may not come in gets an error line
+ * and is closed. Returns 0; SPG_ERR_LIMIT when it was refused (host->refusal says why); or
+ * a negative spg_err when nothing could be accepted.
+ */
+int spg_admission_take(struct spg_session_host *host, uv_stream_t *listener);

@@ -39,7 +39,7 @@ struct spg_listener {
 
 /**
  * Listen at config->path. @on_connection comes for each client that waits;
- * spg_session_open() takes it.
+ * spg_admission_take() takes it.
  *
  * Returns 0; SPG_ERR_BUSY when a daemon runs there (named by its pid), or
  * another program answers; SPG_ERR_INVALID when the path is too long, its

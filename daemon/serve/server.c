@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/message.h"
+#include "daemon/serve/admission.h"
 #include "daemon/serve/contract/contract.h"
 #include "daemon/serve/methods/methods.h"
 #include "daemon/serve/session.h"
@@ -171,7 +172,8 @@ static void log_refusal(struct spg_server *server)
 
 static void accept_client(struct spg_server *server)
 {
-	int r = spg_session_open(&server->host, (uv_stream_t *)&server->listener.pipe);
+	int r = spg_admission_take(
+		&server->host, (uv_stream_t *)&server->listener.pipe);
 
 	/* libuv hands out no further client until this one is accepted. */
 	server->accept_pending = r == SPG_ERR_NOMEM;

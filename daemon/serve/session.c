@@ -11,7 +11,6 @@
 #include "common/log.h"
 #include "common/platform.h"
 #include "common/work.h"
-#include "daemon/serve/admission.h"
 
 /* Buffers above this are given back once they are empty. */
 #define KEEP_BYTES 65536
@@ -53,8 +52,6 @@ static void leave_host(struct spg_session *session)
 	session->asker.quota->n_sessions--;
 	session->asker.quota->n_input -= session->n_in_charged;
 	spg_quota_set_output(session->asker.quota, session->n_out_charged, 0);
-	spg_quota_unref(session->asker.quota);
-	session->asker.quota = NULL;
 }
 
 void spg_session_close(struct spg_session *session)
@@ -65,8 +62,10 @@ void spg_session_close(struct spg_session *session)
 	spg_call_abandon_all(&session->asker.calls);
 	spg_holds_drop_owner(session->asker.service->holds, session);
 	spg_subscriber_finish(&session->subscriber);
-	if (session->asker.quota)
+	if (session->entered)
 		leave_host(session);
+	spg_quota_unref(session->asker.quota);
+	session->asker.quota = NULL;
 	uv_close((uv_handle_t *)&session->pipe, free_when_closed);
 }
 
@@ -526,7 +525,7 @@ void spg_session_sweep(struct spg_session *session, uint64_t now_ms)
 
 /* The client is told with whatever the socket takes at once: a peer that is
  * refused must not be able to pin anything. */
-static void say_why(struct spg_session *session, const char *why)
+void spg_session_turn_away(struct spg_session *session, const char *why)
 {
 	struct spg_rpc_error error = {SPG_RPC_BUSY, why,
 		"close connections that are not needed, then try again"};
@@ -539,17 +538,10 @@ static void say_why(struct spg_session *session, const char *why)
 			session->waiting.data, (unsigned)session->waiting.len);
 		uv_try_write((uv_stream_t *)&session->pipe, &buf, 1);
 	}
-}
-
-static void turn_away(struct spg_session *session, const char *why)
-{
-	say_why(session, why);
-	spg_quota_unref(session->asker.quota);
-	session->asker.quota = NULL;
 	spg_session_close(session);
 }
 
-static void enter_host(struct spg_session *session)
+void spg_session_enter(struct spg_session *session)
 {
 	struct spg_session_host *host = session->asker.host;
 
@@ -559,25 +551,26 @@ static void enter_host(struct spg_session *session)
 	host->sessions = session;
 	host->n_sessions++;
 	session->asker.quota->n_sessions++;
+	session->entered = true;
+	update_reading(session);
 }
 
-static int identify_peer(struct spg_session *session, int *ret_fd)
+static int identify_peer(struct spg_session *session)
 {
 	struct spg_quotas *quotas = &session->asker.host->quotas;
 
-	if (uv_fileno((uv_handle_t *)&session->pipe, ret_fd) < 0 ||
-		spg_platform_peer(*ret_fd, &session->peer) < 0)
+	if (uv_fileno((uv_handle_t *)&session->pipe, &session->fd) < 0 ||
+		spg_platform_peer(session->fd, &session->peer) < 0)
 		return SPG_ERR_IO;
 	session->asker.quota = spg_quota_get(quotas, session->peer.uid);
 	return session->asker.quota ? 0 : SPG_ERR_NOMEM;
 }
 
-int spg_session_open(struct spg_session_host *host, uv_stream_t *listener)
+int spg_session_take(
+	struct spg_session **ret, struct spg_session_host *host, uv_stream_t *listener)
 {
 	struct spg_session *session = calloc(1, sizeof(*session));
-	struct spg_session *dispensable;
-	const char *why;
-	int r, fd = -1;
+	int r;
 
 	if (!session)
 		return SPG_ERR_NOMEM;
@@ -600,23 +593,10 @@ int spg_session_open(struct spg_session_host *host, uv_stream_t *listener)
 		spg_session_close(session);
 		return SPG_ERR_IO;
 	}
-	r = identify_peer(session, &fd);
-	if (r < 0) {
+	r = identify_peer(session);
+	if (r < 0)
 		spg_session_close(session);
-		return r;
-	}
-	dispensable = spg_admission_make_room(host, session);
-	if (dispensable) {
-		say_why(dispensable, "others need the connection, which was idle");
-		spg_session_close(dispensable);
-	}
-	why = spg_admission_refusal(host, session, fd);
-	if (why) {
-		host->refusal = why;
-		turn_away(session, why);
-		return SPG_ERR_LIMIT;
-	}
-	enter_host(session);
-	update_reading(session);
-	return 0;
+	else
+		*ret = session;
+	return r;
 }

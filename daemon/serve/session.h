@@ -5,7 +5,7 @@
  * queue. Loop thread. Knows no method: complete requests go to the host's
  * on_request.
  *
- * Life: spg_session_open() takes the connection; from then on the session ends
+ * Life: spg_session_take() takes the connection; from then on the session ends
  * by itself or by spg_session_close(), which detaches its calls, takes it out
  * of the host's list and closes the handle. The memory goes in the close
  * callback and nowhere else.
@@ -78,6 +78,7 @@ struct spg_session {
 	uv_write_t write;
 	struct spg_session *prev, *next;
 	struct spg_peer peer;
+	int fd; /* of @pipe */
 
 	struct spg_buf in; /* received; handled up to @n_used */
 	size_t n_used;
@@ -94,6 +95,7 @@ struct spg_session {
 	uint64_t n_dropped; /* notifications since the last marker */
 
 	uint64_t active_ms; /* uv_now() of the last sign of life */
+	bool entered;       /* it is in the host's list */
 	bool reading, write_active;
 	bool ended;   /* the client sends no more */
 	bool leaving; /* close once the output is written */
@@ -102,11 +104,19 @@ struct spg_session {
 };
 
 /**
- * Take the connection that waits at @listener. One that is over a limit gets
- * an error line and is closed. Returns 0, also for such a one; SPG_ERR_LIMIT
- * when it was refused; or a negative spg_err when nothing could be accepted.
+ * Take the connection that waits at @listener, and find out whose it is. It is not
+ * served before spg_session_enter(), and counts for nothing. Returns 0 and *ret, or a
+ * negative spg_err when nothing could be accepted.
  */
-int spg_session_open(struct spg_session_host *host, uv_stream_t *listener);
+int spg_session_take(
+	struct spg_session **ret, struct spg_session_host *host, uv_stream_t *listener);
+
+/** Serve it. */
+void spg_session_enter(struct spg_session *session);
+
+/** End it with an error line that says @why, if it takes that at once. From the loop
+ * only. */
+void spg_session_turn_away(struct spg_session *session, const char *why);
 
 /** End it now; what was not written is lost. Idempotent. From the loop only. */
 void spg_session_close(struct spg_session *session);
