@@ -22,6 +22,10 @@ int spg_platform_lock(int fd);
 /** Who connected the local socket @fd. Returns 0 or SPG_ERR_IO. */
 int spg_platform_peer(int fd, struct spg_peer *ret);
 
+/** Give memory that was freed back to the system; the allocator would keep it. Takes
+ * milliseconds. */
+void spg_platform_release_memory(void);
+
 /** Process @pid, its parent and so on, nearest first, without the first process of all: at
  * most @max of them into @ret. Returns how many; those of another pid namespace are not
  * known. Waits for nothing. */

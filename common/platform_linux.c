@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -69,4 +70,9 @@ size_t spg_platform_lineage(int32_t pid, int32_t *ret, size_t max)
 	for (; pid > 1 && n < max; pid = parent_of(pid))
 		ret[n++] = pid;
 	return n;
+}
+
+void spg_platform_release_memory(void)
+{
+	(void)malloc_trim(0);
 }

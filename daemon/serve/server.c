@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/message.h"
+#include "common/platform.h"
 #include "daemon/serve/admission.h"
 #include "daemon/serve/contract/contract.h"
 #include "daemon/serve/methods/methods.h"
@@ -16,6 +17,11 @@
 /* Between two looks at idle sessions. */
 #define SWEEP_MIN_MS   10
 #define SWEEP_MAX_MS   15000
+
+/* After requests that cost so much, when none has come for so long, memory is given
+ * back. */
+#define RELEASE_COST   (1024 * 1024)
+#define RELEASE_MS     1000
 
 /* Between two log lines about clients that were turned away. */
 #define REFUSAL_LOG_MS 60000
@@ -29,8 +35,9 @@ struct spg_server {
 	uv_timer_t sweep_timer;
 	uv_idle_t reaper; /* runs when a session is doomed */
 	uv_idle_t pump;   /* runs when requests wait */
+	uv_timer_t release;
 	bool stopping, listener_closed, http_closed, timer_closed, reaper_closed;
-	bool pump_closed;
+	bool pump_closed, release_closed;
 	bool accept_pending; /* a client waits for memory to be free */
 	uint64_t refusal_logged_ms;
 	void (*on_closed)(void *user);
@@ -44,7 +51,8 @@ static void finish_if_closed(struct spg_server *server)
 
 	if (!server->stopping || !server->listener_closed || !server->http_closed ||
 		!server->timer_closed || !server->reaper_closed ||
-		!server->pump_closed || server->host.n_handles)
+		!server->pump_closed || !server->release_closed ||
+		server->host.n_handles)
 		return;
 	spg_quota_orphan(&server->host.quotas);
 	free(server->host.read_buffer);
@@ -115,12 +123,31 @@ static void on_pump_closed(uv_handle_t *handle)
 	finish_if_closed(server);
 }
 
+static void on_release_closed(uv_handle_t *handle)
+{
+	struct spg_server *server = handle->data;
+
+	server->release_closed = true;
+	finish_if_closed(server);
+}
+
+static void on_release(uv_timer_t *timer)
+{
+	struct spg_server *server = timer->data;
+
+	server->host.n_spent = 0;
+	spg_platform_release_memory();
+}
+
 static void on_pump(uv_idle_t *pump)
 {
 	struct spg_server *server = pump->data;
 
-	if (!spg_session_serve(&server->host))
-		uv_idle_stop(pump);
+	if (spg_session_serve(&server->host))
+		return;
+	uv_idle_stop(pump);
+	if (server->host.n_spent >= RELEASE_COST)
+		uv_timer_start(&server->release, on_release, RELEASE_MS, 0);
 }
 
 static void on_input(struct spg_session_host *host)
@@ -268,6 +295,9 @@ int spg_server_start(struct spg_server **ret, const struct spg_service *service,
 	server->reaper.data = server;
 	uv_idle_init(service->loop, &server->pump);
 	server->pump.data = server;
+	uv_timer_init(service->loop, &server->release);
+	server->release.data = server;
+	uv_unref((uv_handle_t *)&server->release);
 	/* Clients alone keep no daemon alive; the listener does. */
 	uv_unref((uv_handle_t *)&server->sweep_timer);
 	r = start_listener(server, config);
@@ -353,6 +383,7 @@ void spg_server_stop(
 	uv_close((uv_handle_t *)&server->sweep_timer, on_timer_closed);
 	uv_close((uv_handle_t *)&server->reaper, on_reaper_closed);
 	uv_close((uv_handle_t *)&server->pump, on_pump_closed);
+	uv_close((uv_handle_t *)&server->release, on_release_closed);
 	spg_listener_stop(&server->listener, on_listener_closed);
 	spg_http_stop(server->http, on_http_closed, server);
 }

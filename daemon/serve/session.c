@@ -354,6 +354,7 @@ static void compact(struct spg_session *session)
 static void begin_request(struct spg_session *session)
 {
 	session->has_line = false;
+	session->asker.host->n_spent += session->line_cost;
 	handle_line(session, session->in.data + session->n_used, session->n_line,
 		session->line_cost);
 	session->n_used += session->n_line;

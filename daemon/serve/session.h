@@ -51,6 +51,7 @@ struct spg_session_host {
 	struct spg_session
 		*next_turn; /* where the next round begins; NULL: @sessions */
 	uint64_t turn;
+	size_t n_spent; /* what the requests that were begun cost, until it is reset */
 	size_t n_sessions;
 	size_t n_handles;    /* sessions whose memory is still there */
 	const char *refusal; /* why the last client was turned away; static */
