@@ -17,6 +17,7 @@
 #include "daemon/host/activation.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/reporter.h"
+#include "daemon/host/subordinates.h"
 #include "daemon/host/turns.h"
 #include "daemon/install/hold/hold.h"
 #include "daemon/install/installs.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct spg_config *config;
 	enum spg_tier tier;
 	struct spg_access access;
+	struct spg_subordinates subordinates;
 	struct spg_watch *watch;
 	struct spg_store *store;
 	struct spg_model *model;
@@ -328,6 +330,13 @@ static bool is_admin(void *user, uint32_t uid, uint32_t gid, int32_t pid)
 	return spg_access_is_admin(&d->access, uid, gid);
 }
 
+static uint32_t account_of(void *user, uint32_t uid)
+{
+	struct daemon *d = user;
+
+	return spg_subordinates_account(&d->subordinates, uid);
+}
+
 /* --- stop, the mirror of start --------------------------------------------- */
 
 static void on_store_closed(void *user)
@@ -521,6 +530,7 @@ static int start_server(struct daemon *d)
 		.started_ns = spg_clock_wall_ns(),
 		.reload = reload,
 		.is_admin = is_admin,
+		.account_of = account_of,
 		.user = d};
 	return spg_server_start(&d->server, &d->service, &config);
 }
@@ -670,7 +680,8 @@ static void undo_start(struct daemon *d)
 
 int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 {
-	struct daemon d = {.config = config, .tier = tier};
+	struct daemon d = {
+		.config = config, .tier = tier, .subordinates.path = "/etc/subuid"};
 	struct spg_buf problems = SPG_BUF_NULL;
 	int r;
 
@@ -699,6 +710,7 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 	spg_reporter_destroy(d.reporter);
 	spg_model_destroy(d.model);
 	spg_access_finish(&d.access);
+	spg_subordinates_finish(&d.subordinates);
 	spg_buf_finish(&d.refused_for);
 	spg_config_destroy(d.config);
 	if (d.watch_hangs)

@@ -50,5 +50,7 @@ struct spg_service {
 	/* Numbers who may change something: root, the daemon's own user, members
 	 * of admin-group. */
 	bool (*is_admin)(void *user, uint32_t uid, uint32_t gid, int32_t pid);
+	/* The number for which what the user @uid does is counted. NULL: @uid. */
+	uint32_t (*account_of)(void *user, uint32_t uid);
 	void *user;
 };

@@ -558,12 +558,17 @@ void spg_session_enter(struct spg_session *session)
 
 static int identify_peer(struct spg_session *session)
 {
+	const struct spg_service *service = session->asker.service;
 	struct spg_quotas *quotas = &session->asker.host->quotas;
+	uint32_t uid;
 
 	if (uv_fileno((uv_handle_t *)&session->pipe, &session->fd) < 0 ||
 		spg_platform_peer(session->fd, &session->peer) < 0)
 		return SPG_ERR_IO;
-	session->asker.quota = spg_quota_get(quotas, session->peer.uid);
+	uid = session->peer.uid;
+	if (service->account_of)
+		uid = service->account_of(service->user, uid);
+	session->asker.quota = spg_quota_get(quotas, uid);
 	return session->asker.quota ? 0 : SPG_ERR_NOMEM;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "daemon/host/subordinates.h"
 #include "tests/support/suite.h"
 #include "tests/unit/serve_world.h"
 
@@ -236,6 +237,34 @@ START_TEST(a_place_for_admins)
 	for (int i = 0; i < 3; i++)
 		client_expect(&crowd[i], HELLO, IS_HELLO);
 	leave_all(&world);
+}
+END_TEST
+
+/* Whatever the numbers of a user are, the file says whose they are. */
+START_TEST(subordinate_users)
+{
+	char path[] = "/tmp/spguard-subuid-XXXXXX";
+	struct spg_subordinates s = {.path = path};
+	int fd = mkstemp(path);
+	const char *text = "alice:100000:65536\n"
+			   "# nothing\nalice:bad\n"
+			   "bob:165536:10\nalice:300000:5\n1000:400000:1";
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_uint_eq(spg_subordinates_account(&s, 100001), 100001);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));
+	ck_assert_uint_eq(spg_subordinates_account(&s, 99999), 99999);
+	ck_assert_uint_eq(spg_subordinates_account(&s, 100000), 100000);
+	ck_assert_uint_eq(spg_subordinates_account(&s, 165535), 100000);
+	ck_assert_uint_eq(spg_subordinates_account(&s, 165536), 165536);
+	ck_assert_uint_eq(spg_subordinates_account(&s, 165546), 165546);
+	ck_assert_uint_eq(spg_subordinates_account(&s, 300004), 100000);
+	ck_assert_uint_eq(spg_subordinates_account(&s, 400000), 400000);
+	ck_assert_uint_eq(spg_subordinates_account(&s, 0), 0);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_uint_eq(spg_subordinates_account(&s, 300004), 300004);
+	close(fd);
+	spg_subordinates_finish(&s);
 }
 END_TEST
 
@@ -648,6 +677,7 @@ int main(void)
 	tcase_add_test(tc, connections_in_total);
 	tcase_add_test(tc, the_greediest_gives_way);
 	tcase_add_test(tc, a_place_for_admins);
+	tcase_add_test(tc, subordinate_users);
 	tcase_add_test(tc, large_requests_wait);
 	tcase_add_test(tc, answers_of_one_user_not_taken);
 	tcase_add_test(tc, descriptors_are_kept);
