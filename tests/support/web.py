@@ -5,6 +5,8 @@ import contextlib
 import http.client
 import json
 import socket
+import threading
+import unittest
 
 import contract
 from harness import FAIL_AFTER
@@ -20,6 +22,18 @@ def free_port():
 def section(*addresses, show_processes=True):
     return ["[http]", *(f"listen = {address}" for address in addresses),
             f"show-processes = {'yes' if show_processes else 'no'}"]
+
+
+def start(daemon, address, *more, show_processes=True):
+    """Start @daemon so that it serves HTTP at @address; returns the client for it."""
+    daemon.write_config(*section(address, show_processes=show_processes), *more)
+    try:
+        daemon.start()
+    except Exception:
+        if "built without libmicrohttpd" in daemon.log_text():
+            raise unittest.SkipTest("built without libmicrohttpd") from None
+        raise
+    return Web(address)
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -45,6 +59,12 @@ class Web:
             return _UnixConnection(self.address[5:])
         host, port = self.address.rsplit(":", 1)
         return http.client.HTTPConnection(host.strip("[]"), int(port), timeout=FAIL_AFTER)
+
+    def socket(self):
+        """Connected, to speak to it byte by byte."""
+        connection = self.connection()
+        connection.connect()
+        return connection.sock
 
     def get(self, path, method="GET", headers=None, body=None):
         """(status, headers, body as text)"""
@@ -104,3 +124,51 @@ class Events:
     def close(self):
         self.answer.close()
         self.connection.close()
+
+
+class Pipeline:
+    """A client that sends requests without a pause, and takes the answers, in threads of
+    its own. Where its connection is closed, it makes another."""
+
+    def __init__(self, client, request):
+        self.client, self.block = client, request * 200
+        self.n_bytes, self.ended = 0, False
+        self.news = threading.Condition()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        while not self.ended:
+            with contextlib.suppress(OSError), self.client.socket() as sock:
+                reader = threading.Thread(target=self._read, args=(sock,))
+                reader.start()
+                try:
+                    while not self.ended:
+                        sock.sendall(self.block)
+                finally:
+                    with contextlib.suppress(OSError):
+                        sock.shutdown(socket.SHUT_RDWR)
+                    reader.join()
+
+    def _read(self, sock):
+        while True:
+            try:
+                n = len(sock.recv(1 << 20))
+            except OSError:
+                return
+            if not n:
+                return
+            with self.news:
+                self.n_bytes += n
+                self.news.notify_all()
+
+    def wait_for_more(self):
+        """Until it has been answered more than by now."""
+        with self.news:
+            before = self.n_bytes
+            if not self.news.wait_for(lambda: self.n_bytes > before, FAIL_AFTER):
+                raise TimeoutError("the pipeline gets no answers")
+
+    def close(self):
+        self.ended = True
+        self.thread.join()

@@ -41,14 +41,7 @@ class HttpTest(SystemTest):
         """A daemon that serves HTTP, and the client for it."""
         address = address or f"unix:{self.path('http.sock')}"
         daemon = self.daemon(*products, start=False, **options)
-        daemon.write_config(*web.section(address, show_processes=show_processes))
-        try:
-            daemon.start()
-        except Exception:
-            if not is_built(daemon):
-                raise unittest.SkipTest("built without libmicrohttpd") from None
-            raise
-        return daemon, web.Web(address)
+        return daemon, web.start(daemon, address, show_processes=show_processes)
 
     def test_off_unless_configured(self):
         daemon = self.daemon()

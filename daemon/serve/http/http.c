@@ -25,44 +25,63 @@
 
 /* ---- libmicrohttpd under the loop ---- */
 
-static void run(struct spg_http *http);
+static void on_awake(uv_idle_t *awake)
+{
+	(void)awake;
+}
+
+/*
+ * A client that sends requests without a pause always leaves it something to do. So it
+ * is never called where it asks for that, but here: whatever else the loop has comes
+ * between two calls. (A timer of 0 ms that is armed in its own callback would do for
+ * libuv 1.45; before, it is due again in the same turn, for ever.)
+ */
+void spg_http_wake(struct spg_http *http)
+{
+	if (http->stopping || http->due)
+		return;
+	http->due = true;
+	uv_idle_start(&http->awake, on_awake);
+}
 
 static void on_timer(uv_timer_t *timer)
 {
-	run(timer->data);
+	spg_http_wake(timer->data);
 }
 
-static void run(struct spg_http *http)
+static void on_turn(uv_check_t *turn)
 {
+	struct spg_http *http = turn->data;
 	MHD_UNSIGNED_LONG_LONG ms;
 
-	if (http->stopping)
+	if (!http->due)
 		return;
-	http->resumed = false;
+	http->due = false;
+	uv_idle_stop(&http->awake);
+	uv_timer_stop(&http->timer);
 	MHD_run(http->daemon);
-	if (http->resumed)
-		uv_timer_start(&http->timer, on_timer, 0, 0);
-	else if (MHD_get_timeout(http->daemon, &ms) == MHD_YES)
-		uv_timer_start(&http->timer, on_timer, ms, 0);
+	/* A connection that was resumed in the call is in none of its lists yet: then
+	 * it is due already. */
+	if (http->due || MHD_get_timeout(http->daemon, &ms) != MHD_YES)
+		return;
+	if (ms == 0)
+		spg_http_wake(http);
 	else
-		uv_timer_stop(&http->timer);
+		uv_timer_start(&http->timer, on_timer, ms, 0);
 }
 
 void spg_http_resume(struct spg_http *http, struct MHD_Connection *connection)
 {
 	MHD_resume_connection(connection);
-	/* Without a listening socket of its own, its epoll descriptor does not tell; nor
-	 * does the time that it wants to be called at, from within a call. */
-	http->resumed = true;
-	if (!http->stopping)
-		uv_timer_start(&http->timer, on_timer, 0, 0);
+	/* Without a listening socket of its own, its epoll descriptor does not tell. */
+	spg_http_wake(http);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
 	(void)events;
-	run(poll->data);
+	spg_http_wake(poll->data);
 }
 
 static void log_of_library(void *cls, const char *format, va_list args)
@@ -132,7 +151,7 @@ static void take_client(struct spg_http *http, int fd, const struct sockaddr *ad
 	}
 	if (MHD_add_connection(http->daemon, fd, address, address_len) != MHD_YES)
 		spg_debug("http: a client was turned away");
-	run(http);
+	spg_http_wake(http);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
@@ -305,7 +324,11 @@ int spg_http_start(struct spg_http **ret, struct spg_session_host *host,
 	uv_timer_init(http->loop, &http->timer);
 	uv_timer_init(http->loop, &http->rest);
 	uv_timer_init(http->loop, &http->comment);
+	uv_check_init(http->loop, &http->turn);
+	uv_idle_init(http->loop, &http->awake);
 	http->timer.data = http->rest.data = http->comment.data = http;
+	http->turn.data = http->awake.data = http;
+	uv_check_start(&http->turn, on_turn);
 	*ret = http;
 	r = start_library(http);
 	return r < 0 ? r : listen_everywhere(http, config);
@@ -385,6 +408,8 @@ void spg_http_stop(struct spg_http *http, void (*on_closed)(void *user), void *u
 	http->n_closing = 1; /* not before all is under way */
 	for (size_t i = 0; i < http->n_listeners; i++)
 		stop_listener(&http->listeners[i]);
+	close_handle(http, (uv_handle_t *)&http->turn);
+	close_handle(http, (uv_handle_t *)&http->awake);
 	close_handle(http, (uv_handle_t *)&http->timer);
 	close_handle(http, (uv_handle_t *)&http->rest);
 	close_handle(http, (uv_handle_t *)&http->comment);

@@ -40,10 +40,12 @@ struct spg_http {
 	struct MHD_Daemon *daemon;
 	struct spg_quota *quota; /* all requests are charged to it */
 	bool shows_processes;
-	bool local;         /* listens where only this machine reaches it: see Host */
-	uv_poll_t poll;     /* of libmicrohttpd's epoll descriptor */
-	uv_timer_t timer;   /* when it wants to be called otherwise */
-	bool resumed;       /* a connection, since it was called */
+	bool local;       /* listens where only this machine reaches it: see Host */
+	uv_poll_t poll;   /* of libmicrohttpd's epoll descriptor */
+	uv_timer_t timer; /* when it wants to be called otherwise */
+	uv_check_t turn;  /* calls it, when it is due, once in a turn of the loop */
+	uv_idle_t awake;  /* keeps the loop from waiting while it is due */
+	bool due;
 	uv_timer_t rest;    /* no new clients until descriptors are free */
 	uv_timer_t comment; /* shows streams that it goes on */
 	struct spg_http_listener *listeners;
@@ -69,6 +71,9 @@ void spg_http_on_completed(void *cls, struct MHD_Connection *connection, void **
 
 /** Go on with a connection that was suspended, from the loop. */
 void spg_http_resume(struct spg_http *http, struct MHD_Connection *connection);
+
+/** libmicrohttpd has something to do: it is called once, at the end of this turn. */
+void spg_http_wake(struct spg_http *http);
 
 /** The daemon stops: wake what waits, so that libmicrohttpd can end it. */
 void spg_http_requests_resume(struct spg_http *http);
