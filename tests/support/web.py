@@ -24,16 +24,17 @@ def section(*addresses, show_processes=True):
             f"show-processes = {'yes' if show_processes else 'no'}"]
 
 
-def start(daemon, address, *more, show_processes=True):
-    """Start @daemon so that it serves HTTP at @address; returns the client for it."""
-    daemon.write_config(*section(address, show_processes=show_processes), *more)
+def start(daemon, *addresses, show_processes=True, more=()):
+    """Start @daemon so that it serves HTTP at @addresses, and with @more lines in that
+    section; returns a client for the first."""
+    daemon.write_config(*section(*addresses, show_processes=show_processes), *more)
     try:
         daemon.start()
     except Exception:
         if "built without libmicrohttpd" in daemon.log_text():
             raise unittest.SkipTest("built without libmicrohttpd") from None
         raise
-    return Web(address)
+    return Web(addresses[0]) if addresses else None
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -46,6 +47,17 @@ class _UnixConnection(http.client.HTTPConnection):
         # With a timeout, a full queue would be an error and no reason to wait.
         self.sock.connect(self.path)
         self.sock.settimeout(FAIL_AFTER)
+
+
+def read_answer(sock, method="GET"):
+    """(status, headers, body as text) of the only answer on a connection: it ends with
+    it."""
+    answer = http.client.HTTPResponse(sock, method=method)
+    answer.begin()
+    body = answer.read().decode()
+    if sock.recv(1):
+        raise ValueError("there is more than one answer")
+    return answer.status, answer.headers, body
 
 
 class Web:
@@ -65,6 +77,13 @@ class Web:
         connection = self.connection()
         connection.connect()
         return connection.sock
+
+    def raw(self, data, method="GET"):
+        """As get() for the bytes of a request, which may be no request; all that was
+        answered is read."""
+        with contextlib.closing(self.socket()) as sock:
+            sock.sendall(data)
+            return read_answer(sock, method)
 
     def get(self, path, method="GET", headers=None, body=None):
         """(status, headers, body as text)"""

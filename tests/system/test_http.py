@@ -120,7 +120,8 @@ class HttpTest(SystemTest):
                 ("/api/check?product=%ff%fe", 400, "not UTF-8"),
                 ("/api/check?wait=5", 400, "nothing waits"),
                 ("/api/check?product=b&product=app", 400, "given twice"),
-                ("/api/check?product=app%00b", 400, "not UTF-8"),
+                ("/api/check?product=app%00b", 400, "NUL"),
+                ("/api/check%00x", 400, "NUL"),
                 ("/api/installs?ended=1", 403, "may not say")):
             with self.subTest(path=path):
                 got, message, hint = client.error(path)
@@ -129,8 +130,9 @@ class HttpTest(SystemTest):
                 self.assertTrue(hint)
         for method in ("POST", "PUT", "DELETE", "OPTIONS"):
             with self.subTest(method=method):
-                status, headers, _ = client.get("/api/check", method=method, body="x" * 9999)
+                status, headers, body = client.get("/api/check", method=method, body="x" * 9999)
                 self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"))
+                self.assertIn("only reads", json.loads(body)["error"]["message"])
         self.assertEqual(client.get("/api/check", method="HEAD")[::2], (200, ""))
         self.assert_safe(daemon)
 
@@ -152,31 +154,61 @@ class HttpTest(SystemTest):
         self.assertEqual(headers["Cache-Control"], "no-cache")
         self.assertIsNone(headers["Access-Control-Allow-Origin"])
 
+    def check_hosts(self, client, port):
+        """@port: none for a Unix socket, where each may be meant."""
+        ours, other = port or 9763, (port or 9763) ^ 1
+        for hosts, status in (
+                (["localhost"], 200), ([f"localhost:{ours}"], 200), (["LOCALHOST"], 200),
+                (["127.0.0.1"], 200), ([f"127.0.0.1:{ours}"], 200), (["127.8.9.10"], 200),
+                (["[::1]"], 200), ([f"[0:0::1]:{ours}"], 200),
+                (["[::ffff:127.0.0.1]"], 200), ([f"localhost:{other}"], 421 if port else 200),
+                (["localhost."], 421), (["localhost.evil"], 421), (["evil.example"], 421),
+                (["127.0.0.1.evil.example:9763"], 421), (["1.2.3.4"], 421), (["127.1"], 421),
+                (["[::2]"], 421), (["x" * 300], 421),
+                ([], 400), ([""], 400), (["localhost", "localhost"], 400),
+                (["localhost", "evil.example"], 400), (["localhost:evil"], 400),
+                (["localhost:99999"], 400), (["localhost@evil"], 400), (["[::1"], 400),
+                (["[::1]evil"], 400), (["::1"], 400)):
+            for method in ("GET", "HEAD"):
+                for path in ("/healthz", "/api/events?product=zz"):
+                    fields = "".join(f"Host: {host}\r\n" for host in hosts)
+                    request = f"{method} {path} HTTP/1.1\r\n{fields}\r\n"
+                    expected = 404 if status == 200 and path != "/healthz" else status
+                    with self.subTest(request=request):
+                        got, headers, body = client.raw(request.encode(), method)
+                        self.assertEqual(got, expected)
+                        if method == "HEAD":
+                            self.assertEqual(body, "")
+                        elif got != 200:
+                            self.assertEqual(headers["Content-Type"], "application/json")
+                            self.assertTrue(json.loads(body)["error"]["hint"])
+
     def test_only_by_local_names(self):
         """A foreign page cannot ask in the browser of somebody here (DNS rebinding)."""
-        _, client = self.web_daemon(address=f"127.0.0.1:{web.free_port()}")
-        for host, status in (("localhost", 200), ("localhost:9763", 200), ("127.0.0.1", 200),
-                             ("[::1]:9763", 200), ("evil.example", 421),
-                             ("127.0.0.1.evil.example:9763", 421), ("x" * 300, 421)):
-            with self.subTest(host=host):
-                self.assertEqual(client.get("/healthz", headers={"Host": host})[0], status)
+        port = web.free_port()
+        _, client = self.web_daemon(address=f"127.0.0.1:{port}")
+        self.check_hosts(client, port)
+
+    def test_only_by_local_names_at_a_unix_socket(self):
+        self.check_hosts(self.web_daemon()[1], None)
 
     def test_only_by_local_names_at_a_socket_of_the_service_manager(self):
         """It bound the socket; to 127.0.0.1 as well, and pages can lead there."""
         port = web.free_port()
         daemon = self.daemon(start=False, prefix=(sys.executable, "-c", HAND_OVER, str(port)))
-        daemon.write_config("[http]")
-        try:
-            daemon.start()
-        except Exception:
-            if not is_built(daemon):
-                raise unittest.SkipTest("built without libmicrohttpd") from None
-            raise
-        client = web.Web(f"127.0.0.1:{port}")
-        for host, status in (("localhost", 200), ("127.0.0.1:9763", 200),
-                             ("evil.example", 421)):
-            with self.subTest(host=host):
-                self.assertEqual(client.get("/healthz", headers={"Host": host})[0], status)
+        web.start(daemon)
+        self.check_hosts(web.Web(f"127.0.0.1:{port}"), port)
+
+    def test_each_listener_for_itself(self):
+        """One that other machines reach answers to any name; the others still do not."""
+        port = web.free_port()
+        local, anywhere = f"unix:{self.path('http.sock')}", f"0.0.0.0:{port}"
+        daemon = self.daemon(start=False)
+        client = web.start(daemon, local, anywhere)
+        request = b"GET /healthz HTTP/1.1\r\nHost: app.example\r\n\r\n"
+        self.assertEqual(client.raw(request)[0], 421)
+        self.assertEqual(web.Web(anywhere).raw(request)[0], 200)
+        self.assertEqual(web.Web(anywhere).raw(request.replace(b"app.", b"app@"))[0], 400)
 
     def test_ipv6(self):
         if not os.path.exists("/proc/net/if_inet6"):
@@ -307,7 +339,7 @@ class HttpTest(SystemTest):
 
     def test_too_many_streams(self):
         daemon, client = self.web_daemon()
-        streams = [client.events() for _ in range(32)]
+        streams = [client.events() for _ in range(24)]
         status, message, _ = client.error("/api/events")
         self.assertEqual(status, 503)
         self.assertIn("too many", message)

@@ -9,19 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/err.h"
 #include "common/log.h"
+#include "daemon/serve/http/slots.h"
 #include "daemon/serve/http/state.h"
 #include "daemon/serve/http/stream.h"
 
-#define BACKLOG   64
-#define TIMEOUT_S 30u
-#define REST_MS   1000
+#define BACKLOG             64
+#define TIMEOUT_S           30u
+#define REST_MS             1000
+/* The slots are the limit (slots.h); those that were dropped end a little later. */
+#define LIBRARY_CONNECTIONS (2u * SPG_HTTP_CONNECTIONS)
+/* Of one connection, for a head as large as it may be: half of it is read into, the
+ * other has a record for each parameter, field and cookie, and the cookies once more. */
+#define LIBRARY_BYTES       ((size_t)8 * SPG_HTTP_HEAD_BYTES)
 /* No user has this uid (credentials(7)): it stands for those of HTTP. */
-#define NOBODY_ID UINT32_MAX
+#define NOBODY_ID           UINT32_MAX
 
 /* ---- libmicrohttpd under the loop ---- */
 
@@ -49,11 +54,16 @@ static void on_timer(uv_timer_t *timer)
 	spg_http_wake(timer->data);
 }
 
+static void accept_one(struct spg_http_listener *listener);
+
 static void on_turn(uv_check_t *turn)
 {
 	struct spg_http *http = turn->data;
 	MHD_UNSIGNED_LONG_LONG ms;
 
+	for (size_t i = 0; i < http->n_listeners; i++)
+		if (http->listeners[i].has_client)
+			accept_one(&http->listeners[i]);
 	if (!http->due)
 		return;
 	http->due = false;
@@ -101,14 +111,15 @@ static int start_library(struct spg_http *http)
 {
 	const union MHD_DaemonInfo *info;
 
-	http->daemon =
-		MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
-					 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-			0, NULL, NULL, spg_http_on_request, http,
-			MHD_OPTION_EXTERNAL_LOGGER, log_of_library, NULL,
-			MHD_OPTION_NOTIFY_COMPLETED, spg_http_on_completed, http,
-			MHD_OPTION_CONNECTION_LIMIT, (unsigned)SPG_HTTP_CONNECTIONS,
-			MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_END);
+	http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+						MHD_ALLOW_SUSPEND_RESUME |
+						MHD_USE_ERROR_LOG,
+		0, NULL, NULL, spg_http_on_request, http, MHD_OPTION_EXTERNAL_LOGGER,
+		log_of_library, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		spg_http_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+		spg_http_on_connection, http, MHD_OPTION_CONNECTION_LIMIT,
+		LIBRARY_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, LIBRARY_BYTES,
+		MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_END);
 	if (!http->daemon)
 		return SPG_ERR_NOMEM;
 	info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -141,17 +152,15 @@ static void rest(struct spg_http *http)
 	uv_timer_start(&http->rest, on_rested, REST_MS, 0);
 }
 
-/* Hand @fd over; the library closes it when it has too many. */
-static void take_client(struct spg_http *http, int fd, const struct sockaddr *address,
-	socklen_t address_len)
+static void take_client(
+	struct spg_http_listener *listener, int fd, const struct sockaddr *address)
 {
-	if (spg_descriptors_are_short(fd, http->host->limits->descriptors_kept)) {
+	struct spg_http *http = listener->http;
+
+	if (spg_descriptors_are_short(fd, http->host->limits->descriptors_kept))
 		close(fd);
-		return;
-	}
-	if (MHD_add_connection(http->daemon, fd, address, address_len) != MHD_YES)
-		spg_debug("http: a client was turned away");
-	spg_http_wake(http);
+	else
+		spg_http_slots_take(http, &listener->site, fd, address);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
@@ -166,8 +175,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 	fd = accept4(listener->fd, (struct sockaddr *)&address, &address_len,
 		SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
-		take_client(listener->http, fd, (const struct sockaddr *)&address,
-			address_len);
+		take_client(listener, fd, (const struct sockaddr *)&address);
 	else if (spg_errno_is_shortage(errno))
 		rest(listener->http);
 }
@@ -178,25 +186,33 @@ static void free_pipe(uv_handle_t *handle)
 }
 
 /* libuv has accepted it already: take its descriptor. */
-static void on_connection(struct spg_listener *place)
+static void accept_one(struct spg_http_listener *listener)
 {
-	struct spg_http_listener *listener = place->user;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr address = {.sa_family = AF_UNIX};
 	uv_pipe_t *pipe = malloc(sizeof(*pipe));
 	int fd = -1, copy;
 
 	if (!pipe || uv_pipe_init(listener->http->loop, pipe, 0) < 0) {
 		free(pipe);
-		return;
+		return; /* tried again in the next turn */
 	}
-	if (uv_accept((uv_stream_t *)&place->pipe, (uv_stream_t *)pipe) == 0 &&
+	listener->has_client = false;
+	if (uv_accept((uv_stream_t *)&listener->place.pipe, (uv_stream_t *)pipe) == 0 &&
 		uv_fileno((uv_handle_t *)pipe, &fd) == 0) {
 		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		if (copy >= 0)
-			take_client(listener->http, copy,
-				(const struct sockaddr *)&address, sizeof(address));
+			take_client(listener, copy, &address);
 	}
 	uv_close((uv_handle_t *)pipe, free_pipe);
+}
+
+/* Taken in here, they would all be taken in one turn, with those who connect meanwhile;
+ * libuv has the next one ready when this one is. */
+static void on_connection(struct spg_listener *place)
+{
+	struct spg_http_listener *listener = place->user;
+
+	listener->has_client = true;
 }
 
 /* ---- addresses ---- */
@@ -257,41 +273,55 @@ static int listen_at(struct spg_http_listener *listener,
 		on_connection, listener);
 }
 
-/* Is only this machine reached by the socket @fd, which somebody else has bound? What
- * cannot be told apart is guarded like one that is. */
-static bool is_local(int fd)
+static struct spg_http_site site_of(const struct spg_listen_address *address)
+{
+	const struct sockaddr_storage *at = &address->address;
+	struct spg_http_site site = {.local = spg_listen_address_is_local(address)};
+
+	if (address->path)
+		return site;
+	/* The port is at the same place in both. */
+	site.port = ntohs(((const struct sockaddr_in *)at)->sin_port);
+	return site;
+}
+
+/* Of the socket @fd, which somebody else has bound. What cannot be told apart is guarded
+ * like one that only this machine reaches. */
+static struct spg_http_site site_of_fd(int fd)
 {
 	struct spg_listen_address address = {.address_len = sizeof(address.address)};
 
-	return getsockname(fd, (struct sockaddr *)&address.address,
-		       &address.address_len) < 0 ||
-	       address.address.ss_family == AF_UNIX ||
-	       spg_listen_address_is_local(&address);
+	if (getsockname(fd, (struct sockaddr *)&address.address, &address.address_len) <
+			0 ||
+		(address.address.ss_family != AF_INET &&
+			address.address.ss_family != AF_INET6))
+		return (struct spg_http_site){.local = true};
+	return site_of(&address);
 }
 
 static int listen_everywhere(
 	struct spg_http *http, const struct spg_http_config *config)
 {
+	bool local = true;
 	int r = 0;
 
-	http->local = true;
 	if (config->fd > 0) {
-		http->listeners[0] =
-			(struct spg_http_listener){.http = http, .fd = config->fd};
+		http->listeners[0] = (struct spg_http_listener){
+			.http = http, .fd = config->fd, .site = site_of_fd(config->fd)};
 		http->n_listeners = 1;
-		http->local = is_local(config->fd);
+		local = http->listeners[0].site.local;
 		r = poll_listener(&http->listeners[0]);
 	}
 	for (size_t i = 0; r == 0 && config->fd <= 0 && i < config->n_addresses; i++) {
-		http->listeners[i] = (struct spg_http_listener){.http = http, .fd = -1};
+		http->listeners[i] = (struct spg_http_listener){
+			.http = http, .fd = -1, .site = site_of(&config->addresses[i])};
 		http->n_listeners++;
-		http->local = http->local &&
-		              spg_listen_address_is_local(&config->addresses[i]);
+		local = local && http->listeners[i].site.local;
 		r = listen_at(&http->listeners[i], &config->addresses[i], config->gid);
 		if (r == 0)
 			spg_notice("http: listening at %s", config->addresses[i].text);
 	}
-	if (r == 0 && !http->local)
+	if (r == 0 && !local)
 		spg_warning("[http] is reachable from other machines and asks for no "
 			    "password: put a proxy before it that does, or see "
 			    "that the network is trusted");
@@ -330,7 +360,9 @@ int spg_http_start(struct spg_http **ret, struct spg_session_host *host,
 	http->turn.data = http->awake.data = http;
 	uv_check_start(&http->turn, on_turn);
 	*ret = http;
-	r = start_library(http);
+	r = spg_http_slots_start(http);
+	if (r == 0)
+		r = start_library(http);
 	return r < 0 ? r : listen_everywhere(http, config);
 }
 
@@ -376,7 +408,7 @@ static void on_place_closed(struct spg_listener *place)
 	one_closed(((struct spg_http_listener *)place->user)->http);
 }
 
-static void close_handle(struct spg_http *http, uv_handle_t *handle)
+void spg_http_close_handle(struct spg_http *http, uv_handle_t *handle)
 {
 	http->n_closing++;
 	uv_close(handle, on_handle_closed);
@@ -408,17 +440,18 @@ void spg_http_stop(struct spg_http *http, void (*on_closed)(void *user), void *u
 	http->n_closing = 1; /* not before all is under way */
 	for (size_t i = 0; i < http->n_listeners; i++)
 		stop_listener(&http->listeners[i]);
-	close_handle(http, (uv_handle_t *)&http->turn);
-	close_handle(http, (uv_handle_t *)&http->awake);
-	close_handle(http, (uv_handle_t *)&http->timer);
-	close_handle(http, (uv_handle_t *)&http->rest);
-	close_handle(http, (uv_handle_t *)&http->comment);
+	spg_http_close_handle(http, (uv_handle_t *)&http->turn);
+	spg_http_close_handle(http, (uv_handle_t *)&http->awake);
+	spg_http_close_handle(http, (uv_handle_t *)&http->timer);
+	spg_http_close_handle(http, (uv_handle_t *)&http->rest);
+	spg_http_close_handle(http, (uv_handle_t *)&http->comment);
 	if (http->poll.data)
-		close_handle(http, (uv_handle_t *)&http->poll);
+		spg_http_close_handle(http, (uv_handle_t *)&http->poll);
 	if (http->daemon) {
 		spg_http_requests_resume(http);
 		/* The descriptor of the poll goes with it: stopped before. */
 		MHD_stop_daemon(http->daemon);
 	}
+	spg_http_slots_stop(http);
 	one_closed(http);
 }

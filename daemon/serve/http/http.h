@@ -6,6 +6,11 @@
  * no thread and nothing is locked. Start here to read this folder:
  *
  *   http.c      where it listens, and libmicrohttpd under the loop
+ *   slots.h     who is connected, and who goes when there are too many
+ *   connection.h  one of them
+ *   peer.h      who is at the other end
+ *   head.h      what a request has to be before libmicrohttpd sees it
+ *   answer.h    what all answers have
  *   request.h   one request: which path, who answers, with what
  *   query.h     the query of a URL as parameters of a method
  *   stream.h    events as they happen (server-sent events)

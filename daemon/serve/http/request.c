@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/http/request.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/err.h"
 #include "common/message.h"
 #include "common/text.h"
 #include "daemon/serve/contract/contract.h"
+#include "daemon/serve/http/answer.h"
 #include "daemon/serve/http/query.h"
 #include "daemon/serve/http/redact.h"
+#include "daemon/serve/http/slots.h"
 #include "daemon/serve/http/stream.h"
 #include "daemon/serve/methods/methods.h"
 #include "daemon/serve/page/page.h"
 #include "daemon/serve/render/exposition.h"
-
-#define JSON_TYPE "application/json"
-#define TEXT_TYPE "text/plain; charset=utf-8"
 
 static const char paths_hint[] = "there are / (the page), /healthz, /metrics, "
 				 "/api/events, and /api/ with check, status, "
@@ -46,30 +43,39 @@ static bool is_question(const char *url)
 	       (strncmp(url, "/api/", 5) == 0 && strcmp(url, "/api/events") != 0);
 }
 
+static bool may_ask(const struct spg_http_request *request)
+{
+	return request->http->n_questions < SPG_HTTP_QUESTIONS &&
+	       request->peer->n_questions < SPG_HTTP_PEER_QUESTIONS;
+}
+
 /* False: too many ask already, and it has to wait. */
 static bool take_turn(struct spg_http_request *request, const char *url)
 {
 	if (!is_question(url))
 		return true;
-	request->waits = request->http->n_questions >= SPG_HTTP_QUESTIONS;
-	request->asks = !request->waits;
+	request->asks = may_ask(request);
+	request->waits = !request->asks;
 	request->http->n_questions += request->asks;
+	request->peer->n_questions += request->asks;
 	return request->asks;
 }
 
-/* It has its answer or has gone, perhaps when it had just been woken: who waits longest
- * is next. */
+/* It has its answer or has gone, perhaps when it had just been woken: next is who has
+ * least in hand, and of those who waits longest. */
 static void pass_turn(struct spg_http_request *request)
 {
 	struct spg_http *http = request->http;
 	struct spg_http_request *next = NULL;
 
 	http->n_questions -= request->asks;
+	request->peer->n_questions -= request->asks;
 	request->asks = request->waits = false;
 	for (struct spg_http_request *r = http->requests; r; r = r->next)
-		if (r->waits)
+		if (r->waits && may_ask(r) &&
+			(!next || r->peer->n_questions <= next->peer->n_questions))
 			next = r;
-	if (next && http->n_questions < SPG_HTTP_QUESTIONS)
+	if (next)
 		wake(next);
 }
 
@@ -100,15 +106,13 @@ static void answer_json(
 		status = MHD_HTTP_INTERNAL_SERVER_ERROR;
 	free(text);
 	json_decref(document);
-	answered(request, status, JSON_TYPE);
+	answered(request, status, SPG_HTTP_JSON);
 }
 
 static void refuse_with(struct spg_http_request *request, unsigned status,
 	const struct spg_rpc_error *error)
 {
-	answer_json(request, status,
-		json_pack("{s:{s:i, s:s, s:s?}}", "error", "code", error->code,
-			"message", error->message, "hint", error->hint));
+	answer_json(request, status, spg_http_error(error));
 }
 
 static unsigned status_of(int code)
@@ -175,18 +179,13 @@ struct query {
 	int err;
 };
 
-static spg_mhd_result take_argument(void *cls, enum MHD_ValueKind kind,
-	const char *name, size_t name_size, const char *text, size_t text_size)
+static spg_mhd_result take_argument(
+	void *cls, enum MHD_ValueKind kind, const char *name, const char *text)
 {
 	struct query *query = cls;
 
 	(void)kind;
-	/* What follows a NUL (%00) would be left out. */
-	if (strlen(name) != name_size || (text && strlen(text) != text_size))
-		query->err = SPG_ERR_INVALID;
-	else
-		query->err =
-			spg_http_query_add(query->params, query->method, name, text);
+	query->err = spg_http_query_add(query->params, query->method, name, text);
 	return query->err == 0 ? MHD_YES : MHD_NO;
 }
 
@@ -218,7 +217,7 @@ static json_t *params_of(
 {
 	struct query query = {.method = method, .params = json_object()};
 
-	MHD_get_connection_values_n(
+	MHD_get_connection_values(
 		request->connection, MHD_GET_ARGUMENT_KIND, take_argument, &query);
 	if (query.err == SPG_ERR_INVALID)
 		refuse_query(request, "the query is not UTF-8", "encode it as such");
@@ -289,7 +288,7 @@ static void serve_health(struct spg_http_request *request)
 		spg_text_escape(&request->body, store.why, false);
 	spg_buf_putc(&request->body, '\n');
 	answered(request, store.stopped ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK,
-		TEXT_TYPE);
+		SPG_HTTP_TEXT);
 }
 
 static void begin_events(struct spg_http_request *request, const char *product)
@@ -305,9 +304,9 @@ static void begin_events(struct spg_http_request *request, const char *product)
 		return;
 	}
 	request->response = spg_http_stream_open(
-		request->http, request->connection, product, &busy);
+		request->http, request->peer, request->connection, product, &busy);
 	if (request->response)
-		answered(request, MHD_HTTP_OK, "text/event-stream");
+		answered(request, MHD_HTTP_OK, SPG_HTTP_EVENTS);
 	else if (!busy)
 		answer_json(request, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL);
 	else
@@ -364,73 +363,12 @@ static void route(struct spg_http_request *request, const char *url)
 		refuse_path(request);
 }
 
-/*
- * A page of somebody else can have its name lead to this machine, and then ask in
- * the browser of somebody here. It cannot choose the Host that the browser sends.
- */
-static bool is_asked_by_local_name(const struct spg_http_request *request)
-{
-	const char *host = MHD_lookup_connection_value(
-		request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
-	char name[80];
-	unsigned char address[sizeof(struct in6_addr)];
-	size_t n;
-
-	if (!host || !host[0])
-		return true;
-	if (host[0] == '[')
-		return strchr(host, ']') != NULL;
-	n = strcspn(host, ":");
-	if (n >= sizeof(name))
-		return false;
-	memcpy(name, host, n);
-	name[n] = '\0';
-	return strcasecmp(name, "localhost") == 0 ||
-	       inet_pton(AF_INET, name, address) == 1;
-}
-
-static void begin(struct spg_http_request *request, const char *url, const char *method)
-{
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
-		strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		refuse_with(request, MHD_HTTP_METHOD_NOT_ALLOWED,
-			&(struct spg_rpc_error){SPG_RPC_DENIED,
-				"HTTP only reads here: GET or HEAD",
-				"to change something, use spguard on the server"});
-	else if (request->http->local && !is_asked_by_local_name(request))
-		refuse_with(request, MHD_HTTP_MISDIRECTED_REQUEST,
-			&(struct spg_rpc_error){SPG_RPC_DENIED,
-				"this listens for its own machine only",
-				"ask for localhost or an address, not for a name; a "
-				"proxy must not pass on the Host that it was asked "
-				"for"});
-	else
-		route(request, url);
-}
-
 /* ---- libmicrohttpd ---- */
-
-static void add_headers(struct spg_http_request *request, struct MHD_Response *response)
-{
-	static const char *const pairs[][2] = {
-		{MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache"},
-		{"X-Content-Type-Options", "nosniff"},
-		{"Referrer-Policy", "no-referrer"},
-		{"Cross-Origin-Resource-Policy", "same-origin"},
-		{"X-Frame-Options", "DENY"},
-	};
-
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
-		MHD_add_response_header(response, pairs[i][0], pairs[i][1]);
-	MHD_add_response_header(
-		response, MHD_HTTP_HEADER_CONTENT_TYPE, request->media_type);
-	if (request->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-}
 
 static spg_mhd_result send_answer(struct spg_http_request *request)
 {
 	struct MHD_Response *response = request->response;
+	bool is_stream = response && strcmp(request->media_type, SPG_HTTP_EVENTS) == 0;
 	spg_mhd_result result;
 
 	/* The library copies no more: the body is its own from here. */
@@ -444,7 +382,10 @@ static spg_mhd_result send_answer(struct spg_http_request *request)
 	request->response = NULL;
 	if (!response)
 		return MHD_NO; /* out of memory: the connection is closed */
-	add_headers(request, response);
+	spg_http_add_headers(response, request->media_type);
+	if (!is_stream)
+		spg_http_connection_answered(
+			spg_http_connection_of(request->connection));
 	result = MHD_queue_response(request->connection, request->status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -465,6 +406,7 @@ static struct spg_http_request *create(
 		.settle = on_settled};
 	request->http = http;
 	request->connection = connection;
+	request->peer = spg_http_connection_of(connection)->peer;
 	request->next = http->requests;
 	if (request->next)
 		request->next->prev = request;
@@ -478,19 +420,18 @@ spg_mhd_result spg_http_on_request(void *cls, struct MHD_Connection *connection,
 {
 	struct spg_http_request *request = *closure;
 
+	/* The head was checked: it is GET or HEAD, for this server, and has no body. */
+	(void)method;
 	(void)version;
 	(void)upload;
+	(void)upload_size;
 	if (!request) {
 		*closure = create(cls, connection);
 		return *closure ? MHD_YES : MHD_NO;
 	}
-	if (*upload_size) {
-		*upload_size = 0; /* nothing here takes a body */
-		return MHD_YES;
-	}
 	if (!request->begun && take_turn(request, url)) {
 		request->begun = true;
-		begin(request, url, method);
+		route(request, url);
 	}
 	if (request->answered)
 		return send_answer(request);

@@ -9,15 +9,18 @@
 #include <uv.h>
 
 #include "common/listen_address.h"
+#include "daemon/serve/http/connection.h"
 #include "daemon/serve/listener.h"
 #include "daemon/serve/session.h"
 
-/* Connections at once; of which streams of events. */
-#define SPG_HTTP_CONNECTIONS 128
-#define SPG_HTTP_STREAMS     32
-/* Questions at once. One survey answers all that wait for it in one turn of the loop:
- * anybody could keep it so long that guards take the daemon for dead. */
-#define SPG_HTTP_QUESTIONS   4
+/* Streams of events at once, and those of one peer. */
+#define SPG_HTTP_STREAMS        32
+#define SPG_HTTP_PEER_STREAMS   24
+/* Questions at once, and those of one peer. One survey answers all that wait for it in
+ * one turn of the loop: anybody could keep it so long that guards take the daemon for
+ * dead. */
+#define SPG_HTTP_QUESTIONS      4
+#define SPG_HTTP_PEER_QUESTIONS 3
 
 /* libmicrohttpd before 0.9.71 had int. */
 typedef enum MHD_Result spg_mhd_result;
@@ -28,10 +31,12 @@ struct spg_http_stream;
 /* One address that is listened at. */
 struct spg_http_listener {
 	struct spg_http *http;
+	struct spg_http_site site;
 	int fd; /* of IP, or given; -1: a Unix socket */
 	uv_poll_t poll;
 	bool has_poll, has_place;
 	struct spg_listener place; /* of a Unix socket */
+	bool has_client;           /* waits there to be accepted */
 };
 
 struct spg_http {
@@ -40,7 +45,7 @@ struct spg_http {
 	struct MHD_Daemon *daemon;
 	struct spg_quota *quota; /* all requests are charged to it */
 	bool shows_processes;
-	bool local;       /* listens where only this machine reaches it: see Host */
+	struct spg_http_slots slots;
 	uv_poll_t poll;   /* of libmicrohttpd's epoll descriptor */
 	uv_timer_t timer; /* when it wants to be called otherwise */
 	uv_check_t turn;  /* calls it, when it is due, once in a turn of the loop */
@@ -74,6 +79,9 @@ void spg_http_resume(struct spg_http *http, struct MHD_Connection *connection);
 
 /** libmicrohttpd has something to do: it is called once, at the end of this turn. */
 void spg_http_wake(struct spg_http *http);
+
+/** Close @handle of @http, which is not freed before. */
+void spg_http_close_handle(struct spg_http *http, uv_handle_t *handle);
 
 /** The daemon stops: wake what waits, so that libmicrohttpd can end it. */
 void spg_http_requests_resume(struct spg_http *http);

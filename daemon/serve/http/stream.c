@@ -21,6 +21,7 @@
 struct spg_http_stream {
 	struct spg_http_stream *prev, *next;
 	struct spg_http *http;
+	struct spg_http_peer *peer; /* a reference */
 	struct MHD_Connection *connection;
 	struct spg_subscriber subscriber;
 	struct spg_buf waiting;
@@ -122,27 +123,37 @@ static bool has_gone(const struct spg_http_stream *stream)
 }
 
 /* A connection that is suspended is not looked at by the library: pages that were
- * closed would have their streams until something is written to them, twice. Returns
- * how many streams are left. */
-static size_t end_gone(struct spg_http *http)
+ * closed would have their streams until something is written to them, twice. */
+static void end_gone(struct spg_http *http)
 {
-	size_t n = 0;
-
 	for (struct spg_http_stream *s = http->streams; s; s = s->next) {
 		if (s->suspended && has_gone(s)) {
 			s->gone = true;
 			wake(s);
 		}
-		n += !s->gone;
 	}
-	return n;
+}
+
+static bool has_room(struct spg_http *http, const struct spg_http_peer *peer)
+{
+	size_t n = 0, n_of_peer = 0;
+
+	if (http->n_streams < SPG_HTTP_STREAMS &&
+		peer->n_streams < SPG_HTTP_PEER_STREAMS)
+		return true;
+	end_gone(http);
+	for (struct spg_http_stream *s = http->streams; s; s = s->next) {
+		n += !s->gone;
+		n_of_peer += !s->gone && s->peer == peer;
+	}
+	return n < SPG_HTTP_STREAMS && n_of_peer < SPG_HTTP_PEER_STREAMS;
 }
 
 static void on_comment(uv_timer_t *timer)
 {
 	struct spg_http *http = timer->data;
 
-	(void)end_gone(http);
+	end_gone(http);
 	for (struct spg_http_stream *s = http->streams; s; s = s->next)
 		if (s->waiting.len == s->n_sent)
 			add(s, COMMENT_LINE, strlen(COMMENT_LINE));
@@ -161,6 +172,8 @@ static void free_stream(void *cls)
 		stream->next->prev = stream->prev;
 	if (--http->n_streams == 0 && !http->stopping)
 		uv_timer_stop(&http->comment);
+	stream->peer->n_streams--;
+	spg_http_peer_unref(&http->slots.peers, stream->peer);
 	spg_subscriber_finish(&stream->subscriber);
 	spg_buf_finish(&stream->waiting);
 	free(stream);
@@ -174,24 +187,26 @@ static void enter(struct spg_http_stream *stream)
 	if (stream->next)
 		stream->next->prev = stream;
 	http->streams = stream;
+	spg_http_peer_ref(stream->peer)->n_streams++;
 	if (http->n_streams++ == 0)
 		uv_timer_start(&http->comment, on_comment, COMMENT_MS, COMMENT_MS);
 }
 
 struct MHD_Response *spg_http_stream_open(struct spg_http *http,
-	struct MHD_Connection *connection, const char *product, bool *ret_busy)
+	struct spg_http_peer *peer, struct MHD_Connection *connection,
+	const char *product, bool *ret_busy)
 {
 	struct spg_http_stream *stream;
 	struct MHD_Response *response;
 
-	*ret_busy = http->n_streams >= SPG_HTTP_STREAMS &&
-	            end_gone(http) >= SPG_HTTP_STREAMS;
+	*ret_busy = !has_room(http, peer);
 	if (*ret_busy)
 		return NULL;
 	stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return NULL;
 	stream->http = http;
+	stream->peer = peer;
 	stream->connection = connection;
 	spg_buf_puts(&stream->waiting, RETRY_LINE);
 	if (spg_subscriber_add(&stream->subscriber, 1, product, 0) < 0) {

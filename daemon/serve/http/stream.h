@@ -12,7 +12,8 @@
  * NULL when there are too many, or no memory: *ret_busy says which.
  */
 struct MHD_Response *spg_http_stream_open(struct spg_http *http,
-	struct MHD_Connection *connection, const char *product, bool *ret_busy);
+	struct spg_http_peer *peer, struct MHD_Connection *connection,
+	const char *product, bool *ret_busy);
 
 /** Announce @event to the streams that want it. */
 void spg_http_streams_publish(struct spg_http *http, const struct spg_event *event);
