@@ -233,7 +233,9 @@ static void warn_of_fixed(const struct spg_config *old, const struct spg_config 
 {
 	const char *const pairs[][3] = {{"socket", old->socket, new->socket},
 		{"database", old->database, new->database},
-		{"group", old->group, new->group}};
+		{"group", old->group, new->group},
+		{"[http] group", spg_config_http_group(old),
+			spg_config_http_group(new)}};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
 		if (strcmp(pairs[i][1], pairs[i][2]) == 0)
@@ -517,7 +519,7 @@ static int start_server(struct daemon *d)
 		.http = {.addresses = d->config->http,
 			.n_addresses = d->config->n_http,
 			.fd = http > 0 ? http : 0,
-			.gid = d->access.gid,
+			.gid = d->access.http_gid,
 			.shows_processes = d->config->http_shows_processes}};
 
 	if (local >= 0)

@@ -278,9 +278,14 @@ static void take_http_key(struct reader *r, const struct spg_config_line *line)
 {
 	if (strcmp(line->key, "listen") == 0) {
 		take_listen(r, line, r->config);
+	} else if (strcmp(line->key, "group") == 0) {
+		if (first_time(r, line) &&
+			set_text(&r->config->http_group, line->value) < 0)
+			r->err = SPG_ERR_NOMEM;
 	} else if (strcmp(line->key, "show-processes") != 0) {
 		PROBLEM(r, line->at,
-			"[http] has no key \"%s\": it has listen, show-processes",
+			"[http] has no key \"%s\": it has listen, group, "
+			"show-processes",
 			line->key);
 	} else if (first_time(r, line) &&
 		   parse_bool(line->value, &r->config->http_shows_processes) < 0) {
@@ -687,6 +692,11 @@ int spg_config_read(struct spg_config **ret, const char *path, struct spg_buf *p
 	return 0;
 }
 
+const char *spg_config_http_group(const struct spg_config *config)
+{
+	return config->http_group ? config->http_group : config->group;
+}
+
 void spg_config_destroy(struct spg_config *config)
 {
 	if (!config)
@@ -697,6 +707,7 @@ void spg_config_destroy(struct spg_config *config)
 	for (size_t i = 0; i < config->n_http; i++)
 		spg_listen_address_finish(&config->http[i]);
 	free(config->http);
+	free(config->http_group);
 	free(config->path);
 	free(config->socket);
 	free(config->group);

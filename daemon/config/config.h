@@ -32,6 +32,7 @@ struct spg_config {
 	enum spg_log_level log_level;
 	struct spg_listen_address *http; /* where HTTP is served; none: nowhere */
 	size_t n_http, size_http;
+	char *http_group; /* of Unix sockets of HTTP; "" root only; NULL: as @group */
 	bool http_shows_processes;
 	struct spg_product **products; /* a reference each */
 	size_t n_products, size_products;
@@ -49,6 +50,9 @@ struct spg_config {
  */
 int spg_config_read(struct spg_config **ret, const char *path, struct spg_buf *problems,
 	struct spg_buf *notes);
+
+/** The name of the group that may connect to Unix sockets of HTTP; "" root only. */
+const char *spg_config_http_group(const struct spg_config *config);
 
 /** Takes NULL. */
 void spg_config_destroy(struct spg_config *config);

@@ -101,8 +101,9 @@ void spg_config_print(const struct spg_config *config, struct spg_buf *out)
 	spg_buf_puts(out, "\n[http]\n");
 	for (size_t i = 0; i < config->n_http; i++)
 		spg_buf_printf(out, "listen = %s\n", config->http[i].text);
-	spg_buf_printf(out, "show-processes = %s\n",
-		config->http_shows_processes ? "yes" : "no");
+	spg_buf_printf(out, "show-processes = %s\ngroup = %s\n",
+		config->http_shows_processes ? "yes" : "no",
+		spg_config_http_group(config));
 	for (size_t i = 0; i < config->n_products; i++)
 		print_product(config->products[i], out);
 }

@@ -40,7 +40,7 @@ static int add_admins(struct spg_access *access, const struct group *group)
 int spg_access_resolve(const struct spg_config *config, struct spg_access *ret,
 	struct spg_buf *problems)
 {
-	struct spg_access access = {.gid = SPG_GID_NONE};
+	struct spg_access access = {.gid = SPG_GID_NONE, .http_gid = SPG_GID_NONE};
 	const struct group *group;
 	int r = 0;
 
@@ -54,6 +54,16 @@ int spg_access_resolve(const struct spg_config *config, struct spg_access *ret,
 			spg_warning("there is no group \"%s\": only root may ask "
 				    "(groupadd --system %s)",
 				config->group, config->group);
+	}
+	access.http_gid = access.gid;
+	if (config->http_group && config->http_group[0]) {
+		group = getgrnam(config->http_group);
+		if (!group)
+			return no_such_group(
+				config, "[http] group", config->http_group, problems);
+		access.http_gid = group->gr_gid;
+	} else if (config->http_group) {
+		access.http_gid = SPG_GID_NONE;
 	}
 	if (config->admin_group[0]) {
 		group = getgrnam(config->admin_group);
@@ -75,7 +85,7 @@ int spg_access_resolve(const struct spg_config *config, struct spg_access *ret,
 void spg_access_finish(struct spg_access *access)
 {
 	free(access->admins);
-	*access = (struct spg_access){.gid = SPG_GID_NONE};
+	*access = (struct spg_access){.gid = SPG_GID_NONE, .http_gid = SPG_GID_NONE};
 }
 
 bool spg_access_is_admin(const struct spg_access *access, uint32_t uid, uint32_t gid)

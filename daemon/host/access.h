@@ -15,7 +15,8 @@
 #include "daemon/config/config.h"
 
 struct spg_access {
-	gid_t gid; /* of the socket; SPG_GID_NONE: root only */
+	gid_t gid;      /* of the socket; SPG_GID_NONE: root only */
+	gid_t http_gid; /* of Unix sockets of HTTP; in the same way */
 	bool has_admin_group;
 	gid_t admin_gid;
 	uid_t *admins; /* members of the admin group */

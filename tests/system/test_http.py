@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """HTTP: the same answers as on the socket, nothing that changes anything, and without
 what names a process unless that is wanted."""
+import grp
 import json
 import os
 import re
@@ -153,6 +154,7 @@ class HttpTest(SystemTest):
         self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
         self.assertEqual(headers["Cache-Control"], "no-cache")
         self.assertIsNone(headers["Access-Control-Allow-Origin"])
+        self.assertIsNone(headers["X-Accel-Buffering"])
 
     def check_hosts(self, client, port):
         """@port: none for a Unix socket, where each may be meant."""
@@ -215,6 +217,30 @@ class HttpTest(SystemTest):
             self.skipTest("no IPv6 here")
         _, client = self.web_daemon(address=f"[::1]:{web.free_port()}")
         self.assertEqual(client.get("/healthz")[0], 200)
+
+    def test_the_group_of_a_unix_socket(self):
+        """It may be another one than that of the local socket."""
+        path, other = self.path("http.sock"), grp.getgrgid(1)
+        for line, gid, mode in ((f"group = {other.gr_name}", other.gr_gid, 0o660),
+                                ("group =", 0, 0o600), ("", 0, 0o660)):
+            with self.subTest(line=line):
+                daemon = self.daemon(start=False, home=f"home{line[8:]}{len(line)}")
+                client = web.start(daemon, f"unix:{path}", more=[line])
+                self.assertEqual((os.stat(path).st_gid, os.stat(path).st_mode & 0o777),
+                                 (gid, mode))
+                self.assertEqual(os.stat(daemon.socket).st_gid, 0)
+                self.assertEqual(client.get("/healthz")[0], 200)
+                if line == "group =":
+                    daemon.write_config(*web.section(f"unix:{path}"), "group = daemon")
+                    code, out, _ = daemon.run("reload")
+                    self.assertEqual(code, 0)
+                    self.assertIn("[http] group = daemon takes effect at the next start", out)
+                self.assertEqual(daemon.stop(), 0)
+        daemon = self.daemon(start=False)
+        daemon.write_config(*web.section(f"unix:{path}"), "group = no-such-group")
+        daemon.spawn()
+        self.assertEqual(daemon.process.wait(FAIL_AFTER), 1)
+        daemon.log.wait_for(lambda line: "[http] group = no-such-group" in line, "which key")
 
     def test_an_address_in_use(self):
         port = web.free_port()
@@ -309,6 +335,8 @@ class HttpTest(SystemTest):
         _, client = self.web_daemon()
         stream = client.events("/api/events?product=app")
         self.assertEqual(stream.answer.headers["Content-Type"], "text/event-stream")
+        # Behind nginx nothing of it would arrive.
+        self.assertEqual(stream.answer.headers["X-Accel-Buffering"], "no")
         self.assertEqual(stream.first, ["retry: 2000"])
         holder = self.hold("mapped", self.dll)
         event = stream.wait_for("event", lambda e: e["kind"] == "use-begin")

@@ -127,7 +127,7 @@ static const struct {
 	{P "[http]\nshow-processes = some\nport = 80\n",
 		"main.conf:4: show-processes = some: it is yes or no\n"
 		"main.conf:5: [http] has no key \"port\": it has listen, "
-		"show-processes\n"},
+		"group, show-processes\n"},
 	/* Products. */
 	{"[product a]\n",
 		"main.conf:1: product \"a\" has no directory: add \"directory = "
@@ -288,6 +288,11 @@ static const struct {
 	 "listen = unix://run/x/http.sock\nshow-processes = yes\n" P,
 		{"[http]\nlisten = 127.0.0.1:9763\nlisten = [::1]:80\n"
 		 "listen = unix://run/x/http.sock\nshow-processes = yes\n"}},
+	/* Whose sockets of HTTP are, unless it is said. */
+	{P "[daemon]\ngroup = us\n", {"show-processes = no\ngroup = us\n"}},
+	{P "[daemon]\ngroup = us\n[http]\ngroup = www\n",
+		{"group = us\nadmin", "show-processes = no\ngroup = www\n"}},
+	{P "[http]\ngroup =\n", {"show-processes = no\ngroup = \n"}},
 	/* The same address again is one. */
 	{"[http]\nlisten = 127.0.0.1:9763\n" P
 	 "[http]\nlisten = 127.0.0.1:9763\nlisten = [::1]:80\n",
