@@ -17,7 +17,8 @@
 #include "daemon/serve/http/state.h"
 #include "daemon/serve/http/stream.h"
 
-#define BACKLOG             64
+#define BACKLOG             128
+#define ACCEPTS             16 /* in one turn of the loop */
 #define TIMEOUT_S           30u
 #define REST_MS             1000
 /* The slots are the limit (slots.h); those that were dropped end a little later. */
@@ -163,21 +164,28 @@ static void take_client(
 		spg_http_slots_take(http, &listener->site, fd, address);
 }
 
-static void on_acceptable(uv_poll_t *poll, int status, int events)
+/* False: nobody waits any more, or not now. */
+static bool accept_client(struct spg_http_listener *listener)
 {
-	struct spg_http_listener *listener = poll->data;
 	struct sockaddr_storage address;
 	socklen_t address_len = sizeof(address);
-	int fd;
-
-	(void)status;
-	(void)events;
-	fd = accept4(listener->fd, (struct sockaddr *)&address, &address_len,
+	int fd = accept4(listener->fd, (struct sockaddr *)&address, &address_len,
 		SOCK_NONBLOCK | SOCK_CLOEXEC);
+
 	if (fd >= 0)
 		take_client(listener, fd, (const struct sockaddr *)&address);
 	else if (spg_errno_is_shortage(errno))
 		rest(listener->http);
+	return fd >= 0;
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	/* Where the kernel has no room for more, their next try is a second later. */
+	for (int i = 0; i < ACCEPTS && accept_client(poll->data); i++)
+		;
 }
 
 static void free_pipe(uv_handle_t *handle)
