@@ -597,6 +597,41 @@ class LooksTest(PageTest):
         page.prefer(dark=True)
         page.wait(f"timeline.painter.colour.panel !== {json.dumps(before)}")
 
+    def test_it_names_its_server(self):
+        """By the name that it has itself: many browse to localhost."""
+        _, page = self.visit("blocked")
+        self.assertEqual(page.text("#host"), "mail1")
+        self.assertIn(" · mail1 · ", page.eval("document.title"))
+
+    def test_paper(self):
+        """Light, all of it, nothing to press, and from which server."""
+        for world in ("blocked", "several", "hostile"):
+            server = self.serve(page_worlds.worlds[world]())
+            page = self.open(server, dark=True, width=1280)
+            page.eval("""window.printed = [];
+                addEventListener("beforeprint", () => printed.push({
+                    panel: timeline.painter.colour.panel,
+                    width: timeline.painter.width,
+                    hidden: timeline.scroll.scrollHeight - timeline.scroll.clientHeight}))""")
+            dark = page.eval("timeline.painter.colour.panel")
+            self.assertTrue(page.pdf().startswith(b"%PDF"))
+            printed, = page.eval("printed")
+            self.assertNotEqual(printed["panel"], dark)
+            self.assertLessEqual(printed["width"], 640)
+            self.assertLessEqual(printed["hidden"], 0)
+            # Afterwards it is as before.
+            page.wait(f"timeline.painter.colour.panel === {json.dumps(dark)}")
+            self.assertGreater(page.eval("timeline.painter.width"), 640)
+            page.prefer(dark=True, paper=True)
+            shown = page.eval("""[...document.querySelectorAll("button, select, input, .tip")]
+                .filter((node) => node.checkVisibility() && !node.closest(".title"))
+                .map((node) => node.className)""")
+            self.assertEqual(shown, [], world)
+            self.assertTrue(page.eval("byId('host').checkVisibility()"))
+            self.assertEqual(page.eval("getComputedStyle(document.querySelector('.panel'))"
+                                       ".backgroundColor"), "rgb(255, 255, 255)")
+            self.is_quiet(server, page)
+
     def test_phone(self):
         for world in sorted(page_worlds.worlds):
             server, page = self.visit(world, width=360, height=740, mobile=True)

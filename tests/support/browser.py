@@ -192,8 +192,8 @@ class Page:
         if mobile:
             self.call("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=5)
 
-    def prefer(self, dark=False, reduced_motion=True):
-        self.call("Emulation.setEmulatedMedia", features=[
+    def prefer(self, dark=False, reduced_motion=True, paper=False):
+        self.call("Emulation.setEmulatedMedia", media="print" if paper else "", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion",
              "value": "reduce" if reduced_motion else "no-preference"}])
@@ -266,6 +266,12 @@ class Page:
             with open(path, "wb") as f:
                 f.write(data)
         return data
+
+    def pdf(self):
+        """It as printed on A4."""
+        answer = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69,
+                           preferCSSPageSize=False)
+        return base64.b64decode(answer["data"])
 
     def close(self):
         self.browser.handlers.pop(self.session, None)

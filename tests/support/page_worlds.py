@@ -88,6 +88,7 @@ class World:
     def __init__(self, products, now=None, seed=1):
         self.products, self.random = products, random.Random(seed)
         self.fixed, self.tier, self.generation = now, "bpf", 4711
+        self.host = "mail1"
         self.show = True          # show-processes
         self.refuse = None        # a Refused for every question
         self.more = False
@@ -280,7 +281,7 @@ class World:
 
     def answer_status(self, _params):
         now = self.clock()
-        return {"version": "0.1.0", "tier": self.tier, "uptime": 9 * DAY + 4 * HOUR,
+        return {"version": "0.1.0", "host": self.host, "tier": self.tier, "uptime": 9 * DAY + 4 * HOUR,
                 "started": rfc3339(now - 9 * DAY - 4 * HOUR),
                 "products": [{"name": p.name, "title": p.title, "verdict": p.verdict(),
                               "verdict_at": rfc3339(now),
@@ -483,7 +484,9 @@ def hostile(now=FIXED):
     product.installs = [{"id": 1, "from": now - 9000, "to": now - 8000, "outcome": bad,
                          "reasons": [note(bad, bad)],
                          "next": [note(bad, bad, command=bad)]}]
-    return World([product], now)
+    world = World([product], now)
+    world.host = bad
+    return world
 
 
 def empty(now=FIXED):

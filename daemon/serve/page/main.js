@@ -12,6 +12,9 @@ let chosen = null; /* the name of the product whose particulars are shown */
 let daemonStatus = null;
 let wasCurrent = true;
 
+/* The server names itself; by which name the browser came to it is less (localhost). */
+const hostName = () => String(daemonStatus && daemonStatus.host || location.host);
+
 const sorted = () => [...products.values()].sort((a, b) =>
 	VERDICTS.indexOf(b.verdict) - VERDICTS.indexOf(a.verdict) ||
 	(a.title < b.title ? -1 : a.title > b.title ? 1 : 0));
@@ -178,11 +181,11 @@ function drawAll()
 	if (current) {
 		const worst = worstOf(all);
 
-		document.title = `${VERDICT_WORDS[worst]} · ${location.host} · spguard`;
+		document.title = `${VERDICT_WORDS[worst]} · ${hostName()} · spguard`;
 		setIcon(worst);
 		announceVerdicts(all);
 	} else {
-		document.title = `Not known · ${location.host} · spguard`;
+		document.title = `Not known · ${hostName()} · spguard`;
 		setIcon("stale");
 		for (const product of all)
 			product.said = null;
@@ -250,6 +253,8 @@ function drawFoot()
 	const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "this browser's zone";
 	const store = daemonStatus.store || {};
 
+	byId("host").textContent = hostName();
+	byId("host").title = location.host;
 	byId("tier").textContent = `tier ${daemonStatus.tier || "?"}`;
 	redraw(byId("foot"), el("p", {class: "name", text: [
 		`spguard ${daemonStatus.version || "?"}`, `up ${lengthText((daemonStatus.uptime || 0) * SECOND)}`,
@@ -318,7 +323,7 @@ function onKey(event)
 	keys[event.key]();
 }
 
-byId("host").textContent = location.host;
+byId("host").textContent = hostName();
 readChoice();
 drawLegend();
 listen();

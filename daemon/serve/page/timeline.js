@@ -10,6 +10,8 @@ const SPAN_LEAST = 2 * SECOND, SPAN_MOST = 15 * DAY;
 const AHEAD = 0.03;         /* of the span: the future that is shown when following */
 const CATCH_UP = 2 * SECOND;  /* at most so often after events */
 const OVERLAP = 10 * SECOND;  /* asked again when catching up: what was in flight */
+const PAPER_WIDTH = "640px"; /* within the panel, on A4 and Letter */
+const PAPER_MOST = 3000;      /* px, of rows: three sheets */
 const SETTLE = 180;           /* ms without a movement before something is asked */
 
 /* What changes what is drawn. */
@@ -32,6 +34,7 @@ class Timeline {
 		this.group = "none";
 		this.filter = "";
 		this.following = true;
+		this.isPaper = false; /* it is being printed */
 		this.view = {from: 0, to: 1};
 		this.chosen = {row: null, bar: null};
 		this.hover = null;
@@ -49,7 +52,21 @@ class Timeline {
 			this.painter.readColours();
 			this.draw();
 		});
+		addEventListener("beforeprint", () => this.toPaper(true));
+		addEventListener("afterprint", () => this.toPaper(false));
 		this.painter.readColours();
+	}
+
+	/* Paper is light, and as wide as it is. At once: no frame is drawn before it is
+	 * printed, and what observes sizes is not asked. */
+	toPaper(isPaper)
+	{
+		this.isPaper = isPaper;
+		document.documentElement.toggleAttribute("data-paper", isPaper);
+		this.scroll.style.width = isPaper ? PAPER_WIDTH : "";
+		this.painter.readColours();
+		this.resize();
+		this.drawNow();
 	}
 
 	/* ---- what is shown ---- */
@@ -73,6 +90,7 @@ class Timeline {
 
 		this.range = range;
 		this.following = true;
+		this.isPaper = false; /* it is being printed */
 		this.setView(now - span, now + span * AHEAD / (1 - AHEAD));
 	}
 
@@ -121,6 +139,7 @@ class Timeline {
 	follow()
 	{
 		this.following = true;
+		this.isPaper = false; /* it is being printed */
 		this.tick();
 		this.on.changed();
 	}
@@ -377,7 +396,8 @@ class Timeline {
 	layout()
 	{
 		const total = this.painter.head + this.rows.total;
-		const most = Math.max(Math.round(innerHeight * (this.compact ? 0.7 : 0.6)), 260);
+		const most = this.isPaper ? PAPER_MOST
+			: Math.max(Math.round(innerHeight * (this.compact ? 0.7 : 0.6)), 260);
 		const height = Math.min(Math.max(total, this.painter.head + 60), most);
 
 		this.rowsNode.style.height = `${Math.max(total, height)}px`;
