@@ -137,8 +137,7 @@ static bool take_common(struct spg_client *client, int option, int *ret_exit, in
 		return true;
 	case 'h':
 		fputs(client->command->help, stdout);
-		*ret_exit = fflush(stdout) == 0 ? SPG_EXIT_OK
-		                                : client->command->exit_failed;
+		*ret_exit = SPG_EXIT_OK;
 		*ret = SPG_OPTIONS_EXIT;
 		return true;
 	default:

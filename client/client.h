@@ -26,6 +26,7 @@ enum spg_exit {
 	SPG_EXIT_OK = 0,
 	SPG_EXIT_FAILED = 1,
 	SPG_EXIT_USAGE = 2,
+	SPG_EXIT_UNWRITABLE = 3, /* the answer is there, and could not be written */
 	/* check: the verdict, and 3 for everything that is no answer. */
 	SPG_EXIT_SAFE = 0,
 	SPG_EXIT_ATTENTION = 1,

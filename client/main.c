@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "common/platform.h"
 
 /* In the order in which help tells them, within their purposes. */
 static const struct spg_command *const commands[] = {
@@ -73,6 +74,9 @@ static const char help_tail[] =
 	"  spguard log --since 'yesterday 02:00' Mdbperf.dll   # who was it last "
 	"night?\n"
 	"\n"
+	"Exit code: 3 when the answer could not be written; else see\n"
+	"spguard COMMAND --help.\n"
+	"\n"
 	"Manual: man spguard, spguardd(8), spguard.conf(5), spguard-db(5).\n";
 
 static int print_help(void)
@@ -86,7 +90,7 @@ static int print_help(void)
 					commands[i]->summary);
 	}
 	fputs(help_tail, stdout);
-	return fflush(stdout) == 0 ? SPG_EXIT_OK : SPG_EXIT_FAILED;
+	return SPG_EXIT_OK;
 }
 
 static const struct spg_command *find_command(const char *name)
@@ -127,7 +131,7 @@ static int without_command(int argc, char **argv)
 			return print_help();
 		if (strcmp(argv[i], "-V") == 0 || strcmp(argv[i], "--version") == 0) {
 			puts("spguard " SPG_VERSION);
-			return fflush(stdout) == 0 ? SPG_EXIT_OK : SPG_EXIT_FAILED;
+			return SPG_EXIT_OK;
 		}
 	}
 	fputs("spguard: which command? For instance: spguard check\n"
@@ -155,8 +159,12 @@ int main(int argc, char **argv)
 	};
 	int at = find_command_word(argc, argv), code;
 
-	if (at == 0)
-		return without_command(argc, argv);
+	if (spg_platform_fill_descriptors() < 0)
+		return SPG_EXIT_UNWRITABLE;
+	if (at == 0) {
+		code = without_command(argc, argv);
+		goto out;
+	}
 	if (!client.socket_path || !*client.socket_path)
 		client.socket_path = SPG_CLIENT_SOCKET;
 	client.command = find_command(argv[at]);
@@ -169,6 +177,9 @@ int main(int argc, char **argv)
 	code = client.command->run(&client, argc - 1, argv + 1);
 out:
 	spg_connection_close(&client.connection);
+	/* A script that got nothing must not go by the code alone. */
+	if (!spg_output_is_written(&client.out))
+		code = SPG_EXIT_UNWRITABLE;
 	spg_output_finish(&client.out);
 	return code;
 }

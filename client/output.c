@@ -67,6 +67,24 @@ void spg_output_finish(struct spg_output *out)
 	spg_buf_finish(&out->text);
 }
 
+static void complain(struct spg_output *out, int errnum)
+{
+	if (!out->unwritable)
+		fprintf(stderr, "spguard: cannot write the answer: %s\n",
+			errnum == EBADF ? "standard output is closed"
+					: strerror(errnum));
+	out->unwritable = true;
+}
+
+bool spg_output_is_written(struct spg_output *out)
+{
+	if (fflush(stdout) != 0)
+		complain(out, errno);
+	else if (ferror(stdout))
+		complain(out, EIO);
+	return !out->unwritable;
+}
+
 int spg_output_flush(struct spg_output *out)
 {
 	int err = 0;
@@ -77,8 +95,7 @@ int spg_output_flush(struct spg_output *out)
 	} else if (out->text.len &&
 		   (fwrite(out->text.data, 1, out->text.len, stdout) != out->text.len ||
 			   fflush(stdout) != 0)) {
-		fprintf(stderr, "spguard: cannot write the answer: %s\n",
-			strerror(errno));
+		complain(out, errno);
 		err = SPG_ERR_IO;
 	}
 	spg_buf_clear(&out->text);

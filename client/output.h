@@ -33,6 +33,7 @@ struct spg_output {
 	unsigned width;       /* for sentences */
 	unsigned table_width; /* for tables; 0: no limit, so that a pipe gets all */
 	int64_t now_ns;       /* UTC */
+	bool unwritable; /* standard output took less than everything, which was said */
 };
 
 /** Look at standard output and the environment. @allow_color: --no-color was
@@ -45,6 +46,9 @@ void spg_output_finish(struct spg_output *out);
 /** Write what was collected, and forget it. Returns 0, SPG_ERR_NOMEM, or
  * SPG_ERR_IO, and then a message went to stderr. */
 int spg_output_flush(struct spg_output *out);
+
+/** Whether all that went to stdout, by whatever way, was written; says so if not. */
+bool spg_output_is_written(struct spg_output *out);
 
 /** Append printf(3) text that is ours, arguments included. */
 void spg_output_raw(struct spg_output *out, const char *format, ...)

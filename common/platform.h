@@ -19,6 +19,11 @@ int spg_platform_rename_new(const char *from, const char *to);
  * Returns 0; SPG_ERR_BUSY: somebody else has it; or another negative spg_err. */
 int spg_platform_lock(int fd);
 
+/** Descriptors 0, 1 and 2 that were closed when the program started get what can be
+ * neither read nor written, as before, so that no file or socket of the program's own
+ * gets their numbers. First of all in main. Returns 0 or SPG_ERR_IO. */
+int spg_platform_fill_descriptors(void);
+
 /** Who connected the local socket @fd. Returns 0 or SPG_ERR_IO. */
 int spg_platform_peer(int fd, struct spg_peer *ret);
 

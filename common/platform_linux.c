@@ -29,6 +29,24 @@ int spg_platform_lock(int fd)
 	return errno == EWOULDBLOCK ? SPG_ERR_BUSY : spg_err_from_errno(errno);
 }
 
+/* The other way round, reading and writing go on to fail: a report that nobody can get
+ * is not to look as if it had been delivered. */
+int spg_platform_fill_descriptors(void)
+{
+	static const int flags[] = {[STDIN_FILENO] = O_WRONLY,
+		[STDOUT_FILENO] = O_RDONLY,
+		[STDERR_FILENO] = O_RDONLY};
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		/* The lowest free number, open(2): those below are taken. */
+		if (open("/dev/null", flags[fd]) != fd)
+			return SPG_ERR_IO;
+	}
+	return 0;
+}
+
 int spg_platform_peer(int fd, struct spg_peer *ret)
 {
 	struct ucred peer;

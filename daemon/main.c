@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "common/platform.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/host/activation.h"
@@ -57,6 +59,16 @@ static int parse_tier(const char *name, enum spg_tier *ret)
 	return 0;
 }
 
+/* The exit status, once all that was asked for is written. */
+static int end_of_output(void)
+{
+	if (fflush(stdout) == 0)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "spguardd: cannot write to standard output: %s\n",
+		errno == EBADF ? "it is closed" : strerror(errno));
+	return EXIT_FAILURE;
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -91,10 +103,10 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'V':
 			puts("spguardd " SPG_VERSION);
-			return 0;
+			return end_of_output();
 		case 'h':
 			fputs(help, stdout);
-			return 0;
+			return end_of_output();
 		default:
 			fputs("Try: spguardd --help\n", stderr);
 			return 2;
@@ -134,15 +146,18 @@ static int print_config(const struct spg_config *config)
 	fputs(spg_buf_text(&text), stdout);
 	failed = text.failed;
 	spg_buf_finish(&text);
-	return failed || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed ? EXIT_FAILURE : end_of_output();
 }
 
 int main(int argc, char **argv)
 {
 	struct options options = {.config = SPG_CONFIG_DEFAULT_PATH};
 	struct spg_config *config = NULL;
-	int status = spg_watch_helper(argc, argv);
+	int status;
 
+	if (spg_platform_fill_descriptors() < 0)
+		return EXIT_FAILURE;
+	status = spg_watch_helper(argc, argv);
 	if (status < 0)
 		status = parse_options(argc, argv, &options);
 	if (status >= 0)
@@ -153,9 +168,12 @@ int main(int argc, char **argv)
 		read_config(&options, &config) < 0)
 		return EXIT_FAILURE;
 	if (options.check || options.print) {
-		status = options.print ? print_config(config) : EXIT_SUCCESS;
-		if (options.check && !options.print)
+		if (options.print) {
+			status = print_config(config);
+		} else {
 			printf("%s: no fault found\n", options.config);
+			status = end_of_output();
+		}
 		spg_config_destroy(config);
 		return status;
 	}

@@ -6,6 +6,7 @@
  * performance data, exit codes 0 to 3, ranges, no operands, an end in time. Needs
  * nothing but the socket, by its group.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "client/rank.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/platform.h"
 #include "plugin/judge.h"
 #include "plugin/say.h"
 
@@ -156,7 +158,11 @@ static int print(const struct spg_buf *out, enum spg_state state)
 	}
 	is_writing = 1;
 	fputs(spg_buf_text(out), stdout);
-	return fflush(stdout) == 0 ? (int)state : (int)SPG_STATE_UNKNOWN;
+	if (fflush(stdout) == 0)
+		return (int)state;
+	fprintf(stderr, "check_spguard: cannot write the result: %s\n",
+		errno == EBADF ? "standard output is closed" : strerror(errno));
+	return SPG_STATE_UNKNOWN;
 }
 
 static int fail(enum spg_state state, const struct spg_complaint *why)
@@ -426,6 +432,8 @@ int main(int argc, char **argv)
 	json_t *answer = NULL;
 	int code, err;
 
+	if (spg_platform_fill_descriptors() < 0)
+		return SPG_STATE_UNKNOWN;
 	if (!plugin.socket_path || !*plugin.socket_path)
 		plugin.socket_path = SPG_CLIENT_SOCKET;
 	if (!read_options(&plugin, argc, argv, &code))
