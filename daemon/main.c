@@ -31,8 +31,14 @@ static const char help[] =
 	"  -h, --help          show this, and end\n"
 	"\n"
 	"SIGHUP reads the configuration again, SIGTERM stops. Exit status: 0 after a\n"
-	"clean stop, 1 if it could not start or the configuration is bad, 2 for bad\n"
-	"usage.\n";
+	"clean stop; 1 if it could not start, and may at another try; if another try "
+        "is\n"
+	"of no use 2 for bad usage, 69 for what this system lacks, 77 for rights that "
+        "it\n"
+	"lacks, 78 for a configuration that is bad or does not fit this system.\n";
+
+/* Those of sysexits(3h) for what no restart mends: conf/spguardd.service names them. */
+enum { EXIT_USAGE = 2, EXIT_UNAVAILABLE = 69, EXIT_NO_RIGHTS = 77, EXIT_CONFIG = 78 };
 
 struct options {
 	const char *config;
@@ -41,6 +47,25 @@ struct options {
 };
 
 enum { OPT_CONFIG = 256, OPT_CHECK, OPT_PRINT, OPT_FOREGROUND, OPT_TIER };
+
+/* What came of a start. A lock that another daemon has, a disk that is full or does not
+ * answer, and memory that is short may pass. */
+static int exit_status_of(int err)
+{
+	switch (err) {
+	case 0:
+		return EXIT_SUCCESS;
+	case SPG_ERR_INVALID:
+	case SPG_ERR_NOT_FOUND:
+		return EXIT_CONFIG;
+	case SPG_ERR_DENIED:
+		return EXIT_NO_RIGHTS;
+	case SPG_ERR_UNSUPPORTED:
+		return EXIT_UNAVAILABLE;
+	default:
+		return EXIT_FAILURE;
+	}
+}
 
 static int parse_tier(const char *name, enum spg_tier *ret)
 {
@@ -99,7 +124,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case OPT_TIER:
 			if (parse_tier(optarg, &o->tier) < 0)
-				return 2;
+				return EXIT_USAGE;
 			break;
 		case 'V':
 			puts("spguardd " SPG_VERSION);
@@ -109,13 +134,13 @@ static int parse_options(int argc, char **argv, struct options *o)
 			return end_of_output();
 		default:
 			fputs("Try: spguardd --help\n", stderr);
-			return 2;
+			return EXIT_USAGE;
 		}
 	}
 	if (optind < argc) {
 		fprintf(stderr, "spguardd: what is \"%s\"? Try: spguardd --help\n",
 			argv[optind]);
-		return 2;
+		return EXIT_USAGE;
 	}
 	return -1;
 }
@@ -153,7 +178,7 @@ int main(int argc, char **argv)
 {
 	struct options options = {.config = SPG_CONFIG_DEFAULT_PATH};
 	struct spg_config *config = NULL;
-	int status;
+	int status, r;
 
 	if (spg_platform_fill_descriptors() < 0)
 		return EXIT_FAILURE;
@@ -164,9 +189,11 @@ int main(int argc, char **argv)
 		return status;
 	spg_log_init("spguardd", SPG_LOG_INFO);
 	spg_log_use_journal(SPG_LOG_JOURNAL);
-	if (spg_activation_begin(SPG_ACTIVATION_FIRST) < 0 ||
-		read_config(&options, &config) < 0)
-		return EXIT_FAILURE;
+	r = spg_activation_begin(SPG_ACTIVATION_FIRST);
+	if (r == 0)
+		r = read_config(&options, &config);
+	if (r < 0)
+		return exit_status_of(r);
 	if (options.check || options.print) {
 		if (options.print) {
 			status = print_config(config);
@@ -178,5 +205,5 @@ int main(int argc, char **argv)
 		return status;
 	}
 	spg_log_init("spguardd", config->log_level);
-	return spg_daemon_run(config, options.tier) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return exit_status_of(spg_daemon_run(config, options.tier));
 }

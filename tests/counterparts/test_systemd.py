@@ -485,13 +485,22 @@ class ServiceTest(SystemTest):
         self.assert_safe(self.here)
 
     def test_bad_configuration(self):
-        """It does not start, and the journal has the reasons as errors."""
+        """It does not start, the journal has the reasons as errors, nobody tries in
+        vain, and who is to hear of a failure does."""
+        self.manager.unit("tell.service", "[Unit]\nDefaultDependencies=no\n[Service]\n"
+                          "Type=oneshot\nExecStart=/bin/echo somebody was told\n")
+        self.install("spguardd.service", RestartSec="0")
+        self.manager.unit("spguardd.service.d/tell.conf", "[Unit]\nOnFailure=tell.service\n")
+        self.manager.ctl("daemon-reload")
         self.here.write_config("nonsense = yes")
         code, _ = self.manager.run("systemctl", "--user", "start", "spguardd.service")
         self.assertNotEqual(code, 0)
         self.manager.entry(lambda entry: entry.get("PRIORITY") == "3" and
                            "nonsense" in str(entry["MESSAGE"]), "the fault")
-        self.manager.ctl("stop", "spguardd.service")
+        self.manager.entry(lambda entry: entry["MESSAGE"] == "somebody was told", "OnFailure=")
+        for name, value in (("ActiveState", "failed"), ("NRestarts", "0"),
+                            ("ExecMainStatus", "78")):
+            self.assertEqual(self.manager.show("spguardd.service", name), value)
 
 
 if __name__ == "__main__":

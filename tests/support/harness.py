@@ -461,7 +461,7 @@ def why_no_bpf():
         except Failure:
             # An end of another kind is a fault, and every test will show it.
             code = daemon.process.wait(FAIL_AFTER)
-            return daemon.log_text().replace("\n", "; ") if code in (1, 2) else ""
+            return daemon.log_text().replace("\n", "; ") if code in (1, 2, 69, 77) else ""
         finally:
             daemon.close()
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Starting, stopping, and what is in the way of either."""
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -63,6 +65,36 @@ class StartStopTest(SystemTest):
         self.assertIn(f"pid {daemon.process.pid}", second.log_text())
         # The first one is none the worse.
         self.assert_safe(daemon)
+
+    def exit_status(self, daemon, *args):
+        daemon.spawn(*args)
+        code = daemon.process.wait(FAIL_AFTER)
+        daemon.log.join(FAIL_AFTER)
+        self.assertIn("spguard", daemon.log_text())
+        daemon.close()
+        return code
+
+    def test_exit_status_says_whether_to_try_again(self):
+        nowhere = {"socket": self.path("nowhere", "socket")}
+        daemon = self.daemon(start=False)
+        self.assertEqual(self.exit_status(daemon, "--nonsense"), 2)
+        self.assertEqual(self.exit_status(daemon, "--config", self.path("nowhere")), 78)
+        daemon.write_config("nonsense = yes")
+        self.assertEqual(self.exit_status(daemon), 78)
+        self.assertEqual(self.exit_status(
+            self.daemon(start=False, daemon_keys={"group": "nobody-has-this"})), 78)
+        self.assertEqual(self.exit_status(self.daemon(start=False, daemon_keys=nowhere)), 78)
+        os.chmod(self.scratch, 0o755)
+        self.assertEqual(self.exit_status(self.daemon(
+            start=False, tier="procfs", daemon_keys={"group": ""},
+            prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                    "--inh-caps=-all"])), 77)
+        first = self.daemon()
+        self.assertEqual(self.exit_status(self.daemon(start=False)), 1)
+        self.assertEqual(first.stop(), 0)
+        with contextlib.closing(sqlite3.connect(first.database)) as database:
+            database.execute("PRAGMA user_version = 9999")
+        self.assertEqual(self.exit_status(self.daemon(start=False)), 69)
 
     def test_stale_socket_is_replaced(self):
         first = self.daemon()
