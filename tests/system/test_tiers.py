@@ -175,7 +175,7 @@ class TiersTest(SystemTest):
     def test_bpf_when_it_is_refused(self):
         self.has_bpf()
         code, words = self.ended(self.daemon(tier="bpf", prefix=[REFUSE, "bpf"], start=False))
-        self.assertEqual(code, 1, words)
+        self.assertEqual(code, 77, words)
         self.assertRegex(words, "(?i)bpf")
         self.assertRegex(words, "procfs|auto|CAP_BPF")
 
@@ -207,7 +207,7 @@ class TiersTest(SystemTest):
         self.has_bpf()
         lacking = ("bpf", "perfmon", "sys_admin")
         code, words = self.ended(self.daemon(tier="bpf", prefix=without(lacking), start=False))
-        self.assertEqual(code, 1, words)
+        self.assertEqual(code, 77, words)
         self.assertIn("CAP_BPF", words)
         daemon = self.daemon(tier="", prefix=without(lacking))
         self.assert_tier(daemon, "procfs")
@@ -230,7 +230,7 @@ class TiersTest(SystemTest):
     def test_bpf_without_btf(self):
         self.has_bpf()
         code, words = self.ended(self.daemon(tier="bpf", prefix=self.no_btf(), start=False))
-        self.assertEqual(code, 1, words)
+        self.assertEqual(code, 69, words)
         self.assertIn("BTF", words)
 
 
