@@ -23,14 +23,13 @@ static const char help[] =
 	"      --format NAME    openmetrics, or prometheus: the older text format,\n"
 	"                       which node_exporter reads. Default: openmetrics, and\n"
 	"                       prometheus with --textfile\n"
-	"      --textfile PATH  write them to PATH, which is replaced in one step; "
-	"for\n"
-	"                       node_exporter --collector.textfile.directory. When "
-	"the\n"
-	"                       daemon does not answer the file says spguard_up 0 and\n"
-	"                       nothing else; when it cannot be written it is "
-	"removed:\n"
-	"                       no verdict is kept that nobody proved\n"
+	"      --textfile PATH  write them to PATH, which is replaced in one step. "
+	"For\n"
+	"                       node_exporter --collector.textfile.directory, so PATH\n"
+	"                       ends in .prom. When the daemon does not answer, the\n"
+	"                       file says spguard_up 0 and nothing else; when it\n"
+	"                       cannot be written it is removed: no verdict is kept\n"
+	"                       that nobody proved\n"
 	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                       as for every command: spguard --help\n"
 	"\n"
@@ -141,6 +140,14 @@ static int tell(struct spg_client *client, const json_t *result, const char *pat
 	return spg_client_finish(client, SPG_EXIT_OK);
 }
 
+/* Others would be written for nobody. */
+static bool is_collected(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n > 5 && strcmp(path + n - 5, ".prom") == 0 && path[n - 6] != '/';
+}
+
 static int run(struct spg_client *client, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -164,8 +171,10 @@ static int run(struct spg_client *client, int argc, char **argv)
 	}
 	if (!spg_client_no_operands(client, argc, argv, &code))
 		return code;
-	if (path && !path[0])
-		return spg_client_usage(client, "--textfile wants a path");
+	if (path && !is_collected(path))
+		return spg_client_usage(client,
+			"--textfile wants a path that ends in .prom: node_exporter "
+			"reads no other");
 	if (!format)
 		format = path ? "prometheus" : "openmetrics";
 	if (strcmp(format, "openmetrics") != 0 && strcmp(format, "prometheus") != 0)

@@ -84,6 +84,29 @@ int spg_listen_address_parse(
 	return r;
 }
 
+bool spg_listen_address_overlaps(
+	const struct spg_listen_address *a, const struct spg_listen_address *b)
+{
+	const struct sockaddr_in *in[] = {(const struct sockaddr_in *)&a->address,
+		(const struct sockaddr_in *)&b->address};
+	const struct sockaddr_in6 *in6[] = {(const struct sockaddr_in6 *)&a->address,
+		(const struct sockaddr_in6 *)&b->address};
+
+	if (a->path || b->path)
+		return a->path && b->path && strcmp(a->path, b->path) == 0;
+	if (a->address.ss_family != b->address.ss_family)
+		return false;
+	if (a->address.ss_family == AF_INET)
+		return in[0]->sin_port == in[1]->sin_port &&
+		       (in[0]->sin_addr.s_addr == in[1]->sin_addr.s_addr ||
+			       in[0]->sin_addr.s_addr == htonl(INADDR_ANY) ||
+			       in[1]->sin_addr.s_addr == htonl(INADDR_ANY));
+	return in6[0]->sin6_port == in6[1]->sin6_port &&
+	       (IN6_ARE_ADDR_EQUAL(&in6[0]->sin6_addr, &in6[1]->sin6_addr) ||
+		       IN6_IS_ADDR_UNSPECIFIED(&in6[0]->sin6_addr) ||
+		       IN6_IS_ADDR_UNSPECIFIED(&in6[1]->sin6_addr));
+}
+
 bool spg_listen_address_is_local(const struct spg_listen_address *address)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&address->address;

@@ -22,6 +22,11 @@ struct spg_listen_address {
 int spg_listen_address_parse(
 	struct spg_listen_address *ret, const char *text, const char **ret_why);
 
+/** True when not both can be listened at: they are the same, or one is every address
+ * ("0.0.0.0", "[::]") of the other's family, with the same port. */
+bool spg_listen_address_overlaps(
+	const struct spg_listen_address *a, const struct spg_listen_address *b);
+
 /** True when only this machine can reach it. */
 bool spg_listen_address_is_local(const struct spg_listen_address *address);
 

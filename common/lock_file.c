@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -62,4 +61,15 @@ int spg_lock_file_take(const char *path, mode_t mode, int *ret_fd, long *ret_pid
 			return r;
 	}
 	return SPG_ERR_BUSY;
+}
+
+bool spg_lock_file_is_taken(const char *path, long *ret_pid)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool taken = fd >= 0 && spg_platform_lock(fd) == SPG_ERR_BUSY;
+
+	*ret_pid = taken ? read_pid(fd) : 0;
+	if (fd >= 0)
+		close(fd);
+	return taken;
 }

@@ -4,6 +4,7 @@
  * A lock file: whoever has it locked is the one daemon that uses what lies beside it.
  * The lock counts, and ends with the process; the pid in it is for messages.
  */
+#include <stdbool.h>
 #include <sys/types.h>
 
 /**
@@ -17,3 +18,7 @@
  * then); or another negative spg_err with errno set. Nothing is logged.
  */
 int spg_lock_file_take(const char *path, mode_t mode, int *ret_fd, long *ret_pid);
+
+/** True when somebody has the lock of @path; *ret_pid as above. Who takes it in just that
+ * moment may be refused. */
+bool spg_lock_file_is_taken(const char *path, long *ret_pid);

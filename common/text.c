@@ -257,6 +257,23 @@ bool spg_path_directly_in(const char *path, const char *dir)
 	return len == n + (n > 1) && strncmp(path, dir, n) == 0;
 }
 
+bool spg_path_is_runtime(const char *path)
+{
+	static const char *const tops[] = {"/run/", "/var/run/"};
+
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) {
+		const char *rest, *slash;
+
+		if (strncmp(path, tops[i], strlen(tops[i])) != 0)
+			continue;
+		rest = path + strlen(tops[i]);
+		slash = strchr(rest, '/');
+		if (slash && slash != rest && slash[1] && !strchr(slash + 1, '/'))
+			return true;
+	}
+	return false;
+}
+
 void spg_path_normalise(char *path)
 {
 	char *out = path;

@@ -64,6 +64,9 @@ bool spg_path_below(const char *path, const char *dir, bool or_equal);
 /** True when @path is a name in directory @dir itself. The same. */
 bool spg_path_directly_in(const char *path, const char *dir);
 
+/** True for "/run/NAME/FILE", whose directory a service makes for itself. */
+bool spg_path_is_runtime(const char *path);
+
 /**
  * Put @path into normal form in place: duplicate slashes, "." components and
  * trailing slashes go; ".." stays, since a symlink may precede it.

@@ -16,6 +16,7 @@
 #include "daemon/host/access.h"
 #include "daemon/host/activation.h"
 #include "daemon/host/notify.h"
+#include "daemon/host/places.h"
 #include "daemon/host/reporter.h"
 #include "daemon/host/subordinates.h"
 #include "daemon/host/turns.h"
@@ -24,6 +25,7 @@
 #include "daemon/model/model.h"
 #include "daemon/proof/prover.h"
 #include "daemon/record/recorder.h"
+#include "daemon/serve/http/http.h"
 #include "daemon/serve/server.h"
 #include "daemon/store/store.h"
 
@@ -680,6 +682,30 @@ static void undo_start(struct daemon *d)
 		d->watch->ops->stop(d->watch, on_watch_stopped, d);
 }
 
+int spg_daemon_check(const struct spg_config *config, struct spg_access *ret,
+	struct spg_buf *problems, struct spg_buf *notes)
+{
+	const struct spg_places_given given = {
+		.local = spg_activation_has(SPG_ACTIVATION_LOCAL),
+		.http = spg_activation_has(SPG_ACTIVATION_HTTP)};
+	struct spg_access access = {.admins = NULL};
+	int r = spg_places_check(config, &given, &access, problems, notes);
+
+	if (r == 0 && (given.http || config->n_http > 0) && !spg_http_is_built()) {
+		spg_buf_printf(problems,
+			"%s: [http] listen: this spguardd was built without "
+			"libmicrohttpd; take the section out, or build it with "
+			"-Dhttp=enabled\n",
+			config->path);
+		r = SPG_ERR_UNSUPPORTED;
+	}
+	if (r == 0 && ret)
+		*ret = access;
+	else
+		spg_access_finish(&access);
+	return r;
+}
+
 int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 {
 	struct daemon d = {
@@ -687,10 +713,9 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 	struct spg_buf problems = SPG_BUF_NULL;
 	int r;
 
-	r = spg_access_resolve(config, &d.access, &problems);
+	r = spg_daemon_check(config, &d.access, &problems, NULL);
 	if (r < 0)
-		spg_error("%.*s", (int)strcspn(spg_buf_text(&problems), "\n"),
-			spg_buf_text(&problems));
+		spg_log_lines(SPG_LOG_ERROR, spg_buf_text(&problems));
 	spg_buf_finish(&problems);
 	if (r == 0 && uv_loop_init(&d.loop) < 0)
 		r = SPG_ERR_NOMEM;

@@ -31,11 +31,11 @@ static const char help[] =
 	"  -h, --help          show this, and end\n"
 	"\n"
 	"SIGHUP reads the configuration again, SIGTERM stops. Exit status: 0 after a\n"
-	"clean stop; 1 if it could not start, and may at another try; if another try "
-        "is\n"
-	"of no use 2 for bad usage, 69 for what this system lacks, 77 for rights that "
-        "it\n"
-	"lacks, 78 for a configuration that is bad or does not fit this system.\n";
+	"clean stop, 1 if it could not start and may at another try. Another try is "
+	"of\n"
+	"no use with 2 (bad usage), 69 (this system lacks something), 77 (the daemon\n"
+	"lacks rights) and 78 (the configuration is bad or does not fit this "
+	"system).\n";
 
 /* Those of sysexits(3h) for what no restart mends: conf/spguardd.service names them. */
 enum { EXIT_USAGE = 2, EXIT_UNAVAILABLE = 69, EXIT_NO_RIGHTS = 77, EXIT_CONFIG = 78 };
@@ -145,21 +145,39 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
+static void tell(struct spg_buf *problems, struct spg_buf *notes)
+{
+	if (spg_log_is_journal())
+		spg_log_lines(SPG_LOG_ERROR, spg_buf_text(problems));
+	else
+		fputs(spg_buf_text(problems), stderr);
+	fputs(spg_buf_text(notes), stderr);
+	spg_buf_finish(problems);
+	spg_buf_finish(notes);
+}
+
 static int read_config(const struct options *o, struct spg_config **ret)
 {
 	struct spg_buf problems = SPG_BUF_NULL, notes = SPG_BUF_NULL;
 	int r = spg_config_read(ret, o->config, &problems, o->check ? &notes : NULL);
 
-	if (spg_log_is_journal())
-		spg_log_lines(SPG_LOG_ERROR, spg_buf_text(&problems));
-	else
-		fputs(spg_buf_text(&problems), stderr);
-	fputs(spg_buf_text(&notes), stderr);
+	tell(&problems, &notes);
 	if (r == SPG_ERR_NOT_FOUND)
 		fputs("spguardd: name the configuration with --config FILE\n", stderr);
-	spg_buf_finish(&problems);
-	spg_buf_finish(&notes);
 	return r;
+}
+
+/* What the files say is good; what they name has to be, too. */
+static int check_config(const struct spg_config *config)
+{
+	struct spg_buf problems = SPG_BUF_NULL, notes = SPG_BUF_NULL;
+	int r = spg_daemon_check(config, NULL, &problems, &notes);
+
+	tell(&problems, &notes);
+	if (r < 0)
+		return exit_status_of(r);
+	printf("%s: no fault found\n", config->path);
+	return end_of_output();
 }
 
 static int print_config(const struct spg_config *config)
@@ -195,12 +213,7 @@ int main(int argc, char **argv)
 	if (r < 0)
 		return exit_status_of(r);
 	if (options.check || options.print) {
-		if (options.print) {
-			status = print_config(config);
-		} else {
-			printf("%s: no fault found\n", options.config);
-			status = end_of_output();
-		}
+		status = options.print ? print_config(config) : check_config(config);
 		spg_config_destroy(config);
 		return status;
 	}

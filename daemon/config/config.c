@@ -258,12 +258,19 @@ static void take_listen(
 		PROBLEM(r, line->at, "listen = %s: %s", line->value, why);
 		return;
 	}
-	/* Where two recipes each added it, it is there once. */
 	for (size_t i = 0; err == 0 && i < c->n_http; i++) {
-		if (strcmp(c->http[i].text, address.text) == 0) {
-			spg_listen_address_finish(&address);
-			return;
-		}
+		/* Where two recipes each added it, it is there once. */
+		bool same = strcmp(c->http[i].text, address.text) == 0;
+
+		if (!same && !spg_listen_address_overlaps(&c->http[i], &address))
+			continue;
+		if (!same)
+			PROBLEM(r, line->at,
+				"listen = %s: listen = %s has this address already: "
+				"keep one",
+				line->value, c->http[i].text);
+		spg_listen_address_finish(&address);
+		return;
 	}
 	if (err == 0)
 		err = spg_array_reserve(
@@ -606,6 +613,27 @@ static void finish_products(struct reader *r, struct spg_buf *notes)
 	}
 }
 
+/* Two that cannot be at one path. */
+static void check_paths(struct reader *r)
+{
+	const struct spg_config *c = r->config;
+
+	if (strcmp(c->socket, c->database) == 0)
+		spg_buf_printf(r->problems,
+			"%s: socket and database are both %s: name two\n", c->path,
+			c->socket);
+	for (size_t i = 0; i < c->n_http; i++)
+		if (c->http[i].path &&
+			(strcmp(c->http[i].path, c->socket) == 0 ||
+				strcmp(c->http[i].path, c->database) == 0))
+			spg_buf_printf(r->problems,
+				"%s: listen = %s: that is the %s of [daemon]: name "
+				"another path\n",
+				c->path, c->http[i].text,
+				strcmp(c->http[i].path, c->socket) == 0 ? "socket"
+									: "database");
+}
+
 static int move_products(struct reader *r)
 {
 	struct spg_config *c = r->config;
@@ -674,6 +702,7 @@ int spg_config_read(struct spg_config **ret, const char *path, struct spg_buf *p
 	if (err == 0) {
 		finish_advice(&r);
 		finish_products(&r, notes);
+		check_paths(&r);
 		err = r.err < 0 ? r.err : move_products(&r);
 	}
 	if (err == 0 && config->n_products == 0 && problems->len == before)

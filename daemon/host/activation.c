@@ -119,6 +119,15 @@ int spg_activation_begin(int first)
 	return r;
 }
 
+bool spg_activation_has(const char *name)
+{
+	for (int i = 0; i < activation.n; i++)
+		if (activation.sockets[i].fd >= 0 &&
+			strcmp(activation.sockets[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 int spg_activation_take(const char *name)
 {
 	for (int i = 0; i < activation.n; i++) {

@@ -9,6 +9,7 @@
  * unit's own, "unknown" or none at all) is "local" when it is an AF_UNIX socket,
  * else "http". Main thread, before others start.
  */
+#include <stdbool.h>
 
 #define SPG_ACTIVATION_LOCAL "local"
 #define SPG_ACTIVATION_HTTP  "http"
@@ -25,6 +26,9 @@
  * have the same name; logged with what to do.
  */
 int spg_activation_begin(int first);
+
+/** True when there is a socket called @name that nobody has taken. */
+bool spg_activation_has(const char *name);
 
 /** The socket called @name, which passes to the caller; -1: there is none (more). */
 int spg_activation_take(const char *name);

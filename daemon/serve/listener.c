@@ -26,23 +26,6 @@ static int fail(const char *what, const char *path)
 	return r;
 }
 
-bool spg_listener_is_runtime_path(const char *path)
-{
-	static const char *const tops[] = {"/run/", "/var/run/"};
-
-	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) {
-		const char *rest, *slash;
-
-		if (strncmp(path, tops[i], strlen(tops[i])) != 0)
-			continue;
-		rest = path + strlen(tops[i]);
-		slash = strchr(rest, '/');
-		if (slash && slash != rest && slash[1] && !strchr(slash + 1, '/'))
-			return true;
-	}
-	return false;
-}
-
 static int check_path(const char *path, struct sockaddr_un *ret)
 {
 	size_t n = strlen(path);

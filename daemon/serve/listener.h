@@ -63,7 +63,3 @@ int spg_listener_start_fd(struct spg_listener *listener, uv_loop_t *loop, int fd
  * comes from the loop, or within the call when there is nothing to close. */
 void spg_listener_stop(
 	struct spg_listener *listener, void (*on_closed)(struct spg_listener *));
-
-/** True for the default kind of place, "/run/NAME/FILE", whose directory a
- * service makes for itself. */
-bool spg_listener_is_runtime_path(const char *path);

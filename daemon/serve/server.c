@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/message.h"
 #include "common/platform.h"
+#include "common/text.h"
 #include "daemon/serve/admission.h"
 #include "daemon/serve/contract/contract.h"
 #include "daemon/serve/methods/methods.h"
@@ -257,7 +258,7 @@ static int start_listener(
 	if (config->fd >= 0)
 		return spg_listener_start_fd(
 			&server->listener, loop, config->fd, on_connection, server);
-	listener.make_directory = spg_listener_is_runtime_path(config->socket_path);
+	listener.make_directory = spg_path_is_runtime(config->socket_path);
 	return spg_listener_start(
 		&server->listener, loop, &listener, on_connection, server);
 }

@@ -317,7 +317,8 @@ class Configuration(unittest.TestCase):
 
     def test_example(self):
         block = self.page.literals()[0]
-        out, err = self.ask("--check-config", block)
+        out, err = self.ask("--check-config", "[daemon]", f"socket = {self.folder}/socket",
+                            f"database = {self.folder}/db", block)
         self.assertIn("no fault found", out, err)
 
 

@@ -133,6 +133,17 @@ class MetricsTest(SystemTest):
         self.assertEqual(down.names(), {"spguard_up"})
         self.assertEqual(down.value("spguard_up"), 0)
 
+    def test_a_textfile_that_nobody_reads(self):
+        """node_exporter takes names that end in .prom."""
+        daemon = self.daemon()
+        for name in ("spguard.txt", "spguard.prom.new", ".prom", ""):
+            with self.subTest(name=name):
+                path = self.path(name) if name else ""
+                code, out, err = daemon.run("metrics", "--textfile", path)
+                self.assertEqual((code, out), (2, ""))
+                self.assertIn(".prom", err)
+                self.assertFalse(os.path.isfile(path))
+
     def test_a_textfile_that_cannot_be_written_is_not_kept(self):
         """Or it would go on saying safe, with every file held."""
         daemon, directory = self.daemon(), self.tmpfs(size="64k")

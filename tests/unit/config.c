@@ -124,6 +124,26 @@ static const struct {
 		"main.conf:9: listen = 1.2.3.4:65536: " WRITE_SUCH
 		"main.conf:10: listen = unix:relative: " WRITE_SUCH
 		"main.conf:11: listen = : " WRITE_SUCH},
+	{P "[http]\nlisten = 127.0.0.1:80\nlisten = 127.0.0.1:080\n"
+	   "listen = 0.0.0.0:80\nlisten = [::1]:80\nlisten = [0::1]:80\n"
+	   "listen = [::]:80\nlisten = [::]:81\n"
+	   "listen = unix:/run/x/s\nlisten = unix:/run/x//s\n",
+		"main.conf:5: listen = 127.0.0.1:080: listen = 127.0.0.1:80 has this "
+		"address already: keep one\n"
+		"main.conf:6: listen = 0.0.0.0:80: listen = 127.0.0.1:80 has this "
+		"address already: keep one\n"
+		"main.conf:8: listen = [0::1]:80: listen = [::1]:80 has this address "
+		"already: keep one\n"
+		"main.conf:9: listen = [::]:80: listen = [::1]:80 has this address "
+		"already: keep one\n"
+		"main.conf:12: listen = unix:/run/x//s: listen = unix:/run/x/s has "
+		"this "
+		"address already: keep one\n"},
+	{P "[daemon]\nsocket = /run/x/s\ndatabase = /run//x/s\n"
+	   "[http]\nlisten = unix:/run/x/s\n",
+		"main.conf: socket and database are both /run/x/s: name two\n"
+		"main.conf: listen = unix:/run/x/s: that is the socket of [daemon]: "
+		"name another path\n"},
 	{P "[http]\nshow-processes = some\nport = 80\n",
 		"main.conf:4: show-processes = some: it is yes or no\n"
 		"main.conf:5: [http] has no key \"port\": it has listen, "

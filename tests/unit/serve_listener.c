@@ -356,28 +356,6 @@ START_TEST(descriptor_from_outside)
 }
 END_TEST
 
-static const struct {
-	const char *path;
-	bool is;
-} runtime_paths[] = {
-	{"/run/spguard/spguard.sock", true},
-	{"/var/run/spguard/s", true},
-	{"/run/s", false},
-	{"/run//s", false},
-	{"/run/spguard/", false},
-	{"/run/a/b/s", false},
-	{"/tmp/spguard/s", false},
-	{"/running/a/s", false},
-	{"s", false},
-};
-
-START_TEST(runtime_path)
-{
-	ck_assert_int_eq(spg_listener_is_runtime_path(runtime_paths[_i].path),
-		runtime_paths[_i].is);
-}
-END_TEST
-
 int main(void)
 {
 	TCase *tc = tcase_create("serve-listener");
@@ -392,6 +370,5 @@ int main(void)
 	tcase_add_test(tc, directory_is_made);
 	tcase_add_test(tc, what_is_not_ours_stays);
 	tcase_add_test(tc, descriptor_from_outside);
-	spg_add_rows(tc, runtime_path, runtime_paths);
 	return spg_run_suite("serve-listener", tc);
 }

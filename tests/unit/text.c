@@ -175,6 +175,28 @@ START_TEST(below)
 }
 END_TEST
 
+static const struct {
+	const char *path;
+	bool is;
+} runtime_paths[] = {
+	{"/run/spguard/spguard.sock", true},
+	{"/var/run/spguard/s", true},
+	{"/run/s", false},
+	{"/run//s", false},
+	{"/run/spguard/", false},
+	{"/run/a/b/s", false},
+	{"/tmp/spguard/s", false},
+	{"/running/a/s", false},
+	{"s", false},
+};
+
+START_TEST(runtime_path)
+{
+	ck_assert_int_eq(
+		spg_path_is_runtime(runtime_paths[_i].path), runtime_paths[_i].is);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("text");
@@ -184,6 +206,7 @@ int main(void)
 	spg_add_rows(tc, glob, globs);
 	tcase_add_test(tc, glob_is_not_exponential);
 	spg_add_rows(tc, normalise, paths);
+	spg_add_rows(tc, runtime_path, runtime_paths);
 	tcase_add_test(tc, below);
 	return spg_run_suite("text", tc);
 }

@@ -4,6 +4,11 @@
 #include "common/log.h"
 #include "daemon/serve/http/http.h"
 
+bool spg_http_is_built(void)
+{
+	return false;
+}
+
 int spg_http_start(struct spg_http **ret, struct spg_session_host *host,
 	const struct spg_http_config *config)
 {

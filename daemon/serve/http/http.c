@@ -13,6 +13,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "daemon/serve/http/slots.h"
 #include "daemon/serve/http/state.h"
 #include "daemon/serve/http/stream.h"
@@ -243,7 +244,8 @@ static int refuse_address(const struct spg_listen_address *address, int errnum)
 		: errnum == EADDRNOTAVAIL ? ": no interface has this address"
 		: errnum == EACCES        ? ": choose a port above 1023"
 					  : "");
-	return errnum == EADDRNOTAVAIL ? SPG_ERR_INVALID : spg_err_from_errno(errnum);
+	/* The network may come later. */
+	return errnum == EADDRNOTAVAIL ? SPG_ERR_IO : spg_err_from_errno(errnum);
 }
 
 static int listen_at_ip(
@@ -271,8 +273,7 @@ static int listen_at(struct spg_http_listener *listener,
 {
 	const struct spg_listener_config place = {.path = address->path,
 		.gid = gid,
-		.make_directory =
-			address->path && spg_listener_is_runtime_path(address->path)};
+		.make_directory = address->path && spg_path_is_runtime(address->path)};
 
 	if (!address->path)
 		return listen_at_ip(listener, address);
@@ -334,6 +335,11 @@ static int listen_everywhere(
 			    "password: put a proxy before it that does, or see "
 			    "that the network is trusted");
 	return r;
+}
+
+bool spg_http_is_built(void)
+{
+	return true;
 }
 
 int spg_http_start(struct spg_http **ret, struct spg_session_host *host,

@@ -39,6 +39,9 @@ struct spg_http_config {
 	bool shows_processes;
 };
 
+/** False in a build without libmicrohttpd. */
+bool spg_http_is_built(void);
+
 /**
  * Listen. @host, borrowed, has the service, the limits and the accounts. With
  * nothing to listen at *ret is NULL, which all functions below take.
