@@ -87,7 +87,7 @@ static void try_to_make(
 	char *name = NULL;
 	int fd = -1, errnum = ENOMEM;
 
-	if (asprintf(&name, "%s.XXXXXX", place->path) < 0)
+	if (asprintf(&name, "%s/.spguard.XXXXXX", directory) < 0)
 		name = NULL;
 	if (name) {
 		fd = mkostemp(name, O_CLOEXEC);

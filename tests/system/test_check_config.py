@@ -3,6 +3,7 @@
 """What --check-config refuses a start refuses, in the same words, and what passes it
 starts. Each row is tried with both."""
 import os
+import shutil
 import socket
 import subprocess
 
@@ -96,6 +97,13 @@ class CheckConfigTest(SystemTest):
         stem = self.path("home") + "/"
         self.refused("shorter", socket=stem + "s" * (MAX + 1 - len(stem)))
         self.assertEqual(self.passes(socket=stem + "s" * (MAX - len(stem) - 7)), "")
+
+    def test_a_directory_that_it_makes(self):
+        name = f"/run/spguard-test-{os.getpid()}"
+        self.addCleanup(shutil.rmtree, name)
+        self.assertEqual(self.passes(socket=f"{name}/socket"), "")
+        self.assertTrue(os.path.isdir(name))
+        self.refused("No such file", socket=f"{name}/deeper/socket")
 
     def test_the_database(self):
         self.refused("No such file", database=self.path("nowhere", "db"))
