@@ -249,6 +249,12 @@ _Static_assert(SPG_LOCK_HELD == 0 && SPG_USE_LOCKED == 16 && SPG_USE_WAITING == 
 _Static_assert(SPG_EVENT_GAP == 13 && SPG_EVENT_VERDICT == 14,
 	"SPG_SQL_EVENTS_OF_BLOCK names these kinds");
 
+void spg_db_set_patience(struct spg_db *db, int ms)
+{
+	if (db->sql)
+		sqlite3_busy_timeout(db->sql, ms);
+}
+
 static int translate(struct spg_db *db, int rc)
 {
 	int errnum = db->sql ? sqlite3_system_errno(db->sql) : 0;

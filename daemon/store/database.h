@@ -192,6 +192,10 @@ struct spg_db {
 
 /* ---- database.c ---- */
 
+/** How long a statement waits for another program that has the database locked. */
+#define SPG_DB_PATIENCE_MS 500
+void spg_db_set_patience(struct spg_db *db, int ms);
+
 /** Translate @rc of SQLite, put words into db->why; @what: "write", "open". */
 int spg_db_fail(struct spg_db *db, int rc, const char *what);
 

@@ -15,9 +15,6 @@
 #include "common/lock_file.h"
 #include "common/log.h"
 
-/* How long a statement waits for a shell that holds the write lock. */
-#define BUSY_MS   500
-
 /* Members of the group may read the history with a SQLite shell. */
 #define FILE_MODE 0640
 
@@ -80,7 +77,7 @@ static int connect_to(struct spg_db *db)
 	if (rc != SQLITE_OK)
 		return spg_db_fail(db, rc, "open");
 	sqlite3_extended_result_codes(db->sql, 1);
-	sqlite3_busy_timeout(db->sql, BUSY_MS);
+	spg_db_set_patience(db, SPG_DB_PATIENCE_MS);
 	/* What it holds was written by us, but the file may have been swapped. */
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);

@@ -16,7 +16,8 @@ static void add_end(struct spg_loss *loss, struct spg_lost_end end)
 		loss->ends[loss->n_ends++] = end;
 }
 
-void spg_loss_add(struct spg_loss *loss, const struct spg_event *event, bool stopped)
+void spg_loss_add(
+	struct spg_loss *loss, const struct spg_event *event, enum spg_loss_why why)
 {
 	if (loss->count == 0 || event->at_ns < loss->first_ns)
 		loss->first_ns = event->at_ns;
@@ -25,7 +26,7 @@ void spg_loss_add(struct spg_loss *loss, const struct spg_event *event, bool sto
 	if (event->id > loss->last_id)
 		loss->last_id = event->id;
 	loss->count++;
-	loss->stopped |= stopped;
+	loss->why |= why;
 	if (event->interval != 0 &&
 		(event->kind == SPG_EVENT_USE_END || event->kind == SPG_EVENT_UNLOCK))
 		add_end(loss, (struct spg_lost_end){event->interval, event->at_ns});
@@ -48,7 +49,7 @@ void spg_loss_merge(struct spg_loss *loss, struct spg_loss *from)
 	if (from->last_id > loss->last_id)
 		loss->last_id = from->last_id;
 	loss->count += from->count;
-	loss->stopped |= from->stopped;
+	loss->why |= from->why;
 	loss->more_ends |= from->more_ends;
 	for (size_t i = 0; i < from->n_ends; i++)
 		add_end(loss, from->ends[i]);

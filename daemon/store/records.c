@@ -145,11 +145,12 @@ static void put_release(void *data)
 
 /* Takes over @put; NULL: there was no memory for it. */
 static void submit_put(struct spg_store *store, struct put *put,
-	int (*run)(struct spg_db *db, void *data), void (*done)(void *user, int err),
-	void *user)
+	int (*run)(struct spg_db *db, void *data), bool waits,
+	void (*done)(void *user, int err), void *user)
 {
 	const struct spg_job job = {.run = run,
 		.writes = true,
+		.waits = waits,
 		.done = put_done,
 		.release = put_release,
 		.data = put};
@@ -170,7 +171,7 @@ void spg_store_put_install(struct spg_store *store, struct spg_install *install,
 
 	if (put)
 		put->install = spg_install_ref(install);
-	submit_put(store, put, put_install, done, user);
+	submit_put(store, put, put_install, true, done, user);
 }
 
 void spg_store_put_sidestep(struct spg_store *store,
@@ -183,7 +184,7 @@ void spg_store_put_sidestep(struct spg_store *store,
 		free(put);
 		put = NULL;
 	}
-	submit_put(store, put, put_sidestep, done, user);
+	submit_put(store, put, put_sidestep, false, done, user);
 }
 
 /* ---- reading ---- */

@@ -326,7 +326,10 @@ void spg_store_append(struct spg_store *store, struct spg_event *event)
 	uv_mutex_lock(&store->mutex);
 	if (store->joined || store->status.stopped ||
 		store->n_queue == store->queue_max) {
-		spg_loss_add(&store->loss, event, store->status.stopped);
+		spg_loss_add(&store->loss, event,
+			store->status.stopped  ? SPG_LOSS_STOPPED
+			: store->status.locked ? SPG_LOSS_LOCKED
+					       : SPG_LOSS_BEHIND);
 		store->status.dropped++;
 		uv_mutex_unlock(&store->mutex);
 		return;

@@ -7,10 +7,12 @@
  * Owns the database connection and the thread. Everything declared here is
  * called on the loop thread and returns at once, except start and stop, which
  * wait for the thread. Callbacks come on the loop thread, in the order of the
- * calls that asked for them, never from within the call itself.
+ * calls that asked for them (but for what waits while the database is locked), never
+ * from within the call itself.
  *
  * Events go in through a bounded queue. What does not fit is dropped and
- * counted, and becomes a gap row as soon as rows can be written again. A disk
+ * counted, and becomes a gap row as soon as rows can be written again. While
+ * another program has the database locked, events wait in that queue. A disk
  * that is full, or any other write error, stops history and nothing else: the
  * queue drains into a gap, writing is tried again every few seconds. A
  * database that fails its check, at start or later, is set aside as
@@ -62,7 +64,9 @@ void spg_store_append(struct spg_store *store, struct spg_event *event);
 
 /**
  * @done comes when every event appended before is on disk: @err 0; or
- * SPG_ERR_FULL or SPG_ERR_IO when history is stopped: they are not.
+ * SPG_ERR_FULL or SPG_ERR_IO when history is stopped: they are not; or
+ * SPG_ERR_BUSY when another program has had the database locked for seconds: they
+ * wait, and are not lost by that.
  */
 void spg_store_flush(
 	struct spg_store *store, void (*done)(void *user, int err), void *user);

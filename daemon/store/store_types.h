@@ -69,6 +69,7 @@ struct spg_store_status {
 	uint64_t written;  /* events stored since the start */
 	uint64_t dropped;  /* events not stored since the start */
 	bool stopped;      /* history is stopped */
-	char why[160];     /* then why, and what to do; else "" */
+	bool locked;       /* another program has the database; events wait */
+	char why[160];     /* in both cases: why, and what to do; else "" */
 	int64_t oldest_ns; /* UTC of the oldest event; 0: none */
 };

@@ -10,9 +10,50 @@
 #include "common/err.h"
 #include "common/log.h"
 
-#define BEAT_NS       (30 * SPG_NS_PER_S)
-#define RETRY_NS      (5 * SPG_NS_PER_S)
-#define STOP_RETRY_NS (100 * SPG_NS_PER_MS)
+#define BEAT_NS            (30 * SPG_NS_PER_S)
+#define RETRY_NS           (5 * SPG_NS_PER_S)
+#define STOP_RETRY_NS      (100 * SPG_NS_PER_MS)
+/* While another program has the database locked. */
+#define LOCKED_RETRY_NS    (100 * SPG_NS_PER_MS)
+#define LOCKED_PATIENCE_NS (3 * SPG_NS_PER_S) /* of who waits for an answer */
+
+/* ---- the database is locked by another program ---- */
+
+/* Nothing is lost by that as long as the queue takes what comes. */
+static void note_locked(struct spg_store *store)
+{
+	int64_t now = spg_clock_mono_ns();
+
+	store->retry_mono_ns = now + LOCKED_RETRY_NS;
+	if (store->locked)
+		return;
+	store->locked = true;
+	store->locked_mono_ns = now;
+	/* A statement that waits keeps questions waiting, too. */
+	spg_db_set_patience(&store->db, 0);
+	spg_warning("history waits: another program has %s locked; up to %zu events "
+		    "are kept until it lets go",
+		store->db.path, store->queue_max);
+	uv_mutex_lock(&store->mutex);
+	store->status.locked = true;
+	snprintf(store->status.why, sizeof(store->status.why),
+		"another program has the database locked: let it finish, or end it");
+	uv_mutex_unlock(&store->mutex);
+}
+
+static void note_unlocked(struct spg_store *store)
+{
+	if (!store->locked)
+		return;
+	spg_notice("history goes on: %s was locked for %.1f s", store->db.path,
+		(double)(spg_clock_mono_ns() - store->locked_mono_ns) / SPG_NS_PER_S);
+	store->locked = false;
+	spg_db_set_patience(&store->db, SPG_DB_PATIENCE_MS);
+	uv_mutex_lock(&store->mutex);
+	store->status.locked = false;
+	store->status.why[0] = '\0';
+	uv_mutex_unlock(&store->mutex);
+}
 
 /* ---- history stopped ---- */
 
@@ -52,7 +93,7 @@ static void lose_taken(struct spg_store *store, size_t from)
 	store->status.dropped += store->n_taken - from;
 	uv_mutex_unlock(&store->mutex);
 	for (size_t i = from; i < store->n_taken; i++)
-		spg_loss_add(&store->lost, store->taken[i], true);
+		spg_loss_add(&store->lost, store->taken[i], SPG_LOSS_STOPPED);
 }
 
 /* ---- gap rows ---- */
@@ -111,11 +152,14 @@ static int append_loss(struct spg_store *store, const struct spg_loss *loss)
 {
 	struct spg_db *db = &store->db;
 	const struct spg_event_gap gap = {
-		loss->stopped ? SPG_GAP_STORE : SPG_GAP_DROPPED, loss->first_ns,
-		loss->last_ns, loss->count};
+		loss->why == SPG_LOSS_BEHIND ? SPG_GAP_DROPPED : SPG_GAP_STORE,
+		loss->first_ns, loss->last_ns, loss->count};
 	int r = append_gap(store, loss->last_id, &gap,
-		loss->stopped ? "the database could not be written"
-			      : "events came faster than they could be written");
+		loss->why & SPG_LOSS_STOPPED ? "the database could not be written"
+		: loss->why & SPG_LOSS_LOCKED
+			? "another program had the database locked for so long that "
+			  "the queue was full"
+			: "events came faster than they could be written");
 
 	for (size_t i = 0; r == 0 && i < loss->n_ends; i++)
 		r = spg_db_close_interval(
@@ -248,11 +292,24 @@ static int replace_missing(struct spg_store *store)
 /* Deal with @err of a write. Returns 0 when it is worth another try at once. */
 static int handle_failure(struct spg_store *store, int err)
 {
+	if (err == SPG_ERR_BUSY && !store->stopped) {
+		note_locked(store);
+		return err;
+	}
 	if (err == SPG_ERR_CORRUPT)
 		err = replace_damaged(store);
 	if (err < 0)
 		stop_history(store, err);
 	return err;
+}
+
+/* When it was worth another try, and that failed. */
+static void give_up(struct spg_store *store, int err)
+{
+	if (err == SPG_ERR_BUSY)
+		note_locked(store);
+	else
+		stop_history(store, err);
 }
 
 static int try_resume(struct spg_store *store)
@@ -312,50 +369,68 @@ static int write_loss_before(struct spg_store *store, int64_t next)
 	if (r < 0 && handle_failure(store, r) == 0)
 		r = write_loss(store, true);
 	if (r < 0 && !store->stopped)
-		stop_history(store, r);
+		give_up(store, r);
+	return r;
+}
+
+/* One transaction of what is taken, from @from on. */
+static int write_some(struct spg_store *store, size_t from, size_t n, bool sync)
+{
+	int r = store->stopped ? store->stop_err
+	                       : write_loss_before(store, store->taken[from]->id);
+
+	if (r == 0)
+		r = write_batch(store, from, n, sync);
+	/* A new database takes the batch that showed the damage. */
+	if (r < 0 && !store->stopped && handle_failure(store, r) == 0) {
+		r = write_batch(store, from, n, sync);
+		if (r < 0)
+			give_up(store, r);
+	}
+	if (r == 0)
+		note_unlocked(store);
 	return r;
 }
 
 static void write_taken(struct spg_store *store, bool sync)
 {
-	size_t n;
+	size_t n, left;
 
-	for (size_t i = 0; i < store->n_taken; i += n) {
-		int r = store->stopped ? store->stop_err
-		                       : write_loss_before(store, store->taken[i]->id);
+	for (; store->n_done < store->n_taken; store->n_done += n) {
+		int r;
 
-		n = store->n_taken - i;
+		n = store->n_taken - store->n_done;
 		if (n > SPG_STORE_BATCH_ROWS)
 			n = SPG_STORE_BATCH_ROWS;
-		if (r == 0)
-			r = write_batch(store, i, n, sync);
-		/* A new database takes the batch that showed the damage. */
-		if (r < 0 && !store->stopped && handle_failure(store, r) == 0) {
-			r = write_batch(store, i, n, sync);
-			if (r < 0)
-				stop_history(store, r);
-		}
+		r = write_some(store, store->n_done, n, sync);
+		if (r < 0 && !store->stopped)
+			break; /* locked: they stay */
 		if (r < 0) {
-			lose_taken(store, i);
-			break;
+			lose_taken(store, store->n_done);
+			n = store->n_taken - store->n_done;
 		}
+		for (size_t i = 0; i < n; i++)
+			spg_event_unref(store->taken[store->n_done + i]);
 	}
-	for (size_t i = 0; i < store->n_taken; i++)
-		spg_event_unref(store->taken[i]);
-	store->n_taken = 0;
-	if (!store->stopped)
+	left = store->n_taken - store->n_done;
+	if (left == 0)
+		store->n_taken = store->n_done = 0;
+	if (left == 0 && !store->stopped && !store->locked)
 		write_loss_before(store, INT64_MAX);
 	uv_mutex_lock(&store->mutex);
-	store->status.queue_rows = 0;
+	store->status.queue_rows = left;
 	uv_mutex_unlock(&store->mutex);
 }
 
-/* Under the mutex. Returns true when the batch asks for an fsync. */
+/* Under the mutex. Returns true when the batch asks for an fsync. While the last batch
+ * could not be written, the next one stays in the queue, which drops what is too much. */
 static bool take_events(struct spg_store *store)
 {
 	struct spg_event **queue = store->queue;
 	bool urgent = store->urgent;
 
+	if (store->n_taken > 0)
+		return false;
 	store->queue = store->taken;
 	store->taken = queue;
 	store->n_taken = store->n_queue;
@@ -374,13 +449,40 @@ static bool batch_due(const struct spg_store *store, int64_t now)
 		       now - store->queued_mono_ns >= store->batch_ns);
 }
 
+/* Has the other program let go? A try costs little: nothing waits within it. */
+static void catch_up(struct spg_store *store)
+{
+	int r;
+
+	if (store->n_taken > 0) {
+		write_taken(store, true);
+	} else {
+		r = write_loss(store, true);
+		if (r < 0)
+			(void)handle_failure(store, r);
+		else
+			note_unlocked(store);
+	}
+	if (store->locked || store->stopped)
+		return;
+	/* What came meanwhile is on disk before a flush is answered. */
+	uv_mutex_lock(&store->mutex);
+	(void)take_events(store);
+	uv_mutex_unlock(&store->mutex);
+	write_taken(store, true);
+}
+
 /* ---- commands ---- */
 
 static int serve_flush(struct spg_store *store)
 {
 	int r = 0;
 
-	if (store->stopped) {
+	if (store->locked)
+		catch_up(store);
+	if (store->locked) {
+		r = SPG_ERR_BUSY; /* nothing is lost, and nothing is on disk */
+	} else if (store->stopped) {
 		/* What was lost before the flush is not on disk, even if writing
 		 * goes on from now. */
 		r = store->lost.count > 0 ? store->stop_err : 0;
@@ -398,7 +500,7 @@ static int serve_flush(struct spg_store *store)
 		if (r < 0 && handle_failure(store, r) == 0)
 			r = 0;
 	}
-	return r == 0 || r == SPG_ERR_FULL ? r : SPG_ERR_IO;
+	return r == 0 || r == SPG_ERR_FULL || r == SPG_ERR_BUSY ? r : SPG_ERR_IO;
 }
 
 /* Between two blocks of a long question: events have precedence. */
@@ -410,7 +512,7 @@ static int keep_up(void *user)
 
 	uv_mutex_lock(&store->mutex);
 	stopping = store->stopping;
-	due = batch_due(store, spg_clock_mono_ns());
+	due = !store->locked && batch_due(store, spg_clock_mono_ns());
 	if (due)
 		sync = take_events(store);
 	uv_mutex_unlock(&store->mutex);
@@ -457,7 +559,8 @@ static int try_job(struct spg_store *store, const struct spg_job *job)
  * not there, or memory that is short, is the job's own affair. */
 static bool is_of_the_database(int err)
 {
-	return err == SPG_ERR_FULL || err == SPG_ERR_IO || err == SPG_ERR_CORRUPT;
+	return err == SPG_ERR_FULL || err == SPG_ERR_IO || err == SPG_ERR_CORRUPT ||
+	       err == SPG_ERR_BUSY;
 }
 
 static int serve_job(struct spg_store *store, const struct spg_job *job)
@@ -470,7 +573,13 @@ static int serve_job(struct spg_store *store, const struct spg_job *job)
 	if (store->stopped || !store->db.sql)
 		return store->stop_err;
 	ino = store->db.ino;
+	if (job->writes && store->locked)
+		catch_up(store);
+	if (job->writes && store->locked)
+		return SPG_ERR_BUSY;
 	r = try_job(store, job);
+	if (r < 0 && !job->writes && r == SPG_ERR_BUSY)
+		return r; /* the daemon stops */
 	/* One that was begun anew while a long job ran is not at fault. */
 	if (r < 0 && is_of_the_database(r) && store->db.sql && store->db.ino == ino &&
 		handle_failure(store, r) == 0)
@@ -478,24 +587,46 @@ static int serve_job(struct spg_store *store, const struct spg_job *job)
 	return r;
 }
 
+/* Returns false when it has to wait for the program that has the database locked. */
+static bool serve_one(struct spg_store *store, struct spg_command *command)
+{
+	bool is_job = command->kind == SPG_COMMAND_JOB;
+
+	if (command->err < 0)
+		return true; /* it could not be copied; its answer keeps its place */
+	if (command->kind == SPG_COMMAND_QUERY) {
+		serve_query(store, command);
+		return true;
+	}
+	command->err = is_job ? serve_job(store, &command->job) : serve_flush(store);
+	if (!store->locked || command->err != SPG_ERR_BUSY || store->last_turn ||
+		(is_job && !command->job.writes))
+		return true;
+	if ((!is_job || !command->job.waits) &&
+		spg_clock_mono_ns() - store->locked_mono_ns >= LOCKED_PATIENCE_NS)
+		return true;
+	command->err = 0;
+	return false;
+}
+
+/* What has to wait stays in @commands. */
 static void serve(struct spg_store *store, struct spg_command_list *commands)
 {
+	struct spg_command_list waiting;
 	struct spg_command *command;
 
+	spg_command_list_init(&waiting);
 	while ((command = spg_command_list_take(commands))) {
-		if (command->err < 0)
-			; /* it could not be copied; its answer keeps its place */
-		else if (command->kind == SPG_COMMAND_QUERY)
-			serve_query(store, command);
-		else if (command->kind == SPG_COMMAND_JOB)
-			command->err = serve_job(store, &command->job);
-		else
-			command->err = serve_flush(store);
+		if (!serve_one(store, command)) {
+			spg_command_list_add(&waiting, command);
+			continue;
+		}
 		uv_mutex_lock(&store->mutex);
 		spg_command_list_add(&store->done, command);
 		wake_loop(store);
 		uv_mutex_unlock(&store->mutex);
 	}
+	spg_command_list_append(commands, &waiting);
 }
 
 /* ---- the thread ---- */
@@ -554,20 +685,38 @@ static void wait_for_work(struct spg_store *store)
 {
 	for (;;) {
 		int64_t now = spg_clock_mono_ns();
-		int64_t until =
-			store->stopped ? store->retry_mono_ns : store->beat_mono_ns;
+		bool fine = !store->stopped && !store->locked;
+		int64_t until = fine ? store->beat_mono_ns : store->retry_mono_ns;
 
-		if (store->stopping || store->commands.first || batch_due(store, now) ||
-			now >= until)
+		if (store->stopping || store->commands.first || now >= until ||
+			(!store->locked && batch_due(store, now)))
 			return;
-		if (!store->stopped && (store->prune_now || store->loss.count > 0 ||
-					       store->db.prune.phase != SPG_PRUNE_IDLE))
+		if (fine && (store->prune_now || store->loss.count > 0 ||
+				    store->db.prune.phase != SPG_PRUNE_IDLE))
 			return;
-		if (store->n_queue > 0 &&
+		if (store->n_queue > 0 && !store->locked &&
 			store->queued_mono_ns + store->batch_ns < until)
 			until = store->queued_mono_ns + store->batch_ns;
 		uv_cond_timedwait(&store->cond, &store->mutex, (uint64_t)(until - now));
 	}
+}
+
+/* What is left while another program still has the database. */
+static void lose_rest(struct spg_store *store)
+{
+	size_t n_queue;
+
+	uv_mutex_lock(&store->mutex);
+	n_queue = store->n_queue;
+	uv_mutex_unlock(&store->mutex);
+	spg_error("history: %llu events are lost with this stop: another program has "
+		  "%s locked",
+		(unsigned long long)(store->lost.count + n_queue + store->n_taken -
+				     store->n_done),
+		store->db.path);
+	for (size_t i = store->n_done; i < store->n_taken; i++)
+		spg_event_unref(store->taken[i]);
+	store->n_taken = store->n_done = 0;
 }
 
 /* Write all that came, mark the stop as clean. Under no lock. */
@@ -583,7 +732,9 @@ static void finish_writing(struct spg_store *store)
 		uv_cond_timedwait(&store->cond, &store->mutex, STOP_RETRY_NS);
 		uv_mutex_unlock(&store->mutex);
 	}
-	if (!store->stopped) {
+	if (store->locked) {
+		lose_rest(store);
+	} else if (!store->stopped) {
 		r = spg_db_begin(db, true);
 		if (r == 0)
 			r = spg_db_run(
@@ -605,14 +756,17 @@ static void work(struct spg_store *store, struct spg_command_list *commands, boo
 {
 	int64_t now;
 
-	write_taken(store, sync);
+	if (!store->locked)
+		write_taken(store, sync);
+	else if (spg_clock_mono_ns() >= store->retry_mono_ns)
+		catch_up(store);
 	serve(store, commands);
 	now = spg_clock_mono_ns();
 	if (store->stopped && now >= store->retry_mono_ns)
 		try_resume(store);
-	if (!store->stopped && now >= store->beat_mono_ns)
+	if (!store->stopped && !store->locked && now >= store->beat_mono_ns)
 		beat(store, now);
-	if (!store->stopped)
+	if (!store->stopped && !store->locked)
 		prune(store);
 	publish(store);
 }
@@ -623,6 +777,20 @@ static bool wants_flush(const struct spg_command_list *commands)
 		if (c->kind == SPG_COMMAND_FLUSH)
 			return true;
 	return false;
+}
+
+/* The daemon stops: for so long as it may take. Under no lock. */
+static void await_unlocked(struct spg_store *store)
+{
+	if (store->locked)
+		catch_up(store);
+	while (store->locked &&
+		spg_clock_mono_ns() + STOP_RETRY_NS < store->stop_mono_ns) {
+		uv_mutex_lock(&store->mutex);
+		uv_cond_timedwait(&store->cond, &store->mutex, STOP_RETRY_NS);
+		uv_mutex_unlock(&store->mutex);
+		catch_up(store);
+	}
 }
 
 void spg_writer_run(void *arg)
@@ -639,6 +807,9 @@ void spg_writer_run(void *arg)
 		sync = take_events(store);
 		spg_command_list_append(&commands, &store->commands);
 		uv_mutex_unlock(&store->mutex);
+		store->last_turn = stopping;
+		if (stopping)
+			await_unlocked(store);
 		work(store, &commands, sync || stopping || wants_flush(&commands));
 	}
 	finish_writing(store);

@@ -29,10 +29,17 @@ struct spg_lost_end {
 	int64_t interval, at_ns;
 };
 
+/* Why events were not written: a set. */
+enum spg_loss_why {
+	SPG_LOSS_BEHIND = 1, /* the queue was full */
+	SPG_LOSS_LOCKED = 2, /* since another program had the database locked */
+	SPG_LOSS_STOPPED = 4 /* history was stopped */
+};
+
 /* Events that were not written. */
 struct spg_loss {
 	uint64_t count; /* 0: none */
-	bool stopped;   /* some because history was stopped, not only behind */
+	unsigned why;   /* of enum spg_loss_why */
 	int64_t first_ns, last_ns, last_id;
 	struct spg_lost_end *ends; /* at most SPG_STORE_LOST_ENDS */
 	size_t n_ends, size_ends;
@@ -40,7 +47,8 @@ struct spg_loss {
 };
 
 /** Count @event as lost. */
-void spg_loss_add(struct spg_loss *loss, const struct spg_event *event, bool stopped);
+void spg_loss_add(
+	struct spg_loss *loss, const struct spg_event *event, enum spg_loss_why why);
 
 /** Move all of @from into @loss. */
 void spg_loss_merge(struct spg_loss *loss, struct spg_loss *from);
@@ -57,6 +65,9 @@ struct spg_job {
 	int (*run)(struct spg_db *db, void *data);
 	/* It writes: in a transaction of its own, on disk when it is done. */
 	bool writes;
+	/* Nobody waits for it, and it must not be lost: while another program has the
+	 * database locked it waits, however long, and others overtake it. */
+	bool waits;
 	/* Loop thread; afterwards the data goes with @release. */
 	void (*done)(void *user, int err, void *data);
 	void (*release)(void *data);
@@ -133,14 +144,17 @@ struct spg_store {
 	/* Writer's thread. */
 	struct spg_db db;
 	struct spg_event **taken;
-	size_t n_taken;
+	size_t n_taken, n_done; /* of them, those before n_done are written or lost */
 	struct spg_loss lost;
 	struct spg_break gone;
 	struct spg_event *saying; /* the gap of the transaction that is open */
 	bool stopped;
 	int stop_err;
-	int64_t beat_mono_ns;  /* when the next sign of life is due */
-	int64_t retry_mono_ns; /* when stopped: when to try again */
+	bool locked; /* by another program: what is taken stays, and more waits */
+	int64_t locked_mono_ns; /* since when */
+	bool last_turn;         /* what waits now waits in vain */
+	int64_t beat_mono_ns;   /* when the next sign of life is due */
+	int64_t retry_mono_ns;  /* when stopped or locked: when to try again */
 };
 
 /* ---- store.c ---- */

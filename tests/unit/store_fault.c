@@ -16,6 +16,7 @@
 #include <sqlite3.h>
 
 #include "common/err.h"
+#include "daemon/store/records.h"
 #include "tests/support/suite.h"
 #include "tests/unit/store_help.h"
 #include "tests/unit/store_vfs.h"
@@ -91,6 +92,151 @@ START_TEST(nth_write_fails)
 	for (; reached; nth++)
 		survive(_i ? FAULT_IO : FAULT_FULL, nth, &reached);
 	ck_assert_int_gt(nth, 10);
+}
+END_TEST
+
+/* Another program that has the database for itself, as a shell does that was left in a
+ * transaction. */
+static sqlite3 *lock_database(const struct fixture *f)
+{
+	sqlite3 *other = NULL;
+
+	ck_assert_int_eq(sqlite3_open(f->path, &other), SQLITE_OK);
+	sqlite3_busy_timeout(other, 10000);
+	ck_assert_int_eq(
+		sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	return other;
+}
+
+static void on_done(void *user, int err)
+{
+	*(int *)user = err;
+}
+
+static void run_until(struct fixture *f, const int *done)
+{
+	while (*done == 1)
+		uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+/* Who asks whether all is on disk is answered in time; nothing is lost. */
+START_TEST(locked_database)
+{
+	struct fixture f;
+	struct spg_store_status status;
+	struct spg_store_page page;
+	struct spg_install *install = spg_install_create(1, "app", T0);
+	sqlite3 *other;
+	int installed = 1;
+	uint64_t lost;
+
+	setup(&f, NULL);
+	start(&f);
+	append_opens(&f, 10);
+	ck_assert_int_eq(flush(&f), 0);
+	other = lock_database(&f);
+	append_opens(&f, 20000);
+	spg_store_put_install(f.store, install, on_done, &installed);
+	ck_assert_int_eq(flush(&f), SPG_ERR_BUSY);
+	spg_store_status(f.store, &status);
+	ck_assert(status.locked && !status.stopped);
+	ck_assert_ptr_nonnull(strstr(status.why, "another program"));
+	ck_assert_uint_eq(status.queue_rows, 20000);
+	ck_assert_int_eq(installed, 1);
+	/* From now on at once; and what is there can be asked for. */
+	ck_assert_int_eq(flush(&f), SPG_ERR_BUSY);
+	ck_assert_uint_eq(accounted(&f), 10);
+	append_opens(&f, 5);
+	ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+
+	run_until(&f, &installed);
+	ck_assert_int_eq(installed, 0);
+	ck_assert_int_eq(flush(&f), 0);
+	spg_store_status(f.store, &status);
+	ck_assert(!status.locked && !status.stopped);
+	ck_assert_str_eq(status.why, "");
+	ck_assert_uint_eq(status.dropped, 0);
+	ck_assert_uint_eq(status.queue_rows, 0);
+	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM events"), "20015");
+	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM installs"), "1");
+	query_all(&f, &page);
+	ck_assert_int_eq(count_gaps(&page, SPG_GAP_STORE, &lost), 0);
+	spg_event_list_finish(&page.events);
+	spg_install_unref(install);
+	teardown(&f);
+}
+END_TEST
+
+/* A flush that was asked for while the lock lasts is answered when it is over. */
+START_TEST(locked_for_a_moment)
+{
+	struct fixture f;
+	sqlite3 *other;
+	int flushed = 1;
+
+	setup(&f, NULL);
+	start(&f);
+	other = lock_database(&f);
+	append_opens(&f, 10);
+	spg_store_flush(f.store, on_done, &flushed);
+	ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+	run_until(&f, &flushed);
+	ck_assert_int_eq(flushed, 0);
+	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM events"), "10");
+	teardown(&f);
+}
+END_TEST
+
+/* More than the queue takes: what is too much is counted, with the cause. */
+START_TEST(locked_for_too_long)
+{
+	struct fixture f;
+	struct spg_store_page page;
+	struct spg_store_status status;
+	sqlite3 *other;
+	uint64_t lost = 0;
+
+	setup(&f, NULL);
+	f.config.queue_max = 100;
+	start(&f);
+	other = lock_database(&f);
+	append_opens(&f, 1000);
+	ck_assert_int_eq(flush(&f), SPG_ERR_BUSY);
+	append_opens(&f, 1000);
+	ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+	ck_assert_int_eq(flush(&f), 0);
+	spg_store_status(f.store, &status);
+	ck_assert_uint_ge(status.dropped, 2000 - 2 * 100);
+	query_all(&f, &page);
+	ck_assert_int_ge(count_gaps(&page, SPG_GAP_STORE, &lost), 1);
+	ck_assert_uint_ge(lost, 1);
+	spg_event_list_finish(&page.events);
+	ck_assert_uint_eq(accounted(&f), 2000);
+	teardown(&f);
+}
+END_TEST
+
+/* A stop waits for it in its time, and says what it had to leave. */
+START_TEST(locked_at_the_stop)
+{
+	struct fixture f;
+	sqlite3 *other;
+
+	setup(&f, NULL);
+	start(&f);
+	other = lock_database(&f);
+	append_opens(&f, 30);
+	ck_assert_int_eq(flush(&f), SPG_ERR_BUSY);
+	if (_i == 0)
+		ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+	append_opens(&f, 30);
+	stop(&f);
+	if (_i == 1)
+		ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+	start(&f);
+	ck_assert_str_eq(
+		ask_sql(&f, "SELECT count(*) FROM events"), _i == 0 ? "60" : "0");
+	teardown(&f);
 }
 END_TEST
 
@@ -474,6 +620,10 @@ int main(void)
 	vfs_register();
 	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, nth_write_fails, 0, 2);
+	tcase_add_test(tc, locked_database);
+	tcase_add_test(tc, locked_for_a_moment);
+	tcase_add_test(tc, locked_for_too_long);
+	tcase_add_loop_test(tc, locked_at_the_stop, 0, 2);
 	tcase_add_test(tc, full_disk);
 	tcase_add_test(tc, stop_with_a_full_disk);
 	tcase_add_test(tc, full_filesystem);
