@@ -387,47 +387,105 @@ static void examine_rights(json_t *findings, const json_t *status)
 		}
 }
 
-static void examine_store(json_t *findings, const json_t *status)
+/* What to do, and the command for it, which takes the database's path. */
+struct store_remedy {
+	const char *remedy, *command;
+};
+
+static const struct store_remedy *remedy_of(const json_t *store)
+{
+	static const struct store_remedy remedies[SPG_STORE_N_FAULTS] = {
+		[SPG_STORE_FAULT_FULL] = {"Make room on its filesystem, or lower "
+					  "retain-size; writing is tried again by "
+					  "itself.",
+			"df -h"},
+		[SPG_STORE_FAULT_LOCKED] =
+			{"See which programs have the database open, "
+			 "and let the one that locked it finish, or "
+			 "end it.",
+				"fuser -v"},
+		[SPG_STORE_FAULT_DENIED] = {"Make the file and its directory writable "
+					    "for the daemon; writing is tried again by "
+					    "itself.",
+			"ls -ld"},
+		[SPG_STORE_FAULT_DAMAGED] = {"Move it away by hand, with its -wal and "
+					     "-shm; a new one is begun by itself.",
+			"ls -l"},
+		[SPG_STORE_FAULT_MEMORY] =
+			{"Free some memory; writing is tried again by "
+			 "itself.",
+				NULL},
+		[SPG_STORE_FAULT_DISK] =
+			{"See what the kernel says of its disk; writing "
+			 "is tried again by itself.",
+				NULL},
+	};
+	int fault = spg_store_fault_from_name(spg_json_text(store, "fault"));
+
+	return &remedies[fault >= 0 ? fault : SPG_STORE_FAULT_DISK];
+}
+
+/* What was lost and is over: the log lacks it, and nothing is to be mended. */
+static void note_losses(struct spg_output *out, json_t *findings, const json_t *store)
+{
+	const char *since = spg_json_text(store, "dropped_since");
+	const char *until = spg_json_text(store, "dropped_until");
+	struct spg_buf detail = SPG_BUF_NULL;
+
+	if (spg_json_number(store, "dropped") <= 0)
+		return;
+	spg_output_count(&detail, spg_json_number(store, "dropped"));
+	spg_buf_puts(&detail, " events were not stored");
+	if (since && until) {
+		spg_buf_puts(&detail, ", between ");
+		spg_output_time(out, &detail, since, false);
+		spg_buf_puts(&detail, " and ");
+		spg_output_time(out, &detail, until, false);
+	}
+	add(findings, &(struct finding){"history", true, spg_buf_text(&detail),
+			      "They are missing from the log. Answers about now do not "
+			      "rest on it.",
+			      "See why; when it was that events came too fast, put "
+			      "\"database\" on a faster disk.",
+			      true, "spguard log --kind gap"});
+	spg_buf_finish(&detail);
+}
+
+static void examine_store(
+	struct spg_output *out, json_t *findings, const json_t *status)
 {
 	const json_t *store = json_object_get(status, "store");
 	const char *path = spg_json_text(store, "path");
+	const char *why = spg_json_text(store, "why");
+	const struct store_remedy *remedy = remedy_of(store);
 	bool stopped = spg_json_true(store, "stopped");
-	int64_t dropped = spg_json_number(store, "dropped");
+	bool works = !stopped && !spg_json_text(store, "fault");
 	struct spg_buf detail = SPG_BUF_NULL, command = SPG_BUF_NULL;
 
-	if (path) {
-		spg_buf_puts(&command, "df -h ");
+	if (path && remedy->command) {
+		spg_buf_printf(&command, "%s ", remedy->command);
 		spg_text_shell_quote(&command, path);
-	}
-	if (stopped) {
-		const char *why = spg_json_text(store, "why");
-
-		spg_buf_printf(
-			&detail, "stopped: %s", why ? why : "no reason was given");
 	} else {
+		spg_buf_puts(&command, "journalctl -k -e");
+	}
+	if (works) {
 		spg_output_count(&detail, spg_json_number(store, "rows"));
 		spg_buf_puts(&detail, " events");
 		if (path)
 			spg_buf_printf(&detail, " in %s", path);
+	} else {
+		spg_buf_printf(&detail, "%s: %s", stopped ? "stopped" : "waits",
+			why ? why : "no reason was given");
 	}
-	if (dropped > 0) {
-		spg_buf_puts(&detail, "; ");
-		spg_output_count(&detail, dropped);
-		spg_buf_puts(&detail, " events since the start were not stored");
-	}
-	add(findings, &(struct finding){"history", !stopped && dropped <= 0,
-			      spg_buf_text(&detail),
-			      "Answers about now stay right, but what happens "
-			      "meanwhile will be "
-			      "missing from the log; the gap is recorded.",
-			      stopped ? "Free space, or mend the disk; writing is "
-					"tried again by "
-					"itself."
-				      : "The disk of the database is too slow for this "
-					"load: put "
-					"\"database\" on a faster one.",
-			      .command = stopped && command.len ? spg_buf_text(&command)
-	                                                        : NULL});
+	add(findings, &(struct finding){"history", works, spg_buf_text(&detail),
+			      stopped ? "Answers about now stay right, but what "
+					"happens meanwhile will be missing from the "
+					"log; the gap is recorded."
+				      : "Answers about now stay right, and what "
+					"happens meanwhile is kept in memory, as long "
+					"as there is room.",
+			      remedy->remedy, .command = spg_buf_text(&command)});
+	note_losses(out, findings, store);
 	spg_buf_finish(&detail);
 	spg_buf_finish(&command);
 }
@@ -592,7 +650,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		examine_rights(findings, status);
 		answer = spg_client_try(client, "check", NULL, 0, &why);
 		examine_obstacles(findings, answer);
-		examine_store(findings, status);
+		examine_store(&client->out, findings, status);
 	} else {
 		examine_silence(findings, &why);
 	}

@@ -119,10 +119,13 @@ static void tell_store(struct spg_output *out, const json_t *status)
 		spg_buf_puts(&buf, " events dropped");
 	}
 	line(out, "history", &buf);
-	if (spg_json_true(store, "stopped")) {
+	if (spg_json_text(store, "fault")) {
 		const char *why = spg_json_text(store, "why");
+		bool stopped = spg_json_true(store, "stopped");
 
-		spg_output_text(out, SPG_STYLE_BAD, "               STOPPED: ");
+		spg_output_text(out, stopped ? SPG_STYLE_BAD : SPG_STYLE_CARE,
+			stopped ? "               STOPPED: "
+				: "               waits: ");
 		spg_output_text(out, NULL, why ? why : "no reason was given");
 		spg_output_raw(out, "\n");
 	}

@@ -109,6 +109,7 @@ static const char *const lack_kinds[] = {SPG_LACK_KINDS(LACK_NAME)};
 static const char *const lack_whats[] = {SPG_LACK_KINDS(LACK_WHAT)};
 static const char *const container_engines[] = {SPG_CONTAINER_ENGINES(KIND_NAME)};
 static const char *const mechanism_kinds[] = {SPG_MECHANISM_KINDS(KIND_NAME)};
+static const char *const store_faults[] = {SPG_STORE_FAULTS(KIND_NAME)};
 static const char *const hold_causes[] = {SPG_HOLD_CAUSES(KIND_NAME)};
 static const char *const obstacle_kinds[] = {SPG_OBSTACLE_KINDS(KIND_NAME)};
 static const char *const finding_kinds[] = {SPG_FINDING_KINDS(KIND_NAME)};
@@ -221,6 +222,11 @@ const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind)
 	return NAME_OF(mechanism_kinds, kind);
 }
 
+const char *spg_store_fault_name(enum spg_store_fault fault)
+{
+	return NAME_OF(store_faults, fault);
+}
+
 static int index_of(const char *const *table, size_t n, const char *name)
 {
 	for (size_t i = 0; name && i < n; i++)
@@ -242,4 +248,9 @@ int spg_lack_kind_from_name(const char *name)
 int spg_mechanism_kind_from_name(const char *name)
 {
 	return index_of(mechanism_kinds, SPG_MECHANISM_N_KINDS, name);
+}
+
+int spg_store_fault_from_name(const char *name)
+{
+	return index_of(store_faults, SPG_STORE_N_FAULTS, name);
 }

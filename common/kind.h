@@ -217,6 +217,15 @@ enum spg_gap_reason {
 	X(COUNTERS, "kernel-counters")                  /* all that tier "bpf" needs */ \
 	X(SELF_TEST, "self-test")
 
+/* Why the history is not written just now. */
+#define SPG_STORE_FAULTS(X) \
+	X(FULL, "full")                                 /* the disk, or a quota */ \
+	X(LOCKED, "locked")                             /* by another program */ \
+	X(DENIED, "denied")                             /* read-only, or not the daemon's */ \
+	X(DAMAGED, "damaged")                           /* and cannot be set aside */ \
+	X(MEMORY, "memory") \
+	X(DISK, "disk")                                 /* it does not do its part */
+
 /* What runs the container that a process is in; "engine" in JSON. */
 #define SPG_CONTAINER_ENGINES(X) \
 	X(NONE, "none")                                 /* it is in none */ \
@@ -232,13 +241,14 @@ enum spg_gap_reason {
 	X(OTHER, "other")
 /* clang-format on */
 
-#define SPG_LACK_ENUM(id, name, what) SPG_LACK_##id,
-#define SPG_OBSTACLE_ENUM(id, name)   SPG_OBSTACLE_##id,
-#define SPG_FINDING_ENUM(id, name)    SPG_FINDING_##id,
-#define SPG_VERIFY_ENUM(id, name)     SPG_VERIFY_##id,
-#define SPG_HOLD_ENUM(id, name)       SPG_HOLD_CAUSE_##id,
-#define SPG_MECHANISM_ENUM(id, name)  SPG_MECHANISM_##id,
-#define SPG_CONTAINER_ENUM(id, name)  SPG_CONTAINER_##id,
+#define SPG_LACK_ENUM(id, name, what)  SPG_LACK_##id,
+#define SPG_OBSTACLE_ENUM(id, name)    SPG_OBSTACLE_##id,
+#define SPG_FINDING_ENUM(id, name)     SPG_FINDING_##id,
+#define SPG_VERIFY_ENUM(id, name)      SPG_VERIFY_##id,
+#define SPG_HOLD_ENUM(id, name)        SPG_HOLD_CAUSE_##id,
+#define SPG_MECHANISM_ENUM(id, name)   SPG_MECHANISM_##id,
+#define SPG_CONTAINER_ENUM(id, name)   SPG_CONTAINER_##id,
+#define SPG_STORE_FAULT_ENUM(id, name) SPG_STORE_FAULT_##id,
 
 enum spg_lack_kind { SPG_LACK_KINDS(SPG_LACK_ENUM) SPG_LACK_N_KINDS };
 enum spg_obstacle_kind { SPG_OBSTACLE_KINDS(SPG_OBSTACLE_ENUM) SPG_OBSTACLE_N_KINDS };
@@ -249,6 +259,7 @@ enum spg_container_engine { SPG_CONTAINER_ENGINES(SPG_CONTAINER_ENUM) };
 enum spg_mechanism_kind {
 	SPG_MECHANISM_KINDS(SPG_MECHANISM_ENUM) SPG_MECHANISM_N_KINDS
 };
+enum spg_store_fault { SPG_STORE_FAULTS(SPG_STORE_FAULT_ENUM) SPG_STORE_N_FAULTS };
 
 #define SPG_OBSTACLE_BIT(kind) (1U << (kind))
 
@@ -276,6 +287,7 @@ const char *spg_verify_verdict_name(enum spg_verify_verdict verdict);
 const char *spg_hold_cause_name(enum spg_hold_cause cause);
 const char *spg_mechanism_kind_name(enum spg_mechanism_kind kind);
 const char *spg_container_engine_name(enum spg_container_engine engine);
+const char *spg_store_fault_name(enum spg_store_fault fault);
 
 /** What could not be looked at, for people. */
 const char *spg_lack_kind_what(enum spg_lack_kind kind);
@@ -283,4 +295,5 @@ const char *spg_lack_kind_what(enum spg_lack_kind kind);
 /** The kind with @name (NULL: none); -1 when there is none. */
 int spg_lack_kind_from_name(const char *name);
 int spg_mechanism_kind_from_name(const char *name);
+int spg_store_fault_from_name(const char *name);
 int spg_event_kind_from_name(const char *name);

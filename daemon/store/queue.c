@@ -16,6 +16,15 @@ static void add_end(struct spg_loss *loss, struct spg_lost_end end)
 		loss->ends[loss->n_ends++] = end;
 }
 
+void spg_store_note_dropped(struct spg_store_status *status, int64_t at_ns)
+{
+	if (status->dropped == 0 || at_ns < status->dropped_since_ns)
+		status->dropped_since_ns = at_ns;
+	if (status->dropped == 0 || at_ns > status->dropped_until_ns)
+		status->dropped_until_ns = at_ns;
+	status->dropped++;
+}
+
 void spg_loss_add(
 	struct spg_loss *loss, const struct spg_event *event, enum spg_loss_why why)
 {

@@ -328,9 +328,9 @@ void spg_store_append(struct spg_store *store, struct spg_event *event)
 		store->n_queue == store->queue_max) {
 		spg_loss_add(&store->loss, event,
 			store->status.stopped  ? SPG_LOSS_STOPPED
-			: store->status.locked ? SPG_LOSS_LOCKED
+			: store->status.faulty ? SPG_LOSS_LOCKED
 					       : SPG_LOSS_BEHIND);
-		store->status.dropped++;
+		spg_store_note_dropped(&store->status, event->at_ns);
 		uv_mutex_unlock(&store->mutex);
 		return;
 	}

@@ -68,8 +68,11 @@ struct spg_store_status {
 	size_t queue_rows; /* events waiting */
 	uint64_t written;  /* events stored since the start */
 	uint64_t dropped;  /* events not stored since the start */
-	bool stopped;      /* history is stopped */
-	bool locked;       /* another program has the database; events wait */
-	char why[160];     /* in both cases: why, and what to do; else "" */
-	int64_t oldest_ns; /* UTC of the oldest event; 0: none */
+	int64_t dropped_since_ns,
+		dropped_until_ns; /* UTC of the first and last of them */
+	bool stopped;             /* history is stopped */
+	bool faulty; /* it is not written just now: stopped, or events wait */
+	enum spg_store_fault fault; /* then why */
+	char why[160];              /* then why, and what to do; else "" */
+	int64_t oldest_ns;          /* UTC of the oldest event; 0: none */
 };

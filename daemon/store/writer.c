@@ -17,6 +17,45 @@
 #define LOCKED_RETRY_NS    (100 * SPG_NS_PER_MS)
 #define LOCKED_PATIENCE_NS (3 * SPG_NS_PER_S) /* of who waits for an answer */
 
+/* ---- what others are told of it ---- */
+
+static enum spg_store_fault fault_of(int err)
+{
+	switch (err) {
+	case SPG_ERR_FULL:
+		return SPG_STORE_FAULT_FULL;
+	case SPG_ERR_BUSY:
+		return SPG_STORE_FAULT_LOCKED;
+	case SPG_ERR_DENIED:
+		return SPG_STORE_FAULT_DENIED;
+	case SPG_ERR_CORRUPT:
+		return SPG_STORE_FAULT_DAMAGED;
+	case SPG_ERR_NOMEM:
+		return SPG_STORE_FAULT_MEMORY;
+	default:
+		return SPG_STORE_FAULT_DISK;
+	}
+}
+
+static void set_fault(struct spg_store *store, bool stopped, enum spg_store_fault fault,
+	const char *why)
+{
+	uv_mutex_lock(&store->mutex);
+	store->status.stopped = stopped;
+	store->status.faulty = true;
+	store->status.fault = fault;
+	snprintf(store->status.why, sizeof(store->status.why), "%s", why);
+	uv_mutex_unlock(&store->mutex);
+}
+
+static void clear_fault(struct spg_store *store)
+{
+	uv_mutex_lock(&store->mutex);
+	store->status.stopped = store->status.faulty = false;
+	store->status.why[0] = '\0';
+	uv_mutex_unlock(&store->mutex);
+}
+
 /* ---- the database is locked by another program ---- */
 
 /* Nothing is lost by that as long as the queue takes what comes. */
@@ -34,11 +73,8 @@ static void note_locked(struct spg_store *store)
 	spg_warning("history waits: another program has %s locked; up to %zu events "
 		    "are kept until it lets go",
 		store->db.path, store->queue_max);
-	uv_mutex_lock(&store->mutex);
-	store->status.locked = true;
-	snprintf(store->status.why, sizeof(store->status.why),
+	set_fault(store, false, SPG_STORE_FAULT_LOCKED,
 		"another program has the database locked: let it finish, or end it");
-	uv_mutex_unlock(&store->mutex);
 }
 
 static void note_unlocked(struct spg_store *store)
@@ -49,10 +85,7 @@ static void note_unlocked(struct spg_store *store)
 		(double)(spg_clock_mono_ns() - store->locked_mono_ns) / SPG_NS_PER_S);
 	store->locked = false;
 	spg_db_set_patience(&store->db, SPG_DB_PATIENCE_MS);
-	uv_mutex_lock(&store->mutex);
-	store->status.locked = false;
-	store->status.why[0] = '\0';
-	uv_mutex_unlock(&store->mutex);
+	clear_fault(store);
 }
 
 /* ---- history stopped ---- */
@@ -69,10 +102,7 @@ static void stop_history(struct spg_store *store, int err)
 			"every 5 s",
 			store->db.why, store->db.path);
 	store->stopped = true;
-	uv_mutex_lock(&store->mutex);
-	store->status.stopped = true;
-	snprintf(store->status.why, sizeof(store->status.why), "%s", store->db.why);
-	uv_mutex_unlock(&store->mutex);
+	set_fault(store, true, fault_of(err), store->db.why);
 }
 
 static void resume_history(struct spg_store *store)
@@ -80,17 +110,15 @@ static void resume_history(struct spg_store *store)
 	spg_log_as(SPG_LOG_NOTICE, SPG_LOG_ID_STORE_RESUMED, "history goes on in %s",
 		store->db.path);
 	store->stopped = false;
-	uv_mutex_lock(&store->mutex);
-	store->status.stopped = false;
-	store->status.why[0] = '\0';
-	uv_mutex_unlock(&store->mutex);
+	clear_fault(store);
 }
 
 /* Count the events in hand from @from on as lost. */
 static void lose_taken(struct spg_store *store, size_t from)
 {
 	uv_mutex_lock(&store->mutex);
-	store->status.dropped += store->n_taken - from;
+	for (size_t i = from; i < store->n_taken; i++)
+		spg_store_note_dropped(&store->status, store->taken[i]->at_ns);
 	uv_mutex_unlock(&store->mutex);
 	for (size_t i = from; i < store->n_taken; i++)
 		spg_loss_add(&store->lost, store->taken[i], SPG_LOSS_STOPPED);

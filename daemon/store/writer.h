@@ -46,6 +46,9 @@ struct spg_loss {
 	bool more_ends; /* than could be kept */
 };
 
+/** Count an event that happened at @at_ns as not stored. */
+void spg_store_note_dropped(struct spg_store_status *status, int64_t at_ns);
+
 /** Count @event as lost. */
 void spg_loss_add(
 	struct spg_loss *loss, const struct spg_event *event, enum spg_loss_why why);

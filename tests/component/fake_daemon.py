@@ -202,7 +202,8 @@ STATUS = {
         {"kind": "in-use-probe", "name": "lease probe", "works": True, "command": None, "detail": "found a holder of a scratch file",
          "remedy": None}],
     "store": {"path": "/var/lib/spguard/spguard.db", "rows": 1234567, "bytes": 59258880,
-              "queue_rows": 0, "dropped": 0, "stopped": False, "why": None,
+              "queue_rows": 0, "dropped": 0, "dropped_since": None, "dropped_until": None,
+              "stopped": False, "fault": None, "why": None,
               "oldest": "2026-09-01T10:00:00Z"},
     "sessions": 1, "subscribers": 0, "subscriber_drops": 0,
     "events": dict.fromkeys(contract.names("EventKind"), 0) | {"open": 4000, "close": 3999},
@@ -213,7 +214,8 @@ SICK["products"][0]["directories"][1].update(state="missing", marks=0)
 SICK["mechanisms"][1].update(works=False, detail="fcntl: Operation not permitted",
                              remedy="Give spguardd the capability CAP_LEASE.",
                              command="systemctl edit spguardd && systemctl restart spguardd")
-SICK["store"].update(stopped=True, why="no space left on the device", dropped=17)
+SICK["store"].update(stopped=True, fault="full", why="no space left on the device", dropped=17,
+                     dropped_since="2026-11-22T12:00:00Z", dropped_until="2026-11-22T12:01:00Z")
 SICK["coverage"] = [LACK]
 SICK["gaps"].update(overflow=2, store=1)
 

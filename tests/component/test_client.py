@@ -523,8 +523,8 @@ class Commands(unittest.TestCase):
                      "LACK  /srv/exchsrvr/bin: could not be looked at", "LACK  history: stopped",
                      "4 things lack"):
             self.assertIn(text, done.out)
-        self.assertEqual(done.out.count("What it means:"), 4)
-        self.assertEqual(done.out.count("What to do:"), 4)
+        self.assertEqual(done.out.count("What it means:"), 5)  # a note has one, too
+        self.assertEqual(done.out.count("What to do:"), 5)
         self.assertTrue(done.out.startswith("ok    spguardd 0.1.0 answers, tier procfs, file events, "
                                             "configuration,\n"), done.out)
         for command in ("systemctl edit spguardd && systemctl restart spguardd",
@@ -537,7 +537,31 @@ class Commands(unittest.TestCase):
         self.assertEqual(len(lacks), 4)
         self.assertTrue(all(f["matters"] and f["remedy"] for f in lacks))
         self.assertEqual([f["command"] is not None for f in lacks], [True, True, False, True])
-        self.assertTrue(all(f["command"] is None for f in report["findings"] if f["works"]))
+        self.assertTrue(all(f["command"] is None for f in report["findings"]
+                            if f["works"] and not f["remedy"]))
+
+    def test_doctor_has_a_remedy_for_each_fault_of_the_history(self):
+        remedies = set()
+        for fault in fake.contract.names("StoreFault"):
+            store = dict(fake.STATUS["store"], fault=fault, why="this and that",
+                         stopped=fault != "locked", dropped=0)
+            done = ask({"status": dict(fake.STATUS, store=store)}, "doctor", "--json")
+            self.assertEqual(done.code, 1)
+            finding, = [f for f in json.loads(done.out)["findings"] if not f["works"]]
+            self.assertIn("this and that", finding["detail"])
+            self.assertTrue(finding["command"])
+            remedies.add(finding["remedy"])
+        self.assertEqual(len(remedies), len(fake.contract.names("StoreFault")))
+
+    def test_doctor_notes_what_was_lost(self):
+        """That it is over is no lack."""
+        store = dict(fake.STATUS["store"], dropped=17, dropped_since="2026-11-22T12:00:00Z",
+                     dropped_until="2026-11-22T12:01:00Z")
+        done = ask({"status": dict(fake.STATUS, store=store)}, "doctor", "--utc")
+        self.assertEqual(done.code, 0)
+        self.assertIn("note history: 17 events were not stored, between Nov 22 12:00Z and "
+                      "Nov 22 12:01Z", " ".join(done.out.split()))
+        self.assertIn("spguard log --kind gap", done.out)
 
     def test_doctor_tells_a_broken_means_once(self):
         status = json.loads(json.dumps(fake.SICK))

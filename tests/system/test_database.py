@@ -75,6 +75,43 @@ class DatabaseTest(SystemTest):
         self.assertFalse(rpc.call("status")["store"]["stopped"])
         self.assertTrue({"store", "dropped"} & set(self.gaps(daemon)))
         self.right(daemon)
+        # What is over is a note, and all is well.
+        code, out, _ = daemon.run("doctor")
+        self.assertEqual(code, 0, out)
+        self.assertIn("events were not stored", out)
+
+    def test_locked_by_another_program(self):
+        """For seconds: nothing is lost, and the cause is named; then all is well."""
+        daemon = self.daemon()
+        many = self.files(50)
+        rpc = self.rpc(daemon)
+        rpc.call("flush")
+        other = sqlite3.connect(daemon.database, isolation_level=None, timeout=30)
+        self.addCleanup(other.close)
+        other.execute("BEGIN EXCLUSIVE")
+        for path in many:
+            with open(path, "rb"):
+                pass
+        with self.assertRaises(RpcError) as caught:
+            rpc.call("flush")
+        self.assertIn("another program has the database locked", caught.exception.message)
+        store = rpc.call("status")["store"]
+        self.assertEqual((store["fault"], store["stopped"], store["dropped"]),
+                         ("locked", False, 0), self.show(store))
+        self.assertGreaterEqual(store["queue_rows"], len(many))
+        self.right(daemon)
+        code, out, _ = daemon.run("doctor")
+        self.assertEqual(code, 1)
+        self.assertIn(f"fuser -v {daemon.database}", out)
+        self.assertNotIn("df -h", out)
+        other.execute("COMMIT")
+        rpc.call("flush")
+        store = rpc.call("status")["store"]
+        self.assertEqual((store["fault"], store["dropped"]), (None, 0), self.show(store))
+        self.assertNotIn("store", self.gaps(daemon))
+        opened = {event["path"] for event in daemon.log_events("--kind", "open")}
+        self.assertLessEqual(set(many), opened)
+        self.assertEqual(daemon.run("doctor")[0], 0, daemon.run("doctor"))
 
     def test_full_disk_at_the_start(self):
         """No room for a database: a clear message, whatever it decides."""

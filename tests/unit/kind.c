@@ -32,6 +32,7 @@ NAMER(spg_lack_kind_name, spg_lack_kind)
 NAMER(spg_lack_kind_what, spg_lack_kind)
 NAMER(spg_container_engine_name, spg_container_engine)
 NAMER(spg_mechanism_kind_name, spg_mechanism_kind)
+NAMER(spg_store_fault_name, spg_store_fault)
 NAMER(spg_finding_kind_name, spg_finding_kind)
 NAMER(spg_obstacle_kind_name, spg_obstacle_kind)
 NAMER(spg_hold_cause_name, spg_hold_cause)
@@ -73,6 +74,7 @@ static const struct {
 	{name_spg_lack_kind_what, SPG_LACK_N_KINDS, true},
 	{name_spg_container_engine_name, SPG_CONTAINER_OTHER + 1, false},
 	{name_spg_mechanism_kind_name, SPG_MECHANISM_N_KINDS, false},
+	{name_spg_store_fault_name, SPG_STORE_N_FAULTS, false},
 	{name_spg_finding_kind_name, SPG_FINDING_N_KINDS, false},
 	{name_spg_obstacle_kind_name, SPG_OBSTACLE_N_KINDS, false},
 	{name_spg_hold_cause_name, SPG_HOLD_CAUSE_CONNECTION_ENDED + 1, false},
@@ -112,6 +114,9 @@ START_TEST(from_names)
 		ck_assert_int_eq(
 			spg_mechanism_kind_from_name(name_spg_mechanism_kind_name(i)),
 			i);
+	for (int i = 0; i < SPG_STORE_N_FAULTS; i++)
+		ck_assert_int_eq(
+			spg_store_fault_from_name(name_spg_store_fault_name(i)), i);
 	for (int i = 0; i < SPG_EVENT_KINDS; i++)
 		ck_assert_int_eq(
 			spg_event_kind_from_name(name_spg_event_kind_name(i)), i);

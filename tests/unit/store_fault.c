@@ -139,7 +139,8 @@ START_TEST(locked_database)
 	spg_store_put_install(f.store, install, on_done, &installed);
 	ck_assert_int_eq(flush(&f), SPG_ERR_BUSY);
 	spg_store_status(f.store, &status);
-	ck_assert(status.locked && !status.stopped);
+	ck_assert(status.faulty && !status.stopped);
+	ck_assert_int_eq(status.fault, SPG_STORE_FAULT_LOCKED);
 	ck_assert_ptr_nonnull(strstr(status.why, "another program"));
 	ck_assert_uint_eq(status.queue_rows, 20000);
 	ck_assert_int_eq(installed, 1);
@@ -153,7 +154,7 @@ START_TEST(locked_database)
 	ck_assert_int_eq(installed, 0);
 	ck_assert_int_eq(flush(&f), 0);
 	spg_store_status(f.store, &status);
-	ck_assert(!status.locked && !status.stopped);
+	ck_assert(!status.faulty && !status.stopped);
 	ck_assert_str_eq(status.why, "");
 	ck_assert_uint_eq(status.dropped, 0);
 	ck_assert_uint_eq(status.queue_rows, 0);
@@ -261,6 +262,7 @@ START_TEST(full_disk)
 	ck_assert_int_eq(flush(&f), SPG_ERR_FULL);
 	spg_store_status(f.store, &status);
 	ck_assert(status.stopped);
+	ck_assert_int_eq(status.fault, SPG_STORE_FAULT_FULL);
 	ck_assert_ptr_nonnull(strstr(status.why, "make room"));
 	append_opens(&f, 7);
 	/* An end that is lost still ends its interval. */

@@ -13,19 +13,19 @@
 static const char *const kept[] = {"advice", "at", "bars", "began", "best", "blinds",
 	"blocked", "bytes", "change", "changed", "class", "coalesced", "complete",
 	"content_type", "count", "counts", "coverage", "cut", "day", "days",
-	"directories", "dropped", "end", "ended", "events", "executing", "files", "for",
-	"free", "from", "from_day", "from_sha256", "from_version", "gap", "gaps",
-	"generation", "holds", "host", "hour", "how", "id", "install", "installs",
-	"kind", "kinds", "length", "limit", "lock", "locked", "locks", "mapped",
-	"marks", "mechanisms", "mode", "more", "obstacles", "obstructed", "of", "offer",
-	"oldest", "open", "outcome", "path", "product", "products", "proof",
-	"queue_rows", "reason", "recorded_since", "remedy", "rows", "running",
-	"sessions", "setup_stops", "sidestep", "since", "skipped", "slots", "start",
-	"state", "stopped", "store", "subscriber_drops", "subscribers", "tier", "title",
-	"to", "to_day", "to_sha256", "to_version", "took_us", "tries", "unattributed",
-	"unresolved", "unseen", "unseen_s", "until", "uptime", "uses", "verdict",
-	"verdict_at", "verdict_since", "version", "waiting", "what", "without_blocked",
-	"works", "zone"};
+	"directories", "dropped", "dropped_since", "dropped_until", "end", "ended",
+	"events", "executing", "fault", "files", "for", "free", "from", "from_day",
+	"from_sha256", "from_version", "gap", "gaps", "generation", "holds", "host",
+	"hour", "how", "id", "install", "installs", "kind", "kinds", "length", "limit",
+	"lock", "locked", "locks", "mapped", "marks", "mechanisms", "mode", "more",
+	"obstacles", "obstructed", "of", "offer", "oldest", "open", "outcome", "path",
+	"product", "products", "proof", "queue_rows", "reason", "recorded_since",
+	"remedy", "rows", "running", "sessions", "setup_stops", "sidestep", "since",
+	"skipped", "slots", "start", "state", "stopped", "store", "subscriber_drops",
+	"subscribers", "tier", "title", "to", "to_day", "to_sha256", "to_version",
+	"took_us", "tries", "unattributed", "unresolved", "unseen", "unseen_s", "until",
+	"uptime", "uses", "verdict", "verdict_at", "verdict_since", "version",
+	"waiting", "what", "without_blocked", "works", "zone"};
 
 /* Everything below is numbers under names of the contract. */
 static const char *const counters[] = {"counts", "gaps", "installs", "ended"};

@@ -21,17 +21,16 @@ void spg_call_fail_history(struct spg_call *call, int err)
 		spg_call_drop(call);
 		return;
 	}
-	if (err == SPG_ERR_BUSY) {
+	spg_store_status(call->service->store, &status);
+	if (err == SPG_ERR_BUSY && status.faulty)
+		spg_call_fail(call, SPG_RPC_BUSY, "ask again; nothing is lost by that",
+			"the history waits: %s", status.why);
+	else if (err == SPG_ERR_BUSY)
 		spg_call_fail(call, SPG_RPC_BUSY, "ask again when it runs",
 			"the daemon is stopping");
-		return;
-	}
-	spg_store_status(call->service->store, &status);
-	if (status.stopped)
+	else if (status.stopped)
 		spg_call_fail(call, SPG_RPC_INTERNAL,
-			"free space on the disk of the database; writing is tried "
-			"again "
-			"by itself",
+			"writing is tried again by itself; see spguard doctor",
 			"history is stopped: %s",
 			status.why[0] ? status.why : spg_err_text(err));
 	else

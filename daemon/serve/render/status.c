@@ -137,7 +137,13 @@ static json_t *render_store(const struct spg_service *service)
 	r |= json_object_set_new(
 		out, "queue_rows", json_integer((json_int_t)s.queue_rows));
 	r |= json_object_set_new(out, "dropped", json_integer((json_int_t)s.dropped));
+	r |= json_object_set_new(
+		out, "dropped_since", spg_render_time(s.dropped_since_ns));
+	r |= json_object_set_new(
+		out, "dropped_until", spg_render_time(s.dropped_until_ns));
 	r |= json_object_set_new(out, "stopped", json_boolean(s.stopped));
+	r |= json_object_set_new(out, "fault",
+		s.faulty ? json_string(spg_store_fault_name(s.fault)) : json_null());
 	r |= json_object_set_new(out, "why", text_or_null(s.why));
 	r |= json_object_set_new(out, "oldest", spg_render_time(s.oldest_ns));
 	return spg_render_done(out, r);
