@@ -81,6 +81,9 @@ static int connect_to(struct spg_db *db)
 	/* What it holds was written by us, but the file may have been swapped. */
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	/* Who may only read, and not write to the directory, cannot open a database in
+	 * WAL mode without its log: leave that, empty, when the daemon stops. */
+	sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL, &(int){1});
 	if (stat(db->path, &st) == 0) {
 		db->dev = (uint64_t)st.st_dev;
 		db->ino = (uint64_t)st.st_ino;

@@ -3,8 +3,10 @@
 """Trouble with the database: history suffers and says so, answers do not."""
 import errno
 import glob
+import grp
 import os
 import sqlite3
+import subprocess
 
 from support import Daemon, Product, RpcError, SystemTest, main, private_mounts
 
@@ -112,6 +114,37 @@ class DatabaseTest(SystemTest):
         opened = {event["path"] for event in daemon.log_events("--kind", "open")}
         self.assertLessEqual(set(many), opened)
         self.assertEqual(daemon.run("doctor")[0], 0, daemon.run("doctor"))
+
+    def test_read_by_the_group(self):
+        """While it runs and after it has stopped, by who may not write there."""
+        group = grp.getgrnam("nogroup")
+        home = self.directory("home")
+        for path, mode in ((self.scratch, 0o755), (home, 0o2750)):
+            os.chown(path, 0, group.gr_gid)
+            os.chmod(path, mode)
+        self.files(5)
+        daemon = self.daemon()
+        daemon.run("flush")
+        ask = ["setpriv", "--reuid=12345", f"--regid={group.gr_gid}", "--clear-groups",
+               "python3", "-c", "import sqlite3, sys; print(sqlite3.connect(f'file:{sys.argv[1]}"
+               "?mode=ro', uri=True).execute('SELECT count(*) FROM events').fetchone()[0])",
+               daemon.database]
+        for ending in (None, daemon.stop, daemon.kill):
+            with self.subTest(ending=ending and ending.__name__):
+                if ending and daemon.process.poll() is not None:
+                    daemon.close()
+                    daemon.start()
+                    daemon.run("flush")
+                if ending:
+                    ending()
+                # Of the system, so that another user finds it.
+                done = subprocess.run(ask, capture_output=True, text=True,
+                                      env={"PATH": "/usr/bin:/bin"})
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertGreater(int(done.stdout), 0)
+        daemon.close()
+        daemon.start()
+        self.right(daemon)
 
     def test_full_disk_at_the_start(self):
         """No room for a database: a clear message, whatever it decides."""
