@@ -27,7 +27,7 @@ static long read_pid(int fd)
 	return pid > 0 ? pid : 0;
 }
 
-static bool is_in_place(int fd, const char *path)
+bool spg_lock_file_is_in_place(int fd, const char *path)
 {
 	struct stat ours, there;
 
@@ -42,7 +42,7 @@ int spg_lock_file_take(const char *path, mode_t mode, int *ret_fd, long *ret_pid
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
 		int r = fd < 0 ? spg_err_from_errno(errno) : spg_platform_lock(fd);
 
-		if (r == 0 && is_in_place(fd, path)) {
+		if (r == 0 && spg_lock_file_is_in_place(fd, path)) {
 			/* Without the number the lock holds as well. */
 			if (ftruncate(fd, 0) == 0)
 				(void)dprintf(fd, "%ld\n", (long)getpid());

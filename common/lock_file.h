@@ -19,6 +19,9 @@
  */
 int spg_lock_file_take(const char *path, mode_t mode, int *ret_fd, long *ret_pid);
 
+/** True when @path still leads to the file that is locked by @fd. */
+bool spg_lock_file_is_in_place(int fd, const char *path);
+
 /** True when somebody has the lock of @path; *ret_pid as above. Who takes it in just that
  * moment may be refused. */
 bool spg_lock_file_is_taken(const char *path, long *ret_pid);

@@ -57,6 +57,7 @@ struct daemon {
 	bool handles; /* the five above are initialised */
 	bool ready;   /* the first look is done */
 	bool stopping;
+	bool lost;        /* another daemon has taken the place */
 	bool watch_hangs; /* a survey never returned: leave what it works on */
 };
 
@@ -510,6 +511,17 @@ static int start_store(struct daemon *d, struct spg_store_origin *ret)
 	return spg_store_start(&d->store, &d->loop, &config, ret);
 }
 
+static void on_lost(void *user)
+{
+	struct daemon *d = user;
+
+	if (d->stopping)
+		return;
+	spg_error("another daemon has taken the place of this one: stopping");
+	d->lost = true;
+	stop(d);
+}
+
 /* Listens; nobody is served before the loop runs, when the rest is there too. */
 static int start_server(struct daemon *d)
 {
@@ -535,6 +547,7 @@ static int start_server(struct daemon *d)
 		.reload = reload,
 		.is_admin = is_admin,
 		.account_of = account_of,
+		.on_lost = on_lost,
 		.user = d};
 	return spg_server_start(&d->server, &d->service, &config);
 }
@@ -740,6 +753,8 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 	spg_subordinates_finish(&d.subordinates);
 	spg_buf_finish(&d.refused_for);
 	spg_config_destroy(d.config);
+	if (r == 0 && d.lost)
+		r = SPG_ERR_BUSY;
 	if (d.watch_hangs)
 		spg_log_as(SPG_LOG_NOTICE, SPG_LOG_ID_STOPPED,
 			"stopped, with a survey left behind");

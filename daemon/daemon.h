@@ -19,6 +19,7 @@ int spg_daemon_check(const struct spg_config *config, struct spg_access *ret,
 
 /**
  * Run until SIGTERM or SIGINT. Takes over @config. Returns 0 after a clean stop,
- * or a negative spg_err, logged, when it could not start.
+ * or a negative spg_err, logged, when it could not start; SPG_ERR_BUSY also when another
+ * daemon took its place.
  */
 int spg_daemon_run(struct spg_config *config, enum spg_tier tier);

@@ -14,9 +14,11 @@
 #include "common/lock_file.h"
 #include "common/log.h"
 
-#define BACKLOG 128
+#define BACKLOG  128
 
-/* A lock file that vanishes while we take it is tried again so often. */
+#define WATCH_MS 2000
+/* What cannot be made anew is tried again, and complained about, so often. */
+#define RETRY_MS 30000
 
 static int fail(const char *what, const char *path)
 {
@@ -168,6 +170,8 @@ static void on_uv_connection(uv_stream_t *stream, int status)
 		listener->on_connection(listener);
 }
 
+static void on_uv_closed(uv_handle_t *handle);
+
 /* @fd passes to the listener, also when this fails. */
 static int listen_on(struct spg_listener *listener, uv_loop_t *loop, int fd)
 {
@@ -175,6 +179,7 @@ static int listen_on(struct spg_listener *listener, uv_loop_t *loop, int fd)
 
 	if (r == 0) {
 		listener->has_pipe = true;
+		listener->n_handles++;
 		listener->pipe.data = listener;
 		r = uv_pipe_open(&listener->pipe, fd);
 	}
@@ -191,11 +196,139 @@ static int listen_on(struct spg_listener *listener, uv_loop_t *loop, int fd)
 	return 0;
 }
 
+/* ---- looking after it ---- */
+
+/* While the socket is open the kernel keeps the inode: the number is nobody else's. */
+static bool is_in_place(const struct spg_listener *listener)
+{
+	struct stat st;
+
+	return listener->bound && lstat(listener->path, &st) == 0 &&
+	       st.st_dev == listener->dev && st.st_ino == listener->ino;
+}
+
+/* A socket at the path, bound, which nobody can connect to yet. */
+static int make_socket(struct spg_listener *listener, int *ret_fd)
+{
+	struct sockaddr_un address;
+	int fd, r = check_path(listener->path, &address);
+
+	if (r == 0)
+		r = clear_path(&address);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail("make the socket", listener->path);
+	r = bind_path(listener, fd, &address, &listener->config);
+	if (r < 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+/* Returns SPG_ERR_BUSY when another daemon has it by now. */
+static int keep_lock(struct spg_listener *listener)
+{
+	int fd, r;
+	long pid;
+
+	if (spg_lock_file_is_in_place(listener->lock_fd, listener->lock_path))
+		return 0;
+	r = prepare_directory(listener->path, listener->config.make_directory);
+	if (r < 0)
+		return r;
+	r = spg_lock_file_take(listener->lock_path, 0644, &fd, &pid);
+	if (r == SPG_ERR_BUSY)
+		return refuse_second(listener, pid);
+	if (r < 0)
+		return fail("lock", listener->lock_path);
+	spg_warning("%s was removed: it is made again", listener->lock_path);
+	close(listener->lock_fd);
+	listener->lock_fd = fd;
+	return 0;
+}
+
+static void take_next(struct spg_listener *listener)
+{
+	int fd = listener->next_fd;
+
+	listener->next_fd = -1;
+	/* What fails is told there, and tried again: it is not bound. */
+	if (listen_on(listener, listener->watch.loop, fd) < 0)
+		listener->bound = false;
+}
+
+/* Sessions stay; who connects to the old one after that finds nobody. */
+static int make_anew(struct spg_listener *listener)
+{
+	int r;
+
+	spg_warning("the socket %s was removed or replaced: it is made again",
+		listener->path);
+	r = make_socket(listener, &listener->next_fd);
+	if (r < 0)
+		return r;
+	if (listener->has_pipe)
+		uv_close((uv_handle_t *)&listener->pipe, on_uv_closed);
+	else
+		take_next(listener);
+	return 0;
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+	struct spg_listener *listener = timer->data;
+	unsigned watch_ms = listener->config.watch_ms;
+	int r = keep_lock(listener);
+
+	if (r == SPG_ERR_BUSY && listener->on_lost) {
+		uv_timer_stop(timer);
+		listener->on_lost(listener);
+		return;
+	}
+	if (r == 0 && listener->next_fd < 0 && !is_in_place(listener))
+		r = make_anew(listener);
+	uv_timer_set_repeat(timer, r < 0 ? RETRY_MS : watch_ms);
+}
+
+static int start_watch(struct spg_listener *listener, uv_loop_t *loop)
+{
+	if (!listener->config.watch_ms)
+		listener->config.watch_ms = WATCH_MS;
+	if (uv_timer_init(loop, &listener->watch) < 0)
+		return SPG_ERR_NOMEM;
+	listener->has_watch = true;
+	listener->n_handles++;
+	listener->watch.data = listener;
+	uv_timer_start(&listener->watch, on_watch, listener->config.watch_ms,
+		listener->config.watch_ms);
+	return 0;
+}
+
+static void on_uv_closed(uv_handle_t *handle)
+{
+	struct spg_listener *listener = handle->data;
+
+	listener->n_handles--;
+	if (handle == (uv_handle_t *)&listener->pipe)
+		listener->has_pipe = false;
+	if (listener->stopping) {
+		if (listener->n_handles == 0)
+			listener->on_closed(listener);
+		return;
+	}
+	take_next(listener);
+}
+
+/* ---- start and stop ---- */
+
 static void init(struct spg_listener *listener,
 	void (*on_connection)(struct spg_listener *), void *user)
 {
 	memset(listener, 0, sizeof(*listener));
-	listener->lock_fd = -1;
+	listener->lock_fd = listener->next_fd = -1;
 	listener->on_connection = on_connection;
 	listener->user = user;
 }
@@ -208,6 +341,7 @@ int spg_listener_start(struct spg_listener *listener, uv_loop_t *loop,
 	int fd = -1, r;
 
 	init(listener, on_connection, user);
+	listener->config = *config;
 	r = check_path(config->path, &address);
 	if (r < 0)
 		return r;
@@ -218,23 +352,13 @@ int spg_listener_start(struct spg_listener *listener, uv_loop_t *loop,
 		return SPG_ERR_NOMEM;
 	}
 	r = prepare_directory(config->path, config->make_directory);
-	if (r < 0)
-		return r;
-	r = take_lock(listener);
-	if (r < 0)
-		return r;
-	r = clear_path(&address);
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return fail("make the socket", listener->path);
-	r = bind_path(listener, fd, &address, config);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return listen_on(listener, loop, fd);
+	if (r == 0)
+		r = take_lock(listener);
+	if (r == 0)
+		r = make_socket(listener, &fd);
+	if (r == 0)
+		r = listen_on(listener, loop, fd);
+	return r == 0 ? start_watch(listener, loop) : r;
 }
 
 int spg_listener_start_fd(struct spg_listener *listener, uv_loop_t *loop, int fd,
@@ -244,34 +368,31 @@ int spg_listener_start_fd(struct spg_listener *listener, uv_loop_t *loop, int fd
 	return listen_on(listener, loop, fd);
 }
 
-static void on_uv_closed(uv_handle_t *handle)
-{
-	struct spg_listener *listener = handle->data;
-
-	listener->on_closed(listener);
-}
-
 void spg_listener_stop(
 	struct spg_listener *listener, void (*on_closed)(struct spg_listener *))
 {
-	struct stat st;
-
-	if (listener->bound && lstat(listener->path, &st) == 0 &&
-		st.st_dev == listener->dev && st.st_ino == listener->ino)
+	listener->stopping = true;
+	if (is_in_place(listener))
 		unlink(listener->path);
 	/* The lock goes last: who waits for it finds the path free. */
 	if (listener->lock_fd >= 0) {
-		unlink(listener->lock_path);
+		if (spg_lock_file_is_in_place(listener->lock_fd, listener->lock_path))
+			unlink(listener->lock_path);
 		close(listener->lock_fd);
 		listener->lock_fd = -1;
 	}
+	if (listener->next_fd >= 0)
+		close(listener->next_fd);
+	listener->next_fd = -1;
 	listener->bound = false;
 	free(listener->path);
 	free(listener->lock_path);
 	listener->path = listener->lock_path = NULL;
 	listener->on_closed = on_closed;
+	if (listener->has_watch)
+		uv_close((uv_handle_t *)&listener->watch, on_uv_closed);
 	if (listener->has_pipe && !uv_is_closing((uv_handle_t *)&listener->pipe))
 		uv_close((uv_handle_t *)&listener->pipe, on_uv_closed);
-	else if (!listener->has_pipe)
+	if (listener->n_handles == 0)
 		on_closed(listener);
 }

@@ -8,6 +8,9 @@
  * whose the path is. With it in hand, a socket that nobody answers at is a
  * leftover and is replaced; anything else at the path is refused. Nobody can
  * connect before owner and mode are set, since listening comes last.
+ *
+ * Both are looked after: a socket that was removed or replaced is made anew, and so is
+ * the lock file, unless another daemon has it by then.
  */
 #include <stdbool.h>
 #include <sys/types.h>
@@ -23,16 +26,23 @@ struct spg_listener_config {
 	/* Make the directory of @path (only its last component, 0755) when it
 	 * is missing. */
 	bool make_directory;
+	unsigned watch_ms; /* how often it looks whether all is in place; 0: 2000 */
 };
 
 struct spg_listener {
 	uv_pipe_t pipe;
-	char *path, *lock_path; /* NULL: somebody else's descriptor */
-	int lock_fd;            /* owned; -1 */
-	dev_t dev;              /* of our socket, to take away no other */
+	uv_timer_t watch;
+	struct spg_listener_config config; /* ->path is not used */
+	char *path, *lock_path;            /* NULL: somebody else's descriptor */
+	int lock_fd;                       /* owned; -1 */
+	dev_t dev;                         /* of our socket, to take away no other */
 	ino_t ino;
-	bool bound, has_pipe;
+	bool bound, has_pipe, has_watch, stopping;
+	int n_handles; /* of the loop: the two above, until they are closed */
+	int next_fd;   /* owned; -1; what the pipe gets when it is closed */
 	void (*on_connection)(struct spg_listener *listener);
+	/* Another daemon has the place now: this one is to end. NULL: it goes on. */
+	void (*on_lost)(struct spg_listener *listener);
 	void (*on_closed)(struct spg_listener *listener);
 	void *user;
 };

@@ -245,6 +245,14 @@ static void ignore_sigpipe(void)
 	}
 }
 
+/* Another daemon serves the path now. */
+static void on_lost(struct spg_listener *listener)
+{
+	const struct spg_server *server = listener->user;
+
+	server->host.service->on_lost(server->host.service->user);
+}
+
 static int start_listener(
 	struct spg_server *server, const struct spg_server_config *config)
 {
@@ -254,13 +262,17 @@ static int start_listener(
 		.gid = config->gid,
 		.mode = config->mode,
 	};
+	int r;
 
 	if (config->fd >= 0)
 		return spg_listener_start_fd(
 			&server->listener, loop, config->fd, on_connection, server);
 	listener.make_directory = spg_path_is_runtime(config->socket_path);
-	return spg_listener_start(
+	r = spg_listener_start(
 		&server->listener, loop, &listener, on_connection, server);
+	if (server->host.service->on_lost)
+		server->listener.on_lost = on_lost;
+	return r;
 }
 
 int spg_server_start(struct spg_server **ret, const struct spg_service *service,

@@ -52,5 +52,8 @@ struct spg_service {
 	bool (*is_admin)(void *user, uint32_t uid, uint32_t gid, int32_t pid);
 	/* The number for which what the user @uid does is counted. NULL: @uid. */
 	uint32_t (*account_of)(void *user, uint32_t uid);
+	/* Another daemon serves the socket's path now: this one is to end. NULL: it goes
+	 * on. */
+	void (*on_lost)(void *user);
 	void *user;
 };

@@ -232,7 +232,11 @@ class Rpc:
         self.held = held
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(FAIL_AFTER)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.buffer, self.last_id, self.notifications = b"", 0, []
 
     def close(self):

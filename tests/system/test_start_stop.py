@@ -96,6 +96,50 @@ class StartStopTest(SystemTest):
             database.execute("PRAGMA user_version = 9999")
         self.assertEqual(self.exit_status(self.daemon(start=False)), 69)
 
+    def connected(self, daemon):
+        """A connection, as soon as somebody answers."""
+        while True:
+            try:
+                return self.rpc(daemon)
+            except (FileNotFoundError, ConnectionRefusedError):
+                self.assertIsNone(daemon.process.poll(), daemon.log_text())
+                os.sched_yield()
+
+    def test_socket_that_was_removed(self):
+        """With its lock file, even: it comes back, sessions and holders are none the worse,
+        and no second daemon gets in."""
+        daemon = self.daemon()
+        holder = self.hold("mapped", self.dll)
+        session = self.rpc(daemon)
+        mode = os.stat(daemon.socket).st_mode
+        for names in ([daemon.socket], [daemon.socket + ".lock"],
+                      [daemon.socket, daemon.socket + ".lock"]):
+            with self.subTest(names=names):
+                for name in names:
+                    os.unlink(name)
+                daemon.log.wait_for(lambda line: "made again" in line, "'made again'")
+                self.assertEqual(self.connected(daemon).call("check")["verdict"], "blocked")
+                self.assertEqual(os.stat(daemon.socket).st_mode, mode)
+                self.assertEqual(session.call("check")["verdict"], "blocked")
+                self.assertEqual(self.exit_status(self.daemon(start=False)), 1)
+        holder.close()
+        self.assert_safe(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertFalse(os.path.exists(daemon.socket + ".lock"))
+
+    def test_whose_place_was_taken(self):
+        """By a daemon that found neither socket nor lock: the first one ends."""
+        first = self.daemon()
+        first.signal(signal.SIGSTOP)  # or it would be quicker
+        for name in (first.socket, first.socket + ".lock"):
+            os.unlink(name)
+        second = self.daemon(home="other", daemon_keys={"socket": first.socket})
+        second.socket = first.socket
+        first.signal(signal.SIGCONT)
+        self.assertEqual(first.process.wait(FAIL_AFTER), 1)
+        self.assert_safe(second)
+        self.assertEqual(second.stop(), 0)
+
     def test_stale_socket_is_replaced(self):
         first = self.daemon()
         first.kill()

@@ -20,7 +20,7 @@ struct place {
 	uv_loop_t loop;
 	char dir[64], path[80], lock[88];
 	struct spg_listener listener;
-	int n_connections, n_closed;
+	int n_connections, n_closed, n_lost;
 };
 
 static void on_connection(struct spg_listener *listener)
@@ -38,6 +38,11 @@ static void on_connection(struct spg_listener *listener)
 static void on_closed(struct spg_listener *listener)
 {
 	((struct place *)listener->user)->n_closed++;
+}
+
+static void on_lost(struct spg_listener *listener)
+{
+	((struct place *)listener->user)->n_lost++;
 }
 
 static void place_init(struct place *place)
@@ -329,6 +334,7 @@ START_TEST(what_is_not_ours_stays)
 	stop(&place);
 	ck_assert_int_eq(access(place.path, F_OK), 0);
 	ck_assert_int_eq(unlink(place.path), 0);
+	ck_assert_int_eq(unlink(place.lock), 0);
 	close(fd);
 	place_finish(&place);
 }
@@ -356,6 +362,105 @@ START_TEST(descriptor_from_outside)
 }
 END_TEST
 
+static void run_until_served(struct place *place)
+{
+	int n = place->n_connections;
+
+	int fd;
+
+	while ((fd = connect_to(place->path)) < 0)
+		uv_run(&place->loop, UV_RUN_ONCE);
+	while (place->n_connections == n)
+		uv_run(&place->loop, UV_RUN_ONCE);
+	close(fd);
+}
+
+/* Removed, replaced by a file that goes away again, or by another's socket that nobody
+ * answers at: with the same mode. */
+START_TEST(made_anew)
+{
+	struct place place;
+	struct stat st;
+	int fd;
+
+	place_init(&place);
+	ck_assert_int_eq(start(&place, (struct spg_listener_config){.mode = 0666,
+					       .watch_ms = 10}),
+		0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(unlink(place.path), 0);
+		if (i == 1) {
+			struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+			memcpy(address.sun_path, place.path, sizeof(place.path));
+			fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+			ck_assert_int_eq(
+				bind(fd, (struct sockaddr *)&address, sizeof(address)),
+				0);
+			close(fd);
+		} else if (i == 2) {
+			fd = open(place.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+			close(fd);
+			ck_assert_int_eq(unlink(place.lock), 0);
+			while (access(place.lock, F_OK) < 0)
+				uv_run(&place.loop, UV_RUN_ONCE);
+			/* What is somebody's is left alone. */
+			uv_run(&place.loop, UV_RUN_ONCE);
+			ck_assert_int_eq(lstat(place.path, &st), 0);
+			ck_assert(S_ISREG(st.st_mode));
+			ck_assert_int_eq(unlink(place.path), 0);
+			uv_timer_set_repeat(&place.listener.watch, 10);
+			uv_timer_again(&place.listener.watch);
+		}
+		run_until_served(&place);
+		ck_assert_int_eq(lstat(place.path, &st), 0);
+		ck_assert_int_eq(st.st_mode & 07777, 0666);
+	}
+	stop(&place);
+	ck_assert_int_eq(access(place.lock, F_OK), -1);
+	ck_assert_int_eq(place.n_lost, 0);
+	place_finish(&place);
+}
+END_TEST
+
+/* A lock file that another daemon has by now is his, and so is the path. */
+START_TEST(lost)
+{
+	struct place place;
+	int fd;
+
+	place_init(&place);
+	ck_assert_int_eq(
+		start(&place, (struct spg_listener_config){.watch_ms = 10}), 0);
+	place.listener.on_lost = on_lost;
+	ck_assert_int_eq(unlink(place.lock), 0);
+	fd = open(place.lock, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+	while (place.n_lost == 0)
+		uv_run(&place.loop, UV_RUN_ONCE);
+	stop(&place);
+	ck_assert_int_eq(unlink(place.lock), 0);
+	close(fd);
+	place_finish(&place);
+}
+END_TEST
+
+/* A stop in the midst of it. */
+START_TEST(stopped_while_it_is_made)
+{
+	struct place place;
+
+	place_init(&place);
+	ck_assert_int_eq(start(&place, (struct spg_listener_config){.watch_ms = 1}), 0);
+	ck_assert_int_eq(unlink(place.path), 0);
+	while (place.listener.next_fd < 0 && access(place.path, F_OK) < 0)
+		uv_run(&place.loop, UV_RUN_ONCE);
+	stop(&place);
+	ck_assert_int_eq(access(place.path, F_OK), -1);
+	place_finish(&place);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("serve-listener");
@@ -370,5 +475,8 @@ int main(void)
 	tcase_add_test(tc, directory_is_made);
 	tcase_add_test(tc, what_is_not_ours_stays);
 	tcase_add_test(tc, descriptor_from_outside);
+	tcase_add_test(tc, made_anew);
+	tcase_add_test(tc, lost);
+	tcase_add_test(tc, stopped_while_it_is_made);
 	return spg_run_suite("serve-listener", tc);
 }
