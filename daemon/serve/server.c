@@ -18,6 +18,8 @@
 /* Between two looks at idle sessions. */
 #define SWEEP_MIN_MS   10
 #define SWEEP_MAX_MS   15000
+/* Then memory for a client that waits may be there. */
+#define RETRY_MS       100
 
 /* After requests that cost so much, when none has come for so long, memory is given
  * back. */
@@ -173,8 +175,14 @@ static void update_timer(struct spg_server *server)
 	bool wanted = server->host.n_sessions || server->accept_pending;
 	unsigned period = server->limits.idle_ms / 4;
 
-	if (server->stopping ||
-		wanted == !!uv_is_active((uv_handle_t *)&server->sweep_timer))
+	if (server->stopping)
+		return;
+	if (server->accept_pending) {
+		uv_timer_start(&server->sweep_timer, on_sweep, RETRY_MS, 0);
+		return;
+	}
+	if (wanted == (uv_timer_get_repeat(&server->sweep_timer) > 0 &&
+			      uv_is_active((uv_handle_t *)&server->sweep_timer)))
 		return;
 	if (period < SWEEP_MIN_MS)
 		period = SWEEP_MIN_MS;
@@ -229,8 +237,7 @@ static void on_sweep(uv_timer_t *timer)
 	}
 	if (server->accept_pending)
 		accept_client(server);
-	else
-		update_timer(server);
+	update_timer(server);
 }
 
 /* libuv writes with write(2), which raises it when the peer has gone. */

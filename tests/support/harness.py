@@ -268,10 +268,10 @@ class Rpc:
             message = self.read_message()
             if message is None:
                 raise Failure(f"the daemon closed the connection during '{method}'")
+            if "error" in message and message.get("id") in (self.last_id, None):
+                raise RpcError(message["error"])
             if message.get("id") != self.last_id:
                 self.notifications.append(notified(message))
-            elif "error" in message:
-                raise RpcError(message["error"])
             else:
                 result = message["result"]
                 return contract.hold(method, result) if self.held else result
