@@ -5,6 +5,7 @@
  * than this; what a watch backend answers is in daemon/watch/watch.h. One file for each
  * system: platform_linux.c. Thread-safe.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,15 @@ int spg_platform_peer(int fd, struct spg_peer *ret);
 /** Give memory that was freed back to the system; the allocator would keep it. Takes
  * milliseconds. */
 void spg_platform_release_memory(void);
+
+/** Whether spg_platform_tcp_user() works here: tried on a connection to itself. It may
+ * wait for the kernel to load a module (tcp_diag). */
+bool spg_platform_knows_tcp_users(void);
+
+/** Which user has the other end of the TCP connection @fd, when that is a socket of this
+ * machine, and of this network namespace. Where that is known it waits for nothing.
+ * Returns 0; SPG_ERR_NOT_FOUND: there is no such socket, or not any more; SPG_ERR_IO. */
+int spg_platform_tcp_user(int fd, uint32_t *ret);
 
 /** Process @pid, its parent and so on, nearest first, without the first process of all: at
  * most @max of them into @ret. Returns how many; those of another pid namespace are not

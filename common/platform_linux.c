@@ -3,7 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -56,6 +60,131 @@ int spg_platform_peer(int fd, struct spg_peer *ret)
 		return SPG_ERR_IO;
 	*ret = (struct spg_peer){.uid = peer.uid, .gid = peer.gid, .pid = peer.pid};
 	return 0;
+}
+
+/* An address as the kernel's tables of sockets have it: IPv4 that came in over IPv6 is
+ * IPv4 for the other end. */
+static bool read_end(const struct sockaddr_storage *end, uint8_t *ret_family,
+	__be16 *ret_port, __be32 ret_address[4])
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)end;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)end;
+
+	*ret_family = AF_INET;
+	*ret_port = in->sin_port; /* at the same place in both */
+	if (end->ss_family == AF_INET) {
+		ret_address[0] = in->sin_addr.s_addr;
+	} else if (end->ss_family != AF_INET6) {
+		return false;
+	} else if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		memcpy(ret_address, in6->sin6_addr.s6_addr + 12, sizeof(*ret_address));
+	} else {
+		*ret_family = AF_INET6;
+		memcpy(ret_address, &in6->sin6_addr, sizeof(in6->sin6_addr));
+	}
+	return true;
+}
+
+/* What is peer here is its own address there. */
+static bool describe_peer(int fd, struct inet_diag_req_v2 *ret)
+{
+	struct sockaddr_storage peer, own;
+	socklen_t peer_size = sizeof(peer), own_size = sizeof(own);
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) < 0 ||
+		getsockname(fd, (struct sockaddr *)&own, &own_size) < 0)
+		return false;
+	ret->sdiag_protocol = IPPROTO_TCP;
+	ret->idiag_states = UINT32_MAX;
+	ret->id.idiag_cookie[0] = ret->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+	return read_end(&own, &ret->sdiag_family, &ret->id.idiag_dport,
+		       ret->id.idiag_dst) &&
+	       read_end(&peer, &ret->sdiag_family, &ret->id.idiag_sport,
+		       ret->id.idiag_src);
+}
+
+/* The answer is there when send(2) returns: sock_diag_rcv() of net/core/sock_diag.c. */
+static int ask_for_user(
+	int netlink, const struct inet_diag_req_v2 *wanted, uint32_t *ret)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 wanted;
+	} question = {.header = {.nlmsg_len = sizeof(question),
+			      .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			      .nlmsg_flags = NLM_F_REQUEST},
+		.wanted = *wanted};
+	struct {
+		struct nlmsghdr header;
+		union {
+			struct inet_diag_msg found;
+			struct nlmsgerr error;
+			char rest[512]; /* attributes */
+		} u;
+	} answer;
+	ssize_t n;
+
+	if (send(netlink, &question, sizeof(question), 0) < 0)
+		return SPG_ERR_IO;
+	n = recv(netlink, &answer, sizeof(answer), MSG_DONTWAIT);
+	/* Who listens there instead has no other end. Who has closed it has no inode, and
+	 * in older kernels is root (sock_i_uid() of net/core/sock.c). */
+	if (n < (ssize_t)(sizeof(answer.header) + sizeof(answer.u.found)) ||
+		answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+		answer.u.found.id.idiag_dport != wanted->id.idiag_dport ||
+		answer.u.found.idiag_inode == 0)
+		return SPG_ERR_NOT_FOUND;
+	*ret = answer.u.found.idiag_uid;
+	return 0;
+}
+
+int spg_platform_tcp_user(int fd, uint32_t *ret)
+{
+	struct inet_diag_req_v2 wanted = {.sdiag_family = AF_UNSPEC};
+	int netlink, r;
+
+	if (!describe_peer(fd, &wanted))
+		return SPG_ERR_NOT_FOUND;
+	netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (netlink < 0)
+		return SPG_ERR_IO;
+	r = ask_for_user(netlink, &wanted, ret);
+	close(netlink);
+	return r;
+}
+
+/* A connection to itself at @listener: its other end is ours. */
+static bool finds_itself(int listener)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr *at = (struct sockaddr *)&address;
+	socklen_t size = sizeof(address);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), accepted = -1;
+	uint32_t uid;
+	bool found;
+
+	/* On the loopback both ends are there when the first returns. */
+	if (client >= 0 && bind(listener, at, size) == 0 && listen(listener, 1) == 0 &&
+		getsockname(listener, at, &size) == 0 && connect(client, at, size) == 0)
+		accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	found = accepted >= 0 && spg_platform_tcp_user(accepted, &uid) == 0 &&
+	        uid == geteuid();
+	if (accepted >= 0)
+		close(accepted);
+	if (client >= 0)
+		close(client);
+	return found;
+}
+
+bool spg_platform_knows_tcp_users(void)
+{
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool found = listener >= 0 && finds_itself(listener);
+
+	if (listener >= 0)
+		close(listener);
+	return found;
 }
 
 /* The fourth word of "stat", proc_pid_stat(5). The second, the name, may have any

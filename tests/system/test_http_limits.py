@@ -12,8 +12,9 @@ import socket
 from support import FAIL_AFTER, SystemTest, main
 import web  # noqa: E402  (support knows where it is)
 
-# daemon/serve/http/slots.h
+# daemon/serve/http/connection.h
 CONNECTIONS, PEER_CONNECTIONS = 128, 64
+STREAMS, PEER_STREAMS = 32, 24  # state.h
 NOBODY = 65534
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -47,6 +48,18 @@ class HttpLimitsTest(SystemTest):
         sock.settimeout(FAIL_AFTER)
         sock.sendall(data)
         return sock
+
+    @contextlib.contextmanager
+    def as_user(self, uid, client):
+        """What connects is another user's, whom the test's directories let through."""
+        os.chmod(self.directory(), 0o755)
+        if client.address.startswith("unix:"):
+            os.chmod(client.address[5:], 0o666)
+        os.seteuid(uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
 
     @staticmethod
     def is_open(sock):
@@ -109,11 +122,12 @@ class HttpLimitsTest(SystemTest):
         addresses = self.addresses()
         daemon = self.daemon(start=False)
         web.start(daemon, *addresses)
-        much, little = web.Web(addresses[1]), web.Web(addresses[0])
+        local, tcp = (web.Web(address) for address in addresses)
         request = b"GET /api/check?all HTTP/1.1\r\nHost: localhost\r\n\r\n"
         daemon.signal(signal.SIGSTOP)
-        asking = [self.connect(much, request) for _ in range(40)]
-        other = self.connect(little, request)
+        asking = [self.connect(tcp, request) for _ in range(40)]
+        with self.as_user(NOBODY, local):
+            other = self.connect(local, request)
         daemon.signal(signal.SIGCONT)
         with selectors.DefaultSelector() as selector:
             for sock in [*asking, other]:
@@ -152,7 +166,7 @@ class HttpLimitsTest(SystemTest):
                     self.assertEqual(daemon.stop(), 0)
 
     def test_slow_ones_of_many_addresses_of_this_machine(self):
-        """They are one peer: who has one of 127.x.x.x has them all."""
+        """They are one user, or where that is not known the loopback."""
         _, client = self.web_daemon(self.addresses()[1])
         slow = [self.connect(client, b"GET / HT", source=f"127.0.{i // 50}.{i % 50 + 2}")
                 for i in range(200)]
@@ -166,17 +180,28 @@ class HttpLimitsTest(SystemTest):
         web.start(self.daemon(start=False), *addresses)
         local, tcp = (web.Web(address) for address in addresses)
         first = [self.connect(tcp, b"GET / HT") for _ in range(PEER_CONNECTIONS)]
-        second = [self.connect(local, b"G") for _ in range(CONNECTIONS - PEER_CONNECTIONS)]
-        os.chmod(addresses[0][5:], 0o666)
-        os.chmod(self.directory(), 0o755)
-        os.seteuid(NOBODY)
-        try:
+        with self.as_user(NOBODY - 1, local):
+            second = [self.connect(local, b"G") for _ in range(CONNECTIONS - PEER_CONNECTIONS)]
+        with self.as_user(NOBODY, local):
             third = self.connect(local, HEALTH)
-        finally:
-            os.seteuid(0)
         self.assertEqual(web.read_answer(third)[0], 200)
         self.assertFalse(self.is_open(first[0]))
         self.assertTrue(all(map(self.is_open, first[1:] + second)))
+
+    def test_users_of_this_machine(self):
+        """They are told apart, over TCP as well."""
+        for address in self.addresses():
+            with self.subTest(address=address):
+                daemon, client = self.web_daemon(address)
+                with self.as_user(NOBODY, client):
+                    streams = [client.events() for _ in range(PEER_STREAMS)]
+                    self.assertEqual(client.error("/api/events")[0], 503)
+                streams += [client.events() for _ in range(STREAMS - PEER_STREAMS)]
+                self.assertEqual(client.error("/api/events")[0], 503)
+                for stream in streams:
+                    self.assertEqual(stream.answer.status, 200)
+                    stream.close()
+                self.assertEqual(daemon.stop(), 0)
 
     def test_a_head_has_its_time(self):
         """However often a byte comes. One that never began has no answer to read."""
@@ -192,28 +217,28 @@ class HttpLimitsTest(SystemTest):
         self.assertEqual(silent.recv(1), b"")
 
     def test_answers_that_are_not_taken(self):
-        """Who has all slots, and is owed answers, is refused more; then those that do not
-        read them are dropped, and streams are not."""
+        """Who has all slots, and is owed answers, is refused more, and nobody else; then
+        those that do not read them are dropped, and streams are not."""
         for i in range(4000):
             self.file(f"Part{i}.dll", content=b"x")
         daemon, client = self.web_daemon(self.addresses()[0])  # the kernel takes 208 KiB
-        streams = [client.events() for _ in range(24)]
         files = b"GET /api/check?all HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        stuck = [self.connect(client, files)
-                 for _ in range(PEER_CONNECTIONS - len(streams))]
-        with contextlib.closing(client.connection()) as connection:
-            connection.request("GET", "/healthz")
-            answer = connection.getresponse()
-            self.assertEqual(answer.status, 503)
-            self.assertIn("too many", json.loads(answer.read())["error"]["message"])
-        with selectors.DefaultSelector() as nothing:
+        with self.as_user(NOBODY, client):
+            streams = [client.events() for _ in range(PEER_STREAMS)]
+            stuck = [self.connect(client, files)
+                     for _ in range(PEER_CONNECTIONS - PEER_STREAMS)]
+            status, message, _ = client.error("/healthz")
+            self.assertEqual(status, 503)
+            self.assertIn("too many", message)
+        self.assert_answers(client)
+        with selectors.DefaultSelector() as nothing, self.as_user(NOBODY, client):
             while client.get("/healthz")[0] != 200:
                 nothing.select(0.2)
         self.assert_answers(client)
         self.assert_safe(daemon)
         self.hold("mapped", self.dll)
         for stream in streams:
-            self.assertEqual(stream.wait_for("verdict")["verdict"], "blocked")
+            stream.wait_for("verdict", lambda data: data["verdict"] == "blocked")
             stream.close()
         # The last to come has its whole answer.
         self.assertEqual(len(json.loads(web.read_answer(stuck[-1])[2])["files"]), 4001)

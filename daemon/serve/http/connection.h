@@ -54,6 +54,7 @@ struct spg_http_slots {
 	uv_poll_t poll;   /* of it: what arrives or leaves has something to read */
 	uv_timer_t timer; /* the next to be too slow */
 	bool has_timer, has_poll;
+	bool knows_users;                    /* of TCP: peer.h */
 	char *bytes;                         /* SPG_HTTP_HEAD_BYTES, for a moment */
 	struct spg_http_connection *passing; /* to libmicrohttpd just now */
 };

@@ -13,6 +13,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "common/platform.h"
 #include "common/text.h"
 #include "daemon/serve/http/slots.h"
 #include "daemon/serve/http/state.h"
@@ -231,6 +232,8 @@ static int poll_listener(struct spg_http_listener *listener)
 	if (uv_poll_init(listener->http->loop, &listener->poll, listener->fd) < 0)
 		return SPG_ERR_IO;
 	listener->poll.data = listener;
+	if (!listener->http->slots.knows_users)
+		listener->http->slots.knows_users = spg_platform_knows_tcp_users();
 	listener->has_poll = true;
 	return uv_poll_start(&listener->poll, UV_READABLE, on_acceptable) < 0
 	               ? SPG_ERR_IO

@@ -7,14 +7,10 @@
 
 #include "common/platform.h"
 
-static void take_user(struct spg_http_peer_key *key, int fd)
+static void take_user(struct spg_http_peer_key *key, uint32_t uid)
 {
-	struct spg_peer peer;
-
-	/* Those who cannot be told apart are one. */
-	if (spg_platform_peer(fd, &peer) < 0)
-		peer.uid = UINT32_MAX;
-	memcpy(key->id, &peer.uid, sizeof(peer.uid));
+	key->family = AF_UNIX;
+	memcpy(key->id, &uid, sizeof(uid));
 }
 
 static void take_ip4(struct spg_http_peer_key *key, const unsigned char *address)
@@ -37,20 +33,27 @@ static void take_ip6(struct spg_http_peer_key *key, const struct in6_addr *addre
 		memcpy(key->id, address->s6_addr, 8);
 }
 
-struct spg_http_peer_key spg_http_peer_key(int fd, const struct sockaddr *address)
+struct spg_http_peer_key spg_http_peer_key(
+	int fd, const struct sockaddr *address, bool knows_users)
 {
+	bool is_ip = address->sa_family == AF_INET || address->sa_family == AF_INET6;
 	struct spg_http_peer_key key;
+	struct spg_peer peer;
+	uint32_t uid;
 
 	memset(&key, 0, sizeof(key));
 	key.family = address->sa_family;
-	if (key.family == AF_INET)
+	if (is_ip && knows_users && spg_platform_tcp_user(fd, &uid) == 0)
+		take_user(&key, uid);
+	else if (key.family == AF_INET)
 		take_ip4(&key,
 			(const unsigned char *)&((const struct sockaddr_in *)address)
 				->sin_addr);
 	else if (key.family == AF_INET6)
 		take_ip6(&key, &((const struct sockaddr_in6 *)address)->sin6_addr);
-	else
-		take_user(&key, fd);
+	else /* those who cannot be told apart are one */
+		take_user(&key,
+			spg_platform_peer(fd, &peer) == 0 ? peer.uid : UINT32_MAX);
 	return key;
 }
 

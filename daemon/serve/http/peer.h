@@ -2,10 +2,12 @@
 #pragma once
 /*
  * Who is at the other end of a connection, as far as that can be told, and what he has
- * in hand: the user, of a Unix socket; else the address. All addresses that this
- * machine keeps for itself (127.x.x.x, ::1) are one peer, and so are those of a network
- * of IPv6 (/64), since who has one of them has all. Loop thread.
+ * in hand: on this machine the user, else the address. Where the users of TCP are not
+ * known, all addresses that this machine keeps for itself (127.x.x.x, ::1) are one peer;
+ * so are those of a network of IPv6 (/64), since who has one of them has all. Loop
+ * thread.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -22,8 +24,10 @@ struct spg_http_peer {
 	size_t n_streams;
 };
 
-/** Who connected @fd from @address, as accept(2) tells it. */
-struct spg_http_peer_key spg_http_peer_key(int fd, const struct sockaddr *address);
+/** Who connected @fd from @address, as accept(2) tells it. @knows_users: of TCP
+ * (spg_platform_knows_tcp_users()). */
+struct spg_http_peer_key spg_http_peer_key(
+	int fd, const struct sockaddr *address, bool knows_users);
 
 /** The peer of @key in @list, made when there is none, with a reference for the
  * caller. NULL: out of memory. */

@@ -375,7 +375,8 @@ static void refuse_extra(struct spg_http_connection *c)
 void spg_http_slots_take(struct spg_http *http, const struct spg_http_site *site,
 	int fd, const struct sockaddr *address)
 {
-	struct spg_http_peer_key key = spg_http_peer_key(fd, address);
+	struct spg_http_peer_key key =
+		spg_http_peer_key(fd, address, http->slots.knows_users);
 	struct spg_http_peer *peer = spg_http_peer_get(&http->slots.peers, &key);
 	bool has_room = peer && make_room(http, peer);
 	struct spg_http_connection *c = peer ? create(http, peer, site, fd) : NULL;
