@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What a client of HTTP can keep the daemon from: nothing."""
 import contextlib
+import http.client
 import json
 import os
 import select
@@ -9,7 +10,7 @@ import selectors
 import signal
 import socket
 
-from support import FAIL_AFTER, SystemTest, main
+from support import FAIL_AFTER, Product, SystemTest, main
 import web  # noqa: E402  (support knows where it is)
 
 # daemon/serve/http/connection.h
@@ -26,7 +27,7 @@ class HttpLimitsTest(SystemTest):
         self.n_daemons = 0
 
     def addresses(self):
-        return f"unix:{self.path('http.sock')}", f"127.0.0.1:{web.free_port()}"
+        return f"unix:{self.path(f'http{self.n_daemons}.sock')}", f"127.0.0.1:{web.free_port()}"
 
     def web_daemon(self, address, *products):
         self.n_daemons += 1
@@ -48,6 +49,15 @@ class HttpLimitsTest(SystemTest):
         sock.settimeout(FAIL_AFTER)
         sock.sendall(data)
         return sock
+
+    def large_answers(self, n):
+        """A product of @n files with long names, about 1 KiB each in an answer."""
+        top = self.directory("top")
+        deep = self.directory("top", *(letter * 250 for letter in "abcd"))
+        for i in range(n - 1):
+            self.file(f"Part{i}.dll", deep, content=b"x")
+        self.file("Part.dll", top)
+        return Product("app", top, recursive=True)
 
     @contextlib.contextmanager
     def as_user(self, uid, client):
@@ -219,9 +229,8 @@ class HttpLimitsTest(SystemTest):
     def test_answers_that_are_not_taken(self):
         """Who has all slots, and is owed answers, is refused more, and nobody else; then
         those that do not read them are dropped, and streams are not."""
-        for i in range(4000):
-            self.file(f"Part{i}.dll", content=b"x")
-        daemon, client = self.web_daemon(self.addresses()[0])  # the kernel takes 208 KiB
+        # The kernel takes 208 KiB of each.
+        daemon, client = self.web_daemon(self.addresses()[0], self.large_answers(400))
         files = b"GET /api/check?all HTTP/1.1\r\nHost: localhost\r\n\r\n"
         with self.as_user(NOBODY, client):
             streams = [client.events() for _ in range(PEER_STREAMS)]
@@ -236,12 +245,52 @@ class HttpLimitsTest(SystemTest):
                 nothing.select(0.2)
         self.assert_answers(client)
         self.assert_safe(daemon)
-        self.hold("mapped", self.dll)
+        self.hold("mapped", self.path("top", "Part.dll"))
         for stream in streams:
             stream.wait_for("verdict", lambda data: data["verdict"] == "blocked")
             stream.close()
-        # The last to come has its whole answer.
-        self.assertEqual(len(json.loads(web.read_answer(stuck[-1])[2])["files"]), 4001)
+        # Who was not dropped has his whole answer.
+        whole = 0
+        for sock in stuck:
+            with contextlib.suppress(http.client.HTTPException, OSError):
+                whole += len(json.loads(web.read_answer(sock)[2])["files"]) == 400
+        self.assertGreater(whole, 0)
+        self.assertLess(whole, len(stuck))
+
+    def memory(self, daemon):
+        """The most that it has had, in bytes."""
+        with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) * 1024 for line in status
+                        if line.startswith("VmHWM"))
+
+    def test_answers_that_are_not_taken_cost_little(self):
+        """8 MiB of one peer, then his questions wait; 32 MiB of all, then answers of the
+        greediest are dropped."""
+        product = self.large_answers(800)
+        files = b"GET /api/check?all HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for n_users, n, most in ((1, PEER_CONNECTIONS, 30 << 20), (6, 20, 60 << 20)):
+            with self.subTest(n_users=n_users):
+                daemon, client = self.web_daemon(self.addresses()[0], product)
+                size = len(client.raw(files)[2])
+                self.assertGreater(n * n_users * size, 1.5 * most)
+                before, whole, stuck = self.memory(daemon), 0, []
+                for i in range(n_users):
+                    with self.as_user(NOBODY - i, client):
+                        stuck.append([self.connect(client, files) for _ in range(n)])
+                # Whatever they get, they have had when others were answered so often.
+                for _ in range(n * n_users):
+                    self.assertEqual(client.get("/api/check")[0], 200)
+                self.assertLess(self.memory(daemon) - before, most)
+                for sock in [sock for socks in zip(*stuck) for sock in socks]:
+                    with contextlib.suppress(http.client.HTTPException, OSError):
+                        status, _, body = web.read_answer(sock)
+                        self.assertEqual(status, 200)
+                        whole += len(json.loads(body)["files"]) == 800
+                if n_users == 1:
+                    self.assertEqual(whole, n)  # they wait, and lose nothing
+                else:
+                    self.assertLess(whole, n * n_users)
+                self.assertEqual(daemon.stop(), 0)
 
     # What is no request
 

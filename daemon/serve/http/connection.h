@@ -14,6 +14,10 @@
 #define SPG_HTTP_CONNECTIONS      128
 #define SPG_HTTP_PEER_CONNECTIONS 64
 #define SPG_HTTP_EXTRA            32
+/* Of answers that were not taken yet: of one peer, before his next question is worked
+ * on, so that one answer may exceed it; and of all. */
+#define SPG_HTTP_PEER_BYTES       ((size_t)8 * 1024 * 1024)
+#define SPG_HTTP_BYTES            ((size_t)32 * 1024 * 1024)
 #define SPG_HTTP_HEAD_MS          10000
 #define SPG_HTTP_TAKE_MS          10000
 #define SPG_HTTP_LEAVE_MS         2000
@@ -37,6 +41,7 @@ struct spg_http_connection {
 	int fd;               /* owned; the library's while it is served */
 	uint64_t since_ms;    /* in this stage */
 	uint64_t answered_ms; /* its answer is there, and no stream; 0: not yet */
+	size_t n_bytes;       /* of its answer, as it is served */
 	size_t n_discarded;   /* bytes, as it left */
 	bool has_begun;       /* something came */
 	bool dropped;         /* not counted any more */
@@ -50,6 +55,7 @@ struct spg_http_slots {
 	struct spg_http_peer *peers;
 	size_t n; /* counted */
 	size_t n_extra;
+	size_t n_bytes; /* of answers that were not taken yet */
 	int epoll_fd;
 	uv_poll_t poll;   /* of it: what arrives or leaves has something to read */
 	uv_timer_t timer; /* the next to be too slow */

@@ -22,6 +22,7 @@ struct spg_http_peer {
 	size_t n_connections; /* that are counted; one that was dropped is not */
 	size_t n_questions;
 	size_t n_streams;
+	size_t n_bytes; /* of answers that he has not taken yet */
 };
 
 /** Who connected @fd from @address, as accept(2) tells it. @knows_users: of TCP

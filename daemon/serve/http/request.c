@@ -46,7 +46,8 @@ static bool is_question(const char *url)
 static bool may_ask(const struct spg_http_request *request)
 {
 	return request->http->n_questions < SPG_HTTP_QUESTIONS &&
-	       request->peer->n_questions < SPG_HTTP_PEER_QUESTIONS;
+	       request->peer->n_questions < SPG_HTTP_PEER_QUESTIONS &&
+	       request->peer->n_bytes <= SPG_HTTP_PEER_BYTES;
 }
 
 /* False: too many ask already, and it has to wait. */
@@ -61,22 +62,26 @@ static bool take_turn(struct spg_http_request *request, const char *url)
 	return request->asks;
 }
 
-/* It has its answer or has gone, perhaps when it had just been woken: next is who has
- * least in hand, and of those who waits longest. */
-static void pass_turn(struct spg_http_request *request)
+/* Next is who has least in hand, and of those who waits longest. */
+void spg_http_ask_next(struct spg_http *http)
 {
-	struct spg_http *http = request->http;
 	struct spg_http_request *next = NULL;
 
-	http->n_questions -= request->asks;
-	request->peer->n_questions -= request->asks;
-	request->asks = request->waits = false;
 	for (struct spg_http_request *r = http->requests; r; r = r->next)
 		if (r->waits && may_ask(r) &&
 			(!next || r->peer->n_questions <= next->peer->n_questions))
 			next = r;
 	if (next)
 		wake(next);
+}
+
+/* It has its answer or has gone, perhaps when it had just been woken. */
+static void pass_turn(struct spg_http_request *request)
+{
+	request->http->n_questions -= request->asks;
+	request->peer->n_questions -= request->asks;
+	request->asks = request->waits = false;
+	spg_http_ask_next(request->http);
 }
 
 /* ---- answers ---- */
@@ -87,6 +92,9 @@ static void answered(
 	request->answered = true;
 	request->status = status;
 	request->media_type = media_type;
+	if (strcmp(media_type, SPG_HTTP_EVENTS) != 0)
+		spg_http_connection_answered(
+			spg_http_connection_of(request->connection), request->body.len);
 	pass_turn(request);
 	wake(request);
 }
@@ -368,7 +376,6 @@ static void route(struct spg_http_request *request, const char *url)
 static spg_mhd_result send_answer(struct spg_http_request *request)
 {
 	struct MHD_Response *response = request->response;
-	bool is_stream = response && strcmp(request->media_type, SPG_HTTP_EVENTS) == 0;
 	spg_mhd_result result;
 
 	/* The library copies no more: the body is its own from here. */
@@ -383,9 +390,6 @@ static spg_mhd_result send_answer(struct spg_http_request *request)
 	if (!response)
 		return MHD_NO; /* out of memory: the connection is closed */
 	spg_http_add_headers(response, request->media_type);
-	if (!is_stream)
-		spg_http_connection_answered(
-			spg_http_connection_of(request->connection));
 	result = MHD_queue_response(request->connection, request->status, response);
 	MHD_destroy_response(response);
 	return result;

@@ -57,8 +57,17 @@ static void append(struct spg_http_connection *c, enum spg_http_stage stage)
 	slots->last[stage] = c;
 }
 
+/* Its answer was taken, or will be no more. */
+static void release(struct spg_http_connection *c)
+{
+	c->http->slots.n_bytes -= c->n_bytes;
+	c->peer->n_bytes -= c->n_bytes;
+	c->n_bytes = 0;
+}
+
 static void uncount(struct spg_http_connection *c)
 {
+	release(c);
 	if (c->dropped)
 		return;
 	c->dropped = true;
@@ -153,8 +162,12 @@ static void arm(struct spg_http *http);
 static void on_served(struct spg_http_connection *c)
 {
 	struct spg_http *http = c->http;
+	bool had_answer = c->n_bytes > 0;
 	int copy = -1;
 
+	release(c);
+	if (had_answer && !http->stopping)
+		spg_http_ask_next(http);
 	/* The library closes its own when this returns. */
 	if (!c->dropped && !http->stopping)
 		copy = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
@@ -192,11 +205,6 @@ struct spg_http_connection *spg_http_connection_of(struct MHD_Connection *connec
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info->socket_context;
-}
-
-void spg_http_connection_answered(struct spg_http_connection *connection)
-{
-	connection->answered_ms = uv_now(connection->http->loop);
 }
 
 /* ---- arriving ---- */
@@ -330,6 +338,37 @@ static void drop(struct spg_http_connection *c)
 	/* The library notices, and calls back. */
 	uncount(c);
 	(void)shutdown(c->fd, SHUT_RDWR);
+}
+
+/* The oldest answer of the peer that has most, but @kept. */
+static struct spg_http_connection *find_costly(
+	const struct spg_http_slots *slots, const struct spg_http_connection *kept)
+{
+	struct spg_http_connection *found = NULL;
+
+	for (struct spg_http_connection *c = slots->first[SPG_HTTP_SERVED]; c;
+		c = c->next)
+		if (c->n_bytes && c != kept &&
+			(!found || c->peer->n_bytes > found->peer->n_bytes))
+			found = c;
+	return found;
+}
+
+void spg_http_connection_answered(
+	struct spg_http_connection *connection, size_t n_bytes)
+{
+	struct spg_http_slots *slots = &connection->http->slots;
+	struct spg_http_connection *c = connection;
+
+	connection->answered_ms = uv_now(connection->http->loop);
+	connection->n_bytes = n_bytes;
+	connection->peer->n_bytes += n_bytes;
+	slots->n_bytes += n_bytes;
+	while (c && slots->n_bytes > SPG_HTTP_BYTES) {
+		c = find_costly(slots, connection);
+		if (c)
+			drop(c);
+	}
 }
 
 static bool make_room(struct spg_http *http, const struct spg_http_peer *peer)

@@ -17,7 +17,11 @@
  * one; else the oldest that arrives; else the oldest that has had its answer for
  * SPG_HTTP_TAKE_MS and has not taken it, streams of events aside. When there is none
  * the new one is answered with 503, and leaves; of such SPG_HTTP_EXTRA are there besides
- * those that have slots, and more are closed at once. Loop thread.
+ * those that have slots, and more are closed at once.
+ *
+ * Answers that are not taken cost memory. A peer has no further question in hand while
+ * they are more than SPG_HTTP_PEER_BYTES. When all are more than SPG_HTTP_BYTES, the
+ * oldest of the peer that has most is dropped. Loop thread.
  */
 #include "daemon/serve/http/state.h"
 
@@ -31,8 +35,9 @@ void spg_http_slots_take(struct spg_http *http, const struct spg_http_site *site
 /** The connection of a request. */
 struct spg_http_connection *spg_http_connection_of(struct MHD_Connection *connection);
 
-/** Its answer, which has an end, was handed to libmicrohttpd. */
-void spg_http_connection_answered(struct spg_http_connection *connection);
+/** Its answer, which has an end, is there, and costs @n_bytes until it was taken. */
+void spg_http_connection_answered(
+	struct spg_http_connection *connection, size_t n_bytes);
 
 /** libmicrohttpd's callback for the begin and the end of what it serves. */
 void spg_http_on_connection(void *cls, struct MHD_Connection *connection,

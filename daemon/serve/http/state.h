@@ -77,6 +77,9 @@ void spg_http_on_completed(void *cls, struct MHD_Connection *connection, void **
 /** Go on with a connection that was suspended, from the loop. */
 void spg_http_resume(struct spg_http *http, struct MHD_Connection *connection);
 
+/** A question that waits for others goes on, when there is room for it: request.c. */
+void spg_http_ask_next(struct spg_http *http);
+
 /** libmicrohttpd has something to do: it is called once, at the end of this turn. */
 void spg_http_wake(struct spg_http *http);
 
