@@ -239,7 +239,7 @@ class HttpTest(SystemTest):
         daemon = self.daemon(start=False)
         daemon.write_config(*web.section(f"unix:{path}"), "group = no-such-group")
         daemon.spawn()
-        self.assertEqual(daemon.process.wait(FAIL_AFTER), 1)
+        self.assertEqual(daemon.process.wait(FAIL_AFTER), 78)
         daemon.log.wait_for(lambda line: "[http] group = no-such-group" in line, "which key")
 
     def test_an_address_in_use(self):
