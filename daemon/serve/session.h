@@ -51,7 +51,9 @@ struct spg_session_host {
 	struct spg_session
 		*next_turn; /* where the next round begins; NULL: @sessions */
 	uint64_t turn;
-	size_t n_spent; /* what the requests that were begun cost, until it is reset */
+	/* What the requests that were begun cost, and large answers of HTTP, until it is
+	 * reset. */
+	size_t n_spent;
 	size_t n_sessions;
 	size_t n_handles;    /* sessions whose memory is still there */
 	const char *refusal; /* why the last client was turned away; static */
@@ -61,7 +63,8 @@ struct spg_session_host {
 	/* A request to work on; the asker owns it. @cost: see quota.h. */
 	void (*on_request)(struct spg_asker *asker, const struct spg_request *request,
 		size_t cost);
-	/* Requests wait: call spg_session_serve() from the loop, soon. */
+	/* Requests wait, or @n_spent has grown: call spg_session_serve() from the loop,
+	 * soon. */
 	void (*on_input)(struct spg_session_host *host);
 	/* A session is doomed: call spg_session_reap() from the loop, soon. */
 	void (*on_doomed)(struct spg_session_host *host);

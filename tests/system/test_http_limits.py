@@ -258,14 +258,22 @@ class HttpLimitsTest(SystemTest):
         self.assertGreater(whole, 0)
         self.assertLess(whole, len(stuck))
 
-    def memory(self, daemon):
-        """The most that it has had, in bytes; None where a sanitizer keeps what is freed."""
+    def memory(self, daemon, key="VmHWM"):
+        """The most that it has had, in bytes, or what it has (VmRSS); None where a sanitizer keeps what is freed."""
         with open(f"/proc/{daemon.process.pid}/maps", encoding="utf-8") as maps:
             if re.search("lib[at]san", maps.read()):
                 return None
         with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) * 1024 for line in status
-                        if line.startswith("VmHWM"))
+                        if line.startswith(key))
+
+    def assert_memory_comes_back(self, daemon, most):
+        with selectors.DefaultSelector() as nothing:
+            for _ in range(100):
+                if self.memory(daemon, "VmRSS") < most:
+                    return
+                nothing.select(0.1)
+        self.assertLess(self.memory(daemon, "VmRSS"), most)
 
     def test_answers_that_are_not_taken_cost_little(self):
         """8 MiB of one peer, then his questions wait; 32 MiB of all, then answers of the
@@ -295,6 +303,8 @@ class HttpLimitsTest(SystemTest):
                     self.assertEqual(whole, n)  # they wait, and lose nothing
                 else:
                     self.assertLess(whole, n * n_users)
+                if before is not None:
+                    self.assert_memory_comes_back(daemon, before + (6 << 20))
                 self.assertEqual(daemon.stop(), 0)
 
     # What is no request

@@ -17,6 +17,8 @@
 /* Of one that leaves: in one turn, and in all. */
 #define DISCARD_READS 4
 #define DISCARD_BYTES (16 * 1024 * 1024)
+/* An answer after which memory is worth giving back. */
+#define LARGE_BYTES   65536
 
 static const struct spg_http_refusal
 	too_slow = {MHD_HTTP_REQUEST_TIMEOUT,
@@ -162,12 +164,16 @@ static void arm(struct spg_http *http);
 static void on_served(struct spg_http_connection *c)
 {
 	struct spg_http *http = c->http;
-	bool had_answer = c->n_bytes > 0;
+	size_t n_bytes = c->n_bytes;
 	int copy = -1;
 
 	release(c);
-	if (had_answer && !http->stopping)
+	if (n_bytes && !http->stopping)
 		spg_http_ask_next(http);
+	if (n_bytes >= LARGE_BYTES && !http->stopping) {
+		http->host->n_spent += n_bytes;
+		http->host->on_input(http->host); /* which gives it back, in time */
+	}
 	/* The library closes its own when this returns. */
 	if (!c->dropped && !http->stopping)
 		copy = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
