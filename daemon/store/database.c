@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/err.h"
 
@@ -491,6 +492,9 @@ void spg_db_disconnect(struct spg_db *db)
 		sqlite3_finalize(db->statements[i]);
 		db->statements[i] = NULL;
 	}
+	if (db->sql && db->path_fd >= 0)
+		close(db->path_fd);
+	db->path_fd = -1;
 	sqlite3_close(db->sql);
 	db->sql = NULL;
 	db->full_sync = false;

@@ -187,7 +187,9 @@ struct spg_db {
 	bool unsynced;     /* commits that no fsync followed */
 	uint64_t seed;     /* of this database's text hash */
 	uint64_t dev, ino; /* of the file that is open */
-	char why[160];     /* after an error: what, and what to do */
+	int path_fd; /* owned while it is; O_PATH, so that the number stays its own */
+	uint64_t wal_ino; /* of its write-ahead log, on the same filesystem */
+	char why[160];    /* after an error: what, and what to do */
 };
 
 /* ---- database.c ---- */
@@ -260,8 +262,23 @@ int spg_db_open(struct spg_db *db, struct spg_store_origin *ret_origin, char *se
 /** Close a database found damaged and rename it with its journal files. */
 int spg_db_set_aside(struct spg_db *db, char *ret_name, size_t size);
 
-/** False when the file was removed or replaced under the open connection. */
-bool spg_db_is_in_place(const struct spg_db *db);
+/* Where the file is that is open. */
+enum spg_db_place {
+	SPG_DB_IN_PLACE,
+	SPG_DB_MOVED, /* its directory was renamed, and nothing is in its place */
+	SPG_DB_GONE   /* removed, or something else is in its place */
+};
+
+/** Look. Nothing can be said of a database that is not open. */
+enum spg_db_place spg_db_place(const struct spg_db *db);
+
+/** Make a lock file anew that was removed. Returns 0; SPG_ERR_BUSY, and db->why, when
+ * another daemon has it by now; or another negative spg_err: try later. */
+int spg_db_keep_lock(struct spg_db *db);
+
+/** Remove the write-ahead log that an earlier connection left, if it is still that one:
+ * it would spoil another database. */
+void spg_db_remove_log(const struct spg_db *db);
 
 /** Close everything, release the lock file. Takes a zeroed one. */
 void spg_db_finish(struct spg_db *db);

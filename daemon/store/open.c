@@ -14,6 +14,7 @@
 #include "common/err.h"
 #include "common/lock_file.h"
 #include "common/log.h"
+#include "common/text.h"
 
 /* Members of the group may read the history with a SQLite shell. */
 #define FILE_MODE 0640
@@ -71,9 +72,12 @@ static int make_file(struct spg_db *db, bool *ret_is_new)
 static int connect_to(struct spg_db *db)
 {
 	struct stat st;
-	int r, rc = sqlite3_open_v2(db->path, &db->sql,
-		       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	int r, rc;
 
+	/* Closing it drops no lock that SQLite has, since it is O_PATH (fs/open.c). */
+	db->path_fd = open(db->path, O_PATH | O_CLOEXEC);
+	rc = sqlite3_open_v2(
+		db->path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
 		return spg_db_fail(db, rc, "open");
 	sqlite3_extended_result_codes(db->sql, 1);
@@ -84,7 +88,7 @@ static int connect_to(struct spg_db *db)
 	/* Who may only read, and not write to the directory, cannot open a database in
 	 * WAL mode without its log: leave that, empty, when the daemon stops. */
 	sqlite3_file_control(db->sql, NULL, SQLITE_FCNTL_PERSIST_WAL, &(int){1});
-	if (stat(db->path, &st) == 0) {
+	if (db->path_fd >= 0 && fstat(db->path_fd, &st) == 0) {
 		db->dev = (uint64_t)st.st_dev;
 		db->ino = (uint64_t)st.st_ino;
 	}
@@ -183,6 +187,39 @@ static int take_over(struct spg_db *db, struct spg_store_origin *ret)
 	return r;
 }
 
+static char *log_of(const struct spg_db *db, const char *suffix)
+{
+	char *name = NULL;
+
+	return asprintf(&name, "%s%s", db->path, suffix) < 0 ? NULL : name;
+}
+
+static uint64_t inode_of_log(const struct spg_db *db)
+{
+	char *name = log_of(db, "-wal");
+	struct stat st = {.st_ino = 0};
+
+	if (name)
+		(void)stat(name, &st);
+	free(name);
+	return (uint64_t)st.st_ino;
+}
+
+void spg_db_remove_log(const struct spg_db *db)
+{
+	static const char *const suffixes[] = {"-shm", "-wal"};
+
+	if (db->wal_ino == 0 || inode_of_log(db) != db->wal_ino)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		char *name = log_of(db, suffixes[i]);
+
+		if (name)
+			unlink(name);
+		free(name);
+	}
+}
+
 static int open_checked(struct spg_db *db, struct spg_store_origin *ret)
 {
 	int r;
@@ -201,6 +238,8 @@ static int open_checked(struct spg_db *db, struct spg_store_origin *ret)
 				    "PRAGMA journal_size_limit = 16777216;");
 	if (r == 0)
 		r = take_over(db, ret);
+	if (r == 0)
+		db->wal_ino = inode_of_log(db);
 	return r;
 }
 
@@ -335,12 +374,46 @@ int spg_db_set_aside(struct spg_db *db, char *ret_name, size_t size)
 	return 0;
 }
 
-bool spg_db_is_in_place(const struct spg_db *db)
+enum spg_db_place spg_db_place(const struct spg_db *db)
 {
-	struct stat st;
+	size_t n = (size_t)(spg_path_base(db->path) - db->path);
+	char *directory = strndup(db->path, n > 1 ? n - 1 : n);
+	struct stat there, ours;
+	enum spg_db_place place = SPG_DB_GONE;
 
-	return stat(db->path, &st) == 0 && (uint64_t)st.st_dev == db->dev &&
-	       (uint64_t)st.st_ino == db->ino;
+	if (stat(db->path, &there) == 0) {
+		if ((uint64_t)there.st_dev == db->dev &&
+			(uint64_t)there.st_ino == db->ino)
+			place = SPG_DB_IN_PLACE;
+	} else if (directory && stat(directory, &there) < 0 && db->path_fd >= 0 &&
+		   fstat(db->path_fd, &ours) == 0 && ours.st_nlink > 0) {
+		place = SPG_DB_MOVED;
+	}
+	free(directory);
+	return place;
+}
+
+int spg_db_keep_lock(struct spg_db *db)
+{
+	char *name = NULL;
+	int fd, r;
+	long pid;
+
+	if (asprintf(&name, "%s.lock", db->path) < 0)
+		return SPG_ERR_NOMEM;
+	r = spg_lock_file_is_in_place(db->lock_fd, name)
+	            ? 0
+	            : spg_lock_file_take(name, FILE_MODE, &fd, &pid);
+	if (r == SPG_ERR_BUSY) {
+		snprintf(db->why, sizeof(db->why),
+			"another daemon (pid %ld) has the database: stop one of them",
+			pid);
+	} else if (r == 0 && !spg_lock_file_is_in_place(db->lock_fd, name)) {
+		close(db->lock_fd);
+		db->lock_fd = fd;
+	}
+	free(name);
+	return r;
 }
 
 void spg_db_finish(struct spg_db *db)

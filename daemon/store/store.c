@@ -26,6 +26,7 @@ static void destroy(struct spg_store *store)
 	spg_command_destroy(store->spare);
 	spg_event_list_finish(&store->told);
 	spg_event_unref(store->saying);
+	spg_event_list_finish(&store->gone.saved);
 	free(store->queue);
 	free(store->taken);
 	free(store);

@@ -223,16 +223,36 @@ static void note_break(struct spg_store *store, const char *detail)
 {
 	const struct spg_db_counters *old = &store->db.saved;
 
+	const struct spg_event_list *saved = &store->gone.saved;
+
 	if (store->gone.pending)
 		return;
-	store->gone = (struct spg_break){
-		.pending = old->last_id > 0,
-		.id = old->last_id,
-		.since_ns = old->oldest_ns,
-		.until_ns = spg_clock_wall_ns(),
-		.count = (uint64_t)old->rows,
-	};
+	store->gone.pending = old->last_id > 0;
+	store->gone.id = saved->n > 0 ? saved->events[0]->id - 1 : old->last_id;
+	store->gone.since_ns = old->oldest_ns;
+	store->gone.until_ns =
+		saved->n > 0 ? saved->events[0]->at_ns : spg_clock_wall_ns();
+	store->gone.count = (uint64_t)old->rows - saved->n;
 	snprintf(store->gone.detail, sizeof(store->gone.detail), "%s", detail);
+}
+
+/* What was saved of the last one. Of what is there, nothing gets lost by a failure. */
+static int write_saved(struct spg_store *store)
+{
+	struct spg_event_list *saved = &store->gone.saved;
+	int r = saved->n > 0 ? spg_db_begin(&store->db, true) : SPG_DB_NONE;
+
+	if (r == SPG_DB_NONE)
+		return 0;
+	for (size_t i = 0; r == 0 && i < saved->n; i++)
+		r = spg_db_append(&store->db, saved->events[i]);
+	if (r == 0)
+		r = spg_db_commit(&store->db, spg_clock_wall_ns());
+	else
+		spg_db_rollback(&store->db);
+	if (r == 0)
+		spg_event_list_finish(saved);
+	return r;
 }
 
 int spg_writer_record_break(struct spg_store *store)
@@ -243,7 +263,7 @@ int spg_writer_record_break(struct spg_store *store)
 	int r;
 
 	if (!store->gone.pending)
-		return 0;
+		return write_saved(store);
 	r = spg_db_begin(db, true);
 	if (r == 0)
 		r = append_gap(store, store->gone.id, &gap, store->gone.detail);
@@ -254,7 +274,7 @@ int spg_writer_record_break(struct spg_store *store)
 	tell_gap(store, r == 0);
 	if (r == 0)
 		store->gone.pending = false;
-	return r;
+	return r == 0 ? write_saved(store) : r;
 }
 
 /* Open anew after the connection was given up. Numbers go on. */
@@ -263,8 +283,11 @@ static int reopen(struct spg_store *store)
 	struct spg_db_counters old = store->db.saved;
 	struct spg_store_origin origin;
 	char aside[80];
-	int r = spg_db_open(&store->db, &origin, aside, sizeof(aside));
+	int r = spg_db_keep_lock(&store->db);
 
+	/* Where the directory is missing, opening says so. */
+	if (r != SPG_ERR_BUSY)
+		r = spg_db_open(&store->db, &origin, aside, sizeof(aside));
 	if (r < 0) {
 		store->db.saved = old;
 		return r;
@@ -294,27 +317,81 @@ static int replace_damaged(struct spg_store *store)
 	return r;
 }
 
+static int never_interrupted(void *user)
+{
+	(void)user;
+	return 0;
+}
+
+/* The open file can still be read: what came since it was last seen in its place goes
+ * into the next one. What cannot be read counts as lost. */
+static void save_latest(struct spg_store *store)
+{
+	struct spg_event_list *saved = &store->gone.saved;
+	struct spg_store_query query = {.limit = SPG_STORE_PAGE_MAX};
+	struct spg_event_list latest = SPG_EVENT_LIST_NULL; /* newest first */
+	bool more = true;
+
+	while (more && latest.n < store->queue_max) {
+		struct spg_store_page page = {.more = false};
+		int r = spg_db_query(
+			&store->db, &query, &page, never_interrupted, NULL);
+		size_t i = r == 0 ? page.events.n : 0;
+
+		more = r == 0 && page.more;
+		while (i > 0 && page.events.events[i - 1]->id > store->placed_id) {
+			if (spg_event_list_add(&latest,
+				    spg_event_ref(page.events.events[--i])) < 0)
+				break;
+			query.before_id = page.events.events[i]->id;
+		}
+		more = more && i == 0;
+		spg_event_list_finish(&page.events);
+	}
+	spg_event_list_finish(saved);
+	for (size_t i = latest.n; i > 0; i--)
+		(void)spg_event_list_add(saved, spg_event_ref(latest.events[i - 1]));
+	spg_event_list_finish(&latest);
+}
+
 /* Somebody removed or replaced the file: what is written goes nowhere. */
 static int replace_missing(struct spg_store *store)
 {
-	static const char *const suffixes[] = {"-wal", "-shm"};
-
 	spg_error(
 		"database %s was removed or replaced while the daemon runs: beginning "
 		"anew with what is there",
 		store->db.path);
+	if (!store->gone.pending)
+		save_latest(store);
 	note_break(store, "the database was removed or replaced by somebody");
 	spg_db_disconnect(&store->db);
-	/* They belong to the file that is gone and would spoil another one. */
-	for (size_t i = 0; i < 2; i++) {
-		char *name = NULL;
-
-		if (asprintf(&name, "%s%s", store->db.path, suffixes[i]) < 0)
-			return SPG_ERR_NOMEM;
-		unlink(name);
-		free(name);
-	}
+	spg_db_remove_log(&store->db);
 	return reopen(store);
+}
+
+/* Is the open file still the one that others find, and nobody else's? When it is not,
+ * begin anew. Returns 0, or a negative spg_err: history is stopped. */
+static int look_after(struct spg_store *store)
+{
+	enum spg_db_place place = spg_db_place(&store->db);
+	int r = 0;
+
+	if (place == SPG_DB_IN_PLACE && spg_db_keep_lock(&store->db) == SPG_ERR_BUSY)
+		r = SPG_ERR_BUSY;
+	else if (place == SPG_DB_GONE)
+		r = replace_missing(store);
+	if (r < 0) {
+		stop_history(store, r);
+		return r;
+	}
+	if (place == SPG_DB_MOVED && !store->moved)
+		spg_warning("the directory of %s was renamed: history goes on in the "
+			    "renamed one, and a start will miss it",
+			store->db.path);
+	store->moved = place == SPG_DB_MOVED;
+	if (!store->moved)
+		store->placed_id = store->db.saved.last_id;
+	return 0;
 }
 
 /* Deal with @err of a write. Returns 0 when it is worth another try at once. */
@@ -349,6 +426,8 @@ static int try_resume(struct spg_store *store)
 	uv_mutex_unlock(&store->mutex);
 	if (!store->db.sql)
 		r = reopen(store);
+	else
+		r = look_after(store);
 	if (r == 0)
 		r = spg_writer_record_break(store);
 	if (r == 0)
@@ -517,11 +596,7 @@ static int serve_flush(struct spg_store *store)
 		try_resume(store);
 		if (store->stopped)
 			r = store->stop_err;
-	} else if (!spg_db_is_in_place(&store->db)) {
-		/* What was written before went with the file. */
-		r = replace_missing(store);
-		if (r < 0)
-			stop_history(store, r);
+	} else if (look_after(store) < 0) {
 		r = SPG_ERR_IO;
 	} else if (store->db.unsynced) {
 		r = write_loss(store, true);
@@ -672,13 +747,12 @@ static void publish(struct spg_store *store)
 
 static void beat(struct spg_store *store, int64_t now)
 {
-	int r = 0;
+	int r;
 
 	store->beat_mono_ns = now + BEAT_NS;
-	if (!spg_db_is_in_place(&store->db))
-		r = replace_missing(store);
-	if (r == 0)
-		r = write_loss(store, false);
+	if (look_after(store) < 0)
+		return;
+	r = write_loss(store, false);
 	if (r < 0) {
 		handle_failure(store, r);
 		return;
@@ -753,6 +827,9 @@ static void finish_writing(struct spg_store *store)
 	struct spg_db *db = &store->db;
 	int r;
 
+	/* What went with the file since the last look is not to be lost with it. */
+	if (!store->stopped && !store->locked)
+		(void)look_after(store);
 	/* Nobody signals any more: pause between tries on the condition. */
 	while (store->stopped && try_resume(store) < 0 &&
 		spg_clock_mono_ns() + STOP_RETRY_NS < store->stop_mono_ns) {

@@ -105,6 +105,7 @@ struct spg_break {
 	int64_t since_ns, until_ns;
 	uint64_t count; /* rows that are no longer in it */
 	char detail[256];
+	struct spg_event_list saved; /* the latest, which the next one gets */
 };
 
 struct spg_store {
@@ -150,6 +151,8 @@ struct spg_store {
 	size_t n_taken, n_done; /* of them, those before n_done are written or lost */
 	struct spg_loss lost;
 	struct spg_break gone;
+	bool moved;               /* its directory was renamed, which was said */
+	int64_t placed_id;        /* the last event when it was found in its place */
 	struct spg_event *saying; /* the gap of the transaction that is open */
 	bool stopped;
 	int stop_err;

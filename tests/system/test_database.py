@@ -146,6 +146,54 @@ class DatabaseTest(SystemTest):
         daemon.start()
         self.right(daemon)
 
+    def opened(self, daemon):
+        return {event["path"] for event in daemon.log_events("--kind", "open")}
+
+    def test_removed_before_the_stop(self):
+        """What came since is in a new one, behind a gap that says what happened."""
+        daemon = self.daemon()
+        self.right(daemon)
+        rpc = self.rpc(daemon)
+        rpc.call("flush")
+        for suffix in ("", "-wal", "-shm"):
+            os.unlink(daemon.database + suffix)
+        many = self.files(50)
+        for path in many:
+            with open(path, "rb"):
+                pass
+        self.assert_safe(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertIn("removed or replaced", daemon.log_text())
+        daemon.close()
+        daemon.start()
+        self.assertLessEqual(set(many), self.opened(daemon))
+        gap, = [e for e in daemon.log_events("--kind", "gap") if e["gap"]["reason"] == "damaged"]
+        self.assertIn("removed or replaced", gap["detail"])
+        self.right(daemon)
+
+    def test_directory_renamed(self):
+        """History goes on in it, and says where it is not."""
+        home = self.directory("history")
+        daemon = self.daemon(daemon_keys={"database": os.path.join(home, "spguard.db")})
+        self.right(daemon)
+        os.rename(home, home + ".old")
+        rpc = self.rpc(daemon)
+        rpc.call("flush")
+        many = self.files(50)
+        for path in many:
+            with open(path, "rb"):
+                pass
+        self.right(daemon)
+        rpc.call("flush")
+        self.assertIn("was renamed", daemon.log_text())
+        self.assertLessEqual(set(many), self.opened(daemon))
+        self.assertEqual(daemon.stop(), 0)
+        os.rename(home + ".old", home)
+        daemon.close()
+        daemon.start()
+        self.assertLessEqual(set(many), self.opened(daemon))
+        self.assertFalse({"damaged", "store", "dropped"} & set(self.gaps(daemon)))
+
     def test_full_disk_at_the_start(self):
         """No room for a database: a clear message, whatever it decides."""
         home = self.tmpfs("full", "1m")

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -501,16 +502,148 @@ START_TEST(removed_at_run_time)
 	ck_assert_int_eq(flush(&f), 0);
 	ck_assert_int_eq(unlink(f.path), 0);
 	append_opens(&f, 1);
-	ck_assert_int_eq(flush(&f), SPG_ERR_IO); /* the eleven are gone */
+	/* The ten went with the file; what came since is in the new one. */
+	ck_assert_int_eq(flush(&f), 0);
 	append_opens(&f, 1);
 	ck_assert_int_eq(flush(&f), 0);
 	query_all(&f, &page);
-	ck_assert_uint_eq(page.events.n, 2);
+	ck_assert_uint_eq(page.events.n, 3);
 	ck_assert_int_eq(count_gaps(&page, SPG_GAP_DAMAGED, &n), 1);
-	ck_assert_uint_eq(n, 11);
-	ck_assert_int_eq(page.events.events[1]->id, 12);
+	ck_assert_uint_eq(n, 10);
+	ck_assert_int_eq(page.events.events[0]->id, 10);
+	ck_assert_int_eq(page.events.events[1]->id, 11);
+	ck_assert_int_eq(page.events.events[2]->id, 12);
 	spg_event_list_finish(&page.events);
-	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM history"), "2");
+	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM history"), "3");
+	teardown(&f);
+}
+END_TEST
+
+/* More than one page of answers since the last look, and then the stop. */
+START_TEST(removed_before_the_stop)
+{
+	struct fixture f;
+	struct spg_store_page page;
+	uint64_t n;
+
+	setup(&f, NULL);
+	start(&f);
+	append_opens(&f, 10);
+	ck_assert_int_eq(flush(&f), 0);
+	ck_assert_int_eq(unlink(f.path), 0);
+	append_opens(&f, SPG_STORE_PAGE_MAX + 5000);
+	stop(&f);
+	start(&f);
+	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM events"), "15001");
+	query_all(&f, &page);
+	ck_assert_int_eq(count_gaps(&page, SPG_GAP_DAMAGED, &n), 0); /* older */
+	ck_assert_int_eq(f.origin.last_event_id, 15010);
+	ck_assert(f.origin.clean_stop);
+	spg_event_list_finish(&page.events);
+	ck_assert_str_eq(ask_sql(&f, "SELECT count FROM gaps"), "10");
+	teardown(&f);
+}
+END_TEST
+
+/* The whole directory renamed: history goes on in it; where somebody makes another one
+ * in its place, there, with a lock of its own. */
+START_TEST(directory_renamed)
+{
+	struct fixture f;
+	char aside[80], path[160];
+	sqlite3 *moved = NULL;
+
+	setup(&f, NULL);
+	snprintf(aside, sizeof(aside), "%s.aside", f.dir);
+	snprintf(path, sizeof(path), "%s%s", aside, strrchr(f.path, '/'));
+	start(&f);
+	append_opens(&f, 10);
+	ck_assert_int_eq(flush(&f), 0);
+	ck_assert_int_eq(rename(f.dir, aside), 0);
+	append_opens(&f, 5);
+	ck_assert_int_eq(flush(&f), 0);
+	if (_i == 1) {
+		ck_assert_int_eq(mkdir(f.dir, 0700), 0);
+		append_opens(&f, 7);
+		ck_assert_int_eq(flush(&f), 0);
+		/* The moved one goes on to have its 15, the new one has a gap. */
+		ck_assert_str_eq(ask_sql(&f, "SELECT count FROM gaps"), "10");
+		ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM events"), "13");
+		ck_assert_int_eq(count_files(&f, ".lock"), 1);
+	}
+	stop(&f);
+	ck_assert_int_eq(sqlite3_open(path, &moved), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(moved, "SELECT 1 / (count(*) >= 15) FROM events",
+				 NULL, NULL, NULL),
+		SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(moved), SQLITE_OK);
+	if (_i == 0) {
+		ck_assert_int_eq(rename(aside, f.dir), 0);
+		start(&f);
+		ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM events"), "15");
+		ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM gaps"), "0");
+	} else {
+		snprintf(path, sizeof(path), "rm -r %s", aside);
+		ck_assert_int_eq(system(path), 0);
+	}
+	teardown(&f);
+}
+END_TEST
+
+/* A log beside the path that is not the daemon's own belongs to what was put there. */
+START_TEST(replaced_with_a_log)
+{
+	struct fixture f;
+	char name[160];
+	int fd;
+
+	setup(&f, NULL);
+	start(&f);
+	append_opens(&f, 10);
+	ck_assert_int_eq(flush(&f), 0);
+	snprintf(name, sizeof(name), "%s-wal", f.path);
+	ck_assert_int_eq(unlink(f.path), 0);
+	ck_assert_int_eq(unlink(name), 0);
+	fd = open(name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	ck_assert_int_eq(flush(&f), 0);
+	append_opens(&f, 3);
+	ck_assert_int_eq(flush(&f), 0);
+	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM events"), "4");
+	ck_assert_str_eq(ask_sql(&f, "PRAGMA integrity_check"), "ok");
+	teardown(&f);
+}
+END_TEST
+
+/* The lock file is made again; where another daemon has it by then, nothing is written
+ * beside it, and goes on when that one has ended. */
+START_TEST(lock_file_removed)
+{
+	struct fixture f;
+	struct spg_store_status status;
+	char name[160];
+	int fd;
+
+	setup(&f, NULL);
+	start(&f);
+	snprintf(name, sizeof(name), "%s.lock", f.path);
+	ck_assert_int_eq(unlink(name), 0);
+	append_opens(&f, 1);
+	ck_assert_int_eq(flush(&f), 0);
+	ck_assert_int_eq(access(name, F_OK), 0);
+	ck_assert_int_eq(unlink(name), 0);
+	fd = open(name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+	append_opens(&f, 1);
+	ck_assert_int_eq(flush(&f), SPG_ERR_IO);
+	spg_store_status(f.store, &status);
+	ck_assert(status.stopped);
+	ck_assert_int_eq(status.fault, SPG_STORE_FAULT_LOCKED);
+	ck_assert_ptr_nonnull(strstr(status.why, "another daemon"));
+	close(fd);
+	(void)flush(&f);
+	ck_assert_int_eq(flush(&f), 0);
 	teardown(&f);
 }
 END_TEST
@@ -632,6 +765,10 @@ int main(void)
 	spg_add_rows(tc, damaged_is_set_aside, damages);
 	tcase_add_test(tc, damage_at_run_time);
 	tcase_add_test(tc, removed_at_run_time);
+	tcase_add_test(tc, removed_before_the_stop);
+	tcase_add_loop_test(tc, directory_renamed, 0, 2);
+	tcase_add_test(tc, replaced_with_a_log);
+	tcase_add_test(tc, lock_file_removed);
 	tcase_add_test(tc, newer_is_refused_untouched);
 	tcase_add_test(tc, other_programs_files_are_refused);
 	tcase_add_test(tc, killed);
