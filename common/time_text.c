@@ -174,13 +174,78 @@ static bool read_clock(struct cursor *c, struct tm *tm, int64_t *ret_fraction_ns
 		/* 60: a leap second, which becomes the second after it. */
 		if (!read_number(&try, 2, 0, 60, &second))
 			return false;
-		if (read_char(&try, '.') && !read_fraction(&try, &fraction))
+		if ((read_char(&try, '.') || read_char(&try, ',')) &&
+			!read_fraction(&try, &fraction))
 			return false;
 	}
 	tm->tm_hour = hour;
 	tm->tm_min = minute;
 	tm->tm_sec = second;
 	*ret_fraction_ns = fraction;
+	*c = try;
+	return true;
+}
+
+static void skip_blanks(struct cursor *c)
+{
+	while (*c->at == ' ')
+		c->at++;
+}
+
+/* Z, +HH:MM, +HHMM or +HH */
+static bool read_offset(struct cursor *c, int64_t *ret_seconds)
+{
+	struct cursor try = *c;
+	bool behind = *try.at == '-';
+	int hours, minutes = 0;
+
+	*ret_seconds = 0;
+	if (read_char(c, 'Z') || read_char(c, 'z'))
+		return true;
+	if ((!read_char(&try, '+') && !read_char(&try, '-')) ||
+		!read_number(&try, 2, 0, 23, &hours))
+		return false;
+	if ((read_char(&try, ':') || is_digit(*try.at)) &&
+		!read_number(&try, 2, 0, 59, &minutes))
+		return false;
+	*ret_seconds = (behind ? -1 : 1) * (hours * 3600 + minutes * 60);
+	*c = try;
+	return true;
+}
+
+/* One of @n names of three letters: its number. */
+static bool read_name(struct cursor *c, const char *names, int n, int *ret)
+{
+	for (int i = 0; i < n; i++) {
+		if (strncmp(c->at, names + 3 * i, 3) != 0)
+			continue;
+		c->at += 3;
+		*ret = i;
+		return true;
+	}
+	return false;
+}
+
+/* "Sun, 22 Nov 2026 ", RFC 5322, whatever the locale */
+static bool read_mail_date(struct cursor *c, struct tm *tm)
+{
+	struct cursor try = *c;
+	int weekday, day, month, year;
+
+	if (!read_name(&try, "SunMonTueWedThuFriSat", 7, &weekday) ||
+		!read_char(&try, ',') || !read_char(&try, ' '))
+		return false;
+	if (!read_number(&try, is_digit(*try.at) && is_digit(try.at[1]) ? 2 : 1, 1, 31,
+		    &day) ||
+		!read_char(&try, ' ') ||
+		!read_name(&try, "JanFebMarAprMayJunJulAugSepOctNovDec", 12, &month) ||
+		!read_char(&try, ' ') ||
+		!read_number(&try, 4, YEAR_MIN, YEAR_MAX, &year) ||
+		!read_char(&try, ' ') || day > days_of_month(year, month + 1))
+		return false;
+	tm->tm_year = year - 1900;
+	tm->tm_mon = month;
+	tm->tm_mday = day;
 	*c = try;
 	return true;
 }
@@ -231,11 +296,35 @@ static void set_day(int64_t now_ns, bool utc, int days, struct tm *tm)
 	tm->tm_mday = now.tm_mday + days; /* mktime() and timegm() carry over */
 }
 
+/* A day and what follows it: *ret_absolute when it is a date, so that a zone may stand
+ * behind the clock. */
+static bool read_day(
+	struct cursor *c, int64_t now_ns, bool utc, struct tm *tm, bool *ret_absolute)
+{
+	*ret_absolute = true;
+	if (read_mail_date(c, tm))
+		return is_digit(*c->at);
+	if (read_date(c, tm)) {
+		if (read_char(c, 'T'))
+			return is_digit(*c->at);
+		return !*c->at || read_char(c, ' ');
+	}
+	*ret_absolute = false;
+	if (read_word(c, "today") || is_digit(*c->at))
+		set_day(now_ns, utc, 0, tm);
+	else if (read_word(c, "yesterday"))
+		set_day(now_ns, utc, -1, tm);
+	else
+		return false;
+	return true;
+}
+
 int spg_time_parse(const char *text, int64_t now_ns, bool utc, int64_t *ret_ns)
 {
 	struct cursor c = {text};
 	struct tm tm = {0};
-	int64_t fraction = 0, before;
+	int64_t fraction = 0, before, offset;
+	bool absolute;
 
 	if (spg_rfc3339_parse(text, ret_ns) == 0)
 		return 0;
@@ -245,33 +334,21 @@ int spg_time_parse(const char *text, int64_t now_ns, bool utc, int64_t *ret_ns)
 		*ret_ns = now_ns - before;
 		return 0;
 	}
-	if (read_word(&c, "now")) {
-		if (*c.at)
-			return SPG_ERR_INVALID;
+	if (strcmp(text, "now") == 0) {
 		*ret_ns = now_ns;
 		return 0;
 	}
-	if (read_date(&c, &tm)) {
-		if (*c.at && !read_char(&c, ' ') && !read_char(&c, 'T'))
-			return SPG_ERR_INVALID;
-		if (c.at[-1] == 'T' && !*c.at)
-			return SPG_ERR_INVALID;
-	} else if (read_word(&c, "today")) {
-		set_day(now_ns, utc, 0, &tm);
-	} else if (read_word(&c, "yesterday")) {
-		set_day(now_ns, utc, -1, &tm);
-	} else if (is_digit(*c.at)) {
-		set_day(now_ns, utc, 0, &tm);
-	} else {
+	if (!read_day(&c, now_ns, utc, &tm, &absolute))
 		return SPG_ERR_INVALID;
-	}
-	while (*c.at == ' ')
-		c.at++;
+	skip_blanks(&c);
 	if (*c.at && !read_clock(&c, &tm, &fraction))
 		return SPG_ERR_INVALID;
-	if (*c.at)
+	if (!*c.at)
+		return to_ns(seconds_of(&tm, utc), fraction, ret_ns);
+	skip_blanks(&c);
+	if (!absolute || !read_offset(&c, &offset) || *c.at)
 		return SPG_ERR_INVALID;
-	return to_ns(seconds_of(&tm, utc), fraction, ret_ns);
+	return to_ns(seconds_of(&tm, true) - offset, fraction, ret_ns);
 }
 
 void spg_time_format(

@@ -33,6 +33,10 @@ void spg_duration_format(int64_t ns, char ret[SPG_TIME_TEXT_BYTES]);
  * Read a point in time:
  *
  *   2026-11-22T13:00:00.123Z     RFC 3339, with Z or an offset
+ *   2026-11-22 13:00[:00]+01:00  the same less strictly, as date(1) writes it: with a
+ *                                blank, without seconds, with a comma, +0100
+ *   Sun, 22 Nov 2026 13:00:00 +0100
+ *                                RFC 5322, as "date -R" does
  *   2026-11-22 [13:00[:00]]      in the local zone (midnight without a time);
  *                                'T' may stand for the blank
  *   today [13:00[:00]], yesterday [..], 13:00[:00]

@@ -4,6 +4,7 @@
 import datetime
 import os
 import sqlite3
+import subprocess
 
 from support import SystemTest, main, tier_in_force
 
@@ -34,6 +35,28 @@ class HistoryTest(SystemTest):
         daemon.check()
         self.assertLessEqual({"open", "close", "use-begin", "use-end"},
                              self.kinds(daemon, self.dll, holder.pid))
+
+    def test_since_what_date_prints(self):
+        """In any of its forms and in any zone, it is that moment."""
+        daemon = self.daemon()
+        with open(self.dll, "rb"):
+            pass
+        event, = daemon.log_events("--kind", "open", self.dll)
+        at = event["at"]
+        for option in ("-Iseconds", "-Iminutes", "-Ins", "--rfc-3339=seconds",
+                       "--rfc-3339=ns", "-R", "--iso-8601=seconds", "+%FT%T%z", "+%FT%TZ"):
+            for zone in ("UTC", "CET-1CEST", "NST3:30", "XST-14") if option != "+%FT%TZ" \
+                    else ("UTC",):
+                with self.subTest(option=option, zone=zone):
+                    def date(day, option=option, zone=zone):
+                        return subprocess.run(
+                            ["date", option, "--date", f"{at} {day}"], check=True, text=True,
+                            capture_output=True, env={"TZ": zone, "PATH": "/usr/bin:/bin"}
+                        ).stdout.strip()
+                    found = [len(daemon.log_events("--kind", "open", *args, self.dll))
+                             for args in (("--since", date("-1 min")), ("--until", date("-1 min")),
+                                          ("--until", date("+1 min")))]
+                    self.assertEqual(found, [1, 0, 1])
 
     def test_locked_and_unlocked(self):
         daemon = self.daemon()
