@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/text.h"
+
 #define TEXT_BYTES   2048
 #define FIELDS_BYTES (TEXT_BYTES + 1024)
 
@@ -159,14 +161,12 @@ static void put(enum spg_log_level level, const struct spg_log_about *about,
 static void put(enum spg_log_level level, const struct spg_log_about *about,
 	const char *format, va_list args)
 {
-	char text[TEXT_BYTES];
+	char raw[TEXT_BYTES], text[TEXT_BYTES];
 	int saved_errno = errno;
 
-	if (vsnprintf(text, sizeof(text), format, args) >= 0) {
-		cut_clean(text);
-		for (char *at = text; *at; at++)
-			if ((unsigned char)*at < 0x20 || *at == 0x7f)
-				*at = '?';
+	if (vsnprintf(raw, sizeof(raw), format, args) >= 0) {
+		cut_clean(raw);
+		spg_text_escape_into(text, sizeof(text), raw);
 		if (!send_to_journal(level, about, text))
 			write_line(level, text);
 	}

@@ -2,6 +2,7 @@
 #include "common/text.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 size_t spg_text_utf8_length(const char *text, size_t n)
@@ -40,39 +41,104 @@ size_t spg_text_utf8_length(const char *text, size_t n)
 	return len;
 }
 
-/* Sequences that are valid but must not reach a terminal or a log line. */
-static bool is_deceptive(const char *text, size_t len)
+/* What is valid but must not reach a terminal or a log line, in ascending order: the
+ * categories Cc, Cf, Zl and Zp, and what has Default_Ignorable_Code_Point, since it shows
+ * as nothing and makes two names look like one (Unicode 15, UnicodeData.txt and
+ * DerivedCoreProperties.txt). */
+static const struct {
+	uint32_t first, last;
+} unseen[] = {
+	{0x0000, 0x001f}, /* C0 */
+	{0x007f, 0x009f}, /* DEL, C1 */
+	{0x00ad, 0x00ad}, /* soft hyphen */
+	{0x034f, 0x034f}, {0x0600, 0x0605}, {0x061c, 0x061c}, {0x06dd, 0x06dd},
+	{0x070f, 0x070f}, {0x0890, 0x0891}, {0x08e2, 0x08e2},
+	{0x115f, 0x1160}, /* fillers */
+	{0x17b4, 0x17b5}, {0x180b, 0x180f},
+	{0x200b, 0x200f},                   /* zero width, and marks of direction */
+	{0x2028, 0x202e},                   /* separators, embeddings and overrides */
+	{0x2060, 0x206f},                   /* joiner, invisible operators, isolates */
+	{0x3164, 0x3164}, {0xfe00, 0xfe0f}, /* variation selectors */
+	{0xfeff, 0xfeff},                   /* byte order mark */
+	{0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+	{0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+	{0xe0000, 0xe0fff}, /* tags, variation selectors */
+};
+
+static uint32_t code_of(const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text;
+	uint32_t code = len == 1 ? s[0] : s[0] & (0x7fU >> len);
 
-	if (len == 1)
-		return s[0] < 0x20 || s[0] == 0x7f;
-	if (len == 2)
-		return s[0] == 0xc2 && s[1] < 0xa0; /* C1 controls */
-	if (len == 3 && s[0] == 0xe2 && s[1] == 0x80)
-		/* U+200E/F marks, U+2028/9 separators, U+202A..E overrides */
-		return s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae);
-	if (len == 3 && s[0] == 0xe2 && s[1] == 0x81)
-		return s[2] >= 0xa6 && s[2] <= 0xa9; /* U+2066..9 isolates */
-	return false;
+	for (size_t i = 1; i < len; i++)
+		code = code << 6 | (s[i] & 0x3f);
+	return code;
+}
+
+static bool is_deceptive(const char *text, size_t len)
+{
+	uint32_t code = code_of(text, len);
+	size_t low = 0, high = sizeof(unseen) / sizeof(unseen[0]);
+
+	/* Nearly all there is. */
+	if (code >= 0x20 && code < 0x7f)
+		return false;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (code > unseen[middle].last)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < sizeof(unseen) / sizeof(unseen[0]) && code >= unseen[low].first;
+}
+
+/* One character at the start of @text, @n bytes, as it may be shown, into @ret; returns
+ * how many of them that was. */
+static size_t escape_one(const char *text, size_t n, char ret[static 17])
+{
+	size_t len = spg_text_utf8_length(text, n);
+	size_t step = len ? len : 1;
+
+	if (len > 0 && !is_deceptive(text, len)) {
+		memcpy(ret, text, len);
+		ret[len] = '\0';
+		return len;
+	}
+	for (size_t i = 0; i < step; i++)
+		snprintf(ret + 4 * i, 5, "\\x%02x", (unsigned char)text[i]);
+	return step;
+}
+
+void spg_text_escape_into(char *ret, size_t size, const char *text)
+{
+	size_t n = strlen(text), used = 0;
+	char one[17];
+
+	while (n > 0) {
+		size_t step = escape_one(text, n, one), len = strlen(one);
+
+		if (used + len >= size)
+			break;
+		memcpy(ret + used, one, len);
+		used += len;
+		text += step;
+		n -= step;
+	}
+	ret[used] = '\0';
 }
 
 void spg_text_escape(struct spg_buf *out, const char *text, bool escape_backslash)
 {
 	size_t n = strlen(text);
 
-	while (n > 0) {
-		size_t len = spg_text_utf8_length(text, n);
-		size_t step = len ? len : 1;
+	char one[17];
 
-		if (len == 0 || is_deceptive(text, len)) {
-			for (size_t i = 0; i < step; i++)
-				spg_buf_printf(out, "\\x%02x", (unsigned char)text[i]);
-		} else if (escape_backslash && text[0] == '\\') {
-			spg_buf_puts(out, "\\\\");
-		} else {
-			spg_buf_add(out, text, len);
-		}
+	while (n > 0) {
+		size_t step = escape_one(text, n, one);
+
+		spg_buf_puts(out, escape_backslash && text[0] == '\\' ? "\\\\" : one);
 		text += step;
 		n -= step;
 	}

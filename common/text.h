@@ -13,12 +13,16 @@
 #include "common/buf.h"
 
 /**
- * Append @text so that it is valid UTF-8 on one line: control characters
- * (C0, DEL, C1), bytes that are no UTF-8, the bidirectional overrides and the
- * line separators become \xNN per byte; a backslash becomes "\\" only when
+ * Append @text so that it is valid UTF-8 on one line, and shows all that there is:
+ * control characters, bytes that are no UTF-8, line separators, marks of direction and
+ * whatever else is invisible become \xNN per byte; a backslash becomes "\\" only when
  * @escape_backslash (text meant to be reversed), else it stays.
  */
 void spg_text_escape(struct spg_buf *out, const char *text, bool escape_backslash);
+
+/** The same into @ret, @size bytes with the '\0', cut at a whole character where it does
+ * not fit; a backslash stays. Needs no memory. */
+void spg_text_escape_into(char *ret, size_t size, const char *text);
 
 /** True when @text needs no change by spg_text_escape(.., false). */
 bool spg_text_is_clean(const char *text);

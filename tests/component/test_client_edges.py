@@ -351,7 +351,10 @@ class Pager(unittest.TestCase):
         self.assertEqual(done.out.count("perfmon (2113)"), 40)
 
 
-HOSTILE = "x\x1b]0;owned\x07\x1b[2J\r\n\u009b31m\u202edll.\x7f"
+HOSTILE = "x\x1b]0;owned\x07\x1b[2J\r\n\u009b31m\u202edll.\x7f\u200b\u00ad\u2028\u2029\ufeff"
+
+# Letters and symbols that show as nothing (Default_Ignorable_Code_Point).
+INVISIBLE = "\u115f\u1160\u17b4\u17b5\u3164\uffa0"
 
 
 class Terminal(unittest.TestCase):
@@ -459,8 +462,28 @@ class Terminal(unittest.TestCase):
 
     def assert_harmless(self, text, command):
         for c in text:
-            self.assertFalse(unicodedata.category(c) in ("Cc", "Cf") and c != "\n",
+            self.assertFalse(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c != "\n",
                              "%s wrote %r in %r" % (command, c, text[:2000]))
+
+    def test_nothing_unseen_is_written(self):
+        """Whatever has those categories, by a table that is not ours."""
+        unseen = [chr(c) for c in range(1, 0x110000)
+                  if unicodedata.category(chr(c)) in ("Cc", "Cf", "Zl", "Zp")]
+        self.assertGreater(len(unseen), 200)
+        seen = "".join(chr(c) for c in range(0x21, 0x3000)
+                       if unicodedata.category(chr(c))[0] in "LNPS" and chr(c) not in INVISIBLE
+                       and chr(c) != "/")
+        names = ["/srv/" + c + ".dll" for c in unseen]
+        answers = {"who": {"files": [file(name, uses=[use("x")]) for name in names]},
+                   "locks": {"locks": [dict(lock(), path=name) for name in names]},
+                   "check": answer("blocked", [file("/srv/" + seen, uses=[use("x")])])}
+        with FakeDaemon(answers) as daemon:
+            for command in ("who", "locks"):
+                for done in (run("--socket", daemon.path, command),
+                             on_terminal(daemon.path, command, "--no-color"),
+                             on_terminal(daemon.path, command, "--json")):
+                    self.assert_harmless(done.out, command)
+            self.assertTrue(seen in run("--socket", daemon.path, "check").out, "not all is seen")
 
     def test_json_is_indented_on_a_terminal(self):
         with FakeDaemon() as daemon:

@@ -19,14 +19,14 @@ import fake_daemon as fake
 from client_run import (CLIENT, ENV, HANG, ask, columns_of, on_terminal, read_to_the_end, run)
 from fake_daemon import Error, FakeDaemon, Telling, answer, event, file, sidestep, use, verification
 
-HOSTILE = "x\x1b]0;owned\x07\x1b[2J\r\n\u009b31m\u202edll.\x7f"
+HOSTILE = "x\x1b]0;owned\x07\x1b[2J\r\n\u009b31m\u202edll.\x7f\u200b\u00ad\u2028\u2029\ufeff"
 COPIED = ("  kill ", "  systemctl ", "  spguard ")  # commands are never broken
 
 
 class Case(unittest.TestCase):
     def assert_harmless(self, text):
         for c in text:
-            self.assertFalse(unicodedata.category(c) in ("Cc", "Cf") and c != "\n",
+            self.assertFalse(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c != "\n",
                              "%r in %r" % (c, text[:2000]))
 
     def assert_fits(self, answers, *args):

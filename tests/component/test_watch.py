@@ -19,7 +19,7 @@ from screen import Terminal
 
 NONE = {"events": [], "more": False}
 QUIET = {"subscribe": {"subscription": 1}, "log": NONE}
-HOSTILE = "x\x1b]0;owned\x07\x1b[2J\r\n\u009b31m\u202edll.\x7f"
+HOSTILE = "x\x1b]0;owned\x07\x1b[2J\r\n\u009b31m\u202edll.\x7f\u200b\u00ad\u2028\u2029\ufeff"
 
 
 def text_of(screen):

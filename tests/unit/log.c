@@ -158,7 +158,7 @@ START_TEST(fields)
 	ck_assert(spg_log_is_journal());
 	spg_log_about(SPG_LOG_NOTICE, &about, "held by %s", "evil\nPRIORITY=0\x1b[2J");
 	n = recv(s.journal, bytes, sizeof(bytes), 0);
-	expect(bytes, n, "MESSAGE", "held by evil?PRIORITY=0?[2J");
+	expect(bytes, n, "MESSAGE", "held by evil\\x0aPRIORITY=0\\x1b[2J");
 	expect(bytes, n, "PRIORITY", "5");
 	expect(bytes, n, "SYSLOG_IDENTIFIER", "spguardd");
 	expect(bytes, n, "MESSAGE_ID", SPG_LOG_ID_VERDICT);

@@ -30,6 +30,23 @@ static const struct {
 	{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
 	{"cut\xe2\x82", "cut\\xe2\\x82"},
 	{"back\\slash", "back\\slash"},
+	/* Invisible: two names that look like one. */
+	{"a\xe2\x80\x8b"
+	 "b",
+		"a\\xe2\\x80\\x8b"
+		"b"},                                 /* zero width space */
+	{"\xc2\xad", "\\xc2\\xad"},                   /* soft hyphen */
+	{"\xef\xbb\xbfx", "\\xef\\xbb\\xbfx"},        /* byte order mark */
+	{"\xef\xb8\x8f", "\\xef\\xb8\\x8f"},          /* variation selector 16 */
+	{"\xe2\x81\xa0", "\\xe2\\x81\\xa0"},          /* word joiner */
+	{"\xe2\x80\xa9", "\\xe2\\x80\\xa9"},          /* paragraph separator */
+	{"\xe3\x85\xa4", "\\xe3\\x85\\xa4"},          /* Hangul filler */
+	{"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"}, /* tag A */
+	/* Their neighbours are seen. */
+	{"\xc2\xac\xc2\xae\xe2\x80\x90\xe2\x80\xa7\xe2\x80\xaf",
+		"\xc2\xac\xc2\xae\xe2\x80\x90\xe2\x80\xa7\xe2\x80\xaf"},
+	{"\xe6\x97\xa5\xe6\x9c\xac \xd9\x81\xd8\xa7\xf0\x9f\x98\x80",
+		"\xe6\x97\xa5\xe6\x9c\xac \xd9\x81\xd8\xa7\xf0\x9f\x98\x80"},
 };
 
 START_TEST(escape)
@@ -42,6 +59,23 @@ START_TEST(escape)
 		strcmp(escapes[_i].in, escapes[_i].out) == 0);
 	ck_assert(spg_text_is_clean(spg_buf_text(&buf)));
 	spg_buf_finish(&buf);
+}
+END_TEST
+
+/* Without memory: whole characters, as many as fit. */
+START_TEST(escape_into)
+{
+	static const char in[] = "ab\x1b\xc3\xa4\xc2\xad!";
+	static const char out[] = "ab\\x1b\xc3\xa4\\xc2\\xad!";
+	char text[sizeof(out)];
+
+	for (size_t size = 1; size <= sizeof(out); size++) {
+		spg_text_escape_into(text, size, in);
+		ck_assert_uint_lt(strlen(text), size);
+		ck_assert_int_eq(strncmp(text, out, strlen(text)), 0);
+		ck_assert(spg_text_is_clean(text));
+	}
+	ck_assert_str_eq(text, out);
 }
 END_TEST
 
@@ -202,6 +236,7 @@ int main(void)
 	TCase *tc = tcase_create("text");
 
 	spg_add_rows(tc, escape, escapes);
+	tcase_add_test(tc, escape_into);
 	spg_add_rows(tc, quote, quotes);
 	spg_add_rows(tc, glob, globs);
 	tcase_add_test(tc, glob_is_not_exponential);
