@@ -173,9 +173,45 @@ void spg_store_submit(struct spg_store *store, const struct spg_job *job, void *
 /** Body of the thread; @arg is the store. */
 void spg_writer_run(void *arg);
 
+/* ---- trouble.c: what keeps events from being written, and what is done about it; all
+ * on the writer's thread ---- */
+
+/** Deal with @err of a write: wait, begin anew, or stop history. Returns 0 when the write
+ * is worth another try at once, else @err or what became of it. */
+int spg_writer_handle_failure(struct spg_store *store, int err);
+
+/** When that other try has failed with @err: wait, or stop history. */
+void spg_writer_give_up(struct spg_store *store, int err);
+
+/** After a success: whoever had the database locked has let go. */
+void spg_writer_note_unlocked(struct spg_store *store);
+
+/** While history is stopped: try to write again. Returns 0 when it goes on. */
+int spg_writer_try_resume(struct spg_store *store);
+
+/** Is the open file still the one that others find, and nobody else's? When it is not,
+ * begin anew. Returns 0, or a negative spg_err: history is stopped. */
+int spg_writer_look_after(struct spg_store *store);
+
 /** Write the gap row of a new database; before the thread runs, or on it.
  * Returns 0 or a negative spg_err. */
 int spg_writer_record_break(struct spg_store *store);
+
+/* ---- gaps.c: rows about what is missing; on the writer's thread ---- */
+
+/** Append a gap to the open transaction. Returns 0 or a negative spg_err. */
+int spg_writer_append_gap(struct spg_store *store, int64_t id,
+	const struct spg_event_gap *gap, const char *detail);
+
+/** That transaction has ended: announce the gap, or forget it. */
+void spg_writer_tell_gap(struct spg_store *store, bool committed);
+
+/** Write the gap row for everything lost so far; without a loss just a sign of
+ * life. Returns 0 or a negative spg_err. */
+int spg_writer_write_loss(struct spg_store *store, bool sync);
+
+/** With the mutex: have the loop look for what is done. */
+void spg_writer_wake_loop(struct spg_store *store);
 
 /* ---- queue.c, with the losses above: plain functions ---- */
 
