@@ -310,7 +310,7 @@ int spg_places_check(const struct spg_config *config,
 		const struct spg_listen_address *address = &config->http[i];
 
 		if (address->path)
-			check_socket(&look, "listen", address->text, ret->gid);
+			check_socket(&look, "listen", address->text, ret->http_gid);
 		else
 			check_address(&look, address);
 	}

@@ -47,9 +47,9 @@ class CheckConfigTest(SystemTest):
                 self.assertIn(line, daemon.log_text())
         daemon.close()
 
-    def passes(self, http=(), **keys):
+    def passes(self, http=(), http_keys=(), **keys):
         daemon = self.daemon(start=False, daemon_keys=keys)
-        daemon.write_config(*web.section(*http) if http else ())
+        daemon.write_config(*web.section(*http) if http else (), *http_keys)
         code, out, err = self.check(daemon)
         self.assertEqual(code, 0, err)
         self.assertIn("no fault found", out)
@@ -127,6 +127,9 @@ class CheckConfigTest(SystemTest):
         """A start does, and so it is only said."""
         os.chmod(self.scratch, 0o700)
         self.assertIn(f"cannot get through {self.scratch}\n", self.passes(group="nogroup"))
+        if self.has_http():
+            self.assertIn(f"cannot get through {self.scratch}\n", self.passes(
+                [f"unix:{self.path('http')}"], ["group = nogroup"]))
         os.chmod(self.scratch, 0o755)
         self.assertEqual(self.passes(group="nogroup"), "")
 
