@@ -221,10 +221,15 @@ static int make_socket(struct spg_listener *listener, int *ret_fd)
 	if (fd < 0)
 		return fail("make the socket", listener->path);
 	r = bind_path(listener, fd, &address, &listener->config);
-	if (r < 0)
-		close(fd);
-	else
+	if (r == 0) {
 		*ret_fd = fd;
+		return 0;
+	}
+	/* Half made it must not pass for ours: it is tried again. */
+	if (is_in_place(listener))
+		unlink(listener->path);
+	listener->bound = false;
+	close(fd);
 	return r;
 }
 

@@ -423,6 +423,17 @@ class ServiceTest(SystemTest):
         gap, = self.here.log_events("--kind", "gap")
         self.assertEqual(gap["gap"]["reason"], "downtime", gap)
 
+    def test_socket_that_was_removed(self):
+        """In its sandbox it can make another one."""
+        pid = self.start()
+        os.unlink(self.here.socket)
+        self.manager.entry(lambda entry: "made again" in str(entry["MESSAGE"]), "a new socket")
+        self.here.write_config("nonsense = yes")  # refused, so a turn of the loop later
+        os.kill(pid, signal.SIGHUP)
+        self.said("RELOAD_REFUSED", pid, PRIORITY="3")
+        self.assert_safe(self.here)
+        self.assertEqual(self.pid(), pid)
+
     def test_reload_by_the_manager(self):
         self.start()
         self.here.products[0].title = "The application"

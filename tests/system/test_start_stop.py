@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Starting, stopping, and what is in the way of either."""
 import contextlib
+import grp
 import os
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import time
 
@@ -98,20 +100,23 @@ class StartStopTest(SystemTest):
 
     def connected(self, daemon):
         """A connection, as soon as somebody answers."""
-        while True:
-            try:
+        until = time.monotonic() + FAIL_AFTER
+        while time.monotonic() < until:
+            self.assertIsNone(daemon.process.poll(), daemon.log_text())
+            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
                 return self.rpc(daemon)
-            except (FileNotFoundError, ConnectionRefusedError):
-                self.assertIsNone(daemon.process.poll(), daemon.log_text())
-                os.sched_yield()
+            os.sched_yield()
+        self.fail(f"nobody listens: {daemon.log_text()}")
 
     def test_socket_that_was_removed(self):
         """With its lock file, even: it comes back, sessions and holders are none the worse,
         and no second daemon gets in."""
-        daemon = self.daemon()
+        group = grp.getgrnam("nogroup").gr_gid
+        daemon = self.daemon(daemon_keys={"group": "nogroup"})
         holder = self.hold("mapped", self.dll)
         session = self.rpc(daemon)
         mode = os.stat(daemon.socket).st_mode
+        self.assertEqual(stat.S_IMODE(mode), 0o660)
         for names in ([daemon.socket], [daemon.socket + ".lock"],
                       [daemon.socket, daemon.socket + ".lock"]):
             with self.subTest(names=names):
@@ -119,7 +124,8 @@ class StartStopTest(SystemTest):
                     os.unlink(name)
                 daemon.log.wait_for(lambda line: "made again" in line, "'made again'")
                 self.assertEqual(self.connected(daemon).call("check")["verdict"], "blocked")
-                self.assertEqual(os.stat(daemon.socket).st_mode, mode)
+                there = os.stat(daemon.socket)
+                self.assertEqual((there.st_mode, there.st_gid), (mode, group))
                 self.assertEqual(session.call("check")["verdict"], "blocked")
                 self.assertEqual(self.exit_status(self.daemon(start=False)), 1)
         holder.close()

@@ -415,6 +415,7 @@ static int confine(struct spg_watch *watch)
 		CAP_LEASE,              /* leases on other people's files */
 		CAP_DAC_OVERRIDE,       /* steps aside in other people's directories */
 		CAP_FOWNER,             /* the same, where they are sticky */
+		CAP_CHOWN,              /* the group of a socket that is made again */
 	};
 
 	bool may_bound;
