@@ -374,17 +374,22 @@ int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size
 }
 
 int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model *model,
-	size_t index, spg_catalog_done *done, void *user)
+	size_t index, const struct spg_module_set *known, spg_catalog_done *done,
+	void *user)
 {
-	size_t n;
+	const struct spg_product *product = spg_model_product(model, index);
+	size_t n, n_known = known ? known->n : 0;
 	struct spg_file *const *files = spg_model_files(model, index, &n);
-	const char **paths = calloc(n + 1, sizeof(*paths));
+	const char **paths = calloc(n + n_known + 1, sizeof(*paths));
 	int r;
 
 	if (!paths)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < n; i++)
 		paths[i] = files[i]->path;
+	for (size_t i = 0; i < n_known; i++)
+		if (spg_product_has_path(product, known->modules[i]->path))
+			paths[n++] = known->modules[i]->path;
 	r = spg_catalog_read(catalog, paths, n, done, user);
 	free(paths);
 	return r;

@@ -40,9 +40,12 @@ typedef void spg_catalog_done(void *user, int err, struct spg_module_set *set);
 int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size_t n,
 	spg_catalog_done *done, void *user);
 
-/** As spg_catalog_read(), of all files of product @index of @model. */
+/** As spg_catalog_read(), of all files of product @index of @model, and of those in
+ * @known (NULL: none) that are still the product's: a file that the last survey did not
+ * find need not be gone. */
 int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model *model,
-	size_t index, spg_catalog_done *done, void *user);
+	size_t index, const struct spg_module_set *known, spg_catalog_done *done,
+	void *user);
 
 /** How far the reading that @user asked for is; false: there is none. */
 bool spg_catalog_progress(const struct spg_catalog *catalog, const void *user,

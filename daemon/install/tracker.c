@@ -464,7 +464,7 @@ static void on_settled(void *user, int err)
 	}
 	s->phase = PHASE_READING;
 	if (spg_catalog_read_product(s->tracker->host.catalog, s->tracker->host.model,
-		    (size_t)index, on_read, s) < 0)
+		    (size_t)index, s->installed, on_read, s) < 0)
 		go_on(s, TRY_AGAIN_MS);
 }
 
@@ -578,7 +578,7 @@ static void read_installed(struct track *s)
 	if (index < 0 || s->reading_installed || s->phase != PHASE_IDLE)
 		return;
 	if (spg_catalog_read_product(s->tracker->host.catalog, s->tracker->host.model,
-		    (size_t)index, on_installed, s) == 0)
+		    (size_t)index, s->installed, on_installed, s) == 0)
 		s->reading_installed = true;
 }
 

@@ -10,7 +10,8 @@ import mmap
 import os
 import struct
 
-from support import BUILD, Failure, Product, Rpc, RpcError, SystemTest, main
+from support import (BUILD, Failure, Product, Rpc, RpcError, SystemTest, await_end,
+                     main)
 
 LIBRARY = os.path.join(BUILD, "tests", "system", "fail_nth.so")
 STEP = int(os.environ.get("SPGUARD_FAIL_STEP", "0"))
@@ -56,6 +57,10 @@ class FailNthTest(SystemTest):
     def start(self):
         return self.daemon(Product("app", self.bin), prefix=(
             "env", f"LD_PRELOAD={LIBRARY}", f"SPG_FAIL_NTH={self.faults.path}"))
+
+    def children(self, pid):
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            return [int(word) for word in f.read().split()]
 
     def ask(self, daemon, method, **params):
         """The answer; None: an error, or the end of the connection."""
@@ -125,6 +130,12 @@ class FailNthTest(SystemTest):
     def test_hold(self):
         daemon = self.start()
 
+        def await_guards():
+            """A hold that lost its client ends by itself; until then there is no other."""
+            pid = daemon.main_pid()
+            for child in self.children(pid):
+                await_end(child)
+
         def hold_and_end():
             begun = None
             try:
@@ -138,6 +149,7 @@ class FailNthTest(SystemTest):
                 return None
             finally:
                 rpc.close()
+                await_guards()
 
         self.each(daemon, hold_and_end)
         self.assertIsNotNone(hold_and_end())

@@ -20,9 +20,10 @@ struct spg_file *const *spg_model_files(
 }
 
 int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model *model,
-	size_t index, spg_catalog_done *done, void *user)
+	size_t index, const struct spg_module_set *known, spg_catalog_done *done,
+	void *user)
 {
-	(void)catalog, (void)model, (void)index, (void)done, (void)user;
+	(void)catalog, (void)model, (void)index, (void)known, (void)done, (void)user;
 	NOT_ASKED;
 	return 0;
 }

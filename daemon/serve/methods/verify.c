@@ -182,7 +182,7 @@ static void next_product(struct verifying *v)
 		return;
 	}
 	if (spg_catalog_read_product(service->catalog, service->model,
-		    (size_t)index_now(v), on_read, v) < 0) {
+		    (size_t)index_now(v), NULL, on_read, v) < 0) {
 		finish(v, SPG_ERR_NOMEM);
 		return;
 	}
