@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 
-from support import FAIL_AFTER, LineReader, SystemTest, main
+from support import FAIL_AFTER, LineReader, Product, SystemTest, main
 
 STORMER = """
 import fcntl, mmap, sys
@@ -97,6 +97,21 @@ class StormTest(SystemTest):
             end()
         holder.kill()
         self.assert_safe(daemon)
+
+    def test_another_product_in_the_middle(self):
+        """What happens to one product's files is not another's: it has its answers, and
+        its hold goes on."""
+        calm = self.directory("calm")
+        self.file("Calm.dll", calm)
+        daemon = self.daemon(Product("app", self.bin), Product("calm", calm))
+        rpc = self.rpc(daemon)
+        hold = rpc.call("hold.begin", product="calm", **{"for": 600})["hold"]
+        self.storm(2)
+        for _ in range(50):
+            self.assert_verdict(rpc.call("check", product="calm"), "safe")
+        # All that was there before is read, whatever comes meanwhile.
+        rpc.call("flush")
+        self.assertEqual(rpc.call("hold.end", hold=hold)["cause"], "ended")
 
     def test_killed_again_and_again(self):
         self.storm(2)
