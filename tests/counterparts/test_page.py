@@ -706,6 +706,10 @@ class HostileTest(PageTest):
         self.assertIn('<img src=x onerror="window.hacked=1">', page.text("#holders"))
         # Nothing turns the text around.
         self.assertIn("\\u202egnp.exe.dll", page.text("#holders"))
+        # Also of the kinds that the world has no name of.
+        self.assertEqual(page.eval(
+            "visible('a\\u200bb\\u00ad\\ufe0f\\u3164\\u2029\\u{e0041}\\u0085 \\u00e4\\u65e5\\u{1f600}')"),
+            "a\\u200bb\\u00ad\\ufe0f\\u3164\\u2029\\u{e0041}\\u0085 \u00e4\u65e5\U0001f600")
         self.assertNotIn("\u202e", page.eval("document.body.innerText"))
         self.is_quiet(server, page)
 

@@ -10,11 +10,14 @@ const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
 
 /* Characters that are not seen, or turn the text beside them around, as escapes: a
- * name must not look like another. */
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+ * name must not look like another. The same as in common/text.c. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
-const visible = (text) => String(text).replace(UNSEEN, (c) =>
-	`\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const visible = (text) => String(text).replace(UNSEEN, (c) => {
+	const code = c.codePointAt(0).toString(16).padStart(4, "0");
+
+	return code.length > 4 ? `\\u{${code}}` : `\\u${code}`;
+});
 
 /* One more line to say, once: for who hears the page instead of seeing it. */
 function announce(text)
