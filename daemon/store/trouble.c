@@ -117,7 +117,9 @@ static void note_break(struct spg_store *store, const char *detail)
 
 	if (store->gone.pending)
 		return;
-	store->gone.pending = old->last_id > 0;
+	/* Where all was saved, nothing is missing. */
+	store->gone.pending =
+		old->last_id > 0 && (saved->n == 0 || old->rows > (int64_t)saved->n);
 	store->gone.id = saved->n > 0 ? saved->events[0]->id - 1 : old->last_id;
 	store->gone.since_ns = old->oldest_ns;
 	store->gone.until_ns =
@@ -260,8 +262,6 @@ static int replace_missing(struct spg_store *store)
 	return reopen(store);
 }
 
-/* Is the open file still the one that others find, and nobody else's? When it is not,
- * begin anew. Returns 0, or a negative spg_err: history is stopped. */
 int spg_writer_look_after(struct spg_store *store)
 {
 	enum spg_db_place place = spg_db_place(&store->db);
@@ -285,7 +285,6 @@ int spg_writer_look_after(struct spg_store *store)
 	return 0;
 }
 
-/* Deal with @err of a write. Returns 0 when it is worth another try at once. */
 int spg_writer_handle_failure(struct spg_store *store, int err)
 {
 	if (err == SPG_ERR_BUSY && !store->stopped) {
@@ -299,7 +298,6 @@ int spg_writer_handle_failure(struct spg_store *store, int err)
 	return err;
 }
 
-/* When it was worth another try, and that failed. */
 void spg_writer_give_up(struct spg_store *store, int err)
 {
 	if (err == SPG_ERR_BUSY)

@@ -519,6 +519,23 @@ START_TEST(removed_at_run_time)
 }
 END_TEST
 
+/* Before the first look: all of it is saved, and nothing is missing. */
+START_TEST(removed_at_once)
+{
+	struct fixture f;
+
+	setup(&f, NULL);
+	start(&f);
+	ck_assert_int_eq(unlink(f.path), 0);
+	append_opens(&f, 5);
+	ck_assert_int_eq(flush(&f), 0);
+	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM events"), "5");
+	ck_assert_str_eq(ask_sql(&f, "SELECT min(id) FROM events"), "1");
+	ck_assert_str_eq(ask_sql(&f, "SELECT count(*) FROM gaps"), "0");
+	teardown(&f);
+}
+END_TEST
+
 /* More than one page of answers since the last look, and then the stop. */
 START_TEST(removed_before_the_stop)
 {
@@ -765,6 +782,7 @@ int main(void)
 	spg_add_rows(tc, damaged_is_set_aside, damages);
 	tcase_add_test(tc, damage_at_run_time);
 	tcase_add_test(tc, removed_at_run_time);
+	tcase_add_test(tc, removed_at_once);
 	tcase_add_test(tc, removed_before_the_stop);
 	tcase_add_loop_test(tc, directory_renamed, 0, 2);
 	tcase_add_test(tc, replaced_with_a_log);
