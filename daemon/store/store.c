@@ -109,6 +109,9 @@ static struct spg_store *create(uv_loop_t *loop, const struct spg_store_config *
 	store->batch_ns =
 		(config->batch_ms ? config->batch_ms : SPG_STORE_BATCH_DEFAULT) *
 		SPG_NS_PER_MS;
+	store->patience_ns = (config->patience_ms ? config->patience_ms
+						  : SPG_STORE_PATIENCE_DEFAULT) *
+	                     SPG_NS_PER_MS;
 	store->retain_ns = config->retain_ns;
 	store->retain_bytes = config->retain_bytes;
 	store->on_gap = config->on_gap;

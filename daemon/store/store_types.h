@@ -19,6 +19,9 @@ struct spg_store_config {
 	uint64_t retain_bytes; /* oldest events go beyond that; 0: no limit */
 	size_t queue_max;      /* events waiting; 0: a sound default */
 	unsigned batch_ms;     /* longest delay of a batch; 0: 100 */
+	unsigned
+		patience_ms; /* so long who waits for the disk waits for another program
+	                          that has the database locked; 0: 3000 */
 	/* A gap row that the store wrote by itself is on disk: announce it. It has
 	 * its number, and is not to be appended again. NULL: nobody cares. */
 	void (*on_gap)(void *user, struct spg_event *gap);

@@ -96,6 +96,9 @@ static void stop_history(struct spg_store *store, int err)
 			"every 5 s",
 			store->db.why, store->db.path);
 	store->stopped = true;
+	/* One of the two: what was kept is counted now. */
+	store->locked = false;
+	spg_db_set_patience(&store->db, SPG_DB_PATIENCE_MS);
 	set_fault(store, true, fault_of(err), store->db.why);
 }
 
@@ -112,7 +115,6 @@ static void resume_history(struct spg_store *store)
 static void note_break(struct spg_store *store, const char *detail)
 {
 	const struct spg_db_counters *old = &store->db.saved;
-
 	const struct spg_event_list *saved = &store->gone.saved;
 
 	if (store->gone.pending)

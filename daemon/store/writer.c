@@ -7,10 +7,8 @@
 #include "common/err.h"
 #include "common/log.h"
 
-#define BEAT_NS            (30 * SPG_NS_PER_S)
-#define STOP_RETRY_NS      (100 * SPG_NS_PER_MS)
-/* Of who waits for an answer while another program has the database locked. */
-#define LOCKED_PATIENCE_NS (3 * SPG_NS_PER_S)
+#define BEAT_NS       (30 * SPG_NS_PER_S)
+#define STOP_RETRY_NS (100 * SPG_NS_PER_MS)
 
 /* Count the events in hand from @from on as lost. */
 static void lose_taken(struct spg_store *store, size_t from)
@@ -285,7 +283,7 @@ static bool serve_one(struct spg_store *store, struct spg_command *command)
 		(is_job && !command->job.writes))
 		return true;
 	if ((!is_job || !command->job.waits) &&
-		spg_clock_mono_ns() - store->locked_mono_ns >= LOCKED_PATIENCE_NS)
+		spg_clock_mono_ns() - store->locked_mono_ns >= store->patience_ns)
 		return true;
 	command->err = 0;
 	return false;

@@ -18,10 +18,11 @@
 
 #include "daemon/store/database.h"
 
-#define SPG_STORE_QUEUE_DEFAULT 65536
-#define SPG_STORE_BATCH_DEFAULT 100  /* ms */
-#define SPG_STORE_BATCH_ROWS    8192 /* at most in one transaction */
-#define SPG_STORE_LOST_ENDS     4096
+#define SPG_STORE_QUEUE_DEFAULT    65536
+#define SPG_STORE_BATCH_DEFAULT    100  /* ms */
+#define SPG_STORE_PATIENCE_DEFAULT 3000 /* ms */
+#define SPG_STORE_BATCH_ROWS       8192 /* at most in one transaction */
+#define SPG_STORE_LOST_ENDS        4096
 
 /* The end of an interval that was lost: applied when writing goes on, so that
  * no use seems to last for ever. */
@@ -112,7 +113,7 @@ struct spg_store {
 	/* Set before the thread runs, constant after. */
 	uv_loop_t *loop;
 	size_t queue_max;
-	int64_t batch_ns;
+	int64_t batch_ns, patience_ns;
 	uv_thread_t thread;
 	uv_mutex_t mutex;
 	uv_cond_t cond;

@@ -132,6 +132,7 @@ START_TEST(locked_database)
 	uint64_t lost;
 
 	setup(&f, NULL);
+	f.config.patience_ms = 100;
 	start(&f);
 	append_opens(&f, 10);
 	ck_assert_int_eq(flush(&f), 0);
@@ -199,6 +200,7 @@ START_TEST(locked_for_too_long)
 	uint64_t lost = 0;
 
 	setup(&f, NULL);
+	f.config.patience_ms = 100;
 	f.config.queue_max = 100;
 	start(&f);
 	other = lock_database(&f);
@@ -218,6 +220,40 @@ START_TEST(locked_for_too_long)
 }
 END_TEST
 
+/* The disk is full when the other program lets go: what was kept is counted. */
+START_TEST(locked_and_then_full)
+{
+	struct fixture f;
+	struct spg_store_page page;
+	struct spg_store_status status;
+	sqlite3 *other;
+	uint64_t lost;
+
+	setup(&f, NULL);
+	f.config.patience_ms = 100;
+	start(&f);
+	other = lock_database(&f);
+	append_opens(&f, 10);
+	ck_assert_int_eq(flush(&f), SPG_ERR_BUSY);
+	vfs_fail(FAULT_FULL, 1, 1);
+	ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+	ck_assert_int_eq(flush(&f), SPG_ERR_FULL);
+	spg_store_status(f.store, &status);
+	ck_assert(status.stopped);
+	ck_assert_int_eq(status.fault, SPG_STORE_FAULT_FULL);
+	vfs_fail(FAULT_NONE, 0, 0);
+	(void)flush(&f);
+	append_opens(&f, 3);
+	ck_assert_int_eq(flush(&f), 0);
+	query_all(&f, &page);
+	ck_assert_int_eq(count_gaps(&page, SPG_GAP_STORE, &lost), 1);
+	ck_assert_uint_eq(lost, 10);
+	spg_event_list_finish(&page.events);
+	ck_assert_uint_eq(accounted(&f), 13);
+	teardown(&f);
+}
+END_TEST
+
 /* A stop waits for it in its time, and says what it had to leave. */
 START_TEST(locked_at_the_stop)
 {
@@ -225,6 +261,7 @@ START_TEST(locked_at_the_stop)
 	sqlite3 *other;
 
 	setup(&f, NULL);
+	f.config.patience_ms = 100;
 	start(&f);
 	other = lock_database(&f);
 	append_opens(&f, 30);
@@ -775,6 +812,7 @@ int main(void)
 	tcase_add_test(tc, locked_database);
 	tcase_add_test(tc, locked_for_a_moment);
 	tcase_add_test(tc, locked_for_too_long);
+	tcase_add_test(tc, locked_and_then_full);
 	tcase_add_loop_test(tc, locked_at_the_stop, 0, 2);
 	tcase_add_test(tc, full_disk);
 	tcase_add_test(tc, stop_with_a_full_disk);
