@@ -373,7 +373,6 @@ static void on_prover_stopped(void *user, bool hangs)
 {
 	struct daemon *d = user;
 
-	d->prover = NULL;
 	d->watch_hangs = hangs;
 	if (hangs)
 		spg_warning("a survey still hangs on a disk; stopping without it");
@@ -745,6 +744,7 @@ int spg_daemon_run(struct spg_config *config, enum spg_tier tier)
 	if (uv_loop_close(&d.loop) < 0)
 		spg_error("the loop still had handles at the end: a bug of spguard");
 	spg_installs_finish(&d.installs);
+	spg_prover_destroy(d.prover);
 	spg_holds_destroy(d.holds);
 	spg_recorder_destroy(d.recorder);
 	spg_reporter_destroy(d.reporter);

@@ -354,6 +354,7 @@ int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size
 	spg_catalog_done *done, void *user)
 {
 	struct reading *reading = calloc(1, sizeof(*reading));
+	int r;
 
 	if (!reading)
 		return SPG_ERR_NOMEM;
@@ -369,8 +370,12 @@ int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size
 	reading->user = user;
 	reading->next = catalog->readings;
 	catalog->readings = reading;
-	spg_prover_add_job(catalog->prover, &reading->job);
-	return 0;
+	r = spg_prover_add_job(catalog->prover, &reading->job);
+	if (r < 0) {
+		catalog->readings = reading->next;
+		reading_destroy(reading);
+	}
+	return r;
 }
 
 int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model *model,

@@ -34,8 +34,8 @@ typedef void spg_catalog_done(void *user, int err, struct spg_module_set *set);
 /**
  * Read the @n files at @paths, which are copied. What is not there is left out; what
  * cannot be read is in the set with its reason. @done comes once, never from within
- * the call, unless spg_catalog_forget() is called with the same @user. Returns 0 or
- * SPG_ERR_NOMEM.
+ * the call, unless spg_catalog_forget() is called with the same @user. Returns 0,
+ * SPG_ERR_NOMEM, or SPG_ERR_BUSY while the daemon stops.
  */
 int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size_t n,
 	spg_catalog_done *done, void *user);

@@ -614,8 +614,10 @@ static void on_pump(uv_idle_t *idle)
 static int ask(struct spg_prover *p, size_t index,
 	const struct spg_selection *selection, const struct spg_question *like)
 {
-	int r = spg_queue_add(
-		&p->queue, spg_model_product(p->model, index)->name, selection, like);
+	int r = p->stopping ? SPG_ERR_BUSY
+	                    : spg_queue_add(&p->queue,
+				      spg_model_product(p->model, index)->name,
+				      selection, like);
 
 	if (r == 0)
 		wake(p);
@@ -671,6 +673,8 @@ int spg_prover_sync(
 {
 	int r;
 
+	if (prover->stopping)
+		return SPG_ERR_BUSY;
 	/* What no event tells has to be looked at, to be settled. */
 	for (size_t i = 0; i < spg_model_n_products(prover->model); i++)
 		if (prover->watch->lock_events &&
@@ -732,13 +736,18 @@ static void finish_stop(struct spg_prover *p)
 {
 	void (*on_stopped)(void *user, bool hangs) = p->on_stopped;
 	void *user = p->stop_user;
-	bool hangs = p->hangs;
 
+	on_stopped(user, p->hangs);
+}
+
+void spg_prover_destroy(struct spg_prover *p)
+{
+	if (!p)
+		return;
 	spg_observation_destroy(p->answering);
 	spg_observation_destroy(p->surveyed);
 	free(p->running_product);
 	free(p);
-	on_stopped(user, hangs);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -775,7 +784,10 @@ void spg_prover_stop(struct spg_prover *prover,
 	spg_worker_stop(prover->worker, on_worker_stopped, prover);
 }
 
-void spg_prover_add_job(struct spg_prover *prover, struct spg_background_job *job)
+int spg_prover_add_job(struct spg_prover *prover, struct spg_background_job *job)
 {
+	if (prover->stopping)
+		return SPG_ERR_BUSY;
 	spg_worker_add_job(prover->worker, job);
+	return 0;
 }

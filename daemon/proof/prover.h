@@ -43,9 +43,15 @@ int spg_prover_start(struct spg_prover **ret, uv_loop_t *loop,
  * then @on_stopped. A survey that does not end within two seconds is left
  * behind: @hangs is true then, and what it works on, the watch backend among
  * it, must not be destroyed before the process ends.
+ *
+ * From the call on whoever asks, waits, or adds a job gets SPG_ERR_BUSY: the database
+ * answers longer than the prover, and what it answers may be asked on.
  */
 void spg_prover_stop(struct spg_prover *prover,
 	void (*on_stopped)(void *user, bool hangs), void *user);
+
+/** Free it, when it has stopped and nobody who knows it is called any more. Takes NULL. */
+void spg_prover_destroy(struct spg_prover *prover);
 
 void spg_prover_configure(
 	struct spg_prover *prover, const struct spg_prover_config *config);
@@ -54,7 +60,7 @@ void spg_prover_configure(
  * Prove product @index. @selection (or NULL) is copied. @find_users: search for
  * holders even when everything is free. @done comes exactly once, never from
  * within the call, unless spg_prover_forget() is called with the same @user
- * first. Returns 0 or SPG_ERR_NOMEM (then @done does not come).
+ * first. Returns 0, SPG_ERR_NOMEM or SPG_ERR_BUSY (then @done does not come).
  */
 int spg_prover_ask(struct spg_prover *prover, size_t index,
 	const struct spg_selection *selection, bool find_users, spg_proof_done *done,
@@ -76,8 +82,8 @@ void spg_prover_forget(struct spg_prover *prover, void *user);
 
 /** Have @job (worker.h) done while nothing is asked. Each is done or given up,
  * with its callback, before the prover has stopped; but one that hangs with the
- * survey is left behind. */
-void spg_prover_add_job(struct spg_prover *prover, struct spg_background_job *job);
+ * survey is left behind. Returns 0, or SPG_ERR_BUSY: it is not taken. */
+int spg_prover_add_job(struct spg_prover *prover, struct spg_background_job *job);
 
 /** Something became dirty: reconcile after the debounce; @at_once: now. */
 void spg_prover_kick(struct spg_prover *prover, bool at_once);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/err.h"
 #include "common/text.h"
 
 static bool wants(void *user, const char *path)
@@ -83,7 +84,6 @@ static void on_prover_stopped(void *user, bool hangs)
 
 	w->stopped = true;
 	w->hangs = hangs;
-	w->prover = NULL;
 }
 
 static void on_watch_stopped(void *user)
@@ -101,6 +101,8 @@ void on_settled(void *user, int err)
 	w->n_settled++;
 	w->settled_err = err;
 }
+
+static void on_done(void *user, int err, const struct spg_proof *proof);
 
 void world_init(struct world *w)
 {
@@ -150,6 +152,12 @@ void world_finish(struct world *w)
 	if (!w->stopped)
 		world_stop_prover(w);
 	ck_assert(!w->hangs);
+	/* Who still asks is told, and nobody is asked for it. */
+	ck_assert_int_eq(
+		spg_prover_ask(w->prover, 0, NULL, false, on_done, NULL), SPG_ERR_BUSY);
+	ck_assert_int_eq(spg_prover_sync(w->prover, on_settled, w), SPG_ERR_BUSY);
+	ck_assert_int_eq(spg_prover_add_job(w->prover, NULL), SPG_ERR_BUSY);
+	spg_prover_destroy(w->prover);
 	w->watch->ops->stop(w->watch, on_watch_stopped, w);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	ck_assert_ptr_null(w->watch);

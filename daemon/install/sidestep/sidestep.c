@@ -240,7 +240,9 @@ static void start_disk(struct action *action)
 		.step = do_disk,
 		.done = on_disk_done,
 	};
-	spg_prover_add_job(action->sidesteps->host.prover, &action->job);
+	/* The daemon stops: as when it ends while the step is done. */
+	if (spg_prover_add_job(action->sidesteps->host.prover, &action->job) < 0)
+		on_disk_done(&action->job, false);
 }
 
 /* The journal is on disk: with the plan, now do it; with the outcome, go on. */
