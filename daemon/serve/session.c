@@ -507,7 +507,7 @@ void spg_session_sweep(struct spg_session *session, uint64_t now_ms)
 		spg_session_close(session);
 		return;
 	}
-	if (session->asker.calls || session->subscriber.n ||
+	if (session->has_line || session->asker.calls || session->subscriber.n ||
 		spg_holds_has_owner(session->asker.service->holds, session) ||
 		now_ms - session->active_ms < limits->idle_ms)
 		return;

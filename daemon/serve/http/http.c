@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/platform.h"
 #include "common/text.h"
+#include "common/work.h"
 #include "daemon/serve/http/slots.h"
 #include "daemon/serve/http/state.h"
 #include "daemon/serve/http/stream.h"
@@ -63,6 +64,7 @@ static void on_turn(uv_check_t *turn)
 {
 	struct spg_http *http = turn->data;
 	MHD_UNSIGNED_LONG_LONG ms;
+	enum spg_work before;
 
 	for (size_t i = 0; i < http->n_listeners; i++)
 		if (http->listeners[i].has_client)
@@ -72,7 +74,9 @@ static void on_turn(uv_check_t *turn)
 	http->due = false;
 	uv_idle_stop(&http->awake);
 	uv_timer_stop(&http->timer);
+	before = spg_work_begin(SPG_WORK_HTTP);
 	MHD_run(http->daemon);
+	spg_work_end(before);
 	/* A connection that was resumed in the call is in none of its lists yet: then
 	 * it is due already. */
 	if (http->due || MHD_get_timeout(http->daemon, &ms) != MHD_YES)
