@@ -16,6 +16,7 @@
 #include "daemon/watch/linux/proc/proc.h"
 #include "daemon/watch/linux/survey/locks.h"
 #include "daemon/watch/linux/survey/uprobes.h"
+#include "tests/support/corpus.h"
 #include "tests/support/suite.h"
 
 /* --- locks ----------------------------------------------------------------- */
@@ -626,6 +627,12 @@ START_TEST(probe_line)
 }
 END_TEST
 
+START_TEST(corpus)
+{
+	spg_replay_corpus(SPG_CORPUS_LINUX, 34);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("linux-parse");
@@ -641,5 +648,6 @@ int main(void)
 	spg_add_rows(tc, layer, layers);
 	spg_add_rows(tc, mount_line, mount_lines);
 	spg_add_rows(tc, probe_line, probe_lines);
+	tcase_add_test(tc, corpus);
 	return spg_run_suite("linux-parse", tc);
 }
