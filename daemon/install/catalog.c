@@ -170,7 +170,8 @@ static int read_module(
 	if (fd >= 0) {
 		r = read_open(reading, module, fd, &more);
 		close(fd);
-	} else if (errno == ENOENT || errno == ENOTDIR) {
+	} else if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP ||
+		   errno == ENAMETOOLONG) {
 		missing = true;
 	} else {
 		r = say_why(module, spg_err_from_errno(errno), strerror(errno));

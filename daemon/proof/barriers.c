@@ -7,6 +7,7 @@
 
 struct spg_barrier {
 	struct spg_barrier *next;
+	bool counts;     /* it was there when the events before the pass were read */
 	unsigned passes; /* that have begun since it was asked for */
 	uint64_t upto;
 	void (*done)(void *user, int err);
@@ -26,10 +27,16 @@ int spg_barriers_add(
 	return 0;
 }
 
+void spg_barriers_begin_pass(struct spg_barriers *barriers)
+{
+	for (struct spg_barrier *s = barriers->first; s; s = s->next)
+		s->counts = true;
+}
+
 void spg_barriers_pass(struct spg_barriers *barriers, uint64_t taken)
 {
 	for (struct spg_barrier *s = barriers->first; s; s = s->next)
-		if (s->passes++ == 0)
+		if (s->counts && s->passes++ == 0)
 			s->upto = taken;
 }
 

@@ -18,8 +18,11 @@ struct spg_barriers {
 int spg_barriers_add(
 	struct spg_barriers *barriers, void (*done)(void *user, int err), void *user);
 
-/** A pass over all products begins: count it for each. Those whose first it is wait for
- * the events up to number @taken, too (see spg_watch_ops.backlog). */
+/** The events before a pass are about to be read: it is for those that are there now. */
+void spg_barriers_begin_pass(struct spg_barriers *barriers);
+
+/** The pass over all products begins: count it for each of those. Those whose first it is
+ * wait for the events up to number @taken, too (see spg_watch_ops.backlog). */
 void spg_barriers_pass(struct spg_barriers *barriers, uint64_t taken);
 
 /** Call back those that have seen at least @min_passes, and one at any rate, and whose

@@ -37,6 +37,7 @@ struct spg_prover {
 	enum { DRAINS_NOTHING, DRAINS_AFTER_SURVEY, DRAINS_BEFORE_PASS } drains;
 	struct spg_observation *surveyed; /* owned until then */
 	int survey_err;
+	int64_t surveyed_ns, surveyed_utc_ns; /* monotonic, and UTC: when it ended */
 	char *running_product;
 	uint64_t running_generation;
 	enum spg_survey_depth running_depth;
@@ -202,7 +203,7 @@ static void conclude(struct spg_prover *p, size_t index,
 	}
 	if (r == 0)
 		r = spg_model_conclude(
-			p->model, index, &verdict, spg_clock_wall_ns(), changes);
+			p->model, index, &verdict, p->surveyed_utc_ns, changes);
 	if (r < 0)
 		spg_error("the verdict about %s is not recorded: %s",
 			obs->product->name, spg_err_text(r));
@@ -285,8 +286,9 @@ static bool take_over(struct spg_prover *p, struct spg_observation *obs)
 		p->answering = obs;
 		p->result = (struct spg_look_result){.obs = obs,
 			.disturbed = is_disturbed(p, (size_t)index),
-			.ended_ns = spg_clock_mono_ns(),
-			.ended_utc_ns = spg_clock_wall_ns()};
+			.generation = p->running_generation,
+			.ended_ns = p->surveyed_ns,
+			.ended_utc_ns = p->surveyed_utc_ns};
 		publish(p, &changes);
 		if (changed)
 			unpark(p, obs->product->name);
@@ -362,6 +364,9 @@ static void on_surveyed(void *user, int err, struct spg_observation *obs)
 	uv_timer_stop(&p->deadline);
 	p->surveyed = obs;
 	p->survey_err = err;
+	/* What comes after this moment need not be delivered with the rest. */
+	p->surveyed_ns = spg_clock_mono_ns();
+	p->surveyed_utc_ns = spg_clock_wall_ns();
 	p->drains = DRAINS_AFTER_SURVEY;
 	drain(p, true);
 }
@@ -584,6 +589,7 @@ static void take_a_turn(struct spg_prover *p)
 	}
 	p->asked_last = false;
 	if (p->reconcile_next == SIZE_MAX && (p->reconcile_due || p->barriers.first)) {
+		spg_barriers_begin_pass(&p->barriers);
 		p->drains = DRAINS_BEFORE_PASS;
 		drain(p, true);
 	}

@@ -260,7 +260,7 @@ static void judge_one(struct spg_queue *queue, struct spg_question *q,
 			.verdict = &verdict,
 			.at_ns = result->ended_utc_ns,
 			.took_ns = spg_clock_mono_ns() - q->asked_ns,
-			.generation = spg_model_generation(model, index),
+			.generation = result->generation,
 			.tries = q->tries,
 			.complete = spg_observation_is_complete(obs),
 			.waited = q->waits ? &q->waited : NULL};

@@ -77,8 +77,9 @@ int spg_queue_launch(struct spg_queue *queue, const char *product, char ***ret_n
 /* A look at a product that has ended. */
 struct spg_look_result {
 	const struct spg_observation *obs;
-	size_t index;   /* of the product in the model */
-	bool disturbed; /* something happened while it was looked at */
+	size_t index;        /* of the product in the model */
+	bool disturbed;      /* something happened while it was looked at */
+	uint64_t generation; /* of the model, when the look began */
 	int64_t ended_ns,
 		ended_utc_ns; /* monotonic, and UTC: the moment it is true for */
 };

@@ -12,9 +12,17 @@ static bool is_admin(const struct spg_session *session)
 	return service->is_admin(service->user, peer->uid, peer->gid, peer->pid);
 }
 
+/* So long may half a request, or an answer that is not taken, keep a session. */
+#define PATIENCE_MS 10000
+
 /* Nothing is lost with it but the connection. */
 static bool is_idle(const struct spg_session *session)
 {
+	bool at_work = session->in.len > session->n_used || session->waiting.len ||
+	               session->writing.len;
+
+	if (at_work && uv_now(session->pipe.loop) - session->active_ms < PATIENCE_MS)
+		return false;
 	return !session->doomed && !session->leaving && !session->has_line &&
 	       !session->asker.calls && !session->subscriber.n &&
 	       !spg_holds_has_owner(session->asker.service->holds, session);

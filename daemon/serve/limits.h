@@ -12,6 +12,7 @@
 
 struct spg_limits {
 	size_t message_bytes;    /* one request; more ends the session */
+	size_t request_cost;     /* of one request (quota.h); more is refused unread */
 	size_t in_flight;        /* requests of one session not answered yet */
 	size_t output_bytes;     /* answers not taken yet; beyond, no more requests
 	                            of the session are read. One answer may exceed it */
@@ -33,10 +34,11 @@ struct spg_limits {
 
 #define SPG_LIMITS_DEFAULT                                                             \
 	{                                                                              \
-		.message_bytes = SPG_MESSAGE_MAX, .in_flight = 16,                     \
-		.output_bytes = 8 * 1024 * 1024, .notice_bytes = 256 * 1024,           \
-		.subscriptions = 16, .idle_ms = 600 * 1000, .sessions = 256,           \
-		.uid_sessions = 64, .uid_calls = 1024, .uid_input = 8 * 1024 * 1024,   \
+		.message_bytes = SPG_MESSAGE_MAX, .request_cost = 17 * 1024 * 1024,    \
+		.in_flight = 16, .output_bytes = 8 * 1024 * 1024,                      \
+		.notice_bytes = 256 * 1024, .subscriptions = 16,                       \
+		.idle_ms = 600 * 1000, .sessions = 256, .uid_sessions = 64,            \
+		.uid_calls = 1024, .uid_input = 8 * 1024 * 1024,                       \
 		.uid_work = 4 * 1024 * 1024, .uid_output = 16 * 1024 * 1024,           \
 		.admin_sessions = 16, .descriptors_kept = 64                           \
 	}

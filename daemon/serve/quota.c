@@ -3,17 +3,18 @@
 
 #include <stdlib.h>
 
-/* A name of a list: its copies, the answer about it, and that one's text. */
+/* An element of a list or an object: its copies, the answer about it, and that one's
+ * text. */
 #define ELEMENT_COST 256
 #define SMALL_COST   4096
 
 size_t spg_request_cost(const char *line, size_t n)
 {
-	size_t commas = 0;
+	size_t n_elements = 0;
 
 	for (size_t i = 0; i < n; i++)
-		commas += line[i] == ',';
-	return n + commas * ELEMENT_COST;
+		n_elements += line[i] == ',' || line[i] == '[' || line[i] == '{';
+	return n + n_elements * ELEMENT_COST;
 }
 
 bool spg_quota_has_room(

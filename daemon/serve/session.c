@@ -45,8 +45,6 @@ static void leave_host(struct spg_session *session)
 		host->sessions = session->next;
 	if (session->next)
 		session->next->prev = session->prev;
-	if (host->next_turn == session)
-		host->next_turn = session->next;
 	session->prev = session->next = NULL;
 	host->n_sessions--;
 	session->asker.quota->n_sessions--;
@@ -355,8 +353,14 @@ static void begin_request(struct spg_session *session)
 {
 	session->has_line = false;
 	session->asker.host->n_spent += session->line_cost;
-	handle_line(session, session->in.data + session->n_used, session->n_line,
-		session->line_cost);
+	if (session->line_cost <= session->asker.host->limits->request_cost)
+		handle_line(session, session->in.data + session->n_used,
+			session->n_line, session->line_cost);
+	else
+		refuse(&session->asker, NULL,
+			&(struct spg_rpc_error){SPG_RPC_TOO_LARGE,
+				"a request has too many elements",
+				"split the request"});
 	session->n_used += session->n_line;
 	if (session->n_used < session->in.len)
 		session->n_used++; /* the line break */
@@ -381,19 +385,39 @@ static bool may_begin(const struct spg_session *session)
 	       spg_quota_has_room(session->asker.quota, limits, session->line_cost);
 }
 
+/* Behind all others, whose turn comes first then. */
+static void go_to_the_end(struct spg_session *session)
+{
+	struct spg_session_host *host = session->asker.host;
+	struct spg_session *last = session;
+
+	while (last->next)
+		last = last->next;
+	if (last == session)
+		return;
+	session->next->prev = session->prev;
+	if (session->prev)
+		session->prev->next = session->next;
+	else
+		host->sessions = session->next;
+	last->next = session;
+	session->prev = last;
+	session->next = NULL;
+}
+
 /* One request of each user; how many there were. */
 static size_t serve_round(struct spg_session_host *host)
 {
-	struct spg_session *at = host->next_turn ? host->next_turn : host->sessions;
+	struct spg_session *at = host->sessions;
 	size_t n = 0;
 
 	host->turn++;
-	for (size_t i = host->n_sessions; i > 0 && at; i--) {
-		struct spg_session *next = at->next ? at->next : host->sessions;
+	for (size_t i = host->n_sessions; i > 0; i--) {
+		struct spg_session *next = at->next;
 
 		if (at->asker.quota->turn != host->turn && may_begin(at)) {
 			at->asker.quota->turn = host->turn;
-			host->next_turn = at->next;
+			go_to_the_end(at);
 			begin_request(at);
 			n++;
 		}
@@ -503,7 +527,7 @@ void spg_session_sweep(struct spg_session *session, uint64_t now_ms)
 {
 	const struct spg_limits *limits = session->asker.host->limits;
 
-	if (session->ended && peer_is_gone(session)) {
+	if ((session->ended || !session->reading) && peer_is_gone(session)) {
 		spg_session_close(session);
 		return;
 	}

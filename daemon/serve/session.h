@@ -47,9 +47,7 @@ struct spg_session_host {
 	const struct spg_contract *contract;
 	const struct spg_limits *limits;
 	struct spg_quotas quotas;
-	struct spg_session *sessions; /* those not closing */
-	struct spg_session
-		*next_turn; /* where the next round begins; NULL: @sessions */
+	struct spg_session *sessions; /* not closing, in the order of their turns */
 	uint64_t turn;
 	/* What the requests that were begun cost, and large answers of HTTP, until it is
 	 * reset. */

@@ -396,7 +396,7 @@ enum spg_db_place spg_db_place(const struct spg_db *db)
 int spg_db_keep_lock(struct spg_db *db)
 {
 	char *name = NULL;
-	int fd, r;
+	int fd = -1, r;
 	long pid;
 
 	if (asprintf(&name, "%s.lock", db->path) < 0)
@@ -408,7 +408,7 @@ int spg_db_keep_lock(struct spg_db *db)
 		snprintf(db->why, sizeof(db->why),
 			"another daemon (pid %ld) has the database: stop one of them",
 			pid);
-	} else if (r == 0 && !spg_lock_file_is_in_place(db->lock_fd, name)) {
+	} else if (fd >= 0) {
 		close(db->lock_fd);
 		db->lock_fd = fd;
 	}

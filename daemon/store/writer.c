@@ -494,6 +494,8 @@ void spg_writer_run(void *arg)
 			await_unlocked(store);
 		work(store, &commands, sync || stopping || wants_flush(&commands));
 	}
+	/* The last turn may have been the first to meet it. */
+	await_unlocked(store);
 	finish_writing(store);
 	publish(store);
 	uv_mutex_lock(&store->mutex);

@@ -16,8 +16,9 @@ from support import (BUILD, Failure, Product, Rpc, RpcError, SystemTest, await_e
 LIBRARY = os.path.join(BUILD, "tests", "system", "fail_nth.so")
 STEP = int(os.environ.get("SPGUARD_FAIL_STEP", "0"))
 MEMORY, OPEN, READ, WRITE, THREAD, SYSCALL = 1, 2, 4, 8, 16, 32
-KINDS = {"memory": MEMORY, "open": OPEN, "read": READ, "write": WRITE,
-         "thread": THREAD, "syscall": SYSCALL}
+# A thread first: later on all are there.
+KINDS = {"thread": THREAD, "memory": MEMORY, "open": OPEN, "read": READ, "write": WRITE,
+         "syscall": SYSCALL}
 
 
 class Faults:

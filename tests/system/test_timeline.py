@@ -210,7 +210,10 @@ class TimelineTest(SystemTest):
         for connection in asking:
             for _ in range(15):
                 answer = connection.read_message()
-                self.assertTrue(answer.get("result", {}).get("more"), str(answer)[:200])
+                # Or too many are not read yet.
+                self.assertTrue(answer.get("result", {}).get("more") or
+                                answer.get("error", {}).get("code") == -32004,
+                                str(answer)[:200])
         self.assertEqual(holding.call("hold.end", hold=hold)["cause"], "ended")
 
     def test_refusals(self):

@@ -180,6 +180,16 @@ END_TEST
  * another one: the account is told so.) */
 static struct client crowd[4];
 
+/* The one that had the latest turn. */
+static struct spg_session *last_session(struct world *world)
+{
+	struct spg_session *at = host_of(world)->sessions;
+
+	while (at->next)
+		at = at->next;
+	return at;
+}
+
 static void take_all_connections(struct world *world, bool idle)
 {
 	world_init(world);
@@ -191,7 +201,7 @@ static void take_all_connections(struct world *world, bool idle)
 		client_connect(&crowd[i], world);
 		client_expect(
 			&crowd[i], idle ? HELLO : ASK("subscribe"), "{\"result\":{}}");
-		host_of(world)->sessions->active_ms = (uint64_t)(10 - i);
+		last_session(world)->active_ms = (uint64_t)(10 - i);
 	}
 	host_of(world)->quotas.first->uid++;
 }
@@ -306,6 +316,27 @@ START_TEST(large_requests_wait)
 	client_close(&other);
 	world_finish(&world);
 	spg_buf_finish(&large);
+}
+END_TEST
+
+START_TEST(too_many_elements)
+{
+	struct world world;
+	struct client client;
+
+	world_init(&world);
+	world.limits.request_cost = 20 * 256;
+	world_start(&world);
+	client_connect(&client, &world);
+	client_expect(&client,
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hello\",\"params\":"
+		"{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]}}",
+		"{\"id\":null,\"error\":{\"code\":-32003,\"message\":\"a request has "
+		"too "
+		"many elements\"}}");
+	client_expect(&client, HELLO, IS_HELLO);
+	client_close(&client);
+	world_finish(&world);
 }
 END_TEST
 
@@ -679,6 +710,7 @@ int main(void)
 	tcase_add_test(tc, a_place_for_admins);
 	tcase_add_test(tc, subordinate_users);
 	tcase_add_test(tc, large_requests_wait);
+	tcase_add_test(tc, too_many_elements);
 	tcase_add_test(tc, answers_of_one_user_not_taken);
 	tcase_add_test(tc, descriptors_are_kept);
 	tcase_add_test(tc, requests_in_flight);

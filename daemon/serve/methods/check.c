@@ -32,6 +32,7 @@ struct question {
 	struct gathering *gathering;
 	bool pending;
 	size_t product;
+	char *name;     /* the product's: a reload may give it another number */
 	bool concerned; /* check: some file asked about is, or may be, there */
 	enum spg_verdict_kind verdict, without_blocked;
 	json_t *answer;   /* check: the object; who, locks: the rows; NULL: none */
@@ -67,6 +68,7 @@ struct gathering {
 static void gathering_destroy(struct gathering *g)
 {
 	for (size_t i = 0; i < g->n_questions; i++) {
+		free(g->questions[i].name);
 		json_decref(g->questions[i].answer);
 		json_decref(g->questions[i].coverage);
 		json_decref(g->questions[i].waited);
@@ -284,6 +286,9 @@ static void finish(struct gathering *g)
 			"the daemon is stopping");
 	else if (g->err == SPG_ERR_NOMEM)
 		spg_call_fail_nomem(call);
+	else if (g->err == SPG_ERR_NOT_FOUND)
+		spg_call_fail(call, SPG_RPC_NO_PRODUCT, "ask again",
+			"a product has gone in a reload of the configuration");
 	else if (g->err < 0)
 		spg_call_fail(call, SPG_RPC_INTERNAL, "the daemon's log says more",
 			"the proof failed: %s", spg_err_text(g->err));
@@ -432,8 +437,18 @@ static int ask(struct gathering *g, struct question *q)
 	int r = 0;
 
 	/* A reload between the two times of asking. */
-	if (q->product >= spg_model_n_products(g->call->service->model))
-		return SPG_ERR_BUSY;
+	if (q->name) {
+		int index = spg_model_find_product(g->call->service->model, q->name);
+
+		if (index < 0)
+			return SPG_ERR_NOT_FOUND;
+		q->product = (size_t)index;
+	} else {
+		q->name = strdup(
+			spg_model_product(g->call->service->model, q->product)->name);
+		if (!q->name)
+			return SPG_ERR_NOMEM;
+	}
 	if (selects)
 		r = select_names(g, q, &selection);
 	if (r == 0 && selects)

@@ -399,8 +399,8 @@ static void begin_drain(struct spg_events *events)
 
 	events->n_undrained = spg_groups_list(events->groups, groups);
 	for (size_t i = 0; i < events->n_undrained; i++)
-		events->undrained[i] = (struct undrained){.fd = groups[i].fd,
-			.n = spg_groups_queue_max(events->groups) + 1};
+		events->undrained[i] = (struct undrained){
+			.fd = groups[i].fd, .n = groups[i].queue_max + 1};
 }
 
 /* Returns false when the time is over before the queue has been read. */

@@ -29,7 +29,6 @@ struct spg_groups {
 	size_t n;
 	uint64_t refused[REFUSED_MAX]; /* fsids; the worker thread's */
 	size_t n_refused;
-	size_t queue_max;
 };
 
 static int init_group(void)
@@ -46,31 +45,6 @@ static int init_group(void)
 		return errno == EINVAL ? SPG_ERR_UNSUPPORTED
 		                       : spg_err_from_errno(errno);
 	return fd;
-}
-
-/* Take over @group; a negative spg_err in place of its descriptor is returned. Whoever
- * reads the queues has a copy of the list: what is in it is of use, and stays open.
- * Returns the descriptor, or a negative spg_err. */
-static int add_group(struct spg_groups *groups, struct spg_group group)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-	bool fits;
-
-	if (group.fd < 0)
-		return group.fd;
-	if (epoll_ctl(groups->epoll_fd, EPOLL_CTL_ADD, group.fd, &event) < 0) {
-		close(group.fd);
-		return SPG_ERR_IO;
-	}
-	pthread_mutex_lock(&groups->lock);
-	fits = groups->n < SPG_GROUPS_MAX;
-	if (fits)
-		groups->groups[groups->n++] = group;
-	pthread_mutex_unlock(&groups->lock);
-	if (fits)
-		return group.fd;
-	close(group.fd);
-	return SPG_ERR_LIMIT;
 }
 
 /* A group takes the setting that is in force when it is made. */
@@ -95,6 +69,32 @@ static size_t read_queue_max(void)
 	return fanotify > inotify ? fanotify : inotify;
 }
 
+/* Take over @group; a negative spg_err in place of its descriptor is returned. Whoever
+ * reads the queues has a copy of the list: what is in it is of use, and stays open.
+ * Returns the descriptor, or a negative spg_err. */
+static int add_group(struct spg_groups *groups, struct spg_group group)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	bool fits;
+
+	if (group.fd < 0)
+		return group.fd;
+	if (epoll_ctl(groups->epoll_fd, EPOLL_CTL_ADD, group.fd, &event) < 0) {
+		close(group.fd);
+		return SPG_ERR_IO;
+	}
+	group.queue_max = read_queue_max();
+	pthread_mutex_lock(&groups->lock);
+	fits = groups->n < SPG_GROUPS_MAX;
+	if (fits)
+		groups->groups[groups->n++] = group;
+	pthread_mutex_unlock(&groups->lock);
+	if (fits)
+		return group.fd;
+	close(group.fd);
+	return SPG_ERR_LIMIT;
+}
+
 int spg_groups_create(struct spg_groups **ret, bool may_watch)
 {
 	struct spg_groups *groups = calloc(1, sizeof(*groups));
@@ -104,7 +104,6 @@ int spg_groups_create(struct spg_groups **ret, bool may_watch)
 		return SPG_ERR_NOMEM;
 	pthread_mutex_init(&groups->lock, NULL);
 	groups->may_watch = may_watch;
-	groups->queue_max = read_queue_max();
 	groups->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	r = groups->epoll_fd < 0
 	            ? spg_err_from_errno(errno)
@@ -132,11 +131,6 @@ void spg_groups_destroy(struct spg_groups *groups)
 int spg_groups_poll_fd(const struct spg_groups *groups)
 {
 	return groups->epoll_fd;
-}
-
-size_t spg_groups_queue_max(const struct spg_groups *groups)
-{
-	return groups->queue_max;
 }
 
 size_t spg_groups_list(struct spg_groups *groups, struct spg_group ret[SPG_GROUPS_MAX])

@@ -34,7 +34,8 @@ struct spg_groups;
 struct spg_group {
 	int fd;
 	bool is_inotify;
-	uint64_t fsid; /* the one filesystem it is for; the first is for all */
+	size_t queue_max; /* events that it may hold, as of when it was made */
+	uint64_t fsid;    /* the one filesystem it is for; the first is for all */
 };
 
 /**
@@ -49,9 +50,6 @@ void spg_groups_destroy(struct spg_groups *groups);
 
 /** Readable when any group has events. */
 int spg_groups_poll_fd(const struct spg_groups *groups);
-
-/** How many events one group's queue may hold. */
-size_t spg_groups_queue_max(const struct spg_groups *groups);
 
 /** The groups there are now, 1..SPG_GROUPS_MAX. */
 size_t spg_groups_list(struct spg_groups *groups, struct spg_group ret[SPG_GROUPS_MAX]);

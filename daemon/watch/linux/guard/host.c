@@ -371,22 +371,26 @@ static int start(struct spg_guard *guard, const struct spg_guard_profile *profil
 			      0, pair) < 0)
 		r = SPG_ERR_IO;
 	guard->socket = pair[0];
-	if (r < 0 || uv_poll_init(loop, &guard->poll, pair[0]) < 0) {
+	if (r == 0)
+		r = spg_heart_add(&guard->guards->heart, guard->socket);
+	if (r == 0 && uv_poll_init(loop, &guard->poll, pair[0]) < 0) {
+		spg_heart_remove(&guard->guards->heart, guard->socket);
+		r = SPG_ERR_IO;
+	}
+	if (r < 0) {
 		if (file >= 0)
 			close(file);
 		if (pair[1] >= 0)
 			close(pair[1]);
 		destroy(guard);
-		return r < 0 ? r : SPG_ERR_IO;
+		return r;
 	}
 	uv_timer_init(loop, &guard->timer);
 	guard->poll.data = guard->timer.data = guard->process.data = guard;
 	guard->n_handles = 3;
 	guard->heard_ns = spg_clock_mono_ns();
 	enter(guard);
-	r = spg_heart_add(&guard->guards->heart, guard->socket);
-	if (r == 0)
-		r = spawn(guard, pair[1], file);
+	r = spawn(guard, pair[1], file);
 	close(pair[1]);
 	close(file);
 	if (r == 0) {
