@@ -34,6 +34,9 @@ struct place {
 	bool makes_directory; /* the daemon makes the last component by itself */
 };
 
+static void put(struct spg_buf *to, const struct look *look, const char *format,
+	va_list args) __attribute__((format(printf, 3, 0)));
+
 static void put(
 	struct spg_buf *to, const struct look *look, const char *format, va_list args)
 {
