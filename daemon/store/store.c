@@ -74,8 +74,7 @@ static bool deliver(struct spg_store *store, int64_t until_ns)
 	return store->deliver.first != NULL;
 }
 
-/* Somebody waits for each page; but a guard (daemon/watch/watch.h) for the next beat
- * of the loop, or it lets the openers go. */
+/* Somebody waits for each page; but others wait for the loop. */
 static void on_async(uv_async_t *async)
 {
 	enum spg_work before = spg_work_begin(SPG_WORK_STORE);

@@ -409,7 +409,7 @@ class HttpTest(SystemTest):
         self.assertEqual(client.get("/healthz")[0], 200)
 
     def test_many_questions_end_no_hold(self):
-        """All that wait for a survey are answered together, and guards wait for that."""
+        """Whatever keeps the daemon busy, the hold goes on."""
         for i in range(5000):
             self.file(f"Part{i}.dll", content=b"x")
         daemon, client = self.web_daemon(show_processes=False)

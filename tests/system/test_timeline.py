@@ -184,7 +184,7 @@ class TimelineTest(SystemTest):
         self.assertEqual(daemon.check()["verdict"], "safe")
 
     def test_many_at_once_end_no_hold(self):
-        """The guard takes a daemon that only draws pictures for one that hangs."""
+        """A daemon that only draws pictures does not hang."""
         daemon = self.daemon()
         holder = self.hold("mapped", self.dll)
         daemon.check()

@@ -16,9 +16,8 @@
 /* Streams of events at once, and those of one peer. */
 #define SPG_HTTP_STREAMS        32
 #define SPG_HTTP_PEER_STREAMS   24
-/* Questions at once, and those of one peer. One survey answers all that wait for it in
- * one turn of the loop: anybody could keep it so long that guards take the daemon for
- * dead. */
+/* Questions at once, and those of one peer: each costs others a part of a turn of the
+ * loop. */
 #define SPG_HTTP_QUESTIONS      4
 #define SPG_HTTP_PEER_QUESTIONS 3
 
