@@ -7,18 +7,8 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/install/outcome_parts.h"
 #include "daemon/install/verify.h"
-
-struct judging {
-	struct spg_install *install;
-	const struct spg_outcome_facts *facts;
-	bool unread; /* something could not be read */
-};
-
-static void put_base(struct spg_buf *buf, const char *path)
-{
-	spg_text_escape(buf, spg_path_base(path), false);
-}
 
 /* ---- what became of the files ---- */
 
@@ -66,7 +56,7 @@ static int add_unnoted(struct spg_install *install, const char *path)
 
 /* What came without an event: a directory that was renamed into place, a store through
  * a mapping, events that were lost. */
-static int find_unnoted(struct judging *j)
+static int find_unnoted(struct spg_outcome_judging *j)
 {
 	struct spg_module_set *before = j->facts->before, *after = j->facts->after;
 	int r = 0;
@@ -84,7 +74,7 @@ static int find_unnoted(struct judging *j)
 	return r;
 }
 
-static int settle_files(struct judging *j)
+static int settle_files(struct spg_outcome_judging *j)
 {
 	const struct spg_outcome_facts *facts = j->facts;
 	int r = 0;
@@ -133,7 +123,7 @@ static bool is_of_the_installer(
 	return false;
 }
 
-static int add_holders(struct judging *j, struct spg_install_file *file)
+static int add_holders(struct spg_outcome_judging *j, struct spg_install_file *file)
 {
 	int r = 0;
 
@@ -156,8 +146,8 @@ static bool was_held(const struct spg_install *install, const char *path)
 	return false;
 }
 
-/* True when @module lies there as it did before the install. */
-static bool is_untouched(const struct judging *j, const struct spg_module *module)
+bool spg_outcome_is_untouched(
+	const struct spg_outcome_judging *j, const struct spg_module *module)
 {
 	const struct spg_install_file *file =
 		spg_install_find(j->install, module->path);
@@ -189,7 +179,7 @@ static size_t count_alike(
 /* Were most of those that were like @module before replaced by something else? Where
  * each has a version of its own, all of them are alike. */
 static bool most_alike_were_replaced(
-	const struct judging *j, const struct spg_module *module)
+	const struct spg_outcome_judging *j, const struct spg_module *module)
 {
 	const struct spg_module_set *before = j->facts->before;
 	bool by_version = before && count_alike(before, module) > 1;
@@ -207,7 +197,7 @@ static bool most_alike_were_replaced(
 	return n_replaced > 0 && 2 * n_replaced >= n_alike;
 }
 
-static int leave_out(struct judging *j, const struct spg_module *module)
+static int leave_out(struct spg_outcome_judging *j, const struct spg_module *module)
 {
 	struct spg_install_file *file = spg_install_add_file(j->install, module->path);
 	int r;
@@ -222,7 +212,8 @@ static int leave_out(struct judging *j, const struct spg_module *module)
 }
 
 /* Left out by the install before, and still what it was. */
-static bool is_still_left(const struct judging *j, const struct spg_module *module)
+static bool is_still_left(
+	const struct spg_outcome_judging *j, const struct spg_module *module)
 {
 	const struct spg_install_file *file =
 		j->facts->previous ? spg_install_find(j->facts->previous, module->path)
@@ -232,7 +223,8 @@ static bool is_still_left(const struct judging *j, const struct spg_module *modu
 	       strcmp(file->to_sha256, module->sha256) == 0;
 }
 
-static bool is_left_out(const struct judging *j, const struct spg_module *module)
+static bool is_left_out(
+	const struct spg_outcome_judging *j, const struct spg_module *module)
 {
 	enum spg_expectation is = SPG_NOT_EXPECTED;
 
@@ -244,7 +236,7 @@ static bool is_left_out(const struct judging *j, const struct spg_module *module
 		return true;
 	if (is_still_left(j, module))
 		return true;
-	if (!is_untouched(j, module))
+	if (!spg_outcome_is_untouched(j, module))
 		return false;
 	if (is == SPG_NOT_KNOWN)
 		return true;
@@ -253,7 +245,7 @@ static bool is_left_out(const struct judging *j, const struct spg_module *module
 	       most_alike_were_replaced(j, module);
 }
 
-static int find_left_out(struct judging *j)
+static int find_left_out(struct spg_outcome_judging *j)
 {
 	const struct spg_module_set *after = j->facts->after;
 	int r = 0;
@@ -266,7 +258,7 @@ static int find_left_out(struct judging *j)
 
 /* Left out before, and not there at all now: stepped aside, perhaps, and it may come
  * back as it was. */
-static int find_missing(struct judging *j)
+static int find_missing(struct spg_outcome_judging *j)
 {
 	const struct spg_install *previous = j->facts->previous;
 
@@ -286,90 +278,7 @@ static int find_missing(struct judging *j)
 	return 0;
 }
 
-/* ---- in words ---- */
-
-static void put_hows(struct spg_buf *buf, unsigned how)
-{
-	static const struct {
-		unsigned bit;
-		const char *words;
-	} hows[] = {{SPG_USE_EXECUTING, "was running it"},
-		{SPG_USE_MAPPED, "had it mapped"}, {SPG_USE_LOCKED, "had it locked"},
-		{SPG_USE_WRITE, "had it open for writing"},
-		{SPG_USE_OPEN, "had it open"}};
-
-	for (size_t i = 0; i < sizeof(hows) / sizeof(hows[0]); i++) {
-		if (!(how & hows[i].bit))
-			continue;
-		spg_buf_puts(buf, hows[i].words);
-		return;
-	}
-	spg_buf_puts(buf, "used it");
-}
-
-static void put_holders(struct spg_buf *buf, const struct spg_install_file *file)
-{
-	for (size_t i = 0; i < file->n_holders; i++) {
-		const struct spg_process *p = file->holders[i].process;
-
-		spg_buf_puts(buf, i == 0 ? "" : ", ");
-		spg_text_escape(buf, p->name ? p->name : "a process", false);
-		spg_buf_printf(buf, " (pid %d) ", p->id.pid);
-		put_hows(buf, file->holders[i].how);
-	}
-}
-
-static int explain_left_out(struct judging *j, const struct spg_install_file *file)
-{
-	const struct spg_expected_file *expected = NULL;
-	const struct spg_module *module =
-		spg_module_set_find(j->facts->after, file->path);
-	struct spg_note note = {.kind = SPG_REASON_NOT_REPLACED, .file = file->path};
-	struct spg_buf buf = SPG_BUF_NULL;
-
-	if (j->facts->expected && module)
-		(void)spg_expected_compare(j->facts->expected, module, &expected);
-	put_base(&buf, file->path);
-	if (module && !is_untouched(j, module)) {
-		note.kind = SPG_REASON_NOT_PAYLOAD;
-		spg_buf_puts(&buf, " was changed, but is not the service pack's");
-		return spg_notes_add(&j->install->reasons, &note, &buf);
-	}
-	spg_buf_puts(&buf, " was not replaced");
-	if (file->n_holders > 0) {
-		spg_buf_puts(&buf, ": ");
-		put_holders(&buf, file);
-	}
-	if (expected && expected->version && file->to_version)
-		spg_buf_printf(&buf, "%s it is %s, the service pack has %s",
-			file->n_holders > 0 ? ";" : ":", file->to_version,
-			expected->version);
-	else if (file->n_holders == 0)
-		spg_buf_puts(&buf, expected ? ": it is not the service pack's"
-					    : ", as in the install before");
-	return spg_notes_add(&j->install->reasons, &note, &buf);
-}
-
-static int advise_left_out(struct judging *j, const struct spg_install_file *file)
-{
-	struct spg_note note = {.kind = SPG_STEP_SIDESTEP, .file = file->path};
-	struct spg_buf command = SPG_BUF_NULL, buf = SPG_BUF_NULL;
-	int r;
-
-	if (file->n_holders == 0)
-		return 0;
-	spg_buf_puts(&command, "spguard sidestep ");
-	spg_text_shell_quote(&command, file->path);
-	note.command = spg_buf_text(&command);
-	spg_buf_puts(&buf, spg_buf_text(&command));
-	spg_buf_puts(&buf, "   # or stop who holds it: spguard who ");
-	spg_text_shell_quote(&buf, spg_path_base(file->path));
-	r = command.failed ? SPG_ERR_NOMEM
-	                   : spg_notes_add(&j->install->next, &note, &buf);
-	spg_buf_finish(&command);
-	spg_buf_finish(&buf);
-	return r;
-}
+/* ---- what does not fit ---- */
 
 static bool has_finding(
 	const struct spg_verification *v, const struct spg_finding *finding)
@@ -382,8 +291,8 @@ static bool has_finding(
 
 /* What does not fit together in the set by itself. What did not fit before this
  * install, and was not an install's doing, is none of its doing either. */
-static int take_findings(struct judging *j, const struct spg_verification *before,
-	const struct spg_verification *after)
+static int take_findings(struct spg_outcome_judging *j,
+	const struct spg_verification *before, const struct spg_verification *after)
 {
 	const struct spg_install *previous = j->facts->previous;
 	int r = 0;
@@ -405,7 +314,7 @@ static int take_findings(struct judging *j, const struct spg_verification *befor
 	return r;
 }
 
-static int take_faults(struct judging *j)
+static int take_faults(struct spg_outcome_judging *j)
 {
 	const struct spg_outcome_facts *facts = j->facts;
 	struct spg_verification before = {.fit = SPG_FIT_NULL}, after = before;
@@ -424,112 +333,10 @@ static int take_faults(struct judging *j)
 	return r;
 }
 
-static int explain_unread(struct judging *j)
-{
-	const struct spg_module_set *after = j->facts->after;
-	struct spg_notes *reasons = &j->install->reasons;
-	struct spg_buf buf = SPG_BUF_NULL;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < after->n; i++) {
-		const struct spg_module *module = after->modules[i];
-		const struct spg_note note = {
-			.kind = SPG_REASON_UNREADABLE, .file = module->path};
-
-		if (!module->err || module->err == SPG_ERR_CORRUPT)
-			continue;
-		j->unread = true;
-		spg_buf_puts(&buf, "could not read ");
-		put_base(&buf, module->path);
-		spg_buf_printf(&buf, ": %s", module->why);
-		r = spg_notes_add(reasons, &note, &buf);
-	}
-	if (r == 0 && j->install->held_more && !j->facts->expected) {
-		j->unread = true;
-		r = spg_notes_add_copy(
-			reasons, &(struct spg_note){.kind = SPG_REASON_HOLDERS_LOST,
-					 .text = "so many files were held that some "
-						 "may have been left out "
-						 "unnoticed"});
-	}
-	if (r == 0 && j->facts->past_lost && !j->facts->expected) {
-		j->unread = true;
-		r = spg_notes_add_copy(
-			reasons, &(struct spg_note){.kind = SPG_REASON_PAST_LOST,
-					 .text = "spguardd ended while it ran: what "
-						 "was there before, and what "
-						 "was left out, is not known"});
-	}
-	return r;
-}
-
-/* With the new files in place some still get the old ones: a mount, an overlay. */
-static int explain_shown(struct judging *j, bool mixed)
-{
-	const struct spg_notes *shown = j->facts->shown;
-	struct spg_install *install = j->install;
-	int r;
-
-	if (!shown || shown->n == 0)
-		return 0;
-	r = spg_notes_add_all(&install->reasons, shown);
-	if (r == 0 && !mixed && !j->unread)
-		r = spg_notes_add_all(&install->shown, shown);
-	return r < 0 ? r
-	             : spg_notes_add_copy(&install->next,
-			       &(struct spg_note){.kind = SPG_STEP_END_VIEWS,
-				       .text = "end what shows the old version: "
-					       "spguard check says "
-					       "how"});
-}
-
-static int explain_clean(struct judging *j)
-{
-	const struct spg_install *previous = j->facts->previous;
-	const struct spg_note note = {
-		.kind = SPG_REASON_CLEAN, .install = previous ? previous->id : 0};
-	struct spg_buf buf = SPG_BUF_NULL;
-
-	spg_buf_puts(&buf, "it finished clean");
-	if (previous)
-		spg_buf_printf(
-			&buf, ", and mended install %lld", (long long)previous->id);
-	spg_buf_puts(&buf, ": what is there fits together");
-	return spg_notes_add(&j->install->reasons, &note, &buf);
-}
-
-static int explain(struct judging *j, bool mixed)
-{
-	struct spg_install *install = j->install;
-	static const struct spg_note verify = {.kind = SPG_STEP_VERIFY,
-		.command = "spguard verify --payload DIR",
-		.text = "spguard verify --payload DIR   # shows what is what"};
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < install->n_files; i++) {
-		if (install->files[i].change != SPG_CHANGE_SKIPPED)
-			continue;
-		r = explain_left_out(j, &install->files[i]);
-		if (r == 0)
-			r = advise_left_out(j, &install->files[i]);
-	}
-	if (r == 0 && mixed)
-		r = spg_notes_add_copy(&install->next,
-			&(struct spg_note){.kind = SPG_STEP_INSTALL,
-				.text = "run the service pack again, until it finishes "
-					"clean: spguard "
-					"installs"});
-	else if (r == 0 && j->unread)
-		r = spg_notes_add_copy(&install->next, &verify);
-	else if (r == 0 && !(j->facts->shown && j->facts->shown->n > 0))
-		r = explain_clean(j);
-	return r == 0 ? explain_shown(j, mixed) : r;
-}
-
 int spg_outcome_judge(
 	struct spg_install *install, const struct spg_outcome_facts *facts)
 {
-	struct judging j = {.install = install, .facts = facts};
+	struct spg_outcome_judging j = {.install = install, .facts = facts};
 	bool mixed;
 	int r = find_unnoted(&j);
 
@@ -546,11 +353,11 @@ int spg_outcome_judge(
 	if (r == 0)
 		r = take_faults(&j);
 	if (r == 0)
-		r = explain_unread(&j);
+		r = spg_outcome_explain_unread(&j);
 	mixed = install->findings.n > 0 ||
 	        spg_install_count(install, SPG_CHANGE_SKIPPED) > 0;
 	if (r == 0)
-		r = explain(&j, mixed);
+		r = spg_outcome_explain(&j, mixed);
 	if (r < 0)
 		return r;
 	install->outcome = mixed || install->shown.n > 0 ? SPG_INSTALL_MIXED

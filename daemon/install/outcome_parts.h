@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Inside of outcome.c: an install that is being judged.
+ */
+#include "daemon/install/fit/module.h"
+#include "daemon/model/install.h"
+
+struct spg_outcome_facts;
+
+struct spg_outcome_judging {
+	struct spg_install *install;
+	const struct spg_outcome_facts *facts;
+	bool unread; /* something could not be read */
+};
+
+/** True when @module lies there as it did before the install. */
+bool spg_outcome_is_untouched(
+	const struct spg_outcome_judging *j, const struct spg_module *module);
+
+/** Note what could not be read or is not known, and set @j->unread. Returns 0 or
+ * SPG_ERR_NOMEM. */
+int spg_outcome_explain_unread(struct spg_outcome_judging *j);
+
+/** The reasons and the steps, once all else is known. Returns 0 or SPG_ERR_NOMEM. */
+int spg_outcome_explain(struct spg_outcome_judging *j, bool mixed);

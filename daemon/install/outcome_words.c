@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* Why an install ended as it did, and what to do about it: the sentences. */
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/install/outcome.h"
+#include "daemon/install/outcome_parts.h"
+
+static void put_base(struct spg_buf *buf, const char *path)
+{
+	spg_text_escape(buf, spg_path_base(path), false);
+}
+
+static void put_hows(struct spg_buf *buf, unsigned how)
+{
+	static const struct {
+		unsigned bit;
+		const char *words;
+	} hows[] = {{SPG_USE_EXECUTING, "was running it"},
+		{SPG_USE_MAPPED, "had it mapped"}, {SPG_USE_LOCKED, "had it locked"},
+		{SPG_USE_WRITE, "had it open for writing"},
+		{SPG_USE_OPEN, "had it open"}};
+
+	for (size_t i = 0; i < sizeof(hows) / sizeof(hows[0]); i++) {
+		if (!(how & hows[i].bit))
+			continue;
+		spg_buf_puts(buf, hows[i].words);
+		return;
+	}
+	spg_buf_puts(buf, "used it");
+}
+
+static void put_holders(struct spg_buf *buf, const struct spg_install_file *file)
+{
+	for (size_t i = 0; i < file->n_holders; i++) {
+		const struct spg_process *p = file->holders[i].process;
+
+		spg_buf_puts(buf, i == 0 ? "" : ", ");
+		spg_text_escape(buf, p->name ? p->name : "a process", false);
+		spg_buf_printf(buf, " (pid %d) ", p->id.pid);
+		put_hows(buf, file->holders[i].how);
+	}
+}
+
+static int explain_left_out(
+	struct spg_outcome_judging *j, const struct spg_install_file *file)
+{
+	const struct spg_expected_file *expected = NULL;
+	const struct spg_module *module =
+		spg_module_set_find(j->facts->after, file->path);
+	struct spg_note note = {.kind = SPG_REASON_NOT_REPLACED, .file = file->path};
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	if (j->facts->expected && module)
+		(void)spg_expected_compare(j->facts->expected, module, &expected);
+	put_base(&buf, file->path);
+	if (module && !spg_outcome_is_untouched(j, module)) {
+		note.kind = SPG_REASON_NOT_PAYLOAD;
+		spg_buf_puts(&buf, " was changed, but is not the service pack's");
+		return spg_notes_add(&j->install->reasons, &note, &buf);
+	}
+	spg_buf_puts(&buf, " was not replaced");
+	if (file->n_holders > 0) {
+		spg_buf_puts(&buf, ": ");
+		put_holders(&buf, file);
+	}
+	if (expected && expected->version && file->to_version)
+		spg_buf_printf(&buf, "%s it is %s, the service pack has %s",
+			file->n_holders > 0 ? ";" : ":", file->to_version,
+			expected->version);
+	else if (file->n_holders == 0)
+		spg_buf_puts(&buf, expected ? ": it is not the service pack's"
+					    : ", as in the install before");
+	return spg_notes_add(&j->install->reasons, &note, &buf);
+}
+
+static int advise_left_out(
+	struct spg_outcome_judging *j, const struct spg_install_file *file)
+{
+	struct spg_note note = {.kind = SPG_STEP_SIDESTEP, .file = file->path};
+	struct spg_buf command = SPG_BUF_NULL, buf = SPG_BUF_NULL;
+	int r;
+
+	if (file->n_holders == 0)
+		return 0;
+	spg_buf_puts(&command, "spguard sidestep ");
+	spg_text_shell_quote(&command, file->path);
+	note.command = spg_buf_text(&command);
+	spg_buf_puts(&buf, spg_buf_text(&command));
+	spg_buf_puts(&buf, "   # or stop who holds it: spguard who ");
+	spg_text_shell_quote(&buf, spg_path_base(file->path));
+	r = command.failed ? SPG_ERR_NOMEM
+	                   : spg_notes_add(&j->install->next, &note, &buf);
+	spg_buf_finish(&command);
+	spg_buf_finish(&buf);
+	return r;
+}
+
+int spg_outcome_explain_unread(struct spg_outcome_judging *j)
+{
+	const struct spg_module_set *after = j->facts->after;
+	struct spg_notes *reasons = &j->install->reasons;
+	struct spg_buf buf = SPG_BUF_NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < after->n; i++) {
+		const struct spg_module *module = after->modules[i];
+		const struct spg_note note = {
+			.kind = SPG_REASON_UNREADABLE, .file = module->path};
+
+		if (!module->err || module->err == SPG_ERR_CORRUPT)
+			continue;
+		j->unread = true;
+		spg_buf_puts(&buf, "could not read ");
+		put_base(&buf, module->path);
+		spg_buf_printf(&buf, ": %s", module->why);
+		r = spg_notes_add(reasons, &note, &buf);
+	}
+	if (r == 0 && j->install->held_more && !j->facts->expected) {
+		j->unread = true;
+		r = spg_notes_add_copy(
+			reasons, &(struct spg_note){.kind = SPG_REASON_HOLDERS_LOST,
+					 .text = "so many files were held that some "
+						 "may have been left out "
+						 "unnoticed"});
+	}
+	if (r == 0 && j->facts->past_lost && !j->facts->expected) {
+		j->unread = true;
+		r = spg_notes_add_copy(
+			reasons, &(struct spg_note){.kind = SPG_REASON_PAST_LOST,
+					 .text = "spguardd ended while it ran: what "
+						 "was there before, and what "
+						 "was left out, is not known"});
+	}
+	return r;
+}
+
+/* With the new files in place some still get the old ones: a mount, an overlay. */
+static int explain_shown(struct spg_outcome_judging *j, bool mixed)
+{
+	const struct spg_notes *shown = j->facts->shown;
+	struct spg_install *install = j->install;
+	int r;
+
+	if (!shown || shown->n == 0)
+		return 0;
+	r = spg_notes_add_all(&install->reasons, shown);
+	if (r == 0 && !mixed && !j->unread)
+		r = spg_notes_add_all(&install->shown, shown);
+	return r < 0 ? r
+	             : spg_notes_add_copy(&install->next,
+			       &(struct spg_note){.kind = SPG_STEP_END_VIEWS,
+				       .text = "end what shows the old version: "
+					       "spguard check says "
+					       "how"});
+}
+
+static int explain_clean(struct spg_outcome_judging *j)
+{
+	const struct spg_install *previous = j->facts->previous;
+	const struct spg_note note = {
+		.kind = SPG_REASON_CLEAN, .install = previous ? previous->id : 0};
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_buf_puts(&buf, "it finished clean");
+	if (previous)
+		spg_buf_printf(
+			&buf, ", and mended install %lld", (long long)previous->id);
+	spg_buf_puts(&buf, ": what is there fits together");
+	return spg_notes_add(&j->install->reasons, &note, &buf);
+}
+
+int spg_outcome_explain(struct spg_outcome_judging *j, bool mixed)
+{
+	struct spg_install *install = j->install;
+	static const struct spg_note verify = {.kind = SPG_STEP_VERIFY,
+		.command = "spguard verify --payload DIR",
+		.text = "spguard verify --payload DIR   # shows what is what"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < install->n_files; i++) {
+		if (install->files[i].change != SPG_CHANGE_SKIPPED)
+			continue;
+		r = explain_left_out(j, &install->files[i]);
+		if (r == 0)
+			r = advise_left_out(j, &install->files[i]);
+	}
+	if (r == 0 && mixed)
+		r = spg_notes_add_copy(&install->next,
+			&(struct spg_note){.kind = SPG_STEP_INSTALL,
+				.text = "run the service pack again, until it finishes "
+					"clean: spguard "
+					"installs"});
+	else if (r == 0 && j->unread)
+		r = spg_notes_add_copy(&install->next, &verify);
+	else if (r == 0 && !(j->facts->shown && j->facts->shown->n > 0))
+		r = explain_clean(j);
+	return r == 0 ? explain_shown(j, mixed) : r;
+}
