@@ -42,7 +42,8 @@ static bool has_reason(const json_t *answer, const enum spg_note_kind *kinds, si
 	has_reason(answer, kinds, sizeof(kinds) / sizeof((kinds)[0]))
 
 static const enum spg_note_kind about_mixed[] = {SPG_REASON_NOT_REPLACED,
-	SPG_REASON_NOT_PAYLOAD, SPG_REASON_MISFIT, SPG_REASON_KEPT, SPG_REASON_OTHER};
+	SPG_REASON_NOT_PAYLOAD, SPG_REASON_MISFIT, SPG_REASON_ALL_GONE, SPG_REASON_KEPT,
+	SPG_REASON_OTHER};
 static const enum spg_note_kind about_unread[] = {SPG_REASON_UNREADABLE,
 	SPG_REASON_HOLDERS_LOST, SPG_REASON_PAST_LOST, SPG_REASON_PRODUCT_GONE,
 	SPG_REASON_UNVERIFIED};

@@ -22,6 +22,7 @@ static const char help[] =
 	"spguard installs: what was installed, by whom, and what came of it\n"
 	"\n"
 	"Usage: spguard installs [--product P] [--limit N] [--wait[=TIME]] [ID]\n"
+	"       spguard installs --accept ID\n"
 	"\n"
 	"  ID                the install with this number: its files, what was left "
 	"out,\n"
@@ -32,12 +33,16 @@ static const char help[] =
 	"  -n, --limit N     the newest N (20; at most 1000)\n"
 	"      --wait[=TIME] answer when no install runs any more, or TIME is over "
 	"(24h)\n"
+	"      --accept ID   what this install has left is meant to be so: check does "
+	"not\n"
+	"                    ask for attention any more (needs root or the admin "
+	"group)\n"
 	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                    as for every command: spguard --help\n"
 	"\n"
 	"An install is everything that is done to a product's files, from the first\n"
 	"change until nothing has happened for a while. Its outcome:\n"
-	"  clean    what is there fits together, and nothing was left out\n"
+	"  clean    nothing was left out, and nothing that was checked is amiss\n"
 	"  mixed    files were left out, or what is there does not fit together\n"
 	"  unknown  what is there could not be read\n"
 	"  running  it has not ended yet\n"
@@ -54,6 +59,7 @@ static const char help[] =
 struct installs_options {
 	const char *product;
 	int64_t id, limit; /* 0: not given */
+	int64_t accept;    /* 0: not given */
 	bool wait;
 	int64_t wait_ns;
 };
@@ -181,7 +187,7 @@ static void tell_headline(struct spg_output *out, const json_t *install)
 	if (is_outcome(install, "running"))
 		spg_buf_puts(&line, " so far");
 	else if (is_outcome(install, "clean"))
-		spg_buf_puts(&line, ", and what is there fits together");
+		spg_buf_puts(&line, ", and nothing was left out");
 	if (skipped > 0) {
 		spg_buf_puts(&line, ", ");
 		spg_output_count(&line, skipped);
@@ -398,6 +404,7 @@ static const struct option long_options[] = {
 	{"product", required_argument, NULL, 'p'},
 	{"limit", required_argument, NULL, 'n'},
 	{"wait", optional_argument, NULL, 'w'},
+	{"accept", required_argument, NULL, 'a'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -414,6 +421,10 @@ static bool read_options(struct spg_client *client, int argc, char **argv,
 		} else if (option == 'n') {
 			if (!spg_client_number(client, "--limit", optarg, LIMIT_MAX,
 				    &ret->limit, ret_exit))
+				return false;
+		} else if (option == 'a') {
+			if (!spg_client_number(client, "--accept", optarg, INT64_MAX,
+				    &ret->accept, ret_exit))
 				return false;
 		} else {
 			ret->wait = true;
@@ -485,6 +496,29 @@ static json_t *ask(struct spg_client *client, const struct installs_options *opt
 		client, "installs", params, options->wait ? options->wait_ns : 0);
 }
 
+static int accept_install(struct spg_client *client, int64_t id)
+{
+	json_t *params = json_object(), *result;
+	struct spg_buf line = SPG_BUF_NULL;
+	int code = client->command->exit_failed;
+
+	json_object_set_new(params, "id", json_integer(id));
+	result = spg_client_ask(client, "installs.accept", params, 0);
+	if (!result)
+		return code;
+	if (client->json) {
+		code = spg_client_pass(client, result, SPG_EXIT_OK);
+	} else {
+		spg_buf_printf(&line, "what install %lld has left is accepted\n",
+			(long long)id);
+		spg_output_raw(&client->out, "%s", spg_buf_text(&line));
+		code = spg_client_finish(client, SPG_EXIT_OK);
+	}
+	spg_buf_finish(&line);
+	json_decref(result);
+	return code;
+}
+
 static int run(struct spg_client *client, int argc, char **argv)
 {
 	struct installs_options options = {.wait_ns = WAIT_DEFAULT_NS};
@@ -494,6 +528,8 @@ static int run(struct spg_client *client, int argc, char **argv)
 
 	if (!read_options(client, argc, argv, &options, &code))
 		return code;
+	if (options.accept)
+		return accept_install(client, options.accept);
 	result = ask(client, &options, &code);
 	if (!result)
 		return code;

@@ -35,9 +35,10 @@ static const char help[] =
 	"to\n"
 	"be exported by that one.\n"
 	"\n"
-	"Exit code: 0 they fit, 2 they are mixed, 3 it could not be told, and also "
-	"when\n"
-	"there is no daemon or the command line is wrong.\n"
+	"Exit code: 0 they fit, 2 they are mixed, or an install has left something "
+	"that\n"
+	"nothing has mended, 3 it could not be told or nothing could be checked, and\n"
+	"also when there is no daemon or the command line is wrong.\n"
 	"\n"
 	"Examples:\n"
 	"  spguard verify\n"
@@ -49,6 +50,7 @@ static const char help[] =
 /* From best to worst. */
 static const struct spg_rank ranks[] = {
 	{"fits", SPG_EXIT_FITS},
+	{"not-checked", SPG_EXIT_UNKNOWN},
 	{"unknown", SPG_EXIT_UNKNOWN},
 	{"mixed", SPG_EXIT_MIXED},
 };
@@ -65,24 +67,51 @@ static int worst_rank(const json_t *result)
 
 /* ---- telling ---- */
 
+/* How many files there are beside the modules. */
+static int64_t others_of(const json_t *answer)
+{
+	return spg_json_number(answer, "files") - spg_json_number(answer, "modules");
+}
+
 static void put_fits(struct spg_buf *line, const json_t *answer)
 {
-	const json_t *checked = json_object_get(answer, "checked");
 	int64_t modules = spg_json_number(answer, "modules");
+	int64_t others = others_of(answer);
 
-	if (!json_is_integer(checked) || json_integer_value(checked) > 0) {
-		spg_describe_count(line, modules, "module");
-		spg_buf_puts(line,
-			modules == 1 ? ", and nothing is amiss" : " fit together");
-	} else if (json_is_object(json_object_get(answer, "payload"))) {
-		spg_buf_puts(line, "nothing differs from the service pack");
-	} else {
-		/* Not "they fit": nobody looked. */
-		spg_describe_count(line, modules, "file");
-		spg_buf_puts(line, modules == 1 ? ", which is no Windows module"
-						: ", none a Windows module");
-		spg_buf_puts(line, ": only --payload can tell more");
+	if (modules == 0) {
+		spg_buf_puts(line, "what the service pack brings is installed");
+		return;
 	}
+	spg_describe_count(line, modules, "module");
+	spg_buf_puts(line, modules == 1 ? ", and nothing is amiss" : " fit together");
+	if (others > 0) {
+		spg_buf_puts(line, "; ");
+		spg_describe_count(line, others, "other file");
+	}
+}
+
+static void put_not_checked(struct spg_buf *line, const json_t *answer)
+{
+	spg_buf_puts(line, "nothing could be checked: ");
+	spg_describe_count(line, spg_json_number(answer, "files"), "file");
+	spg_buf_puts(line, spg_json_number(answer, "files") == 1
+				   ? ", which is no Windows module"
+				   : ", none of them a Windows module");
+}
+
+static void put_mixed(struct spg_buf *line, const json_t *answer)
+{
+	int64_t findings = (int64_t)json_array_size(spg_json_list(answer, "findings")) +
+	                   spg_json_number(answer, "more_findings");
+	const json_t *install = json_object_get(answer, "install");
+
+	if (findings > 0)
+		spg_describe_count(line, findings, "finding");
+	else if (json_is_integer(install))
+		spg_buf_printf(line,
+			"what there is fits, and yet install %lld is not "
+			"clean",
+			(long long)json_integer_value(install));
 }
 
 static void tell_headline(struct spg_output *out, const json_t *answer)
@@ -94,18 +123,16 @@ static void tell_headline(struct spg_output *out, const json_t *answer)
 	if (!title)
 		title = spg_json_text(answer, "product");
 	spg_buf_printf(&line, "%s: ", title ? title : "product without a name");
-	if (strcmp(verdict, "mixed") == 0) {
-		spg_describe_count(&line,
-			(int64_t)json_array_size(spg_json_list(answer, "findings")) +
-				spg_json_number(answer, "more_findings"),
-			"finding");
-	} else if (strcmp(verdict, "fits") == 0) {
+	if (strcmp(verdict, "mixed") == 0)
+		put_mixed(&line, answer);
+	else if (strcmp(verdict, "fits") == 0)
 		put_fits(&line, answer);
-	} else if (spg_json_number(answer, "modules") == 0) {
+	else if (strcmp(verdict, "not-checked") == 0)
+		put_not_checked(&line, answer);
+	else if (spg_json_number(answer, "files") == 0)
 		spg_buf_puts(&line, "no file of it was found");
-	} else {
+	else
 		spg_buf_puts(&line, "not every file could be looked at");
-	}
 	spg_describe_verdict(out, "", verdict, spg_buf_text(&line));
 	if (line.failed)
 		out->text.failed = true;
@@ -154,6 +181,28 @@ static void tell_findings(struct spg_output *out, const json_t *answer)
 		spg_output_raw(out,
 			"... and %lld more; most of them: spguard verify --json\n",
 			(long long)more);
+}
+
+/* What the last install has left; what verify found as well is told once. */
+static void tell_install(struct spg_output *out, const json_t *answer)
+{
+	const json_t *install = json_object_get(answer, "install");
+	bool headed = false;
+	size_t i;
+	json_t *reason;
+
+	json_array_foreach (spg_json_list(answer, "reasons"), i, reason) {
+		const char *text = spg_json_text(reason, "text");
+		const char *kind = spg_json_text(reason, "kind");
+
+		if (!text || spg_reason_kind_from_name(kind) == SPG_REASON_MISFIT)
+			continue;
+		if (!headed && json_is_integer(install))
+			spg_output_raw(out, "\nInstall %lld:\n",
+				(long long)json_integer_value(install));
+		headed = true;
+		spg_output_wrap(out, "  -", 4, text);
+	}
 }
 
 static void tell_group(struct spg_output *out, const json_t *group)
@@ -244,10 +293,10 @@ static void tell_payload(struct spg_output *out, const json_t *answer)
 
 static void tell_proof(struct spg_output *out, const json_t *answer)
 {
-	int64_t modules = spg_json_number(answer, "modules");
+	int64_t files = spg_json_number(answer, "files");
 	int64_t read = spg_json_number(answer, "read");
 	int64_t took_us = spg_json_number(answer, "took_us");
-	const json_t *checked = json_object_get(answer, "checked");
+	int64_t checked = spg_json_number(answer, "checked");
 	struct spg_buf line = SPG_BUF_NULL;
 
 	if (took_us < 0 || took_us > INT64_MAX / 1000)
@@ -255,16 +304,13 @@ static void tell_proof(struct spg_output *out, const json_t *answer)
 	spg_buf_puts(&line, "verified ");
 	spg_output_time(out, &line, spg_json_text(answer, "at"), true);
 	spg_buf_puts(&line, ", ");
-	spg_describe_count(&line, modules, "module");
+	spg_describe_count(&line, files, "file");
 	spg_buf_puts(&line, " (");
 	spg_output_count(&line, read);
 	spg_buf_puts(&line, " read anew) in ");
 	spg_output_duration(out, &line, took_us * 1000);
-	if (json_is_integer(checked) && json_integer_value(checked) < modules) {
-		spg_buf_puts(&line, "; entry points of ");
-		spg_output_count(&line, json_integer_value(checked));
-		spg_buf_puts(&line, ", the others are no Windows modules or damaged");
-	}
+	spg_buf_puts(&line, "; entry points of ");
+	spg_describe_count(&line, checked, "module");
 	spg_output_marked(out, NULL, "", 0, SPG_STYLE_WEAK, spg_buf_text(&line));
 	if (line.failed)
 		out->text.failed = true;
@@ -275,6 +321,7 @@ static void tell_answer(struct spg_output *out, const json_t *answer)
 {
 	tell_headline(out, answer);
 	tell_findings(out, answer);
+	tell_install(out, answer);
 	spg_describe_coverage(
 		out, "Could not be looked at:", spg_json_list(answer, "coverage"));
 	tell_versions(out, answer);

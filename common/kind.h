@@ -187,6 +187,7 @@ enum spg_gap_reason {
 /* What verify says of a product, from best to worst. */
 #define SPG_VERIFY_VERDICTS(X) \
 	X(FITS, "fits") \
+	X(NOT_CHECKED, "not-checked")                   /* nothing is there that could be */ \
 	X(UNKNOWN, "unknown")                           /* not all could be looked at, or nothing is there */ \
 	X(MIXED, "mixed")
 

@@ -43,6 +43,9 @@
 	X(PRODUCT_GONE, "product-gone")             /* out of the configuration */ \
 	X(EVENTS_LOST, "events-lost")               /* an install found by its result */ \
 	X(UNVERIFIED, "unverified") \
+	X(ALL_GONE, "all-gone")                     /* the product has no file any more: count */ \
+	X(CHANGED_IN_USE, "changed-in-use") /* in place, while mapped: file, pid, name, how, unit */ \
+	X(ACCEPTED, "accepted")                     /* by an administrator: install, name */ \
 	X(CLEAN, "clean")                           /* install: that it mended */ \
 	X(FILES_IN_USE, "files-in-use")             /* where processes are withheld: count */ \
 	X(WITHHELD, "withheld")                     /* the server knows */ \
@@ -85,6 +88,8 @@
 	X(CHECK_AGAIN, "check-again")               /* command, unless it is a moment later */ \
 	X(SIDESTEP, "sidestep")                     /* file, command */ \
 	X(INSTALL, "install")                       /* run the service pack */ \
+	X(ACCEPT, "accept")                         /* if it is meant to be so: install, command */ \
+	X(RESTART, "restart")                       /* it runs what was written over: pid, name, unit, command */ \
 	X(VERIFY, "verify")                         /* command */ \
 	X(END_VIEWS, "end-views")                   /* of old versions: reasons "kept" */ \
 	X(DIAGNOSE, "diagnose")                     /* command */ \

@@ -25,7 +25,7 @@ _spguard_options() {
 		echo '--since --until --kind --process -p --product -n --limit --before'
 		echo '--no-pager'
 		;;
-	installs) echo '-p --product -n --limit --wait' ;;
+	installs) echo '-p --product -n --limit --wait --accept' ;;
 	maintenance) echo '--for --days -p --product' ;;
 	status) echo '--prove' ;;
 	doctor) echo '--all' ;;

@@ -76,6 +76,7 @@ complete -c spguard -n '__spguard_behind watch' -l plain -d 'a line for each eve
 complete -c spguard -n '__spguard_behind log' -l since -x -a '-1h -2h -1d today yesterday' -d 'from this time on'
 complete -c spguard -n '__spguard_behind log' -l until -x -a 'now -1h today yesterday' -d 'up to this time'
 complete -c spguard -n '__spguard_behind log' -l process -x -d 'only of this one'
+complete -c spguard -n '__spguard_behind installs' -l accept -x -d 'what it has left is meant to be so'
 complete -c spguard -n '__spguard_behind log installs' -s n -l limit -x -d 'the newest so many'
 complete -c spguard -n '__spguard_behind log' -l before -x -d 'older than this number'
 complete -c spguard -n '__spguard_behind log' -l no-pager -d 'no pager'

@@ -166,6 +166,12 @@ static bool is_alike(const struct spg_module *a, const struct spg_module *b)
 	return strcmp(a->version, b->version) == 0;
 }
 
+/* A module with a version says nothing of files without one, nor they of it. */
+static bool is_comparable(const struct spg_module *a, const struct spg_module *b)
+{
+	return (a->version[0] == '\0') == (b->version[0] == '\0');
+}
+
 static size_t count_alike(
 	const struct spg_module_set *set, const struct spg_module *module)
 {
@@ -177,7 +183,7 @@ static size_t count_alike(
 }
 
 /* Were most of those that were like @module before replaced by something else? Where
- * each has a version of its own, all of them are alike. */
+ * each has a version of its own, all that have one are alike. */
 static bool most_alike_were_replaced(
 	const struct spg_outcome_judging *j, const struct spg_module *module)
 {
@@ -188,7 +194,8 @@ static bool most_alike_were_replaced(
 	for (size_t i = 0; before && i < before->n; i++) {
 		const struct spg_module *then = before->modules[i], *now;
 
-		if (by_version && !is_alike(then, module))
+		if (!is_comparable(then, module) ||
+			(by_version && !is_alike(then, module)))
 			continue;
 		now = spg_module_set_find(j->facts->after, then->path);
 		n_alike++;
@@ -197,7 +204,8 @@ static bool most_alike_were_replaced(
 	return n_replaced > 0 && 2 * n_replaced >= n_alike;
 }
 
-static int leave_out(struct spg_outcome_judging *j, const struct spg_module *module)
+static int leave_out(
+	struct spg_outcome_judging *j, const struct spg_module *module, bool guessed)
 {
 	struct spg_install_file *file = spg_install_add_file(j->install, module->path);
 	int r;
@@ -205,14 +213,15 @@ static int leave_out(struct spg_outcome_judging *j, const struct spg_module *mod
 	if (!file)
 		return j->install->n_files >= SPG_INSTALL_FILES_MAX ? 0 : SPG_ERR_NOMEM;
 	file->change = SPG_CHANGE_SKIPPED;
+	file->guessed = guessed;
 	r = copy_facts(module, &file->from_version, file->from_sha256);
 	if (r == 0)
 		r = copy_facts(module, &file->to_version, file->to_sha256);
 	return r == 0 ? add_holders(j, file) : r;
 }
 
-/* Left out by the install before, and still what it was. */
-static bool is_still_left(
+/* What the install before left out of @module, if that is still what it was. */
+static const struct spg_install_file *left_before(
 	const struct spg_outcome_judging *j, const struct spg_module *module)
 {
 	const struct spg_install_file *file =
@@ -220,29 +229,39 @@ static bool is_still_left(
 				   : NULL;
 
 	return file && file->change == SPG_CHANGE_SKIPPED &&
-	       strcmp(file->to_sha256, module->sha256) == 0;
+	                       strcmp(file->to_sha256, module->sha256) == 0
+	               ? file
+	               : NULL;
 }
 
-static bool is_left_out(
+enum left_out { NOT_LEFT_OUT, LEFT_OUT, PERHAPS_LEFT_OUT };
+
+static enum left_out is_left_out(
 	const struct spg_outcome_judging *j, const struct spg_module *module)
 {
+	const struct spg_install_file *left = left_before(j, module);
 	enum spg_expectation is = SPG_NOT_EXPECTED;
 
 	if (j->facts->expected)
 		is = spg_expected_compare(j->facts->expected, module, NULL);
 	if (is == SPG_AS_EXPECTED)
-		return false;
+		return NOT_LEFT_OUT;
 	if (is == SPG_OLDER || is == SPG_DIFFERENT)
-		return true;
-	if (is_still_left(j, module))
-		return true;
+		return LEFT_OUT;
+	/* A guess ends when a payload is named that has no such file. */
+	if (left && left->guessed && j->facts->expected && is == SPG_NOT_EXPECTED)
+		return NOT_LEFT_OUT;
+	if (left)
+		return left->guessed ? PERHAPS_LEFT_OUT : LEFT_OUT;
 	if (!spg_outcome_is_untouched(j, module))
-		return false;
+		return NOT_LEFT_OUT;
 	if (is == SPG_NOT_KNOWN)
-		return true;
+		return LEFT_OUT;
 	return is == SPG_NOT_EXPECTED && !j->facts->expected &&
-	       was_held(j->install, module->path) &&
-	       most_alike_were_replaced(j, module);
+	                       was_held(j->install, module->path) &&
+	                       most_alike_were_replaced(j, module)
+	               ? PERHAPS_LEFT_OUT
+	               : NOT_LEFT_OUT;
 }
 
 static int find_left_out(struct spg_outcome_judging *j)
@@ -250,30 +269,49 @@ static int find_left_out(struct spg_outcome_judging *j)
 	const struct spg_module_set *after = j->facts->after;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < after->n; i++)
-		if (is_left_out(j, after->modules[i]))
-			r = leave_out(j, after->modules[i]);
+	for (size_t i = 0; r == 0 && i < after->n; i++) {
+		enum left_out is = is_left_out(j, after->modules[i]);
+
+		if (is != NOT_LEFT_OUT)
+			r = leave_out(j, after->modules[i], is == PERHAPS_LEFT_OUT);
+	}
 	return r;
 }
 
-/* Left out before, and not there at all now: stepped aside, perhaps, and it may come
- * back as it was. */
-static int find_missing(struct spg_outcome_judging *j)
+/* Its file has stepped aside, and setup has written no new one: it may come back as
+ * it was. Anything else that has gone is no debt any more. */
+static bool is_aside(const struct spg_outcome_judging *j, const char *path)
 {
-	const struct spg_install *previous = j->facts->previous;
+	const struct spg_standing *standing = j->facts->standing;
 
-	for (size_t i = 0; previous && i < previous->n_files; i++) {
-		const struct spg_install_file *left = &previous->files[i];
+	for (size_t i = 0; standing && i < standing->n_aside; i++)
+		if (strcmp(standing->aside[i].path, path) == 0 &&
+			!spg_module_set_find(j->facts->after, path))
+			return true;
+	return false;
+}
+
+static int find_stepped_aside(struct spg_outcome_judging *j)
+{
+	const struct spg_standing *standing = j->facts->standing;
+
+	for (size_t i = 0; standing && i < standing->n_aside; i++) {
+		const char *path = standing->aside[i].path;
+		const struct spg_install_file *left =
+			j->facts->previous ? spg_install_find(j->facts->previous, path)
+					   : NULL;
 		struct spg_install_file *file;
 
-		if (left->change != SPG_CHANGE_SKIPPED ||
-			spg_module_set_find(j->facts->after, left->path))
+		if (!is_aside(j, path))
 			continue;
-		file = spg_install_add_file(j->install, left->path);
+		file = spg_install_add_file(j->install, path);
 		if (!file)
 			return SPG_ERR_NOMEM;
 		file->change = SPG_CHANGE_SKIPPED;
-		memcpy(file->to_sha256, left->to_sha256, sizeof(file->to_sha256));
+		file->guessed = left && left->guessed;
+		if (left)
+			memcpy(file->to_sha256, left->to_sha256,
+				sizeof(file->to_sha256));
 	}
 	return 0;
 }
@@ -328,9 +366,19 @@ static int take_faults(struct spg_outcome_judging *j)
 		r = take_findings(j, &before, &after);
 	if (r == 0)
 		r = spg_notes_add_all(&j->install->reasons, &j->install->findings);
+	j->n_checked = after.fit.n_checked;
 	spg_verification_finish(&before);
 	spg_verification_finish(&after);
 	return r;
+}
+
+/* How many files there were, when none is there any more. */
+static size_t count_gone(const struct spg_outcome_judging *j)
+{
+	if (j->facts->after->n > 0)
+		return 0;
+	return j->facts->before ? j->facts->before->n
+	                        : spg_install_count(j->install, SPG_CHANGE_DELETED);
 }
 
 int spg_outcome_judge(
@@ -349,12 +397,13 @@ int spg_outcome_judge(
 		install->follows = facts->previous->id;
 	r = find_left_out(&j);
 	if (r == 0)
-		r = find_missing(&j);
+		r = find_stepped_aside(&j);
 	if (r == 0)
 		r = take_faults(&j);
 	if (r == 0)
 		r = spg_outcome_explain_unread(&j);
-	mixed = install->findings.n > 0 ||
+	j.n_gone = count_gone(&j);
+	mixed = install->findings.n > 0 || j.n_gone > 0 ||
 	        spg_install_count(install, SPG_CHANGE_SKIPPED) > 0;
 	if (r == 0)
 		r = spg_outcome_explain(&j, mixed);

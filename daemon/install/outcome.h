@@ -6,8 +6,9 @@
  *
  * A file was left out when the payload is known and brings another one than is
  * there; or, when no payload is known, when somebody held it meanwhile and most of
- * its like (the files that had the same version before, or none; all, where no other
- * has) were replaced. A set that fits together is mixed all the same as long as
+ * its like (the files that had the same version before, or none; all that have one,
+ * where no other has the same) were replaced: that is a guess. It is left out until it
+ * is replaced or gone; a guess also until a payload is named that has no such file. A set that fits together is mixed all the same as long as
  * somebody is shown versions of before.
  */
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include "daemon/install/fit/expected.h"
 #include "daemon/install/fit/module.h"
 #include "daemon/model/install.h"
+#include "daemon/model/install_status.h"
 #include "daemon/model/product.h"
 
 struct spg_outcome_facts {
@@ -23,9 +25,12 @@ struct spg_outcome_facts {
 	struct spg_module_set *before; /* NULL: not known */
 	struct spg_module_set *after;
 	bool past_lost; /* nobody saw it whole: the daemon ended while it ran */
-	const struct spg_expected *expected; /* the payload; NULL: not known */
-	const struct spg_install *previous;  /* the last one, if it was mixed */
-	const struct spg_notes *shown;       /* who shows old versions; NULL: nobody */
+	const struct spg_expected *expected;  /* the payload; NULL: not known */
+	const struct spg_install *previous;   /* the last one, if it was mixed */
+	const struct spg_notes *shown;        /* who shows old versions; NULL: nobody */
+	const struct spg_install_held *users; /* who uses its files now */
+	size_t n_users;
+	const struct spg_standing *standing; /* files that stepped aside; may be NULL */
 };
 
 /**

@@ -11,7 +11,9 @@ struct spg_outcome_facts;
 struct spg_outcome_judging {
 	struct spg_install *install;
 	const struct spg_outcome_facts *facts;
-	bool unread; /* something could not be read */
+	bool unread;      /* something could not be read */
+	size_t n_gone;    /* files that there were, when all are gone */
+	size_t n_checked; /* modules whose entry points were looked at */
 };
 
 /** True when @module lies there as it did before the install. */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Why an install ended as it did, and what to do about it: the sentences. */
+#include <string.h>
+
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/install/outcome.h"
 #include "daemon/install/outcome_parts.h"
+#include "daemon/model/advice.h"
 
 static void put_base(struct spg_buf *buf, const char *path)
 {
@@ -60,15 +63,20 @@ static int explain_left_out(
 		return spg_notes_add(&j->install->reasons, &note, &buf);
 	}
 	spg_buf_puts(&buf, " was not replaced");
-	if (file->n_holders > 0) {
+	if (file->guessed)
+		spg_buf_puts(&buf, ", and perhaps should have been");
+	if (!module)
+		spg_buf_puts(&buf, ": it has stepped aside, and nobody has written a "
+				   "new one");
+	else if (file->n_holders > 0) {
 		spg_buf_puts(&buf, ": ");
 		put_holders(&buf, file);
 	}
-	if (expected && expected->version && file->to_version)
+	if (module && expected && expected->version && file->to_version)
 		spg_buf_printf(&buf, "%s it is %s, the service pack has %s",
 			file->n_holders > 0 ? ";" : ":", file->to_version,
 			expected->version);
-	else if (file->n_holders == 0)
+	else if (module && file->n_holders == 0)
 		spg_buf_puts(&buf, expected ? ": it is not the service pack's"
 					    : ", as in the install before");
 	return spg_notes_add(&j->install->reasons, &note, &buf);
@@ -155,6 +163,35 @@ static int explain_shown(struct spg_outcome_judging *j, bool mixed)
 					       "how"});
 }
 
+static void put_changes(struct spg_buf *buf, size_t n, const char *what, bool *any)
+{
+	if (n == 0)
+		return;
+	spg_buf_printf(buf, "%s%zu %s", *any ? ", " : "", n, what);
+	*any = true;
+}
+
+/* "12 of 12 files replaced, 1 deleted; entry points of 9 modules checked". */
+static void put_what_was_checked(
+	struct spg_buf *buf, const struct spg_outcome_judging *j)
+{
+	const struct spg_install *install = j->install;
+	size_t n = spg_install_count(install, SPG_CHANGE_REPLACED) +
+	           spg_install_count(install, SPG_CHANGE_MODIFIED);
+	bool any = n > 0;
+
+	if (any)
+		spg_buf_printf(
+			buf, "%zu of %zu file%s replaced", n, n, n == 1 ? "" : "s");
+	put_changes(
+		buf, spg_install_count(install, SPG_CHANGE_CREATED), "created", &any);
+	put_changes(
+		buf, spg_install_count(install, SPG_CHANGE_DELETED), "deleted", &any);
+	spg_buf_printf(buf, "%s; entry points of %zu module%s checked",
+		any ? "" : "no file changed", j->n_checked,
+		j->n_checked == 1 ? "" : "s");
+}
+
 static int explain_clean(struct spg_outcome_judging *j)
 {
 	const struct spg_install *previous = j->facts->previous;
@@ -166,8 +203,67 @@ static int explain_clean(struct spg_outcome_judging *j)
 	if (previous)
 		spg_buf_printf(
 			&buf, ", and mended install %lld", (long long)previous->id);
-	spg_buf_puts(&buf, ": what is there fits together");
+	spg_buf_puts(&buf, ": ");
+	put_what_was_checked(&buf, j);
 	return spg_notes_add(&j->install->reasons, &note, &buf);
+}
+
+static int explain_all_gone(struct spg_outcome_judging *j)
+{
+	const struct spg_note note = {
+		.kind = SPG_REASON_ALL_GONE, .count = (int64_t)j->n_gone};
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_buf_printf(&buf,
+		j->n_gone == 1 ? "the one file of the product is gone"
+			       : "all %zu files of the product are gone",
+		j->n_gone);
+	return spg_notes_add(&j->install->reasons, &note, &buf);
+}
+
+/* Written to in place while somebody had it mapped: he runs half of each. */
+static int explain_changed_in_use(struct spg_outcome_judging *j)
+{
+	const struct spg_outcome_facts *facts = j->facts;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < facts->n_users; i++) {
+		const struct spg_install_held *user = &facts->users[i];
+		const struct spg_install_file *file =
+			spg_install_find(j->install, user->path);
+		struct spg_note note =
+			spg_note_about(SPG_REASON_CHANGED_IN_USE, user->process);
+		struct spg_buf buf = SPG_BUF_NULL;
+
+		if (!file || file->change != SPG_CHANGE_MODIFIED ||
+			!(user->how & (SPG_USE_MAPPED | SPG_USE_EXECUTING)) ||
+			strcmp(file->from_sha256, file->to_sha256) == 0)
+			continue;
+		note.file = file->path;
+		note.how = user->how;
+		put_base(&buf, file->path);
+		spg_buf_puts(&buf, " was written to in place while ");
+		spg_note_put_process(&buf, user->process);
+		spg_buf_puts(&buf, user->how & SPG_USE_EXECUTING
+					   ? " was running it: it may crash"
+					   : " had it mapped: it may crash");
+		r = spg_notes_add(&j->install->reasons, &note, &buf);
+		if (r == 0)
+			r = spg_advise_restart(user->process,
+				"it runs what was written over", &j->install->next);
+	}
+	return r;
+}
+
+static int advise_to_accept(struct spg_install *install)
+{
+	const struct spg_note note = {.kind = SPG_STEP_ACCEPT, .install = install->id};
+	struct spg_buf command = SPG_BUF_NULL;
+
+	spg_buf_printf(
+		&command, "spguard installs --accept %lld", (long long)install->id);
+	return spg_notes_add_command(
+		&install->next, note, &command, "if it is meant to be as it is");
 }
 
 int spg_outcome_explain(struct spg_outcome_judging *j, bool mixed)
@@ -185,6 +281,10 @@ int spg_outcome_explain(struct spg_outcome_judging *j, bool mixed)
 		if (r == 0)
 			r = advise_left_out(j, &install->files[i]);
 	}
+	if (r == 0 && j->n_gone > 0)
+		r = explain_all_gone(j);
+	if (r == 0)
+		r = explain_changed_in_use(j);
 	if (r == 0 && mixed)
 		r = spg_notes_add_copy(&install->next,
 			&(struct spg_note){.kind = SPG_STEP_INSTALL,
@@ -195,5 +295,7 @@ int spg_outcome_explain(struct spg_outcome_judging *j, bool mixed)
 		r = spg_notes_add_copy(&install->next, &verify);
 	else if (r == 0 && !(j->facts->shown && j->facts->shown->n > 0))
 		r = explain_clean(j);
+	if (r == 0 && (mixed || j->unread))
+		r = advise_to_accept(install);
 	return r == 0 ? explain_shown(j, mixed) : r;
 }

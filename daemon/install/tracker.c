@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "daemon/install/aside.h"
 #include "daemon/install/outcome.h"
+#include "daemon/install/resolution.h"
 #include "daemon/install/waiters.h"
 #include "daemon/store/records.h"
 
@@ -53,6 +56,8 @@ struct track {
 	struct spg_proc_id last_by, last_parent;
 	struct spg_expected expected;
 	struct spg_install *unresolved; /* the last one, when it was not clean */
+	struct spg_install *last;       /* that ended; NULL: none that is known */
+	struct spg_install *accepted;   /* by an administrator, at last; or NULL */
 	uint64_t counts[SPG_INSTALL_OUTCOMES];
 };
 
@@ -93,6 +98,11 @@ static bool is_running(void *user, const char *product)
 static int index_of(const struct track *s)
 {
 	return spg_model_find_product(s->tracker->host.model, s->product);
+}
+
+static const struct spg_standing *standing_of(const struct track *s)
+{
+	return spg_model_standing(s->tracker->host.model, (size_t)index_of(s));
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -362,7 +372,8 @@ static void end_install(struct track *s)
 		spg_expected_finish(&s->expected);
 	s->last_by = install->by ? install->by->id : (struct spg_proc_id){0, 0};
 	s->last_parent = s->parent ? s->parent->id : (struct spg_proc_id){0, 0};
-	spg_install_unref(install);
+	spg_install_unref(s->last);
+	s->last = install;
 	s->install = NULL;
 	spg_process_unref(s->parent);
 	s->parent = NULL;
@@ -396,23 +407,50 @@ static bool is_of_the_payload(const struct track *s, const struct spg_module_set
 	return false;
 }
 
+struct users {
+	struct spg_install_held *items;
+	size_t n, size;
+	bool failed;
+};
+
+static void note_user(
+	void *user, struct spg_file *file, struct spg_process *process, unsigned how)
+{
+	struct users *users = user;
+
+	if (spg_array_reserve(
+		    &users->items, users->n, &users->size, sizeof(*users->items)) < 0) {
+		users->failed = true;
+		return;
+	}
+	/* All of it belongs to the model, which does not change meanwhile. */
+	users->items[users->n++] = (struct spg_install_held){
+		.path = file->path, .process = process, .how = how};
+}
+
 static void judge(struct track *s, struct spg_module_set *set)
 {
-	const struct spg_outcome_facts facts = {
-		.product =
-			spg_model_product(s->tracker->host.model, (size_t)index_of(s)),
+	const struct spg_model *model = s->tracker->host.model;
+	size_t index = (size_t)index_of(s);
+	struct users users = {NULL, 0, 0, false};
+	struct spg_outcome_facts facts = {.product = spg_model_product(model, index),
 		.before = s->before,
 		.after = set,
 		.past_lost = s->past_lost,
 		.expected = is_of_the_payload(s, set) ? &s->expected : NULL,
 		.previous = s->unresolved,
-		.shown = spg_model_shown(s->tracker->host.model, (size_t)index_of(s))};
+		.shown = spg_model_shown(model, index),
+		.standing = standing_of(s)};
 
+	spg_model_each_use(model, index, note_user, &users);
+	facts.users = users.items;
+	facts.n_users = users.n;
 	s->install->ended_ns = s->install->last_ns;
-	if (spg_outcome_judge(s->install, &facts) < 0) {
+	if (users.failed || spg_outcome_judge(s->install, &facts) < 0) {
 		spg_error("an install could not be judged: out of memory");
 		s->install->outcome = SPG_INSTALL_UNKNOWN;
 	}
+	free(users.items);
 	end_install(s);
 }
 
@@ -430,9 +468,14 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 		go_on(s, 0); /* it was a pause, not the end */
 		return;
 	}
+	set = spg_aside_leave_out(set, standing_of(s));
+	if (!set) {
+		go_on(s, TRY_AGAIN_MS);
+		return;
+	}
 	judge(s, set);
 	spg_module_set_unref(s->installed);
-	s->installed = spg_module_set_ref(set);
+	s->installed = set;
 }
 
 /* The product has gone from the configuration: nobody looks at its files. */
@@ -561,13 +604,23 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 		read_installed(s);
 		return;
 	}
-	if (s->installed && has_changed(s->installed, set))
-		note_unseen(s, set);
-	/* What was known of a file that cannot be read now is still the last word. */
-	else if (s->installed && !is_whole(set))
+	if (index_of(s) < 0)
 		return;
+	set = spg_aside_put_back(set, standing_of(s), s->installed);
+	if (!set) {
+		spg_error("what is installed of %s is not known: out of memory",
+			s->product);
+		return;
+	}
+	if (s->installed && has_changed(s->installed, set)) {
+		note_unseen(s, set);
+		/* What was known of a file that cannot be read now is still the last word. */
+	} else if (s->installed && !is_whole(set)) {
+		spg_module_set_unref(set);
+		return;
+	}
 	spg_module_set_unref(s->installed);
-	s->installed = spg_module_set_ref(set);
+	s->installed = set;
 }
 
 static void read_installed(struct track *s)
@@ -618,6 +671,12 @@ static void take_up(struct track *s, struct spg_install *install)
 		(uint64_t)(s->tracker->host.quiet_ns / SPG_NS_PER_MS), 0);
 }
 
+static bool is_acceptance(const struct spg_install *install)
+{
+	return install->reasons.n > 0 &&
+	       install->reasons.items[0].kind == SPG_REASON_ACCEPTED;
+}
+
 /* What the latest install of each product left. */
 static int take_records(
 	struct spg_tracker *tracker, const struct spg_store_records *records)
@@ -628,10 +687,15 @@ static int take_records(
 
 		if (!s)
 			return SPG_ERR_NOMEM;
-		if (install->outcome == SPG_INSTALL_RUNNING)
+		if (install->outcome == SPG_INSTALL_RUNNING) {
 			take_up(s, install);
-		else if (is_to_be_mended(install))
+			continue;
+		}
+		s->last = spg_install_ref(install);
+		if (is_to_be_mended(install))
 			s->unresolved = spg_install_ref(install);
+		else if (is_acceptance(install))
+			s->accepted = spg_install_ref(install);
 	}
 	return 0;
 }
@@ -716,6 +780,8 @@ static void destroy(struct track *s)
 {
 	spg_install_unref(s->install);
 	spg_install_unref(s->unresolved);
+	spg_install_unref(s->last);
+	spg_install_unref(s->accepted);
 	spg_process_unref(s->parent);
 	spg_module_set_unref(s->installed);
 	spg_module_set_unref(s->before);
@@ -792,53 +858,78 @@ const struct spg_expected *spg_tracker_expected(
 	return s && s->expected.n > 0 ? &s->expected : NULL;
 }
 
-/* In the database as an install of nothing, so that the next start knows. */
-static void record_mended(struct track *s)
+/* @record (NULL: out of memory) is the last word about the product now. */
+static int resolve(struct track *s, struct spg_install *record)
 {
-	struct spg_install *install = spg_install_create(
-		++s->tracker->last_install, s->product, spg_clock_wall_ns());
-	struct spg_note note = {.kind = SPG_REASON_CLEAN, .install = s->unresolved->id};
-	struct spg_buf why = SPG_BUF_NULL;
-
-	if (!install)
-		return;
-	spg_buf_printf(&why,
-		"verified: what install %lld left out is the service pack's now",
-		(long long)s->unresolved->id);
-	(void)spg_notes_add(&install->reasons, &note, &why);
-	install->ended_ns = install->began_ns;
-	install->follows = s->unresolved->id;
-	install->outcome = SPG_INSTALL_CLEAN;
-	put(s, install);
-	spg_install_unref(install);
+	if (!record)
+		return SPG_ERR_NOMEM;
+	s->tracker->last_install = record->id;
+	put(s, record);
+	spg_notice("install %lld of %s: %s; %s", (long long)record->id, s->product,
+		spg_install_outcome_name(record->outcome),
+		record->reasons.n > 0 ? record->reasons.items[0].text : "");
+	spg_install_unref(s->unresolved);
+	s->unresolved = record->outcome == SPG_INSTALL_CLEAN ? NULL : record;
+	if (!s->unresolved)
+		spg_install_unref(record);
+	tell_standing(s);
+	return 0;
 }
 
-static bool covers_what_was_left(const struct spg_install *unresolved,
-	const struct spg_expected *expected, const struct spg_module_set *set)
+/* Does @v say something about what is installed now? Of a service pack that nobody has
+ * begun to install, every file is another one. */
+static bool is_about_now(const struct track *s, const struct spg_verification *v,
+	const struct spg_expected *expected)
 {
-	for (size_t i = 0; i < unresolved->n_files; i++) {
-		const struct spg_install_file *file = &unresolved->files[i];
-		const struct spg_module *module = spg_module_set_find(set, file->path);
-
-		if (file->change == SPG_CHANGE_SKIPPED &&
-			(!module || spg_expected_compare(expected, module, NULL) !=
-					    SPG_AS_EXPECTED))
-			return false;
-	}
-	return true;
+	return !expected || s->unresolved ||
+	       (s->last && spg_resolution_is_payload(s->last, expected, v->set));
 }
 
-void spg_tracker_mended(struct spg_tracker *tracker, const char *product,
-	const struct spg_expected *expected, const struct spg_module_set *set)
+int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
+	const struct spg_verification *v, const struct spg_expected *expected)
 {
 	struct track *s = find(tracker, product);
+	int64_t id = tracker->last_install + 1;
 
-	if (!s || !s->unresolved || !covers_what_was_left(s->unresolved, expected, set))
-		return;
-	record_mended(s);
-	spg_install_unref(s->unresolved);
-	s->unresolved = NULL;
-	tell_standing(s);
+	if (!s || s->install || tracker->stopping || index_of(s) < 0)
+		return 0;
+	if (v->verdict == SPG_VERIFY_MIXED) {
+		if (!is_about_now(s, v, expected) ||
+			spg_resolution_knows(s->unresolved, v) ||
+			spg_resolution_knows(s->accepted, v))
+			return 0;
+		return resolve(s, spg_resolution_found(id,
+					  spg_model_product(tracker->host.model,
+						  (size_t)index_of(s)),
+					  v, expected, s->unresolved, standing_of(s)));
+	}
+	/* What could not be read at its end takes a service pack to be known. */
+	if (v->verdict == SPG_VERIFY_FITS && s->unresolved &&
+		(expected || s->unresolved->outcome == SPG_INSTALL_MIXED) &&
+		spg_resolution_covers(s->unresolved, expected, v->set, standing_of(s)))
+		return resolve(
+			s, spg_resolution_mended(id, s->unresolved, expected != NULL));
+	return 0;
+}
+
+int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who)
+{
+	for (struct track *s = tracker->first; s; s = s->next) {
+		struct spg_install *record;
+
+		if (!s->unresolved || s->unresolved->id != id)
+			continue;
+		if (s->install)
+			return SPG_ERR_BUSY;
+		record = spg_resolution_accepted(
+			tracker->last_install + 1, s->unresolved, who);
+		if (!record)
+			return SPG_ERR_NOMEM;
+		spg_install_unref(s->accepted);
+		s->accepted = spg_install_ref(record);
+		return resolve(s, record);
+	}
+	return SPG_ERR_NOT_FOUND;
 }
 
 int spg_tracker_wait(struct spg_tracker *tracker, const char *product, int64_t wait_ns,

@@ -22,6 +22,7 @@
 
 #include "daemon/install/catalog.h"
 #include "daemon/install/fit/expected.h"
+#include "daemon/install/verify.h"
 #include "daemon/model/event.h"
 #include "daemon/model/install.h"
 #include "daemon/model/model.h"
@@ -96,10 +97,19 @@ const struct spg_install *spg_tracker_unresolved(
 /** Who started the install of @product (NULL: of all) says that it has ended. */
 void spg_tracker_hurry(struct spg_tracker *tracker, const char *product);
 
-/** A proof that all of @set that @expected has is the payload's and fits together:
- * what was mixed is mended, if that is about every file that was left out. */
-void spg_tracker_mended(struct spg_tracker *tracker, const char *product,
-	const struct spg_expected *expected, const struct spg_module_set *set);
+/**
+ * Verify found @v about what is installed of @product, compared with @expected, which
+ * an administrator named (else NULL). What does not fit is the product's state from now
+ * on; what an install left out, and is the service pack's now, is mended. While an install
+ * runs nothing is changed. Returns 0 or SPG_ERR_NOMEM.
+ */
+int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
+	const struct spg_verification *v, const struct spg_expected *expected);
+
+/** @who ("root") accepts what install @id left, which has to be the last word about its
+ * product. Returns 0; SPG_ERR_NOT_FOUND: nothing of that number is to be accepted;
+ * SPG_ERR_BUSY: an install of the product runs; SPG_ERR_NOMEM. */
+int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who);
 
 /** @done when no install of @product (NULL: any) runs, or after @wait_ns; @running:
  * one still does. Once, never from within the call. Returns 0 or SPG_ERR_NOMEM. */

@@ -64,8 +64,10 @@ static enum spg_verify_verdict conclude(const struct spg_verification *v)
 {
 	if (v->fit.n_findings > 0 || v->fit.n_more > 0)
 		return SPG_VERIFY_MIXED;
-	return v->fit.n_gaps > 0 || v->n_modules == 0 ? SPG_VERIFY_UNKNOWN
-	                                              : SPG_VERIFY_FITS;
+	if (v->fit.n_gaps > 0 || v->n_modules == 0)
+		return SPG_VERIFY_UNKNOWN;
+	return v->fit.n_checked > 0 || v->fit.n_same > 0 ? SPG_VERIFY_FITS
+	                                                 : SPG_VERIFY_NOT_CHECKED;
 }
 
 int spg_verify(struct spg_verification *ret, const struct spg_product *product,

@@ -210,6 +210,23 @@ static int advise_unit(const struct subject *s, struct spg_notes *next)
 	return r;
 }
 
+int spg_advise_restart(
+	const struct spg_process *process, const char *why, struct spg_notes *next)
+{
+	struct spg_note note = spg_note_about(SPG_STEP_RESTART, process);
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	if (process->unit) {
+		put_systemctl(&buf, process->unit_user, "restart ");
+		spg_text_shell_quote(&buf, process->unit);
+		return spg_notes_add_command(next, note, &buf, why);
+	}
+	spg_buf_puts(&buf, "restart ");
+	spg_note_put_process(&buf, process);
+	spg_buf_printf(&buf, ": %s", why);
+	return spg_notes_add(next, &note, &buf);
+}
+
 static int advise_container(
 	const struct subject *s, struct spg_buf *command, struct spg_notes *next)
 {

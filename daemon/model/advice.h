@@ -18,3 +18,7 @@ int spg_advise_stop(const struct spg_observation *obs,
 /** Append how to make @keeper let go of its file. Returns 0 or SPG_ERR_NOMEM. */
 int spg_advise_keeper(const struct spg_observation *obs,
 	const struct spg_seen_keeper *keeper, struct spg_notes *next);
+
+/** Append how to restart @process, and @why, in words. Returns 0 or SPG_ERR_NOMEM. */
+int spg_advise_restart(
+	const struct spg_process *process, const char *why, struct spg_notes *next);

@@ -36,6 +36,7 @@ struct spg_install_file {
 	char *path;
 	uint32_t kinds; /* SPG_EVENT_BIT()s: what happened to it */
 	enum spg_install_change change;
+	bool guessed; /* SKIPPED: no payload said so, it was inferred */
 	char *from_version, *to_version; /* of the PE resource; NULL: has none */
 	char from_sha256[SPG_SHA256_TEXT_BYTES],
 		to_sha256[SPG_SHA256_TEXT_BYTES]; /* "": unknown */

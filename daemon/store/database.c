@@ -187,7 +187,7 @@ static const char *const sql_text[SPG_SQL_N] = {
 		" last, follows, pid, start, process, exe, cmdline, user)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[SPG_SQL_INSTALL_FILE_ADD] = "INSERT OR REPLACE INTO install_files"
-				     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+				     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SPG_SQL_INSTALL_HOLDER_ADD] = "INSERT INTO install_holders"
 				       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SPG_SQL_INSTALL_NOTE_ADD] =
@@ -211,8 +211,8 @@ static const char *const sql_text[SPG_SQL_N] = {
 		" process, exe, cmdline, user FROM installs WHERE id IN"
 		" (SELECT max(id) FROM installs GROUP BY product)",
 	[SPG_SQL_INSTALL_FILES] =
-		"SELECT path, change, from_version, to_version, from_sha256, to_sha256"
-		" FROM install_files WHERE install = ?1",
+		"SELECT path, change, from_version, to_version, from_sha256, to_sha256,"
+		" guessed FROM install_files WHERE install = ?1",
 	[SPG_SQL_INSTALL_HOLDERS] =
 		"SELECT path, pid, start, process, user, unit, how"
 		" FROM install_holders WHERE install = ?1 ORDER BY rowid",

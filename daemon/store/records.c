@@ -53,10 +53,10 @@ static int put_files(struct spg_db *db, const struct spg_install *install)
 	for (size_t i = 0; r == 0 && i < install->n_files; i++) {
 		const struct spg_install_file *f = &install->files[i];
 
-		r = spg_db_run(db, SPG_SQL_INSTALL_FILE_ADD, "izizzzz", install->id,
+		r = spg_db_run(db, SPG_SQL_INSTALL_FILE_ADD, "izizzzzi", install->id,
 			f->path, (int64_t)f->change, f->from_version, f->to_version,
 			f->from_sha256[0] ? f->from_sha256 : NULL,
-			f->to_sha256[0] ? f->to_sha256 : NULL);
+			f->to_sha256[0] ? f->to_sha256 : NULL, (int64_t)f->guessed);
 		if (r == 0)
 			r = put_holders(db, install->id, f);
 	}
@@ -237,6 +237,7 @@ static int file_row(void *user, sqlite3_stmt *s)
 	file->to_version = copy_of(s, 3);
 	copy_sha256(file->from_sha256, s, 4);
 	copy_sha256(file->to_sha256, s, 5);
+	file->guessed = sqlite3_column_int(s, 6) != 0;
 	return 0;
 }
 

@@ -157,8 +157,11 @@ static const char tables_3[] =
 	"ALTER TABLE details ADD COLUMN subject INTEGER;"
 	"ALTER TABLE details ADD COLUMN state INTEGER;";
 
+static const char tables_4[] = "ALTER TABLE install_files ADD COLUMN guessed INTEGER;";
+
 /* Append only: a step that has shipped is never edited. */
-const struct spg_schema_step spg_schema_steps[] = {{tables_1}, {tables_2}, {tables_3}};
+const struct spg_schema_step spg_schema_steps[] = {
+	{tables_1}, {tables_2}, {tables_3}, {tables_4}};
 const int spg_schema_version = sizeof(spg_schema_steps) / sizeof(spg_schema_steps[0]);
 
 /* A statement a line reads better. */
@@ -278,6 +281,7 @@ static const char views[] =
 	"CREATE VIEW install_changes AS SELECT"
 	" x.install AS install, x.path AS path,"
 	WORD("change", "x.change") " AS change,"
+	" coalesce(x.guessed, 0) AS guessed,"
 	" x.from_version AS from_version, x.to_version AS to_version,"
 	" x.from_sha256 AS from_sha256, x.to_sha256 AS to_sha256,"
 	" (SELECT group_concat(h.process || ' (' || h.pid || ')', ', ')"

@@ -233,7 +233,7 @@ def install(id=3, outcome="mixed", changed=11, skipped=1, reasons=(), next=(), *
 
 def install_file(path, change, from_version=None, to_version=None, from_sha256=None,
                  to_sha256=None, holders=()):
-    return {"path": path, "change": change, "from_version": from_version,
+    return {"path": path, "change": change, "guessed": False, "from_version": from_version,
             "to_version": to_version, "from_sha256": from_sha256, "to_sha256": to_sha256,
             "holders": list(holders)}
 
@@ -264,9 +264,10 @@ def finding(text, path=MDBPERF, kind="missing-export"):
 def verification(verdict="fits", findings=(), modules=19, product="exchange55",
                  title="Microsoft Exchange Server 5.5", **more):
     return dict({"product": product, "title": title, "verdict": verdict, "at": AT,
-                 "took_us": 31000, "modules": modules, "checked": modules, "read": 2,
-                 "findings": list(findings), "more_findings": 0, "versions": [],
-                 "payload": None, "coverage": [], "next": []}, **more)
+                 "took_us": 31000, "files": modules, "modules": modules, "checked": modules,
+                 "read": 2, "findings": list(findings), "more_findings": 0, "versions": [],
+                 "payload": None, "coverage": [], "install": None, "reasons": [],
+                 "next": []}, **more)
 
 
 VERIFIED_MIXED = verification(
@@ -334,6 +335,7 @@ DEFAULT = {
              user="root", unit=None, started="2026-11-22T12:58:01Z")]},
     "installs": {"installs": [install(4, "running", 3, 0), install(),
                               install(2, "clean", 12, 0, follows=1, by=None)]},
+    "installs.accept": {"accepted": 3},
     "verify": {"verdict": "mixed", "products": [VERIFIED_MIXED]},
     "maintenance": WINDOWS,
     "flush": {"flushed": True, "last_id": 4711},

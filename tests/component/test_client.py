@@ -657,7 +657,7 @@ class Commands(unittest.TestCase):
         sample = {"--socket": None, "--timeout": "5s", "--product": "p", "--payload": None,
                   "--files": "-", "--since": "-2h", "--until": "now", "--kind": "open",
                   "--process": "1", "--limit": "1", "--before": "1", "--wait": None, "--settle": "1s",
-                  "--for": "2h", "--days": "7", "--by": "file"}
+                  "--for": "2h", "--days": "7", "--by": "file", "--accept": "3"}
         for command in ASKING:
             for option in self.options_of(command):
                 if option in ("--socket", "--help", "--payload"):

@@ -100,7 +100,7 @@ class Installs(Case):
 
     def test_outcomes(self):
         for outcome, says in (("clean", "CLEAN  install 3 of exchange55: 12 files changed, and "
-                                        "what is there fits together\n"),
+                                        "nothing was left out\n"),
                               ("running", "RUNNING  install 3 of exchange55: 12 files changed "
                                           "so far\n"),
                               ("unknown", "UNKNOWN  install 3 of exchange55: 12 files changed, "
@@ -199,17 +199,41 @@ class Verify(Case):
         done = ask(self.result(verification()), "verify", "--utc")
         lines = done.out.splitlines()
         self.assertEqual(lines[0], "FITS  Microsoft Exchange Server 5.5: 19 modules fit together")
-        self.assertRegex(lines[1], r"^verified .*13:00:00\.123Z, 19 modules \(2 read anew\) in "
-                                   r"31 ms$")
-        self.assertEqual(len(lines), 2)
+        self.assertRegex(" ".join(lines[1:]),
+                         r"^verified .*13:00:00\.123Z, 19 files \(2 read anew\) in "
+                         r"31 ms; entry points +of 19 modules$")
+        done = ask(self.result(verification(files=30)), "verify")
+        self.assertIn("19 modules fit together; 11 other files", done.out)
 
     def test_nothing_to_judge_is_not_called_fitting(self):
-        for more, says in (({}, "19 files, none a Windows module: only --payload can tell"),
-                           ({"payload": {"files": 2, "same": 2, "different": 0, "missing": 0}},
-                            "nothing differs from the service pack")):
-            done = ask(self.result(verification(checked=0, **more)), "verify")
+        none = {"files": 19, "modules": 0, "checked": 0}
+        payload = {"files": 2, "same": 2, "different": 0, "missing": 0}
+        for verdict, more, code, says in (
+                ("not-checked", none, 3, "nothing could be checked: 19 files, none of them a "
+                                         "Windows module"),
+                ("not-checked", {**none, "files": 1}, 3, "1 file, which is no Windows module"),
+                ("fits", {**none, "payload": payload}, 0,
+                 "what the service pack brings is installed")):
+            done = ask(self.result(verification(verdict, **more)), "verify")
+            self.assertEqual(done.code, code)
             self.assertIn(says, " ".join(done.out.split()))
             self.assertNotIn("fit together", done.out)
+
+    def test_what_an_install_has_left(self):
+        reasons = [fake.WHY_MIXED, fake.note("misfit", "told above", file="/x", finding="damaged")]
+        done = ask(self.result(verification("mixed", install=7, reasons=reasons)), "verify")
+        self.assertEqual(done.code, 2)
+        text = " ".join(done.out.split())
+        self.assertIn("what there is fits, and yet install 7 is not clean", text)
+        self.assertIn("Install 7: - Mdbperf.dll was not replaced: perfmon", text)
+        self.assertNotIn("told above", text)
+
+    def test_accept(self):
+        done = ask({"installs.accept": {"accepted": 7}}, "installs", "--accept", "7")
+        self.assertEqual((done.code, done.out), (0, "what install 7 has left is accepted\n"))
+        self.assertEqual(done.daemon.params("installs.accept"), {"id": 7})
+        done = ask({"installs.accept": {"accepted": 7}}, "installs", "--accept", "0")
+        self.assertEqual(done.code, 2)
 
     def test_mixed(self):
         done = ask({}, "verify")
@@ -227,7 +251,7 @@ class Verify(Case):
         done = ask(self.result(verification("unknown", coverage=[fake.LACK])), "verify")
         for text in "Could not be looked at:", "on NFS", "Ask on the file server":
             self.assertIn(text, done.out)
-        done = ask(self.result(verification("unknown", modules=0)), "verify")
+        done = ask(self.result(verification("unknown", files=0, modules=0)), "verify")
         self.assertIn("no file of it was found", done.out)
 
     def test_payload(self):

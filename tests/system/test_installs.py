@@ -99,7 +99,9 @@ class InstallsTest(SystemTest):
         self.assertEqual([(w["pid"], w["name"]) for w in who], [(holder.pid, "perfmon")])
         self.assertIn("mapped", who[0]["how"])
         self.assertEqual(self.texts(install["reasons"]), [
-            f"Part07.dll was not replaced: perfmon (pid {holder.pid}) had it mapped"])
+            f"Part07.dll was not replaced, and perhaps should have been: "
+            f"perfmon (pid {holder.pid}) had it mapped"])
+        self.assertTrue(files["Part07.dll"]["guessed"])
         self.assertIn("run the service pack again, until it finishes clean: "
                       "spguard installs", self.texts(install["next"]))
         # While it is held it blocks; then the mixed set is left.

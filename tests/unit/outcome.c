@@ -21,14 +21,18 @@
 static const struct {
 	const char *before, *after, *touched, *held;
 	const char *expected; /* the payload; NULL: not known */
-	const char *left;     /* left out by the install before: "NAME=CONTENT" */
+	const char *left;     /* left out by the install before: "NAME=CONTENT", with
+	                         '?' behind it as a guess */
+	const char *aside;    /* the name of a file that has stepped aside */
+	const char *users;    /* who has a file mapped now: "NAME:who" */
 	const char *shown;    /* an old version, and to whom; NULL: none */
 	const char *outcome;  /* and the files: "NAME change", then "? reason" */
 } rows[] = {
 	/* All replaced. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@2.0=y", "a.dll:r b.dll:r", "",
 		.outcome = "clean: a.dll replaced, b.dll replaced\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 2 of 2 files replaced; "
+			   "entry points of 0 modules checked\n"},
 	/* ... and somebody is shown what was there before: it fits together, and is not
 	 * clean. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@2.0=y", "a.dll:r b.dll:r", "",
@@ -37,37 +41,38 @@ static const struct {
 			   "? an old version of a.dll is mounted\n"},
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
 		"b.dll:perfmon", .shown = "an old version of a.dll is mounted",
-		.outcome =
-			"mixed: a.dll replaced, b.dll skipped\n"
-			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"
-			"? an old version of a.dll is mounted\n"},
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, and perhaps should "
+			   "have been: perfmon (pid 2113) had it mapped\n"
+			   "? an old version of a.dll is mounted\n"},
 	/* One held, its like replaced. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
 		"b.dll:perfmon",
-		.outcome =
-			"mixed: a.dll replaced, b.dll skipped\n"
-			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"},
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, and perhaps should "
+			   "have been: perfmon (pid 2113) had it mapped\n"},
 	/* Without versions, when it is half of them at least. */
 	{"a.dll=x b.dll=x", "a.dll=y b.dll=x", "a.dll:m", "b.dll:perfmon",
-		.outcome =
-			"mixed: a.dll replaced, b.dll skipped\n"
-			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"},
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, and perhaps should "
+			   "have been: perfmon (pid 2113) had it mapped\n"},
 	{"a.dll=x b.dll=x c.dll=x", "a.dll=y b.dll=x c.dll=x", "a.dll:m",
 		"b.dll:perfmon",
 		.outcome = "clean: a.dll replaced\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
 	/* Each of its own version: all are alike. */
 	{"a.dll@1.0=x b.dll@7.0=x", "a.dll@2.0=y b.dll@7.0=x", "a.dll:r",
 		"b.dll:perfmon",
-		.outcome =
-			"mixed: a.dll replaced, b.dll skipped\n"
-			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"},
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, and perhaps should "
+			   "have been: perfmon (pid 2113) had it mapped\n"},
 	/* The same written again over a held one: it is what it was. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r b.dll:mr",
 		"b.dll:perfmon",
-		.outcome =
-			"mixed: a.dll replaced, b.dll skipped\n"
-			"? b.dll was not replaced: perfmon (pid 2113) had it mapped\n"},
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, and perhaps should "
+			   "have been: perfmon (pid 2113) had it mapped\n"},
 	/* ... which mends nothing that was left before. */
 	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "b.dll:cm", "",
 		.left = "b.dll=x",
@@ -77,11 +82,13 @@ static const struct {
 	{"a.dll@1.0=x b.dll@7.0=x c.dll@7.0=x", "a.dll@2.0=y b.dll@7.0=x c.dll@7.0=x",
 		"a.dll:r", "b.dll:perfmon",
 		.outcome = "clean: a.dll replaced\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
 	/* Not held: nobody knows that it should have been replaced... */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r", "",
 		.outcome = "clean: a.dll replaced\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
 	/* ... unless the payload is known. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r", "",
 		.expected = "A.DLL@2.0=y B.dll@2.0=y",
@@ -98,7 +105,8 @@ static const struct {
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
 		"b.dll:perfmon", .expected = "a.dll@2.0=y",
 		.outcome = "clean: a.dll replaced\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
 	/* Written to, and yet not what the payload brings: cut short. */
 	{"a.dll@1.0=x", "a.dll@2.0=cut", "a.dll:m", "", .expected = "a.dll@2.0=y",
 		.outcome = "mixed: a.dll skipped\n"
@@ -107,15 +115,18 @@ static const struct {
 	{"a.dll@1.0=x", "a.dll@2.0=z", "a.dll:r", "",
 		.expected = "a.dll@2.0=y a.dll@2.0=z",
 		.outcome = "clean: a.dll replaced\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
 	{"a.dll@1.0=x b.dll@9.0=x", "a.dll@2.0=y b.dll@9.0=x", "a.dll:r", "",
 		.expected = "a.dll@2.0=y b.dll@2.0=y",
 		.outcome = "clean: a.dll replaced\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
 	/* The installer's own processes do not hold anything in its way. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r", "b.dll:store",
 		.outcome = "clean: a.dll replaced\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
 	/* What the run before left is still left, held or not, until it is replaced. */
 	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=z b.dll@1.0=x", "a.dll:r", "",
 		.left = "b.dll=x",
@@ -124,23 +135,88 @@ static const struct {
 	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=y b.dll@2.0=y", "b.dll:r", "",
 		.left = "b.dll=x",
 		.outcome = "clean: b.dll replaced\n"
-			   "? it finished clean, and mended install 3: what is "
-			   "there fits "
-			   "together\n"},
+			   "? it finished clean, and mended install 3: 1 of 1 file "
+			   "replaced; "
+			   "entry points of 0 modules checked\n"},
 	/* Created, deleted, modified, and what only came and went. */
 	{"a.dll=x b.dll=x +c.dll=x", "d.dll=y b.dll=x c.dll=y",
 		"a.dll:d d.dll:c +c.dll:m e.dll:cd", "",
 		.outcome = "clean: a.dll deleted, c.dll modified, d.dll created\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 1 of 1 file replaced, 1 created, 1 "
+			   "deleted; "
+			   "entry points of 0 modules checked\n"},
 	/* Renamed away and back. */
 	{"+a.dll=x b.dll=x", "+a.dll=x b.dll=y", "a.dll:r b.dll:m", "a.dll:perfmon",
 		.outcome = "mixed: a.dll skipped, b.dll replaced\n"
-			   "? a.dll was not replaced: perfmon (pid 2113) had "
+			   "? a.dll was not replaced, and perhaps should "
+			   "have been: perfmon (pid 2113) had "
 			   "it mapped\n"},
 	/* Nothing is known of before: only what happened. */
 	{NULL, "a.dll=y b.dll=y c.dll=y", "a.dll:r b.dll:m c.dll:c", "",
 		.outcome = "clean: a.dll replaced, b.dll modified, c.dll created\n"
-			   "? it finished clean: what is there fits together\n"},
+			   "? it finished clean: 2 of 2 files replaced, 1 created; "
+			   "entry points of 0 modules checked\n"},
+	/* A file with a version is not the like of files without one. */
+	{"a.txt=x b.txt=x c.dll@1.0=x", "a.txt=y b.txt=y c.dll@1.0=x",
+		"a.txt:r b.txt:r", "c.dll:perfmon",
+		.outcome = "clean: a.txt replaced, b.txt replaced\n"
+			   "? it finished clean: 2 of 2 files replaced; "
+			   "entry points of 0 modules checked\n"},
+	{"a.dll@1.0=x b.dll@3.0=x c.txt=x", "a.dll@2.0=y b.dll@4.0=y c.txt=x",
+		"a.dll:r b.dll:r", "c.txt:perfmon",
+		.outcome = "clean: a.dll replaced, b.dll replaced\n"
+			   "? it finished clean: 2 of 2 files replaced; "
+			   "entry points of 0 modules checked\n"},
+	/* A guess stays one, until a payload is named that has no such file. */
+	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=z b.dll@1.0=x", "a.dll:r", "",
+		.left = "b.dll=x?",
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, and perhaps should have been, as "
+			   "in the install before\n"},
+	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=z b.dll@1.0=x", "a.dll:r", "",
+		.left = "b.dll=x?", .expected = "a.dll@2.0=z",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean, and mended install 3: 1 of 1 file "
+			   "replaced; "
+			   "entry points of 0 modules checked\n"},
+	/* ... which another service pack cannot say of what one has named. */
+	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=z b.dll@1.0=x", "a.dll:r", "",
+		.left = "b.dll=x", .expected = "a.dll@2.0=z",
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, as in the install before\n"},
+	/* What is gone is not left out any more, unless it has stepped aside. */
+	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=y", "b.dll:d", "", .left = "b.dll=x",
+		.outcome = "clean: b.dll deleted\n"
+			   "? it finished clean, and mended install 3: 1 deleted; "
+			   "entry points of 0 modules checked\n"},
+	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=z", "a.dll:r", "", .left = "b.dll=x",
+		.aside = "b.dll",
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced: it has stepped aside, and nobody "
+			   "has written a new one\n"},
+	/* All gone. */
+	{"a.dll=x b.dll=x", "", "a.dll:d b.dll:d", "",
+		.outcome = "mixed: a.dll deleted, b.dll deleted\n"
+			   "? all 2 files of the product are gone\n"},
+	{NULL, "", "a.dll:d", "",
+		.outcome = "mixed: a.dll deleted\n"
+			   "? the one file of the product is gone\n"},
+	/* Written to in place, while somebody has it mapped. */
+	{"+c.dll=x", "+c.dll=y", "+c.dll:m", "c.dll:perfmon", .users = "c.dll:perfmon",
+		.outcome =
+			"clean: c.dll modified\n"
+			"? c.dll was written to in place while perfmon (pid 2113) had "
+			"it mapped: it may crash\n"
+			"? it finished clean: 1 of 1 file replaced; "
+			"entry points of 0 modules checked\n"},
+	{"+c.dll=x", "+c.dll=y", "+c.dll:m", "c.dll:perfmon",
+		.outcome = "clean: c.dll modified\n"
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
+	{"a.dll=x", "a.dll=y", "a.dll:r", "a.dll:perfmon", .users = "a.dll:perfmon",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
 	/* Not readable: nobody knows. */
 	{"a.dll=x", "a.dll=!", "a.dll:r", "",
 		.outcome = "unknown: a.dll replaced\n? could not read a.dll: "
@@ -211,7 +287,8 @@ static struct spg_module_set *make_set(const char *text)
 
 	set->modules = calloc(16, sizeof(*set->modules));
 	while ((word = strsep(&rest, " ")))
-		set->modules[set->n++] = make_module(word);
+		if (*word)
+			set->modules[set->n++] = make_module(word);
 	qsort(set->modules, set->n, sizeof(*set->modules), by_path);
 	free(copy);
 	return set;
@@ -294,6 +371,8 @@ static struct spg_install *make_previous(const char *left)
 	snprintf(path, sizeof(path), HELP_DIR "/%s", name);
 	file = spg_install_add_file(install, path);
 	file->change = SPG_CHANGE_SKIPPED;
+	file->guessed = strchr(content, '?') != NULL;
+	content[strcspn(content, "?")] = '\0';
 	digest(content, file->to_sha256);
 	install->outcome = SPG_INSTALL_MIXED;
 	free(copy);
@@ -325,8 +404,28 @@ START_TEST(judge)
 	struct spg_expected expected = SPG_EXPECTED_NULL;
 	struct spg_outcome_facts facts = {.product = product, .previous = previous};
 	struct spg_notes shown = SPG_NOTES_NULL;
-	char *text;
+	struct spg_standing standing = SPG_STANDING_NULL;
+	struct spg_install_held user = {0};
+	char *text, path[64];
 
+	if (rows[_i].aside) {
+		snprintf(path, sizeof(path), HELP_DIR "/%s", rows[_i].aside);
+		ck_assert_int_eq(spg_standing_add_aside(&standing,
+					 &(struct spg_stepped_aside){.path = path,
+						 .old_path = path,
+						 .missing = true}),
+			0);
+		facts.standing = &standing;
+	}
+	if (rows[_i].users) {
+		snprintf(path, sizeof(path), HELP_DIR "/%.*s",
+			(int)strcspn(rows[_i].users, ":"), rows[_i].users);
+		user.path = path;
+		user.process = help_process(strchr(rows[_i].users, ':') + 1);
+		user.how = SPG_USE_MAPPED;
+		facts.users = &user;
+		facts.n_users = 1;
+	}
 	if (rows[_i].shown) {
 		help_note(&shown, SPG_REASON_KEPT, rows[_i].shown);
 		facts.shown = &shown;
@@ -341,10 +440,14 @@ START_TEST(judge)
 	text = describe(install);
 	ck_assert_str_eq(text, rows[_i].outcome);
 	/* Who has to do something is told what. */
-	ck_assert_int_eq(install->next.n > 0, install->outcome != SPG_INSTALL_CLEAN);
+	ck_assert_int_eq(
+		install->next.n > 0, install->outcome != SPG_INSTALL_CLEAN ||
+					     strstr(text, "it may crash") != NULL);
 	/* With nothing else amiss it is over when that has gone. */
 	ck_assert_int_eq(install->shown.n, rows[_i].shown && !*rows[_i].held);
 	free(text);
+	spg_process_unref(user.process);
+	spg_standing_finish(&standing);
 	spg_notes_finish(&shown);
 	spg_expected_finish(&expected);
 	spg_module_set_unref(facts.before);

@@ -3,6 +3,7 @@
  * tests calls them; they are tested with a whole daemon, in tests/system. */
 #include <check.h>
 
+#include "common/err.h"
 #include "daemon/install/catalog.h"
 #include "daemon/install/sidestep/sidestep.h"
 #include "daemon/install/tracker.h"
@@ -75,10 +76,17 @@ void spg_tracker_expect(
 	spg_expected_finish(expected);
 }
 
-void spg_tracker_mended(struct spg_tracker *tracker, const char *product,
-	const struct spg_expected *expected, const struct spg_module_set *set)
+int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
+	const struct spg_verification *v, const struct spg_expected *expected)
 {
-	(void)tracker, (void)product, (void)expected, (void)set;
+	(void)tracker, (void)product, (void)v, (void)expected;
+	return 0;
+}
+
+int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who)
+{
+	(void)tracker, (void)id, (void)who;
+	return SPG_ERR_NOT_FOUND;
 }
 
 void spg_tracker_hurry(struct spg_tracker *tracker, const char *product)

@@ -319,6 +319,13 @@ struct spg_product *spg_model_product(const struct spg_model *model, size_t inde
 	return queue.world->fake->products[index];
 }
 
+const struct spg_standing *spg_model_standing(
+	const struct spg_model *model, size_t index)
+{
+	(void)model, (void)index;
+	return NULL;
+}
+
 int spg_model_find_product(const struct spg_model *model, const char *name)
 {
 	(void)model;

@@ -82,6 +82,7 @@ static struct spg_install *make_install(struct fixture *f, int64_t id)
 	install->follows = id - 1;
 	file = spg_install_add_file(install, "/srv/bin/b.dll");
 	file->change = SPG_CHANGE_SKIPPED;
+	file->guessed = true;
 	file->from_version = strdup("5.5.2448.0");
 	memcpy(file->from_sha256, SHA, sizeof(SHA));
 	ck_assert_int_eq(spg_install_add_holder(file, f->process, SPG_USE_MAPPED), 0);
@@ -141,6 +142,7 @@ static void assert_as_made(const struct spg_install *in, const struct fixture *f
 	ck_assert_uint_eq(in->n_files, 2);
 	file = spg_install_find(in, "/srv/bin/b.dll");
 	ck_assert_int_eq(file->change, SPG_CHANGE_SKIPPED);
+	ck_assert(file->guessed);
 	ck_assert_str_eq(file->from_version, "5.5.2448.0");
 	ck_assert_ptr_null(file->to_version);
 	ck_assert_str_eq(file->from_sha256, SHA);
@@ -243,6 +245,8 @@ START_TEST(notes_of_format_2)
 			" FROM install_notes;"
 			"DROP TABLE install_notes;"
 			"DROP VIEW history;"
+			"DROP VIEW install_changes;"
+			"ALTER TABLE install_files DROP COLUMN guessed;"
 			"ALTER TABLE details DROP COLUMN subject;"
 			"ALTER TABLE details DROP COLUMN state;"
 			"ALTER TABLE old RENAME TO install_notes;"

@@ -139,6 +139,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_MISFIT:
 	case SPG_REASON_UNREADABLE:
 	case SPG_REASON_HOLDERS_LOST:
+	case SPG_REASON_ALL_GONE:
 	case SPG_REASON_PAST_LOST:
 	case SPG_REASON_PRODUCT_GONE:
 	case SPG_REASON_EVENTS_LOST:
@@ -163,6 +164,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_STEP_CHECK_AGAIN:
 	case SPG_STEP_SIDESTEP:
 	case SPG_STEP_INSTALL:
+	case SPG_STEP_ACCEPT:
 	case SPG_STEP_VERIFY:
 	case SPG_STEP_END_VIEWS:
 	case SPG_STEP_DIAGNOSE:
@@ -181,6 +183,8 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_NOT_LOOKED_AT: /* unless it is about a place */
 	case SPG_REASON_INSTALLING:
 	case SPG_REASON_NOT_REPLACED: /* because of whom */
+	case SPG_REASON_CHANGED_IN_USE:
+	case SPG_REASON_ACCEPTED:
 	case SPG_REASON_MORE:
 	case SPG_REASON_OTHER:
 	case SPG_STEP_STOP_UNIT:
@@ -196,6 +200,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_STEP_STOP_SUPERVISED:
 	case SPG_STEP_LEAVE_SESSION:
 	case SPG_STEP_RESTART_DAEMON:
+	case SPG_STEP_RESTART:
 	case SPG_STEP_REEXEC_MANAGER:
 	case SPG_STEP_RESTART_MACHINE:
 	case SPG_STEP_CLOSE_PROGRAM:

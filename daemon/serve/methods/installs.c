@@ -3,6 +3,7 @@
  * for the end of one that runs if it is asked to. */
 #include "daemon/serve/methods/methods.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,4 +150,33 @@ void spg_method_installs(struct spg_call *call, const json_t *params)
 		wait_for_quiet(asked, json_number_value(wait));
 	else
 		ask_store(asked);
+}
+
+/* ---- accepting what one has left ---- */
+
+void spg_method_installs_accept(struct spg_call *call, const json_t *params)
+{
+	struct spg_tracker *tracker = call->service->tracker;
+	json_int_t id = json_integer_value(json_object_get(params, "id"));
+	uid_t uid = call->asker->peer->uid;
+	char who[32] = "root";
+	int r;
+
+	/* A name would be asked of who may not answer (nsswitch.conf(5)). */
+	if (uid != 0)
+		snprintf(who, sizeof(who), "user %u", (unsigned)uid);
+	r = spg_tracker_accept(tracker, id, who);
+	if (r == SPG_ERR_NOT_FOUND)
+		spg_call_fail(call, SPG_RPC_BAD_PARAMS,
+			"spguard installs lists them; only what the latest of a "
+			"product has left can be accepted",
+			"install %lld has left nothing that could be accepted",
+			(long long)id);
+	else if (r == SPG_ERR_BUSY)
+		spg_call_fail(call, SPG_RPC_BUSY, "wait for its end: spguard installs",
+			"an install of the product is running");
+	else if (r < 0)
+		spg_call_fail_nomem(call);
+	else
+		spg_call_reply(call, json_pack("{s:I}", "accepted", id));
 }

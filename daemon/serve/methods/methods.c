@@ -21,6 +21,7 @@ static const struct {
 	{"locks", spg_method_locks},
 	{"log", spg_method_log},
 	{"installs", spg_method_installs},
+	{"installs.accept", spg_method_installs_accept},
 	{"verify", spg_method_verify},
 	{"sidestep.apply", spg_method_sidestep_apply},
 	{"sidestep.undo", spg_method_sidestep_undo},

@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "daemon/install/aside.h"
 #include "daemon/install/verify.h"
 #include "daemon/serve/methods/methods.h"
 #include "daemon/serve/methods/payload.h"
@@ -109,43 +110,65 @@ static void on_progress(uv_timer_t *timer)
 
 static void next_product(struct verifying *v);
 
-/* What an administrator verified against the service pack, and found to be it, is
- * no mixed install any more. */
-static void note_mended(struct verifying *v, const struct spg_product *product,
+/* What was found is the product's state now; of a service pack only an administrator
+ * may say that it is the right one. */
+static int note_found(struct verifying *v, const struct spg_product *product,
 	const struct spg_expected *expected,
 	const struct spg_verification *verification)
 {
-	const struct spg_service *service = v->call->service;
+	struct spg_tracker *tracker = v->call->service->tracker;
 
-	if (verification->verdict == SPG_VERIFY_FITS &&
-		verification->fit.n_payload > 0 &&
-		verification->fit.n_same == verification->fit.n_payload &&
-		spg_call_is_of_admin(v->call))
-		spg_tracker_mended(
-			service->tracker, product->name, expected, verification->set);
+	if (expected->n == 0)
+		return spg_tracker_verified(tracker, product->name, verification, NULL);
+	if (!spg_call_is_of_admin(v->call) ||
+		(verification->verdict == SPG_VERIFY_FITS &&
+			verification->fit.n_same < verification->fit.n_payload))
+		return 0;
+	return spg_tracker_verified(tracker, product->name, verification, expected);
+}
+
+/* One answer: what an install has left, and nothing has mended, is amiss. */
+static enum spg_verify_verdict verdict_of(const struct spg_verification *verification,
+	const struct spg_install *unresolved)
+{
+	enum spg_verify_verdict verdict = verification->verdict;
+	enum spg_verify_verdict left = SPG_VERIFY_FITS;
+
+	if (unresolved)
+		left = unresolved->outcome == SPG_INSTALL_MIXED ? SPG_VERIFY_MIXED
+		                                                : SPG_VERIFY_UNKNOWN;
+	return left > verdict ? left : verdict;
 }
 
 static int judge(struct verifying *v, struct spg_module_set *set)
 {
 	struct spg_product *product =
 		spg_model_product(v->call->service->model, (size_t)index_now(v));
+	const struct spg_install *unresolved;
 	struct spg_expected expected;
 	struct spg_verification verification;
 	int r = spg_params_payload(v->params, product, &expected);
 
 	if (r < 0)
 		return r;
-	r = spg_verify(&verification, product, set, &expected);
-	if (r == 0)
-		note_mended(v, product, &expected, &verification);
-	spg_expected_finish(&expected);
-	if (r < 0)
+	set = spg_aside_leave_out(
+		set, spg_model_standing(v->call->service->model, (size_t)index_now(v)));
+	r = set ? spg_verify(&verification, product, set, &expected) : SPG_ERR_NOMEM;
+	spg_module_set_unref(set);
+	if (r < 0) {
+		spg_expected_finish(&expected);
 		return r;
+	}
+	r = note_found(v, product, &expected, &verification);
+	spg_expected_finish(&expected);
+	unresolved = spg_tracker_unresolved(v->call->service->tracker, product->name);
+	verification.verdict = verdict_of(&verification, unresolved);
 	if (verification.verdict > v->worst)
 		v->worst = verification.verdict;
-	if (json_array_append_new(
-		    v->answers, spg_render_verification(product, &verification,
-					spg_clock_mono_ns() - v->began_ns)) < 0)
+	if (r == 0 &&
+		json_array_append_new(v->answers,
+			spg_render_verification(product, &verification, unresolved,
+				spg_clock_mono_ns() - v->began_ns)) < 0)
 		r = SPG_ERR_NOMEM;
 	spg_verification_finish(&verification);
 	return r;

@@ -129,7 +129,7 @@ function attentionText(answer)
 	const missing = hasReason(answer, REASON.NOT_WRITTEN_YET, REASON.SIDESTEP_UNSURE);
 	const aside = missing || list(answer.files).some((file) => file.state === "sidestepped");
 	const first = hasReason(answer, REASON.NOT_REPLACED, REASON.NOT_PAYLOAD, REASON.MISFIT,
-		REASON.KEPT, REASON.OTHER) ? "the last install left a mixed set"
+		REASON.ALL_GONE, REASON.KEPT, REASON.OTHER) ? "the last install left a mixed set"
 		: hasReason(answer, REASON.UNREADABLE, REASON.HOLDERS_LOST, REASON.PAST_LOST,
 			REASON.PRODUCT_GONE, REASON.UNVERIFIED)
 			? "the last install could not be verified" : "";

@@ -47,6 +47,7 @@ static json_t *render_file(const struct spg_install_file *file)
 	r |= json_object_set_new(out, "path", spg_render_text(file->path));
 	r |= json_object_set_new(
 		out, "change", json_string(spg_install_change_name(file->change)));
+	r |= json_object_set_new(out, "guessed", json_boolean(file->guessed));
 	r |= json_object_set_new(
 		out, "from_version", spg_render_text(file->from_version));
 	r |= json_object_set_new(out, "to_version", spg_render_text(file->to_version));

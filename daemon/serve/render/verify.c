@@ -103,11 +103,19 @@ static json_t *render_next(enum spg_verify_verdict verdict)
 		.command = "spguard doctor",
 		.text = "spguard doctor   # what could not be looked at"}};
 
+	static struct spg_note not_checked = {.kind = SPG_STEP_VERIFY,
+		.command = "spguard verify --payload DIR",
+		.text = "spguard verify --payload DIR   # compares with the service "
+			"pack"};
+
 	switch (verdict) {
 	case SPG_VERIFY_MIXED:
 		return spg_render_notes(&(struct spg_notes){.items = mixed, .n = 2});
 	case SPG_VERIFY_UNKNOWN:
 		return spg_render_notes(&(struct spg_notes){.items = unknown, .n = 1});
+	case SPG_VERIFY_NOT_CHECKED:
+		return spg_render_notes(
+			&(struct spg_notes){.items = &not_checked, .n = 1});
 	case SPG_VERIFY_FITS:
 		break;
 	}
@@ -115,7 +123,8 @@ static json_t *render_next(enum spg_verify_verdict verdict)
 }
 
 json_t *spg_render_verification(const struct spg_product *product,
-	const struct spg_verification *v, int64_t took_ns)
+	const struct spg_verification *v, const struct spg_install *unresolved,
+	int64_t took_ns)
 {
 	json_t *out = json_object(), *findings = json_array(), *groups = json_array();
 	int r = 0;
@@ -131,8 +140,9 @@ json_t *spg_render_verification(const struct spg_product *product,
 		out, "verdict", json_string(spg_verify_verdict_name(v->verdict)));
 	r |= json_object_set_new(out, "at", spg_render_time(spg_clock_wall_ns()));
 	r |= json_object_set_new(out, "took_us", json_integer(took_ns / 1000));
-	r |= json_object_set_new(
-		out, "modules", json_integer((json_int_t)v->n_modules));
+	r |= json_object_set_new(out, "files", json_integer((json_int_t)v->n_modules));
+	r |= json_object_set_new(out, "modules",
+		json_integer((json_int_t)(v->n_modules - v->fit.n_foreign)));
 	r |= json_object_set_new(
 		out, "checked", json_integer((json_int_t)v->fit.n_checked));
 	r |= json_object_set_new(out, "read", json_integer((json_int_t)v->set->n_read));
@@ -142,6 +152,12 @@ json_t *spg_render_verification(const struct spg_product *product,
 	r |= json_object_set_new(out, "versions", groups);
 	r |= json_object_set_new(out, "payload", render_payload(&v->fit));
 	r |= json_object_set_new(out, "coverage", render_coverage(v));
-	r |= json_object_set_new(out, "next", render_next(v->verdict));
+	r |= json_object_set_new(out, "install",
+		unresolved ? json_integer(unresolved->id) : json_null());
+	r |= json_object_set_new(out, "reasons",
+		unresolved ? spg_render_notes(&unresolved->reasons) : json_array());
+	r |= json_object_set_new(out, "next",
+		unresolved ? spg_render_notes(&unresolved->next)
+			   : render_next(v->verdict));
 	return spg_render_done(out, r);
 }

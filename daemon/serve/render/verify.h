@@ -9,6 +9,9 @@
 #include <jansson.h>
 
 #include "daemon/install/verify.h"
+#include "daemon/model/install.h"
 
+/** @unresolved: what an install has left and nothing has mended; or NULL. */
 json_t *spg_render_verification(const struct spg_product *product,
-	const struct spg_verification *verification, int64_t took_ns);
+	const struct spg_verification *verification,
+	const struct spg_install *unresolved, int64_t took_ns);
