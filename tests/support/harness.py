@@ -51,6 +51,7 @@ SPGUARD = os.path.join(BUILD, "client", "spguard")
 HOLDER = os.path.join(BUILD, "tests", "system", "holder")
 FUSE_DEAD = os.path.join(BUILD, "tests", "system", "fuse-dead")
 REFUSE = os.path.join(BUILD, "tests", "system", "refuse")
+PE_FILE = os.path.join(BUILD, "tests", "system", "pe-file")
 LIBRARY = os.path.join(BUILD, "tests", "system", "library.so")
 
 # Commands that print with --json what the method of the same name answers.
@@ -559,6 +560,13 @@ class SystemTest(unittest.TestCase):
         path = os.path.join(directory or self.bin, name)
         with open(path, "wb") as f:
             f.write(content)
+        return path
+
+    def module(self, name, directory=None, version="-", tables=()):
+        """A Windows module; @tables as tests/support/pe_file.c takes them. Its path."""
+        path = os.path.join(directory or self.bin, name)
+        subprocess.run([PE_FILE, path + ".new" + name[-4:], version, *tables], check=True)
+        os.rename(path + ".new" + name[-4:], path)
         return path
 
     def files(self, n):
