@@ -46,6 +46,11 @@ const char *spg_pe_machine_name(uint16_t machine, char *buf)
 	return buf;
 }
 
+bool spg_pe_machines_agree(const struct spg_pe *a, const struct spg_pe *b)
+{
+	return a->machine == b->machine;
+}
+
 void spg_pe_destroy(struct spg_pe *pe)
 {
 	free(pe);

@@ -135,3 +135,7 @@ const char *spg_pe_version_format(const uint16_t version[4], char *ret);
 /** "x86", "x64", "arm64", else "0x184"; @buf of SPG_PE_MACHINE_BYTES is used for
  * the number only. */
 const char *spg_pe_machine_name(uint16_t machine, char *buf);
+
+/** Can one process load both @a and @b? The machine of a process is that of its
+ * program, and every module that it loads has to be for it. */
+bool spg_pe_machines_agree(const struct spg_pe *a, const struct spg_pe *b);

@@ -139,6 +139,18 @@ START_TEST(nothing_in_it)
 }
 END_TEST
 
+START_TEST(machines)
+{
+	struct pe_make x86 = {0}, x64 = {.is_pe32plus = true};
+	struct spg_pe *a = pe_make(&x86), *b = pe_make(&x64);
+
+	ck_assert(spg_pe_machines_agree(a, a));
+	ck_assert(!spg_pe_machines_agree(a, b));
+	spg_pe_destroy(a);
+	spg_pe_destroy(b);
+}
+END_TEST
+
 /* ---- no PE files, and damaged headers ---- */
 
 static const struct {
@@ -620,6 +632,7 @@ int main(void)
 
 	spg_add_rows(tc, whole, images);
 	tcase_add_test(tc, nothing_in_it);
+	tcase_add_test(tc, machines);
 	spg_add_rows(tc, no_pe, foreign);
 	spg_add_rows(tc, damage, damages);
 	tcase_add_test(tc, bound_without_names);
