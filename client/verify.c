@@ -46,6 +46,7 @@ static const char help[] =
 	"  spguard verify --json | jq -r '.products[].findings[].text'\n";
 
 #define FINDINGS_SHOWN_MAX 100 /* on a terminal */
+#define HINTS_SHOWN_MAX    10
 
 /* From best to worst. */
 static const struct spg_rank ranks[] = {
@@ -205,6 +206,26 @@ static void tell_install(struct spg_output *out, const json_t *answer)
 	}
 }
 
+static void tell_hints(struct spg_output *out, const json_t *answer)
+{
+	const json_t *hints = spg_json_list(answer, "hints");
+	size_t i;
+	json_t *hint;
+
+	if (json_array_size(hints) > 0)
+		spg_output_raw(out, "\nNo fault, but look:\n");
+	json_array_foreach (hints, i, hint) {
+		const char *text = spg_json_text(hint, "text");
+
+		if (out->terminal && i >= HINTS_SHOWN_MAX) {
+			spg_output_raw(out, "... and %zu more: spguard verify --json\n",
+				json_array_size(hints) - i);
+			break;
+		}
+		spg_output_wrap(out, "  -", 4, text ? text : "?");
+	}
+}
+
 static void tell_group(struct spg_output *out, const json_t *group)
 {
 	const json_t *versions = spg_json_list(group, "versions");
@@ -322,6 +343,7 @@ static void tell_answer(struct spg_output *out, const json_t *answer)
 	tell_headline(out, answer);
 	tell_findings(out, answer);
 	tell_install(out, answer);
+	tell_hints(out, answer);
 	spg_describe_coverage(
 		out, "Could not be looked at:", spg_json_list(answer, "coverage"));
 	tell_versions(out, answer);

@@ -177,7 +177,7 @@ enum spg_gap_reason {
 /* What does not fit together, or is not the service pack's. */
 #define SPG_FINDING_KINDS(X) \
 	X(MISSING_EXPORT, "missing-export") \
-	X(MISSING_MODULE, "missing-module")             /* imported, in the payload, not installed */ \
+	X(MISSING_MODULE, "missing-module")             /* imported, and gone or nowhere */ \
 	X(DAMAGED, "damaged") \
 	X(ARCHITECTURE, "architecture") \
 	X(NOT_PAYLOAD, "not-payload")                   /* another content, no version to compare */ \

@@ -382,6 +382,15 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 		free(origin);
 		return;
 	}
+	if (strcmp(key, "library-path") == 0) {
+		if (line->value[0] != '/' || !spg_text_is_clean(line->value))
+			PROBLEM(r, line->at,
+				"library-path = %s: it must be an absolute path",
+				line->value);
+		else if (spg_product_add_library_path(p, line->value) < 0)
+			r->err = SPG_ERR_NOMEM;
+		return;
+	}
 	if (!line->continued && !first_time(r, line))
 		return;
 	if (strcmp(key, "title") == 0) {
@@ -406,11 +415,14 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 		take_list(r, line, p, spg_product_add_pattern);
 	} else if (strcmp(key, "setup-stops") == 0) {
 		take_list(r, line, p, spg_product_add_setup_stop);
+	} else if (strcmp(key, "libraries-outside") == 0) {
+		take_list(r, line, p, spg_product_add_outside);
 	} else {
 		PROBLEM(r, line->at,
 			"[product] has no key \"%s\": it has title, directory, "
 			"recursive, "
-			"ignore-case, replaced, install-as, files, setup-stops",
+			"ignore-case, replaced, install-as, files, setup-stops, "
+			"library-path, libraries-outside",
 			key);
 	}
 }
@@ -506,7 +518,7 @@ static void on_section(void *user, const char *name, const struct spg_config_at 
 static bool may_continue(const char *key)
 {
 	static const char *const keys[] = {
-		"files", "setup-stops", "say", "title", "product"};
+		"files", "setup-stops", "libraries-outside", "say", "title", "product"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(key, keys[i]) == 0)

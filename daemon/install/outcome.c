@@ -352,6 +352,32 @@ static int take_findings(struct spg_outcome_judging *j,
 	return r;
 }
 
+/* What is missed since the install before, verify has to know of still. */
+static int keep_gone(struct spg_outcome_judging *j)
+{
+	const struct spg_install *previous = j->facts->previous;
+	bool missed = false;
+	int r = 0;
+
+	for (size_t i = 0; i < j->install->findings.n; i++)
+		missed |= j->install->findings.items[i].finding ==
+		          SPG_FINDING_MISSING_MODULE;
+	for (size_t i = 0; missed && previous && r == 0 && i < previous->n_files; i++) {
+		const struct spg_install_file *then = &previous->files[i];
+		struct spg_install_file *file;
+
+		if (then->change != SPG_CHANGE_DELETED ||
+			spg_module_set_find(j->facts->after, then->path))
+			continue;
+		file = spg_install_add_file(j->install, then->path);
+		if (file)
+			file->change = SPG_CHANGE_DELETED;
+		else if (j->install->n_files < SPG_INSTALL_FILES_MAX)
+			r = SPG_ERR_NOMEM;
+	}
+	return r;
+}
+
 static int take_faults(struct spg_outcome_judging *j)
 {
 	const struct spg_outcome_facts *facts = j->facts;
@@ -359,13 +385,17 @@ static int take_faults(struct spg_outcome_judging *j)
 	int r = 0;
 
 	if (facts->before)
-		r = spg_verify(&before, facts->product, facts->before, NULL);
+		r = spg_verify(&before, facts->product, facts->before, NULL,
+			&(struct spg_verify_past){.previous = facts->previous});
 	if (r == 0)
-		r = spg_verify(&after, facts->product, facts->after, NULL);
+		r = spg_verify(&after, facts->product, facts->after, NULL,
+			&(struct spg_verify_past){facts->before, facts->previous});
 	if (r == 0)
 		r = take_findings(j, &before, &after);
 	if (r == 0)
 		r = spg_notes_add_all(&j->install->reasons, &j->install->findings);
+	if (r == 0)
+		r = keep_gone(j);
 	j->n_checked = after.fit.n_checked;
 	spg_verification_finish(&before);
 	spg_verification_finish(&after);

@@ -116,6 +116,15 @@ static int take_debts(struct spg_install *record, const struct spg_install *prev
 			.kind = SPG_REASON_NOT_REPLACED, .file = file->path};
 		struct spg_buf text = SPG_BUF_NULL;
 
+		/* Verify misses it because of this alone. */
+		if (file->change == SPG_CHANGE_DELETED &&
+			!spg_module_set_find(set, file->path)) {
+			struct spg_install_file *gone =
+				spg_install_add_file(record, file->path);
+
+			if (gone)
+				gone->change = SPG_CHANGE_DELETED;
+		}
 		if (!is_still_left(file, set, expected, standing) ||
 			spg_install_find(record, file->path))
 			continue;

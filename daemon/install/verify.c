@@ -47,6 +47,42 @@ static int list_modules(struct spg_verification *v, const struct spg_product *pr
 	return 0;
 }
 
+/* Where every program looks. */
+static const char **list_directories(const struct spg_product *product, size_t *ret_n)
+{
+	const char **paths = calloc(
+		product->n_directories + product->n_library_path + 1, sizeof(*paths));
+	size_t n = 0;
+
+	for (size_t i = 0; paths && i < product->n_directories; i++)
+		paths[n++] = product->directories[i].path;
+	for (size_t i = 0; paths && i < product->n_library_path; i++)
+		paths[n++] = product->library_path[i];
+	*ret_n = n;
+	return paths;
+}
+
+/* What was there before, and is not in @set. */
+static const char **list_gone(const struct spg_module_set *set,
+	const struct spg_verify_past *past, size_t *ret_n)
+{
+	const struct spg_module_set *before = past ? past->before : NULL;
+	const struct spg_install *previous = past ? past->previous : NULL;
+	size_t n_before = before ? before->n : 0, n = 0;
+	size_t n_previous = previous ? previous->n_files : 0;
+	const char **paths = calloc(n_before + n_previous + 1, sizeof(*paths));
+
+	for (size_t i = 0; paths && i < n_before; i++)
+		if (!spg_module_set_find(set, before->modules[i]->path))
+			paths[n++] = before->modules[i]->path;
+	for (size_t i = 0; paths && i < n_previous; i++)
+		if (previous->files[i].change == SPG_CHANGE_DELETED &&
+			!spg_module_set_find(set, previous->files[i].path))
+			paths[n++] = previous->files[i].path;
+	*ret_n = n;
+	return paths;
+}
+
 static struct spg_fit_payload *list_payload(const struct spg_expected *expected)
 {
 	struct spg_fit_payload *files = calloc(expected->n + 1, sizeof(*files));
@@ -71,13 +107,23 @@ static enum spg_verify_verdict conclude(const struct spg_verification *v)
 }
 
 int spg_verify(struct spg_verification *ret, const struct spg_product *product,
-	struct spg_module_set *set, const struct spg_expected *expected)
+	struct spg_module_set *set, const struct spg_expected *expected,
+	const struct spg_verify_past *past)
 {
 	struct spg_verification v = {
 		.set = spg_module_set_ref(set), .fit = SPG_FIT_NULL};
-	struct spg_fit_question question = {.ignore_case = product->ignore_case};
+	struct spg_fit_question question = {.ignore_case = product->ignore_case,
+		.patterns = (const char *const *)product->patterns,
+		.n_patterns = product->n_patterns,
+		.outside = (const char *const *)product->outside,
+		.n_outside = product->n_outside};
 	struct spg_fit_payload *payload = NULL;
-	int r = list_modules(&v, product);
+	const char **directories = list_directories(product, &question.n_directories);
+	const char **gone = list_gone(set, past, &question.n_gone);
+	int r = directories && gone ? list_modules(&v, product) : SPG_ERR_NOMEM;
+
+	question.directories = directories;
+	question.gone = gone;
 
 	if (r == 0 && expected && expected->n > 0) {
 		payload = list_payload(expected);
@@ -90,6 +136,8 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 	if (r == 0)
 		r = spg_fit(&v.fit, &question);
 	free(payload);
+	free(directories);
+	free(gone);
 	if (r < 0) {
 		spg_verification_finish(&v);
 		return r;

@@ -12,6 +12,7 @@
 #include "daemon/install/fit/expected.h"
 #include "daemon/install/fit/fit.h"
 #include "daemon/install/fit/module.h"
+#include "daemon/model/install.h"
 #include "daemon/model/product.h"
 
 struct spg_verification {
@@ -22,12 +23,19 @@ struct spg_verification {
 	struct spg_fit fit;
 };
 
+/* What is known of before; each may be NULL. */
+struct spg_verify_past {
+	const struct spg_module_set *before; /* what there was before the install */
+	const struct spg_install *previous;  /* what is amiss since: what it deleted */
+};
+
 /**
- * Judge @set. @expected: the service pack's files, or NULL. @ret is for
+ * Judge @set. @past: NULL, or what may be missing now. @expected: the service pack's files, or NULL. @ret is for
  * spg_verification_finish(). Returns 0 or SPG_ERR_NOMEM.
  */
 int spg_verify(struct spg_verification *ret, const struct spg_product *product,
-	struct spg_module_set *set, const struct spg_expected *expected);
+	struct spg_module_set *set, const struct spg_expected *expected,
+	const struct spg_verify_past *past);
 
 /** Idempotent. */
 void spg_verification_finish(struct spg_verification *verification);

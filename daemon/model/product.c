@@ -72,6 +72,8 @@ void spg_product_unref(struct spg_product *product)
 	free(product->advice);
 	free_texts(product->patterns, product->n_patterns);
 	free_texts(product->setup_stops, product->n_setup_stops);
+	free_texts(product->library_path, product->n_library_path);
+	free_texts(product->outside, product->n_outside);
 	free(product->install_as);
 	free(product->install_gids);
 	free(product->name);
@@ -125,6 +127,20 @@ int spg_product_add_pattern(struct spg_product *product, const char *pattern)
 int spg_product_add_setup_stop(struct spg_product *product, const char *name)
 {
 	return add_text(&product->setup_stops, &product->n_setup_stops, name);
+}
+
+int spg_product_add_library_path(struct spg_product *product, const char *path)
+{
+	int r = add_text(&product->library_path, &product->n_library_path, path);
+
+	if (r == 0)
+		spg_path_normalise(product->library_path[product->n_library_path - 1]);
+	return r;
+}
+
+int spg_product_add_outside(struct spg_product *product, const char *pattern)
+{
+	return add_text(&product->outside, &product->n_outside, pattern);
 }
 
 int spg_product_add_advice(

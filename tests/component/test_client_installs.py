@@ -228,6 +228,14 @@ class Verify(Case):
         self.assertIn("Install 7: - Mdbperf.dll was not replaced: perfmon", text)
         self.assertNotIn("told above", text)
 
+    def test_hints(self):
+        hints = [{"path": "/x/a.dll", "text": "a.dll needs \x1bb.dll in /y"}] * 30
+        done = ask(self.result(verification(hints=hints)), "verify")
+        self.assertEqual(done.code, 0)
+        self.assertIn("No fault, but look:\n  - a.dll needs", done.out)
+        self.assertEqual(done.out.count("  - a.dll"), 30)
+        self.assert_harmless(done.out)
+
     def test_accept(self):
         done = ask({"installs.accept": {"accepted": 7}}, "installs", "--accept", "7")
         self.assertEqual((done.code, done.out), (0, "what install 7 has left is accepted\n"))

@@ -69,6 +69,16 @@ static void expect(struct scene *scene, const char *findings)
 	spg_buf_finish(&found);
 }
 
+static void expect_hints(const struct scene *scene, const char *hints)
+{
+	struct spg_buf found = SPG_BUF_NULL;
+
+	for (size_t i = 0; i < scene->fit.n_hints; i++)
+		spg_buf_printf(&found, "%s\n", scene->fit.hints[i].text);
+	ck_assert_str_eq(spg_buf_text(&found), hints);
+	spg_buf_finish(&found);
+}
+
 static void finish(struct scene *scene)
 {
 	spg_fit_finish(&scene->fit);
@@ -283,13 +293,107 @@ START_TEST(same_name_twice)
 	ADD(&scene, "/three/a.exe", .modules = FROM("b.dll", "one", "two"));
 	ADD(&scene, "/two/c.exe", .modules = FROM("b.dll", "one"));
 	ADD(&scene, "/three/d.exe", .machine = 0xaa64, .modules = FROM("b.dll", "x"));
+	/* The program's own folder is where Windows looks, no other program's. */
+	expect(&scene, "missing-export /two/c.exe: c.exe needs one, which B.dll "
+		       "2.0.0.0 in /two does not export\n");
+	expect_hints(&scene, "a.exe needs b.dll 1.0.0.0 in /one, if the loader looks "
+			     "there (library-path)\n");
+	finish(&scene);
+}
+END_TEST
+
+/* A library in a folder of its own, of which nobody knows who loads it. */
+START_TEST(where_the_loader_looks)
+{
+	static const char *const directories[] = {"/app", "/app/lib"};
+	struct scene scene = {0};
+
+	ADD(&scene, "/app/bin/run.exe", .is_exe = true);
+	ADD(&scene, "/app/bin/core.dll", EXPORTS({"one", 1, NULL}));
+	ADD(&scene, "/app/plugins/a.dll", .modules = FROM("core.dll", "one", "two"));
+	/* A folder of programs for another machine is none of this library's. */
+	ADD(&scene, "/app/bin64/run.exe", .is_exe = true, .is_pe32plus = true);
+	ADD(&scene, "/app/bin64/rt.dll", .is_pe32plus = true, EXPORTS({"x", 1, NULL}));
+	ADD(&scene, "/app/bin64/old.dll", EXPORTS({"x", 1, NULL}));
+	ADD(&scene, "/app/plugins/b.dll", .modules = FROM("rt.dll", "x", "y"));
+	ADD(&scene, "/app/plugins/c.dll", .modules = FROM("old.dll", "x", "y"));
+	/* A component's own copy beats that of the program. */
+	ADD(&scene, "/app/part/core.dll", EXPORTS({"two", 1, NULL}));
+	ADD(&scene, "/app/part/d.dll", .modules = FROM("core.dll", "two"));
+	ADD(&scene, "/app/lib/common.dll", EXPORTS({"three", 1, NULL}));
+	ADD(&scene, "/app/plugins/e.dll", .modules = FROM("common.dll", "four"));
+	ADD(&scene, "/app/bin/wrong.dll", .is_pe32plus = true, EXPORTS({"x", 1, NULL}));
+	ADD(&scene, "/app/plugins/f.dll", .modules = FROM("wrong.dll", "x"));
+	scene.question.directories = directories;
+	scene.question.n_directories = 2;
 	expect(&scene,
-		"missing-export /three/a.exe: a.exe needs two, which b.dll 1.0.0.0 in "
-		"/one does not export\n"
-		"missing-export /two/c.exe: c.exe needs one, which B.dll 2.0.0.0 in "
-		"/two does not export\n"
-		"architecture /three/d.exe: b.dll in /x64 is for x64, d.exe for arm64 "
+		"missing-export /app/plugins/a.dll: a.dll needs two, which core.dll in "
+		"/app/bin does not export\n"
+		"missing-export /app/plugins/e.dll: e.dll needs four, which common.dll "
+		"does not export\n"
+		"architecture /app/plugins/f.dll: wrong.dll is for x64, f.dll for x86 "
 		"and loads it\n");
+	expect_hints(&scene, "c.dll needs old.dll in /app/bin64, if the loader looks "
+			     "there (library-path)\n");
+	finish(&scene);
+}
+END_TEST
+
+static void set_patterns(struct scene *scene, const char *const *patterns)
+{
+	scene->question.patterns = patterns;
+	for (; patterns[scene->question.n_patterns]; scene->question.n_patterns++)
+		;
+}
+
+START_TEST(absent)
+{
+	static const char *const gone[] = {
+		"/app/Core.dll", "/app/dbghelp.dll", "/app/msvcr71.dll", "/x/far.dll"};
+	static const char *const outside[] = {"python3*.dll"};
+	struct scene scene = {0};
+
+	ADD(&scene, "/app/a.exe", .modules = FROM("nowhere.dll", "x"));
+	ADD(&scene, "/app/b.exe", .modules = FROM("NoSuffix", "#1"));
+	ADD(&scene, "/app/c.exe", .modules = FROM("KERNEL32.dll", "x"));
+	ADD(&scene, "/app/d.exe", .modules = FROM("api-ms-win-core-x-l1-1-0.dll", "x"));
+	ADD(&scene, "/app/e.exe", .modules = FROM("MSVCP140_1.dll", "x"));
+	ADD(&scene, "/app/f.exe", .modules = FROM("Python311.dll", "x"));
+	ADD(&scene, "/app/g.exe", .modules = LATE_FROM("late.dll", "x"));
+	ADD(&scene, "/app/addon.dll", .modules = FROM("node.exe", "x"));
+	expect(&scene, ""); /* where the product's files are not all known */
+	set_patterns(&scene, SYMBOLS("*.exe", "addon.dll"));
+	expect(&scene, "");
+	scene.question.n_patterns = 0;
+	set_patterns(&scene, SYMBOLS("*.DLL"));
+	scene.question.outside = outside;
+	scene.question.n_outside = 1;
+	expect(&scene,
+		"missing-module /app/a.exe: a.exe needs nowhere.dll, which is neither "
+		"here nor a part of Windows\n"
+		"missing-module /app/b.exe: b.exe needs NoSuffix.dll, which is neither "
+		"here nor a part of Windows\n");
+	ck_assert_str_eq(scene.fit.findings[0].from, "nowhere.dll");
+	finish(&scene);
+
+	memset(&scene, 0, sizeof(scene));
+	ADD(&scene, "/app/a.exe", .modules = FROM("core.dll", "x"));
+	ADD(&scene, "/app/b.exe", .modules = LATE_FROM("CORE", "x"));
+	ADD(&scene, "/app/c.exe", .modules = FROM("dbghelp.dll", "x"));
+	ADD(&scene, "/app/d.exe", .modules = FROM("msvcr71.dll", "x"));
+	ADD(&scene, "/app/e.exe", .modules = FROM("far.dll", "x"));
+	ADD(&scene, "/y/far.dll", EXPORTS({"x", 1, NULL}));
+	scene.question.gone = gone;
+	scene.question.n_gone = 4;
+	expect(&scene,
+		"missing-module /app/a.exe: a.exe needs Core.dll, which is gone: it "
+		"was in /app\n"
+		"missing-module /app/b.exe: b.exe needs Core.dll, which is gone: it "
+		"was in /app, when it is first called\n"
+		"missing-module /app/d.exe: d.exe needs msvcr71.dll, which is gone: it "
+		"was in /app\n");
+	expect_hints(&scene, "e.exe needs far.dll in /y, if the loader looks there "
+			     "(library-path)\n");
 	finish(&scene);
 }
 END_TEST
@@ -587,6 +691,8 @@ int main(void)
 	tcase_add_test(tc, damaged_version);
 	tcase_add_test(tc, foreign_and_unreadable);
 	tcase_add_test(tc, same_name_twice);
+	tcase_add_test(tc, where_the_loader_looks);
+	tcase_add_test(tc, absent);
 	tcase_add_test(tc, hostile_names);
 	spg_add_rows(tc, against_payload, packs);
 	tcase_add_test(tc, payload_with_case);

@@ -128,7 +128,8 @@ static int follow(struct spg_fit_work *work, struct outcome *outcome)
 		const struct spg_pe *pe = modules[outcome->module].pe;
 		struct spg_fit_text name;
 		const char *forwarder;
-		size_t export, next;
+		struct spg_fit_target next;
+		size_t export;
 		int err;
 
 		if (!pe || pe->status[SPG_PE_EXPORTS] != 0)
@@ -154,11 +155,11 @@ static int follow(struct spg_fit_work *work, struct outcome *outcome)
 			outcome->what = NOT_EXPORTED;
 			return 0;
 		}
-		next = spg_fit_index_module(
-			&work->index, outcome->module, name, &outcome->several);
-		if (next == SPG_FIT_NONE)
+		next = spg_fit_index_module(&work->index, outcome->module, name);
+		if (next.module == SPG_FIT_NONE)
 			return 0;
-		outcome->module = next;
+		outcome->module = next.module;
+		outcome->several = next.several;
 		outcome->forwarded = true;
 	}
 }
@@ -290,27 +291,6 @@ static int tell_foreign(struct spg_fit_work *work, const struct import *import)
 		work, SPG_FINDING_DAMAGED, import->target, NULL, NULL, NULL, &text);
 }
 
-/* A module that is not installed matters when the service pack brings it. */
-static int tell_not_installed(struct spg_fit_work *work, size_t importer,
-	struct spg_fit_text name, bool delayed)
-{
-	size_t at = spg_fit_payload_find(work, name, true);
-	const struct spg_fit_payload *file;
-	struct spg_buf text = SPG_BUF_NULL;
-
-	if (at == SPG_FIT_NONE)
-		return 0;
-	file = &work->question->payload[work->payload[at]];
-	spg_text_escape(&text, work->question->modules[importer].name, false);
-	spg_buf_puts(&text, " needs ");
-	spg_text_escape(&text, spg_path_base(file->name), false);
-	spg_buf_puts(&text, ", which the service pack has and which is not installed");
-	if (delayed)
-		spg_buf_puts(&text, ", when it is first called");
-	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, importer, NULL,
-		spg_path_base(file->name), file->version, &text);
-}
-
 static int check_import(struct spg_fit_work *work, size_t importer,
 	const struct spg_pe_module *descriptor)
 {
@@ -319,15 +299,22 @@ static int check_import(struct spg_fit_work *work, size_t importer,
 	struct spg_fit_text name = whole(spg_pe_text(pe, descriptor->name));
 	struct import import = {.importer = importer, .delayed = descriptor->delayed};
 	const struct spg_fit_module *target;
+	struct spg_fit_target found;
+	char buf[SPG_FIT_NAME_BYTES];
 
-	import.target =
-		spg_fit_index_module(&work->index, importer, name, &import.several);
-	if (import.target == SPG_FIT_NONE)
-		return tell_not_installed(work, importer, name, descriptor->delayed);
+	found = spg_fit_index_module(&work->index, importer, name);
+	if (found.module == SPG_FIT_NONE)
+		return spg_fit_absent(
+			work, &(struct spg_fit_missing){.importer = importer,
+				      .name = spg_fit_library_name(name, buf),
+				      .delayed = descriptor->delayed,
+				      .elsewhere = found.elsewhere});
+	import.target = found.module;
+	import.several = found.several;
 	target = &modules[import.target];
 	if (!target->pe)
 		return target->err == SPG_ERR_INVALID ? tell_foreign(work, &import) : 0;
-	if (target->pe->machine != pe->machine)
+	if (!spg_pe_machines_agree(target->pe, pe))
 		return tell_architecture(work, &import);
 	return check_symbols(work, &import, pe, descriptor);
 }

@@ -11,6 +11,7 @@
 #include "common/pe.h"
 
 #define SPG_FIT_FINDINGS_MAX 10000 /* further ones are counted */
+#define SPG_FIT_HINTS_MAX    1000  /* further ones are dropped */
 #define SPG_FIT_FORWARDS_MAX 16    /* forwarders followed for one symbol */
 
 /* One file of the product. All is borrowed for the call, and path, name and
@@ -36,6 +37,15 @@ struct spg_fit_question {
 	const struct spg_fit_module *modules; /* in the product's order */
 	size_t n_modules;
 	bool ignore_case; /* the product's file names do, against the payload's */
+	/* Folders where every program looks for libraries; absolute, normalised. */
+	const char *const *directories;
+	size_t n_directories;
+	const char *const *patterns; /* globs of the names that @modules are all of */
+	size_t n_patterns;
+	const char *const *outside; /* globs of libraries that stand elsewhere */
+	size_t n_outside;
+	const char *const *gone; /* paths of files that were there before */
+	size_t n_gone;
 	const struct spg_fit_payload *payload; /* NULL: none was given */
 	size_t n_payload;
 };
@@ -75,6 +85,9 @@ struct spg_fit {
 	size_t n_more; /* findings beyond the limit */
 	struct spg_fit_gap *gaps;
 	size_t n_gaps, gaps_size;
+	/* Of a library that is not where Windows looks, but in another folder. */
+	struct spg_fit_gap *hints;
+	size_t n_hints, hints_size;
 	struct spg_fit_group *groups;
 	size_t n_groups, groups_size;
 	size_t n_checked; /* modules whose entry points were looked at */

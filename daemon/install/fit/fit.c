@@ -107,6 +107,8 @@ int spg_fit(struct spg_fit *ret, const struct spg_fit_question *question)
 	if (err == 0)
 		err = spg_fit_sort_payload(&work);
 	if (err == 0)
+		err = spg_fit_sort_gone(&work);
+	if (err == 0)
 		err = spg_fit_entry_points(&work);
 	if (err == 0)
 		err = spg_fit_against_payload(&work);
@@ -121,6 +123,7 @@ int spg_fit(struct spg_fit *ret, const struct spg_fit_question *question)
 		spg_fit_finish(ret);
 	spg_fit_index_finish(&work.index);
 	free(work.payload);
+	free(work.gone);
 	free(work.blamed);
 	return err;
 }
@@ -137,6 +140,8 @@ void spg_fit_finish(struct spg_fit *fit)
 		finish_finding(&fit->findings[i]);
 	for (size_t i = 0; i < fit->n_gaps; i++)
 		free(fit->gaps[i].text);
+	for (size_t i = 0; i < fit->n_hints; i++)
+		free(fit->hints[i].text);
 	for (size_t i = 0; i < fit->n_groups; i++) {
 		free(fit->groups[i].company);
 		free(fit->groups[i].product);
@@ -144,6 +149,7 @@ void spg_fit_finish(struct spg_fit *fit)
 	}
 	free(fit->findings);
 	free(fit->gaps);
+	free(fit->hints);
 	free(fit->groups);
 	*fit = (struct spg_fit)SPG_FIT_NULL;
 }

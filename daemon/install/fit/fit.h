@@ -7,14 +7,18 @@
  * Entry points. Every symbol that a module imports from another one of the
  * product has to be exported by it: Windows refuses to start the program
  * otherwise ("Entry Point Not Valid"), or ends it at the first call of one that
- * is delayed. Forwarders are followed within the product. A module that is not
- * of the product (a system DLL) is none of our business.
+ * is delayed. Forwarders are followed within the product.
  *
  * Which file is meant. Names of modules compare case-insensitively, those of
- * symbols do not, as the loader does. Where a product has several files of one
- * name, the one in the importing module's own directory is taken; else the first
- * in the product's order that is for the same machine; else the first. The text
- * of a finding then names the directory.
+ * symbols do not, as the loader does. The file is taken that Windows would find
+ * (loader.h): in the module's own folder, else in that of a program for the same
+ * machine, else in a configured one. The text of a finding names the folder where
+ * there are several files of that name. One in another folder is a hint.
+ *
+ * Absence. A library that is nowhere is a finding, unless Windows or a compiler's
+ * runtime brings it, it is bound when it is first called, the host program is meant,
+ * or the product would not see a file of that name; and in any case when it was
+ * there before (question.gone) and nothing of Windows takes its place.
  *
  * Versions. Differences of versions alone are no finding, since many products
  * mix them on purpose; they are summed up by company and product. With a service

@@ -46,6 +46,8 @@ int spg_fit_index_init(
 	size_t n = question->n_modules;
 
 	*index = (struct spg_fit_index){.question = question};
+	if (spg_fit_loader_init(&index->loader, question) < 0)
+		return SPG_ERR_NOMEM;
 	index->by_name = calloc(n + 1, sizeof(index->by_name[0]));
 	index->exports = calloc(n + 1, sizeof(index->exports[0]));
 	if (!index->by_name || !index->exports)
@@ -64,6 +66,7 @@ void spg_fit_index_finish(struct spg_fit_index *index)
 		free(index->exports[i].by_name);
 		free(index->exports[i].by_ordinal);
 	}
+	spg_fit_loader_finish(&index->loader);
 	free(index->exports);
 	free(index->by_name);
 	index->exports = NULL;
@@ -88,55 +91,67 @@ static size_t first_called(const struct spg_fit_index *index, struct spg_fit_tex
 	return low;
 }
 
-static bool same_directory(const struct spg_fit_question *question, size_t a, size_t b)
+const char *spg_fit_library_name(struct spg_fit_text name, char *buf)
 {
-	const char *one = question->modules[a].path, *two = question->modules[b].path;
-	struct spg_fit_text first = {one, (size_t)(spg_path_base(one) - one)};
-	struct spg_fit_text second = {two, (size_t)(spg_path_base(two) - two)};
+	size_t n = name.n < SPG_PE_SYMBOL_MAX ? name.n : SPG_PE_SYMBOL_MAX;
 
-	return spg_fit_compare(first, second, question->ignore_case) == 0;
+	memcpy(buf, name.text, n);
+	strcpy(buf + n, memchr(buf, '.', n) ? "" : ".dll");
+	return buf;
 }
 
-/* How well @module suits @importer: the greatest is taken, of equals the first. */
-static int suits(
-	const struct spg_fit_question *question, size_t importer, size_t module)
+/* How well @module suits @importer: the greatest is taken, of equals the first; 0: it is
+ * not where Windows looks. */
+static int suits(const struct spg_fit_index *index, size_t importer, size_t module)
 {
-	const struct spg_pe *one = question->modules[importer].pe;
-	const struct spg_pe *two = question->modules[module].pe;
+	const struct spg_fit_module *modules = index->question->modules;
+	const struct spg_pe *pe = modules[module].pe;
+	enum spg_fit_place place =
+		spg_fit_loader_place(&index->loader, importer, modules[module].path);
+	bool agrees = !pe || spg_pe_machines_agree(modules[importer].pe, pe);
 
-	if (same_directory(question, importer, module))
-		return 2;
-	return one && two && one->machine == two->machine;
+	switch (place) {
+	case SPG_FIT_OWN:
+		return 4;
+	case SPG_FIT_PROGRAM:
+		return agrees ? 3 : 1;
+	case SPG_FIT_CONFIGURED:
+		return agrees ? 2 : 0;
+	case SPG_FIT_ELSEWHERE:
+		break;
+	}
+	return 0;
 }
 
-size_t spg_fit_index_module(const struct spg_fit_index *index, size_t importer,
-	struct spg_fit_text name, bool *ret_several)
+struct spg_fit_target spg_fit_index_module(
+	const struct spg_fit_index *index, size_t importer, struct spg_fit_text name)
 {
 	const struct spg_fit_question *question = index->question;
-	char with_dll[SPG_PE_SYMBOL_MAX + sizeof(".dll")];
-	size_t found = SPG_FIT_NONE, at, n = 0;
-	int best = -1;
+	struct spg_fit_target target = {SPG_FIT_NONE, SPG_FIT_NONE, false};
+	char buf[SPG_FIT_NAME_BYTES];
+	size_t n = 0;
+	int best = 0;
 
-	if (!memchr(name.text, '.', name.n) && name.n <= SPG_PE_SYMBOL_MAX) {
-		memcpy(with_dll, name.text, name.n);
-		memcpy(with_dll + name.n, ".dll", sizeof(".dll"));
-		name = (struct spg_fit_text){with_dll, name.n + strlen(".dll")};
-	}
-	for (at = first_called(index, name); at < question->n_modules; at++) {
+	name = whole(spg_fit_library_name(name, buf));
+	for (size_t at = first_called(index, name); at < question->n_modules; at++) {
 		size_t module = index->by_name[at];
+		const struct spg_pe *pe = question->modules[module].pe;
 		int rank;
 
 		if (spg_fit_compare(whole(question->modules[module].name), name, true))
 			break;
-		rank = suits(question, importer, module);
+		n++;
+		rank = suits(index, importer, module);
 		if (rank > best) {
 			best = rank;
-			found = module;
+			target.module = module;
 		}
-		n++;
+		if (rank == 0 && target.elsewhere == SPG_FIT_NONE && pe &&
+			spg_pe_machines_agree(question->modules[importer].pe, pe))
+			target.elsewhere = module;
 	}
-	*ret_several = n > 1;
-	return found;
+	target.several = n > 1;
+	return target;
 }
 
 /* ---- exports ---- */

@@ -4,7 +4,7 @@
  * Inside of fit.c: modules by name and exports by name and ordinal, as sorted
  * arrays: hostile names cannot make them slow, as they could a hash table.
  */
-#include "daemon/install/fit/finding.h"
+#include "daemon/install/fit/loader.h"
 
 #define SPG_FIT_NONE SIZE_MAX
 
@@ -20,6 +20,7 @@ struct spg_fit_index {
 	const struct spg_fit_question *question;
 	size_t *by_name; /* modules; those of one name in the product's order */
 	struct spg_fit_exports *exports; /* one for each module */
+	struct spg_fit_loader loader;
 };
 
 /** Text that need not end in '\0'. */
@@ -39,14 +40,21 @@ int spg_fit_index_init(
 	struct spg_fit_index *index, const struct spg_fit_question *question);
 void spg_fit_index_finish(struct spg_fit_index *index);
 
-/**
- * The file that @importer means by the module's name @name (".dll" is added
- * when it has no dot). SPG_FIT_NONE: it is not of the product.
- *
- * @ret_several  whether there are more files of that name
- */
-size_t spg_fit_index_module(const struct spg_fit_index *index, size_t importer,
-	struct spg_fit_text name, bool *ret_several);
+struct spg_fit_target {
+	size_t module;    /* SPG_FIT_NONE: none is where Windows looks */
+	size_t elsewhere; /* then: one in another folder, for that machine; or _NONE */
+	bool several;     /* there are more files of that name */
+};
+
+#define SPG_FIT_NAME_BYTES (SPG_PE_SYMBOL_MAX + sizeof(".dll"))
+
+/** The name of the file that is meant by @name: ".dll" is added when it has no dot. @buf
+ * is of SPG_FIT_NAME_BYTES. Names longer than SPG_PE_SYMBOL_MAX are cut. */
+const char *spg_fit_library_name(struct spg_fit_text name, char *buf);
+
+/** The file that @importer means by the module's name @name. */
+struct spg_fit_target spg_fit_index_module(
+	const struct spg_fit_index *index, size_t importer, struct spg_fit_text name);
 
 /** Index of the export of @module, which has been read. SPG_FIT_NONE in *@ret:
  * it does not export that. Returns 0 or SPG_ERR_NOMEM. */

@@ -11,8 +11,17 @@ struct spg_fit_work {
 	const struct spg_fit_question *question;
 	struct spg_fit *fit;
 	struct spg_fit_index index;
-	size_t *payload; /* its indices by name, as spg_fit_payload_find() wants */
-	bool *blamed;    /* per module: a finding says that it is damaged */
+	size_t *payload;   /* its indices by name, as spg_fit_payload_find() wants */
+	const char **gone; /* question->gone, by name */
+	bool *blamed;      /* per module: a finding says that it is damaged */
+};
+
+/* A library that is not where Windows looks for it. */
+struct spg_fit_missing {
+	size_t importer;
+	const char *name; /* with its ".dll" */
+	bool delayed;
+	size_t elsewhere; /* a file of that name in another folder; SPG_FIT_NONE */
 };
 
 /**
@@ -43,3 +52,9 @@ size_t spg_fit_payload_find(
 
 /** Sum up the versions. */
 int spg_fit_group(struct spg_fit_work *work);
+
+/** Make work->gone. Returns 0 or SPG_ERR_NOMEM. */
+int spg_fit_sort_gone(struct spg_fit_work *work);
+
+/** Tell, hint or be silent. Returns 0 or SPG_ERR_NOMEM. */
+int spg_fit_absent(struct spg_fit_work *work, const struct spg_fit_missing *missing);

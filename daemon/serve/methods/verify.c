@@ -145,6 +145,7 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 	struct spg_product *product =
 		spg_model_product(v->call->service->model, (size_t)index_now(v));
 	const struct spg_install *unresolved;
+	struct spg_verify_past past = {NULL, NULL};
 	struct spg_expected expected;
 	struct spg_verification verification;
 	int r = spg_params_payload(v->params, product, &expected);
@@ -153,7 +154,10 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 		return r;
 	set = spg_aside_leave_out(
 		set, spg_model_standing(v->call->service->model, (size_t)index_now(v)));
-	r = set ? spg_verify(&verification, product, set, &expected) : SPG_ERR_NOMEM;
+	past.previous =
+		spg_tracker_unresolved(v->call->service->tracker, product->name);
+	r = set ? spg_verify(&verification, product, set, &expected, &past)
+	        : SPG_ERR_NOMEM;
 	spg_module_set_unref(set);
 	if (r < 0) {
 		spg_expected_finish(&expected);

@@ -82,6 +82,22 @@ static json_t *render_coverage(const struct spg_verification *v)
 	return spg_render_done(out, r);
 }
 
+static json_t *render_hints(const struct spg_verification *v)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < v->fit.n_hints; i++) {
+		const struct spg_fit_gap *hint = &v->fit.hints[i];
+
+		r |= json_array_append_new(
+			out, json_pack("{s:o, s:o}", "path",
+				     spg_render_text(v->modules[hint->module].path),
+				     "text", spg_render_text(hint->text)));
+	}
+	return spg_render_done(out, r);
+}
+
 static json_t *render_payload(const struct spg_fit *fit)
 {
 	if (fit->n_payload == 0)
@@ -149,6 +165,7 @@ json_t *spg_render_verification(const struct spg_product *product,
 	r |= json_object_set_new(out, "findings", findings);
 	r |= json_object_set_new(
 		out, "more_findings", json_integer((json_int_t)v->fit.n_more));
+	r |= json_object_set_new(out, "hints", render_hints(v));
 	r |= json_object_set_new(out, "versions", groups);
 	r |= json_object_set_new(out, "payload", render_payload(&v->fit));
 	r |= json_object_set_new(out, "coverage", render_coverage(v));

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/fit/loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/install/fit/windows_libraries.h"
+
+/* ---- folders ---- */
+
+/* How many bytes of @path are its folder, with the slash. */
+static size_t folder_of(const char *path)
+{
+	return (size_t)(spg_path_base(path) - path);
+}
+
+static int compare_folders(const char *a, const char *b, bool fold)
+{
+	size_t n = folder_of(a), m = folder_of(b);
+	int order =
+		fold ? strncasecmp(a, b, n < m ? n : m) : strncmp(a, b, n < m ? n : m);
+
+	return order ? order : (n > m) - (n < m);
+}
+
+static int compare_programs(const void *a, const void *b, void *user)
+{
+	const struct spg_fit_question *question = user;
+	size_t one = *(const size_t *)a, two = *(const size_t *)b;
+	int order = compare_folders(question->modules[one].path,
+		question->modules[two].path, question->ignore_case);
+
+	return order ? order : (one > two) - (one < two);
+}
+
+int spg_fit_loader_init(
+	struct spg_fit_loader *loader, const struct spg_fit_question *question)
+{
+	*loader = (struct spg_fit_loader){.question = question};
+	loader->programs = calloc(question->n_modules + 1, sizeof(size_t));
+	if (!loader->programs)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < question->n_modules; i++)
+		if (question->modules[i].pe && !question->modules[i].pe->is_dll)
+			loader->programs[loader->n_programs++] = i;
+	/* The question is only read. */
+	qsort_r(loader->programs, loader->n_programs, sizeof(size_t), compare_programs,
+		(void *)question);
+	return 0;
+}
+
+void spg_fit_loader_finish(struct spg_fit_loader *loader)
+{
+	free(loader->programs);
+	loader->programs = NULL;
+}
+
+/* Is there a program that can load @importer in the folder of @path? */
+static bool is_of_a_program(
+	const struct spg_fit_loader *loader, size_t importer, const char *path)
+{
+	const struct spg_fit_question *question = loader->question;
+	const struct spg_fit_module *modules = question->modules;
+	size_t low = 0, high = loader->n_programs;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_folders(modules[loader->programs[middle]].path, path,
+			    question->ignore_case) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < loader->n_programs; low++) {
+		const struct spg_fit_module *program = &modules[loader->programs[low]];
+
+		if (compare_folders(program->path, path, question->ignore_case) != 0)
+			break;
+		if (spg_pe_machines_agree(program->pe, modules[importer].pe))
+			return true;
+	}
+	return false;
+}
+
+static bool is_configured(const struct spg_fit_question *question, const char *path)
+{
+	size_t n = folder_of(path);
+
+	for (size_t i = 0; i < question->n_directories; i++) {
+		const char *directory = question->directories[i];
+		size_t len = strlen(directory);
+
+		/* The path's folder has its slash, the directory has none but "/". */
+		if (len + (directory[len - 1] != '/') == n &&
+			(question->ignore_case ? strncasecmp(directory, path, len)
+					       : strncmp(directory, path, len)) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum spg_fit_place spg_fit_loader_place(
+	const struct spg_fit_loader *loader, size_t importer, const char *path)
+{
+	const struct spg_fit_question *question = loader->question;
+	const struct spg_fit_module *module = &question->modules[importer];
+
+	if (compare_folders(module->path, path, question->ignore_case) == 0)
+		return SPG_FIT_OWN;
+	/* A program looks in its own folder, not in that of another one. */
+	if (module->pe->is_dll && is_of_a_program(loader, importer, path))
+		return SPG_FIT_PROGRAM;
+	return is_configured(question, path) ? SPG_FIT_CONFIGURED : SPG_FIT_ELSEWHERE;
+}
+
+/* ---- libraries that are not the product's ---- */
+
+static bool begins(const char *name, const char *with)
+{
+	return strncasecmp(name, with, strlen(with)) == 0;
+}
+
+bool spg_fit_is_of_windows(const char *name)
+{
+	size_t low = 0, high = spg_n_windows_libraries;
+
+	/* "API sets": names that Windows itself resolves to libraries of its own. */
+	if (begins(name, "api-ms-") || begins(name, "ext-ms-"))
+		return true;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcasecmp(spg_windows_libraries[middle], name);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+bool spg_fit_is_runtime(const char *name)
+{
+	static const char *const begin[] = {"msvcp", "msvcr", "vcruntime", "vccorlib",
+		"concrt", "vcomp", "vcamp", "ucrtbase", "mfc", "mfcm", "atl"};
+
+	for (size_t i = 0; i < sizeof(begin) / sizeof(begin[0]); i++) {
+		size_t n = strlen(begin[i]);
+
+		/* With a version behind it: "msvcp140_1.dll", "vcomp.dll". */
+		if (begins(name, begin[i]) &&
+			(name[n] == '.' || name[n] == '_' ||
+				(name[n] >= '0' && name[n] <= '9') ||
+				strcasecmp(name + n, "d.dll") == 0))
+			return true;
+	}
+	return false;
+}
