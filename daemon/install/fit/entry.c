@@ -8,11 +8,6 @@
 #include "common/text.h"
 #include "daemon/install/fit/parts.h"
 
-static struct spg_fit_text whole(const char *text)
-{
-	return (struct spg_fit_text){text, strlen(text)};
-}
-
 static bool is_damage(int status)
 {
 	return status == SPG_ERR_CORRUPT;
@@ -98,7 +93,7 @@ static bool parse_forwarder(const char *forwarder, struct spg_fit_text *ret_modu
 	if (!dot || dot == forwarder || !dot[1])
 		return false;
 	*ret_module = (struct spg_fit_text){forwarder, (size_t)(dot - forwarder)};
-	*ret = (struct spg_fit_symbol){.name = whole(dot + 1)};
+	*ret = (struct spg_fit_symbol){.name = spg_fit_whole(dot + 1)};
 	if (dot[1] == '#')
 		*ret = (struct spg_fit_symbol){
 			.ordinal = (uint32_t)strtoul(dot + 2, NULL, 10)};
@@ -240,7 +235,7 @@ static int check_symbols(struct spg_fit_work *work, const struct import *import,
 		int err;
 
 		if (symbol->name)
-			wanted.name = whole(spg_pe_text(pe, symbol->name));
+			wanted.name = spg_fit_whole(spg_pe_text(pe, symbol->name));
 		outcome = (struct outcome){.module = import->target, .symbol = wanted};
 		err = follow(work, &outcome);
 		if (err == 0 && outcome.what != FOUND)
@@ -296,7 +291,7 @@ static int check_import(struct spg_fit_work *work, size_t importer,
 {
 	const struct spg_fit_module *modules = work->question->modules;
 	const struct spg_pe *pe = modules[importer].pe;
-	struct spg_fit_text name = whole(spg_pe_text(pe, descriptor->name));
+	struct spg_fit_text name = spg_fit_whole(spg_pe_text(pe, descriptor->name));
 	struct import import = {.importer = importer, .delayed = descriptor->delayed};
 	const struct spg_fit_module *target;
 	struct spg_fit_target found;

@@ -7,35 +7,14 @@
 #include "common/err.h"
 #include "common/text.h"
 
-static int folded(char c, bool fold)
-{
-	return fold && c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : (unsigned char)c;
-}
-
-int spg_fit_compare(struct spg_fit_text a, struct spg_fit_text b, bool fold)
-{
-	for (size_t i = 0; i < a.n && i < b.n; i++) {
-		int order = folded(a.text[i], fold) - folded(b.text[i], fold);
-
-		if (order)
-			return order;
-	}
-	return (a.n > b.n) - (a.n < b.n);
-}
-
-static struct spg_fit_text whole(const char *text)
-{
-	return (struct spg_fit_text){text, strlen(text)};
-}
-
 /* ---- modules ---- */
 
 static int compare_modules(const void *a, const void *b, void *user)
 {
 	const struct spg_fit_module *modules = user;
 	size_t one = *(const size_t *)a, two = *(const size_t *)b;
-	int order = spg_fit_compare(
-		whole(modules[one].name), whole(modules[two].name), true);
+	int order = spg_fit_compare(spg_fit_whole(modules[one].name),
+		spg_fit_whole(modules[two].name), true);
 
 	return order ? order : (one > two) - (one < two);
 }
@@ -82,7 +61,8 @@ static size_t first_called(const struct spg_fit_index *index, struct spg_fit_tex
 		size_t middle = low + (high - low) / 2;
 		size_t module = index->by_name[middle];
 
-		if (spg_fit_compare(whole(index->question->modules[module].name), name,
+		if (spg_fit_compare(
+			    spg_fit_whole(index->question->modules[module].name), name,
 			    true) < 0)
 			low = middle + 1;
 		else
@@ -96,7 +76,9 @@ const char *spg_fit_library_name(struct spg_fit_text name, char *buf)
 	size_t n = name.n < SPG_PE_SYMBOL_MAX ? name.n : SPG_PE_SYMBOL_MAX;
 
 	memcpy(buf, name.text, n);
-	strcpy(buf + n, memchr(buf, '.', n) ? "" : ".dll");
+	memcpy(buf + n, ".dll", sizeof(".dll"));
+	if (memchr(buf, '.', n))
+		buf[n] = '\0';
 	return buf;
 }
 
@@ -132,13 +114,14 @@ struct spg_fit_target spg_fit_index_module(
 	size_t n = 0;
 	int best = 0;
 
-	name = whole(spg_fit_library_name(name, buf));
+	name = spg_fit_whole(spg_fit_library_name(name, buf));
 	for (size_t at = first_called(index, name); at < question->n_modules; at++) {
 		size_t module = index->by_name[at];
 		const struct spg_pe *pe = question->modules[module].pe;
 		int rank;
 
-		if (spg_fit_compare(whole(question->modules[module].name), name, true))
+		if (spg_fit_compare(
+			    spg_fit_whole(question->modules[module].name), name, true))
 			break;
 		n++;
 		rank = suits(index, importer, module);
@@ -207,7 +190,7 @@ static int order_of(
 
 	if (symbol->name.text)
 		return spg_fit_compare(
-			whole(export_name(pe, index)), symbol->name, false);
+			spg_fit_whole(export_name(pe, index)), symbol->name, false);
 	return (ordinal > symbol->ordinal) - (ordinal < symbol->ordinal);
 }
 

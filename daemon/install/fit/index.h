@@ -5,6 +5,7 @@
  * arrays: hostile names cannot make them slow, as they could a hash table.
  */
 #include "daemon/install/fit/loader.h"
+#include "daemon/install/fit/names.h"
 
 #define SPG_FIT_NONE SIZE_MAX
 
@@ -21,12 +22,6 @@ struct spg_fit_index {
 	size_t *by_name; /* modules; those of one name in the product's order */
 	struct spg_fit_exports *exports; /* one for each module */
 	struct spg_fit_loader loader;
-};
-
-/** Text that need not end in '\0'. */
-struct spg_fit_text {
-	const char *text;
-	size_t n;
 };
 
 /* What is imported. */
@@ -60,6 +55,3 @@ struct spg_fit_target spg_fit_index_module(
  * it does not export that. Returns 0 or SPG_ERR_NOMEM. */
 int spg_fit_index_export(struct spg_fit_index *index, size_t module,
 	const struct spg_fit_symbol *symbol, size_t *ret);
-
-/** Compare texts, ASCII letters folded when @fold. */
-int spg_fit_compare(struct spg_fit_text a, struct spg_fit_text b, bool fold);

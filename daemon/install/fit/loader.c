@@ -7,23 +7,14 @@
 
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/install/fit/names.h"
 #include "daemon/install/fit/windows_libraries.h"
 
 /* ---- folders ---- */
 
-/* How many bytes of @path are its folder, with the slash. */
-static size_t folder_of(const char *path)
-{
-	return (size_t)(spg_path_base(path) - path);
-}
-
 static int compare_folders(const char *a, const char *b, bool fold)
 {
-	size_t n = folder_of(a), m = folder_of(b);
-	int order =
-		fold ? strncasecmp(a, b, n < m ? n : m) : strncmp(a, b, n < m ? n : m);
-
-	return order ? order : (n > m) - (n < m);
+	return spg_fit_compare(spg_fit_folder(a), spg_fit_folder(b), fold);
 }
 
 static int compare_programs(const void *a, const void *b, void *user)
@@ -88,18 +79,14 @@ static bool is_of_a_program(
 
 static bool is_configured(const struct spg_fit_question *question, const char *path)
 {
-	size_t n = folder_of(path);
+	struct spg_fit_text folder = spg_fit_folder(path);
 
-	for (size_t i = 0; i < question->n_directories; i++) {
-		const char *directory = question->directories[i];
-		size_t len = strlen(directory);
-
-		/* The path's folder has its slash, the directory has none but "/". */
-		if (len + (directory[len - 1] != '/') == n &&
-			(question->ignore_case ? strncasecmp(directory, path, len)
-					       : strncmp(directory, path, len)) == 0)
+	if (folder.n > 1)
+		folder.n--; /* the slash, which only "/" has */
+	for (size_t i = 0; i < question->n_directories; i++)
+		if (spg_fit_compare(folder, spg_fit_whole(question->directories[i]),
+			    question->ignore_case) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -119,17 +106,12 @@ enum spg_fit_place spg_fit_loader_place(
 
 /* ---- libraries that are not the product's ---- */
 
-static bool begins(const char *name, const char *with)
-{
-	return strncasecmp(name, with, strlen(with)) == 0;
-}
-
 bool spg_fit_is_of_windows(const char *name)
 {
 	size_t low = 0, high = spg_n_windows_libraries;
 
 	/* "API sets": names that Windows itself resolves to libraries of its own. */
-	if (begins(name, "api-ms-") || begins(name, "ext-ms-"))
+	if (spg_fit_begins(name, "api-ms-") || spg_fit_begins(name, "ext-ms-"))
 		return true;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -154,7 +136,7 @@ bool spg_fit_is_runtime(const char *name)
 		size_t n = strlen(begin[i]);
 
 		/* With a version behind it: "msvcp140_1.dll", "vcomp.dll". */
-		if (begins(name, begin[i]) &&
+		if (spg_fit_begins(name, begin[i]) &&
 			(name[n] == '.' || name[n] == '_' ||
 				(name[n] >= '0' && name[n] <= '9') ||
 				strcasecmp(name + n, "d.dll") == 0))
