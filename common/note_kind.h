@@ -41,6 +41,7 @@
 	X(HOLDERS_LOST, "holders-lost")             /* so many files were held */ \
 	X(PAST_LOST, "past-lost")                   /* the daemon ended meanwhile */ \
 	X(PRODUCT_GONE, "product-gone")             /* out of the configuration */ \
+	X(ANOTHER_RELEASE, "another-release")       /* a link leads elsewhere: place */ \
 	X(EVENTS_LOST, "events-lost")               /* an install found by its result */ \
 	X(UNVERIFIED, "unverified") \
 	X(ALL_GONE, "all-gone")                     /* the product has no file any more: count */ \

@@ -53,6 +53,7 @@ struct spg_catalog {
 static size_t bytes_of(const struct spg_module *module)
 {
 	return sizeof(*module) + strlen(module->path) +
+	       (module->real ? strlen(module->real) : 0) +
 	       (module->pe ? module->pe->bytes : 0);
 }
 
@@ -153,6 +154,17 @@ static int read_open(
 	return r;
 }
 
+/* Behind a link that a deployment switches, the release is told by it. */
+static void find_real(struct spg_module *module)
+{
+	char *real = realpath(module->path, NULL);
+
+	if (real && strcmp(real, module->path) != 0)
+		module->real = real;
+	else
+		free(real);
+}
+
 /* Returns 0 with *ret, NULL: nothing is there, or it is begun. */
 static int read_module(
 	struct reading *reading, const char *path, struct spg_module **ret)
@@ -181,6 +193,8 @@ static int read_module(
 		spg_module_unref(module);
 	else if (!more)
 		*ret = module;
+	if (*ret)
+		find_real(module);
 	return r;
 }
 

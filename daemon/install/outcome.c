@@ -425,7 +425,9 @@ int spg_outcome_judge(
 	spg_install_keep(install, has_come_to_stay, (void *)facts);
 	if (facts->previous)
 		install->follows = facts->previous->id;
-	r = find_left_out(&j);
+	r = spg_outcome_explain_release(&j);
+	if (r == 0)
+		r = find_left_out(&j);
 	if (r == 0)
 		r = find_stepped_aside(&j);
 	if (r == 0)

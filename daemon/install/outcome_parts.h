@@ -24,5 +24,9 @@ bool spg_outcome_is_untouched(
  * SPG_ERR_NOMEM. */
 int spg_outcome_explain_unread(struct spg_outcome_judging *j);
 
+/** Say from which release to which, where a link leads to another. Returns 0 or
+ * SPG_ERR_NOMEM. */
+int spg_outcome_explain_release(struct spg_outcome_judging *j);
+
 /** The reasons and the steps, once all else is known. Returns 0 or SPG_ERR_NOMEM. */
 int spg_outcome_explain(struct spg_outcome_judging *j, bool mixed);

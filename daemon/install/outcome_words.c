@@ -208,6 +208,60 @@ static int explain_clean(struct spg_outcome_judging *j)
 	return spg_notes_add(&j->install->reasons, &note, &buf);
 }
 
+/* Where the paths of @then and @now part: how many bytes are alike, to a whole name. */
+static size_t common_folders(const char *then, const char *now)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; then[i] && then[i] == now[i]; i++)
+		if (then[i] == '/')
+			last = i + 1;
+	return last;
+}
+
+/* The path up to the end of the name that begins at @at. */
+static void put_up_to(struct spg_buf *buf, const char *path, size_t at)
+{
+	struct spg_buf part = SPG_BUF_NULL;
+
+	spg_buf_add(&part, path, at + strcspn(path + at, "/"));
+	spg_text_escape(buf, spg_buf_text(&part), false);
+	buf->failed = buf->failed || part.failed;
+	spg_buf_finish(&part);
+}
+
+int spg_outcome_explain_release(struct spg_outcome_judging *j)
+{
+	const struct spg_module_set *before = j->facts->before;
+	struct spg_note note = {.kind = SPG_REASON_ANOTHER_RELEASE};
+	struct spg_buf text = SPG_BUF_NULL, place = SPG_BUF_NULL;
+	int r;
+
+	for (size_t i = 0; before && i < j->facts->after->n; i++) {
+		const struct spg_module *now = j->facts->after->modules[i];
+		const struct spg_module *then = spg_module_set_find(before, now->path);
+		size_t at;
+
+		if (!then || !then->real || !now->real ||
+			strcmp(then->real, now->real) == 0)
+			continue;
+		at = common_folders(then->real, now->real);
+		/* Only the file itself has another name: that is no release. */
+		if (!strchr(now->real + at, '/') || !strchr(then->real + at, '/'))
+			continue;
+		put_up_to(&place, now->real, at);
+		spg_buf_puts(&text, "another release: from ");
+		put_up_to(&text, then->real, at);
+		spg_buf_printf(&text, " to %s", spg_buf_text(&place));
+		note.place = spg_buf_text(&place);
+		r = place.failed ? SPG_ERR_NOMEM
+		                 : spg_notes_add(&j->install->reasons, &note, &text);
+		spg_buf_finish(&place);
+		return r;
+	}
+	return 0;
+}
+
 static int explain_all_gone(struct spg_outcome_judging *j)
 {
 	const struct spg_note note = {

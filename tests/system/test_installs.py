@@ -5,6 +5,7 @@ quiet: who did it, what became what, what was left out and who held it."""
 import ctypes
 import hashlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -248,6 +249,33 @@ class InstallsTest(SystemTest):
         install = self.newest(daemon)
         self.assertEqual(install["changed"] + install["skipped"], 12 - (not install["skipped"]))
         self.assertIn("found by what is there", install["reasons"][0]["text"])
+
+    def test_another_release(self):
+        """A deployment switches a link; the release that it has left is nobody's."""
+        for release in "123":
+            for name in "a.dll", "b.dll", "same.dll":
+                self.file(name, self.directory("releases", release, "lib"),
+                          content=(name + release if name != "same.dll" else name).encode())
+        current = self.path("current")
+        os.symlink("releases/1", current)
+        daemon = self.daemon(Product("app", os.path.join(current, "lib")))
+        self.rpc(daemon).call("verify")
+        for then, now in ("1", "2"), ("2", "3"):
+            os.symlink("releases/" + now, current + ".new")
+            os.rename(current + ".new", current)
+            shutil.rmtree(self.path("releases", then))
+            daemon.log.wait_for(lambda line: f"install {then} of app: " in line, "the install")
+            install = self.newest(daemon)
+            self.assertEqual((install["outcome"], install["changed"], install["by"]),
+                             ("clean", 2, None), install)
+            reason, = [r for r in install["reasons"] if r["kind"] == "another-release"]
+            self.assertEqual((reason["place"], reason["text"]), (
+                self.path("releases", now),
+                f"another release: from {self.path('releases', then)} to "
+                f"{self.path('releases', now)}"))
+            answer = daemon.check()
+            self.assertEqual(answer["exit"], SAFE, answer)
+            self.assertEqual(self.newest(daemon)["id"], int(then))
 
     def test_a_pause_longer_than_the_quiet(self):
         """Three parts by one process: what was left out of all of it counts."""

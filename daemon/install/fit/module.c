@@ -31,6 +31,7 @@ void spg_module_unref(struct spg_module *module)
 		return;
 	spg_pe_destroy(module->pe);
 	free(module->path);
+	free(module->real);
 	free(module->why);
 	free(module);
 }

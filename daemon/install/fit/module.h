@@ -16,6 +16,7 @@
 struct spg_module {
 	atomic_uint refs;
 	char *path;
+	char *real; /* where links on the way lead; NULL: there are none */
 	struct spg_file_id id;
 	uint64_t size;
 	int64_t mtime_ns, ctime_ns;

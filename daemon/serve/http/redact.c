@@ -140,6 +140,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_UNREADABLE:
 	case SPG_REASON_HOLDERS_LOST:
 	case SPG_REASON_ALL_GONE:
+	case SPG_REASON_ANOTHER_RELEASE:
 	case SPG_REASON_PAST_LOST:
 	case SPG_REASON_PRODUCT_GONE:
 	case SPG_REASON_EVENTS_LOST:
