@@ -15,6 +15,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/pe_file.h"
+#include "common/platform.h"
 #include "common/text.h"
 #include "daemon/proof/worker.h"
 
@@ -215,6 +216,14 @@ static void forget_module(struct spg_catalog *catalog, const char *path)
 		(catalog->n_known - at) * sizeof(*catalog->known));
 }
 
+static bool is_of_any(struct spg_product *const *products, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (spg_product_has_path(products[i], path))
+			return true;
+	return false;
+}
+
 /* What does not fit is not kept: it is only read again. */
 static void keep_module(struct spg_catalog *catalog, struct spg_module *module)
 {
@@ -413,6 +422,70 @@ int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model
 	r = spg_catalog_read(catalog, paths, n, done, user);
 	free(paths);
 	return r;
+}
+
+/* ---- what no product has any more ---- */
+
+struct trimming {
+	struct spg_background_job job;
+	struct spg_catalog *catalog;
+	size_t n_products;
+	struct spg_product *products[]; /* references */
+};
+
+static bool trim(struct spg_background_job *job)
+{
+	struct trimming *trimming = (struct trimming *)job;
+	struct spg_catalog *catalog = trimming->catalog;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < catalog->n_known; i++) {
+		struct spg_module *module = catalog->known[i];
+
+		if (is_of_any(trimming->products, trimming->n_products, module->path)) {
+			catalog->known[kept++] = module;
+			continue;
+		}
+		catalog->bytes -= bytes_of(module);
+		spg_module_unref(module);
+	}
+	catalog->n_known = kept;
+	return false;
+}
+
+static void place_nowhere(struct spg_background_job *job, char *ret, size_t size)
+{
+	(void)job;
+	snprintf(ret, size, "%s", "");
+}
+
+static void trimming_destroy(struct spg_background_job *job, bool complete)
+{
+	struct trimming *trimming = (struct trimming *)job;
+
+	for (size_t i = 0; i < trimming->n_products; i++)
+		spg_product_unref(trimming->products[i]);
+	free(trimming);
+	if (complete)
+		spg_platform_release_memory();
+}
+
+void spg_catalog_trim(struct spg_catalog *catalog, const struct spg_model *model)
+{
+	size_t n = spg_model_n_products(model);
+	struct trimming *trimming =
+		calloc(1, sizeof(*trimming) + n * sizeof(trimming->products[0]));
+
+	if (!trimming)
+		return;
+	trimming->job = (struct spg_background_job){
+		.step = trim, .done = trimming_destroy, .place = place_nowhere};
+	trimming->catalog = catalog;
+	for (size_t i = 0; i < n; i++)
+		trimming->products[trimming->n_products++] =
+			spg_product_ref(spg_model_product(model, i));
+	if (spg_prover_add_job(catalog->prover, &trimming->job) < 0)
+		trimming_destroy(&trimming->job, false);
 }
 
 bool spg_catalog_progress(const struct spg_catalog *catalog, const void *user,

@@ -47,6 +47,10 @@ int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model
 	size_t index, const struct spg_module_set *known, spg_catalog_done *done,
 	void *user);
 
+/** Forget what is no product's any more: after a change of products. Without memory it is
+ * kept. */
+void spg_catalog_trim(struct spg_catalog *catalog, const struct spg_model *model);
+
 /** How far the reading that @user asked for is; false: there is none. */
 bool spg_catalog_progress(const struct spg_catalog *catalog, const void *user,
 	size_t *ret_done, size_t *ret_total);

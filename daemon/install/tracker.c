@@ -700,9 +700,23 @@ static int take_records(
 	return 0;
 }
 
+/* What is installed of a product that has gone from the configuration. */
+static void forget_files(struct track *s)
+{
+	spg_module_set_unref(s->installed);
+	spg_module_set_unref(s->last_before);
+	s->installed = NULL;
+	s->last_before = NULL;
+}
+
 void spg_tracker_begin(struct spg_tracker *tracker)
 {
 	const struct spg_model *model = tracker->host.model;
+
+	for (struct track *s = tracker->first; s; s = s->next)
+		if (index_of(s) < 0 && s->phase == PHASE_IDLE)
+			forget_files(s);
+	spg_catalog_trim(tracker->host.catalog, model);
 
 	for (size_t i = 0; i < spg_model_n_products(model); i++) {
 		const char *name = spg_model_product(model, i)->name;

@@ -25,7 +25,28 @@ static struct {
 	struct spg_module_set *set;
 	int err;
 	unsigned n_done;
+	struct spg_product *product; /* NULL: there is none */
 } w;
+
+size_t spg_model_n_products(const struct spg_model *model)
+{
+	(void)model;
+	return w.product != NULL;
+}
+
+struct spg_product *spg_model_product(const struct spg_model *model, size_t index)
+{
+	(void)model, (void)index;
+	return w.product;
+}
+
+struct spg_file *const *spg_model_files(
+	const struct spg_model *model, size_t index, size_t *ret_n)
+{
+	(void)model, (void)index;
+	*ret_n = 0;
+	return NULL;
+}
 
 int spg_prover_add_job(struct spg_prover *prover, struct spg_background_job *job)
 {
@@ -189,6 +210,42 @@ START_TEST(gone_between_two)
 }
 END_TEST
 
+static size_t count_read(void)
+{
+	const char *path = w.small;
+
+	spg_module_set_unref(w.set);
+	w.set = NULL;
+	w.n_done = 0;
+	ck_assert_int_eq(spg_catalog_read(w.catalog, &path, 1, on_done, &w), 0);
+	finish();
+	return w.set->n_read;
+}
+
+static void trim(void)
+{
+	spg_catalog_trim(w.catalog, NULL);
+	ck_assert(!w.job->step(w.job));
+	w.job->done(w.job, true);
+}
+
+/* What is known of a product goes with it. */
+START_TEST(trimmed)
+{
+	ck_assert_uint_eq(count_read(), 1);
+	ck_assert_uint_eq(count_read(), 0);
+	w.product = spg_product_create("p");
+	ck_assert_int_eq(spg_product_add_directory(w.product, w.directory, "test"), 0);
+	ck_assert_int_eq(spg_product_add_pattern(w.product, "sm*"), 0);
+	trim();
+	ck_assert_uint_eq(count_read(), 0);
+	spg_product_unref(w.product);
+	w.product = NULL;
+	trim();
+	ck_assert_uint_eq(count_read(), 1);
+}
+END_TEST
+
 /* Whoever does not want it any more waits for no slice that is left. */
 START_TEST(forgotten_between_two)
 {
@@ -223,6 +280,7 @@ int main(void)
 	tcase_add_test(tc, replaced_between_two);
 	tcase_add_test(tc, gone_between_two);
 	tcase_add_test(tc, forgotten_between_two);
+	tcase_add_test(tc, trimmed);
 	tcase_add_test(tc, ended_between_two);
 	return spg_run_suite("catalog", tc);
 }
