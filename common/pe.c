@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 static const char *const part_names[SPG_PE_N_PARTS] = {
+	[SPG_PE_WHOLE] = NULL,
 	[SPG_PE_IMPORTS] = "import table",
 	[SPG_PE_DELAYED] = "delayed import table",
 	[SPG_PE_EXPORTS] = "export table",

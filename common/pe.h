@@ -19,6 +19,11 @@
  *
  * Damage is told per part: imports, delayed imports, exports and the version
  * are read for themselves, and one that is damaged loses nothing of another.
+ * The whole is a part too: a file that was cut off inside of its certificate,
+ * its symbols or its debug data, a certificate or a table that is none, and a
+ * section of zeros where something has to be. Windows may load such a file. No
+ * checksum is compared: many tools leave a wrong one behind (all of Wine's do),
+ * and Windows minds it in drivers only.
  *
  * A struct spg_pe is one block of memory, immutable, and may be read by any
  * number of threads. All its texts end in '\0'; those of symbols and modules are
@@ -41,6 +46,8 @@
 #define SPG_PE_VERSION_MAX  65535        /* bytes of a version resource */
 #define SPG_PE_STRING_MAX   256          /* UTF-16 units kept of CompanyName... */
 #define SPG_PE_ENTRIES_MAX  4096         /* entries of one resource directory */
+#define SPG_PE_SIGNED_MAX   64           /* entries of the certificate table */
+#define SPG_PE_DEBUG_MAX    64           /* entries of the debug directory */
 #define SPG_PE_READ_MAX     (256U << 20) /* bytes read of one file */
 /* Resources are followed exactly three directories deep (type, name, language),
  * so that a cycle in them has no effect. */
@@ -55,6 +62,7 @@ struct spg_pe_source {
 };
 
 enum spg_pe_part {
+	SPG_PE_WHOLE, /* no table: what a whole file would have */
 	SPG_PE_IMPORTS,
 	SPG_PE_DELAYED,
 	SPG_PE_EXPORTS,
@@ -122,7 +130,7 @@ static inline const char *spg_pe_text(const struct spg_pe *pe, uint32_t offset)
 /** The worst part: the first that is not 0; SPG_PE_N_PARTS when all are well. */
 enum spg_pe_part spg_pe_damaged_part(const struct spg_pe *pe);
 
-/** For messages: "import table", ... */
+/** For messages: "import table", ...; NULL for the whole. */
 const char *spg_pe_part_name(enum spg_pe_part part);
 
 #define SPG_PE_VERSION_TEXT_BYTES 24 /* "65535.65535.65535.65535" */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/pe_other.h"
 
 struct file {
 	int fd;
@@ -41,6 +42,12 @@ static int read_exactly(void *user, uint64_t offset, void *buf, size_t n)
 
 int spg_pe_read_fd(struct spg_pe **ret, int fd, struct spg_buf *error)
 {
+	return spg_pe_read_named_fd(ret, fd, "", error);
+}
+
+int spg_pe_read_named_fd(
+	struct spg_pe **ret, int fd, const char *name, struct spg_buf *error)
+{
 	struct file file = {.fd = fd};
 	struct spg_pe_source source = {&file, read_exactly, 0};
 	struct stat st;
@@ -53,6 +60,8 @@ int spg_pe_read_fd(struct spg_pe **ret, int fd, struct spg_buf *error)
 	}
 	source.size = (uint64_t)st.st_size;
 	err = spg_pe_read(ret, &source, error);
+	if (err == SPG_ERR_INVALID)
+		err = spg_pe_judge_other(&source, name, error);
 	if (file.errnum || file.shortened) {
 		spg_buf_clear(error);
 		spg_buf_puts(error, file.errnum

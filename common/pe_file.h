@@ -12,3 +12,10 @@
  * stays. A file that becomes shorter meanwhile gives SPG_ERR_BUSY.
  */
 int spg_pe_read_fd(struct spg_pe **ret, int fd, struct spg_buf *error);
+
+/**
+ * As spg_pe_read_fd(), but what stands under the name of a module (@name, bare) and
+ * is none gives SPG_ERR_CORRUPT, unless it may be meant (common/pe_other.h).
+ */
+int spg_pe_read_named_fd(
+	struct spg_pe **ret, int fd, const char *name, struct spg_buf *error);

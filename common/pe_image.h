@@ -18,7 +18,14 @@ enum {
 	SPG_PE_DIR_EXPORT = 0,
 	SPG_PE_DIR_IMPORT = 1,
 	SPG_PE_DIR_RESOURCE = 2,
+	SPG_PE_DIR_EXCEPTION = 3,
+	SPG_PE_DIR_CERTIFICATE = 4, /* not an address: an offset in the file */
+	SPG_PE_DIR_RELOCATION = 5,
+	SPG_PE_DIR_DEBUG = 6,
+	SPG_PE_DIR_TLS = 9,
+	SPG_PE_DIR_LOAD_CONFIG = 10,
 	SPG_PE_DIR_DELAY = 13,
+	SPG_PE_DIR_CLI = 14,
 	SPG_PE_N_DIRS = 16,
 };
 
@@ -27,6 +34,8 @@ struct spg_pe_section {
 	uint32_t in_memory; /* bytes it covers there */
 	uint32_t in_file;   /* of these, bytes that come from the file */
 	uint64_t offset;    /* of these in the file */
+	uint32_t flags;     /* IMAGE_SCN_... */
+	char name[9];
 };
 
 struct spg_pe_image {
@@ -36,7 +45,9 @@ struct spg_pe_image {
 	uint64_t n_read;
 
 	uint64_t base;
-	uint32_t section_alignment, headers_bytes;
+	uint32_t section_alignment, headers_bytes, entry;
+	uint32_t symbols_at, n_symbols;  /* COFF, an offset in the file */
+	uint16_t flags;                  /* IMAGE_FILE_... */
 	struct spg_pe_section *sections; /* ascending, none overlaps another */
 	size_t n_sections;
 	struct {
@@ -79,6 +90,7 @@ int spg_pe_image_keep(
 
 /** The parts; each leaves nothing of itself behind when it fails, but for
  * the version. The imports may also give SPG_ERR_UNSUPPORTED. */
+int spg_pe_read_whole(struct spg_pe_image *image);
 int spg_pe_read_imports(struct spg_pe_image *image);
 int spg_pe_read_delayed(struct spg_pe_image *image);
 int spg_pe_read_exports(struct spg_pe_image *image);

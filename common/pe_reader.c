@@ -22,6 +22,7 @@
 #define FILE_SECTOR        0x200
 
 static int (*const read_parts[SPG_PE_N_PARTS])(struct spg_pe_image *image) = {
+	[SPG_PE_WHOLE] = spg_pe_read_whole,
 	[SPG_PE_IMPORTS] = spg_pe_read_imports,
 	[SPG_PE_DELAYED] = spg_pe_read_delayed,
 	[SPG_PE_EXPORTS] = spg_pe_read_exports,
@@ -62,6 +63,9 @@ static int read_dos(struct spg_pe_image *image, uint32_t *ret_at)
 	err = spg_pe_image_file(image, at, magic, sizeof(magic));
 	if (err < 0)
 		return err;
+	if (spg_pe_u32(magic) == 0 && at >= DOS_BYTES &&
+		spg_pe_u16(dos + DOS_RELOCATIONS_AT) == DOS_BYTES)
+		return spg_pe_image_damage(image, "its header is all zeros");
 	if (memcmp(magic, "PE\0\0", 4) != 0)
 		return not_pe(image, "a program for DOS or for 16-bit Windows");
 	*ret_at = at;
@@ -106,6 +110,7 @@ static int read_optional(struct spg_pe_image *image, uint64_t at)
 		return err;
 	image->base =
 		image->pe.is_pe32plus ? spg_pe_u64(raw + 24) : spg_pe_u32(raw + 28);
+	image->entry = spg_pe_u32(raw + 16);
 	image->section_alignment = spg_pe_u32(raw + 32);
 	image->headers_bytes = spg_pe_u32(raw + 60);
 	return read_directories(image, at + n, spg_pe_u32(raw + n - 4));
@@ -146,6 +151,9 @@ static int add_section(struct spg_pe_image *image, const uint8_t *raw)
 	section->in_memory = (uint32_t)pages;
 	section->in_file = raw_bytes < pages ? raw_bytes : (uint32_t)pages;
 	section->offset = raw_at;
+	section->flags = spg_pe_u32(raw + 36);
+	for (size_t i = 0; i < 8 && raw[i]; i++)
+		section->name[i] = raw[i] > ' ' && raw[i] < 0x7f ? (char)raw[i] : '?';
 	image->n_sections++;
 	return 0;
 }
@@ -183,7 +191,10 @@ static int read_headers(struct spg_pe_image *image)
 	if (err < 0)
 		return err;
 	image->pe.machine = spg_pe_u16(raw + 4);
-	image->pe.is_dll = spg_pe_u16(raw + 22) & FILE_DLL;
+	image->symbols_at = spg_pe_u32(raw + 12);
+	image->n_symbols = spg_pe_u32(raw + 16);
+	image->flags = spg_pe_u16(raw + 22);
+	image->pe.is_dll = image->flags & FILE_DLL;
 	err = read_optional(image, (uint64_t)at + PE_BYTES);
 	if (err < 0)
 		return err;

@@ -92,7 +92,8 @@ static int say_why(struct spg_module *module, int err, const char *why)
 static int read_pe(struct spg_module *module, int fd)
 {
 	struct spg_buf error = SPG_BUF_NULL;
-	int r = spg_pe_read_fd(&module->pe, fd, &error);
+	int r = spg_pe_read_named_fd(
+		&module->pe, fd, spg_path_base(module->path), &error);
 
 	if (r == 0 && module->pe->has_version)
 		spg_pe_version_format(module->pe->file_version, module->version);

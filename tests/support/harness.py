@@ -45,6 +45,9 @@ FAN_REPORT_DFID_NAME, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD = 0xC00, 1, 0x20, -100
 LACKING = 77  # the exit code of a holder whose state this kernel does not allow
 SAFE, ATTENTION, BLOCKED, UNKNOWN = range(4)
 EXIT_CODE = {"safe": 0, "attention": 1, "blocked": 2, "unknown": 3}
+# What may stand under a module's name and is not looked into: a program for DOS. A text
+# would be a damaged module.
+FOR_DOS = b"MZ" + bytes(62)
 
 SPGUARDD = os.path.join(BUILD, "daemon", "spguardd")
 SPGUARD = os.path.join(BUILD, "client", "spguard")
@@ -556,7 +559,7 @@ class SystemTest(unittest.TestCase):
         os.makedirs(path, exist_ok=True)
         return path
 
-    def file(self, name, directory=None, content=b"a library\n" * 500):
+    def file(self, name, directory=None, content=FOR_DOS + b"a library\n" * 500):
         path = os.path.join(directory or self.bin, name)
         with open(path, "wb") as f:
             f.write(content)

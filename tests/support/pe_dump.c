@@ -12,7 +12,7 @@
  *   string KEY TEXT
  *   import|delayed MODULE SYMBOL|#ORDINAL|-  -: nothing of this module
  *   export ORDINAL NAME|- FORWARDER|-
- *   damaged PART TEXT
+ *   damaged PART|- TEXT                      -: the file as a whole
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -96,7 +96,8 @@ static void print(const struct spg_pe *pe)
 	for (enum spg_pe_part part = 0; part < SPG_PE_N_PARTS; part++) {
 		if (pe->status[part] == 0)
 			continue;
-		printf("damaged\t%s", spg_pe_part_name(part));
+		printf("damaged\t%s",
+			spg_pe_part_name(part) ? spg_pe_part_name(part) : "-");
 		field(spg_pe_text(pe, pe->why[part]));
 		putchar('\n');
 	}

@@ -10,9 +10,9 @@ import sqlite3
 import subprocess
 import sys
 
-from support import EVENTS, FAIL_AFTER, RpcError, ATTENTION, BLOCKED, SAFE, Product, SystemTest, main
+from support import EVENTS, FAIL_AFTER, FOR_DOS, RpcError, ATTENTION, BLOCKED, SAFE, Product, SystemTest, main
 
-OLD, NEW = b"old version\n", b"new version\n"
+OLD, NEW = FOR_DOS + b"old version\n", FOR_DOS + b"new version\n"
 
 # A setup that goes on when a file cannot be replaced, as the article's did.
 SETUP = """

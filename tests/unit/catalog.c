@@ -83,6 +83,8 @@ static void teardown(void)
 	spg_catalog_destroy(w.catalog);
 	unlink(w.large);
 	unlink(w.small);
+	snprintf(w.small, sizeof(w.small), "%s/small", w.directory);
+	unlink(w.small);
 	rmdir(w.directory);
 }
 
@@ -269,6 +271,19 @@ START_TEST(ended_between_two)
 }
 END_TEST
 
+/* By its name it should be a module. It has its digest all the same. */
+START_TEST(empty_module)
+{
+	snprintf(w.small, sizeof(w.small), "%s/small.dll", w.directory);
+	make(w.small, 0);
+	begin();
+	finish();
+	ck_assert_int_eq(module_of(w.small)->err, SPG_ERR_CORRUPT);
+	ck_assert_str_eq(module_of(w.small)->why, "it is empty");
+	ck_assert_uint_eq(strlen(module_of(w.small)->sha256), 64);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("catalog");
@@ -282,5 +297,6 @@ int main(void)
 	tcase_add_test(tc, forgotten_between_two);
 	tcase_add_test(tc, trimmed);
 	tcase_add_test(tc, ended_between_two);
+	tcase_add_test(tc, empty_module);
 	return spg_run_suite("catalog", tc);
 }

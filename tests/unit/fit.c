@@ -231,6 +231,30 @@ START_TEST(damage)
 }
 END_TEST
 
+/* One that is not whole: one finding too, and its tables are compared as ever. */
+START_TEST(not_whole)
+{
+	struct scene scene = {0};
+	struct pe_make make = {EXPORTS({"x", 1, NULL})};
+	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
+
+	ADD(&scene, "/bin/a.exe", .modules = FROM("b.dll", "x", "y"));
+	pe_make_image(&make, &image);
+	pe_make_patch(&image, pe_make_entry(&image, 4), image.len, 4);
+	pe_make_patch(&image, pe_make_entry(&image, 4) + 4, 4096, 4);
+	ck_assert_int_eq(pe_make_read(&scene.pes[1], image.data, image.len, &error), 0);
+	put(&scene, (struct spg_fit_module){.path = "/bin/b.dll", .pe = scene.pes[1]});
+	expect(&scene,
+		"missing-export /bin/a.exe: a.exe needs y, which b.dll does not "
+		"export\n"
+		"damaged /bin/b.dll: b.dll is damaged: 4096 bytes are missing at its "
+		"end: its certificate was cut off\n");
+	spg_buf_finish(&image);
+	spg_buf_finish(&error);
+	finish(&scene);
+}
+END_TEST
+
 /* A version that is damaged keeps nothing from running. */
 START_TEST(damaged_version)
 {
@@ -688,6 +712,7 @@ int main(void)
 	tcase_add_test(tc, forwarder_depth);
 	tcase_add_test(tc, machines);
 	tcase_add_test(tc, damage);
+	tcase_add_test(tc, not_whole);
 	tcase_add_test(tc, damaged_version);
 	tcase_add_test(tc, foreign_and_unreadable);
 	tcase_add_test(tc, same_name_twice);

@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 #include "common/pe_file.h"
+#include "common/pe_other.h"
 #include "tests/support/corpus.h"
 #include "tests/support/pe_make.h"
 #include "tests/support/suite.h"
@@ -179,6 +180,55 @@ START_TEST(no_pe)
 }
 END_TEST
 
+/* What stands under a name and is no PE file. NULL: it may be meant. */
+static const struct {
+	const char *name, *bytes;
+	size_t n;
+	const char *says;
+} others[] = {
+	{"mdbperf.dll", "", 0, "it is empty"},
+	{"MDBPERF.DLL", "", 0, "it is empty"},
+	{"screen.scr", "", 0, "it is empty"},
+	{"readme.txt", "", 0, NULL},
+	{".dll", "", 0, NULL},
+	{"a.exe", "\0\0\0\0\0\0\0\0", 8, "it begins with zeros"},
+	{"a.dll", "\r\n<!DOCTYPE html><title>404", 27, "it is a web page"},
+	{"a.dll", "<?xml version='1.0'?><HTML>", 27, "it is a web page"},
+	{"a.tsp", "<html>", 6, "it is a web page"},
+	{"a.dll", "version https://git-lfs", 23, "it is a text"},
+	{"a.dll", "\xff\xfe\x41\0\x42\0", 6, "it is a text"},
+	{"a.dll", "M", 1, "it is a text"},
+	{"a.ocx", "SZDD\x88\xf0\x27\x33 and more", 16, "it is compressed"},
+	{"a.cpl", "\1\2\3\4", 4, "does not begin as"},
+	{"driver.sys", "nothing", 7, "it is a text"},
+	{"CONFIG.SYS", "DEVICE=C:\\HIMEM.SYS", 19, NULL},
+	{"plot.scr", "LINE 0,0 1,1", 12, NULL},
+	{"winecfg.exe", "#!/bin/sh\n", 10, NULL},
+	{"a.dll", "\177ELF\2\1\1", 7, NULL},
+	{"a.exe", "MZ for DOS", 10, NULL},
+	{"a.conf", "text", 4, NULL},
+};
+
+static int read_literal(void *user, uint64_t offset, void *buf, size_t n)
+{
+	memcpy(buf, (const char *)user + offset, n);
+	return 0;
+}
+
+START_TEST(other_contents)
+{
+	struct spg_pe_source source = {
+		(void *)others[_i].bytes, read_literal, others[_i].n};
+	struct spg_buf error = SPG_BUF_NULL;
+	int err = spg_pe_judge_other(&source, others[_i].name, &error);
+
+	ck_assert_int_eq(err, others[_i].says ? SPG_ERR_CORRUPT : SPG_ERR_INVALID);
+	if (others[_i].says)
+		ck_assert_ptr_nonnull(strstr(spg_buf_text(&error), others[_i].says));
+	spg_buf_finish(&error);
+}
+END_TEST
+
 /* What is written where, and what is then said of the headers, or of a part. */
 enum from { FILE_START, ENTRY, TABLE, SECTIONS };
 
@@ -309,6 +359,198 @@ out:
 	spg_pe_destroy(pe);
 	spg_buf_finish(&image);
 	spg_buf_finish(&error);
+}
+END_TEST
+
+/* ---- whether it is whole ---- */
+
+/* The place of headers that pe_make.c fills in, and one that it leaves empty. */
+#define SYMBOLS_AT 0x8c
+#define SYMBOLS_N  0x90
+#define ENTRY_AT   0xa8
+#define SPARE      0x300
+
+static void append_number(struct spg_buf *image, uint64_t value, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		spg_buf_putc(image, (char)(value >> 8 * i));
+}
+
+static void put_directory(
+	struct spg_buf *image, unsigned dir, uint64_t rva, uint64_t bytes)
+{
+	pe_make_patch(image, pe_make_entry(image, dir), rva, 4);
+	pe_make_patch(image, pe_make_entry(image, dir) + 4, bytes, 4);
+}
+
+/* NULL: nothing. */
+static void expect_whole(const struct spg_buf *image, size_t n, const char *says)
+{
+	struct spg_buf error = SPG_BUF_NULL;
+	struct spg_pe *pe = NULL;
+	const char *why;
+
+	ck_assert_int_eq(pe_make_read(&pe, image->data, n, &error), 0);
+	why = spg_pe_text(pe, pe->why[SPG_PE_WHOLE]);
+	if (says) {
+		ck_assert_int_eq(pe->status[SPG_PE_WHOLE], SPG_ERR_CORRUPT);
+		ck_assert_msg(strncmp(why, says, strlen(says)) == 0, "%s", why);
+	} else {
+		ck_assert_msg(pe->status[SPG_PE_WHOLE] == 0, "%s", why);
+	}
+	ck_assert_uint_eq(pe->n_exports, 4); /* no part suffers */
+	spg_pe_destroy(pe);
+	spg_buf_finish(&error);
+}
+
+static void expect_every_cut(
+	const struct spg_buf *image, size_t n_tail, const char *what)
+{
+	expect_whole(image, image->len, NULL);
+	for (size_t n = 1; n <= n_tail; n++) {
+		char says[100];
+
+		snprintf(says, sizeof(says),
+			"%zu bytes are missing at its end: its %s cut off", n, what);
+		expect_whole(image, image->len - n, says);
+	}
+}
+
+START_TEST(certificates)
+{
+	struct spg_buf image = SPG_BUF_NULL;
+	size_t at;
+
+	pe_make_image(&images[_i], &image);
+	at = image.len;
+	put_directory(&image, 4, at, 64);
+	append_number(&image, 64, 4);
+	append_number(&image, 0x200, 2);
+	append_number(&image, 2, 2);
+	append_number(&image, 0x3430, 2); /* a SEQUENCE of 52 bytes */
+	while (image.len < at + 64)
+		spg_buf_putc(&image, 'c');
+	expect_every_cut(&image, 64, "certificate was");
+	pe_make_patch(&image, at + 8, 0, 2);
+	expect_whole(&image, image.len, "its certificate is none");
+	pe_make_patch(&image, at + 8, 0xffffffff8430, 6);
+	expect_whole(&image, image.len, "its certificate is none");
+	pe_make_patch(&image, at + 6, 1, 2); /* of a kind that is not looked at */
+	expect_whole(&image, image.len, NULL);
+	pe_make_patch(&image, at, 0, 4);
+	expect_whole(&image, image.len, "its certificate has 0 bytes of 64");
+	pe_make_patch(&image, at, 65, 4);
+	expect_whole(&image, image.len, "its certificate has 65 bytes of 64");
+	spg_buf_finish(&image);
+}
+END_TEST
+
+START_TEST(coff_symbols)
+{
+	struct spg_buf image = SPG_BUF_NULL;
+	size_t at;
+
+	pe_make_image(&images[_i], &image);
+	at = image.len;
+	pe_make_patch(&image, SYMBOLS_AT, at, 4);
+	pe_make_patch(&image, SYMBOLS_N, 2, 4);
+	for (int i = 0; i < 36; i++)
+		spg_buf_putc(&image, 's');
+	append_number(&image, 8, 4);
+	append_number(&image, 0x616161, 4);
+	expect_whole(&image, image.len, NULL);
+	for (size_t n = 1; n <= 44; n++)
+		expect_whole(&image, image.len - n, "");
+	expect_whole(&image, image.len - 4,
+		"4 bytes are missing at its end: its symbols were cut off");
+	expect_whole(&image, at, "40 bytes are missing at its end: its symbols");
+	pe_make_patch(&image, SYMBOLS_AT, image.len + 1, 4);
+	expect_whole(&image, image.len, NULL);
+	spg_buf_finish(&image);
+}
+END_TEST
+
+START_TEST(debug_data)
+{
+	struct spg_buf image = SPG_BUF_NULL;
+
+	pe_make_image(&images[_i], &image);
+	put_directory(&image, 6, SPARE, 28);
+	pe_make_patch(&image, SPARE + 12, 2, 4);
+	pe_make_patch(&image, SPARE + 16, 30, 4);
+	pe_make_patch(&image, SPARE + 24, image.len, 4);
+	for (int i = 0; i < 30; i++)
+		spg_buf_putc(&image, 'd');
+	expect_every_cut(&image, 30, "debug data were");
+	/* Left over by a tool that removed them. */
+	pe_make_patch(&image, SPARE + 24, image.len + 1, 4);
+	expect_whole(&image, image.len, NULL);
+	put_directory(&image, 6, 0x7fffffff, 28);
+	expect_whole(&image, image.len, NULL);
+	spg_buf_finish(&image);
+}
+END_TEST
+
+/* Tables that only the loader follows. */
+START_TEST(followed_tables)
+{
+	struct spg_buf image = SPG_BUF_NULL;
+
+	pe_make_image(&images[_i], &image);
+	put_directory(&image, 9, SPARE, 24);
+	expect_whole(&image, image.len, NULL);
+	put_directory(&image, 9, 0x7fffffff, 24);
+	expect_whole(&image, image.len, "its TLS directory at 0x7fffffff");
+	put_directory(&image, 9, SPARE, 0xffffffff);
+	expect_whole(&image, image.len, "its TLS directory at 0x300 to 0x1000002fe");
+	put_directory(&image, 9, 0, 0);
+	put_directory(&image, 5, 0x7fffffff, 24);
+	expect_whole(&image, image.len, "its relocation table at 0x7fffffff");
+	pe_make_patch(&image, 0x96, 0x2003, 2);
+	expect_whole(&image, image.len, NULL);
+	spg_buf_finish(&image);
+}
+END_TEST
+
+static void expect_zeros(const struct spg_buf *image, bool damaged)
+{
+	struct spg_buf error = SPG_BUF_NULL;
+	struct spg_pe *pe = NULL;
+
+	ck_assert_int_eq(pe_make_read(&pe, image->data, image->len, &error), 0);
+	ck_assert_int_eq(pe->status[SPG_PE_WHOLE], damaged ? SPG_ERR_CORRUPT : 0);
+	expect_text(pe, pe->why[SPG_PE_WHOLE],
+		damaged ? "its section .made is all zeros" : NULL);
+	spg_pe_destroy(pe);
+	spg_buf_finish(&error);
+}
+
+/* Each section of the image: it holds a table, nothing, code, the entry. */
+START_TEST(zeros)
+{
+	struct spg_buf image = SPG_BUF_NULL;
+
+	for (size_t i = 0; i < 4; i++) {
+		size_t header;
+
+		spg_buf_clear(&image);
+		pe_make_image(&images[_i], &image);
+		header = pe_make_entry(&image, 16) + 40 * i;
+		memset(image.data + pe_make_u32(&image, header + 20), 0,
+			pe_make_u32(&image, header + 16));
+		expect_zeros(&image, true);
+		for (unsigned dir = 0; dir < 16; dir++)
+			put_directory(&image, dir, 0, 0);
+		expect_zeros(&image, false);
+		pe_make_patch(&image, header + 36, 0xe0000020, 4); /* writable too */
+		expect_zeros(&image, false);
+		pe_make_patch(&image, header + 36, 0x60000020, 4);
+		expect_zeros(&image, true);
+		pe_make_patch(&image, header + 36, 0, 4);
+		pe_make_patch(&image, ENTRY_AT, pe_make_u32(&image, header + 12), 4);
+		expect_zeros(&image, true);
+	}
+	spg_buf_finish(&image);
 }
 END_TEST
 
@@ -634,7 +876,13 @@ int main(void)
 	tcase_add_test(tc, nothing_in_it);
 	tcase_add_test(tc, machines);
 	spg_add_rows(tc, no_pe, foreign);
+	spg_add_rows(tc, other_contents, others);
 	spg_add_rows(tc, damage, damages);
+	spg_add_rows(tc, certificates, images);
+	spg_add_rows(tc, coff_symbols, images);
+	spg_add_rows(tc, debug_data, images);
+	spg_add_rows(tc, followed_tables, images);
+	spg_add_rows(tc, zeros, images);
 	tcase_add_test(tc, bound_without_names);
 	tcase_add_test(tc, module_limit);
 	tcase_add_test(tc, import_limits);

@@ -53,7 +53,8 @@ static int tell_unreadable(struct spg_fit_work *work, size_t index, int err,
 	return spg_fit_add(work, SPG_FINDING_DAMAGED, index, NULL, NULL, NULL, &text);
 }
 
-/* What nobody can read of @index. Of a damaged version nothing stops working. */
+/* What nobody can read of @index, and whether it is whole. Of a damaged version nothing
+ * stops working. */
 static int look_at_file(struct spg_fit_work *work, size_t index)
 {
 	const struct spg_fit_module *module = &work->question->modules[index];
