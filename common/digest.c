@@ -5,10 +5,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <nettle/sha1.h>
+
 #include "common/err.h"
 
 #define READ_BYTES (64U << 10)
 #define ASK_BYTES  (1U << 20)
+
+void spg_sha1(const void *bytes, size_t n, uint8_t ret[SPG_SHA1_BYTES])
+{
+	struct sha1_ctx sha1;
+
+	sha1_init(&sha1);
+	sha1_update(&sha1, n, bytes);
+	sha1_digest(&sha1, SPG_SHA1_BYTES, ret);
+}
 
 void spg_digest_init(struct spg_digest *digest)
 {

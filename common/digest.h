@@ -17,6 +17,11 @@ struct spg_digest {
 	uint64_t n_bytes; /* added since it began */
 };
 
+#define SPG_SHA1_BYTES 20
+
+/** SHA-1 of @n bytes. It secures nothing any more; .NET names public keys by it. */
+void spg_sha1(const void *bytes, size_t n, uint8_t ret[SPG_SHA1_BYTES]);
+
 /** Begin, or begin again. Holds nothing that has to be released. */
 void spg_digest_init(struct spg_digest *digest);
 

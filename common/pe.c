@@ -9,6 +9,7 @@ static const char *const part_names[SPG_PE_N_PARTS] = {
 	[SPG_PE_IMPORTS] = "import table",
 	[SPG_PE_DELAYED] = "delayed import table",
 	[SPG_PE_EXPORTS] = "export table",
+	[SPG_PE_ASSEMBLY] = "metadata of .NET",
 	[SPG_PE_VERSION] = "version resource",
 };
 

@@ -10,15 +10,15 @@
  * IMAGE_DELAYLOAD_DESCRIPTOR, IMAGE_EXPORT_DIRECTORY, IMAGE_RESOURCE_DIRECTORY;
  * VS_VERSIONINFO and VS_FIXEDFILEINFO from "Version Information" (Menus and
  * other resources) and verrsrc.h. Where the document is silent it does what the
- * Windows loader does.
+ * Windows loader does. Of .NET: ECMA-335, partition II, 22 to 25.
  *
  * A file is hostile input: every offset is checked, nothing is mapped, time and
  * memory have the limits below, and no content makes it crash or loop. It is
  * read through a callback and a window of 256 KiB, so that the file is held
  * open by nobody longer than its reader says.
  *
- * Damage is told per part: imports, delayed imports, exports and the version
- * are read for themselves, and one that is damaged loses nothing of another.
+ * Damage is told per part: imports, delayed imports, exports, the assembly and
+ * the version are read for themselves, and one that is damaged loses nothing of another.
  * The whole is a part too: a file that was cut off inside of its certificate,
  * its symbols or its debug data, a certificate or a table that is none, and a
  * section of zeros where something has to be. Windows may load such a file. No
@@ -36,19 +36,23 @@
 
 #include "common/buf.h"
 
-#define SPG_PE_SECTIONS_MAX 1024         /* Windows: 96, since Vista 65535 */
-#define SPG_PE_MODULES_MAX  4096         /* import descriptors, both kinds */
-#define SPG_PE_IMPORTS_MAX  131072       /* imported symbols, both kinds */
-#define SPG_PE_EXPORTS_MAX  65536        /* exported functions; as many names */
-#define SPG_PE_SYMBOL_MAX   4096         /* bytes of a symbol or a forwarder */
-#define SPG_PE_MODULE_MAX   260          /* bytes of a module's name */
-#define SPG_PE_TEXT_MAX     (8U << 20)   /* bytes of all texts of one file */
-#define SPG_PE_VERSION_MAX  65535        /* bytes of a version resource */
-#define SPG_PE_STRING_MAX   256          /* UTF-16 units kept of CompanyName... */
-#define SPG_PE_ENTRIES_MAX  4096         /* entries of one resource directory */
-#define SPG_PE_SIGNED_MAX   64           /* entries of the certificate table */
-#define SPG_PE_DEBUG_MAX    64           /* entries of the debug directory */
-#define SPG_PE_READ_MAX     (256U << 20) /* bytes read of one file */
+#define SPG_PE_SECTIONS_MAX   1024         /* Windows: 96, since Vista 65535 */
+#define SPG_PE_MODULES_MAX    4096         /* import descriptors, both kinds */
+#define SPG_PE_IMPORTS_MAX    131072       /* imported symbols, both kinds */
+#define SPG_PE_EXPORTS_MAX    65536        /* exported functions; as many names */
+#define SPG_PE_SYMBOL_MAX     4096         /* bytes of a symbol or a forwarder */
+#define SPG_PE_MODULE_MAX     260          /* bytes of a module's name */
+#define SPG_PE_TEXT_MAX       (8U << 20)   /* bytes of all texts of one file */
+#define SPG_PE_VERSION_MAX    65535        /* bytes of a version resource */
+#define SPG_PE_STRING_MAX     256          /* UTF-16 units kept of CompanyName... */
+#define SPG_PE_ENTRIES_MAX    4096         /* entries of one resource directory */
+#define SPG_PE_SIGNED_MAX     64           /* entries of the certificate table */
+#define SPG_PE_DEBUG_MAX      64           /* entries of the debug directory */
+#define SPG_PE_STREAMS_MAX    64           /* streams of .NET metadata */
+#define SPG_PE_REFERENCES_MAX 4096         /* assemblies that one refers to */
+#define SPG_PE_ASSEMBLY_MAX   1024         /* bytes of an assembly's name */
+#define SPG_PE_KEY_MAX        65536        /* bytes of a public key */
+#define SPG_PE_READ_MAX       (256U << 20) /* bytes read of one file */
 /* Resources are followed exactly three directories deep (type, name, language),
  * so that a cycle in them has no effect. */
 
@@ -66,6 +70,7 @@ enum spg_pe_part {
 	SPG_PE_IMPORTS,
 	SPG_PE_DELAYED,
 	SPG_PE_EXPORTS,
+	SPG_PE_ASSEMBLY, /* of .NET */
 	SPG_PE_VERSION,
 	SPG_PE_N_PARTS,
 };
@@ -89,6 +94,18 @@ struct spg_pe_export {
 	uint32_t ordinal;   /* with the base; two names may have the same */
 };
 
+#define SPG_PE_TOKEN_BYTES 8
+
+/* What a .NET assembly is called, or what one is called that it refers to. */
+struct spg_pe_assembly {
+	uint32_t name, culture; /* culture 0: neutral */
+	uint16_t version[4];
+	bool has_token;                    /* it has a strong name */
+	bool is_retargetable;              /* the runtime may take another one for it */
+	bool is_windows_runtime;           /* no assembly, but types of Windows */
+	uint8_t token[SPG_PE_TOKEN_BYTES]; /* of the public key, as it is written */
+};
+
 struct spg_pe {
 	bool is_pe32plus;
 	bool is_dll;
@@ -106,6 +123,11 @@ struct spg_pe {
 	const struct spg_pe_module *modules; /* imports first, then the delayed */
 	const struct spg_pe_import *imports;
 	const struct spg_pe_export *exports; /* by names as in the file; the others */
+
+	bool is_managed;                 /* it has .NET metadata */
+	struct spg_pe_assembly assembly; /* without a name: a module of another one */
+	uint32_t n_references;
+	const struct spg_pe_assembly *references;
 
 	/* Per part: 0, also for a part that is not there; SPG_ERR_CORRUPT,
 	 * SPG_ERR_LIMIT or SPG_ERR_UNSUPPORTED (an import that was bound by a

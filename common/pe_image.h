@@ -58,7 +58,8 @@ struct spg_pe_image {
 	struct spg_pe_module *modules;
 	struct spg_pe_import *imports;
 	struct spg_pe_export *exports;
-	size_t modules_size, imports_size, exports_size;
+	struct spg_pe_assembly *references;
+	size_t references_size, modules_size, imports_size, exports_size;
 	struct spg_buf text;
 
 	char why[160];
@@ -94,6 +95,7 @@ int spg_pe_read_whole(struct spg_pe_image *image);
 int spg_pe_read_imports(struct spg_pe_image *image);
 int spg_pe_read_delayed(struct spg_pe_image *image);
 int spg_pe_read_exports(struct spg_pe_image *image);
+int spg_pe_read_assembly(struct spg_pe_image *image);
 int spg_pe_read_version(struct spg_pe_image *image);
 
 /** Numbers in the file are little-endian. */

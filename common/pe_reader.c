@@ -26,6 +26,7 @@ static int (*const read_parts[SPG_PE_N_PARTS])(struct spg_pe_image *image) = {
 	[SPG_PE_IMPORTS] = spg_pe_read_imports,
 	[SPG_PE_DELAYED] = spg_pe_read_delayed,
 	[SPG_PE_EXPORTS] = spg_pe_read_exports,
+	[SPG_PE_ASSEMBLY] = spg_pe_read_assembly,
 	[SPG_PE_VERSION] = spg_pe_read_version,
 };
 
@@ -244,7 +245,9 @@ static int pack(const struct spg_pe_image *image, struct spg_pe **ret)
 	size_t modules = from->n_modules * sizeof(image->modules[0]);
 	size_t imports = from->n_imports * sizeof(image->imports[0]);
 	size_t exports = from->n_exports * sizeof(image->exports[0]);
-	size_t bytes = sizeof(*from) + modules + imports + exports + image->text.len;
+	size_t references = from->n_references * sizeof(image->references[0]);
+	size_t bytes = sizeof(*from) + modules + imports + exports + references +
+	               image->text.len;
 	size_t at = sizeof(*from);
 	uint8_t *block = malloc(bytes);
 	struct spg_pe *pe = (struct spg_pe *)block;
@@ -255,6 +258,7 @@ static int pack(const struct spg_pe_image *image, struct spg_pe **ret)
 	pe->modules = append(block, &at, image->modules, modules);
 	pe->imports = append(block, &at, image->imports, imports);
 	pe->exports = append(block, &at, image->exports, exports);
+	pe->references = append(block, &at, image->references, references);
 	pe->text = append(block, &at, image->text.data, image->text.len);
 	pe->bytes = bytes;
 	*ret = pe;
@@ -286,6 +290,7 @@ int spg_pe_read(
 	free(image.modules);
 	free(image.imports);
 	free(image.exports);
+	free(image.references);
 	spg_buf_finish(&image.text);
 	return err;
 }

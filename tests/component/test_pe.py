@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The PE reader against objdump, and against a version decoder of its own, on
-every Windows program and library that this machine has: Wine's and mingw's.
+"""The PE reader against objdump, monodis and a version decoder of its own, on every
+Windows program and library that this machine has: Wine's, mingw's and mono's. None of
+them is damaged; emptied, cut or with a section of zeros, each of a sample is.
 
 SPGUARD_BUILD names the build directory, ./build unless set.
 """
 import concurrent.futures
+import hashlib
 import os
+import random
 import re
 import shutil
 import struct
@@ -25,6 +28,7 @@ DUMP = os.path.join(BUILD, "tests", "component", "pe-dump")
 PLACES = ["/usr/lib/x86_64-linux-gnu/wine", "/usr/lib/i386-linux-gnu/wine",
           "/usr/lib/wine", "/usr/x86_64-w64-mingw32", "/usr/i686-w64-mingw32",
           "/usr/lib/gcc/x86_64-w64-mingw32", "/usr/lib/gcc/i686-w64-mingw32"]
+MONO = ["/usr/lib/mono"]
 OBJDUMPS = ["x86_64-w64-mingw32-objdump", "i686-w64-mingw32-objdump", "objdump"]
 MINGW, DLLTOOL = "x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-dlltool"
 ENV = dict(os.environ, LC_ALL="C")
@@ -43,9 +47,9 @@ def is_pe(path):
     return head[at:at + 4] == b"PE\0\0"
 
 
-def find_files():
+def find_files(places=None):
     found = []
-    for place in PLACES:
+    for place in places or PLACES:
         for directory, _, names in os.walk(place):
             paths = (os.path.join(directory, name) for name in sorted(names))
             found += [p for p in paths if os.path.isfile(p) and not os.path.islink(p)
@@ -60,6 +64,7 @@ class Facts:
         self.machine = None
         self.imports, self.exports = set(), set()
         self.versions, self.strings, self.complaints = None, {}, []
+        self.assembly, self.references = None, []
 
 
 def ours(paths):
@@ -77,6 +82,10 @@ def ours(paths):
             one.strings[rest[0]] = rest[1]
         elif what in ("import", "delayed"):
             one.imports.add((what, *rest))
+        elif what == "assembly":
+            one.assembly = tuple(rest)
+        elif what == "reference":
+            one.references.append(tuple(rest))
         elif what == "export":
             one.exports.add((int(rest[0]), *rest[1:]))
         else:
@@ -180,6 +189,42 @@ def version_of(path):
     return None
 
 
+def distinct(paths):
+    """One path of each content."""
+    known = {}
+    for path in paths:
+        with open(path, "rb") as f:
+            known.setdefault(hashlib.sha256(f.read()).digest(), path)
+    return list(known.values())
+
+
+def token_of(key, is_reference):
+    if not key:
+        return "-"
+    if is_reference and len(key) == 8:
+        return key.hex()
+    return hashlib.sha1(key).digest()[:-9:-1].hex()
+
+
+def monodis(path, what):
+    """Names as "assembly" and "reference" have them."""
+    done = subprocess.run(["monodis", "--" + what, path], capture_output=True, env=ENV)
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    starts = [i for i, line in enumerate(lines)
+              if re.match(r"Name: |\d+: Version=", line)] + [len(lines)]
+    found = []
+    for start, end in zip(starts, starts[1:]):
+        text = "\n".join(lines[start:end])
+        field = {m.group(1): m.group(2).strip()
+                 for m in re.finditer(r"(Name|Version|Culture)[:=](.*)", text)}
+        dump = text.partition("Key")[2].partition("hash value")[0]
+        key = b"".join(bytes.fromhex(m.group(1)) for m in re.finditer(
+            r"^0x[0-9a-f]{8}: ((?:[0-9A-F]{2} )+)", dump, re.M))
+        found.append((field["Name"], field["Version"], field.get("Culture") or "-",
+                      token_of(key, what == "assemblyref")))
+    return found
+
+
 class Compared(unittest.TestCase):
     maxDiff = 4000
 
@@ -213,6 +258,29 @@ class Compared(unittest.TestCase):
               f"; pe-dump took {took:.1f} s, all {time.monotonic() - began:.1f} s",
               file=sys.stderr)
         self.assertGreater(n["imports"], 0)
+
+    def test_every_assembly_of_mono(self):
+        if not shutil.which("monodis"):
+            self.skipTest("no monodis here (mono-utils)")
+        paths = distinct(find_files(MONO))
+        if not paths:
+            self.skipTest("mono is not installed here")
+        mine, n = ours(paths), 0
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            own = pool.map(lambda path: monodis(path, "assembly"), paths)
+            others = pool.map(lambda path: monodis(path, "assemblyref"), paths)
+            for path, assembly, references in zip(paths, own, others):
+                with self.subTest(path=path):
+                    self.assertEqual(mine[path].complaints, [])
+                    self.assertEqual(
+                        [mine[path].assembly] if mine[path].assembly else [], assembly)
+                    self.assertEqual([(name, version, token) for name, version, _, token
+                                      in mine[path].references],
+                                     [(name, version, token) for name, version, _, token
+                                      in references])
+                n += len(references)
+        print(f"# {len(paths)} assemblies, {n} references", file=sys.stderr)
+        self.assertGreater(n, 0)
 
     def test_built_by_mingw(self):
         """What Wine's files have little of: functions with an ordinal only."""

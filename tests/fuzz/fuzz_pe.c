@@ -2,8 +2,8 @@
 /*
  * The PE reader against any bytes. Build for libFuzzer:
  *   clang -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
- *     tests/fuzz/fuzz_pe.c common/pe{,_image,_reader,_tables,_version,_whole}.c \
- *     common/{text,buf,err,array}.c
+ *     tests/fuzz/fuzz_pe.c common/pe{,_cli,_image,_reader,_tables,_version,_whole}.c \
+ *     common/{text,buf,err,array,digest}.c -lnettle
  * and run it on tests/fuzz/corpus-pe. The unit test "pe" replays that corpus
  * through the same function.
  */
@@ -81,6 +81,22 @@ static void check_tables(const struct spg_pe *pe)
 	}
 }
 
+static void check_assembly(
+	const struct spg_pe *pe, const struct spg_pe_assembly *assembly, bool required)
+{
+	check_text(pe, assembly->name, SPG_PE_ASSEMBLY_MAX, required);
+	check_text(pe, assembly->culture, SPG_PE_ASSEMBLY_MAX, false);
+}
+
+static void check_assemblies(const struct spg_pe *pe)
+{
+	if (pe->n_references > SPG_PE_REFERENCES_MAX)
+		abort();
+	check_assembly(pe, &pe->assembly, false);
+	for (uint32_t i = 0; i < pe->n_references; i++)
+		check_assembly(pe, &pe->references[i], true);
+}
+
 static void check(const struct spg_pe *pe)
 {
 	char version[SPG_PE_VERSION_TEXT_BYTES], machine[SPG_PE_MACHINE_BYTES];
@@ -89,6 +105,7 @@ static void check(const struct spg_pe *pe)
 		!*spg_pe_machine_name(pe->machine, machine))
 		abort();
 	check_tables(pe);
+	check_assemblies(pe);
 	check_utf8(pe, pe->company_name);
 	check_utf8(pe, pe->product_name);
 	check_utf8(pe, pe->file_version_text);

@@ -12,6 +12,7 @@
  *   string KEY TEXT
  *   import|delayed MODULE SYMBOL|#ORDINAL|-  -: nothing of this module
  *   export ORDINAL NAME|- FORWARDER|-
+ *   assembly|reference NAME VERSION CULTURE|- TOKEN|-
  *   damaged PART|- TEXT                      -: the file as a whole
  */
 #include <fcntl.h>
@@ -82,6 +83,21 @@ static void print_module(const struct spg_pe *pe, const struct spg_pe_module *mo
 	}
 }
 
+static void print_assembly(const struct spg_pe *pe, const char *what,
+	const struct spg_pe_assembly *assembly)
+{
+	char version[SPG_PE_VERSION_TEXT_BYTES];
+
+	printf("%s", what);
+	field(spg_pe_text(pe, assembly->name));
+	printf("\t%s", spg_pe_version_format(assembly->version, version));
+	field(spg_pe_text(pe, assembly->culture));
+	putchar('\t');
+	for (size_t i = 0; assembly->has_token && i < SPG_PE_TOKEN_BYTES; i++)
+		printf("%02x", assembly->token[i]);
+	puts(assembly->has_token ? "" : "-");
+}
+
 static void print(const struct spg_pe *pe)
 {
 	print_image(pe);
@@ -93,6 +109,10 @@ static void print(const struct spg_pe *pe)
 		field(spg_pe_text(pe, pe->exports[i].forwarder));
 		putchar('\n');
 	}
+	if (pe->assembly.name)
+		print_assembly(pe, "assembly", &pe->assembly);
+	for (uint32_t i = 0; i < pe->n_references; i++)
+		print_assembly(pe, "reference", &pe->references[i]);
 	for (enum spg_pe_part part = 0; part < SPG_PE_N_PARTS; part++) {
 		if (pe->status[part] == 0)
 			continue;

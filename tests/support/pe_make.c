@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/digest.h"
 #include "common/err.h"
 
 #define HEADERS_BYTES 0x400
@@ -13,7 +14,8 @@
 #define SECTOR        0x200U
 #define PE_AT         0x80
 #define BASE          0x10000000U
-#define MAX_SECTIONS  4
+#define MAX_SECTIONS  5
+#define FULL_KEY      1
 
 struct section {
 	struct spg_buf bytes;
@@ -315,6 +317,161 @@ static void make_resources(struct maker *maker)
 	end(maker, section, 2);
 }
 
+/* ---- metadata of .NET ---- */
+
+void pe_make_token(const char *key, uint8_t ret[SPG_PE_TOKEN_BYTES])
+{
+	uint8_t digest[SPG_SHA1_BYTES];
+
+	spg_sha1(key, strlen(key), digest);
+	for (size_t i = 0; i < SPG_PE_TOKEN_BYTES; i++)
+		ret[i] = digest[SPG_SHA1_BYTES - 1 - i];
+}
+
+struct heaps {
+	struct spg_buf strings, blobs;
+	size_t index_bytes;
+};
+
+static uint32_t keep_string(struct heaps *heaps, const char *text)
+{
+	uint32_t at = (uint32_t)heaps->strings.len;
+
+	if (!text)
+		return 0;
+	spg_buf_add(&heaps->strings, text, strlen(text) + 1);
+	return at;
+}
+
+/* Lengths have one byte, or two (II.24.2.4). */
+static uint32_t keep_blob(struct heaps *heaps, const void *bytes, size_t n)
+{
+	uint32_t at = (uint32_t)heaps->blobs.len;
+
+	if (n > 0x7f)
+		spg_buf_putc(&heaps->blobs, (char)(0x80 | n >> 8));
+	spg_buf_putc(&heaps->blobs, (char)n);
+	spg_buf_add(&heaps->blobs, bytes, n);
+	return at;
+}
+
+static uint32_t keep_key(
+	struct heaps *heaps, const struct pe_make_assembly *assembly, bool whole)
+{
+	uint8_t token[SPG_PE_TOKEN_BYTES];
+
+	if (!assembly->key)
+		return 0;
+	if (whole)
+		return keep_blob(heaps, assembly->key, strlen(assembly->key));
+	pe_make_token(assembly->key, token);
+	return keep_blob(heaps, token, sizeof(token));
+}
+
+static void put_assembly(struct spg_buf *rows, struct heaps *heaps,
+	const struct pe_make_assembly *assembly, bool is_reference)
+{
+	bool whole = !is_reference || assembly->flags & FULL_KEY;
+	unsigned v[4] = {0};
+
+	sscanf(assembly->version, "%u.%u.%u.%u", &v[0], &v[1], &v[2], &v[3]);
+	if (!is_reference)
+		put(rows, 0x8004, 4);
+	for (size_t i = 0; i < 4; i++)
+		put(rows, v[i], 2);
+	put(rows, assembly->flags, 4);
+	put(rows, keep_key(heaps, assembly, whole), heaps->index_bytes);
+	put(rows, keep_string(heaps, assembly->name), heaps->index_bytes);
+	put(rows, keep_string(heaps, assembly->culture), heaps->index_bytes);
+	if (is_reference)
+		put(rows, 0, heaps->index_bytes);
+}
+
+/* A module, one type reference, the assembly and its references. */
+static void put_tables(
+	const struct pe_make *make, struct spg_buf *out, struct heaps *heaps)
+{
+	size_t index = heaps->index_bytes, n = 0;
+
+	while (make->references && make->references[n].name)
+		n++;
+	put(out, 0, 4);
+	put(out, 2, 2);
+	put(out, index == 4 ? 7 : 0, 1);
+	put(out, 1, 1);
+	put(out, UINT64_C(0x900000003), 8);
+	if (!make->assembly->name)
+		pe_make_patch(out, out->len - 4, 8, 1);
+	put(out, 0, 8);
+	put(out, 1, 4);
+	put(out, 1, 4);
+	if (make->assembly->name)
+		put(out, 1, 4);
+	put(out, n, 4);
+	put_zeros(out, 2 + 4 * index);
+	put_zeros(out, 2 + 2 * index);
+	if (make->assembly->name)
+		put_assembly(out, heaps, make->assembly, false);
+	for (size_t i = 0; i < n; i++)
+		put_assembly(out, heaps, &make->references[i], true);
+	align(out, 4);
+}
+
+static void put_stream_header(
+	struct spg_buf *out, size_t at, const struct spg_buf *stream, const char *name)
+{
+	put(out, at, 4);
+	put(out, stream->len, 4);
+	spg_buf_add(out, name, strlen(name) + 1);
+	align(out, 4);
+}
+
+static void make_metadata(struct maker *maker)
+{
+	struct heaps heaps = {.index_bytes = maker->make->wide ? 4 : 2};
+	struct spg_buf tables = SPG_BUF_NULL;
+	struct section *section;
+	struct spg_buf *bytes;
+	size_t root;
+
+	if (!maker->make->assembly)
+		return;
+	spg_buf_putc(&heaps.strings, 0);
+	spg_buf_putc(&heaps.blobs, 0);
+	put_tables(maker->make, &tables, &heaps);
+	align(&heaps.strings, 4);
+	align(&heaps.blobs, 4);
+	section = begin(maker);
+	bytes = &section->bytes;
+	put(bytes, 72, 4);
+	put(bytes, 0x50002, 4);
+	put(bytes, section->rva + 72, 4);
+	put_zeros(bytes, 60);
+	root = bytes->len;
+	put(bytes, 0x424a5342, 4);
+	put(bytes, 0x10001, 4);
+	put_zeros(bytes, 4);
+	put(bytes, 4, 4);
+	spg_buf_add(bytes, "v4\0\0", 4);
+	put(bytes, 0, 2);
+	put(bytes, 3, 2);
+	/* Their headers have 12, 20 and 16 bytes. */
+	put_stream_header(bytes, bytes->len - root + 48, &tables, "#~");
+	put_stream_header(
+		bytes, bytes->len - root + 36 + tables.len, &heaps.strings, "#Strings");
+	put_stream_header(bytes,
+		bytes->len - root + 16 + tables.len + heaps.strings.len, &heaps.blobs,
+		"#Blob");
+	spg_buf_add(bytes, tables.data, tables.len);
+	spg_buf_add(bytes, heaps.strings.data, heaps.strings.len);
+	spg_buf_add(bytes, heaps.blobs.data, heaps.blobs.len);
+	pe_make_patch(bytes, 12, bytes->len - root, 4);
+	end(maker, section, 14);
+	spg_buf_finish(&tables);
+	spg_buf_finish(&heaps.strings);
+	spg_buf_finish(&heaps.blobs);
+}
+
 /* ---- headers ---- */
 
 static void put_optional(const struct maker *maker, struct spg_buf *out)
@@ -379,6 +536,7 @@ void pe_make_image(const struct pe_make *make, struct spg_buf *ret)
 	make_imports(&maker, true);
 	make_exports(&maker);
 	make_resources(&maker);
+	make_metadata(&maker);
 	put_headers(&maker, ret);
 	for (size_t i = 0; i < maker.n_sections; i++) {
 		struct spg_buf *bytes = &maker.sections[i].bytes;

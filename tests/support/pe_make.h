@@ -23,6 +23,13 @@ struct pe_make_export {
 	const char *forwarder; /* NULL: a function */
 };
 
+struct pe_make_assembly {
+	const char *name, *version; /* "1.2.3.4" */
+	const char *key;            /* its public key, any text; NULL: none */
+	const char *culture;        /* NULL: neutral */
+	uint32_t flags;             /* 1, in a reference: with the whole key */
+};
+
 struct pe_make {
 	bool is_pe32plus, is_exe;
 	uint16_t machine;                     /* 0: x86, or x64 for PE32+ */
@@ -33,7 +40,13 @@ struct pe_make {
 	size_t n_exports;
 	const char *version;                      /* "5.5.2448.0"; NULL: no resources */
 	const char *company, *product, *original; /* NULL: left out */
+	const struct pe_make_assembly *assembly;  /* NULL: not of .NET */
+	const struct pe_make_assembly *references; /* up to one without a name */
+	bool wide;                                 /* indices of .NET have 4 bytes */
 };
+
+/** The token of the public key @key. */
+void pe_make_token(const char *key, uint8_t ret[SPG_PE_TOKEN_BYTES]);
 
 /** The image as bytes; @ret is empty. */
 void pe_make_image(const struct pe_make *make, struct spg_buf *ret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256: the examples of FIPS 180-4, and files. */
+/* SHA-256 and SHA-1: the examples of FIPS 180-4, and files. */
 #include "common/digest.h"
 
 #include <check.h>
@@ -23,6 +23,18 @@ static const struct {
 	{"aaaaaaaaaa", 100000,
 		"cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
 };
+
+START_TEST(sha1)
+{
+	static const uint8_t abc[SPG_SHA1_BYTES] = {0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06,
+		0x81, 0x6a, 0xba, 0x3e, 0x25, 0x71, 0x78, 0x50, 0xc2, 0x6c, 0x9c, 0xd0,
+		0xd8, 0x9d};
+	uint8_t bytes[SPG_SHA1_BYTES];
+
+	spg_sha1("abc", 3, bytes);
+	ck_assert_mem_eq(bytes, abc, sizeof(bytes));
+}
+END_TEST
 
 START_TEST(examples)
 {
@@ -119,6 +131,7 @@ int main(void)
 {
 	TCase *tc = tcase_create("digest");
 
+	tcase_add_test(tc, sha1);
 	spg_add_rows(tc, examples, rows);
 	spg_add_rows(tc, file, rows);
 	tcase_add_test(tc, ended);
