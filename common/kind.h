@@ -180,6 +180,7 @@ enum spg_gap_reason {
 	X(MISSING_MODULE, "missing-module")             /* imported, and gone or nowhere */ \
 	X(DAMAGED, "damaged") \
 	X(ARCHITECTURE, "architecture") \
+	X(ASSEMBLY_VERSION, "assembly-version")         /* of .NET: another version or key than is needed */ \
 	X(NOT_PAYLOAD, "not-payload")                   /* another content, no version to compare */ \
 	X(OLDER, "older")                               /* than the service pack's */ \
 	X(NEWER, "newer")

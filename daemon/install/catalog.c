@@ -17,6 +17,7 @@
 #include "common/pe_file.h"
 #include "common/platform.h"
 #include "common/text.h"
+#include "daemon/install/companions.h"
 #include "daemon/proof/worker.h"
 
 #define CHANGED  "it changed while it was read"
@@ -55,7 +56,8 @@ static size_t bytes_of(const struct spg_module *module)
 {
 	return sizeof(*module) + strlen(module->path) +
 	       (module->real ? strlen(module->real) : 0) +
-	       (module->pe ? module->pe->bytes : 0);
+	       (module->pe ? module->pe->bytes : 0) +
+	       (module->binding ? spg_binding_bytes(module->binding) : 0);
 }
 
 /* ---- reading a file; worker thread ---- */
@@ -71,6 +73,12 @@ static bool is_as_known(const struct spg_module *module, const struct stat *st)
 	       module->size == (uint64_t)st->st_size &&
 	       module->mtime_ns == ns_of(st->st_mtim) &&
 	       module->ctime_ns == ns_of(st->st_ctim);
+}
+
+static bool are_companions_known(const struct spg_module *module)
+{
+	return !module->pe || !module->pe->is_managed ||
+	       module->companions == spg_companions_key(module->path);
 }
 
 static void key(struct spg_module *module, const struct stat *st)
@@ -97,6 +105,10 @@ static int read_pe(struct spg_module *module, int fd)
 
 	if (r == 0 && module->pe->has_version)
 		spg_pe_version_format(module->pe->file_version, module->version);
+	if (r == 0 && module->pe->is_managed) {
+		module->companions = spg_companions_key(module->path);
+		r = spg_companions_read(module->path, &module->binding);
+	}
 	/* Not every file of an application is a Windows module. */
 	if (r == SPG_ERR_INVALID)
 		r = 0;
@@ -258,7 +270,8 @@ static int take(struct reading *reading, const char *path)
 	if (spg_array_reserve(
 		    &set->modules, set->n, &set->size, sizeof(struct spg_module *)) < 0)
 		return SPG_ERR_NOMEM;
-	if (module && stat(path, &st) == 0 && is_as_known(module, &st)) {
+	if (module && stat(path, &st) == 0 && is_as_known(module, &st) &&
+		are_companions_known(module)) {
 		set->modules[set->n++] = spg_module_ref(module);
 		return 0;
 	}

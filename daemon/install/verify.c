@@ -16,7 +16,8 @@ static struct spg_fit_module describe(const struct spg_module *module)
 	               : module->err ? module->err
 	                             : SPG_ERR_INVALID,
 		.why = module->why ? module->why : "no Windows module",
-		.sha256 = module->sha256[0] ? module->sha256 : NULL};
+		.sha256 = module->sha256[0] ? module->sha256 : NULL,
+		.binding = module->binding};
 }
 
 /* In the order in which the product names its directories. */

@@ -3,7 +3,7 @@
 # Debian packages that building and testing need. Sourced; see need_packages.
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libsqlite3-dev
-	libjansson-dev libinih-dev libcap-ng-dev nettle-dev)
+	libjansson-dev libinih-dev libcap-ng-dev nettle-dev libexpat1-dev)
 # For HTTP; without it the daemon is built without that.
 http_packages=(libmicrohttpd-dev)
 # For the tier "bpf"; without them the daemon is built without it.
@@ -15,6 +15,8 @@ test_packages=(check python3 python3-jsonschema util-linux mount e2fsprogs xfspr
 # For the tests that tell the whole story with Windows programs: without them those
 # skip.
 story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)
+# For the tests with assemblies of .NET: without them those skip.
+dotnet_packages=(mono-mcs mono-devel mono-utils)
 # The real systemd, monitoring systems, a browser, and what builds and checks Debian's
 # packages: judges of what is shipped. A test whose counterpart is missing skips.
 counterpart_packages=(systemd dpkg-dev debhelper fakeroot lintian mmdebstrap

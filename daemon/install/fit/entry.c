@@ -15,7 +15,7 @@ static bool is_damage(int status)
 
 /* ---- files that are damaged, or could not be looked at ---- */
 
-static int add_gap(struct spg_fit_work *work, size_t module, struct spg_buf *text)
+int spg_fit_add_gap(struct spg_fit_work *work, size_t module, struct spg_buf *text)
 {
 	struct spg_fit *fit = work->fit;
 	struct spg_fit_gap gap = {module, spg_buf_take(text)};
@@ -44,7 +44,7 @@ static int tell_unreadable(struct spg_fit_work *work, size_t index, int err,
 		spg_buf_printf(&text, "its %s: ", part);
 	spg_text_escape(&text, why ? why : spg_err_text(err), false);
 	if (!is_damage(err))
-		return add_gap(work, index, &text);
+		return spg_fit_add_gap(work, index, &text);
 	if (work->blamed[index]) {
 		spg_buf_finish(&text);
 		return 0;

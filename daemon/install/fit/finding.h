@@ -9,6 +9,7 @@
 
 #include "common/kind.h"
 #include "common/pe.h"
+#include "daemon/install/fit/binding.h"
 
 #define SPG_FIT_FINDINGS_MAX 10000 /* further ones are counted */
 #define SPG_FIT_HINTS_MAX    1000  /* further ones are dropped */
@@ -23,6 +24,7 @@ struct spg_fit_module {
 	                    else: it could not be looked at */
 	const char *why;    /* in words, when there is no @pe */
 	const char *sha256; /* 64 digits; NULL: not known */
+	const struct spg_binding *binding; /* of .NET, beside it; NULL: none */
 };
 
 /* A file of the service pack. A name may come several times, with several
@@ -53,9 +55,9 @@ struct spg_fit_question {
 /* All texts are escaped (common/text.h) and owned by the result. */
 struct spg_finding {
 	enum spg_finding_kind kind;
-	size_t module;      /* index of the file it is about */
-	char *needs;        /* symbol, or "ordinal 12"; NULL: none */
-	char *from;         /* module, or NULL; of a payload finding "service pack" */
+	size_t module; /* index of the file it is about */
+	char *needs; /* symbol, "ordinal 12", "Exchange.Net 15.1.2507.39"; NULL: none */
+	char *from;  /* module, or NULL; of a payload finding "service pack" */
 	char *from_version; /* or NULL */
 	char *text;         /* one sentence without its full stop */
 };

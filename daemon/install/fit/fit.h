@@ -20,6 +20,10 @@
  * or the product would not see a file of that name; and in any case when it was
  * there before (question.gone) and nothing of Windows takes its place.
  *
+ * Assemblies. What a .NET assembly refers to has to be of the version and key that it
+ * names, by the rules of the runtime that loads it (assembly.c). Of what is not there at
+ * all nothing is said: it may be in the global assembly cache, or the framework's.
+ *
  * Versions. Differences of versions alone are no finding, since many products
  * mix them on purpose; they are summed up by company and product. With a service
  * pack's files, every installed file that differs from them is one.

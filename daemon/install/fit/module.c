@@ -30,6 +30,9 @@ void spg_module_unref(struct spg_module *module)
 		atomic_fetch_sub_explicit(&module->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	spg_pe_destroy(module->pe);
+	if (module->binding)
+		spg_binding_finish(module->binding);
+	free(module->binding);
 	free(module->path);
 	free(module->real);
 	free(module->why);

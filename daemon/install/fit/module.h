@@ -11,6 +11,7 @@
 #include "common/digest.h"
 #include "common/identity.h"
 #include "common/pe.h"
+#include "daemon/install/fit/binding.h"
 
 /* One file as it was read: immutable, shared between threads. */
 struct spg_module {
@@ -24,6 +25,8 @@ struct spg_module {
 	int err;   /* 0; SPG_ERR_CORRUPT: a PE file whose headers are damaged; or
 	                      why it could not be read, and then there is no digest */
 	char *why; /* then: in words; else NULL */
+	struct spg_binding *binding; /* of .NET: what is beside it; NULL: nothing */
+	uint64_t companions;         /* key of that (daemon/install/companions.h) */
 	char sha256[SPG_SHA256_TEXT_BYTES];
 	char version[SPG_PE_VERSION_TEXT_BYTES]; /* "": has none */
 };

@@ -34,12 +34,18 @@ int spg_fit_add(struct spg_fit_work *work, enum spg_finding_kind kind, size_t mo
 	const char *needs, const char *from, const char *from_version,
 	struct spg_buf *text);
 
+/** Add what could not be checked of @module; @text as above. */
+int spg_fit_add_gap(struct spg_fit_work *work, size_t module, struct spg_buf *text);
+
 /** Append "mdbperf.dll 5.5.2448.0", with "in DIRECTORY" when @with_directory. */
 void spg_fit_put_module(
 	struct spg_buf *out, const struct spg_fit_module *module, bool with_directory);
 
 /** What all modules import, and their damage. */
 int spg_fit_entry_points(struct spg_fit_work *work);
+
+/** What .NET assemblies refer to. */
+int spg_fit_assemblies(struct spg_fit_work *work);
 
 /** Make work->payload; its files against those installed. */
 int spg_fit_sort_payload(struct spg_fit_work *work);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/fit/assembly_rules.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "common/text.h"
+
+/* A '*' at the end stands for anything. */
+static const char *const framework_names[] = {"mscorlib", "netstandard", "System",
+	"System.*", "Microsoft.CSharp", "Microsoft.VisualBasic*", "Microsoft.VisualC*",
+	"Microsoft.Win32.*", "WindowsBase", "Presentation*", "UIAutomation*",
+	"Accessibility", "Windows.*", "mscoree", "ReachFramework", "SMDiagnostics"};
+static const uint8_t framework_tokens[][SPG_PE_TOKEN_BYTES] = {
+	{0xb7, 0x7a, 0x5c, 0x56, 0x19, 0x34, 0xe0, 0x89},
+	{0xb0, 0x3f, 0x5f, 0x7f, 0x11, 0xd5, 0x0a, 0x3a},
+	{0x31, 0xbf, 0x38, 0x56, 0xad, 0x36, 0x4e, 0x35},
+	{0xcc, 0x7b, 0x13, 0xff, 0xcd, 0x2d, 0xdd, 0x51},
+	{0x7c, 0xec, 0x85, 0xd7, 0xbe, 0xa7, 0x79, 0x8e},
+};
+
+struct spg_fit_text spg_fit_directory(const struct spg_fit_module *module)
+{
+	size_t n = (size_t)(spg_path_base(module->path) - module->path);
+
+	while (n > 1 && module->path[n - 1] == '/')
+		n--;
+	return (struct spg_fit_text){module->path, n};
+}
+
+static struct spg_fit_text whole(const char *text)
+{
+	return (struct spg_fit_text){text, strlen(text)};
+}
+
+/* @text begins with the first @n bytes of @start, whatever the case. */
+static bool begins(const char *text, const char *start, size_t n)
+{
+	return strlen(text) >= n && spg_fit_compare((struct spg_fit_text){text, n},
+					    (struct spg_fit_text){start, n}, true) == 0;
+}
+
+bool spg_fit_is_framework(const struct spg_pe_assembly *reference, const char *name)
+{
+	for (size_t i = 0; i < sizeof(framework_names) / sizeof(framework_names[0]);
+		i++) {
+		const char *known = framework_names[i];
+		size_t n = strcspn(known, "*");
+
+		if (begins(name, known, n) && (known[n] || !name[n]))
+			return true;
+	}
+	for (size_t i = 0; reference->has_token &&
+			   i < sizeof(framework_tokens) / sizeof(framework_tokens[0]);
+		i++)
+		if (memcmp(reference->token, framework_tokens[i], SPG_PE_TOKEN_BYTES) ==
+			0)
+			return true;
+	return false;
+}
+
+bool spg_fit_is_probed(bool fold, struct spg_fit_text directory,
+	struct spg_fit_text base, const char *below, const char *name)
+{
+	const char *parts[] = {below, name};
+
+	if (directory.n < base.n ||
+		spg_fit_compare(
+			(struct spg_fit_text){directory.text, base.n}, base, fold) != 0)
+		return false;
+	directory.text += base.n;
+	directory.n -= base.n;
+	for (size_t i = 0; i < 2; i++) {
+		struct spg_fit_text part = whole(parts[i] ? parts[i] : "");
+		struct spg_fit_text start = {directory.text + 1, part.n};
+		bool optional = i == 1;
+
+		if (part.n == 0 || (optional && directory.n == 0))
+			continue;
+		if (directory.n <= part.n || directory.text[0] != '/' ||
+			spg_fit_compare(start, part, fold || optional) != 0)
+			return false;
+		directory.text += part.n + 1;
+		directory.n -= part.n + 1;
+	}
+	return directory.n == 0;
+}
+
+bool spg_fit_is_in_cache(const struct spg_fit_module *module)
+{
+	struct spg_fit_text directory = spg_fit_directory(module);
+	size_t n = 0;
+
+	while (n < directory.n && n < 17 &&
+		strchr("0123456789abcdefABCDEF", directory.text[directory.n - 1 - n]))
+		n++;
+	return n == 16 && n < directory.n && directory.text[directory.n - 1 - n] == '_';
+}
+
+bool spg_fit_is_found_as(const struct spg_fit_module *module, const char *name)
+{
+	size_t n = strlen(name);
+
+	return begins(module->name, name, n) &&
+	       (strcasecmp(module->name + n, ".dll") == 0 ||
+		       strcasecmp(module->name + n, ".exe") == 0);
+}

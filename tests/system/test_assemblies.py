@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A product made of .NET assemblies: which versions each refers to, what is there, and
+what the configuration makes of it. The assemblies are made by mono's compiler; mono itself
+is no judge, it takes any version. Nothing is said of all that Debian's mono brings."""
+import os
+import shutil
+import subprocess
+
+from support import FAIL_AFTER, Product, SystemTest, main
+
+CONFIG = """<?xml version="1.0"?>
+<configuration><runtime>
+<assemblyBinding xmlns="urn:schemas-microsoft-com:asm.v1"><dependentAssembly>
+<assemblyIdentity name="Exchange.Net" publicKeyToken="{token}" culture="neutral"/>
+<bindingRedirect oldVersion="0.0.0.0-15.1.9999.0" newVersion="{version}"/>
+</dependentAssembly></assemblyBinding></runtime></configuration>
+"""
+MONO = "/usr/lib/mono"
+
+
+class AssembliesTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("mcs") or not shutil.which("sn"):
+            self.skipTest("no compiler of .NET here (mono-mcs, mono-devel)")
+        self.made = self.directory("made")
+        self.command("sn", "-q", "-k", "key.snk")
+        for version in ("15.1.2375.7", "15.1.2507.39"):
+            self.compile("Exchange.Net", version, "public class Net { "
+                         f'public static string V() {{ return "{version}"; }} }}')
+        self.compile("Exchange.Data", "15.1.2507.39", "public class Data { "
+                     "public static string V() { return Net.V(); } }", "Exchange.Net")
+        self.compile("dsamain", "15.1.2507.39", "class Start { static void Main() { "
+                     "System.Console.WriteLine(Data.V()); } }", "Exchange.Data", exe=True)
+        for name in ("Exchange.Net.dll", "Exchange.Data.dll", "dsamain.exe"):
+            self.install(name)
+
+    def command(self, *args):
+        return subprocess.run(args, cwd=self.made, check=True, capture_output=True,
+                              text=True, timeout=FAIL_AFTER).stdout
+
+    def compile(self, name, version, code, *needs, exe=False):
+        folder = self.directory("made", version)
+        with open(os.path.join(self.made, "code.cs"), "w", encoding="ascii") as f:
+            f.write(f'[assembly: System.Reflection.AssemblyVersion("{version}")]\n{code}\n')
+        self.command("mcs", "-keyfile:key.snk", f"-target:{'exe' if exe else 'library'}",
+                     f"-out:{folder}/{name}.{'exe' if exe else 'dll'}",
+                     *(f"-r:{folder}/{needed}.dll" for needed in needs), "code.cs")
+
+    def install(self, name, version="15.1.2507.39"):
+        shutil.copy(os.path.join(self.made, version, name), self.bin)
+
+    def configure(self, version):
+        token = self.command("sn", "-q", "-T", os.path.join(self.bin, "Exchange.Net.dll"))
+        with open(os.path.join(self.bin, "dsamain.exe.config"), "w", encoding="ascii") as f:
+            f.write(CONFIG.format(token=token.split()[-1], version=version))
+
+    def expect(self, daemon, *texts):
+        answer = self.rpc(daemon).call("verify")
+        product, = answer["products"]
+        self.assertEqual([f["text"] for f in product["findings"]], list(texts))
+        self.assertEqual(product["verdict"], "mixed" if texts else "fits", product)
+        self.assertEqual({f["kind"] for f in product["findings"]},
+                         {"assembly-version"} if texts else set())
+
+    def test_versions_and_configurations(self):
+        daemon = self.daemon(Product("exchange", self.bin))
+        self.expect(daemon)
+        older = ("Exchange.Data.dll needs Exchange.Net 15.1.2507.39, which is not here: "
+                 "Exchange.Net.dll is 15.1.2375.7")
+        self.install("Exchange.Net.dll", "15.1.2375.7")
+        self.expect(daemon, older)
+        # The configuration is no file of the product, and is noticed all the same.
+        self.configure("15.1.2375.7")
+        self.expect(daemon)
+        self.configure("15.1.2375.8")
+        self.expect(daemon, "Exchange.Data.dll needs Exchange.Net 15.1.2375.8, by the "
+                            "configuration, which is not here: Exchange.Net.dll is "
+                            "15.1.2375.7")
+        os.unlink(os.path.join(self.bin, "dsamain.exe.config"))
+        self.expect(daemon, older)
+        os.unlink(os.path.join(self.bin, "Exchange.Net.dll"))
+        self.install("Exchange.Net.dll")
+        self.expect(daemon)
+
+    def test_a_later_one_is_right_for_core(self):
+        daemon = self.daemon(Product("exchange", self.bin))
+        self.install("Exchange.Net.dll", "15.1.2375.7")
+        with open(os.path.join(self.bin, "Exchange.Data.deps.json"), "w", encoding="ascii") as f:
+            f.write("{}")
+        self.expect(daemon, "Exchange.Data.dll needs Exchange.Net 15.1.2507.39 or later, which "
+                            "is not here: Exchange.Net.dll is 15.1.2375.7")
+
+    def test_all_of_mono(self):
+        daemon = self.daemon(Product("mono", MONO, recursive=True))
+        answer = self.rpc(daemon).call("verify")
+        product, = answer["products"]
+        self.assertEqual(product["findings"], [])
+        self.assertGreater(product["checked"], 10)
+        self.assertEqual(product["verdict"], "fits", product["coverage"])
+
+
+if __name__ == "__main__":
+    main()
