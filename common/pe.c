@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define MACHINE_X64 0x8664
+
 static const char *const part_names[SPG_PE_N_PARTS] = {
 	[SPG_PE_WHOLE] = NULL,
 	[SPG_PE_IMPORTS] = "import table",
@@ -39,7 +41,7 @@ const char *spg_pe_machine_name(uint16_t machine, char *buf)
 	switch (machine) {
 	case 0x014c:
 		return "x86";
-	case 0x8664:
+	case MACHINE_X64:
 		return "x64";
 	case 0xaa64:
 		return "arm64";
@@ -50,7 +52,9 @@ const char *spg_pe_machine_name(uint16_t machine, char *buf)
 
 bool spg_pe_machines_agree(const struct spg_pe *a, const struct spg_pe *b)
 {
-	return a->machine == b->machine;
+	return a->machine == b->machine ||
+	       (a->is_x64_too && b->machine == MACHINE_X64) ||
+	       (b->is_x64_too && a->machine == MACHINE_X64);
 }
 
 void spg_pe_destroy(struct spg_pe *pe)

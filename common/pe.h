@@ -48,6 +48,7 @@
 #define SPG_PE_ENTRIES_MAX    4096         /* entries of one resource directory */
 #define SPG_PE_SIGNED_MAX     64           /* entries of the certificate table */
 #define SPG_PE_DEBUG_MAX      64           /* entries of the debug directory */
+#define SPG_PE_DYNAMIC_MAX    4096         /* kinds of dynamic relocations */
 #define SPG_PE_STREAMS_MAX    64           /* streams of .NET metadata */
 #define SPG_PE_REFERENCES_MAX 4096         /* assemblies that one refers to */
 #define SPG_PE_ASSEMBLY_MAX   1024         /* bytes of an assembly's name */
@@ -111,6 +112,7 @@ struct spg_pe {
 	bool is_dll;
 	bool has_version; /* there is a fixed version info */
 	uint16_t machine; /* IMAGE_FILE_MACHINE_... */
+	bool is_x64_too;  /* ARM64X: for ARM64, and for x64 programs on ARM64 */
 
 	uint16_t file_version[4]; /* of the fixed version info, 0 without one */
 	uint16_t product_version[4];
@@ -167,5 +169,6 @@ const char *spg_pe_version_format(const uint16_t version[4], char *ret);
 const char *spg_pe_machine_name(uint16_t machine, char *buf);
 
 /** Can one process load both @a and @b? The machine of a process is that of its
- * program, and every module that it loads has to be for it. */
+ * program, and every module that it loads has to be for it; ARM64X is for two. ARM64EC
+ * counts as x64, which its header says. */
 bool spg_pe_machines_agree(const struct spg_pe *a, const struct spg_pe *b);

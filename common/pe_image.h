@@ -89,6 +89,10 @@ int spg_pe_image_text(struct spg_pe_image *image, uint64_t rva, size_t max,
 int spg_pe_image_keep(
 	struct spg_pe_image *image, const void *bytes, size_t n, uint32_t *ret);
 
+/** What machines it is for beside the one in its header. Damage is none of its business:
+ * it gives only what ends all. */
+int spg_pe_read_machine(struct spg_pe_image *image);
+
 /** The parts; each leaves nothing of itself behind when it fails, but for
  * the version. The imports may also give SPG_ERR_UNSUPPORTED. */
 int spg_pe_read_whole(struct spg_pe_image *image);

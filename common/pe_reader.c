@@ -277,6 +277,8 @@ int spg_pe_read(
 		err = SPG_ERR_NOMEM;
 	if (err == 0)
 		err = read_headers(&image);
+	if (err == 0)
+		err = spg_pe_read_machine(&image);
 	for (enum spg_pe_part part = 0; err == 0 && part < SPG_PE_N_PARTS; part++)
 		err = read_part(&image, part);
 	if (err == 0)

@@ -2,7 +2,7 @@
 /*
  * The PE reader against any bytes. Build for libFuzzer:
  *   clang -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
- *     tests/fuzz/fuzz_pe.c common/pe{,_cli,_image,_reader,_tables,_version,_whole}.c \
+ *     tests/fuzz/fuzz_pe.c common/pe{,_cli,_image,_machine,_reader,_tables,_version,_whole}.c \
  *     common/{text,buf,err,array,digest}.c -lnettle
  * and run it on tests/fuzz/corpus-pe. The unit test "pe" replays that corpus
  * through the same function.

@@ -7,7 +7,7 @@
  *
  *   file PATH
  *   error TEXT                               instead of all that follows
- *   image MACHINE pe32|pe32+ dll|exe BYTES   BYTES: memory that it takes
+ *   image MACHINE[+x64] pe32|pe32+ dll|exe BYTES   BYTES: memory that it takes
  *   version FILE PRODUCT                     of the fixed version info
  *   string KEY TEXT
  *   import|delayed MODULE SYMBOL|#ORDINAL|-  -: nothing of this module
@@ -47,9 +47,9 @@ static void print_image(const struct spg_pe *pe)
 	char machine[SPG_PE_MACHINE_BYTES];
 	char file[SPG_PE_VERSION_TEXT_BYTES], product[SPG_PE_VERSION_TEXT_BYTES];
 
-	printf("image\t%s\t%s\t%s\t%zu\n", spg_pe_machine_name(pe->machine, machine),
-		pe->is_pe32plus ? "pe32+" : "pe32", pe->is_dll ? "dll" : "exe",
-		pe->bytes);
+	printf("image\t%s%s\t%s\t%s\t%zu\n", spg_pe_machine_name(pe->machine, machine),
+		pe->is_x64_too ? "+x64" : "", pe->is_pe32plus ? "pe32+" : "pe32",
+		pe->is_dll ? "dll" : "exe", pe->bytes);
 	if (pe->has_version)
 		printf("version\t%s\t%s\n",
 			spg_pe_version_format(pe->file_version, file),

@@ -162,6 +162,69 @@ START_TEST(machines)
 }
 END_TEST
 
+/* The load configuration in the headers, and the table of dynamic relocations in the
+ * padding of the first section. */
+#define CONFIG_AT 0x300
+#define TABLE_AT  0x1c0
+
+static const struct {
+	uint16_t machine;
+	uint32_t version, first, config_bytes, section;
+	bool is_x64_too;
+} dual[] = {
+	{0xaa64, 1, 6, 320, 1, true},
+	{0xaa64, 1, 3, 320, 1, true}, /* the second is ARM64X */
+	{0xaa64, 2, 6, 320, 1, false},
+	{0xaa64, 1, 6, 229, 1, false},
+	{0xaa64, 1, 6, 320, 0, false},
+	{0xaa64, 1, 6, 320, 2, false},
+	{0, 1, 6, 320, 1, false}, /* x64 */
+	{0xaa64, 1, 0, 320, 1, true},
+};
+
+START_TEST(two_machines)
+{
+	struct pe_make make = {.is_pe32plus = true,
+		.machine = dual[_i].machine,
+		.exports = exports,
+		.n_exports = 1};
+	struct pe_make x64 = {.is_pe32plus = true}, x86 = {0};
+	struct pe_make arm64 = {.is_pe32plus = true, .machine = 0xaa64};
+	struct spg_pe *others[] = {pe_make(&x64), pe_make(&arm64), pe_make(&x86)};
+	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
+	struct spg_pe *pe = NULL;
+	size_t table;
+
+	pe_make_image(&make, &image);
+	pe_make_patch(&image, pe_make_entry(&image, 10), CONFIG_AT, 4);
+	pe_make_patch(&image, pe_make_entry(&image, 10) + 4, 0x40, 4);
+	pe_make_patch(&image, CONFIG_AT, dual[_i].config_bytes, 4);
+	pe_make_patch(&image, CONFIG_AT + 224, TABLE_AT, 4);
+	pe_make_patch(&image, CONFIG_AT + 228, dual[_i].section, 2);
+	table = pe_make_table(&image, 0) + TABLE_AT;
+	pe_make_patch(&image, table, dual[_i].version, 4);
+	pe_make_patch(&image, table + 4, 28, 4);
+	pe_make_patch(&image, table + 8, dual[_i].first, 8);
+	pe_make_patch(&image, table + 16, 4, 4);
+	pe_make_patch(&image, table + 24, 6, 8);
+	ck_assert_int_eq(pe_make_read(&pe, image.data, image.len, &error), 0);
+	ck_assert_int_eq(spg_pe_damaged_part(pe), SPG_PE_N_PARTS);
+	ck_assert_int_eq(pe->is_x64_too, dual[_i].is_x64_too);
+	ck_assert_int_eq(spg_pe_machines_agree(pe, others[0]),
+		dual[_i].is_x64_too || dual[_i].machine == 0);
+	ck_assert_int_eq(spg_pe_machines_agree(others[0], pe),
+		dual[_i].is_x64_too || dual[_i].machine == 0);
+	ck_assert_int_eq(
+		spg_pe_machines_agree(pe, others[1]), dual[_i].machine == 0xaa64);
+	ck_assert(!spg_pe_machines_agree(pe, others[2]));
+	for (size_t i = 0; i < 3; i++)
+		spg_pe_destroy(others[i]);
+	spg_pe_destroy(pe);
+	spg_buf_finish(&image);
+	spg_buf_finish(&error);
+}
+END_TEST
+
 /* ---- .NET ---- */
 
 static const struct pe_make managed[] = {
@@ -997,6 +1060,7 @@ int main(void)
 	tcase_add_test(tc, netmodule);
 	spg_add_rows(tc, metadata_damage, metadata_damages);
 	tcase_add_test(tc, machines);
+	spg_add_rows(tc, two_machines, dual);
 	spg_add_rows(tc, no_pe, foreign);
 	spg_add_rows(tc, other_contents, others);
 	spg_add_rows(tc, damage, damages);
