@@ -225,6 +225,150 @@ def monodis(path, what):
     return found
 
 
+def readobj(path):
+    """Imports and exports as llvm-readobj has them, without forwarders. It ends with an
+    error at an export table without names, which some modules of Wine have."""
+    done = subprocess.run(["llvm-readobj", "--coff-imports", "--coff-exports", path],
+                          capture_output=True, env=ENV)
+    imports, exports, module, n, ordinal, export = set(), set(), None, 0, None, None
+    for line in done.stdout.decode("latin-1").splitlines() + ["Import {"]:
+        line = line.strip()
+        name, _, value = line.partition(": ")
+        if line in ("Import {", "Export {", "DelayImport {"):
+            if module and n == 0:
+                imports.add(("import", module, "-"))
+            module, n, ordinal = None, 0, None
+            kind = line.split()[0]
+        elif name == "Ordinal":
+            ordinal = int(value)
+        elif line.startswith("Name:") and kind == "Export":
+            export = value or "-"
+        elif name == "RVA" and kind == "Export" and int(value, 16):  # 0: an empty place
+            exports.add((ordinal, export))
+        elif name == "Name" and kind == "Import":
+            module = value
+        elif line.startswith("Symbol:") and kind == "Import":
+            symbol, hint = re.fullmatch(r"Symbol: +(\S*) *\((\d+)\)", line).groups()
+            imports.add(("import", module, symbol or f"#{hint}"))
+            n += 1
+    return imports, exports
+
+
+class Image:
+    """The bytes of a file, and the places in it that the tests damage."""
+
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            self.data = bytearray(f.read())
+        self.at = self.u32(60)
+        optional, = struct.unpack_from("<H", self.data, self.at + 20)
+        is_plus = self.data[self.at + 25] == 2
+        self.directories_at = self.at + 24 + (112 if is_plus else 96)
+        self.x86 = self.data[self.at + 4:self.at + 6] == b"\x4c\x01"
+        n, = struct.unpack_from("<H", self.data, self.at + 6)
+        self.sections_at = self.at + 24 + optional
+        self.sections = [struct.unpack_from("<8s4I12xI", self.data, self.sections_at + 40 * i)
+                         for i in range(n)]
+        self.end = max([s[3] + s[4] for s in self.sections if s[3] and s[4]] + [0])
+
+    def u32(self, at):
+        return struct.unpack_from("<I", self.data, at)[0]
+
+    def directory(self, i):
+        return struct.unpack_from("<II", self.data, self.directories_at + 8 * i)
+
+    def has_content(self, section):
+        """Can it not be meant to be all zeros? What the manual promises, anew."""
+        _, size, rva, raw, at, flags = section
+        entry = self.u32(self.at + 40)
+        if not raw or not at or not any(self.data[at:at + min(raw, size or raw)]):
+            return False
+        if flags & 0x20000000 and not flags & 0x80000000:
+            return True
+        least = {0: 1, 1: 40, 2: 17, 5: 16, 9: 1, 10: 1, 14: 1}
+        if not self.x86:
+            least[3] = 1
+        places = [where for i, n in least.items() for where, bytes_ in [self.directory(i)]
+                  if where and bytes_ >= n] + [entry] * bool(entry)
+        return any(rva <= where < rva + (size or raw) for where in places)
+
+    def cuts(self):
+        """Lengths at which the file is no whole one."""
+        yield from (2, 63, self.at + 3, self.at + 30, self.sections_at + 20)
+        yield from (at + 1 for _, _, _, raw, at, _ in self.sections if raw > 1)
+        yield self.end - 1
+        symbols, n = struct.unpack_from("<II", self.data, self.at + 12)
+        if symbols and n and not self.data[self.at + 22] & 8:
+            yield from (symbols, symbols + 1, symbols + 18 * n - 1, symbols + 18 * n + 3)
+            yield symbols + 18 * n + self.u32(symbols + 18 * n) - 1
+
+    def zeroed(self):
+        for section in self.sections:
+            if self.has_content(section):
+                data = bytearray(self.data)
+                data[section[4]:section[4] + section[3]] = bytes(section[3])
+                yield section[0].rstrip(b"\0").decode("latin-1"), data
+
+    def signed(self):
+        """With a certificate table, of whose content only the frame is right."""
+        data = self.data + bytes(-len(self.data) % 8)
+        struct.pack_into("<II", data, self.directories_at + 32, len(data), 1024)
+        return data + struct.pack("<IHH", 1024, 0x200, 2) + b"\x30\x82\x03\xf4" + b"c" * 1012
+
+
+class Damaged(unittest.TestCase):
+    """A sample of files that are whole, each damaged in every way."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.n = 0
+
+    def put(self, what, data):
+        self.n += 1
+        path = os.path.join(self.folder.name, f"{self.n}-{what}.dll")
+        with open(path, "wb") as f:
+            f.write(data)
+        return path
+
+    def damage(self, image):
+        yield self.put("empty", b"")
+        yield self.put("page", b"<!DOCTYPE html><html><title>404 Not Found</title>")
+        yield self.put("text", b"version https://git-lfs.github.com/spec/v1\n")
+        yield self.put("zeros", bytes(len(image.data)))
+        for length in set(image.cuts()):
+            yield self.put(f"cut-at-{length}-of-{len(image.data)}", image.data[:length])
+        for name, data in image.zeroed():
+            yield self.put(f"zeros-in-{name.replace('/', '-')}", data)
+        signed = image.signed()
+        for n in (1, 8, 1000, 1024):
+            yield self.put(f"cut-certificate-{n}", signed[:-n])
+        signed[-1016:] = bytes(1016)
+        yield self.put("zeros-in-certificate", signed)
+
+    def test_each_of_a_sample(self):
+        paths = find_files()
+        chosen = random.Random(246337).sample(paths, min(24, len(paths)))
+        mono = find_files(MONO)
+        chosen += random.Random(246337).sample(mono, min(12, len(mono)))
+        if not chosen:
+            self.skipTest("neither Wine, mingw nor mono is installed here")
+        n = 0
+        for path in chosen:
+            image = Image(path)
+            if len(image.data) > 4 << 20:
+                continue
+            whole = self.put("signed", image.signed())
+            self.assertEqual(ours([whole])[whole].complaints, [], path)
+            damaged = list(self.damage(image))
+            for where, facts in ours(damaged).items():
+                self.assertNotEqual(facts.complaints, [], (path, where))
+                os.unlink(where)
+            os.unlink(whole)
+            n += len(damaged)
+        print(f"# {n} damages to {len(chosen)} files", file=sys.stderr)
+
+
 class Compared(unittest.TestCase):
     maxDiff = 4000
 
@@ -258,6 +402,21 @@ class Compared(unittest.TestCase):
               f"; pe-dump took {took:.1f} s, all {time.monotonic() - began:.1f} s",
               file=sys.stderr)
         self.assertGreater(n["imports"], 0)
+
+    def test_against_llvm(self):
+        if not shutil.which("llvm-readobj"):
+            self.skipTest("no llvm-readobj here (llvm)")
+        paths = distinct(find_files())
+        if not paths:
+            self.skipTest("neither Wine nor mingw is installed here")
+        mine = ours(paths)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for path, theirs in zip(paths, pool.map(readobj, paths)):
+                with self.subTest(path=path):
+                    self.assertEqual({i for i in mine[path].imports if i[0] == "import"},
+                                     theirs[0])
+                    if any(export[1] != "-" for export in mine[path].exports):
+                        self.assertEqual({e[:2] for e in mine[path].exports}, theirs[1])
 
     def test_every_assembly_of_mono(self):
         if not shutil.which("monodis"):

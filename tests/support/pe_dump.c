@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 		printf("file");
 		field(argv[i]);
 		putchar('\n');
-		if (spg_pe_read_fd(&pe, fd, &error) < 0) {
+		if (spg_pe_read_named_fd(&pe, fd, spg_path_base(argv[i]), &error) < 0) {
 			printf("error");
 			field(spg_buf_text(&error));
 			putchar('\n');
