@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/fit/placement.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "daemon/install/fit/placement_folders.h"
+
+#define NONE   SPG_PLACEMENT_NONE
+#define DOUBLE (SIZE_MAX - 1) /* more than one */
+
+/* Files of both sides with one number: those of the pack first. */
+struct list {
+	size_t first, last, n; /* linked by placing.next */
+};
+
+/* Files of one name whose paths end in the same @depth folders. While they are sorted
+ * by endings, such sets lie within each other. */
+struct set {
+	size_t depth; /* NONE: one file alone */
+	struct list offered, installed;
+};
+
+/* Files that may be each other's counterpart: there are no better ones for any. */
+struct cell {
+	size_t depth;
+	size_t offered, n_offered, installed, n_installed; /* in placing.members */
+};
+
+struct placing {
+	const struct spg_placement_question *question;
+	struct spg_placement *ret;
+	struct spg_place_folders offered, installed, directories;
+	struct spg_place_home *homes; /* of each folder of the pack */
+	size_t *anchors; /* of each: the product's folder of the same relative path */
+	size_t *order;   /* all files by their endings */
+	size_t *name_of; /* of each file: a number for its name */
+	size_t *next;
+	struct set *stack;
+	size_t n_stack;
+	struct cell *cells;
+	size_t n_cells;
+	size_t *members, n_members;
+	size_t *cell_of;   /* of each installed file; NONE */
+	size_t *by_folder; /* installed files by name and folder */
+	size_t *claims;    /* of each file of the pack: an installed one; NONE */
+	size_t *n_claims;  /* of each installed file */
+	bool *gone;        /* of each of the pack: it goes where none of the cell is */
+	struct spg_place_pair *pairs;
+	size_t n_candidates;
+};
+
+static bool is_installed(const struct placing *p, size_t file)
+{
+	return file >= p->question->n_offered;
+}
+
+static struct spg_place_text path_of(const struct placing *p, size_t file)
+{
+	const struct spg_placement_question *q = p->question;
+	const char *path = is_installed(p, file) ? q->installed[file - q->n_offered]
+	                                         : q->offered[file];
+
+	return (struct spg_place_text){path, strlen(path)};
+}
+
+/* --- cells ---------------------------------------------------------------------- */
+
+static int compare_files(const void *a, const void *b, void *user)
+{
+	const struct placing *p = user;
+	size_t one = *(const size_t *)a, two = *(const size_t *)b;
+	int order = spg_place_compare_endings(
+		path_of(p, one), path_of(p, two), p->question->ignore_case, NULL);
+
+	return order ? order : (one > two) - (one < two);
+}
+
+static void append(struct placing *p, struct list *list, const struct list *more)
+{
+	if (more->n == 0)
+		return;
+	if (list->n > 0)
+		p->next[list->last] = more->first;
+	else
+		list->first = more->first;
+	list->last = more->last;
+	list->n += more->n;
+}
+
+static void move_to_members(struct placing *p, struct list *list)
+{
+	size_t file = list->first;
+
+	for (size_t i = 0; i < list->n; i++, file = p->next[file])
+		p->members[p->n_members++] =
+			is_installed(p, file) ? file - p->question->n_offered : file;
+	list->n = 0;
+}
+
+/* Those left in @set have no better counterparts than each other. */
+static void close_set(struct placing *p, struct set *set)
+{
+	struct cell cell = {.depth = set->depth,
+		.n_offered = set->offered.n,
+		.n_installed = set->installed.n};
+
+	if (set->offered.n == 0 || set->installed.n == 0)
+		return;
+	cell.offered = p->n_members;
+	move_to_members(p, &set->offered);
+	cell.installed = p->n_members;
+	move_to_members(p, &set->installed);
+	for (size_t i = 0; i < cell.n_installed; i++)
+		p->cell_of[p->members[cell.installed + i]] = p->n_cells;
+	p->cells[p->n_cells++] = cell;
+}
+
+/* Close all sets deeper than @depth; what is left belongs to the one around them. */
+static void close_down_to(struct placing *p, size_t depth)
+{
+	while (p->n_stack > 0 && p->stack[p->n_stack - 1].depth > depth) {
+		struct set *set = &p->stack[p->n_stack - 1];
+		struct set *around = p->n_stack > 1 ? set - 1 : NULL;
+
+		close_set(p, set);
+		if (!around || around->depth < depth) {
+			set->depth = depth;
+			return;
+		}
+		append(p, &around->offered, &set->offered);
+		append(p, &around->installed, &set->installed);
+		p->n_stack--;
+	}
+}
+
+static void push_file(struct placing *p, size_t file)
+{
+	struct set *set = &p->stack[p->n_stack++];
+	struct list alone = {file, file, 1};
+
+	*set = (struct set){.depth = NONE};
+	if (is_installed(p, file))
+		set->installed = alone;
+	else
+		set->offered = alone;
+}
+
+static void end_name(struct placing *p)
+{
+	if (p->n_stack == 0)
+		return;
+	close_down_to(p, 0);
+	close_set(p, &p->stack[0]);
+	p->n_stack = 0;
+}
+
+static void note_names(struct placing *p, size_t from, size_t to, size_t name)
+{
+	bool named = false;
+
+	for (size_t i = from; i < to; i++) {
+		p->name_of[p->order[i]] = name;
+		named = named || is_installed(p, p->order[i]);
+	}
+	for (size_t i = from; i < to; i++)
+		if (!is_installed(p, p->order[i]))
+			p->ret->offered[p->order[i]].named = named;
+}
+
+static void find_cells(struct placing *p, size_t n)
+{
+	size_t began = 0, name = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t common = 0;
+
+		if (i > 0)
+			spg_place_compare_endings(path_of(p, p->order[i - 1]),
+				path_of(p, p->order[i]), p->question->ignore_case,
+				&common);
+		if (common == 0) {
+			end_name(p);
+			note_names(p, began, i, name++);
+			began = i;
+		} else {
+			close_down_to(p, common - 1);
+		}
+		push_file(p, p->order[i]);
+	}
+	end_name(p);
+	note_names(p, began, n, name);
+}
+
+/* --- what folders tell ---------------------------------------------------------- */
+
+static int find_homes(struct placing *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_cells; i++) {
+		const struct cell *cell = &p->cells[i];
+
+		if (cell->n_offered == 1 && cell->n_installed == 1)
+			p->pairs[n++] = (struct spg_place_pair){
+				p->offered.of[p->members[cell->offered]],
+				p->installed.of[p->members[cell->installed]],
+				cell->depth > 0};
+	}
+	return spg_place_find_homes(&p->offered, &p->installed, p->pairs, n,
+		p->question->ignore_case, p->homes);
+}
+
+static void anchor(struct placing *p, size_t folder, struct spg_place_text below)
+{
+	size_t offered =
+		spg_place_folders_find(&p->offered, below, p->question->ignore_case);
+
+	if (offered != NONE)
+		p->anchors[offered] = p->anchors[offered] == NONE ? folder : DOUBLE;
+}
+
+/* Folders of the product whose path below one of its directories is one of the pack. */
+static void find_anchors(struct placing *p)
+{
+	for (size_t i = 0; i < p->offered.n; i++)
+		p->anchors[i] = NONE;
+	for (size_t i = 0; i < p->installed.n; i++) {
+		struct spg_place_text above = p->installed.texts[i];
+
+		for (;;) {
+			const char *end =
+				p->installed.texts[i].text + p->installed.texts[i].n;
+			const char *below = above.text + above.n;
+
+			below += below < end;
+			if (spg_place_folders_find(&p->directories, above,
+				    p->question->ignore_case) != NONE)
+				anchor(p, i,
+					(struct spg_place_text){
+						below, (size_t)(end - below)});
+			if (above.n == 0)
+				break;
+			while (above.n > 0 && above.text[above.n - 1] != '/')
+				above.n--;
+			above.n -= above.n > 0;
+		}
+	}
+}
+
+static int compare_places(const void *a, const void *b, void *user)
+{
+	const struct placing *p = user;
+	size_t one = *(const size_t *)a, two = *(const size_t *)b;
+	size_t n_offered = p->question->n_offered;
+
+	if (p->name_of[n_offered + one] != p->name_of[n_offered + two])
+		return p->name_of[n_offered + one] < p->name_of[n_offered + two] ? -1
+		                                                                 : 1;
+	if (p->installed.of[one] != p->installed.of[two])
+		return p->installed.of[one] < p->installed.of[two] ? -1 : 1;
+	return (one > two) - (one < two);
+}
+
+/* The installed file of @name in @folder, which may be NONE or DOUBLE. */
+static size_t find_installed(const struct placing *p, size_t name, size_t folder)
+{
+	const size_t *name_of = p->name_of + p->question->n_offered;
+	size_t low = 0, high = p->question->n_installed;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2, file = p->by_folder[middle];
+
+		if (name_of[file] < name ||
+			(name_of[file] == name && p->installed.of[file] < folder))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == p->question->n_installed)
+		return NONE;
+	low = p->by_folder[low];
+	return name_of[low] == name && p->installed.of[low] == folder ? low : NONE;
+}
+
+/* --- within a cell -------------------------------------------------------------- */
+
+static void claim(struct placing *p, const struct cell *cell, size_t file)
+{
+	size_t folder = p->offered.of[file];
+	const struct spg_place_home *home = &p->homes[folder];
+	size_t found = find_installed(p, p->name_of[file], home->folder);
+
+	if (found == NONE || p->cell_of[found] != (size_t)(cell - p->cells))
+		found = find_installed(p, p->name_of[file], p->anchors[folder]);
+	if (found != NONE && p->cell_of[found] == (size_t)(cell - p->cells)) {
+		p->claims[file] = found;
+		p->n_claims[found]++;
+	} else {
+		p->gone[file] =
+			home->sure && (cell->depth == 0 || cell->depth < home->depth);
+	}
+}
+
+static bool is_claimed(const struct placing *p, size_t installed)
+{
+	return p->n_claims[installed] == 1;
+}
+
+static bool has_claimed(const struct placing *p, size_t file)
+{
+	return p->claims[file] != NONE && is_claimed(p, p->claims[file]);
+}
+
+static void take_claimed(struct placing *p, size_t file)
+{
+	struct spg_placement *ret = p->ret;
+
+	ret->installed[p->claims[file]] = (struct spg_place_choice){p->n_candidates, 1};
+	ret->candidates[p->n_candidates++] = file;
+	ret->offered[file].kind = SPG_PLACE_FOUND;
+	ret->offered[file].installed = p->claims[file];
+}
+
+/* What an installed file that is left may be; returns how many. */
+static size_t list_candidates(struct placing *p, const struct cell *cell)
+{
+	const size_t *files = &p->members[cell->offered];
+	size_t first = p->n_candidates;
+
+	for (size_t i = 0; i < cell->n_offered; i++)
+		if (!p->gone[files[i]] && !has_claimed(p, files[i]))
+			p->ret->candidates[p->n_candidates++] = files[i];
+	/* One that has its place may have another, unless its home is the only one. */
+	for (size_t i = 0; p->n_candidates == first && i < cell->n_offered; i++)
+		if (has_claimed(p, files[i]) &&
+			(cell->depth > 0 || !p->homes[p->offered.of[files[i]]].sure))
+			p->ret->candidates[p->n_candidates++] = files[i];
+	return p->n_candidates - first;
+}
+
+static void settle_cell(struct placing *p, const struct cell *cell)
+{
+	const size_t *files = &p->members[cell->offered];
+	const size_t *installed = &p->members[cell->installed];
+	size_t first, n, left = NONE;
+
+	for (size_t i = 0; i < cell->n_offered; i++)
+		if (has_claimed(p, files[i]))
+			take_claimed(p, files[i]);
+	first = p->n_candidates;
+	n = list_candidates(p, cell);
+	for (size_t i = 0; i < cell->n_installed; i++) {
+		if (is_claimed(p, installed[i]))
+			continue;
+		p->ret->installed[installed[i]] = (struct spg_place_choice){first, n};
+		if (left == NONE)
+			left = installed[i];
+	}
+	for (size_t i = first; left != NONE && i < first + n; i++) {
+		struct spg_place *place = &p->ret->offered[p->ret->candidates[i]];
+
+		if (place->kind == SPG_PLACE_FOUND)
+			continue;
+		place->kind = n == 1 ? SPG_PLACE_FOUND : SPG_PLACE_AMONG;
+		place->installed = n == 1 ? left : NONE;
+	}
+}
+
+static void settle_cells(struct placing *p)
+{
+	for (size_t i = 0; i < p->n_cells; i++) {
+		const struct cell *cell = &p->cells[i];
+
+		for (size_t k = 0; k < cell->n_offered; k++)
+			if (cell->depth == 0 || cell->n_offered > 1)
+				claim(p, cell, p->members[cell->offered + k]);
+		settle_cell(p, cell);
+	}
+}
+
+/* --- the answer ----------------------------------------------------------------- */
+
+static void describe_folders(struct placing *p)
+{
+	struct spg_placement *ret = p->ret;
+
+	ret->n_folders = p->offered.n;
+	for (size_t i = 0; i < p->offered.n; i++) {
+		struct spg_place_folder *folder = &ret->folders[i];
+		size_t home = p->homes[i].folder;
+
+		folder->path = p->offered.texts[i].text;
+		folder->path_n = p->offered.texts[i].n;
+		if (home == NONE)
+			continue;
+		folder->home = p->installed.texts[home].text;
+		folder->home_n = p->installed.texts[home].n;
+		folder->sure = p->homes[i].sure;
+	}
+	for (size_t i = 0; i < p->question->n_offered; i++) {
+		struct spg_place *place = &ret->offered[i];
+		size_t home = p->homes[p->offered.of[i]].folder;
+
+		place->folder = p->offered.of[i];
+		ret->folders[place->folder].n++;
+		ret->folders[place->folder].n_present += place->kind == SPG_PLACE_FOUND;
+		if (place->kind == SPG_PLACE_NOWHERE && home != NONE &&
+			find_installed(p, p->name_of[i], home) == NONE)
+			place->kind = SPG_PLACE_ABSENT;
+	}
+}
+
+static int prepare(struct placing *p)
+{
+	const struct spg_placement_question *q = p->question;
+	size_t n = q->n_offered + q->n_installed;
+	struct spg_placement *ret = p->ret;
+	int r = spg_place_folders_init(
+		&p->offered, q->offered, q->n_offered, q->ignore_case);
+
+	if (r == 0)
+		r = spg_place_folders_init(
+			&p->installed, q->installed, q->n_installed, q->ignore_case);
+	p->directories.texts =
+		calloc(q->n_directories + 1, sizeof(*p->directories.texts));
+	p->homes = calloc(p->offered.n + 1, sizeof(*p->homes));
+	p->anchors = calloc(p->offered.n + 1, sizeof(*p->anchors));
+	p->order = calloc(n + 1, sizeof(*p->order));
+	p->name_of = calloc(n + 1, sizeof(*p->name_of));
+	p->next = calloc(n + 1, sizeof(*p->next));
+	p->stack = calloc(n + 1, sizeof(*p->stack));
+	p->cells = calloc(n + 1, sizeof(*p->cells));
+	p->members = calloc(n + 1, sizeof(*p->members));
+	p->cell_of = calloc(q->n_installed + 1, sizeof(*p->cell_of));
+	p->by_folder = calloc(q->n_installed + 1, sizeof(*p->by_folder));
+	p->claims = calloc(q->n_offered + 1, sizeof(*p->claims));
+	p->n_claims = calloc(q->n_installed + 1, sizeof(*p->n_claims));
+	p->gone = calloc(q->n_offered + 1, sizeof(*p->gone));
+	p->pairs = calloc(n + 1, sizeof(*p->pairs));
+	ret->offered = calloc(q->n_offered + 1, sizeof(*ret->offered));
+	ret->installed = calloc(q->n_installed + 1, sizeof(*ret->installed));
+	/* Each at most once as claimed, and once as one that is left. */
+	ret->candidates = calloc(2 * q->n_offered + 1, sizeof(*ret->candidates));
+	ret->folders = calloc(p->offered.n + 1, sizeof(*ret->folders));
+	if (r < 0 || !p->directories.texts || !p->homes || !p->anchors || !p->order ||
+		!p->name_of || !p->next || !p->stack || !p->cells || !p->members ||
+		!p->cell_of || !p->by_folder || !p->claims || !p->n_claims ||
+		!p->gone || !p->pairs || !ret->offered || !ret->installed ||
+		!ret->candidates || !ret->folders)
+		return SPG_ERR_NOMEM;
+	ret->n_offered = q->n_offered;
+	ret->n_installed = q->n_installed;
+	return 0;
+}
+
+static void release(struct placing *p)
+{
+	spg_place_folders_finish(&p->offered);
+	spg_place_folders_finish(&p->installed);
+	spg_place_folders_finish(&p->directories);
+	free(p->homes);
+	free(p->anchors);
+	free(p->order);
+	free(p->name_of);
+	free(p->next);
+	free(p->stack);
+	free(p->cells);
+	free(p->members);
+	free(p->cell_of);
+	free(p->by_folder);
+	free(p->claims);
+	free(p->n_claims);
+	free(p->gone);
+	free(p->pairs);
+}
+
+static int compare_texts(const void *a, const void *b, void *user)
+{
+	return spg_place_compare(*(const struct spg_place_text *)a,
+		*(const struct spg_place_text *)b, *(const bool *)user);
+}
+
+static void begin(struct placing *p)
+{
+	const struct spg_placement_question *q = p->question;
+	bool fold = q->ignore_case;
+
+	for (size_t i = 0; i < q->n_directories; i++) {
+		struct spg_place_text text = {
+			q->directories[i], strlen(q->directories[i])};
+
+		if (text.n == 1) /* "/", of which every path is below */
+			text.n = 0;
+		p->directories.texts[i] = text;
+	}
+	p->directories.n = q->n_directories;
+	qsort_r(p->directories.texts, p->directories.n, sizeof(*p->directories.texts),
+		compare_texts, &fold);
+	for (size_t i = 0; i < q->n_offered; i++) {
+		p->claims[i] = NONE;
+		p->ret->offered[i].installed = NONE;
+	}
+	for (size_t i = 0; i < q->n_installed; i++) {
+		p->cell_of[i] = NONE;
+		p->by_folder[i] = i;
+	}
+	for (size_t i = 0; i < q->n_offered + q->n_installed; i++)
+		p->order[i] = i;
+}
+
+int spg_placement_make(
+	struct spg_placement *ret, const struct spg_placement_question *question)
+{
+	size_t n = question->n_offered + question->n_installed;
+	struct spg_placement made = SPG_PLACEMENT_NULL;
+	struct placing p = {.question = question, .ret = &made};
+	int r = prepare(&p);
+
+	if (r == 0) {
+		begin(&p);
+		qsort_r(p.order, n, sizeof(*p.order), compare_files, &p);
+		find_cells(&p, n);
+		qsort_r(p.by_folder, question->n_installed, sizeof(*p.by_folder),
+			compare_places, &p);
+		r = find_homes(&p);
+	}
+	if (r == 0) {
+		find_anchors(&p);
+		settle_cells(&p);
+		describe_folders(&p);
+		*ret = made;
+	} else {
+		spg_placement_finish(&made);
+	}
+	release(&p);
+	return r;
+}
+
+void spg_placement_finish(struct spg_placement *placement)
+{
+	free(placement->offered);
+	free(placement->installed);
+	free(placement->candidates);
+	free(placement->folders);
+	*placement = (struct spg_placement)SPG_PLACEMENT_NULL;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Which installed file is the counterpart of which file of a service pack. Pure: no
+ * file is opened, and any thread may ask.
+ *
+ * A pack has folders (x86/, x64/, de/) and may have its own above them (sp4/server/bin).
+ * A file belongs where the folders are called the same: of all files of one name, those
+ * whose paths have the longest common ending are counterparts. One file of the pack may
+ * have several, in folders that are called alike.
+ *
+ * What the names of the folders leave open, other files decide: pairs of which there is
+ * no second choice tell which folder of the pack is which of the product, its home; and
+ * a path below the pack's folder that is the same below a directory of the product does.
+ * A home whose name does not tell it ("i386" for /srv/app) chooses between several files
+ * of the pack, and no more: other installed files of that name are compared with it too.
+ * A home that its name or the folders below tell is the only place of its files: a file
+ * of the name elsewhere is not the pack's, and where it has none it is not installed.
+ *
+ * What is still open is compared by name, with each of those that it may be.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPG_PLACEMENT_NONE SIZE_MAX /* no file */
+
+struct spg_placement_question {
+	/* Of the pack: below its folder, "x64/foo.dll", or bare names. */
+	const char *const *offered;
+	size_t n_offered;
+	const char *const *installed; /* absolute and normalised, each once */
+	size_t n_installed;
+	const char *const *directories; /* the product's; absolute and normalised */
+	size_t n_directories;
+	bool ignore_case;
+};
+
+enum spg_place_kind {
+	SPG_PLACE_NOWHERE, /* no installed file is it, and no folder tells where it goes */
+	SPG_PLACE_ABSENT, /* it goes into ->home, where nothing of its name is */
+	SPG_PLACE_FOUND,  /* ->installed is its counterpart, perhaps not the only one */
+	SPG_PLACE_AMONG,  /* one of several that an installed file may be */
+};
+
+/* One file of the pack. */
+struct spg_place {
+	enum spg_place_kind kind;
+	size_t installed; /* FOUND: the first; else SPG_PLACEMENT_NONE */
+	size_t folder;    /* of the pack, index into ->folders */
+	bool named;       /* some installed file is called like it */
+};
+
+/* One installed file: what it may be, as indices of the pack's files. */
+struct spg_place_choice {
+	size_t first, n; /* into ->candidates; n 0: the pack has no file for it */
+};
+
+/* One folder of the pack. */
+struct spg_place_folder {
+	const char *path; /* ->path_n bytes of a file's path; 0 bytes: the pack's own */
+	size_t path_n;
+	const char *home; /* ->home_n bytes, absolute; NULL: nothing tells it */
+	size_t home_n;
+	bool sure;        /* the home's name tells it, or the folders below do */
+	size_t n;         /* files in it */
+	size_t n_present; /* of these, FOUND */
+};
+
+struct spg_placement {
+	struct spg_place *offered;
+	size_t n_offered;
+	struct spg_place_choice *installed;
+	size_t n_installed;
+	size_t *candidates;
+	struct spg_place_folder *folders;
+	size_t n_folders;
+};
+
+#define SPG_PLACEMENT_NULL                                                             \
+	{                                                                              \
+		NULL, 0, NULL, 0, NULL, NULL, 0                                        \
+	}
+
+/**
+ * Place them.
+ *
+ * @question  its texts are borrowed as long as @ret is used
+ * @ret       on success for spg_placement_finish(), on failure unchanged
+ *
+ * Takes time proportional to the number of files times a logarithm. Returns 0 or
+ * SPG_ERR_NOMEM.
+ */
+int spg_placement_make(
+	struct spg_placement *ret, const struct spg_placement_question *question);
+
+/** Idempotent; takes SPG_PLACEMENT_NULL. */
+void spg_placement_finish(struct spg_placement *placement);
