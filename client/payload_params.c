@@ -9,6 +9,9 @@
 #include "client/progress.h"
 #include "common/message.h"
 #include "common/payload.h"
+#include "common/text.h"
+
+#define FILES_MAX 10000 /* that the daemon takes in one request */
 
 static void on_progress(void *user, size_t n_files, uint64_t n_bytes)
 {
@@ -52,17 +55,33 @@ static int read_payload(const struct spg_payload_options *options,
 
 /* ---- parameters ---- */
 
-/* What is told of a file. */
-enum detail { EVERYTHING, NO_DIGEST_WITH_VERSION, NAMES_ONLY };
+/* What is told of a file. A path tells whose counterpart it is, and a version mostly
+ * what a digest tells. */
+enum detail { EVERYTHING, NO_DIGEST_WITH_VERSION, NO_PATHS, NAMES_ONLY };
+
+/* Told already with the file before it. */
+static bool is_told(const struct spg_payload *payload, size_t index, enum detail detail)
+{
+	const struct spg_payload_file *file = &payload->files[index];
+
+	if (detail < NO_PATHS || index == 0 || strcmp(file[-1].name, file->name) != 0)
+		return false;
+	/* Without contents all of a name are the same. */
+	return detail == NAMES_ONLY || strcmp(file[-1].sha256, file->sha256) == 0;
+}
 
 static json_t *file_object(const struct spg_payload_file *file, enum detail detail)
 {
-	bool digest = file->sha256[0] &&
-	              (detail == EVERYTHING ||
-			      (detail == NO_DIGEST_WITH_VERSION && !file->version));
+	bool digest =
+		file->sha256[0] &&
+		(detail == EVERYTHING || (detail != NAMES_ONLY && !file->version));
+	size_t len = strlen(file->path);
 	json_t *object = json_object();
 	int r = json_object_set_new(object, "name", json_string(file->name));
 
+	if (detail < NO_PATHS && len <= SPG_PAYLOAD_PATH_MAX &&
+		spg_text_is_utf8(file->path, len))
+		r |= json_object_set_new(object, "path", json_string(file->path));
 	if (detail != NAMES_ONLY && file->version)
 		r |= json_object_set_new(object, "version", json_string(file->version));
 	if (digest)
@@ -83,14 +102,10 @@ static int set_files(
 	json_t *files = json_array();
 	int r = files ? 0 : -1;
 
-	for (size_t i = 0; r == 0 && i < payload->n_files; i++) {
-		/* Without contents, variants are the same. */
-		if (detail == NAMES_ONLY && i &&
-			strcmp(payload->files[i - 1].name, payload->files[i].name) == 0)
-			continue;
-		r = json_array_append_new(
-			files, file_object(&payload->files[i], detail));
-	}
+	for (size_t i = 0; r == 0 && i < payload->n_files; i++)
+		if (!is_told(payload, i, detail))
+			r = json_array_append_new(
+				files, file_object(&payload->files[i], detail));
 	return json_object_set_new(params, "payload", files) | r;
 }
 
@@ -128,22 +143,35 @@ static int measure(const struct spg_payload_options *options, const json_t *para
 	return *ret_bytes > SPG_MESSAGE_MAX ? TOO_LARGE : 0;
 }
 
+static void warn(enum detail detail)
+{
+	if (detail == NO_PATHS)
+		fputs("spguard: the service pack has too many files to send their "
+		      "paths along; they are compared by their names\n",
+			stderr);
+	else if (detail == NAMES_ONLY)
+		fputs("spguard: the service pack has too many files to send their "
+		      "versions along; asking about their names\n",
+			stderr);
+}
+
 /* As much of the files as fits. */
 static int fit_files(const struct spg_payload_options *options, json_t *params,
 	const struct spg_payload *payload, size_t *ret_bytes)
 {
-	enum detail last = options->names_suffice ? NAMES_ONLY : NO_DIGEST_WITH_VERSION;
+	enum detail last = options->names_suffice ? NAMES_ONLY : NO_PATHS;
 	int r = TOO_LARGE;
 
 	for (enum detail detail = EVERYTHING; r == TOO_LARGE && detail <= last;
 		detail++) {
+		/* Without doubles it may be fewer. */
+		if (detail < NO_PATHS && payload->n_files > FILES_MAX)
+			continue;
 		r = set_files(params, payload, detail);
 		if (r == 0)
 			r = measure(options, params, ret_bytes);
-		if (r == 0 && detail == NAMES_ONLY && !options->quiet)
-			fputs("spguard: the service pack has too many files to send "
-			      "their versions along; asking about their names\n",
-				stderr);
+		if (r == 0 && !options->quiet)
+			warn(detail);
 	}
 	return r;
 }

@@ -4,15 +4,15 @@
  * --payload DIR and --files LIST, for every command that has them: reads the
  * service pack and makes parameters of it.
  *
- *   --payload  "payload": [{"name", "version", "sha256", "size"}], version and
- *              sha256 left out where there is none; a name with several contents
- *              (i386/, alpha/) comes once for each
+ *   --payload  "payload": [{"name", "path", "version", "sha256", "size"}], each file of
+ *              the folder; version and sha256 left out where there is none
  *   --files    "names": ["x.dll", "/srv/bin/y.dll"] with @names_suffice, else
  *              "payload": [{"name"}]
  *
  * A request has a longest size. When the files with all that is known of them do
- * not fit, the digests of those that have a version are left out; with
- * @names_suffice then everything but the names, which is said on stderr.
+ * not fit, the digests of those that have a version are left out: 5,000 files still
+ * fit with them, 8,000 without. Then, which is said on stderr, all paths, and the files
+ * that are another's double; and with @names_suffice everything but the names.
  */
 #include <stdbool.h>
 

@@ -200,37 +200,7 @@ static int compare_files(const void *a, const void *b)
 	return order ? order : strcmp(one->path, two->path);
 }
 
-static void sort_files(struct spg_payload *payload)
-{
-	struct spg_payload_file *files = payload->files;
-	size_t kept = 0;
-
-	if (payload->n_files)
-		qsort(files, payload->n_files, sizeof(files[0]), compare_files);
-	for (size_t i = 0; i < payload->n_files; i++) {
-		if (kept && strcmp(files[kept - 1].name, files[i].name) == 0 &&
-			strcmp(files[kept - 1].sha256, files[i].sha256) == 0)
-			finish_file(&files[i]);
-		else
-			files[kept++] = files[i];
-	}
-	payload->n_files = kept;
-}
-
 /* --- names -------------------------------------------------------------------- */
-
-static bool is_utf8(const char *text, size_t n)
-{
-	while (n > 0) {
-		size_t len = spg_text_utf8_length(text, n);
-
-		if (len == 0)
-			return false;
-		text += len;
-		n -= len;
-	}
-	return true;
-}
 
 static int add_name(struct spg_payload *payload, const char *where, const char *name,
 	size_t len, struct spg_buf *error)
@@ -241,7 +211,7 @@ static int add_name(struct spg_payload *payload, const char *where, const char *
 		return fail(error, SPG_ERR_LIMIT, where, "more than a million names",
 			"This does not look like one service pack: name its own "
 			"folder or list.");
-	if (!is_utf8(name, len)) {
+	if (!spg_text_is_utf8(name, len)) {
 		char shown[SPG_PAYLOAD_LINE_MAX + 1];
 
 		if (len > SPG_PAYLOAD_LINE_MAX)
@@ -288,7 +258,9 @@ static int conclude(
 			payload->names[kept++] = payload->names[i];
 	}
 	payload->n = kept;
-	sort_files(payload);
+	if (payload->n_files)
+		qsort(payload->files, payload->n_files, sizeof(payload->files[0]),
+			compare_files);
 	return 0;
 }
 

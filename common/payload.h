@@ -6,10 +6,9 @@
  * As names: a name is a bare file name, or an absolute path where a list gives
  * one. All are valid UTF-8, sorted by bytes and unique.
  *
- * As files, of a folder only: each with its version, size and digest. The same
- * name with the same content in two folders (a language's, say) is one file;
- * with different contents (a machine's: i386/, alpha/) these are variants, all
- * of which are kept: an installed file is right when it equals any of them.
+ * As files, of a folder only: each with its path below it, version, size and digest.
+ * The same name may come in several folders (a language's, a machine's), with the same
+ * content or others: which installed file is meant by which, the daemon tells.
  *
  * A payload that cannot be read to its end is an error and never a shorter
  * list, since a file left out would make the answer "safe" worthless. Blocks;
@@ -26,10 +25,11 @@
 #define SPG_PAYLOAD_DEPTH_MAX 64                    /* folders below the first */
 #define SPG_PAYLOAD_LIST_MAX  (64U << 20)           /* bytes of a list */
 #define SPG_PAYLOAD_LINE_MAX  4096                  /* bytes of a line */
+#define SPG_PAYLOAD_PATH_MAX  4096                  /* bytes of a path, in a request */
 #define SPG_PAYLOAD_BYTES_MAX (UINT64_C(256) << 30) /* of all files together */
 
 struct spg_payload_file {
-	char *path;       /* below the folder: "i386/mdbperf.dll" */
+	char *path;       /* below the folder: "i386/mdbperf.dll"; perhaps no UTF-8 */
 	const char *name; /* the end of it */
 	char *version;    /* "5.5.2650.24"; NULL: it says none */
 	uint64_t size;    /* bytes */
@@ -40,7 +40,7 @@ struct spg_payload_file {
 struct spg_payload {
 	char **names;
 	size_t n, size;
-	struct spg_payload_file *files; /* by name, then by digest */
+	struct spg_payload_file *files; /* by name, then by digest, then by path */
 	size_t n_files, files_size;
 };
 

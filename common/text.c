@@ -41,6 +41,19 @@ size_t spg_text_utf8_length(const char *text, size_t n)
 	return len;
 }
 
+bool spg_text_is_utf8(const char *text, size_t n)
+{
+	while (n > 0) {
+		size_t len = spg_text_utf8_length(text, n);
+
+		if (len == 0)
+			return false;
+		text += len;
+		n -= len;
+	}
+	return true;
+}
+
 /* What is valid but must not reach a terminal or a log line, in ascending order: the
  * categories Cc, Cf, Zl and Zp, and what has Default_Ignorable_Code_Point, since it shows
  * as nothing and makes two names look like one (Unicode 15, UnicodeData.txt and

@@ -33,6 +33,9 @@ bool spg_text_is_clean(const char *text);
  */
 size_t spg_text_utf8_length(const char *text, size_t n);
 
+/** True when all @n bytes at @text are valid UTF-8. */
+bool spg_text_is_utf8(const char *text, size_t n);
+
 /**
  * Append @text as one word for a POSIX shell: unchanged when it is plain, else in single
  * quotes. What spg_text_escape() would escape is written by printf(1), so that the word

@@ -10,7 +10,6 @@ import os
 import pty
 import re
 import shutil
-import struct
 import subprocess
 import tempfile
 import unittest
@@ -19,6 +18,7 @@ import fake_daemon as fake
 from client_run import (ASKING, CLIENT, COMMANDS, ENV, HANG, JUDGING, ask, columns_of,
                         run)
 from fake_daemon import Act, Error, FakeDaemon, answer, event, file, use
+from pe_library import library  # (fake_daemon knows where it is)
 
 
 class Check(unittest.TestCase):
@@ -236,30 +236,16 @@ class Payload(unittest.TestCase):
         nothing = hashlib.sha256(b"").hexdigest()
         self.assertEqual(done.daemon.params("check"), {
             "all": True,
-            "payload": [{"name": "a.dll", "sha256": nothing, "size": 0},
-                        {"name": "b.dll", "sha256": nothing, "size": 0}]})
+            "payload": [{"name": os.path.basename(path), "path": path, "sha256": nothing,
+                         "size": 0} for path in ("deep/er/a.dll", "b.dll", "deep/b.dll")]})
         self.assertEqual(done.code, 2)
         self.assertIn("--payload " + self.folder, done.out)
 
     def put_version(self, path, version):
         """A PE32+ library of nothing but a version."""
-        text = "VS_VERSION_INFO".encode("utf-16-le") + b"\0\0"
-        parts = [int(part) for part in version.split(".")]
-        fixed = struct.pack("<4I", 0xFEEF04BD, 0x10000, parts[0] << 16 | parts[1],
-                            parts[2] << 16 | parts[3]).ljust(52, b"\0")
-        block = struct.pack("<HHH", 92, 52, 0) + text + b"\0\0" + fixed
-        tree = b"".join(struct.pack("<12xHHII", 0, 1, number, below) for number, below in
-                        ((16, 0x80000018), (1, 0x80000030), (0x409, 72)))
-        rsrc = (tree + struct.pack("<4I", 0x1000 + 88, len(block), 0, 0) + block)
-        head = struct.pack("<2s22xH34xI", b"MZ", 64, 64) + b"PE\0\0" + struct.pack(
-            "<HH12xHH", 0x8664, 1, 240, 0x2022)
-        optional = struct.pack("<H30xII20xI44xI", 0x20B, 0x1000, 512, 512, 16)
-        optional += b"".join(struct.pack("<II", 0x1000 if i == 2 else 0, len(rsrc))
-                             for i in range(16))
-        section = struct.pack("<8s4I16x", b".rsrc", len(rsrc), 0x1000, 512, 512)
+        data = library(version)
         path = os.path.join(self.folder, path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        data = (head + optional + section).ljust(512, b"\0") + rsrc.ljust(512, b"\0")
         with open(path, "wb") as f:
             f.write(data)
         return hashlib.sha256(data).hexdigest()
@@ -272,26 +258,50 @@ class Payload(unittest.TestCase):
         os.symlink("nowhere", os.path.join(sp4, "dangling.dll"))
         params = ask({}, "check", "--payload", sp4).daemon.params("check")
         self.assertNotIn("names", params)
-        variants = [{"name": "mdbperf.dll", "version": version, "sha256": digest,
-                     "size": 1024} for version, digest in
-                    (("5.5.2650.24", i386), ("5.5.2650.25", alpha))]
-        self.assertEqual(params["payload"], [{"name": "dangling.dll"}] + sorted(
-            variants, key=lambda file: file["sha256"]))
+        variants = [{"name": "mdbperf.dll", "path": folder + "/mdbperf.dll",
+                     "version": version, "sha256": digest, "size": 1024}
+                    for folder, version, digest in (
+                        ("copy", "5.5.2650.24", i386), ("i386", "5.5.2650.24", i386),
+                        ("alpha", "5.5.2650.25", alpha))]
+        self.assertEqual(params["payload"], [
+            {"name": "dangling.dll", "path": "dangling.dll"}] + sorted(
+            variants, key=lambda file: (file["sha256"], file["path"])))
+
+    def test_a_folder_that_is_no_utf8(self):
+        """It cannot be told, and so its files have no path."""
+        os.makedirs(os.fsencode(self.folder) + b"/sp4/f\xff")
+        with open(os.fsencode(self.folder) + b"/sp4/f\xff/a.dll", "wb"):
+            pass
+        params = ask({}, "check", "--payload", os.path.join(self.folder, "sp4")).daemon.params(
+            "check")
+        self.assertEqual([sorted(file) for file in params["payload"]],
+                         [["name", "sha256", "size"]])
 
     def test_what_does_not_fit_is_left_out(self):
-        """First the digests of files that have a version, then all but names."""
+        """First the digests of files that have a version, then paths and doubles, then all
+        but names."""
         sp4 = os.path.join(self.folder, "sp4")
         digest = self.put_version("sp4/a.dll", "1.2.3.4")
         self.put("sp4/plain.txt")
+        os.mkdir(os.path.join(sp4, "deep"))
         for i in range(8000):
             os.link(os.path.join(sp4, "a.dll"), os.path.join(sp4, "file%06d.dll" % i))
         done = ask({}, "check", "--payload", sp4)
         payload = done.daemon.params("check")["payload"]
         self.assertEqual(len(payload), 8002)
-        self.assertEqual(payload[0], {"name": "a.dll", "version": "1.2.3.4", "size": 1024})
+        self.assertEqual(payload[0], {"name": "a.dll", "path": "a.dll", "version": "1.2.3.4",
+                                      "size": 1024})
         self.assertEqual(payload[-1]["sha256"], hashlib.sha256(b"").hexdigest())
         self.assertEqual(done.err, "")
         self.assertNotIn(digest, json.dumps(payload))
+        for i in range(7000):
+            os.link(os.path.join(sp4, "a.dll"),
+                    os.path.join(sp4, "deep", "file%06d.dll" % i))
+        done = ask({}, "check", "--payload", sp4)
+        payload = done.daemon.params("check")["payload"]
+        self.assertEqual(len(payload), 8002)
+        self.assertEqual(payload[0], {"name": "a.dll", "version": "1.2.3.4", "size": 1024})
+        self.assertIn("too many files to send their paths along", " ".join(done.err.split()))
         for i in range(8000, 24000):
             os.link(os.path.join(sp4, "a.dll"), os.path.join(sp4, "file%06d.dll" % i))
         done = ask({}, "check", "--payload", sp4)

@@ -538,9 +538,12 @@ void spg_method_check(struct spg_call *call, const json_t *params)
 {
 	const json_t *wait = json_object_get(params, "wait");
 	const json_t *settle = json_object_get(params, "settle");
+	struct gathering *g;
 	int product;
-	struct gathering *g = gather(call, params, SUBJECT_CHECK, &product);
 
+	if (!spg_params_payload_paths(call, params))
+		return;
+	g = gather(call, params, SUBJECT_CHECK, &product);
 	if (!g)
 		return;
 	if (settle && !json_is_number(wait)) {

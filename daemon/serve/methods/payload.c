@@ -1,7 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/methods/payload.h"
 
+#include <string.h>
+
 #include "common/err.h"
+#include "common/payload.h"
+#include "common/text.h"
+#include "daemon/serve/methods/methods.h"
+
+/* A path below the payload's folder: no component leads anywhere else. */
+static bool is_below(const char *path)
+{
+	size_t len = strlen(path);
+
+	if (len == 0 || len > SPG_PAYLOAD_PATH_MAX)
+		return false;
+	for (;;) {
+		size_t n = strcspn(path, "/");
+
+		if (n == 0 || (n == 1 && path[0] == '.') ||
+			(n == 2 && memcmp(path, "..", 2) == 0))
+			return false;
+		if (path[n] == '\0')
+			return true;
+		path += n + 1;
+	}
+}
+
+bool spg_params_payload_paths(struct spg_call *call, const json_t *params)
+{
+	const json_t *files = json_object_get(params, "payload");
+
+	for (size_t i = 0; i < json_array_size(files); i++) {
+		const json_t *file = json_array_get(files, i);
+		const char *path = spg_params_text(file, "path");
+		struct spg_buf quoted = SPG_BUF_NULL;
+
+		if (!path || (is_below(path) && strcmp(spg_path_base(path),
+							spg_path_base(spg_params_text(
+								file, "name"))) == 0))
+			continue;
+		spg_call_fail(call, SPG_RPC_BAD_PARAMS,
+			"write it as \"x64/foo.dll\", its end the file's name",
+			"parameter \"payload\": no path below the folder of a service "
+			"pack: %s",
+			spg_params_quote(&quoted, path));
+		spg_buf_finish(&quoted);
+		return false;
+	}
+	return true;
+}
 
 int spg_params_payload(const json_t *params, const struct spg_product *product,
 	struct spg_expected *ret)
@@ -13,10 +61,9 @@ int spg_params_payload(const json_t *params, const struct spg_product *product,
 	for (size_t i = 0; r == 0 && i < json_array_size(files); i++) {
 		const json_t *file = json_array_get(files, i);
 
-		r = spg_expected_add(ret,
-			json_string_value(json_object_get(file, "name")),
-			json_string_value(json_object_get(file, "version")),
-			json_string_value(json_object_get(file, "sha256")));
+		r = spg_expected_add(ret, spg_params_text(file, "name"),
+			spg_params_text(file, "version"),
+			spg_params_text(file, "sha256"));
 	}
 	if (r < 0)
 		spg_expected_finish(ret);

@@ -10,6 +10,10 @@
 #include "daemon/install/fit/expected.h"
 #include "daemon/serve/call.h"
 
+/** True when each path in it is one below a folder, and ends in the file's name. False:
+ * the call has ended. First of all for what takes a payload. */
+bool spg_params_payload_paths(struct spg_call *call, const json_t *params);
+
 /** Copy it into @ret, empty without it, sorted by the rule of @product. Returns 0 or
  * SPG_ERR_NOMEM. */
 int spg_params_payload(const json_t *params, const struct spg_product *product,

@@ -75,7 +75,8 @@ void spg_method_sidestep_apply(struct spg_call *call, const json_t *params)
 	struct spg_name_list paths;
 	int index;
 
-	if (!spg_params_product(call, params, &index) ||
+	if (!spg_params_payload_paths(call, params) ||
+		!spg_params_product(call, params, &index) ||
 		!spg_params_names(call, params, "paths", &paths))
 		return;
 	if (paths.n == 0) {

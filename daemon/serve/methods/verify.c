@@ -267,7 +267,8 @@ void spg_method_verify(struct spg_call *call, const json_t *params)
 	struct verifying *v;
 	int product, r;
 
-	if (!spg_params_product(call, params, &product))
+	if (!spg_params_payload_paths(call, params) ||
+		!spg_params_product(call, params, &product))
 		return;
 	v = calloc(1, sizeof(*v));
 	if (!v) {
