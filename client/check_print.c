@@ -369,6 +369,7 @@ static const struct {
 	{"different", "with another content", "with another content"},
 	{"unknown", "that cannot be compared", "that cannot be compared"},
 	{"older", "older", "older"},
+	{"variant", "other variant", "other variants"},
 };
 
 #define N_OFFERS (sizeof(offers) / sizeof(offers[0]))
@@ -453,6 +454,7 @@ static void tell_payload(struct spg_output *out, const json_t *answer)
 		spg_output_count(&line, n);
 		spg_buf_printf(&line, " %s", n == 1 ? offers[i].one : offers[i].many);
 	}
+	spg_describe_by_name(&line, payload);
 	spg_output_wrap(out, NULL, 0, spg_buf_text(&line));
 	if (line.failed)
 		out->text.failed = true;

@@ -164,6 +164,19 @@ void spg_describe_count(struct spg_buf *buf, int64_t n, const char *one)
 	spg_buf_printf(buf, " %s%s", one, n == 1 ? "" : "s");
 }
 
+void spg_describe_by_name(struct spg_buf *buf, const json_t *payload)
+{
+	int64_t n = spg_json_number(payload, "by_name");
+
+	if (n <= 0)
+		return;
+	spg_buf_puts(buf, "; ");
+	spg_describe_count(buf, n, "installed file");
+	spg_buf_puts(buf, n == 1 ? " was" : " were");
+	spg_buf_puts(buf, " compared by name, with each of several: no folder tells "
+			  "which is meant");
+}
+
 /* ---- tables of files ---- */
 
 static const struct spg_table_column use_columns[] = {

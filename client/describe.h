@@ -71,6 +71,10 @@ void spg_describe_next(struct spg_output *out, const json_t *next);
 /** "3 files", "1 file": @one is the singular, whose plural has an s. */
 void spg_describe_count(struct spg_buf *buf, int64_t n, const char *one);
 
+/** Append to what is told of @payload, of an answer, how many installed files were
+ * compared with several of its files since no folder tells which is meant. */
+void spg_describe_by_name(struct spg_buf *buf, const json_t *payload);
+
 /* ---- tables of files: one heading for each folder ---- */
 
 /* Why a use is in nobody's way. */

@@ -281,6 +281,11 @@ static void put_part(struct spg_buf *line, int64_t n, const char *words)
 	spg_buf_printf(line, " %s", words);
 }
 
+static bool is_count(int64_t n, int64_t of)
+{
+	return n >= 0 && n <= of;
+}
+
 static void tell_payload(struct spg_output *out, const json_t *answer)
 {
 	const json_t *payload = json_object_get(answer, "payload");
@@ -288,6 +293,7 @@ static void tell_payload(struct spg_output *out, const json_t *answer)
 	int64_t same = spg_json_number(payload, "same");
 	int64_t different = spg_json_number(payload, "different");
 	int64_t missing = spg_json_number(payload, "missing");
+	int64_t variant = spg_json_number(payload, "variant");
 	struct spg_buf line = SPG_BUF_NULL, parts = SPG_BUF_NULL;
 
 	if (!json_is_object(payload))
@@ -295,15 +301,17 @@ static void tell_payload(struct spg_output *out, const json_t *answer)
 	put_part(&parts, same, "installed");
 	put_part(&parts, different, "installed but different");
 	put_part(&parts, missing, "not installed");
+	put_part(&parts, variant, variant == 1 ? "other variant" : "other variants");
 	/* Less than nothing is left of odd numbers. */
-	if (same >= 0 && same <= files && different >= 0 && different <= files &&
-		missing >= 0 && missing <= files)
-		put_part(&parts, files - same - different - missing,
+	if (is_count(same, files) && is_count(different, files) &&
+		is_count(missing, files) && is_count(variant, files))
+		put_part(&parts, files - same - different - missing - variant,
 			"of which only the name is known");
 	spg_buf_puts(&line, "Service pack: ");
 	spg_describe_count(&line, files, "file");
 	if (parts.len)
 		spg_buf_printf(&line, ": %s", spg_buf_text(&parts));
+	spg_describe_by_name(&line, payload);
 	spg_output_raw(out, "\n");
 	spg_output_wrap(out, NULL, 0, spg_buf_text(&line));
 	if (line.failed || parts.failed)

@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/install/outcome_parts.h"
+#include "daemon/install/places.h"
 #include "daemon/install/verify.h"
 
 /* ---- what became of the files ---- */
@@ -243,7 +244,7 @@ static enum left_out is_left_out(
 	enum spg_expectation is = SPG_NOT_EXPECTED;
 
 	if (j->facts->expected)
-		is = spg_expected_compare(j->facts->expected, module, NULL);
+		is = spg_expected_compare(&j->places, module, NULL);
 	if (is == SPG_AS_EXPECTED)
 		return NOT_LEFT_OUT;
 	if (is == SPG_OLDER || is == SPG_DIFFERENT)
@@ -411,38 +412,54 @@ static size_t count_gone(const struct spg_outcome_judging *j)
 	                        : spg_install_count(j->install, SPG_CHANGE_DELETED);
 }
 
-int spg_outcome_judge(
-	struct spg_install *install, const struct spg_outcome_facts *facts)
+static int judge(struct spg_outcome_judging *j)
 {
-	struct spg_outcome_judging j = {.install = install, .facts = facts};
+	const struct spg_outcome_facts *facts = j->facts;
+	struct spg_install *install = j->install;
 	bool mixed;
-	int r = find_unnoted(&j);
+	int r = find_unnoted(j);
 
 	if (r == 0)
-		r = settle_files(&j);
+		r = settle_files(j);
 	if (r < 0)
 		return r;
 	spg_install_keep(install, has_come_to_stay, (void *)facts);
 	if (facts->previous)
 		install->follows = facts->previous->id;
-	r = spg_outcome_explain_release(&j);
+	r = spg_outcome_explain_release(j);
 	if (r == 0)
-		r = find_left_out(&j);
+		r = find_left_out(j);
 	if (r == 0)
-		r = find_stepped_aside(&j);
+		r = find_stepped_aside(j);
 	if (r == 0)
-		r = take_faults(&j);
+		r = take_faults(j);
 	if (r == 0)
-		r = spg_outcome_explain_unread(&j);
-	j.n_gone = count_gone(&j);
-	mixed = install->findings.n > 0 || j.n_gone > 0 ||
+		r = spg_outcome_explain_unread(j);
+	j->n_gone = count_gone(j);
+	mixed = install->findings.n > 0 || j->n_gone > 0 ||
 	        spg_install_count(install, SPG_CHANGE_SKIPPED) > 0;
 	if (r == 0)
-		r = spg_outcome_explain(&j, mixed);
+		r = spg_outcome_explain(j, mixed);
 	if (r < 0)
 		return r;
 	install->outcome = mixed || install->shown.n > 0 ? SPG_INSTALL_MIXED
-	                   : j.unread                    ? SPG_INSTALL_UNKNOWN
+	                   : j->unread                   ? SPG_INSTALL_UNKNOWN
 	                                                 : SPG_INSTALL_CLEAN;
 	return 0;
+}
+
+int spg_outcome_judge(
+	struct spg_install *install, const struct spg_outcome_facts *facts)
+{
+	struct spg_outcome_judging j = {
+		.install = install, .facts = facts, .places = SPG_EXPECTED_PLACES_NULL};
+	int r = 0;
+
+	if (facts->expected)
+		r = spg_places_make(
+			&j.places, facts->product, facts->expected, facts->after);
+	if (r == 0)
+		r = judge(&j);
+	spg_expected_places_finish(&j.places);
+	return r;
 }

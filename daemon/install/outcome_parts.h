@@ -3,6 +3,7 @@
 /*
  * Inside of outcome.c: an install that is being judged.
  */
+#include "daemon/install/fit/expected.h"
 #include "daemon/install/fit/module.h"
 #include "daemon/model/install.h"
 
@@ -11,7 +12,8 @@ struct spg_outcome_facts;
 struct spg_outcome_judging {
 	struct spg_install *install;
 	const struct spg_outcome_facts *facts;
-	bool unread;      /* something could not be read */
+	struct spg_expected_places places; /* of the payload, if it is known */
+	bool unread;                       /* something could not be read */
 	size_t n_gone;    /* files that there were, when all are gone */
 	size_t n_checked; /* modules whose entry points were looked at */
 };

@@ -48,14 +48,14 @@ static void put_holders(struct spg_buf *buf, const struct spg_install_file *file
 static int explain_left_out(
 	struct spg_outcome_judging *j, const struct spg_install_file *file)
 {
-	const struct spg_expected_file *expected = NULL;
+	struct spg_expected_match match = {NULL, 0, 0, 0};
 	const struct spg_module *module =
 		spg_module_set_find(j->facts->after, file->path);
 	struct spg_note note = {.kind = SPG_REASON_NOT_REPLACED, .file = file->path};
 	struct spg_buf buf = SPG_BUF_NULL;
 
 	if (j->facts->expected && module)
-		(void)spg_expected_compare(j->facts->expected, module, &expected);
+		(void)spg_expected_compare(&j->places, module, &match);
 	put_base(&buf, file->path);
 	if (module && !spg_outcome_is_untouched(j, module)) {
 		note.kind = SPG_REASON_NOT_PAYLOAD;
@@ -72,13 +72,16 @@ static int explain_left_out(
 		spg_buf_puts(&buf, ": ");
 		put_holders(&buf, file);
 	}
-	if (module && expected && expected->version && file->to_version)
+	if (module && match.file && match.file->version && file->to_version &&
+		match.of == 1)
 		spg_buf_printf(&buf, "%s it is %s, the service pack has %s",
 			file->n_holders > 0 ? ";" : ":", file->to_version,
-			expected->version);
+			match.file->version);
 	else if (module && file->n_holders == 0)
-		spg_buf_puts(&buf, expected ? ": it is not the service pack's"
-					    : ", as in the install before");
+		spg_buf_puts(&buf, match.file ? ": it is not the service pack's"
+					      : ", as in the install before");
+	if (match.of > 1)
+		spg_buf_printf(&buf, " (one of %zu: no folder tells which)", match.of);
 	return spg_notes_add(&j->install->reasons, &note, &buf);
 }
 

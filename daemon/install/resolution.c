@@ -85,7 +85,7 @@ static int take_findings(struct spg_install *record, const struct spg_verificati
 }
 
 static bool is_still_left(const struct spg_install_file *file,
-	const struct spg_module_set *set, const struct spg_expected *expected,
+	const struct spg_module_set *set, const struct spg_expected_places *places,
 	const struct spg_standing *standing)
 {
 	const struct spg_module *module = spg_module_set_find(set, file->path);
@@ -98,14 +98,14 @@ static bool is_still_left(const struct spg_install_file *file,
 			return true;
 	if (!module)
 		return false;
-	if (!expected)
+	if (!places)
 		return strcmp(module->sha256, file->to_sha256) == 0;
-	is = spg_expected_compare(expected, module, NULL);
+	is = spg_expected_compare(places, module, NULL);
 	return is != SPG_AS_EXPECTED && !(is == SPG_NOT_EXPECTED && file->guessed);
 }
 
 static int take_debts(struct spg_install *record, const struct spg_install *previous,
-	const struct spg_expected *expected, const struct spg_module_set *set,
+	const struct spg_expected_places *places, const struct spg_module_set *set,
 	const struct spg_standing *standing)
 {
 	int r = 0;
@@ -125,7 +125,7 @@ static int take_debts(struct spg_install *record, const struct spg_install *prev
 			if (gone)
 				gone->change = SPG_CHANGE_DELETED;
 		}
-		if (!is_still_left(file, set, expected, standing) ||
+		if (!is_still_left(file, set, places, standing) ||
 			spg_install_find(record, file->path))
 			continue;
 		r = leave_out(record, file->path, set, file->guessed);
@@ -158,7 +158,7 @@ static int advise(struct spg_install *record)
 }
 
 struct spg_install *spg_resolution_found(int64_t id, const struct spg_product *product,
-	const struct spg_verification *v, const struct spg_expected *expected,
+	const struct spg_verification *v, const struct spg_expected_places *places,
 	const struct spg_install *previous, const struct spg_standing *standing)
 {
 	struct spg_install *record =
@@ -166,7 +166,7 @@ struct spg_install *spg_resolution_found(int64_t id, const struct spg_product *p
 	int r = record ? take_findings(record, v) : SPG_ERR_NOMEM;
 
 	if (r == 0)
-		r = take_debts(record, previous, expected, v->set, standing);
+		r = take_debts(record, previous, places, v->set, standing);
 	if (r == 0)
 		r = advise(record);
 	return check(record, r);
@@ -187,14 +187,14 @@ bool spg_resolution_knows(
 }
 
 bool spg_resolution_is_payload(const struct spg_install *install,
-	const struct spg_expected *expected, const struct spg_module_set *set)
+	const struct spg_expected_places *places, const struct spg_module_set *set)
 {
 	for (size_t i = 0; i < install->n_files; i++) {
 		const struct spg_module *module =
 			spg_module_set_find(set, install->files[i].path);
 
 		if (module &&
-			spg_expected_compare(expected, module, NULL) == SPG_AS_EXPECTED)
+			spg_expected_compare(places, module, NULL) == SPG_AS_EXPECTED)
 			return true;
 	}
 	return false;
@@ -203,11 +203,11 @@ bool spg_resolution_is_payload(const struct spg_install *install,
 /* ---- how it ends ---- */
 
 bool spg_resolution_covers(const struct spg_install *previous,
-	const struct spg_expected *expected, const struct spg_module_set *set,
+	const struct spg_expected_places *places, const struct spg_module_set *set,
 	const struct spg_standing *standing)
 {
 	for (size_t i = 0; i < previous->n_files; i++)
-		if (is_still_left(&previous->files[i], set, expected, standing))
+		if (is_still_left(&previous->files[i], set, places, standing))
 			return false;
 	return true;
 }

@@ -14,9 +14,9 @@
 #include "daemon/model/install_status.h"
 
 /** Verify found what @v says. @previous: what was amiss before, or NULL; what it left out
- * and @expected (NULL: not known) does not have is still left out. */
+ * and @places (NULL: not known) does not have is still left out. */
 struct spg_install *spg_resolution_found(int64_t id, const struct spg_product *product,
-	const struct spg_verification *v, const struct spg_expected *expected,
+	const struct spg_verification *v, const struct spg_expected_places *places,
 	const struct spg_install *previous, const struct spg_standing *standing);
 
 /** What @previous left is the service pack's now; without @by_payload: fits now. */
@@ -28,16 +28,16 @@ struct spg_install *spg_resolution_accepted(
 	int64_t id, const struct spg_install *previous, const char *who);
 
 /** True when nothing that @previous left out is left any more: it is gone and has not
- * stepped aside, or is what @expected has, or was only guessed and @expected has no such
+ * stepped aside, or is what @places has, or was only guessed and @places has no such
  * file. */
 bool spg_resolution_covers(const struct spg_install *previous,
-	const struct spg_expected *expected, const struct spg_module_set *set,
+	const struct spg_expected_places *places, const struct spg_module_set *set,
 	const struct spg_standing *standing);
 
 /** True when @known (NULL: nothing) names all that @v found. */
 bool spg_resolution_knows(
 	const struct spg_install *known, const struct spg_verification *v);
 
-/** True when @expected is what @install brought, at least in part. */
+/** True when @places is what @install brought, at least in part. */
 bool spg_resolution_is_payload(const struct spg_install *install,
-	const struct spg_expected *expected, const struct spg_module_set *set);
+	const struct spg_expected_places *places, const struct spg_module_set *set);

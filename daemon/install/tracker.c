@@ -12,6 +12,7 @@
 #include "common/text.h"
 #include "daemon/install/aside.h"
 #include "daemon/install/outcome.h"
+#include "daemon/install/places.h"
 #include "daemon/install/resolution.h"
 #include "daemon/install/waiters.h"
 #include "daemon/store/records.h"
@@ -890,40 +891,60 @@ static int resolve(struct track *s, struct spg_install *record)
 	return 0;
 }
 
-/* Does @v say something about what is installed now? Of a service pack that nobody has
- * begun to install, every file is another one. */
-static bool is_about_now(const struct track *s, const struct spg_verification *v,
-	const struct spg_expected *expected)
+/* Does @v say something that an install has left? What never fitted, before anybody was
+ * seen to install anything, is no news. Of a service pack that nobody has begun to install,
+ * every file is another one. */
+static bool is_left_by_an_install(const struct track *s,
+	const struct spg_verification *v, const struct spg_expected_places *places)
 {
-	return !expected || s->unresolved ||
-	       (s->last && spg_resolution_is_payload(s->last, expected, v->set));
+	if (s->unresolved)
+		return true;
+	return s->last &&
+	       (!places || spg_resolution_is_payload(s->last, places, v->set));
 }
 
-int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
-	const struct spg_verification *v, const struct spg_expected *expected)
+static int take_verified(struct track *s, const struct spg_verification *v,
+	const struct spg_expected_places *places)
 {
-	struct track *s = find(tracker, product);
+	const struct spg_tracker *tracker = s->tracker;
 	int64_t id = tracker->last_install + 1;
 
-	if (!s || s->install || tracker->stopping || index_of(s) < 0)
-		return 0;
 	if (v->verdict == SPG_VERIFY_MIXED) {
-		if (!is_about_now(s, v, expected) ||
+		if (!is_left_by_an_install(s, v, places) ||
 			spg_resolution_knows(s->unresolved, v) ||
 			spg_resolution_knows(s->accepted, v))
 			return 0;
 		return resolve(s, spg_resolution_found(id,
 					  spg_model_product(tracker->host.model,
 						  (size_t)index_of(s)),
-					  v, expected, s->unresolved, standing_of(s)));
+					  v, places, s->unresolved, standing_of(s)));
 	}
 	/* What could not be read at its end takes a service pack to be known. */
 	if (v->verdict == SPG_VERIFY_FITS && s->unresolved &&
-		(expected || s->unresolved->outcome == SPG_INSTALL_MIXED) &&
-		spg_resolution_covers(s->unresolved, expected, v->set, standing_of(s)))
+		(places || s->unresolved->outcome == SPG_INSTALL_MIXED) &&
+		spg_resolution_covers(s->unresolved, places, v->set, standing_of(s)))
 		return resolve(
-			s, spg_resolution_mended(id, s->unresolved, expected != NULL));
+			s, spg_resolution_mended(id, s->unresolved, places != NULL));
 	return 0;
+}
+
+int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
+	const struct spg_verification *v, const struct spg_expected *expected)
+{
+	struct track *s = find(tracker, product);
+	struct spg_expected_places places = SPG_EXPECTED_PLACES_NULL;
+	int r = 0;
+
+	if (!s || s->install || tracker->stopping || index_of(s) < 0)
+		return 0;
+	if (expected)
+		r = spg_places_make(&places,
+			spg_model_product(tracker->host.model, (size_t)index_of(s)),
+			expected, v->set);
+	if (r == 0)
+		r = take_verified(s, v, expected ? &places : NULL);
+	spg_expected_places_finish(&places);
+	return r;
 }
 
 int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who)

@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/install/places.h"
 
 static struct spg_fit_module describe(const struct spg_module *module)
 {
@@ -48,21 +49,6 @@ static int list_modules(struct spg_verification *v, const struct spg_product *pr
 	return 0;
 }
 
-/* Where every program looks. */
-static const char **list_directories(const struct spg_product *product, size_t *ret_n)
-{
-	const char **paths = calloc(
-		product->n_directories + product->n_library_path + 1, sizeof(*paths));
-	size_t n = 0;
-
-	for (size_t i = 0; paths && i < product->n_directories; i++)
-		paths[n++] = product->directories[i].path;
-	for (size_t i = 0; paths && i < product->n_library_path; i++)
-		paths[n++] = product->library_path[i];
-	*ret_n = n;
-	return paths;
-}
-
 /* What was there before, and is not in @set. */
 static const char **list_gone(const struct spg_module_set *set,
 	const struct spg_verify_past *past, size_t *ret_n)
@@ -90,6 +76,7 @@ static struct spg_fit_payload *list_payload(const struct spg_expected *expected)
 
 	for (size_t i = 0; files && i < expected->n; i++)
 		files[i] = (struct spg_fit_payload){.name = expected->files[i].name,
+			.path = expected->files[i].path,
 			.version = expected->files[i].version,
 			.sha256 = expected->files[i].sha256[0]
 		                          ? expected->files[i].sha256
@@ -114,18 +101,20 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 	struct spg_verification v = {
 		.set = spg_module_set_ref(set), .fit = SPG_FIT_NULL};
 	struct spg_fit_question question = {.ignore_case = product->ignore_case,
+		.n_directories = product->n_directories,
+		.library_path = (const char *const *)product->library_path,
+		.n_library_path = product->n_library_path,
 		.patterns = (const char *const *)product->patterns,
 		.n_patterns = product->n_patterns,
 		.outside = (const char *const *)product->outside,
 		.n_outside = product->n_outside};
 	struct spg_fit_payload *payload = NULL;
-	const char **directories = list_directories(product, &question.n_directories);
+	const char **directories = spg_places_directories(product);
 	const char **gone = list_gone(set, past, &question.n_gone);
 	int r = directories && gone ? list_modules(&v, product) : SPG_ERR_NOMEM;
 
 	question.directories = directories;
 	question.gone = gone;
-
 	if (r == 0 && expected && expected->n > 0) {
 		payload = list_payload(expected);
 		question.payload = payload;

@@ -207,7 +207,8 @@ class Verify(Case):
 
     def test_nothing_to_judge_is_not_called_fitting(self):
         none = {"files": 19, "modules": 0, "checked": 0}
-        payload = {"files": 2, "same": 2, "different": 0, "missing": 0}
+        payload = {"files": 2, "same": 2, "different": 0, "missing": 0, "variant": 0,
+                   "by_name": 0}
         for verdict, more, code, says in (
                 ("not-checked", none, 3, "nothing could be checked: 19 files, none of them a "
                                          "Windows module"),
@@ -263,13 +264,17 @@ class Verify(Case):
         self.assertIn("no file of it was found", done.out)
 
     def test_payload(self):
-        payload = {"files": 12, "same": 8, "different": 2, "missing": 1}
+        payload = {"files": 15, "same": 8, "different": 2, "missing": 1, "variant": 3,
+                   "by_name": 1}
         done = ask(self.result(verification("mixed", payload=payload)), "verify", "--payload",
                    self.payload())
-        self.assertIn("Service pack: 12 files: 8 installed, 2 installed but different, 1 not "
-                      "installed, 1 of which only the name is known", " ".join(done.out.split()))
+        self.assertIn("Service pack: 15 files: 8 installed, 2 installed but different, 1 not "
+                      "installed, 3 other variants, 1 of which only the name is known; "
+                      "1 installed file was compared by name, with each of several: no folder "
+                      "tells which is meant", " ".join(done.out.split()))
         sent = done.daemon.params("verify")
-        self.assertEqual([f["name"] for f in sent["payload"]], ["x.dll"])
+        self.assertEqual([(f["name"], f["path"]) for f in sent["payload"]],
+                         [("x.dll", "x.dll")])
         self.assertEqual(len(sent["payload"][0]["sha256"]), 64)
         done = ask({}, "verify", "--files", "-", "--product", "p", input=b"y.dll\n")
         self.assertEqual(done.daemon.params("verify"),
@@ -551,7 +556,8 @@ class Sidestep(Case):
 
 
 class Check(Case):
-    COUNTS = {"new": 1, "update": 9, "same": 2, "older": 1, "different": 0, "unknown": 0}
+    COUNTS = {"new": 1, "update": 9, "same": 2, "older": 1, "different": 0, "unknown": 0,
+              "variant": 0, "by_name": 0}
 
     def offered(self, path, offer, state="free", from_version=None, to_version=None, uses=()):
         return dict(file(path, state, uses), offer=offer, installed_version=from_version,

@@ -169,7 +169,8 @@ class InstallsTest(SystemTest):
         self.assertEqual([(f["state"], f["offer"]) for f in answer["files"]],
                          [("blocked", "same")])
         self.assertEqual(answer["payload"], {"new": 0, "update": 0, "same": 1, "older": 0,
-                                             "different": 11, "unknown": 0})
+                                             "different": 11, "unknown": 0,
+                                             "variant": 0, "by_name": 0})
 
     def test_a_hotfix_is_clean(self):
         """Two files of twelve, while somebody uses a third one."""

@@ -445,7 +445,7 @@ static const struct {
 	const char *version, *sha256;       /* installed */
 	struct spg_fit_payload variants[3]; /* up to one without a name */
 	const char *findings;
-	unsigned n_same, n_different, n_missing;
+	unsigned n_same, n_different, n_missing, n_variants;
 } packs[] = {
 	{OLD, "aa", {{"a.dll", OLD, "aa"}}, "", 1, 0, 0},
 	{OLD, "aa", {{"A.DLL", OLD, "AA"}}, "", 1, 0, 0},
@@ -478,22 +478,34 @@ static const struct {
 	{OLD, NULL, {{"a.dll", OLD, "bb"}}, "", 1, 0, 0},
 	{OLD, "aa", {{"a.dll", OLD, NULL}}, "", 1, 0, 0},
 	/* Any of the variants will do. */
-	{OLD, "aa", {{"a.dll", NEW, "bb"}, {"a.dll", OLD, "aa"}}, "", 1, 0, 0},
+	{OLD, "aa", {{"a.dll", NEW, "bb"}, {"a.dll", OLD, "aa"}}, "", 1, 0, 0, 1},
 	{OLD, "aa", {{"a.dll", NEW, "bb"}, {"a.dll", "6.0.0.0", "cc"}},
 		"older /bin/a.dll: a.dll is 5.5.2448.0, the service pack has "
-		"5.5.2650.24 or 6.0.0.0\n",
-		0, 1, 0},
+		"5.5.2650.24 or 6.0.0.0 (one of 2: no folder tells which)\n",
+		0, 1, 0, 1},
+	/* The same content twice is one, and both files are there. */
+	{OLD, "aa", {{"a.dll", OLD, "aa"}, {"a.dll", OLD, "aa"}}, "", 2, 0, 0},
+	{OLD, "aa", {{"a.dll", NEW, "bb"}, {"a.dll", NEW, "bb"}},
+		"older /bin/a.dll: a.dll is 5.5.2448.0, the service pack has "
+		"5.5.2650.24\n",
+		0, 2, 0},
 	{OLD, "aa", {{"a.dll", NEW, "bb"}, {"a.dll", "4.0.0.0", "cc"}},
 		"not-payload /bin/a.dll: a.dll is 5.5.2448.0, the service pack has "
-		"5.5.2650.24 or 4.0.0.0\n",
-		0, 1, 0},
+		"5.5.2650.24 or 4.0.0.0 (one of 2: no folder tells which)\n",
+		0, 1, 0, 1},
+	/* A folder tells which. */
+	{OLD, "aa",
+		{{"a.dll", NEW, "bb", "bin/a.dll"}, {"a.dll", OLD, "aa", "x/a.dll"}},
+		"older /bin/a.dll: a.dll is 5.5.2448.0, the service pack has "
+		"5.5.2650.24\n",
+		0, 1, 0, 1},
+	{OLD, "aa",
+		{{"a.dll", OLD, "aa", "bin/a.dll"}, {"a.dll", NEW, "bb", "x/a.dll"}},
+		"", 1, 0, 0, 1},
 	/* Nothing to compare is neither right nor wrong. */
 	{OLD, "aa", {{"a.dll", NULL, NULL}}, "", 0, 0, 0},
 	{NULL, NULL, {{"a.dll", NEW, "bb"}}, "", 0, 0, 0},
 	{OLD, "aa", {{"b.dll", NEW, "bb"}}, "", 0, 0, 1},
-	/* A path names one place. */
-	{OLD, "aa", {{"/bin/a.dll", OLD, "aa"}}, "", 1, 0, 0},
-	{OLD, "aa", {{"/lib/a.dll", NEW, "bb"}}, "", 0, 0, 1},
 };
 
 START_TEST(against_payload)
@@ -509,7 +521,8 @@ START_TEST(against_payload)
 	scene.question.n_payload = n;
 	scene.question.ignore_case = true;
 	expect(&scene, packs[_i].findings);
-	ck_assert_uint_eq(scene.fit.n_payload, 1);
+	ck_assert_uint_eq(scene.fit.n_payload, n);
+	ck_assert_uint_eq(scene.fit.n_variants, packs[_i].n_variants);
 	ck_assert_uint_eq(scene.fit.n_same, packs[_i].n_same);
 	ck_assert_uint_eq(scene.fit.n_different, packs[_i].n_different);
 	ck_assert_uint_eq(scene.fit.n_missing, packs[_i].n_missing);
@@ -533,8 +546,11 @@ START_TEST(payload_with_case)
 	scene.question.payload = payload;
 	scene.question.n_payload = 3;
 	expect(&scene, "not-payload /bin/A.dll: A.dll has another content than in the "
-		       "service pack\n");
-	ck_assert_uint_eq(scene.fit.n_payload, 2);
+		       "service pack (one of 2: no folder tells which)\n");
+	ck_assert_uint_eq(scene.fit.findings[0].of, 2);
+	ck_assert_uint_eq(scene.fit.n_by_name, 1);
+	ck_assert_uint_eq(scene.fit.n_payload, 3);
+	ck_assert_uint_eq(scene.fit.n_variants, 1);
 	ck_assert_uint_eq(scene.fit.n_same, 1);
 	ck_assert_uint_eq(scene.fit.n_different, 1);
 	finish(&scene);

@@ -28,6 +28,22 @@ static const struct {
 	const char *shown;    /* an old version, and to whom; NULL: none */
 	const char *outcome;  /* and the files: "NAME change", then "? reason" */
 } rows[] = {
+	/* Each file is compared with its own counterpart. */
+	{"x64/a.dll@1.0=x x86/a.dll@1.0=y", "x64/a.dll@2.0=q x86/a.dll@2.0=q",
+		"x64/a.dll:r x86/a.dll:r", "", "sp/x64/a.dll@2.0=p sp/x86/a.dll@2.0=q",
+		.outcome = "mixed: a.dll skipped, a.dll replaced\n"
+			   "? a.dll was changed, but is not the service pack's\n"},
+	{"x64/a.dll@1.0=x x86/a.dll@1.0=y", "x64/a.dll@2.0=p x86/a.dll@1.0=y",
+		"x64/a.dll:r", "", "sp/x64/a.dll@2.0=p",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
+	/* Where no folder tells which, that is said. */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@1.0=x b.dll@2.0=y", "b.dll:r", "",
+		"i386/a.dll@2.0=p alpha/a.dll@3.0=q",
+		.outcome = "mixed: a.dll skipped, b.dll replaced\n"
+			   "? a.dll was not replaced: it is not the service pack's "
+			   "(one of 2: no folder tells which)\n"},
 	/* All replaced. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@2.0=y", "a.dll:r b.dll:r", "",
 		.outcome = "clean: a.dll replaced, b.dll replaced\n"

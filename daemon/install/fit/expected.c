@@ -9,73 +9,86 @@
 #include "common/err.h"
 #include "common/text.h"
 
+#define CONTENTS_MAX 256 /* of one name, compared */
+
 void spg_expected_finish(struct spg_expected *expected)
 {
 	for (size_t i = 0; i < expected->n; i++) {
-		free(expected->files[i].name);
+		free(expected->files[i].path);
 		free(expected->files[i].version);
 	}
 	free(expected->files);
 	*expected = (struct spg_expected)SPG_EXPECTED_NULL;
 }
 
-int spg_expected_add(struct spg_expected *expected, const char *name,
+int spg_expected_add(struct spg_expected *expected, const char *path,
 	const char *version, const char *sha256)
 {
-	struct spg_expected_file file = {.name = strdup(spg_path_base(name)),
-		.version = version ? strdup(version) : NULL};
+	struct spg_expected_file file = {
+		.path = strdup(path), .version = version ? strdup(version) : NULL};
 
 	if (sha256 && strlen(sha256) == SPG_SHA256_TEXT_BYTES - 1)
 		memcpy(file.sha256, sha256, SPG_SHA256_TEXT_BYTES);
-	if (!file.name || !file.version != !version ||
+	if (!file.path || !file.version != !version ||
 		spg_array_reserve(&expected->files, expected->n, &expected->size,
 			sizeof(*expected->files)) < 0) {
-		free(file.name);
+		free(file.path);
 		free(file.version);
 		return SPG_ERR_NOMEM;
 	}
+	file.name = spg_path_base(file.path);
 	expected->files[expected->n++] = file;
 	return 0;
 }
 
-static int compare_exact(const void *a, const void *b)
+static int compare_texts(const char *a, const char *b)
 {
-	return strcmp(((const struct spg_expected_file *)a)->name,
-		((const struct spg_expected_file *)b)->name);
+	return a && b ? strcmp(a, b) : (a != NULL) - (b != NULL);
 }
 
-static int compare_folded(const void *a, const void *b)
+static int compare_names(
+	const struct spg_expected *expected, const char *a, const char *b)
 {
-	return strcasecmp(((const struct spg_expected_file *)a)->name,
-		((const struct spg_expected_file *)b)->name);
+	return expected->ignore_case ? strcasecmp(a, b) : strcmp(a, b);
+}
+
+static int compare_files(const void *a, const void *b, void *user)
+{
+	const struct spg_expected_file *one = a, *two = b;
+	int order = compare_names(user, one->name, two->name);
+
+	if (order == 0)
+		order = strcmp(one->sha256, two->sha256);
+	if (order == 0)
+		order = compare_texts(one->version, two->version);
+	return order ? order : strcmp(one->path, two->path);
 }
 
 void spg_expected_sort(struct spg_expected *expected, bool ignore_case)
 {
 	expected->ignore_case = ignore_case;
 	if (expected->n > 0)
-		qsort(expected->files, expected->n, sizeof(*expected->files),
-			ignore_case ? compare_folded : compare_exact);
+		qsort_r(expected->files, expected->n, sizeof(*expected->files),
+			compare_files, expected);
 }
 
 const struct spg_expected_file *spg_expected_find(
 	const struct spg_expected *expected, const char *name, size_t *ret_n)
 {
-	const struct spg_expected_file wanted = {.name = (char *)spg_path_base(name)};
-	int (*compare)(const void *, const void *) =
-		expected->ignore_case ? compare_folded : compare_exact;
+	const char *wanted = spg_path_base(name);
 	size_t low = 0, high = expected->n;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (compare(&expected->files[middle], &wanted) < 0)
+		if (compare_names(expected, expected->files[middle].name, wanted) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	for (*ret_n = 0; low + *ret_n < expected->n &&
-			 compare(&expected->files[low + *ret_n], &wanted) == 0;
+			 compare_names(expected, expected->files[low + *ret_n].name,
+				 wanted) == 0;
 		++*ret_n)
 		;
 	return *ret_n > 0 ? &expected->files[low] : NULL;
@@ -116,25 +129,163 @@ static enum spg_expectation compare_one(
 	return file->sha256[0] && module->sha256[0] ? SPG_DIFFERENT : SPG_AS_EXPECTED;
 }
 
-enum spg_expectation spg_expected_compare(const struct spg_expected *expected,
-	const struct spg_module *module, const struct spg_expected_file **ret_file)
+bool spg_expected_is_one_content(
+	const struct spg_expected_file *a, const struct spg_expected_file *b)
 {
-	size_t n;
-	const struct spg_expected_file *files =
-		spg_expected_find(expected, module->path, &n);
-	enum spg_expectation found = SPG_NOT_EXPECTED;
+	if (a->sha256[0] || b->sha256[0])
+		return strcmp(a->sha256, b->sha256) == 0;
+	return compare_texts(a->version, b->version) == 0;
+}
 
-	for (size_t i = 0; i < n; i++) {
-		enum spg_expectation one = compare_one(&files[i], module);
+/* --- where they are --------------------------------------------------------------- */
 
-		if (i == 0 || one == SPG_AS_EXPECTED) {
-			found = one;
-			if (ret_file)
-				*ret_file = &files[i];
-		}
-		if (one == SPG_AS_EXPECTED)
-			break;
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int place(struct spg_expected_places *places, const char *const *directories,
+	size_t n_directories)
+{
+	const struct spg_expected *expected = places->expected;
+	const char **offered = calloc(expected->n + 1, sizeof(*offered));
+	int r;
+
+	if (!offered)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < expected->n; i++)
+		offered[i] = expected->files[i].path;
+	r = spg_placement_make(&places->placement,
+		&(struct spg_placement_question){offered, expected->n, places->paths,
+			places->n, directories, n_directories, expected->ignore_case});
+	free(offered);
+	return r;
+}
+
+int spg_expected_place(struct spg_expected_places *ret,
+	const struct spg_expected *expected, const char *const *paths, size_t n,
+	const char *const *directories, size_t n_directories)
+{
+	int r;
+
+	*ret = (struct spg_expected_places){.expected = expected,
+		.paths = calloc(n + 1, sizeof(*ret->paths)),
+		.n = n};
+	if (!ret->paths)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < n; i++)
+		ret->paths[i] = paths[i];
+	qsort(ret->paths, n, sizeof(*ret->paths), compare_paths);
+	r = place(ret, directories, n_directories);
+	if (r < 0)
+		spg_expected_places_finish(ret);
+	return r;
+}
+
+void spg_expected_places_finish(struct spg_expected_places *places)
+{
+	spg_placement_finish(&places->placement);
+	free(places->paths);
+	*places = (struct spg_expected_places)SPG_EXPECTED_PLACES_NULL;
+}
+
+const struct spg_place_choice *spg_expected_choice(
+	const struct spg_expected_places *places, const char *path, size_t *ret_index)
+{
+	const char *const *found = bsearch(
+		&path, places->paths, places->n, sizeof(*places->paths), compare_paths);
+
+	if (!found)
+		return NULL;
+	*ret_index = (size_t)(found - places->paths);
+	return &places->placement.installed[*ret_index];
+}
+
+/* --- what they are ---------------------------------------------------------------- */
+
+/* What @module is that is neither @file nor what was compared before it. */
+static enum spg_expectation join(enum spg_expectation before, enum spg_expectation now)
+{
+	if (before == SPG_NOT_EXPECTED || before == now)
+		return now;
+	return before == SPG_NOT_KNOWN || now == SPG_NOT_KNOWN ? SPG_NOT_KNOWN
+	                                                       : SPG_DIFFERENT;
+}
+
+/* The files that are compared, one after the other. */
+struct choice {
+	const struct spg_expected_file *files;
+	const size_t *candidates; /* NULL: the files themselves */
+	size_t first, n;
+};
+
+static struct choice choose(const struct spg_expected_places *places, const char *path)
+{
+	struct choice choice = {NULL, NULL, 0, 0};
+	const struct spg_place_choice *placed;
+	size_t index;
+
+	placed = spg_expected_choice(places, path, &index);
+	if (!placed) {
+		choice.files = spg_expected_find(places->expected, path, &choice.n);
+		return choice;
 	}
+	choice.files = places->expected->files;
+	choice.candidates = &places->placement.candidates[placed->first];
+	choice.first = placed->first;
+	choice.n = placed->n;
+	return choice;
+}
+
+static const struct spg_expected_file *file_at(const struct choice *choice, size_t at)
+{
+	return &choice->files[choice->candidates ? choice->candidates[at] : at];
+}
+
+static enum spg_expectation compare_all(const struct choice *choice,
+	const struct spg_module *module, struct spg_expected_match *match)
+{
+	enum spg_expectation found = SPG_NOT_EXPECTED;
+	const struct spg_expected_file *last = NULL;
+
+	for (size_t i = 0; i < choice->n; i++) {
+		const struct spg_expected_file *file = file_at(choice, i);
+		enum spg_expectation one;
+
+		if (last && spg_expected_is_one_content(last, file)) {
+			match->n += match->n > 0 &&
+			            choice->first + i == match->first + match->n;
+			continue;
+		}
+		last = file;
+		/* Nobody makes so many: whoever does learns nothing about the others. */
+		if (++match->of > CONTENTS_MAX)
+			return found == SPG_AS_EXPECTED ? found : SPG_NOT_KNOWN;
+		one = compare_one(file, module);
+		if (i == 0 || (one == SPG_AS_EXPECTED && found != one)) {
+			match->file = file;
+			match->first = choice->first + i;
+			match->n = one == SPG_AS_EXPECTED || i == 0;
+		}
+		found = found == SPG_AS_EXPECTED || one == SPG_AS_EXPECTED
+		                ? SPG_AS_EXPECTED
+		                : join(found, one);
+	}
+	return found;
+}
+
+enum spg_expectation spg_expected_compare(const struct spg_expected_places *places,
+	const struct spg_module *module, struct spg_expected_match *ret)
+{
+	struct choice choice = choose(places, module->path);
+	struct spg_expected_match match = {NULL, 0, 0, 0};
+	enum spg_expectation found = compare_all(&choice, module, &match);
+
+	/* Of several it stands for the one that it is, and else for any. */
+	if (match.of > 1 && found != SPG_AS_EXPECTED)
+		match.n = 0;
+	if (ret)
+		*ret = match;
 	return found;
 }
 

@@ -27,21 +27,23 @@ struct spg_fit_module {
 	const struct spg_binding *binding; /* of .NET, beside it; NULL: none */
 };
 
-/* A file of the service pack. A name may come several times, with several
- * contents: an installed file is right when it equals one of them. */
+/* A file of the service pack. A name may come several times, in several folders: see
+ * placement.h for which is meant; those with one content stand together. */
 struct spg_fit_payload {
-	const char *name;    /* bare, or an absolute path */
+	const char *name;    /* bare */
 	const char *version; /* "5.5.2650.24"; NULL: none known */
 	const char *sha256;  /* NULL: not known */
+	const char *path;    /* below the pack's folder; NULL: not known */
 };
 
 struct spg_fit_question {
 	const struct spg_fit_module *modules; /* in the product's order */
 	size_t n_modules;
 	bool ignore_case; /* the product's file names do, against the payload's */
-	/* Folders where every program looks for libraries; absolute, normalised. */
-	const char *const *directories;
-	size_t n_directories;
+	/* The product's, and where else every program looks for libraries; absolute and
+	 * normalised. */
+	const char *const *directories, *const *library_path;
+	size_t n_directories, n_library_path;
 	const char *const *patterns; /* globs of the names that @modules are all of */
 	size_t n_patterns;
 	const char *const *outside; /* globs of libraries that stand elsewhere */
@@ -60,6 +62,7 @@ struct spg_finding {
 	char *from;  /* module, or NULL; of a payload finding "service pack" */
 	char *from_version; /* or NULL */
 	char *text;         /* one sentence without its full stop */
+	size_t of; /* a payload finding: contents that the file may be; else 0 */
 };
 
 /* What could not be checked, and why. */
@@ -95,9 +98,11 @@ struct spg_fit {
 	size_t n_checked; /* modules whose entry points were looked at */
 	size_t n_foreign; /* files that are no PE files */
 
-	/* Of a payload's names (variants count once): as they are installed. A name
-	 * about which nothing is known to compare is in none but @n_payload. */
-	size_t n_payload, n_same, n_different, n_missing;
+	/* Of a payload's files: as they are installed. A file about which nothing is
+	 * known to compare is in none but @n_payload. A variant is not installed, but
+	 * another file of its name may be in its place. */
+	size_t n_payload, n_same, n_different, n_missing, n_variants;
+	size_t n_by_name; /* installed files that may be one of several contents */
 };
 
 #define SPG_FIT_NULL                                                                   \

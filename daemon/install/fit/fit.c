@@ -89,6 +89,17 @@ int spg_fit_add(struct spg_fit_work *work, enum spg_finding_kind kind, size_t mo
 	return 0;
 }
 
+int spg_fit_add_payload(struct spg_fit_work *work, enum spg_finding_kind kind,
+	size_t module, size_t of, const char *version, struct spg_buf *text)
+{
+	size_t n = work->fit->n_findings;
+	int err = spg_fit_add(work, kind, module, NULL, "service pack", version, text);
+
+	if (err == 0 && work->fit->n_findings > n)
+		work->fit->findings[n].of = of;
+	return err;
+}
+
 static int compare_findings(const void *a, const void *b)
 {
 	const struct spg_finding *one = a, *two = b;
@@ -126,6 +137,7 @@ int spg_fit(struct spg_fit *ret, const struct spg_fit_question *question)
 	spg_fit_index_finish(&work.index);
 	free(work.payload);
 	free(work.gone);
+	spg_placement_finish(&work.placement);
 	free(work.blamed);
 	return err;
 }

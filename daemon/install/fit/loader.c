@@ -77,17 +77,25 @@ static bool is_of_a_program(
 	return false;
 }
 
+static bool is_one_of(
+	const char *const *folders, size_t n, struct spg_fit_text folder, bool fold)
+{
+	for (size_t i = 0; i < n; i++)
+		if (spg_fit_compare(folder, spg_fit_whole(folders[i]), fold) == 0)
+			return true;
+	return false;
+}
+
 static bool is_configured(const struct spg_fit_question *question, const char *path)
 {
 	struct spg_fit_text folder = spg_fit_folder(path);
 
 	if (folder.n > 1)
 		folder.n--; /* the slash, which only "/" has */
-	for (size_t i = 0; i < question->n_directories; i++)
-		if (spg_fit_compare(folder, spg_fit_whole(question->directories[i]),
-			    question->ignore_case) == 0)
-			return true;
-	return false;
+	return is_one_of(question->directories, question->n_directories, folder,
+		       question->ignore_case) ||
+	       is_one_of(question->library_path, question->n_library_path, folder,
+		       question->ignore_case);
 }
 
 enum spg_fit_place spg_fit_loader_place(

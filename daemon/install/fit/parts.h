@@ -6,14 +6,16 @@
 #include "daemon/install/fit/index.h"
 
 #include "common/buf.h"
+#include "daemon/install/fit/placement.h"
 
 struct spg_fit_work {
 	const struct spg_fit_question *question;
 	struct spg_fit *fit;
 	struct spg_fit_index index;
-	size_t *payload;   /* its indices by name, as spg_fit_payload_find() wants */
-	const char **gone; /* question->gone, by name */
-	bool *blamed;      /* per module: a finding says that it is damaged */
+	size_t *payload; /* its indices by name, as spg_fit_payload_find() wants */
+	struct spg_placement placement; /* of the payload */
+	const char **gone;              /* question->gone, by name */
+	bool *blamed; /* per module: a finding says that it is damaged */
 };
 
 /* A library that is not where Windows looks for it. */
@@ -36,6 +38,10 @@ int spg_fit_add(struct spg_fit_work *work, enum spg_finding_kind kind, size_t mo
 
 /** Add what could not be checked of @module; @text as above. */
 int spg_fit_add_gap(struct spg_fit_work *work, size_t module, struct spg_buf *text);
+/** The same, about @module and the payload: it may be one of @of contents, the first of
+ * which has @version (may be NULL). */
+int spg_fit_add_payload(struct spg_fit_work *work, enum spg_finding_kind kind,
+	size_t module, size_t of, const char *version, struct spg_buf *text);
 
 /** Append "mdbperf.dll 5.5.2448.0", with "in DIRECTORY" when @with_directory. */
 void spg_fit_put_module(

@@ -8,7 +8,8 @@
 #include "common/text.h"
 #include "daemon/install/fit/parts.h"
 
-#define VERSIONS_TOLD 3 /* of one name, in a text */
+#define VERSIONS_TOLD 3   /* of one name, in a text */
+#define CONTENTS_MAX  256 /* of one name, compared */
 
 static struct spg_fit_text base_of(const char *name)
 {
@@ -99,14 +100,13 @@ static int compare_versions(const char *a, const char *b)
 	return 0;
 }
 
-/* What the variants of one name say about an installed file. */
+/* What the files of the pack that it may be say about an installed file. */
 struct comparison {
-	bool named;               /* there are variants */
-	bool same;                /* one of them is it */
 	bool compared;            /* something could be compared */
 	bool older, newer, equal; /* than one of them */
 	const char *versions[VERSIONS_TOLD];
-	size_t n_versions;
+	size_t n_versions, n_contents;
+	size_t first_same, n_same; /* which of the candidates it is */
 };
 
 static void note_version(struct comparison *comparison, const char *version)
@@ -118,38 +118,69 @@ static void note_version(struct comparison *comparison, const char *version)
 		comparison->versions[comparison->n_versions++] = version;
 }
 
-static void compare_variant(struct comparison *comparison,
+/* Returns whether @module is @file. */
+static bool compare_file(struct comparison *comparison,
 	const struct spg_fit_module *module, const char *version,
 	const struct spg_fit_payload *file)
 {
+	bool digests = module->sha256 && file->sha256, same;
 	int order;
 
-	comparison->named = true;
-	if (module->sha256 && file->sha256) {
-		comparison->compared = true;
-		if (strcasecmp(module->sha256, file->sha256) == 0)
-			comparison->same = true;
-	}
+	same = digests && strcasecmp(module->sha256, file->sha256) == 0;
+	comparison->compared |= digests;
 	if (!version || !file->version)
-		return;
+		return same;
 	order = compare_versions(version, file->version);
 	comparison->compared = true;
 	comparison->older |= order < 0;
 	comparison->newer |= order > 0;
 	comparison->equal |= order == 0;
-	/* Without digests the version decides. */
-	if (order == 0 && !(module->sha256 && file->sha256))
-		comparison->same = true;
 	note_version(comparison, file->version);
+	/* Without digests the version decides. */
+	return same || (order == 0 && !digests);
 }
 
-/* @file is called like @module; where it has a path, that counts. */
-static bool is_meant(const struct spg_fit_question *question,
-	const struct spg_fit_module *module, const struct spg_fit_payload *file)
+static bool is_text(const char *a, const char *b)
 {
-	if (file->name[0] == '/')
-		return spg_name_equal(file->name, module->path, question->ignore_case);
-	return spg_name_equal(file->name, module->name, question->ignore_case);
+	return a && b ? strcasecmp(a, b) == 0 : a == b;
+}
+
+static bool is_one_content(
+	const struct spg_fit_payload *a, const struct spg_fit_payload *b)
+{
+	return is_text(a->sha256, b->sha256) &&
+	       (a->sha256 || is_text(a->version, b->version));
+}
+
+static void compare_choice(const struct spg_fit_work *work, size_t index,
+	const char *version, struct comparison *comparison)
+{
+	const struct spg_placement *placement = &work->placement;
+	const struct spg_place_choice *choice = &placement->installed[index];
+	const struct spg_fit_payload *payload = work->question->payload, *last = NULL;
+
+	for (size_t i = 0; i < choice->n; i++) {
+		size_t at = choice->first + i;
+		const struct spg_fit_payload *file =
+			&payload[placement->candidates[at]];
+
+		if (last && is_one_content(last, file)) {
+			comparison->n_same +=
+				comparison->n_same > 0 &&
+				comparison->first_same + comparison->n_same == at;
+			continue;
+		}
+		last = file;
+		/* Nobody makes so many; whoever does is told that nothing is known. */
+		if (++comparison->n_contents > CONTENTS_MAX)
+			break;
+		if (compare_file(comparison, &work->question->modules[index], version,
+			    file) &&
+			comparison->n_same == 0) {
+			comparison->first_same = at;
+			comparison->n_same = 1;
+		}
+	}
 }
 
 static int tell_different(struct spg_fit_work *work, size_t index, const char *version,
@@ -176,82 +207,97 @@ static int tell_different(struct spg_fit_work *work, size_t index, const char *v
 	} else {
 		spg_buf_puts(&text, " has another content than in the service pack");
 	}
-	return spg_fit_add(work, kind, index, NULL, "service pack",
+	if (comparison->n_contents > 1)
+		spg_buf_printf(&text, " (one of %zu: no folder tells which)",
+			comparison->n_contents);
+	return spg_fit_add_payload(work, kind, index, comparison->n_contents,
 		comparison->n_versions ? comparison->versions[0] : NULL, &text);
 }
 
-/* What an installed file adds to the state of a payload's name. */
-enum { ABSENT, UNKNOWN, SAME, DIFFERENT };
+/* What an installed file adds to the state of the pack's. */
+enum { UNKNOWN = 1, SAME, DIFFERENT };
 
 static int check_installed(
-	struct spg_fit_work *work, size_t index, unsigned char *states)
+	struct spg_fit_work *work, size_t index, struct spg_place_result *ret)
 {
-	const struct spg_fit_question *question = work->question;
-	const struct spg_fit_module *module = &question->modules[index];
-	struct spg_fit_text name = base_of(module->name);
+	const struct spg_fit_module *module = &work->question->modules[index];
 	char buf[SPG_PE_VERSION_TEXT_BYTES];
 	const char *version = spg_fit_module_version(module, buf);
 	struct comparison comparison = {0};
-	size_t first = spg_fit_payload_find(work, name, true);
-	unsigned char state = UNKNOWN;
 
-	for (size_t at = first; at < question->n_payload; at++) {
-		const struct spg_fit_payload *file =
-			&question->payload[work->payload[at]];
-
-		if (spg_fit_compare(base_of(file->name), name, true) != 0)
-			break;
-		if (is_meant(question, module, file))
-			compare_variant(&comparison, module, version, file);
-	}
-	if (!comparison.named)
+	if (work->placement.installed[index].n == 0)
 		return 0;
-	if (comparison.same)
-		state = SAME;
-	else if (comparison.compared)
-		state = DIFFERENT;
-	for (size_t at = first; at < question->n_payload; at++) {
-		size_t entry = work->payload[at];
-
-		if (spg_fit_compare(base_of(question->payload[entry].name), name, true))
-			break;
-		/* One copy that is wrong makes the name wrong. */
-		if (is_meant(question, module, &question->payload[entry]) &&
-			state > states[entry])
-			states[entry] = state;
+	compare_choice(work, index, version, &comparison);
+	work->fit->n_by_name += comparison.n_contents > 1;
+	*ret = (struct spg_place_result){
+		UNKNOWN, comparison.first_same, comparison.n_same};
+	if (comparison.n_contents == 1) {
+		ret->first = work->placement.installed[index].first;
+		ret->n = work->placement.installed[index].n;
 	}
-	return state == DIFFERENT ? tell_different(work, index, version, &comparison)
-	                          : 0;
+	if (comparison.n_same > 0)
+		ret->state = SAME;
+	else if (comparison.compared && comparison.n_contents <= CONTENTS_MAX)
+		ret->state = DIFFERENT;
+	return ret->state == DIFFERENT
+	               ? tell_different(work, index, version, &comparison)
+	               : 0;
 }
 
-/* Count each name once: variants have the same state. */
 static void count_states(struct spg_fit_work *work, const unsigned char *states)
 {
-	const struct spg_fit_question *question = work->question;
+	struct spg_fit *fit = work->fit;
 
-	for (size_t at = 0; at < question->n_payload; at++) {
-		size_t entry = work->payload[at];
-		const char *name = question->payload[entry].name;
-
-		if (at && spg_name_equal(question->payload[work->payload[at - 1]].name,
-				  name, question->ignore_case))
-			continue;
-		work->fit->n_payload++;
-		work->fit->n_missing += states[entry] == ABSENT;
-		work->fit->n_same += states[entry] == SAME;
-		work->fit->n_different += states[entry] == DIFFERENT;
+	fit->n_payload = work->question->n_payload;
+	for (size_t i = 0; i < fit->n_payload; i++) {
+		fit->n_missing += states[i] == SPG_PLACE_MISSING;
+		fit->n_variants += states[i] == SPG_PLACE_VARIANT;
+		fit->n_same += states[i] == SAME;
+		fit->n_different += states[i] == DIFFERENT;
 	}
+}
+
+static int place_payload(struct spg_fit_work *work)
+{
+	const struct spg_fit_question *q = work->question;
+	const char **offered = calloc(q->n_payload + 1, sizeof(*offered));
+	const char **installed = calloc(q->n_modules + 1, sizeof(*installed));
+	int err = offered && installed ? 0 : SPG_ERR_NOMEM;
+
+	for (size_t i = 0; err == 0 && i < q->n_payload; i++)
+		offered[i] =
+			q->payload[i].path ? q->payload[i].path : q->payload[i].name;
+	for (size_t i = 0; err == 0 && i < q->n_modules; i++)
+		installed[i] = q->modules[i].path;
+	if (err == 0)
+		err = spg_placement_make(&work->placement,
+			&(struct spg_placement_question){offered, q->n_payload,
+				installed, q->n_modules, q->directories,
+				q->n_directories, q->ignore_case});
+	/* What is borrowed are the texts. */
+	free(offered);
+	free(installed);
+	return err;
 }
 
 int spg_fit_against_payload(struct spg_fit_work *work)
 {
-	unsigned char *states = calloc(work->question->n_payload + 1, 1);
-	int err = states ? 0 : SPG_ERR_NOMEM;
+	const struct spg_fit_question *question = work->question;
+	unsigned char *states = calloc(question->n_payload + 1, 1);
+	struct spg_place_result *results =
+		calloc(question->n_modules + 1, sizeof(*results));
+	int err = states && results ? 0 : SPG_ERR_NOMEM;
 
-	for (size_t i = 0; err == 0 && i < work->question->n_modules; i++)
-		err = check_installed(work, i, states);
+	if (err == 0 && question->n_payload > 0)
+		err = place_payload(work);
+	for (size_t i = 0;
+		err == 0 && question->n_payload > 0 && i < question->n_modules; i++)
+		err = check_installed(work, i, &results[i]);
+	if (err == 0 && question->n_payload > 0)
+		err = spg_placement_states(&work->placement, results, states);
 	if (err == 0)
 		count_states(work, states);
+	free(results);
 	free(states);
 	return err;
 }

@@ -323,6 +323,13 @@ static void take_claimed(struct placing *p, size_t file)
 	ret->offered[file].installed = p->claims[file];
 }
 
+static int compare_indices(const void *a, const void *b)
+{
+	size_t one = *(const size_t *)a, two = *(const size_t *)b;
+
+	return (one > two) - (one < two);
+}
+
 /* What an installed file that is left may be; returns how many. */
 static size_t list_candidates(struct placing *p, const struct cell *cell)
 {
@@ -337,6 +344,8 @@ static size_t list_candidates(struct placing *p, const struct cell *cell)
 		if (has_claimed(p, files[i]) &&
 			(cell->depth > 0 || !p->homes[p->offered.of[files[i]]].sure))
 			p->ret->candidates[p->n_candidates++] = files[i];
+	qsort(&p->ret->candidates[first], p->n_candidates - first,
+		sizeof(p->ret->candidates[0]), compare_indices);
 	return p->n_candidates - first;
 }
 

@@ -53,7 +53,7 @@ struct spg_place {
 
 /* One installed file: what it may be, as indices of the pack's files. */
 struct spg_place_choice {
-	size_t first, n; /* into ->candidates; n 0: the pack has no file for it */
+	size_t first, n; /* in ->candidates, ascending; n 0: the pack has none for it */
 };
 
 /* One folder of the pack. */
@@ -85,7 +85,7 @@ struct spg_placement {
 /**
  * Place them.
  *
- * @question  its texts are borrowed as long as @ret is used
+ * @question  borrowed for the call; the texts of both sides as long as @ret is used
  * @ret       on success for spg_placement_finish(), on failure unchanged
  *
  * Takes time proportional to the number of files times a logarithm. Returns 0 or
@@ -93,6 +93,29 @@ struct spg_placement {
  */
 int spg_placement_make(
 	struct spg_placement *ret, const struct spg_placement_question *question);
+
+/* What an installed file was found to be. */
+struct spg_place_result {
+	unsigned char state; /* the caller's, 1..SPG_PLACE_STATES; 0: none */
+	size_t first,
+		n; /* of ->candidates those that it stands for; n 0: one of them */
+};
+
+#define SPG_PLACE_STATES  64
+#define SPG_PLACE_MISSING 65 /* a file of the pack that is not installed */
+#define SPG_PLACE_VARIANT 66 /* nor it, but another of its name may be in its place */
+
+/**
+ * The state of each file of the pack: the highest of its counterparts'. Of several that
+ * an installed file may be, those have its state that it stands for, or else one.
+ *
+ * @results  for each installed file
+ * @ret      room for each file of the pack
+ *
+ * Returns 0 or SPG_ERR_NOMEM.
+ */
+int spg_placement_states(const struct spg_placement *placement,
+	const struct spg_place_result *results, unsigned char *ret);
 
 /** Idempotent; takes SPG_PLACEMENT_NULL. */
 void spg_placement_finish(struct spg_placement *placement);

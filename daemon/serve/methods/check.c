@@ -334,11 +334,12 @@ static int take_rows(struct question *q, const struct spg_proof *proof)
 static int take_check(struct question *q, const struct spg_proof *proof)
 {
 	struct gathering *g = q->gathering;
-	const struct spg_offer offer = {&q->expected, q->installed};
-
 	struct spg_verdict verdict = *proof->verdict;
 	struct spg_proof told = *proof;
+	struct spg_offer offer;
 
+	if (spg_offer_init(&offer, &q->expected, q->installed, proof) < 0)
+		return SPG_ERR_NOMEM;
 	verdict.next = (struct spg_notes)SPG_NOTES_NULL;
 	told.verdict = &verdict;
 	if (spg_advise_asker(&proof->verdict->next, g->lineage, g->n_lineage,
@@ -346,6 +347,7 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 		q->answer = spg_render_check(&told, g->call->service->watch->tier,
 			q->expected.n > 0 ? &offer : NULL, g->all);
 	spg_notes_finish(&verdict.next);
+	spg_offer_finish(&offer);
 	q->verdict = proof->verdict->kind;
 	q->without_blocked = proof->verdict->without_blocked;
 	q->concerned = proof->observation->unlisted;

@@ -51,18 +51,30 @@ bool spg_params_payload_paths(struct spg_call *call, const json_t *params)
 	return true;
 }
 
+/* Some paths alone would say that the others are files of the payload's own folder. */
+static bool has_all_paths(const json_t *files)
+{
+	for (size_t i = 0; i < json_array_size(files); i++)
+		if (!spg_params_text(json_array_get(files, i), "path"))
+			return false;
+	return true;
+}
+
 int spg_params_payload(const json_t *params, const struct spg_product *product,
 	struct spg_expected *ret)
 {
 	const json_t *files = json_object_get(params, "payload");
+	bool paths = has_all_paths(files);
 	int r = 0;
 
 	*ret = (struct spg_expected)SPG_EXPECTED_NULL;
 	for (size_t i = 0; r == 0 && i < json_array_size(files); i++) {
 		const json_t *file = json_array_get(files, i);
 
-		r = spg_expected_add(ret, spg_params_text(file, "name"),
-			spg_params_text(file, "version"),
+		const char *path = paths ? spg_params_text(file, "path")
+		                         : spg_path_base(spg_params_text(file, "name"));
+
+		r = spg_expected_add(ret, path, spg_params_text(file, "version"),
 			spg_params_text(file, "sha256"));
 	}
 	if (r < 0)

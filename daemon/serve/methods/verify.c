@@ -122,7 +122,8 @@ static int note_found(struct verifying *v, const struct spg_product *product,
 		return spg_tracker_verified(tracker, product->name, verification, NULL);
 	if (!spg_call_is_of_admin(v->call) ||
 		(verification->verdict == SPG_VERIFY_FITS &&
-			verification->fit.n_same < verification->fit.n_payload))
+			verification->fit.n_same + verification->fit.n_variants <
+				verification->fit.n_payload))
 		return 0;
 	return spg_tracker_verified(tracker, product->name, verification, expected);
 }

@@ -10,6 +10,7 @@
  *   older      the service pack's is older: it would be a step back
  *   different  another content, and no versions to tell which is newer
  *   unknown    too little is known of one of them
+ *   untouched  the service pack has no file for its place, only one of its name
  */
 #include <jansson.h>
 
@@ -20,11 +21,20 @@
 struct spg_offer {
 	const struct spg_expected *expected;
 	const struct spg_module_set *installed; /* NULL: not known */
+	struct spg_expected_places places;
 };
+
+/**
+ * Place @expected among the files of @proof, which are borrowed as long as @offer is
+ * used. Returns 0; then spg_offer_finish(); or SPG_ERR_NOMEM.
+ */
+int spg_offer_init(struct spg_offer *offer, const struct spg_expected *expected,
+	const struct spg_module_set *installed, const struct spg_proof *proof);
+void spg_offer_finish(struct spg_offer *offer);
 
 /** Add to @out, the object of @file. Returns 0, or not 0 without memory. */
 int spg_render_offer(
 	json_t *out, const struct spg_judged_file *file, const struct spg_offer *offer);
 
-/** How many files there are of each kind. */
-json_t *spg_render_offers(const struct spg_proof *proof, const struct spg_offer *offer);
+/** How many files of the service pack there are of each kind. NULL: out of memory. */
+json_t *spg_render_offers(const struct spg_offer *offer);

@@ -462,8 +462,7 @@ json_t *spg_render_check(const struct spg_proof *proof, const char *tier,
 	r |= json_object_set_new(out, "next", spg_render_notes(&verdict->next));
 	r |= json_object_set_new(out, "remarks", spg_render_notes(&verdict->remarks));
 	if (offer)
-		r |= json_object_set_new(
-			out, "payload", spg_render_offers(proof, offer));
+		r |= json_object_set_new(out, "payload", spg_render_offers(offer));
 	if (proof->waited)
 		r |= json_object_set_new(out, "waited", render_waited(proof->waited));
 	return spg_render_done(out, r);

@@ -24,6 +24,9 @@ static json_t *render_finding(
 	r |= json_object_set_new(out, "from", spg_render_text(finding->from));
 	r |= json_object_set_new(
 		out, "from_version", spg_render_text(finding->from_version));
+	if (finding->of > 1)
+		r |= json_object_set_new(
+			out, "of", json_integer((json_int_t)finding->of));
 	r |= json_object_set_new(out, "text", spg_render_text(finding->text));
 	return spg_render_done(out, r);
 }
@@ -102,9 +105,11 @@ static json_t *render_payload(const struct spg_fit *fit)
 {
 	if (fit->n_payload == 0)
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:I}", "files", (json_int_t)fit->n_payload,
-		"same", (json_int_t)fit->n_same, "different",
-		(json_int_t)fit->n_different, "missing", (json_int_t)fit->n_missing);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "files",
+		(json_int_t)fit->n_payload, "same", (json_int_t)fit->n_same,
+		"different", (json_int_t)fit->n_different, "missing",
+		(json_int_t)fit->n_missing, "variant", (json_int_t)fit->n_variants,
+		"by_name", (json_int_t)fit->n_by_name);
 }
 
 static json_t *render_next(enum spg_verify_verdict verdict)
