@@ -147,6 +147,17 @@ static const struct {
 	{"bin/a bin/b bin/c bin/d", "/srv",
 		"/srv/bin/a /srv/lib/b /srv/lib/c /srv/lib/d",
 		"/srv/bin/a=bin/a /srv/lib/b=bin/b /srv/lib/c=bin/c /srv/lib/d=bin/d"},
+	/* A folder's name that comes twice by chance: most of the others tell. */
+	{"a b c bin/b bin/c", "/srv/bin",
+		"/srv/bin/a /srv/bin/b /srv/bin/c /srv/bin/bin/b /srv/bin/bin/c",
+		"/srv/bin/a=a /srv/bin/b=b /srv/bin/c=c "
+		"/srv/bin/bin/b=bin/b /srv/bin/bin/c=bin/c"},
+	/* Names of folders outweigh files that happen to be there. */
+	{"x64/a x64/b x64/c x86/a x86/b", "/srv", "/srv/x86/a /srv/x86/b /srv/x86/c",
+		"/srv/x86/a=x86/a /srv/x86/b=x86/b /srv/x86/c=x64/c ?x64/a ?x64/b"},
+	/* Most of a folder in one place, and one of its files in a second too. */
+	{"bin/a bin/b", "/srv", "/srv/one/bin/a /srv/one/bin/b /srv/two/bin/a",
+		"/srv/one/bin/a=bin/a /srv/one/bin/b=bin/b /srv/two/bin/a=bin/a"},
 	/* Case. */
 	{"X64/A.dll x86/a.DLL", "/srv", "/srv/x64/a.dll /srv/X86/a.dll",
 		"/srv/x64/a.dll=X64/A.dll /srv/X86/a.dll=x86/a.DLL", true},
@@ -219,6 +230,127 @@ START_TEST(folders)
 }
 END_TEST
 
+/* --- packs that are installed as they are, at random ------------------------------ */
+
+#define RANDOM_SETS  3000
+#define RANDOM_FILES 40
+
+struct random_set {
+	char offered[RANDOM_FILES][64], installed[RANDOM_FILES][64];
+	const char *offered_texts[RANDOM_FILES], *installed_texts[RANDOM_FILES];
+	size_t n_offered, own[RANDOM_FILES], n_installed;
+	char directory[32];
+};
+
+static unsigned pick(uint64_t *state, unsigned n)
+{
+	*state = *state * 6364136223846793005U + 1442695040888963407U;
+	return (unsigned)(*state >> 33) % n;
+}
+
+/* Append up to two folders, from few names so that they come again elsewhere. */
+static void put_folders(uint64_t *state, char *path, bool slash_first)
+{
+	for (unsigned n = pick(state, 3); n > 0; n--) {
+		char *end = path + strlen(path);
+
+		*end++ = slash_first ? '/' : (char)('a' + pick(state, 5));
+		*end++ = slash_first ? (char)('a' + pick(state, 5)) : '/';
+		*end = '\0';
+	}
+}
+
+static bool is_double(const struct random_set *set, const char *path)
+{
+	for (size_t i = 0; i < set->n_offered; i++)
+		if (strcmp(set->offered[i], path) == 0)
+			return true;
+	return false;
+}
+
+/* Files of a folder of the pack, and where they are installed; some are not. */
+static void put_files(struct random_set *set, uint64_t *state, const char *top,
+	const char *folder, bool gaps)
+{
+	for (unsigned k = 0; k < 6; k++) {
+		size_t n = set->n_offered, m = set->n_installed;
+
+		if (n == RANDOM_FILES || pick(state, 3) == 0)
+			continue;
+		snprintf(set->offered[n], 64, "%s%sN%u", top, folder, k);
+		if (is_double(set, set->offered[n]))
+			continue;
+		set->offered_texts[n] = set->offered[n];
+		set->n_offered++;
+		if (gaps && pick(state, 6) == 0)
+			continue;
+		snprintf(set->installed[m], 64, "%s/%sN%u", set->directory, folder, k);
+		set->installed_texts[m] = set->installed[m];
+		set->own[m] = n;
+		set->n_installed++;
+	}
+}
+
+static void make_random(struct random_set *set, uint64_t *state)
+{
+	char top[8] = "", folder[8];
+	bool gaps = pick(state, 3) == 0;
+
+	set->n_offered = set->n_installed = 0;
+	snprintf(set->directory, sizeof(set->directory), "/srv");
+	put_folders(state, set->directory, true);
+	put_folders(state, top, false);
+	for (unsigned n = 1 + pick(state, 4); n > 0; n--) {
+		folder[0] = '\0';
+		put_folders(state, folder, false);
+		put_files(set, state, top, folder, gaps);
+	}
+}
+
+static bool has_candidate(
+	const struct spg_placement *placement, size_t installed, size_t offered)
+{
+	const struct spg_place_choice *choice = &placement->installed[installed];
+
+	for (size_t i = 0; i < choice->n; i++)
+		if (placement->candidates[choice->first + i] == offered)
+			return true;
+	return false;
+}
+
+/* No false alarm: whatever the folders are called, below whatever a pack has above and
+ * a product too, each installed file may be its own; and it hardly may be another. */
+START_TEST(healthy)
+{
+	static struct random_set set;
+	unsigned n = 0, n_wrong = 0, n_several = 0;
+	uint64_t state = 1;
+
+	for (unsigned i = 0; i < RANDOM_SETS; i++) {
+		const char *directory = set.directory;
+		struct spg_placement placement = SPG_PLACEMENT_NULL;
+		struct spg_placement_question question = {
+			.directories = &directory, .n_directories = 1};
+
+		make_random(&set, &state);
+		question.offered = set.offered_texts;
+		question.n_offered = set.n_offered;
+		question.installed = set.installed_texts;
+		question.n_installed = set.n_installed;
+		ck_assert_int_eq(spg_placement_make(&placement, &question), 0);
+		for (size_t k = 0; k < set.n_installed; k++) {
+			n_wrong += !has_candidate(&placement, k, set.own[k]);
+			n_several += placement.installed[k].n > 1;
+		}
+		n += (unsigned)set.n_installed;
+		spg_placement_finish(&placement);
+	}
+	ck_assert_uint_gt(n, 10000);
+	ck_assert_msg(n_wrong < n / 10000, "%u of %u are not their own", n_wrong, n);
+	ck_assert_msg(n_several < n / 1000, "%u of %u may be several", n_several, n);
+}
+END_TEST
+
 static char **make_paths(const char *above, size_t n, size_t n_names)
 {
 	char **paths = calloc(n, sizeof(*paths));
@@ -279,6 +411,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	spg_add_rows(tc, places, rows);
 	tcase_add_test(tc, folders);
+	tcase_add_test(tc, healthy);
 	tcase_add_loop_test(tc, many, 0, 3);
 	return spg_run_suite("placement", tc);
 }

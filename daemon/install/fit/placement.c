@@ -6,6 +6,8 @@
 
 #include "common/err.h"
 #include "daemon/install/fit/placement_folders.h"
+#include "daemon/install/fit/placement_names.h"
+#include "daemon/install/fit/placement_roots.h"
 
 #define NONE   SPG_PLACEMENT_NONE
 #define DOUBLE (SIZE_MAX - 1) /* more than one */
@@ -34,8 +36,10 @@ struct placing {
 	struct spg_place_folders offered, installed, directories;
 	struct spg_place_home *homes; /* of each folder of the pack */
 	size_t *anchors; /* of each: the product's folder of the same relative path */
-	size_t *order;   /* all files by their endings */
-	size_t *name_of; /* of each file: a number for its name */
+	struct spg_place_names names;
+	struct spg_place_match *matches;
+	size_t n_matches;
+	bool *shaped; /* of each of the pack: folders tell its claim */
 	size_t *next;
 	struct set *stack;
 	size_t n_stack;
@@ -45,37 +49,66 @@ struct placing {
 	size_t *cell_of;   /* of each installed file; NONE */
 	size_t *by_folder; /* installed files by name and folder */
 	size_t *claims;    /* of each file of the pack: an installed one; NONE */
+	bool *taken;       /* of each installed file: claimed before there were cells */
 	size_t *n_claims;  /* of each installed file */
 	bool *gone;        /* of each of the pack: it goes where none of the cell is */
 	struct spg_place_pair *pairs;
-	size_t n_candidates;
 };
 
 static bool is_installed(const struct placing *p, size_t file)
 {
-	return file >= p->question->n_offered;
+	return spg_place_is_installed(&p->names, file);
 }
 
-static struct spg_place_text path_of(const struct placing *p, size_t file)
-{
-	const struct spg_placement_question *q = p->question;
-	const char *path = is_installed(p, file) ? q->installed[file - q->n_offered]
-	                                         : q->offered[file];
+/* --- pairs that support each other ------------------------------------------------- */
 
-	return (struct spg_place_text){path, strlen(path)};
+static void add_match(struct placing *p, size_t offered, size_t installed)
+{
+	struct spg_place_match *match = &p->matches[p->n_matches++];
+	size_t depth;
+
+	match->offered = offered;
+	match->installed = installed;
+	match->root = spg_place_root_of(p->offered.texts[p->offered.of[offered]],
+		p->installed.texts[p->installed.of[installed]],
+		p->question->ignore_case, &depth);
+	match->near = depth > 0;
+}
+
+/* Let pairs support each other, and take those that are chosen. */
+static int choose_matches(struct placing *p, size_t n)
+{
+	struct spg_place_same same;
+	size_t n_matches = 0;
+	int r;
+
+	for (size_t i = 0; i < n; n_matches += same.n_offered * same.n_installed)
+		i = spg_place_names_next(&p->names, i, &same);
+	p->matches = calloc(n_matches + 1, sizeof(*p->matches));
+	/* Each at most once as claimed and once as one that is left, and what is left
+	 * with all that it may be after all. */
+	p->ret->candidates = calloc(2 * p->question->n_offered + n_matches + 1,
+		sizeof(*p->ret->candidates));
+	if (!p->matches || !p->ret->candidates)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < n;) {
+		i = spg_place_names_next(&p->names, i, &same);
+		for (size_t k = 0; k < same.n_offered * same.n_installed; k++)
+			add_match(p, same.offered[k / same.n_installed],
+				same.installed[k % same.n_installed]);
+	}
+	r = spg_place_choose(p->matches, p->n_matches, p->question->ignore_case,
+		p->question->n_offered, p->question->n_installed, p->claims, p->shaped);
+	for (size_t i = 0; i < p->question->n_offered; i++) {
+		if (p->claims[i] == NONE)
+			continue;
+		p->n_claims[p->claims[i]] = 1;
+		p->taken[p->claims[i]] = true;
+	}
+	return r;
 }
 
 /* --- cells ---------------------------------------------------------------------- */
-
-static int compare_files(const void *a, const void *b, void *user)
-{
-	const struct placing *p = user;
-	size_t one = *(const size_t *)a, two = *(const size_t *)b;
-	int order = spg_place_compare_endings(
-		path_of(p, one), path_of(p, two), p->question->ignore_case, NULL);
-
-	return order ? order : (one > two) - (one < two);
-}
 
 static void append(struct placing *p, struct list *list, const struct list *more)
 {
@@ -156,57 +189,63 @@ static void end_name(struct placing *p)
 	p->n_stack = 0;
 }
 
-static void note_names(struct placing *p, size_t from, size_t to, size_t name)
+static bool is_taken(const struct placing *p, size_t file)
 {
-	bool named = false;
-
-	for (size_t i = from; i < to; i++) {
-		p->name_of[p->order[i]] = name;
-		named = named || is_installed(p, p->order[i]);
-	}
-	for (size_t i = from; i < to; i++)
-		if (!is_installed(p, p->order[i]))
-			p->ret->offered[p->order[i]].named = named;
+	return is_installed(p, file) ? p->taken[file - p->question->n_offered]
+	                             : p->claims[file] != NONE;
 }
 
 static void find_cells(struct placing *p, size_t n)
 {
-	size_t began = 0, name = 0;
+	size_t last = NONE;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t common = 0;
+		size_t file = p->names.order[i], common = 0;
 
-		if (i > 0)
-			spg_place_compare_endings(path_of(p, p->order[i - 1]),
-				path_of(p, p->order[i]), p->question->ignore_case,
-				&common);
-		if (common == 0) {
+		if (is_taken(p, file))
+			continue;
+		if (last != NONE && p->names.of[last] == p->names.of[file])
+			spg_place_compare_endings(spg_place_path(&p->names, last),
+				spg_place_path(&p->names, file),
+				p->question->ignore_case, &common);
+		if (common == 0)
 			end_name(p);
-			note_names(p, began, i, name++);
-			began = i;
-		} else {
+		else
 			close_down_to(p, common - 1);
-		}
-		push_file(p, p->order[i]);
+		push_file(p, file);
+		last = file;
 	}
 	end_name(p);
-	note_names(p, began, n, name);
 }
 
 /* --- what folders tell ---------------------------------------------------------- */
+
+static struct spg_place_pair pair_of(
+	const struct placing *p, size_t offered, size_t installed)
+{
+	struct spg_place_pair pair = {
+		p->offered.of[offered], p->installed.of[installed], false};
+	size_t depth;
+
+	spg_place_compare_endings(p->offered.texts[pair.offered],
+		p->installed.texts[pair.installed], p->question->ignore_case, &depth);
+	pair.near = depth > 0;
+	return pair;
+}
 
 static int find_homes(struct placing *p)
 {
 	size_t n = 0;
 
+	for (size_t i = 0; i < p->question->n_offered; i++)
+		if (p->claims[i] != NONE)
+			p->pairs[n++] = pair_of(p, i, p->claims[i]);
 	for (size_t i = 0; i < p->n_cells; i++) {
 		const struct cell *cell = &p->cells[i];
 
 		if (cell->n_offered == 1 && cell->n_installed == 1)
-			p->pairs[n++] = (struct spg_place_pair){
-				p->offered.of[p->members[cell->offered]],
-				p->installed.of[p->members[cell->installed]],
-				cell->depth > 0};
+			p->pairs[n++] = pair_of(p, p->members[cell->offered],
+				p->members[cell->installed]);
 	}
 	return spg_place_find_homes(&p->offered, &p->installed, p->pairs, n,
 		p->question->ignore_case, p->homes);
@@ -255,9 +294,9 @@ static int compare_places(const void *a, const void *b, void *user)
 	size_t one = *(const size_t *)a, two = *(const size_t *)b;
 	size_t n_offered = p->question->n_offered;
 
-	if (p->name_of[n_offered + one] != p->name_of[n_offered + two])
-		return p->name_of[n_offered + one] < p->name_of[n_offered + two] ? -1
-		                                                                 : 1;
+	if (p->names.of[n_offered + one] != p->names.of[n_offered + two])
+		return p->names.of[n_offered + one] < p->names.of[n_offered + two] ? -1
+		                                                                   : 1;
 	if (p->installed.of[one] != p->installed.of[two])
 		return p->installed.of[one] < p->installed.of[two] ? -1 : 1;
 	return (one > two) - (one < two);
@@ -266,7 +305,7 @@ static int compare_places(const void *a, const void *b, void *user)
 /* The installed file of @name in @folder, which may be NONE or DOUBLE. */
 static size_t find_installed(const struct placing *p, size_t name, size_t folder)
 {
-	const size_t *name_of = p->name_of + p->question->n_offered;
+	const size_t *name_of = p->names.of + p->question->n_offered;
 	size_t low = 0, high = p->question->n_installed;
 
 	while (low < high) {
@@ -290,10 +329,10 @@ static void claim(struct placing *p, const struct cell *cell, size_t file)
 {
 	size_t folder = p->offered.of[file];
 	const struct spg_place_home *home = &p->homes[folder];
-	size_t found = find_installed(p, p->name_of[file], home->folder);
+	size_t found = find_installed(p, p->names.of[file], home->folder);
 
 	if (found == NONE || p->cell_of[found] != (size_t)(cell - p->cells))
-		found = find_installed(p, p->name_of[file], p->anchors[folder]);
+		found = find_installed(p, p->names.of[file], p->anchors[folder]);
 	if (found != NONE && p->cell_of[found] == (size_t)(cell - p->cells)) {
 		p->claims[file] = found;
 		p->n_claims[found]++;
@@ -317,8 +356,9 @@ static void take_claimed(struct placing *p, size_t file)
 {
 	struct spg_placement *ret = p->ret;
 
-	ret->installed[p->claims[file]] = (struct spg_place_choice){p->n_candidates, 1};
-	ret->candidates[p->n_candidates++] = file;
+	ret->installed[p->claims[file]] =
+		(struct spg_place_choice){p->ret->n_candidates, 1};
+	ret->candidates[p->ret->n_candidates++] = file;
 	ret->offered[file].kind = SPG_PLACE_FOUND;
 	ret->offered[file].installed = p->claims[file];
 }
@@ -334,19 +374,19 @@ static int compare_indices(const void *a, const void *b)
 static size_t list_candidates(struct placing *p, const struct cell *cell)
 {
 	const size_t *files = &p->members[cell->offered];
-	size_t first = p->n_candidates;
+	size_t first = p->ret->n_candidates;
 
 	for (size_t i = 0; i < cell->n_offered; i++)
 		if (!p->gone[files[i]] && !has_claimed(p, files[i]))
-			p->ret->candidates[p->n_candidates++] = files[i];
+			p->ret->candidates[p->ret->n_candidates++] = files[i];
 	/* One that has its place may have another, unless its home is the only one. */
-	for (size_t i = 0; p->n_candidates == first && i < cell->n_offered; i++)
+	for (size_t i = 0; p->ret->n_candidates == first && i < cell->n_offered; i++)
 		if (has_claimed(p, files[i]) &&
 			(cell->depth > 0 || !p->homes[p->offered.of[files[i]]].sure))
-			p->ret->candidates[p->n_candidates++] = files[i];
-	qsort(&p->ret->candidates[first], p->n_candidates - first,
+			p->ret->candidates[p->ret->n_candidates++] = files[i];
+	qsort(&p->ret->candidates[first], p->ret->n_candidates - first,
 		sizeof(p->ret->candidates[0]), compare_indices);
-	return p->n_candidates - first;
+	return p->ret->n_candidates - first;
 }
 
 static void settle_cell(struct placing *p, const struct cell *cell)
@@ -358,7 +398,7 @@ static void settle_cell(struct placing *p, const struct cell *cell)
 	for (size_t i = 0; i < cell->n_offered; i++)
 		if (has_claimed(p, files[i]))
 			take_claimed(p, files[i]);
-	first = p->n_candidates;
+	first = p->ret->n_candidates;
 	n = list_candidates(p, cell);
 	for (size_t i = 0; i < cell->n_installed; i++) {
 		if (is_claimed(p, installed[i]))
@@ -377,8 +417,44 @@ static void settle_cell(struct placing *p, const struct cell *cell)
 	}
 }
 
+/* May @installed, which has no counterpart, be @file after all, which has one? */
+static bool may_be_too(const struct placing *p, size_t file, size_t installed)
+{
+	struct spg_place_pair pair = pair_of(p, file, installed);
+
+	return p->claims[file] != NONE && p->taken[p->claims[file]] &&
+	       (pair.near || !p->shaped[file]);
+}
+
+static void settle_left(struct placing *p, size_t n)
+{
+	struct spg_place_same same;
+
+	for (size_t i = 0; i < n;) {
+		i = spg_place_names_next(&p->names, i, &same);
+		for (size_t k = 0; k < same.n_installed; k++) {
+			struct spg_place_choice *choice =
+				&p->ret->installed[same.installed[k]];
+
+			if (choice->n > 0)
+				continue;
+			choice->first = p->ret->n_candidates;
+			for (size_t f = 0; f < same.n_offered; f++)
+				if (may_be_too(p, same.offered[f], same.installed[k]))
+					p->ret->candidates[p->ret->n_candidates++] =
+						same.offered[f];
+			choice->n = p->ret->n_candidates - choice->first;
+			qsort(&p->ret->candidates[choice->first], choice->n,
+				sizeof(p->ret->candidates[0]), compare_indices);
+		}
+	}
+}
+
 static void settle_cells(struct placing *p)
 {
+	for (size_t i = 0; i < p->question->n_offered; i++)
+		if (p->claims[i] != NONE)
+			take_claimed(p, i);
 	for (size_t i = 0; i < p->n_cells; i++) {
 		const struct cell *cell = &p->cells[i];
 
@@ -416,7 +492,7 @@ static void describe_folders(struct placing *p)
 		ret->folders[place->folder].n++;
 		ret->folders[place->folder].n_present += place->kind == SPG_PLACE_FOUND;
 		if (place->kind == SPG_PLACE_NOWHERE && home != NONE &&
-			find_installed(p, p->name_of[i], home) == NONE)
+			find_installed(p, p->names.of[i], home) == NONE)
 			place->kind = SPG_PLACE_ABSENT;
 	}
 }
@@ -426,9 +502,14 @@ static int prepare(struct placing *p)
 	const struct spg_placement_question *q = p->question;
 	size_t n = q->n_offered + q->n_installed;
 	struct spg_placement *ret = p->ret;
-	int r = spg_place_folders_init(
-		&p->offered, q->offered, q->n_offered, q->ignore_case);
+	int r;
 
+	p->names = (struct spg_place_names){
+		q->offered, q->installed, q->n_offered, n, q->ignore_case, NULL, NULL};
+	r = spg_place_names_init(&p->names);
+	if (r == 0)
+		r = spg_place_folders_init(
+			&p->offered, q->offered, q->n_offered, q->ignore_case);
 	if (r == 0)
 		r = spg_place_folders_init(
 			&p->installed, q->installed, q->n_installed, q->ignore_case);
@@ -436,8 +517,6 @@ static int prepare(struct placing *p)
 		calloc(q->n_directories + 1, sizeof(*p->directories.texts));
 	p->homes = calloc(p->offered.n + 1, sizeof(*p->homes));
 	p->anchors = calloc(p->offered.n + 1, sizeof(*p->anchors));
-	p->order = calloc(n + 1, sizeof(*p->order));
-	p->name_of = calloc(n + 1, sizeof(*p->name_of));
 	p->next = calloc(n + 1, sizeof(*p->next));
 	p->stack = calloc(n + 1, sizeof(*p->stack));
 	p->cells = calloc(n + 1, sizeof(*p->cells));
@@ -446,18 +525,17 @@ static int prepare(struct placing *p)
 	p->by_folder = calloc(q->n_installed + 1, sizeof(*p->by_folder));
 	p->claims = calloc(q->n_offered + 1, sizeof(*p->claims));
 	p->n_claims = calloc(q->n_installed + 1, sizeof(*p->n_claims));
+	p->shaped = calloc(q->n_offered + 1, sizeof(*p->shaped));
+	p->taken = calloc(q->n_installed + 1, sizeof(*p->taken));
 	p->gone = calloc(q->n_offered + 1, sizeof(*p->gone));
 	p->pairs = calloc(n + 1, sizeof(*p->pairs));
 	ret->offered = calloc(q->n_offered + 1, sizeof(*ret->offered));
 	ret->installed = calloc(q->n_installed + 1, sizeof(*ret->installed));
-	/* Each at most once as claimed, and once as one that is left. */
-	ret->candidates = calloc(2 * q->n_offered + 1, sizeof(*ret->candidates));
 	ret->folders = calloc(p->offered.n + 1, sizeof(*ret->folders));
-	if (r < 0 || !p->directories.texts || !p->homes || !p->anchors || !p->order ||
-		!p->name_of || !p->next || !p->stack || !p->cells || !p->members ||
-		!p->cell_of || !p->by_folder || !p->claims || !p->n_claims ||
-		!p->gone || !p->pairs || !ret->offered || !ret->installed ||
-		!ret->candidates || !ret->folders)
+	if (r < 0 || !p->directories.texts || !p->homes || !p->anchors || !p->next ||
+		!p->stack || !p->cells || !p->members || !p->cell_of || !p->by_folder ||
+		!p->claims || !p->n_claims || !p->gone || !p->pairs || !ret->offered ||
+		!ret->installed || !p->shaped || !p->taken || !ret->folders)
 		return SPG_ERR_NOMEM;
 	ret->n_offered = q->n_offered;
 	ret->n_installed = q->n_installed;
@@ -471,8 +549,7 @@ static void release(struct placing *p)
 	spg_place_folders_finish(&p->directories);
 	free(p->homes);
 	free(p->anchors);
-	free(p->order);
-	free(p->name_of);
+	spg_place_names_finish(&p->names);
 	free(p->next);
 	free(p->stack);
 	free(p->cells);
@@ -482,6 +559,9 @@ static void release(struct placing *p)
 	free(p->claims);
 	free(p->n_claims);
 	free(p->gone);
+	free(p->matches);
+	free(p->shaped);
+	free(p->taken);
 	free(p->pairs);
 }
 
@@ -515,8 +595,24 @@ static void begin(struct placing *p)
 		p->cell_of[i] = NONE;
 		p->by_folder[i] = i;
 	}
-	for (size_t i = 0; i < q->n_offered + q->n_installed; i++)
-		p->order[i] = i;
+}
+
+static void mark_named(struct placing *p)
+{
+	const size_t *of = p->names.of;
+	size_t n = p->names.n, end;
+
+	for (size_t i = 0; i < n; i = end) {
+		bool named = false;
+
+		for (end = i;
+			end < n && of[p->names.order[end]] == of[p->names.order[i]];
+			end++)
+			named = named || is_installed(p, p->names.order[end]);
+		for (size_t k = i; k < end; k++)
+			if (!is_installed(p, p->names.order[k]))
+				p->ret->offered[p->names.order[k]].named = named;
+	}
 }
 
 int spg_placement_make(
@@ -529,7 +625,10 @@ int spg_placement_make(
 
 	if (r == 0) {
 		begin(&p);
-		qsort_r(p.order, n, sizeof(*p.order), compare_files, &p);
+		mark_named(&p);
+		r = choose_matches(&p, n);
+	}
+	if (r == 0) {
 		find_cells(&p, n);
 		qsort_r(p.by_folder, question->n_installed, sizeof(*p.by_folder),
 			compare_places, &p);
@@ -538,6 +637,7 @@ int spg_placement_make(
 	if (r == 0) {
 		find_anchors(&p);
 		settle_cells(&p);
+		settle_left(&p, n);
 		describe_folders(&p);
 		*ret = made;
 	} else {

@@ -5,9 +5,11 @@
  * file is opened, and any thread may ask.
  *
  * A pack has folders (x86/, x64/, de/) and may have its own above them (sp4/server/bin).
- * A file belongs where the folders are called the same: of all files of one name, those
- * whose paths have the longest common ending are counterparts. One file of the pack may
- * have several, in folders that are called alike.
+ * Mostly it is a copy of the product's folders below a root of its own: of pairs of
+ * files, those are counterparts that most others support (placement_roots.h). Where they
+ * contest each other, a file belongs where the folders are called the same: of all files
+ * of one name, those whose paths have the longest common ending are counterparts. One
+ * file of the pack may have several, in folders that are called alike.
  *
  * What the names of the folders leave open, other files decide: pairs of which there is
  * no second choice tell which folder of the pack is which of the product, its home; and
@@ -73,13 +75,14 @@ struct spg_placement {
 	struct spg_place_choice *installed;
 	size_t n_installed;
 	size_t *candidates;
+	size_t n_candidates;
 	struct spg_place_folder *folders;
 	size_t n_folders;
 };
 
 #define SPG_PLACEMENT_NULL                                                             \
 	{                                                                              \
-		NULL, 0, NULL, 0, NULL, NULL, 0                                        \
+		NULL, 0, NULL, 0, NULL, 0, NULL, 0                                     \
 	}
 
 /**

@@ -63,6 +63,36 @@ int spg_place_compare_endings(
 	return order;
 }
 
+/* The folder above. */
+static struct spg_place_text above(struct spg_place_text folder)
+{
+	while (folder.n > 0 && folder.text[folder.n - 1] != '/')
+		folder.n--;
+	folder.n -= folder.n > 0;
+	return folder;
+}
+
+struct spg_place_root spg_place_root_of(struct spg_place_text offered,
+	struct spg_place_text installed, bool fold, size_t *ret_depth)
+{
+	struct spg_place_root root = {offered, installed};
+
+	spg_place_compare_endings(offered, installed, fold, ret_depth);
+	for (size_t i = 0; i < *ret_depth; i++) {
+		root.offered = above(root.offered);
+		root.installed = above(root.installed);
+	}
+	return root;
+}
+
+int spg_place_root_compare(
+	const struct spg_place_root *a, const struct spg_place_root *b, bool fold)
+{
+	int order = spg_place_compare(a->offered, b->offered, fold);
+
+	return order ? order : spg_place_compare(a->installed, b->installed, fold);
+}
+
 /* --- folders, each once --------------------------------------------------------- */
 
 struct sorting {
@@ -190,40 +220,13 @@ static void choose(
 	}
 }
 
-/* A folder of the pack and one of the product that have folders of one name. */
-struct root {
-	struct spg_place_text offered, installed;
-};
-
-/* What is left of both without the components that they share. */
-static struct root find_root(
-	struct spg_place_text offered, struct spg_place_text installed, size_t depth)
-{
-	struct root root = {offered, installed};
-
-	for (; depth > 0; depth--) {
-		while (root.offered.n > 0 &&
-			root.offered.text[root.offered.n - 1] != '/')
-			root.offered.n--;
-		while (root.installed.n > 0 &&
-			root.installed.text[root.installed.n - 1] != '/')
-			root.installed.n--;
-		root.offered.n -= root.offered.n > 0;
-		root.installed.n -= root.installed.n > 0;
-	}
-	return root;
-}
-
 static int compare_roots(const void *a, const void *b, void *user)
 {
-	const struct root *one = a, *two = b;
-	bool fold = *(const bool *)user;
-	int order = spg_place_compare(one->offered, two->offered, fold);
-
-	return order ? order : spg_place_compare(one->installed, two->installed, fold);
+	return spg_place_root_compare(a, b, *(const bool *)user);
 }
 
-static bool has_root(const struct root *roots, size_t n, struct root root, bool fold)
+static bool has_root(const struct spg_place_root *roots, size_t n,
+	struct spg_place_root root, bool fold)
 {
 	size_t low = 0, high = n;
 
@@ -242,7 +245,7 @@ int spg_place_find_homes(const struct spg_place_folders *offered,
 	const struct spg_place_folders *installed, struct spg_place_pair *pairs,
 	size_t n, bool fold, struct spg_place_home *ret)
 {
-	struct root *roots = calloc(offered->n + 1, sizeof(*roots));
+	struct spg_place_root *roots = calloc(offered->n + 1, sizeof(*roots));
 	size_t n_roots = 0, end;
 
 	if (!roots)
@@ -259,14 +262,12 @@ int spg_place_find_homes(const struct spg_place_folders *offered,
 		choose(&pairs[i], end - i, home);
 		if (!home->sure)
 			continue;
-		spg_place_compare_endings(offered->texts[folder],
+		roots[n_roots++] = spg_place_root_of(offered->texts[folder],
 			installed->texts[home->folder], fold, &home->depth);
-		roots[n_roots++] = find_root(offered->texts[folder],
-			installed->texts[home->folder], home->depth);
 	}
 	qsort_r(roots, n_roots, sizeof(*roots), compare_roots, &fold);
 	for (size_t i = 0; i < offered->n; i++) {
-		struct root root = {offered->texts[i], {NULL, 0}};
+		struct spg_place_root root = {offered->texts[i], {NULL, 0}};
 
 		if (ret[i].sure || ret[i].folder == SPG_PLACE_NONE)
 			continue;

@@ -48,6 +48,18 @@ int spg_place_compare(struct spg_place_text a, struct spg_place_text b, bool fol
 int spg_place_compare_endings(struct spg_place_text a, struct spg_place_text b,
 	bool fold, size_t *ret_common);
 
+/* A folder of the pack and one of the product, below which folders are called alike. */
+struct spg_place_root {
+	struct spg_place_text offered, installed;
+};
+
+/** What is left of two folders without the @ret_depth components that both end in. */
+struct spg_place_root spg_place_root_of(struct spg_place_text offered,
+	struct spg_place_text installed, bool fold, size_t *ret_depth);
+
+int spg_place_root_compare(
+	const struct spg_place_root *a, const struct spg_place_root *b, bool fold);
+
 /** List the folders of @n @paths. Returns 0 or SPG_ERR_NOMEM; finish in either case. */
 int spg_place_folders_init(struct spg_place_folders *folders, const char *const *paths,
 	size_t n, bool fold);

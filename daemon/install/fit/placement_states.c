@@ -48,7 +48,7 @@ static void take_others(const struct spg_placement *placement,
 int spg_placement_states(const struct spg_placement *placement,
 	const struct spg_place_result *results, unsigned char *ret)
 {
-	size_t *next = calloc(2 * placement->n_offered + 1, sizeof(*next));
+	size_t *next = calloc(placement->n_candidates + 1, sizeof(*next));
 
 	if (!next)
 		return SPG_ERR_NOMEM;
