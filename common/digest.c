@@ -5,46 +5,75 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <nettle/sha1.h>
-
 #include "common/err.h"
 
 #define READ_BYTES (64U << 10)
 #define ASK_BYTES  (1U << 20)
 
+void spg_sha1_init(struct spg_sha1 *sha1)
+{
+	sha1_init(&sha1->sha1);
+}
+
+void spg_sha1_add(struct spg_sha1 *sha1, const void *bytes, size_t n)
+{
+	sha1_update(&sha1->sha1, n, bytes);
+}
+
+void spg_sha1_end(struct spg_sha1 *sha1, uint8_t ret[SPG_SHA1_BYTES])
+{
+	sha1_digest(&sha1->sha1, SPG_SHA1_BYTES, ret);
+}
+
 void spg_sha1(const void *bytes, size_t n, uint8_t ret[SPG_SHA1_BYTES])
 {
-	struct sha1_ctx sha1;
+	struct spg_sha1 sha1;
 
-	sha1_init(&sha1);
-	sha1_update(&sha1, n, bytes);
-	sha1_digest(&sha1, SPG_SHA1_BYTES, ret);
+	spg_sha1_init(&sha1);
+	spg_sha1_add(&sha1, bytes, n);
+	spg_sha1_end(&sha1, ret);
 }
 
 void spg_digest_init(struct spg_digest *digest)
 {
 	sha256_init(&digest->sha256);
 	digest->n_bytes = 0;
+	digest->also = NULL;
+}
+
+void spg_digest_also(struct spg_digest *digest,
+	void (*also)(void *user, const void *bytes, size_t n), void *user)
+{
+	digest->also = also;
+	digest->user = user;
 }
 
 void spg_digest_add(struct spg_digest *digest, const void *bytes, size_t n)
 {
 	sha256_update(&digest->sha256, n, bytes);
 	digest->n_bytes += n;
+	if (digest->also)
+		digest->also(digest->user, bytes, n);
+}
+
+void spg_digest_format(const uint8_t *bytes, size_t n, char *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		ret[2 * i] = digits[bytes[i] >> 4];
+		ret[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	ret[2 * n] = '\0';
 }
 
 void spg_digest_text(struct spg_digest *digest, char *ret)
 {
-	static const char digits[] = "0123456789abcdef";
 	uint8_t bytes[SHA256_DIGEST_SIZE];
 
 	sha256_digest(&digest->sha256, sizeof(bytes), bytes);
 	digest->n_bytes = 0;
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		ret[2 * i] = digits[bytes[i] >> 4];
-		ret[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	ret[2 * sizeof(bytes)] = '\0';
+	spg_digest_format(bytes, sizeof(bytes), ret);
 }
 
 int spg_digest_fd(struct spg_digest *digest, int fd,

@@ -70,3 +70,15 @@ int spg_pe_read_named_fd(
 	}
 	return err;
 }
+
+int spg_pe_signed_begin_fd(struct spg_pe_signed *ret, int fd)
+{
+	struct file file = {.fd = fd};
+	struct spg_pe_source source = {&file, read_exactly, 0};
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return spg_err_from_errno(errno);
+	source.size = (uint64_t)st.st_size;
+	return spg_pe_signed_begin(ret, &source);
+}

@@ -6,12 +6,16 @@
  * for as long as it lasts, and die of SIGBUS when the file is shortened.
  */
 #include "common/pe_reader.h"
+#include "common/pe_signed.h"
 
 /**
  * As spg_pe_read(), from @fd, a regular file open for reading; its position
  * stays. A file that becomes shorter meanwhile gives SPG_ERR_BUSY.
  */
 int spg_pe_read_fd(struct spg_pe **ret, int fd, struct spg_buf *error);
+
+/** As spg_pe_signed_begin(), from @fd. */
+int spg_pe_signed_begin_fd(struct spg_pe_signed *ret, int fd);
 
 /**
  * As spg_pe_read_fd(), but what stands under the name of a module (@name, bare) and

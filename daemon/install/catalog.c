@@ -36,6 +36,7 @@ struct reading {
 	/* Background thread: the file that is read in slices, so far; NULL: none. */
 	struct spg_module *begun;
 	struct spg_digest digest;
+	struct spg_pe_signed signature;
 	bool failed; /* memory was short */
 	spg_catalog_done *done;
 	const void *user;
@@ -119,6 +120,27 @@ static int read_pe(struct spg_module *module, int fd)
 	return r;
 }
 
+/* What no table of it shows. */
+static int check_signature(struct spg_module *module, struct spg_pe_signed *signature)
+{
+	if (spg_pe_signed_end(signature) || !module->pe)
+		return 0;
+	module->why = strdup("its content is not what was signed");
+	return module->why ? 0 : SPG_ERR_NOMEM;
+}
+
+static void add_signed(void *user, const void *bytes, size_t n)
+{
+	spg_pe_signed_add(user, bytes, n);
+}
+
+static int begin(struct reading *reading, int fd)
+{
+	spg_digest_init(&reading->digest);
+	spg_digest_also(&reading->digest, add_signed, &reading->signature);
+	return spg_pe_signed_begin_fd(&reading->signature, fd);
+}
+
 /* When a slice ends; but each reads something. */
 struct slice {
 	int64_t until_ns;
@@ -142,10 +164,8 @@ static int read_open(
 
 	if (fstat(fd, &st) < 0)
 		return say_why(module, spg_err_from_errno(errno), strerror(errno));
-	if (!reading->begun) {
+	if (!reading->begun)
 		key(module, &st);
-		spg_digest_init(&reading->digest);
-	}
 	if (!S_ISREG(st.st_mode))
 		return say_why(module, SPG_ERR_INVALID, "not a regular file");
 	if (module->size > SPG_CATALOG_FILE_MAX)
@@ -153,6 +173,9 @@ static int read_open(
 			"larger than 1 GiB: spguardd does not read it");
 	if (!is_as_known(module, &st))
 		return say_why(module, SPG_ERR_BUSY, CHANGED);
+	r = reading->begun ? 0 : begin(reading, fd);
+	if (r < 0)
+		return r == SPG_ERR_NOMEM ? r : say_why(module, r, spg_err_text(r));
 	slice = (struct slice){spg_clock_mono_ns() + SLICE_NS, reading->digest.n_bytes};
 	r = spg_digest_fd(&reading->digest, fd, is_in_time, &slice);
 	*ret_more = r == SPG_ERR_TIMEOUT;
@@ -162,6 +185,8 @@ static int read_open(
 		return say_why(module, r, spg_err_text(r));
 	if (r == 0)
 		r = read_pe(module, fd);
+	if (r == 0)
+		r = check_signature(module, &reading->signature);
 	if (r == 0 && fstat(fd, &st) == 0 && !is_as_known(module, &st))
 		return say_why(module, SPG_ERR_BUSY, CHANGED);
 	spg_digest_text(&reading->digest, module->sha256);

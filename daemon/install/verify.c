@@ -16,7 +16,7 @@ static struct spg_fit_module describe(const struct spg_module *module)
 		.err = module->pe    ? 0
 	               : module->err ? module->err
 	                             : SPG_ERR_INVALID,
-		.why = module->why ? module->why : "no Windows module",
+		.why = module->why || module->pe ? module->why : "no Windows module",
 		.sha256 = module->sha256[0] ? module->sha256 : NULL,
 		.binding = module->binding};
 }

@@ -64,7 +64,7 @@ class Facts:
         self.machine = None
         self.imports, self.exports = set(), set()
         self.versions, self.strings, self.complaints = None, {}, []
-        self.assembly, self.references = None, []
+        self.assembly, self.references, self.signed = None, [], None
 
 
 def ours(paths):
@@ -82,6 +82,8 @@ def ours(paths):
             one.strings[rest[0]] = rest[1]
         elif what in ("import", "delayed"):
             one.imports.add((what, *rest))
+        elif what == "signed":
+            one.signed = tuple(rest)
         elif what == "assembly":
             one.assembly = tuple(rest)
         elif what == "reference":
@@ -254,6 +256,10 @@ def readobj(path):
     return imports, exports
 
 
+SPC_IMAGE_DATA = bytes.fromhex("060a2b06010401823702010f")
+SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
+
+
 class Image:
     """The bytes of a file, and the places in it that the tests damage."""
 
@@ -313,7 +319,13 @@ class Image:
         """With a certificate table, of whose content only the frame is right."""
         data = self.data + bytes(-len(self.data) % 8)
         struct.pack_into("<II", data, self.directories_at + 32, len(data), 1024)
-        return data + struct.pack("<IHH", 1024, 0x200, 2) + b"\x30\x82\x03\xf4" + b"c" * 1012
+        digest = hashlib.sha256()
+        parts = (0, self.at + 24 + 64, self.directories_at + 32, len(data))
+        for start, end, left_out in zip(parts, parts[1:], (0, 4, 8)):
+            digest.update(data[start + left_out:end])
+        content = SPC_IMAGE_DATA + b"c" * 100 + SHA256_INFO + digest.digest()
+        return data + struct.pack("<IHH", 1024, 0x200, 2) + b"\x30\x82\x03\xf4" + \
+            content.ljust(1012, b"c")
 
 
 class Damaged(unittest.TestCase):
@@ -346,6 +358,18 @@ class Damaged(unittest.TestCase):
         signed[-1016:] = bytes(1016)
         yield self.put("zeros-in-certificate", signed)
 
+    def expect_changed(self, image):
+        """A page of zeros where there was something, anywhere."""
+        signed, places = image.signed(), range(0, len(image.data) - 4096, 4096)
+        for at in random.Random(246337).sample(places, min(4, len(places))):
+            data = bytearray(signed)
+            data[at:at + 4096] = bytes(4096)
+            if data == signed or at < 4096:
+                continue
+            path = self.put("page-of-zeros", data)
+            self.assertEqual(ours([path])[path].signed, ("sha256", "changed"))
+            os.unlink(path)
+
     def test_each_of_a_sample(self):
         paths = find_files()
         chosen = random.Random(246337).sample(paths, min(24, len(paths)))
@@ -359,13 +383,15 @@ class Damaged(unittest.TestCase):
             if len(image.data) > 4 << 20:
                 continue
             whole = self.put("signed", image.signed())
-            self.assertEqual(ours([whole])[whole].complaints, [], path)
+            facts = ours([whole])[whole]
+            self.assertEqual((facts.complaints, facts.signed), ([], ("sha256", "whole")), path)
             damaged = list(self.damage(image))
             for where, facts in ours(damaged).items():
                 self.assertNotEqual(facts.complaints, [], (path, where))
                 os.unlink(where)
             os.unlink(whole)
             n += len(damaged)
+            self.expect_changed(image)
         print(f"# {n} damages to {len(chosen)} files", file=sys.stderr)
 
 

@@ -2,7 +2,7 @@
 /*
  * The PE reader against any bytes. Build for libFuzzer:
  *   clang -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
- *     tests/fuzz/fuzz_pe.c common/pe{,_cli,_image,_machine,_reader,_tables,_version,_whole}.c \
+ *     tests/fuzz/fuzz_pe.c common/pe{,_cli,_image,_machine,_reader,_signed,_tables,_version,_whole}.c \
  *     common/{text,buf,err,array,digest}.c -lnettle
  * and run it on tests/fuzz/corpus-pe. The unit test "pe" replays that corpus
  * through the same function.
@@ -13,6 +13,7 @@
 
 #include "common/err.h"
 #include "common/pe_reader.h"
+#include "common/pe_signed.h"
 #include "common/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -115,6 +116,18 @@ static void check(const struct spg_pe *pe)
 		check_text(pe, pe->why[part], 200, pe->status[part] != 0);
 }
 
+static void check_signed(const struct spg_pe_source *source)
+{
+	const struct memory *memory = source->user;
+	struct spg_pe_signed file;
+	int err = spg_pe_signed_begin(&file, source);
+
+	if (err < 0 && err != SPG_ERR_NOMEM)
+		abort();
+	spg_pe_signed_add(&file, memory->bytes, memory->n);
+	(void)spg_pe_signed_end(&file);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct memory memory = {data, size};
@@ -129,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		 (err != SPG_ERR_INVALID && err != SPG_ERR_CORRUPT &&
 			 err != SPG_ERR_LIMIT && err != SPG_ERR_NOMEM))
 		abort();
+	check_signed(&source);
 	spg_pe_destroy(pe);
 	spg_buf_finish(&error);
 	return 0;

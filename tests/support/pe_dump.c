@@ -13,6 +13,7 @@
  *   import|delayed MODULE SYMBOL|#ORDINAL|-  -: nothing of this module
  *   export ORDINAL NAME|- FORWARDER|-
  *   assembly|reference NAME VERSION CULTURE|- TOKEN|-
+ *   signed -|sha1|sha256 whole|changed       by the digest that was signed
  *   damaged PART|- TEXT                      -: the file as a whole
  */
 #include <fcntl.h>
@@ -123,6 +124,26 @@ static void print(const struct spg_pe *pe)
 	}
 }
 
+static void add_piece(void *user, const void *bytes, size_t n)
+{
+	spg_pe_signed_add(user, bytes, n);
+}
+
+static void print_signed(int fd)
+{
+	static const char *const words[] = {"-", "sha1", "sha256"};
+	struct spg_pe_signed file;
+	struct spg_digest digest;
+
+	spg_digest_init(&digest);
+	spg_digest_also(&digest, add_piece, &file);
+	if (spg_pe_signed_begin_fd(&file, fd) < 0 ||
+		spg_digest_fd(&digest, fd, NULL, NULL) < 0)
+		return;
+	printf("signed\t%s\t%s\n", words[file.kind],
+		spg_pe_signed_end(&file) ? "whole" : "changed");
+}
+
 int main(int argc, char **argv)
 {
 	struct spg_buf error = SPG_BUF_NULL;
@@ -144,6 +165,7 @@ int main(int argc, char **argv)
 			putchar('\n');
 		} else {
 			print(pe);
+			print_signed(fd);
 		}
 		spg_pe_destroy(pe);
 		close(fd);

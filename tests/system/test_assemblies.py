@@ -3,8 +3,10 @@
 """A product made of .NET assemblies: which versions each refers to, what is there, and
 what the configuration makes of it. The assemblies are made by mono's compiler; mono itself
 is no judge, it takes any version. Nothing is said of all that Debian's mono brings."""
+import hashlib
 import os
 import shutil
+import struct
 import subprocess
 
 from support import FAIL_AFTER, Product, SystemTest, main
@@ -17,6 +19,9 @@ CONFIG = """<?xml version="1.0"?>
 </dependentAssembly></assemblyBinding></runtime></configuration>
 """
 MONO = "/usr/lib/mono"
+# Of a signature what stands before the digest: SPC_PE_IMAGE_DATA, a DigestInfo of SHA-256.
+SIGNED_BEFORE = bytes.fromhex("060a2b06010401823702010f"
+                              "3031300d060960864801650304020105000420")
 
 
 class AssembliesTest(SystemTest):
@@ -91,6 +96,26 @@ class AssembliesTest(SystemTest):
             f.write("{}")
         self.expect(daemon, "Exchange.Data.dll needs Exchange.Net 15.1.2507.39 or later, which "
                             "is not here: Exchange.Net.dll is 15.1.2375.7")
+
+    def test_a_page_of_a_signed_one_is_lost(self):
+        daemon = self.daemon(Product("exchange", self.bin))
+        path = os.path.join(self.bin, "Exchange.Net.dll")
+        with open(path, "rb") as f:
+            data = bytearray(f.read())
+        header, = struct.unpack_from("<I", data, 60)
+        checksum, entry = header + 24 + 64, header + 24 + 96 + 32
+        struct.pack_into("<II", data, entry, len(data), 128)
+        digest = hashlib.sha256(data[:checksum] + data[checksum + 4:entry] + data[entry + 8:])
+        content = SIGNED_BEFORE + digest.digest()
+        data += struct.pack("<IHH", 128, 0x200, 2) + b"\x30\x76" + content.ljust(118, b"\0")
+        for at, byte in ((len(data), b""), (0x260, b"?")):
+            data[at:at + len(byte)] = byte
+            with open(path, "wb") as f:
+                f.write(data)
+            product, = self.rpc(daemon).call("verify")["products"]
+            self.assertEqual([f["text"] for f in product["findings"]],
+                             ["Exchange.Net.dll is damaged: its content is not what was "
+                              "signed"] if byte else [])
 
     def test_all_of_mono(self):
         daemon = self.daemon(Product("mono", MONO, recursive=True))

@@ -249,6 +249,17 @@ START_TEST(not_whole)
 		"export\n"
 		"damaged /bin/b.dll: b.dll is damaged: 4096 bytes are missing at its "
 		"end: its certificate was cut off\n");
+	/* By what its tables do not show, too. */
+	pe_make_patch(&image, pe_make_entry(&image, 4), 0, 8);
+	spg_pe_destroy(scene.pes[1]);
+	ck_assert_int_eq(pe_make_read(&scene.pes[1], image.data, image.len, &error), 0);
+	scene.modules[1].pe = scene.pes[1];
+	scene.modules[1].why = "its content is not what was signed";
+	expect(&scene,
+		"missing-export /bin/a.exe: a.exe needs y, which b.dll does not "
+		"export\n"
+		"damaged /bin/b.dll: b.dll is damaged: its content is not what was "
+		"signed\n");
 	spg_buf_finish(&image);
 	spg_buf_finish(&error);
 	finish(&scene);

@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/pe_file.h"
 #include "common/pe_other.h"
+#include "common/pe_signed.h"
 #include "tests/support/corpus.h"
 #include "tests/support/pe_make.h"
 #include "tests/support/suite.h"
@@ -736,6 +737,102 @@ START_TEST(zeros)
 }
 END_TEST
 
+/* ---- whether it is what was signed ---- */
+
+/* SPC_PE_IMAGE_DATA, as it stands before the digest. */
+static const char image_data[] = "\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x0f";
+
+static const struct {
+	const char *info; /* a DigestInfo up to the digest */
+	size_t n;
+	unsigned bytes; /* of the digest; 0: of a kind that is not judged */
+} signatures[] = {
+	{"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\0\x04\x20",
+		19, 32},
+	{"\x30\x2f\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x04\x20", 17,
+		32},
+	{"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\0\x04\x14", 15, 20},
+	{"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\0\x04\x30",
+		19, 0},
+};
+
+/* The digest of the image without its checksum and its certificate table's entry. */
+static void put_digest(
+	struct spg_buf *table, const struct spg_buf *image, unsigned bytes)
+{
+	size_t checksum = 0x80 + 24 + 64, entry = pe_make_entry(image, 4);
+	struct spg_buf left = SPG_BUF_NULL;
+	struct sha256_ctx sha256;
+	uint8_t digest[32] = {0};
+
+	spg_buf_add(&left, image->data, checksum);
+	spg_buf_add(&left, image->data + checksum + 4, entry - checksum - 4);
+	spg_buf_add(&left, image->data + entry + 8, image->len - entry - 8);
+	if (bytes == SPG_SHA1_BYTES)
+		spg_sha1(left.data, left.len, digest);
+	sha256_init(&sha256);
+	sha256_update(&sha256, left.len, (uint8_t *)left.data);
+	if (bytes == 32)
+		sha256_digest(&sha256, sizeof(digest), digest);
+	spg_buf_add(table, digest, bytes ? bytes : 32);
+	spg_buf_finish(&left);
+}
+
+static bool is_as_signed(const struct spg_buf *image, size_t piece)
+{
+	struct spg_pe_source source = {image->data, read_literal, image->len};
+	struct spg_pe_signed file;
+
+	ck_assert_int_eq(spg_pe_signed_begin(&file, &source), 0);
+	for (size_t at = 0; at < image->len; at += piece)
+		spg_pe_signed_add(&file, image->data + at,
+			image->len - at < piece ? image->len - at : piece);
+	return spg_pe_signed_end(&file);
+}
+
+START_TEST(signature)
+{
+	struct spg_buf image = SPG_BUF_NULL, table = SPG_BUF_NULL;
+	bool judged = signatures[_i].bytes;
+	size_t at;
+
+	pe_make_image(&images[_i % 2], &image);
+	at = image.len;
+	append_number(&table, 128, 4);
+	append_number(&table, 0x20200, 4);
+	spg_buf_add(&table, image_data, sizeof(image_data) - 1);
+	spg_buf_add(&table, "what stands between", 19);
+	spg_buf_add(&table, signatures[_i].info, signatures[_i].n);
+	put_digest(&table, &image, signatures[_i].bytes);
+	while (table.len < 128)
+		spg_buf_putc(&table, 0);
+	put_directory(&image, 4, at, 128);
+	spg_buf_add(&image, table.data, table.len);
+	for (size_t piece = 1; piece < image.len; piece = piece * 3 + 1)
+		ck_assert(is_as_signed(&image, piece));
+	ck_assert(is_as_signed(&image, image.len));
+	pe_make_patch(&image, 0x80 + 24 + 64, 0x12345678, 4); /* the checksum */
+	ck_assert(is_as_signed(&image, image.len));
+	for (size_t i = 0; i < at; i += 97) {
+		size_t checksum = 0x80 + 24 + 64, entry = pe_make_entry(&image, 4);
+		char was = image.data[i];
+
+		if (i < 0x40 || (i >= 0x80 && i < 0xa0) ||
+			(i >= checksum && i < checksum + 4) ||
+			(i >= entry && i < entry + 8))
+			continue;
+		image.data[i] = (char)~was;
+		ck_assert_int_eq(is_as_signed(&image, 1000), !judged);
+		image.data[i] = was;
+	}
+	spg_buf_putc(&image, 'x'); /* more behind it: not judged */
+	image.data[at - 1] = 'x';
+	ck_assert(is_as_signed(&image, image.len));
+	spg_buf_finish(&image);
+	spg_buf_finish(&table);
+}
+END_TEST
+
 /* Imports that were bound and have lost their names. */
 START_TEST(bound_without_names)
 {
@@ -1069,6 +1166,7 @@ int main(void)
 	spg_add_rows(tc, debug_data, images);
 	spg_add_rows(tc, followed_tables, images);
 	spg_add_rows(tc, zeros, images);
+	spg_add_rows(tc, signature, signatures);
 	tcase_add_test(tc, bound_without_names);
 	tcase_add_test(tc, module_limit);
 	tcase_add_test(tc, import_limits);

@@ -72,6 +72,8 @@ static int look_at_file(struct spg_fit_work *work, size_t index)
 		if (pe->status[part] != 0)
 			err = tell_unreadable(work, index, pe->status[part],
 				spg_pe_part_name(part), spg_pe_text(pe, pe->why[part]));
+	if (err == 0 && module->why)
+		err = tell_unreadable(work, index, SPG_ERR_CORRUPT, NULL, module->why);
 	return err;
 }
 

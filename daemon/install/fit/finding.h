@@ -20,10 +20,11 @@
 struct spg_fit_module {
 	const char *path, *name; /* valid UTF-8 */
 	const struct spg_pe *pe; /* NULL: see @err */
-	int err;            /* SPG_ERR_INVALID: no PE file; SPG_ERR_CORRUPT: damaged;
+	int err;         /* SPG_ERR_INVALID: no PE file; SPG_ERR_CORRUPT: damaged;
 	                    else: it could not be looked at */
-	const char *why;    /* in words, when there is no @pe */
-	const char *sha256; /* 64 digits; NULL: not known */
+	const char *why; /* in words, when there is no @pe; with one: it is damaged in a
+	                       way that its tables do not show */
+	const char *sha256;                /* 64 digits; NULL: not known */
 	const struct spg_binding *binding; /* of .NET, beside it; NULL: none */
 };
 

@@ -24,7 +24,7 @@ struct spg_module {
 	struct spg_pe *pe; /* NULL: no PE file, or damaged */
 	int err;   /* 0; SPG_ERR_CORRUPT: a PE file whose headers are damaged; or
 	                      why it could not be read, and then there is no digest */
-	char *why; /* then: in words; else NULL */
+	char *why; /* then: in words; with a @pe: how it is damaged all the same */
 	struct spg_binding *binding; /* of .NET: what is beside it; NULL: nothing */
 	uint64_t companions;         /* key of that (daemon/install/companions.h) */
 	char sha256[SPG_SHA256_TEXT_BYTES];
