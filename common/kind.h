@@ -183,7 +183,8 @@ enum spg_gap_reason {
 	X(ASSEMBLY_VERSION, "assembly-version")         /* of .NET: another version or key than is needed */ \
 	X(NOT_PAYLOAD, "not-payload")                   /* another content, no version to compare */ \
 	X(OLDER, "older")                               /* than the service pack's */ \
-	X(NEWER, "newer")
+	X(NEWER, "newer") \
+	X(NOT_INSTALLED, "not-installed")               /* of the pack, the rest of its folder is */
 
 /* What verify says of a product, from best to worst. */
 #define SPG_VERIFY_VERDICTS(X) \

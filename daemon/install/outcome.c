@@ -379,6 +379,29 @@ static int keep_gone(struct spg_outcome_judging *j)
 	return r;
 }
 
+/* What the service pack brings and setup did not install at all. */
+static int take_absent(struct spg_outcome_judging *j)
+{
+	struct spg_verification after = {.fit = SPG_FIT_NULL};
+	int r = spg_verify(
+		&after, j->facts->product, j->facts->after, j->facts->expected, NULL);
+
+	for (size_t i = 0; r == 0 && i < after.fit.n_findings; i++) {
+		const struct spg_finding *finding = &after.fit.findings[i];
+		const struct spg_note note = {.kind = SPG_REASON_MISFIT,
+			.finding = finding->kind,
+			.file = finding->path};
+		struct spg_buf text = SPG_BUF_NULL;
+
+		if (finding->kind != SPG_FINDING_NOT_INSTALLED)
+			continue;
+		spg_buf_puts(&text, finding->text);
+		r = spg_notes_add(&j->install->findings, &note, &text);
+	}
+	spg_verification_finish(&after);
+	return r;
+}
+
 static int take_faults(struct spg_outcome_judging *j)
 {
 	const struct spg_outcome_facts *facts = j->facts;
@@ -393,6 +416,8 @@ static int take_faults(struct spg_outcome_judging *j)
 			&(struct spg_verify_past){facts->before, facts->previous});
 	if (r == 0)
 		r = take_findings(j, &before, &after);
+	if (r == 0 && facts->expected)
+		r = take_absent(j);
 	if (r == 0)
 		r = spg_notes_add_all(&j->install->reasons, &j->install->findings);
 	if (r == 0)

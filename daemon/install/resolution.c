@@ -37,7 +37,8 @@ static struct spg_note note_of(
 {
 	return (struct spg_note){.kind = SPG_REASON_MISFIT,
 		.finding = finding->kind,
-		.file = v->modules[finding->module].path,
+		.file = finding->path ? finding->path
+	                              : v->modules[finding->module].path,
 		.text = finding->text};
 }
 

@@ -70,13 +70,16 @@ static const char **list_gone(const struct spg_module_set *set,
 	return paths;
 }
 
-static struct spg_fit_payload *list_payload(const struct spg_expected *expected)
+static struct spg_fit_payload *list_payload(
+	const struct spg_product *product, const struct spg_expected *expected)
 {
 	struct spg_fit_payload *files = calloc(expected->n + 1, sizeof(*files));
 
 	for (size_t i = 0; files && i < expected->n; i++)
 		files[i] = (struct spg_fit_payload){.name = expected->files[i].name,
 			.path = expected->files[i].path,
+			.foreign =
+				!spg_product_has_name(product, expected->files[i].name),
 			.version = expected->files[i].version,
 			.sha256 = expected->files[i].sha256[0]
 		                          ? expected->files[i].sha256
@@ -116,7 +119,7 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 	question.directories = directories;
 	question.gone = gone;
 	if (r == 0 && expected && expected->n > 0) {
-		payload = list_payload(expected);
+		payload = list_payload(product, expected);
 		question.payload = payload;
 		question.n_payload = expected->n;
 		r = payload ? 0 : SPG_ERR_NOMEM;

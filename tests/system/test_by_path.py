@@ -181,6 +181,32 @@ class ByPathTest(SystemTest):
         self.installs(daemon)
         self.assertEqual(self.verify(daemon), (self.counts(3, 3), []))
 
+    def test_not_installed(self):
+        """The rest of its folder is; setup programs and the like are not meant."""
+        names = [f"part{i}.dll" for i in range(6)]
+        self.put(self.pack, self.by_folder(NEW, "sp/bin", names=names))
+        self.put(self.pack, {"sp/bin/new.dll": NEW, "sp/setup.exe": NEW, "sp/data1.cab": b"MSCF",
+                             "sp/bin/vcredist_x64.exe": NEW, "sp/bin/readme.htm": b"<p>"})
+        self.put(self.app, self.by_folder(OLD, "bin", names=names))
+        self.put(self.app, {"bin/server.exe": OLD})
+        daemon = self.serve()
+        self.rpc(daemon).call("verify")
+        self.remember(daemon, self.pack)
+        self.put(self.app, {f"bin/{name}": variant(NEW, "sp/bin") for name in names})
+        install = self.newest(daemon)
+        says = ("new.dll of the service pack is not installed, although 6 of the 7 files of "
+                "its folder are")
+        self.assertEqual((install["outcome"], self.texts(install["reasons"])), ("mixed", [says]))
+        self.assertEqual(daemon.check()["exit"], ATTENTION)
+        payload, findings = self.verify(daemon, MIXED)
+        self.assertEqual((payload, findings), (self.counts(11, 6, missing=5), [says]))
+        _, text, _ = daemon.run("verify", "--payload", self.pack)
+        self.assertIn(says, " ".join(text.split()))
+        self.put(self.app, {"bin/new.dll": NEW})
+        self.assertEqual(self.newest(daemon)["outcome"], "clean")
+        self.assertEqual(self.verify(daemon), (self.counts(11, 7, missing=4), []))
+        self.assertEqual(daemon.check()["exit"], SAFE)
+
     def test_several_directories(self):
         web = self.directory("srv", "web", "bin")
         self.put(self.pack, self.by_folder(NEW, "sp/app/bin", "sp/web/bin"))

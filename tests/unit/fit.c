@@ -63,7 +63,10 @@ static void expect(struct scene *scene, const char *findings)
 
 		spg_buf_printf(&found, "%s %s: %s\n",
 			spg_finding_kind_name(finding->kind),
-			scene->modules[finding->module].path, finding->text);
+			finding->module == SPG_FIT_NO_MODULE
+				? finding->path
+				: scene->modules[finding->module].path,
+			finding->text);
 	}
 	ck_assert_str_eq(spg_buf_text(&found), findings);
 	spg_buf_finish(&found);
@@ -568,6 +571,39 @@ START_TEST(payload_with_case)
 }
 END_TEST
 
+/* What is not there although the rest of its folder is. */
+START_TEST(not_installed)
+{
+	struct spg_fit_payload payload[] = {{"a.dll", NULL, NULL, "x/a.dll"},
+		{"b.dll", NULL, NULL, "x/b.dll"}, {"c.dll", NULL, NULL, "x/c.dll"},
+		{"d.DLL", NEW, NULL, "x/d.DLL"}, {"read.me", NULL, NULL, "x/read.me"},
+		{"run.exe", NULL, NULL, "x/run.exe"},
+		{"setup.exe", NULL, NULL, "setup.exe"},
+		{"e.dll", NULL, NULL, "y/e.dll"}};
+	struct scene scene = {0};
+
+	ADD(&scene, "/srv/x/a.dll", .version = NULL);
+	ADD(&scene, "/srv/x/b.dll", .version = NULL);
+	scene.question.payload = payload;
+	scene.question.n_payload = 8;
+	/* Two of four: nobody may have wanted the others. */
+	expect(&scene, "");
+	ADD(&scene, "/srv/x/c.dll", .version = NULL);
+	expect(&scene, "not-installed /srv/x/d.DLL: d.DLL of the service pack is not "
+		       "installed, although 3 of the 4 files of its folder are\n");
+	ck_assert_str_eq(scene.fit.findings[0].from_version, NEW);
+	ck_assert_uint_eq(scene.fit.n_missing, 5);
+	/* A program, now that the product has one there. */
+	ADD(&scene, "/srv/x/other.exe", .version = NULL);
+	payload[3].foreign = true;
+	expect(&scene, "not-installed /srv/x/run.exe: run.exe of the service pack is "
+		       "not installed, although 3 of the 4 files of its folder are\n");
+	payload[5].foreign = true;
+	expect(&scene, "");
+	finish(&scene);
+}
+END_TEST
+
 /* A library that the service pack brings and nobody installed. */
 START_TEST(missing_module)
 {
@@ -748,6 +784,7 @@ int main(void)
 	tcase_add_test(tc, hostile_names);
 	spg_add_rows(tc, against_payload, packs);
 	tcase_add_test(tc, payload_with_case);
+	tcase_add_test(tc, not_installed);
 	tcase_add_test(tc, missing_module);
 	tcase_add_test(tc, groups);
 	tcase_add_test(tc, nothing);

@@ -38,6 +38,16 @@ static const struct {
 		.outcome = "clean: a.dll replaced\n"
 			   "? it finished clean: 1 of 1 file replaced; "
 			   "entry points of 0 modules checked\n"},
+	/* What is not there at all, although the rest of its folder is. */
+	{"x/a.dll@1.0=a x/b.dll@1.0=b x/c.dll@1.0=c",
+		"x/a.dll@2.0=p x/b.dll@2.0=q x/c.dll@2.0=r",
+		"x/a.dll:r x/b.dll:r x/c.dll:r", "",
+		"sp/x/a.dll@2.0=p sp/x/b.dll@2.0=q sp/x/c.dll@2.0=r sp/x/d.dll@2.0=s "
+		"sp/setup.exe@2.0=t",
+		.outcome =
+			"mixed: a.dll replaced, b.dll replaced, c.dll replaced\n"
+			"? d.dll of the service pack is not installed, although 3 of "
+			"the 4 files of its folder are\n"},
 	/* Where no folder tells which, that is said. */
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@1.0=x b.dll@2.0=y", "b.dll:r", "",
 		"i386/a.dll@2.0=p alpha/a.dll@3.0=q",

@@ -1,208 +1,175 @@
 /* SPDX-License-Identifier: MIT */
-/* Libraries that are imported, and are not where Windows looks for them. */
+#include "daemon/install/fit/absent.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
-#include "daemon/install/fit/parts.h"
+#include "daemon/install/fit/placement_folders.h"
 
-static int add_hint(struct spg_fit_work *work, size_t module, struct spg_buf *text)
+#define PRESENT_MIN 2 /* files of a folder, or nobody knows whether it is meant */
+#define SHARE       4 /* one of so many may be absent */
+
+/* Programs that install a pack, which lie beside what they install. */
+static const char *const setup_names[] = {"*setup*.exe", "*install*.exe", "unins*.exe",
+	"update.exe", "hotfix.exe", "*redist*.exe"};
+
+/* Something that the product has in a folder: files with this ending. */
+struct sort_of_file {
+	struct spg_place_text folder, ending;
+};
+
+/* ".dll"; empty: it has none. */
+static struct spg_place_text ending_of(const char *path)
 {
-	struct spg_fit *fit = work->fit;
-	struct spg_fit_gap hint = {module, NULL};
+	const char *dot = strrchr(spg_path_base(path), '.');
 
-	if (fit->n_hints >= SPG_FIT_HINTS_MAX) {
-		spg_buf_finish(text);
-		return 0;
-	}
-	hint.text = spg_buf_take(text);
-	if (hint.text && spg_array_reserve(&fit->hints, fit->n_hints, &fit->hints_size,
-				 sizeof(hint)) == 0) {
-		fit->hints[fit->n_hints++] = hint;
-		return 0;
-	}
-	free(hint.text);
-	return SPG_ERR_NOMEM;
+	return (struct spg_place_text){dot ? dot : path, dot ? strlen(dot) : 0};
 }
 
-static void put_importer(
-	const struct spg_fit_work *work, size_t importer, struct spg_buf *text)
+static int compare(const void *a, const void *b, void *user)
 {
-	spg_text_escape(text, work->question->modules[importer].name, false);
-	spg_buf_puts(text, " needs ");
+	const struct sort_of_file *one = a, *two = b;
+	bool fold = *(const bool *)user;
+	int order = spg_place_compare(one->folder, two->folder, fold);
+
+	/* .DLL is .dll to everybody. */
+	return order ? order : spg_place_compare(one->ending, two->ending, true);
 }
 
-static void put_when(struct spg_buf *text, bool delayed)
+static bool is_setup(const char *name)
 {
-	if (delayed)
-		spg_buf_puts(text, ", when it is first called");
-}
-
-/* ---- files that were there ---- */
-
-static int compare_gone(const void *a, const void *b)
-{
-	return strcasecmp(spg_path_base(*(const char *const *)a),
-		spg_path_base(*(const char *const *)b));
-}
-
-int spg_fit_sort_gone(struct spg_fit_work *work)
-{
-	const struct spg_fit_question *question = work->question;
-
-	work->gone = calloc(question->n_gone + 1, sizeof(*work->gone));
-	if (!work->gone)
-		return SPG_ERR_NOMEM;
-	if (question->n_gone == 0)
-		return 0;
-	memcpy(work->gone, question->gone, question->n_gone * sizeof(*work->gone));
-	qsort(work->gone, question->n_gone, sizeof(*work->gone), compare_gone);
-	return 0;
-}
-
-/* The path of a library @name that was where @importer's is looked for. */
-static const char *find_gone(
-	const struct spg_fit_work *work, size_t importer, const char *name)
-{
-	size_t low = 0, high = work->question->n_gone;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcasecmp(spg_path_base(work->gone[middle]), name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < work->question->n_gone; low++) {
-		const char *path = work->gone[low];
-
-		if (strcasecmp(spg_path_base(path), name) != 0)
-			break;
-		if (spg_fit_loader_place(&work->index.loader, importer, path) !=
-			SPG_FIT_ELSEWHERE)
-			return path;
-	}
-	return NULL;
-}
-
-/* ---- what is said ---- */
-
-/* "dsamain.exe needs mdbperf.dll, which is gone: it was in /srv/bin" */
-static int tell_gone(struct spg_fit_work *work, const struct spg_fit_missing *missing,
-	const char *path)
-{
-	struct spg_fit_text folder = {path, (size_t)(spg_path_base(path) - path)};
-	char *copy = strndup(folder.text, folder.n);
-	struct spg_buf text = SPG_BUF_NULL;
-
-	if (!copy)
-		return SPG_ERR_NOMEM;
-	spg_path_normalise(copy);
-	put_importer(work, missing->importer, &text);
-	spg_text_escape(&text, spg_path_base(path), false);
-	spg_buf_puts(&text, ", which is gone: it was in ");
-	spg_text_escape(&text, copy, false);
-	put_when(&text, missing->delayed);
-	free(copy);
-	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, missing->importer, NULL,
-		spg_path_base(path), NULL, &text);
-}
-
-/* A file of that name that Windows does not find. */
-static int hint_elsewhere(
-	struct spg_fit_work *work, const struct spg_fit_missing *missing)
-{
-	struct spg_buf text = SPG_BUF_NULL;
-
-	put_importer(work, missing->importer, &text);
-	spg_fit_put_module(&text, &work->question->modules[missing->elsewhere], true);
-	spg_buf_puts(&text, ", if the loader looks there (library-path)");
-	return add_hint(work, missing->importer, &text);
-}
-
-/* A module that is not installed, and that the service pack brings. */
-static int tell_not_installed(struct spg_fit_work *work,
-	const struct spg_fit_missing *missing, const struct spg_fit_payload *file)
-{
-	struct spg_buf text = SPG_BUF_NULL;
-
-	put_importer(work, missing->importer, &text);
-	spg_text_escape(&text, spg_path_base(file->name), false);
-	spg_buf_puts(&text, ", which the service pack has and which is not installed");
-	put_when(&text, missing->delayed);
-	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, missing->importer, NULL,
-		spg_path_base(file->name), file->version, &text);
-}
-
-static int tell_nowhere(
-	struct spg_fit_work *work, const struct spg_fit_missing *missing)
-{
-	struct spg_buf text = SPG_BUF_NULL;
-
-	put_importer(work, missing->importer, &text);
-	spg_text_escape(&text, missing->name, false);
-	spg_buf_puts(&text, ", which is neither here nor a part of Windows");
-	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, missing->importer, NULL,
-		missing->name, NULL, &text);
-}
-
-/* ---- what is missed ---- */
-
-static bool has_suffix(const char *name, const char *suffix)
-{
-	size_t n = strlen(name), m = strlen(suffix);
-
-	return n > m && strcasecmp(name + n - m, suffix) == 0;
-}
-
-static bool matches_any(const char *const *patterns, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (spg_name_match(patterns[i], name, true))
+	for (size_t i = 0; i < sizeof(setup_names) / sizeof(setup_names[0]); i++)
+		if (spg_name_match(setup_names[i], name, true))
 			return true;
 	return false;
 }
 
-/* Does nobody else bring the library? A file whose name the product does not have may be
- * there unseen; a program is there before its plugins are; what is bound when it is first
- * called is often left out on purpose. */
-static bool is_missed(
-	const struct spg_fit_question *question, const struct spg_fit_missing *missing)
-{
-	const char *name = missing->name;
+struct search {
+	const struct spg_placement *placement;
+	const struct spg_placement_question *question;
+	const bool *foreign;
+	struct sort_of_file *sorts; /* of the product, sorted */
+	size_t *n, *n_present;      /* of each folder of the pack */
+};
 
-	return !missing->delayed && !has_suffix(name, ".exe") &&
-	       !spg_fit_is_of_windows(name) && !spg_fit_is_runtime(name) &&
-	       !matches_any(question->outside, question->n_outside, name) &&
-	       matches_any(question->patterns, question->n_patterns, name);
+static bool has_sort(const struct search *search, const struct sort_of_file *sort)
+{
+	bool fold = search->question->ignore_case;
+	size_t low = 0, high = search->question->n_installed;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare(&search->sorts[middle], sort, &fold) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < search->question->n_installed &&
+	       compare(&search->sorts[low], sort, &fold) == 0;
 }
 
-static const struct spg_fit_payload *find_in_payload(
-	const struct spg_fit_work *work, const char *name)
+/* Does the product have such files where it belongs? */
+static bool is_meant(const struct search *search, size_t file)
 {
-	const struct spg_fit_text text = {name, strlen(name)};
-	size_t at = spg_fit_payload_find(work, text, true);
+	const char *path = search->question->offered[file];
+	const struct spg_place_folder *folder =
+		&search->placement->folders[search->placement->offered[file].folder];
+	const struct sort_of_file sort = {
+		{folder->home, folder->home_n}, ending_of(path)};
 
-	return at == SPG_FIT_NONE ? NULL : &work->question->payload[work->payload[at]];
+	return folder->home && !search->foreign[file] && sort.ending.n > 0 &&
+	       !is_setup(spg_path_base(path)) && has_sort(search, &sort);
 }
 
-int spg_fit_absent(struct spg_fit_work *work, const struct spg_fit_missing *missing)
+static bool is_absent(const struct search *search, size_t file)
 {
-	const char *gone = find_gone(work, missing->importer, missing->name);
-	const struct spg_fit_payload *file;
+	const struct spg_place *place = &search->placement->offered[file];
 
-	/* What Windows has by itself does for a copy that is gone. */
-	if (gone && (spg_fit_is_runtime(missing->name) ||
-			    !spg_fit_is_of_windows(missing->name)))
-		return tell_gone(work, missing, gone);
-	if (missing->elsewhere != SPG_FIT_NONE)
-		return hint_elsewhere(work, missing);
-	file = find_in_payload(work, missing->name);
-	if (file)
-		return tell_not_installed(work, missing, file);
-	return is_missed(work->question, missing) ? tell_nowhere(work, missing) : 0;
+	return place->kind == SPG_PLACE_ABSENT &&
+	       (!place->named || search->placement->folders[place->folder].sure) &&
+	       is_meant(search, file);
+}
+
+static void count(struct search *search)
+{
+	for (size_t i = 0; i < search->question->n_offered; i++) {
+		const struct spg_place *place = &search->placement->offered[i];
+
+		if (!is_meant(search, i))
+			continue;
+		search->n[place->folder]++;
+		search->n_present[place->folder] += place->kind == SPG_PLACE_FOUND;
+	}
+}
+
+static size_t list(const struct search *search, struct spg_absent *ret)
+{
+	size_t n_found = 0;
+
+	for (size_t i = 0; i < search->question->n_offered; i++) {
+		size_t folder = search->placement->offered[i].folder;
+		size_t n = search->n[folder], n_present = search->n_present[folder];
+
+		if (n_present >= PRESENT_MIN && SHARE * (n - n_present) <= n &&
+			is_absent(search, i))
+			ret[n_found++] = (struct spg_absent){i, n_present, n};
+	}
+	return n_found;
+}
+
+int spg_absent_find(const struct spg_placement *placement,
+	const struct spg_placement_question *question, const bool *foreign,
+	struct spg_absent **ret, size_t *ret_n)
+{
+	size_t n = question->n_installed;
+	bool fold = question->ignore_case;
+	struct search search = {placement, question, foreign,
+		calloc(n + 1, sizeof(*search.sorts)),
+		calloc(placement->n_folders + 1, sizeof(*search.n)),
+		calloc(placement->n_folders + 1, sizeof(*search.n_present))};
+	struct spg_absent *found = calloc(question->n_offered + 1, sizeof(*found));
+	int r = SPG_ERR_NOMEM;
+
+	if (found && search.sorts && search.n && search.n_present) {
+		for (size_t i = 0; i < n; i++)
+			search.sorts[i] = (struct sort_of_file){
+				spg_place_folder_of(question->installed[i]),
+				ending_of(question->installed[i])};
+		qsort_r(search.sorts, n, sizeof(*search.sorts), compare, &fold);
+		count(&search);
+		*ret_n = list(&search, found);
+		*ret = found;
+		found = NULL;
+		r = 0;
+	}
+	free(found);
+	free(search.sorts);
+	free(search.n);
+	free(search.n_present);
+	return r;
+}
+
+char *spg_absent_path(const struct spg_placement *placement,
+	const struct spg_placement_question *question, const struct spg_absent *absent)
+{
+	const struct spg_place_folder *folder =
+		&placement->folders[placement->offered[absent->offered].folder];
+	struct spg_buf path = SPG_BUF_NULL;
+
+	spg_buf_add(&path, folder->home, folder->home_n);
+	spg_buf_printf(&path, "/%s", spg_path_base(question->offered[absent->offered]));
+	return spg_buf_take(&path);
+}
+
+void spg_absent_tell(struct spg_buf *out, const struct spg_placement_question *question,
+	const struct spg_absent *absent)
+{
+	spg_text_escape(out, spg_path_base(question->offered[absent->offered]), false);
+	spg_buf_printf(out,
+		" of the service pack is not installed, although %zu of the %zu files "
+		"of its folder are",
+		absent->n_present, absent->n);
 }

@@ -302,7 +302,7 @@ static int check_import(struct spg_fit_work *work, size_t importer,
 
 	found = spg_fit_index_module(&work->index, importer, name);
 	if (found.module == SPG_FIT_NONE)
-		return spg_fit_absent(
+		return spg_fit_library_missing(
 			work, &(struct spg_fit_missing){.importer = importer,
 				      .name = spg_fit_library_name(name, buf),
 				      .delayed = descriptor->delayed,

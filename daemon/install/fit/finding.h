@@ -14,6 +14,7 @@
 #define SPG_FIT_FINDINGS_MAX 10000 /* further ones are counted */
 #define SPG_FIT_HINTS_MAX    1000  /* further ones are dropped */
 #define SPG_FIT_FORWARDS_MAX 16    /* forwarders followed for one symbol */
+#define SPG_FIT_NO_MODULE    SIZE_MAX
 
 /* One file of the product. All is borrowed for the call, and path, name and
  * why as long as the result is used. */
@@ -35,6 +36,7 @@ struct spg_fit_payload {
 	const char *version; /* "5.5.2650.24"; NULL: none known */
 	const char *sha256;  /* NULL: not known */
 	const char *path;    /* below the pack's folder; NULL: not known */
+	bool foreign;        /* the product does not look at files of its name */
 };
 
 struct spg_fit_question {
@@ -58,7 +60,8 @@ struct spg_fit_question {
 /* All texts are escaped (common/text.h) and owned by the result. */
 struct spg_finding {
 	enum spg_finding_kind kind;
-	size_t module; /* index of the file it is about */
+	size_t module; /* index of the file it is about; SPG_FIT_NO_MODULE: see path */
+	char *path;    /* of a file that is not there; else NULL */
 	char *needs; /* symbol, "ordinal 12", "Exchange.Net 15.1.2507.39"; NULL: none */
 	char *from;  /* module, or NULL; of a payload finding "service pack" */
 	char *from_version; /* or NULL */

@@ -55,6 +55,7 @@ static bool copy_escaped(const char *text, char **ret)
 
 static void finish_finding(struct spg_finding *finding)
 {
+	free(finding->path);
 	free(finding->needs);
 	free(finding->from);
 	free(finding->from_version);
@@ -97,6 +98,24 @@ int spg_fit_add_payload(struct spg_fit_work *work, enum spg_finding_kind kind,
 
 	if (err == 0 && work->fit->n_findings > n)
 		work->fit->findings[n].of = of;
+	return err;
+}
+
+int spg_fit_add_absent(struct spg_fit_work *work, char *path, const char *version,
+	struct spg_buf *text)
+{
+	size_t n = work->fit->n_findings;
+	int err = SPG_ERR_NOMEM;
+
+	if (path)
+		err = spg_fit_add(work, SPG_FINDING_NOT_INSTALLED, SPG_FIT_NO_MODULE,
+			NULL, "service pack", version, text);
+	else
+		spg_buf_finish(text);
+	if (err == 0 && work->fit->n_findings > n)
+		work->fit->findings[n].path = path;
+	else
+		free(path);
 	return err;
 }
 

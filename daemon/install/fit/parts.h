@@ -43,6 +43,11 @@ int spg_fit_add_gap(struct spg_fit_work *work, size_t module, struct spg_buf *te
 int spg_fit_add_payload(struct spg_fit_work *work, enum spg_finding_kind kind,
 	size_t module, size_t of, const char *version, struct spg_buf *text);
 
+/** The same, about a file of the payload that is not there; takes over @path, NULL:
+ * out of memory. */
+int spg_fit_add_absent(struct spg_fit_work *work, char *path, const char *version,
+	struct spg_buf *text);
+
 /** Append "mdbperf.dll 5.5.2448.0", with "in DIRECTORY" when @with_directory. */
 void spg_fit_put_module(
 	struct spg_buf *out, const struct spg_fit_module *module, bool with_directory);
@@ -69,4 +74,5 @@ int spg_fit_group(struct spg_fit_work *work);
 int spg_fit_sort_gone(struct spg_fit_work *work);
 
 /** Tell, hint or be silent. Returns 0 or SPG_ERR_NOMEM. */
-int spg_fit_absent(struct spg_fit_work *work, const struct spg_fit_missing *missing);
+int spg_fit_library_missing(
+	struct spg_fit_work *work, const struct spg_fit_missing *missing);

@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/install/fit/absent.h"
 #include "daemon/install/fit/parts.h"
 
 #define VERSIONS_TOLD 3   /* of one name, in a text */
@@ -257,7 +258,54 @@ static void count_states(struct spg_fit_work *work, const unsigned char *states)
 	}
 }
 
-static int place_payload(struct spg_fit_work *work)
+/* What is not there, although it should. */
+static int find_absent(
+	struct spg_fit_work *work, const struct spg_placement_question *question)
+{
+	bool *foreign = calloc(question->n_offered + 1, sizeof(*foreign));
+	struct spg_absent *absent = NULL;
+	size_t n = 0;
+	int err = SPG_ERR_NOMEM;
+
+	for (size_t i = 0; foreign && i < question->n_offered; i++)
+		foreign[i] = work->question->payload[i].foreign;
+	if (foreign)
+		err = spg_absent_find(&work->placement, question, foreign, &absent, &n);
+	for (size_t i = 0; err == 0 && i < n; i++) {
+		struct spg_buf text = SPG_BUF_NULL;
+
+		spg_absent_tell(&text, question, &absent[i]);
+		err = spg_fit_add_absent(work,
+			spg_absent_path(&work->placement, question, &absent[i]),
+			work->question->payload[absent[i].offered].version, &text);
+	}
+	free(absent);
+	free(foreign);
+	return err;
+}
+
+static int compare_payload_files(
+	struct spg_fit_work *work, const struct spg_placement_question *placed)
+{
+	unsigned char *states = calloc(placed->n_offered + 1, 1);
+	struct spg_place_result *results =
+		calloc(placed->n_installed + 1, sizeof(*results));
+	int err = states && results ? 0 : SPG_ERR_NOMEM;
+
+	if (err == 0)
+		err = spg_placement_make(&work->placement, placed);
+	for (size_t i = 0; err == 0 && i < placed->n_installed; i++)
+		err = check_installed(work, i, &results[i]);
+	if (err == 0)
+		err = spg_placement_states(&work->placement, results, states);
+	if (err == 0)
+		count_states(work, states);
+	free(results);
+	free(states);
+	return err == 0 ? find_absent(work, placed) : err;
+}
+
+int spg_fit_against_payload(struct spg_fit_work *work)
 {
 	const struct spg_fit_question *q = work->question;
 	const char **offered = calloc(q->n_payload + 1, sizeof(*offered));
@@ -269,35 +317,12 @@ static int place_payload(struct spg_fit_work *work)
 			q->payload[i].path ? q->payload[i].path : q->payload[i].name;
 	for (size_t i = 0; err == 0 && i < q->n_modules; i++)
 		installed[i] = q->modules[i].path;
-	if (err == 0)
-		err = spg_placement_make(&work->placement,
-			&(struct spg_placement_question){offered, q->n_payload,
-				installed, q->n_modules, q->directories,
-				q->n_directories, q->ignore_case});
-	/* What is borrowed are the texts. */
+	if (err == 0 && q->n_payload > 0)
+		err = compare_payload_files(
+			work, &(struct spg_placement_question){offered, q->n_payload,
+				      installed, q->n_modules, q->directories,
+				      q->n_directories, q->ignore_case});
 	free(offered);
 	free(installed);
-	return err;
-}
-
-int spg_fit_against_payload(struct spg_fit_work *work)
-{
-	const struct spg_fit_question *question = work->question;
-	unsigned char *states = calloc(question->n_payload + 1, 1);
-	struct spg_place_result *results =
-		calloc(question->n_modules + 1, sizeof(*results));
-	int err = states && results ? 0 : SPG_ERR_NOMEM;
-
-	if (err == 0 && question->n_payload > 0)
-		err = place_payload(work);
-	for (size_t i = 0;
-		err == 0 && question->n_payload > 0 && i < question->n_modules; i++)
-		err = check_installed(work, i, &results[i]);
-	if (err == 0 && question->n_payload > 0)
-		err = spg_placement_states(&work->placement, results, states);
-	if (err == 0)
-		count_states(work, states);
-	free(results);
-	free(states);
 	return err;
 }

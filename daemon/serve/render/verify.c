@@ -3,23 +3,28 @@
 #include "common/err.h"
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "daemon/serve/render/parts.h"
 #include "daemon/serve/render/render.h"
 
 static json_t *render_finding(
 	const struct spg_verification *v, const struct spg_finding *finding)
 {
-	const struct spg_fit_module *module = &v->modules[finding->module];
+	const struct spg_fit_module *module = finding->module == SPG_FIT_NO_MODULE
+	                                              ? NULL
+	                                              : &v->modules[finding->module];
+	const char *path = module ? module->path : finding->path;
 	char version[SPG_PE_VERSION_TEXT_BYTES];
 	json_t *out = json_object();
 	int r = 0;
 
 	r |= json_object_set_new(
 		out, "kind", json_string(spg_finding_kind_name(finding->kind)));
-	r |= json_object_set_new(out, "path", spg_render_text(module->path));
-	r |= json_object_set_new(out, "name", spg_render_text(module->name));
+	r |= json_object_set_new(out, "path", spg_render_text(path));
+	r |= json_object_set_new(out, "name", spg_render_text(spg_path_base(path)));
 	r |= json_object_set_new(out, "version",
-		spg_render_text(spg_fit_module_version(module, version)));
+		spg_render_text(
+			module ? spg_fit_module_version(module, version) : NULL));
 	r |= json_object_set_new(out, "needs", spg_render_text(finding->needs));
 	r |= json_object_set_new(out, "from", spg_render_text(finding->from));
 	r |= json_object_set_new(

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* Libraries that are imported, and are not where Windows looks for them. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/array.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/install/fit/parts.h"
+
+static int add_hint(struct spg_fit_work *work, size_t module, struct spg_buf *text)
+{
+	struct spg_fit *fit = work->fit;
+	struct spg_fit_gap hint = {module, NULL};
+
+	if (fit->n_hints >= SPG_FIT_HINTS_MAX) {
+		spg_buf_finish(text);
+		return 0;
+	}
+	hint.text = spg_buf_take(text);
+	if (hint.text && spg_array_reserve(&fit->hints, fit->n_hints, &fit->hints_size,
+				 sizeof(hint)) == 0) {
+		fit->hints[fit->n_hints++] = hint;
+		return 0;
+	}
+	free(hint.text);
+	return SPG_ERR_NOMEM;
+}
+
+static void put_importer(
+	const struct spg_fit_work *work, size_t importer, struct spg_buf *text)
+{
+	spg_text_escape(text, work->question->modules[importer].name, false);
+	spg_buf_puts(text, " needs ");
+}
+
+static void put_when(struct spg_buf *text, bool delayed)
+{
+	if (delayed)
+		spg_buf_puts(text, ", when it is first called");
+}
+
+/* ---- files that were there ---- */
+
+static int compare_gone(const void *a, const void *b)
+{
+	return strcasecmp(spg_path_base(*(const char *const *)a),
+		spg_path_base(*(const char *const *)b));
+}
+
+int spg_fit_sort_gone(struct spg_fit_work *work)
+{
+	const struct spg_fit_question *question = work->question;
+
+	work->gone = calloc(question->n_gone + 1, sizeof(*work->gone));
+	if (!work->gone)
+		return SPG_ERR_NOMEM;
+	if (question->n_gone == 0)
+		return 0;
+	memcpy(work->gone, question->gone, question->n_gone * sizeof(*work->gone));
+	qsort(work->gone, question->n_gone, sizeof(*work->gone), compare_gone);
+	return 0;
+}
+
+/* The path of a library @name that was where @importer's is looked for. */
+static const char *find_gone(
+	const struct spg_fit_work *work, size_t importer, const char *name)
+{
+	size_t low = 0, high = work->question->n_gone;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcasecmp(spg_path_base(work->gone[middle]), name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < work->question->n_gone; low++) {
+		const char *path = work->gone[low];
+
+		if (strcasecmp(spg_path_base(path), name) != 0)
+			break;
+		if (spg_fit_loader_place(&work->index.loader, importer, path) !=
+			SPG_FIT_ELSEWHERE)
+			return path;
+	}
+	return NULL;
+}
+
+/* ---- what is said ---- */
+
+/* "dsamain.exe needs mdbperf.dll, which is gone: it was in /srv/bin" */
+static int tell_gone(struct spg_fit_work *work, const struct spg_fit_missing *missing,
+	const char *path)
+{
+	struct spg_fit_text folder = {path, (size_t)(spg_path_base(path) - path)};
+	char *copy = strndup(folder.text, folder.n);
+	struct spg_buf text = SPG_BUF_NULL;
+
+	if (!copy)
+		return SPG_ERR_NOMEM;
+	spg_path_normalise(copy);
+	put_importer(work, missing->importer, &text);
+	spg_text_escape(&text, spg_path_base(path), false);
+	spg_buf_puts(&text, ", which is gone: it was in ");
+	spg_text_escape(&text, copy, false);
+	put_when(&text, missing->delayed);
+	free(copy);
+	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, missing->importer, NULL,
+		spg_path_base(path), NULL, &text);
+}
+
+/* A file of that name that Windows does not find. */
+static int hint_elsewhere(
+	struct spg_fit_work *work, const struct spg_fit_missing *missing)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_importer(work, missing->importer, &text);
+	spg_fit_put_module(&text, &work->question->modules[missing->elsewhere], true);
+	spg_buf_puts(&text, ", if the loader looks there (library-path)");
+	return add_hint(work, missing->importer, &text);
+}
+
+/* A module that is not installed, and that the service pack brings. */
+static int tell_not_installed(struct spg_fit_work *work,
+	const struct spg_fit_missing *missing, const struct spg_fit_payload *file)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_importer(work, missing->importer, &text);
+	spg_text_escape(&text, spg_path_base(file->name), false);
+	spg_buf_puts(&text, ", which the service pack has and which is not installed");
+	put_when(&text, missing->delayed);
+	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, missing->importer, NULL,
+		spg_path_base(file->name), file->version, &text);
+}
+
+static int tell_nowhere(
+	struct spg_fit_work *work, const struct spg_fit_missing *missing)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_importer(work, missing->importer, &text);
+	spg_text_escape(&text, missing->name, false);
+	spg_buf_puts(&text, ", which is neither here nor a part of Windows");
+	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, missing->importer, NULL,
+		missing->name, NULL, &text);
+}
+
+/* ---- what is missed ---- */
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	return n > m && strcasecmp(name + n - m, suffix) == 0;
+}
+
+static bool matches_any(const char *const *patterns, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (spg_name_match(patterns[i], name, true))
+			return true;
+	return false;
+}
+
+/* Does nobody else bring the library? A file whose name the product does not have may be
+ * there unseen; a program is there before its plugins are; what is bound when it is first
+ * called is often left out on purpose. */
+static bool is_missed(
+	const struct spg_fit_question *question, const struct spg_fit_missing *missing)
+{
+	const char *name = missing->name;
+
+	return !missing->delayed && !has_suffix(name, ".exe") &&
+	       !spg_fit_is_of_windows(name) && !spg_fit_is_runtime(name) &&
+	       !matches_any(question->outside, question->n_outside, name) &&
+	       matches_any(question->patterns, question->n_patterns, name);
+}
+
+static const struct spg_fit_payload *find_in_payload(
+	const struct spg_fit_work *work, const char *name)
+{
+	const struct spg_fit_text text = {name, strlen(name)};
+	size_t at = spg_fit_payload_find(work, text, true);
+
+	return at == SPG_FIT_NONE ? NULL : &work->question->payload[work->payload[at]];
+}
+
+int spg_fit_library_missing(
+	struct spg_fit_work *work, const struct spg_fit_missing *missing)
+{
+	const char *gone = find_gone(work, missing->importer, missing->name);
+	const struct spg_fit_payload *file;
+
+	/* What Windows has by itself does for a copy that is gone. */
+	if (gone && (spg_fit_is_runtime(missing->name) ||
+			    !spg_fit_is_of_windows(missing->name)))
+		return tell_gone(work, missing, gone);
+	if (missing->elsewhere != SPG_FIT_NONE)
+		return hint_elsewhere(work, missing);
+	file = find_in_payload(work, missing->name);
+	if (file)
+		return tell_not_installed(work, missing, file);
+	return is_missed(work->question, missing) ? tell_nowhere(work, missing) : 0;
+}
