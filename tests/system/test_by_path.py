@@ -207,6 +207,20 @@ class ByPathTest(SystemTest):
         self.assertEqual(self.verify(daemon), (self.counts(11, 7, missing=4), []))
         self.assertEqual(daemon.check()["exit"], SAFE)
 
+    def test_a_step_aside(self):
+        """What the pack brings for another folder would leave this one without."""
+        self.put(self.app, self.by_folder(OLD, "bin", "compat", names=["foo.dll"]))
+        daemon = self.serve()
+        paths = [os.path.join(self.app, folder, "foo.dll") for folder in ("bin", "compat")]
+        for path in paths:
+            self.hold("mapped", path)
+        steps = self.rpc(daemon).call(
+            "sidestep.apply", product="app", paths=paths, dry_run=True,
+            payload=[{"name": "foo.dll", "path": "sp/bin/foo.dll"}])["sidesteps"]
+        self.assertEqual([(step["path"], step["state"]) for step in steps],
+                         [(paths[0], "planned"), (paths[1], "refused")])
+        self.assertIn("the service pack brings no new one", steps[1]["text"])
+
     def test_several_directories(self):
         web = self.directory("srv", "web", "bin")
         self.put(self.pack, self.by_folder(NEW, "sp/app/bin", "sp/web/bin"))

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/install/sidestep/judge.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
+#include "daemon/install/places.h"
 #include "daemon/model/obstacle.h"
 
 static size_t find_present(const struct spg_observation *obs, const char *path)
@@ -76,11 +78,35 @@ static bool is_obstructed(struct spg_sidestep *record,
 	return record->obstacles != 0;
 }
 
+/* Does the service pack have a file for the place of @path? Without memory: one of its
+ * name. */
+static bool brings_new(const struct spg_observation *obs,
+	const struct spg_expected *expected, const char *path)
+{
+	struct spg_expected_places places = SPG_EXPECTED_PLACES_NULL;
+	const struct spg_place_choice *choice = NULL;
+	const char **paths = calloc(obs->n_files + 1, sizeof(*paths));
+	size_t n = 0, found;
+	bool brings = spg_expected_find(expected, path, &found);
+
+	for (size_t i = 0; paths && i < obs->n_files; i++)
+		if (obs->files[i].presence == SPG_PRESENT)
+			paths[n++] = obs->files[i].file->path;
+	if (brings && paths &&
+		spg_places_make_of(&places, obs->product, expected, paths, n) == 0)
+		choice = spg_expected_choice(&places, path, &found);
+	if (choice)
+		brings = choice->n > 0;
+	spg_expected_places_finish(&places);
+	free(paths);
+	return brings;
+}
+
 bool spg_sidestep_may_apply(struct spg_sidestep *record,
 	const struct spg_observation *obs, const struct spg_expected *expected,
 	struct spg_buf *why)
 {
-	size_t file = find_present(obs, record->path), n;
+	size_t file = find_present(obs, record->path);
 	const struct spg_process *service;
 
 	if (file == SPG_NO_FILE) {
@@ -94,7 +120,7 @@ bool spg_sidestep_may_apply(struct spg_sidestep *record,
 		spg_buf_puts(why, "nobody holds it: setup can replace it as it is");
 		return false;
 	}
-	if (expected && !spg_expected_find(expected, record->path, &n)) {
+	if (expected && !brings_new(obs, expected, record->path)) {
 		spg_buf_puts(why,
 			"the service pack brings no new one: the application would be "
 			"left without it");
