@@ -421,6 +421,9 @@ START_TEST(absent)
 	ADD(&scene, "/app/d.exe", .modules = FROM("msvcr71.dll", "x"));
 	ADD(&scene, "/app/e.exe", .modules = FROM("far.dll", "x"));
 	ADD(&scene, "/y/far.dll", EXPORTS({"x", 1, NULL}));
+	/* No hint about what Windows has. */
+	ADD(&scene, "/y/version.dll", EXPORTS({"x", 1, NULL}));
+	ADD(&scene, "/app/f.exe", .modules = FROM("version.dll", "x"));
 	scene.question.gone = gone;
 	scene.question.n_gone = 4;
 	expect(&scene,
@@ -428,6 +431,8 @@ START_TEST(absent)
 		"was in /app\n"
 		"missing-module /app/b.exe: b.exe needs Core.dll, which is gone: it "
 		"was in /app, when it is first called\n"
+		"missing-module /app/c.exe: c.exe needs dbghelp.dll, which is gone: it "
+		"was in /app\n"
 		"missing-module /app/d.exe: d.exe needs msvcr71.dll, which is gone: it "
 		"was in /app\n");
 	expect_hints(&scene, "e.exe needs far.dll in /y, if the loader looks there "

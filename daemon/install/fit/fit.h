@@ -18,7 +18,7 @@
  * Absence. A library that is nowhere is a finding, unless Windows or a compiler's
  * runtime brings it, it is bound when it is first called, the host program is meant,
  * or the product would not see a file of that name; and in any case when it was
- * there before (question.gone) and nothing of Windows takes its place.
+ * there before (question.gone).
  *
  * Assemblies. What a .NET assembly refers to has to be of the version and key that it
  * names, by the rules of the runtime that loads it (assembly.c). Of what is not there at

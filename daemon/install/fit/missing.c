@@ -167,6 +167,12 @@ static bool matches_any(const char *const *patterns, size_t n, const char *name)
 	return false;
 }
 
+/* With every machine, or with the compiler's runtime. */
+static bool is_brought(const char *name)
+{
+	return spg_fit_is_of_windows(name) || spg_fit_is_runtime(name);
+}
+
 /* Does nobody else bring the library? A file whose name the product does not have may be
  * there unseen; a program is there before its plugins are; what is bound when it is first
  * called is often left out on purpose. */
@@ -175,8 +181,7 @@ static bool is_missed(
 {
 	const char *name = missing->name;
 
-	return !missing->delayed && !has_suffix(name, ".exe") &&
-	       !spg_fit_is_of_windows(name) && !spg_fit_is_runtime(name) &&
+	return !missing->delayed && !has_suffix(name, ".exe") && !is_brought(name) &&
 	       !matches_any(question->outside, question->n_outside, name) &&
 	       matches_any(question->patterns, question->n_patterns, name);
 }
@@ -196,12 +201,11 @@ int spg_fit_library_missing(
 	const char *gone = find_gone(work, missing->importer, missing->name);
 	const struct spg_fit_payload *file;
 
-	/* What Windows has by itself does for a copy that is gone. */
-	if (gone && (spg_fit_is_runtime(missing->name) ||
-			    !spg_fit_is_of_windows(missing->name)))
+	/* Windows may have one of that name too, but the product came with its own. */
+	if (gone)
 		return tell_gone(work, missing, gone);
 	if (missing->elsewhere != SPG_FIT_NONE)
-		return hint_elsewhere(work, missing);
+		return is_brought(missing->name) ? 0 : hint_elsewhere(work, missing);
 	file = find_in_payload(work, missing->name);
 	if (file)
 		return tell_not_installed(work, missing, file);
