@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "daemon/install/fit/binding.h"
 #include "daemon/install/fit/fit.h"
+#include "tests/support/corpus.h"
 #include "tests/support/pe_make.h"
 #include "tests/support/suite.h"
 
@@ -378,6 +379,12 @@ START_TEST(limits)
 }
 END_TEST
 
+START_TEST(corpus)
+{
+	spg_replay_corpus(SPG_CORPUS_BINDING, 6);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("assembly");
@@ -386,5 +393,6 @@ int main(void)
 	tcase_add_test(tc, finding);
 	spg_add_rows(tc, configurations, configs);
 	tcase_add_test(tc, limits);
+	tcase_add_test(tc, corpus);
 	return spg_run_suite("assembly", tc);
 }
