@@ -32,6 +32,7 @@ struct context {
 	const struct spg_binding *const *bindings;
 	size_t n_bindings;
 	bool is_core;
+	bool is_loose;   /* whose program is not known */
 	bool is_partial; /* a reference was not judged since a binding is */
 };
 
@@ -161,6 +162,7 @@ struct wanted {
 	const struct spg_pe_assembly *reference;
 	const char *name;
 	struct context *context;
+	bool is_core; /* a later version will do */
 };
 
 /* What the configuration makes of the reference; without it, the reference. */
@@ -179,7 +181,7 @@ static bool version_will_do(const struct wanted *wanted, const uint16_t version[
 {
 	const struct context *context = wanted->context;
 
-	if (context->is_core)
+	if (wanted->is_core)
 		return spg_binding_compare_versions(
 			       version, wanted->reference->version) >= 0;
 	if (!wanted->reference->has_token)
@@ -277,7 +279,7 @@ static const uint16_t *version_for(const struct wanted *wanted, bool *ret_redire
 	const struct context *context = wanted->context;
 
 	*ret_redirected = false;
-	for (size_t i = 0; !context->is_core && i < context->n_bindings; i++) {
+	for (size_t i = 0; !wanted->is_core && i < context->n_bindings; i++) {
 		const uint16_t *version = version_by(wanted, context->bindings[i]);
 
 		if (version != wanted->reference->version) {
@@ -306,7 +308,7 @@ static int tell_wrong(struct search *search, const struct wanted *wanted,
 	spg_text_escape(&text, search->modules[importer].name, false);
 	spg_buf_puts(&text, " needs ");
 	spg_text_escape(&text, spg_buf_text(&needs), false);
-	if (wanted->context->is_core)
+	if (wanted->is_core)
 		spg_buf_puts(&text, " or later");
 	if (redirected)
 		spg_buf_puts(&text, ", by the configuration");
@@ -378,11 +380,13 @@ static int follow(struct search *search, struct context *context, size_t n)
 	while (n > 0 && search->steps < STEPS_MAX) {
 		size_t importer = search->stack[--n];
 		const struct spg_pe *pe = search->modules[importer].pe;
+		bool core =
+			context->is_core || spg_fit_is_for_core(pe, context->is_loose);
 
 		search->reached[importer] = true;
 		for (uint32_t i = 0; i < pe->n_references; i++) {
 			struct wanted wanted = {&pe->references[i],
-				spg_pe_text(pe, pe->references[i].name), context};
+				spg_pe_text(pe, pe->references[i].name), context, core};
 			size_t found;
 			bool fits;
 			int err = 0;
@@ -498,6 +502,7 @@ static int check_loose(struct search *search, size_t from, size_t to)
 		return 0;
 	context.bindings = search->bindings;
 	context.is_core = is_core_place(search, context.directory);
+	context.is_loose = true;
 	return follow(search, &context, n);
 }
 

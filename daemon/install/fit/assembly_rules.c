@@ -59,6 +59,24 @@ bool spg_fit_is_framework(const struct spg_pe_assembly *reference, const char *n
 	return false;
 }
 
+bool spg_fit_is_for_core(const struct spg_pe *pe, bool or_any)
+{
+	/* .NET Framework has 4.1.2.0, .NET Core since 2.1 this one. */
+	static const uint16_t first[4] = {4, 2, 1, 0};
+
+	for (uint32_t i = 0; i < pe->n_references; i++) {
+		const char *name = spg_pe_text(pe, pe->references[i].name);
+
+		if (strcasecmp(name, "System.Runtime") == 0 &&
+			(or_any || spg_binding_compare_versions(
+					   pe->references[i].version, first) >= 0))
+			return true;
+		if (or_any && strcasecmp(name, "netstandard") == 0)
+			return true;
+	}
+	return false;
+}
+
 bool spg_fit_is_probed(bool fold, struct spg_fit_text directory,
 	struct spg_fit_text base, const char *below, const char *name)
 {
