@@ -20,6 +20,7 @@
 #define SECTION_NO_DATA   0x00000080U /* IMAGE_SCN_CNT_UNINITIALIZED_DATA */
 #define SECTION_EXECUTE   0x20000000U
 #define SECTION_WRITE     0x80000000U
+#define MEMORY_PAGE       0x1000
 #define PIECE_BYTES       4096
 
 static int tell_cut(struct spg_pe_image *image, uint64_t end, const char *what)
@@ -192,6 +193,20 @@ static bool is_used(const struct spg_pe_image *image, size_t table)
 	return image->dirs[dir].rva && image->dirs[dir].bytes;
 }
 
+/* Where the image ends in memory. */
+static uint64_t end_of(const struct spg_pe_image *image)
+{
+	const struct spg_pe_section *last;
+	uint64_t end = image->headers_bytes;
+
+	if (image->n_sections) {
+		last = &image->sections[image->n_sections - 1];
+		end = (uint64_t)last->rva + last->in_memory;
+	}
+	return (end + MEMORY_PAGE - 1) & ~(uint64_t)(MEMORY_PAGE - 1);
+}
+
+/* Where it ends in its section is no matter: some linkers round its size up. */
 static int check_table(struct spg_pe_image *image, size_t table)
 {
 	uint64_t rva = image->dirs[tables[table].dir].rva;
@@ -199,9 +214,7 @@ static int check_table(struct spg_pe_image *image, size_t table)
 	uint8_t byte;
 	int err = spg_pe_image_read(image, rva, &byte, 1);
 
-	if (err == 0)
-		err = spg_pe_image_read(image, last, &byte, 1);
-	if (err == SPG_ERR_CORRUPT)
+	if (err == SPG_ERR_CORRUPT || (err == 0 && last >= end_of(image)))
 		return spg_pe_image_damage(image,
 			"its %s at 0x%" PRIx64 " to 0x%" PRIx64 " lies in no section",
 			tables[table].name, rva, last);

@@ -238,6 +238,8 @@ START_TEST(followed_tables)
 	expect_whole(&image, image.len, "its TLS directory at 0x7fffffff");
 	put_directory(&image, 9, SPARE, 0xffffffff);
 	expect_whole(&image, image.len, "its TLS directory at 0x300 to 0x1000002fe");
+	put_directory(&image, 9, SPARE, 0x1d00); /* beyond the headers, in the image */
+	expect_whole(&image, image.len, NULL);
 	put_directory(&image, 9, 0, 0);
 	put_directory(&image, 5, 0x7fffffff, 24);
 	expect_whole(&image, image.len, "its relocation table at 0x7fffffff");
