@@ -158,6 +158,15 @@ static const struct {
 	/* Most of a folder in one place, and one of its files in a second too. */
 	{"bin/a bin/b", "/srv", "/srv/one/bin/a /srv/one/bin/b /srv/two/bin/a",
 		"/srv/one/bin/a=bin/a /srv/one/bin/b=bin/b /srv/two/bin/a=bin/a"},
+	/* ... but not where the pack is a copy of one, or a longer name tells. */
+	{"bin/a bin/b lib/c", "/srv",
+		"/srv/one/bin/a /srv/one/bin/b /srv/one/lib/c /srv/two/bin/a",
+		"/srv/one/bin/a=bin/a /srv/one/bin/b=bin/b /srv/one/lib/c=lib/c "
+		"/srv/two/bin/a=-"},
+	{"one/bin/a", "/srv", "/srv/one/bin/a /srv/two/bin/a",
+		"/srv/one/bin/a=one/bin/a /srv/two/bin/a=-"},
+	{"one/bin/a one/bin/b", "/srv", "/srv/one/bin/a /srv/one/bin/b /srv/two/bin/a",
+		"/srv/one/bin/a=one/bin/a /srv/one/bin/b=one/bin/b /srv/two/bin/a=-"},
 	/* Case. */
 	{"X64/A.dll x86/a.DLL", "/srv", "/srv/x64/a.dll /srv/X86/a.dll",
 		"/srv/x64/a.dll=X64/A.dll /srv/X86/a.dll=x86/a.DLL", true},

@@ -39,7 +39,7 @@ struct placing {
 	struct spg_place_names names;
 	struct spg_place_match *matches;
 	size_t n_matches;
-	bool *shaped; /* of each of the pack: folders tell its claim */
+	enum spg_place_shape *shapes; /* of each of the pack: what tells its claim */
 	size_t *next;
 	struct set *stack;
 	size_t n_stack;
@@ -65,14 +65,13 @@ static bool is_installed(const struct placing *p, size_t file)
 static void add_match(struct placing *p, size_t offered, size_t installed)
 {
 	struct spg_place_match *match = &p->matches[p->n_matches++];
-	size_t depth;
 
 	match->offered = offered;
 	match->installed = installed;
-	match->root = spg_place_root_of(p->offered.texts[p->offered.of[offered]],
+	match->folder = p->offered.of[offered];
+	match->root = spg_place_root_of(p->offered.texts[match->folder],
 		p->installed.texts[p->installed.of[installed]],
-		p->question->ignore_case, &depth);
-	match->near = depth > 0;
+		p->question->ignore_case, &match->depth);
 }
 
 /* Let pairs support each other, and take those that are chosen. */
@@ -98,7 +97,7 @@ static int choose_matches(struct placing *p, size_t n)
 				same.installed[k % same.n_installed]);
 	}
 	r = spg_place_choose(p->matches, p->n_matches, p->question->ignore_case,
-		p->question->n_offered, p->question->n_installed, p->claims, p->shaped);
+		p->question->n_offered, p->question->n_installed, p->claims, p->shapes);
 	for (size_t i = 0; i < p->question->n_offered; i++) {
 		if (p->claims[i] == NONE)
 			continue;
@@ -220,17 +219,22 @@ static void find_cells(struct placing *p, size_t n)
 
 /* --- what folders tell ---------------------------------------------------------- */
 
+/* How many components the folders of both end in alike. */
+static size_t depth_of(const struct placing *p, size_t offered, size_t installed)
+{
+	size_t depth;
+
+	spg_place_compare_endings(p->offered.texts[p->offered.of[offered]],
+		p->installed.texts[p->installed.of[installed]],
+		p->question->ignore_case, &depth);
+	return depth;
+}
+
 static struct spg_place_pair pair_of(
 	const struct placing *p, size_t offered, size_t installed)
 {
-	struct spg_place_pair pair = {
-		p->offered.of[offered], p->installed.of[installed], false};
-	size_t depth;
-
-	spg_place_compare_endings(p->offered.texts[pair.offered],
-		p->installed.texts[pair.installed], p->question->ignore_case, &depth);
-	pair.near = depth > 0;
-	return pair;
+	return (struct spg_place_pair){p->offered.of[offered],
+		p->installed.of[installed], depth_of(p, offered, installed) > 0};
 }
 
 static int find_homes(struct placing *p)
@@ -417,13 +421,19 @@ static void settle_cell(struct placing *p, const struct cell *cell)
 	}
 }
 
-/* May @installed, which has no counterpart, be @file after all, which has one? */
+/* May @installed, which has no counterpart, be @file after all, which has one? Not where
+ * a copy of several folders or a longer name tells its place. */
 static bool may_be_too(const struct placing *p, size_t file, size_t installed)
 {
-	struct spg_place_pair pair = pair_of(p, file, installed);
+	size_t own = p->claims[file], depth;
 
-	return p->claims[file] != NONE && p->taken[p->claims[file]] &&
-	       (pair.near || !p->shaped[file]);
+	if (own == NONE || !p->taken[own])
+		return false;
+	if (p->shapes[file] == SPG_PLACE_LOOSE)
+		return true;
+	depth = depth_of(p, file, installed);
+	return p->shapes[file] == SPG_PLACE_SHAPED && depth > 0 &&
+	       depth >= depth_of(p, file, own);
 }
 
 static void settle_left(struct placing *p, size_t n)
@@ -525,7 +535,7 @@ static int prepare(struct placing *p)
 	p->by_folder = calloc(q->n_installed + 1, sizeof(*p->by_folder));
 	p->claims = calloc(q->n_offered + 1, sizeof(*p->claims));
 	p->n_claims = calloc(q->n_installed + 1, sizeof(*p->n_claims));
-	p->shaped = calloc(q->n_offered + 1, sizeof(*p->shaped));
+	p->shapes = calloc(q->n_offered + 1, sizeof(*p->shapes));
 	p->taken = calloc(q->n_installed + 1, sizeof(*p->taken));
 	p->gone = calloc(q->n_offered + 1, sizeof(*p->gone));
 	p->pairs = calloc(n + 1, sizeof(*p->pairs));
@@ -535,7 +545,7 @@ static int prepare(struct placing *p)
 	if (r < 0 || !p->directories.texts || !p->homes || !p->anchors || !p->next ||
 		!p->stack || !p->cells || !p->members || !p->cell_of || !p->by_folder ||
 		!p->claims || !p->n_claims || !p->gone || !p->pairs || !ret->offered ||
-		!ret->installed || !p->shaped || !p->taken || !ret->folders)
+		!ret->installed || !p->shapes || !p->taken || !ret->folders)
 		return SPG_ERR_NOMEM;
 	ret->n_offered = q->n_offered;
 	ret->n_installed = q->n_installed;
@@ -560,7 +570,7 @@ static void release(struct placing *p)
 	free(p->n_claims);
 	free(p->gone);
 	free(p->matches);
-	free(p->shaped);
+	free(p->shapes);
 	free(p->taken);
 	free(p->pairs);
 }

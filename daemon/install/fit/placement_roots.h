@@ -10,14 +10,22 @@
  */
 #include "daemon/install/fit/placement_folders.h"
 
+/* What says that two roots are the same place. */
+enum spg_place_shape {
+	SPG_PLACE_LOOSE,  /* names of files alone */
+	SPG_PLACE_SHAPED, /* and the name of a folder */
+	SPG_PLACE_COPIED, /* and several folders of the pack with what is in them */
+};
+
 struct spg_place_match {
 	size_t offered, installed; /* files */
+	size_t folder;             /* of the pack */
 	struct spg_place_root root;
-	bool near; /* their folders are called alike */
+	size_t depth; /* components that their folders' paths end in alike */
 
 	/* Filled in by spg_place_choose(). */
 	size_t support; /* pairs with these roots */
-	bool shaped;    /* some of them are near: folders say so */
+	enum spg_place_shape shape;
 };
 
 /**
@@ -27,9 +35,10 @@ struct spg_place_match {
  * @matches              all pairs of the names in question; sorted anew
  * @ret_claims           for each of the @n_offered files its installed one, or left as
  *                       it is
- * @ret_shaped           whether folders tell that, where @ret_claims is set
+ * @ret_shapes           what says so, where @ret_claims is set
  *
  * Returns 0 or SPG_ERR_NOMEM.
  */
 int spg_place_choose(struct spg_place_match *matches, size_t n, bool fold,
-	size_t n_offered, size_t n_installed, size_t *ret_claims, bool *ret_shaped);
+	size_t n_offered, size_t n_installed, size_t *ret_claims,
+	enum spg_place_shape *ret_shapes);
