@@ -5,64 +5,14 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "daemon/install/fit/placement_folders.h"
-#include "daemon/install/fit/placement_names.h"
-#include "daemon/install/fit/placement_roots.h"
+#include "daemon/install/fit/placement_parts.h"
 
-#define NONE   SPG_PLACEMENT_NONE
+#define NONE   SPG_PLACE_NONE
 #define DOUBLE (SIZE_MAX - 1) /* more than one */
-
-/* Files of both sides with one number: those of the pack first. */
-struct list {
-	size_t first, last, n; /* linked by placing.next */
-};
-
-/* Files of one name whose paths end in the same @depth folders. While they are sorted
- * by endings, such sets lie within each other. */
-struct set {
-	size_t depth; /* NONE: one file alone */
-	struct list offered, installed;
-};
-
-/* Files that may be each other's counterpart: there are no better ones for any. */
-struct cell {
-	size_t depth;
-	size_t offered, n_offered, installed, n_installed; /* in placing.members */
-};
-
-struct placing {
-	const struct spg_placement_question *question;
-	struct spg_placement *ret;
-	struct spg_place_folders offered, installed, directories;
-	struct spg_place_home *homes; /* of each folder of the pack */
-	size_t *anchors; /* of each: the product's folder of the same relative path */
-	struct spg_place_names names;
-	struct spg_place_match *matches;
-	size_t n_matches;
-	enum spg_place_shape *shapes; /* of each of the pack: what tells its claim */
-	size_t *next;
-	struct set *stack;
-	size_t n_stack;
-	struct cell *cells;
-	size_t n_cells;
-	size_t *members, n_members;
-	size_t *cell_of;   /* of each installed file; NONE */
-	size_t *by_folder; /* installed files by name and folder */
-	size_t *claims;    /* of each file of the pack: an installed one; NONE */
-	bool *taken;       /* of each installed file: claimed before there were cells */
-	size_t *n_claims;  /* of each installed file */
-	bool *gone;        /* of each of the pack: it goes where none of the cell is */
-	struct spg_place_pair *pairs;
-};
-
-static bool is_installed(const struct placing *p, size_t file)
-{
-	return spg_place_is_installed(&p->names, file);
-}
 
 /* --- pairs that support each other ------------------------------------------------- */
 
-static void add_match(struct placing *p, size_t offered, size_t installed)
+static void add_match(struct spg_placing *p, size_t offered, size_t installed)
 {
 	struct spg_place_match *match = &p->matches[p->n_matches++];
 
@@ -75,7 +25,7 @@ static void add_match(struct placing *p, size_t offered, size_t installed)
 }
 
 /* Let pairs support each other, and take those that are chosen. */
-static int choose_matches(struct placing *p, size_t n)
+static int choose_matches(struct spg_placing *p, size_t n)
 {
 	struct spg_place_same same;
 	size_t n_matches = 0;
@@ -107,120 +57,10 @@ static int choose_matches(struct placing *p, size_t n)
 	return r;
 }
 
-/* --- cells ---------------------------------------------------------------------- */
-
-static void append(struct placing *p, struct list *list, const struct list *more)
-{
-	if (more->n == 0)
-		return;
-	if (list->n > 0)
-		p->next[list->last] = more->first;
-	else
-		list->first = more->first;
-	list->last = more->last;
-	list->n += more->n;
-}
-
-static void move_to_members(struct placing *p, struct list *list)
-{
-	size_t file = list->first;
-
-	for (size_t i = 0; i < list->n; i++, file = p->next[file])
-		p->members[p->n_members++] =
-			is_installed(p, file) ? file - p->question->n_offered : file;
-	list->n = 0;
-}
-
-/* Those left in @set have no better counterparts than each other. */
-static void close_set(struct placing *p, struct set *set)
-{
-	struct cell cell = {.depth = set->depth,
-		.n_offered = set->offered.n,
-		.n_installed = set->installed.n};
-
-	if (set->offered.n == 0 || set->installed.n == 0)
-		return;
-	cell.offered = p->n_members;
-	move_to_members(p, &set->offered);
-	cell.installed = p->n_members;
-	move_to_members(p, &set->installed);
-	for (size_t i = 0; i < cell.n_installed; i++)
-		p->cell_of[p->members[cell.installed + i]] = p->n_cells;
-	p->cells[p->n_cells++] = cell;
-}
-
-/* Close all sets deeper than @depth; what is left belongs to the one around them. */
-static void close_down_to(struct placing *p, size_t depth)
-{
-	while (p->n_stack > 0 && p->stack[p->n_stack - 1].depth > depth) {
-		struct set *set = &p->stack[p->n_stack - 1];
-		struct set *around = p->n_stack > 1 ? set - 1 : NULL;
-
-		close_set(p, set);
-		if (!around || around->depth < depth) {
-			set->depth = depth;
-			return;
-		}
-		append(p, &around->offered, &set->offered);
-		append(p, &around->installed, &set->installed);
-		p->n_stack--;
-	}
-}
-
-static void push_file(struct placing *p, size_t file)
-{
-	struct set *set = &p->stack[p->n_stack++];
-	struct list alone = {file, file, 1};
-
-	*set = (struct set){.depth = NONE};
-	if (is_installed(p, file))
-		set->installed = alone;
-	else
-		set->offered = alone;
-}
-
-static void end_name(struct placing *p)
-{
-	if (p->n_stack == 0)
-		return;
-	close_down_to(p, 0);
-	close_set(p, &p->stack[0]);
-	p->n_stack = 0;
-}
-
-static bool is_taken(const struct placing *p, size_t file)
-{
-	return is_installed(p, file) ? p->taken[file - p->question->n_offered]
-	                             : p->claims[file] != NONE;
-}
-
-static void find_cells(struct placing *p, size_t n)
-{
-	size_t last = NONE;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t file = p->names.order[i], common = 0;
-
-		if (is_taken(p, file))
-			continue;
-		if (last != NONE && p->names.of[last] == p->names.of[file])
-			spg_place_compare_endings(spg_place_path(&p->names, last),
-				spg_place_path(&p->names, file),
-				p->question->ignore_case, &common);
-		if (common == 0)
-			end_name(p);
-		else
-			close_down_to(p, common - 1);
-		push_file(p, file);
-		last = file;
-	}
-	end_name(p);
-}
-
 /* --- what folders tell ---------------------------------------------------------- */
 
 /* How many components the folders of both end in alike. */
-static size_t depth_of(const struct placing *p, size_t offered, size_t installed)
+static size_t depth_of(const struct spg_placing *p, size_t offered, size_t installed)
 {
 	size_t depth;
 
@@ -231,13 +71,13 @@ static size_t depth_of(const struct placing *p, size_t offered, size_t installed
 }
 
 static struct spg_place_pair pair_of(
-	const struct placing *p, size_t offered, size_t installed)
+	const struct spg_placing *p, size_t offered, size_t installed)
 {
 	return (struct spg_place_pair){p->offered.of[offered],
 		p->installed.of[installed], depth_of(p, offered, installed) > 0};
 }
 
-static int find_homes(struct placing *p)
+static int find_homes(struct spg_placing *p)
 {
 	size_t n = 0;
 
@@ -245,7 +85,7 @@ static int find_homes(struct placing *p)
 		if (p->claims[i] != NONE)
 			p->pairs[n++] = pair_of(p, i, p->claims[i]);
 	for (size_t i = 0; i < p->n_cells; i++) {
-		const struct cell *cell = &p->cells[i];
+		const struct spg_place_cell *cell = &p->cells[i];
 
 		if (cell->n_offered == 1 && cell->n_installed == 1)
 			p->pairs[n++] = pair_of(p, p->members[cell->offered],
@@ -255,7 +95,7 @@ static int find_homes(struct placing *p)
 		p->question->ignore_case, p->homes);
 }
 
-static void anchor(struct placing *p, size_t folder, struct spg_place_text below)
+static void anchor(struct spg_placing *p, size_t folder, struct spg_place_text below)
 {
 	size_t offered =
 		spg_place_folders_find(&p->offered, below, p->question->ignore_case);
@@ -265,7 +105,7 @@ static void anchor(struct placing *p, size_t folder, struct spg_place_text below
 }
 
 /* Folders of the product whose path below one of its directories is one of the pack. */
-static void find_anchors(struct placing *p)
+static void find_anchors(struct spg_placing *p)
 {
 	for (size_t i = 0; i < p->offered.n; i++)
 		p->anchors[i] = NONE;
@@ -294,7 +134,7 @@ static void find_anchors(struct placing *p)
 
 static int compare_places(const void *a, const void *b, void *user)
 {
-	const struct placing *p = user;
+	const struct spg_placing *p = user;
 	size_t one = *(const size_t *)a, two = *(const size_t *)b;
 	size_t n_offered = p->question->n_offered;
 
@@ -307,7 +147,7 @@ static int compare_places(const void *a, const void *b, void *user)
 }
 
 /* The installed file of @name in @folder, which may be NONE or DOUBLE. */
-static size_t find_installed(const struct placing *p, size_t name, size_t folder)
+static size_t find_installed(const struct spg_placing *p, size_t name, size_t folder)
 {
 	const size_t *name_of = p->names.of + p->question->n_offered;
 	size_t low = 0, high = p->question->n_installed;
@@ -329,7 +169,7 @@ static size_t find_installed(const struct placing *p, size_t name, size_t folder
 
 /* --- within a cell -------------------------------------------------------------- */
 
-static void claim(struct placing *p, const struct cell *cell, size_t file)
+static void claim(struct spg_placing *p, const struct spg_place_cell *cell, size_t file)
 {
 	size_t folder = p->offered.of[file];
 	const struct spg_place_home *home = &p->homes[folder];
@@ -346,17 +186,17 @@ static void claim(struct placing *p, const struct cell *cell, size_t file)
 	}
 }
 
-static bool is_claimed(const struct placing *p, size_t installed)
+static bool is_claimed(const struct spg_placing *p, size_t installed)
 {
 	return p->n_claims[installed] == 1;
 }
 
-static bool has_claimed(const struct placing *p, size_t file)
+static bool has_claimed(const struct spg_placing *p, size_t file)
 {
 	return p->claims[file] != NONE && is_claimed(p, p->claims[file]);
 }
 
-static void take_claimed(struct placing *p, size_t file)
+static void take_claimed(struct spg_placing *p, size_t file)
 {
 	struct spg_placement *ret = p->ret;
 
@@ -375,7 +215,7 @@ static int compare_indices(const void *a, const void *b)
 }
 
 /* What an installed file that is left may be; returns how many. */
-static size_t list_candidates(struct placing *p, const struct cell *cell)
+static size_t list_candidates(struct spg_placing *p, const struct spg_place_cell *cell)
 {
 	const size_t *files = &p->members[cell->offered];
 	size_t first = p->ret->n_candidates;
@@ -393,7 +233,7 @@ static size_t list_candidates(struct placing *p, const struct cell *cell)
 	return p->ret->n_candidates - first;
 }
 
-static void settle_cell(struct placing *p, const struct cell *cell)
+static void settle_cell(struct spg_placing *p, const struct spg_place_cell *cell)
 {
 	const size_t *files = &p->members[cell->offered];
 	const size_t *installed = &p->members[cell->installed];
@@ -423,7 +263,7 @@ static void settle_cell(struct placing *p, const struct cell *cell)
 
 /* May @installed, which has no counterpart, be @file after all, which has one? Not where
  * a copy of several folders or a longer name tells its place. */
-static bool may_be_too(const struct placing *p, size_t file, size_t installed)
+static bool may_be_too(const struct spg_placing *p, size_t file, size_t installed)
 {
 	size_t own = p->claims[file], depth;
 
@@ -436,7 +276,7 @@ static bool may_be_too(const struct placing *p, size_t file, size_t installed)
 	       depth >= depth_of(p, file, own);
 }
 
-static void settle_left(struct placing *p, size_t n)
+static void settle_left(struct spg_placing *p, size_t n)
 {
 	struct spg_place_same same;
 
@@ -460,13 +300,13 @@ static void settle_left(struct placing *p, size_t n)
 	}
 }
 
-static void settle_cells(struct placing *p)
+static void settle_cells(struct spg_placing *p)
 {
 	for (size_t i = 0; i < p->question->n_offered; i++)
 		if (p->claims[i] != NONE)
 			take_claimed(p, i);
 	for (size_t i = 0; i < p->n_cells; i++) {
-		const struct cell *cell = &p->cells[i];
+		const struct spg_place_cell *cell = &p->cells[i];
 
 		for (size_t k = 0; k < cell->n_offered; k++)
 			if (cell->depth == 0 || cell->n_offered > 1)
@@ -477,7 +317,7 @@ static void settle_cells(struct placing *p)
 
 /* --- the answer ----------------------------------------------------------------- */
 
-static void describe_folders(struct placing *p)
+static void describe_folders(struct spg_placing *p)
 {
 	struct spg_placement *ret = p->ret;
 
@@ -507,7 +347,7 @@ static void describe_folders(struct placing *p)
 	}
 }
 
-static int prepare(struct placing *p)
+static int prepare(struct spg_placing *p)
 {
 	const struct spg_placement_question *q = p->question;
 	size_t n = q->n_offered + q->n_installed;
@@ -552,7 +392,7 @@ static int prepare(struct placing *p)
 	return 0;
 }
 
-static void release(struct placing *p)
+static void release(struct spg_placing *p)
 {
 	spg_place_folders_finish(&p->offered);
 	spg_place_folders_finish(&p->installed);
@@ -581,7 +421,7 @@ static int compare_texts(const void *a, const void *b, void *user)
 		*(const struct spg_place_text *)b, *(const bool *)user);
 }
 
-static void begin(struct placing *p)
+static void begin(struct spg_placing *p)
 {
 	const struct spg_placement_question *q = p->question;
 	bool fold = q->ignore_case;
@@ -607,7 +447,7 @@ static void begin(struct placing *p)
 	}
 }
 
-static void mark_named(struct placing *p)
+static void mark_named(struct spg_placing *p)
 {
 	const size_t *of = p->names.of;
 	size_t n = p->names.n, end;
@@ -618,9 +458,10 @@ static void mark_named(struct placing *p)
 		for (end = i;
 			end < n && of[p->names.order[end]] == of[p->names.order[i]];
 			end++)
-			named = named || is_installed(p, p->names.order[end]);
+			named = named ||
+			        spg_place_is_installed(&p->names, p->names.order[end]);
 		for (size_t k = i; k < end; k++)
-			if (!is_installed(p, p->names.order[k]))
+			if (!spg_place_is_installed(&p->names, p->names.order[k]))
 				p->ret->offered[p->names.order[k]].named = named;
 	}
 }
@@ -630,7 +471,7 @@ int spg_placement_make(
 {
 	size_t n = question->n_offered + question->n_installed;
 	struct spg_placement made = SPG_PLACEMENT_NULL;
-	struct placing p = {.question = question, .ret = &made};
+	struct spg_placing p = {.question = question, .ret = &made};
 	int r = prepare(&p);
 
 	if (r == 0) {
@@ -639,7 +480,7 @@ int spg_placement_make(
 		r = choose_matches(&p, n);
 	}
 	if (r == 0) {
-		find_cells(&p, n);
+		spg_place_find_cells(&p);
 		qsort_r(p.by_folder, question->n_installed, sizeof(*p.by_folder),
 			compare_places, &p);
 		r = find_homes(&p);
