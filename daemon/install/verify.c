@@ -79,6 +79,7 @@ static struct spg_fit_payload *list_payload(
 		files[i] = (struct spg_fit_payload){.name = expected->files[i].name,
 			.path = expected->files[i].path,
 			.foreign =
+				expected->files[i].elsewhere ||
 				!spg_product_has_name(product, expected->files[i].name),
 			.version = expected->files[i].version,
 			.sha256 = expected->files[i].sha256[0]

@@ -207,6 +207,23 @@ class ByPathTest(SystemTest):
         self.assertEqual(self.verify(daemon), (self.counts(11, 7, missing=4), []))
         self.assertEqual(daemon.check()["exit"], SAFE)
 
+    def test_a_pack_for_two_products(self):
+        """What one of them has is not missing in the other."""
+        other = self.directory("srv", "other")
+        names = [f"part{i}.dll" for i in range(15)]
+        self.put(self.pack, {name: NEW for name in names + ["other.dll", "new.dll"]})
+        self.put(self.app, {name: NEW for name in names})
+        self.put(other, {"other.dll": NEW})
+        daemon = self.daemon(Product("app", self.app), Product("other", other))
+        code, answer = daemon.json("verify", "--payload", self.pack)
+        self.assertEqual(code, MIXED, self.show(answer))
+        self.assertEqual([[f["path"] for f in product["findings"]]
+                          for product in answer["products"]],
+                         [[os.path.join(self.app, "new.dll")], []])
+        os.remove(os.path.join(self.pack, "new.dll"))
+        code, answer = daemon.json("verify", "--payload", self.pack)
+        self.assertEqual(code, FITS, self.show(answer))
+
     def test_a_step_aside(self):
         """What the pack brings for another folder would leave this one without."""
         self.put(self.app, self.by_folder(OLD, "bin", "compat", names=["foo.dll"]))

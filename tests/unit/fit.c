@@ -609,6 +609,34 @@ START_TEST(not_installed)
 }
 END_TEST
 
+/* A pack without folders may have files for elsewhere. */
+START_TEST(not_installed_of_a_flat_pack)
+{
+	struct spg_fit_payload payload[9] = {{0}};
+	static const char *const names[] = {"a.dll", "b.dll", "c.dll", "d.dll", "e.dll",
+		"f.dll", "g.dll", "h.dll", "i.dll"};
+	static const char *const paths[] = {"/srv/a.dll", "/srv/b.dll", "/srv/c.dll",
+		"/srv/d.dll", "/srv/e.dll", "/srv/f.dll", "/srv/g.dll", "/lib/h.dll"};
+	struct scene scene = {0};
+
+	for (size_t i = 0; i < 9; i++)
+		payload[i].name = names[i];
+	for (size_t i = 0; i < 7; i++)
+		ADD(&scene, paths[i], .version = NULL);
+	scene.question.payload = payload;
+	scene.question.n_payload = 8;
+	expect(&scene, "not-installed /srv/h.dll: h.dll of the service pack is not "
+		       "installed, although 7 of the 8 files of its folder are\n");
+	/* Two of nine. */
+	scene.question.n_payload = 9;
+	expect(&scene, "");
+	/* Some of it is elsewhere. */
+	ADD(&scene, paths[7], .version = NULL);
+	expect(&scene, "");
+	finish(&scene);
+}
+END_TEST
+
 /* A library that the service pack brings and nobody installed. */
 START_TEST(missing_module)
 {
@@ -790,6 +818,7 @@ int main(void)
 	spg_add_rows(tc, against_payload, packs);
 	tcase_add_test(tc, payload_with_case);
 	tcase_add_test(tc, not_installed);
+	tcase_add_test(tc, not_installed_of_a_flat_pack);
 	tcase_add_test(tc, missing_module);
 	tcase_add_test(tc, groups);
 	tcase_add_test(tc, nothing);

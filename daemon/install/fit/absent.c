@@ -10,6 +10,7 @@
 
 #define PRESENT_MIN 2 /* files of a folder, or nobody knows whether it is meant */
 #define SHARE       4 /* one of so many may be absent */
+#define SHARE_LOOSE 8 /* where the folder's name does not tell its place */
 
 /* Programs that install a pack, which lie beside what they install. */
 static const char *const setup_names[] = {"*setup*.exe", "*install*.exe", "unins*.exe",
@@ -52,6 +53,7 @@ struct search {
 	const bool *foreign;
 	struct sort_of_file *sorts; /* of the product, sorted */
 	size_t *n, *n_present;      /* of each folder of the pack */
+	bool *strays;               /* of each: some of it is elsewhere */
 };
 
 static bool has_sort(const struct search *search, const struct sort_of_file *sort)
@@ -93,16 +95,43 @@ static bool is_absent(const struct search *search, size_t file)
 	       is_meant(search, file);
 }
 
+static bool is_stray(const struct search *search, const struct spg_place *place)
+{
+	const struct spg_place_folder *folder =
+		&search->placement->folders[place->folder];
+	struct spg_place_text home = {folder->home, folder->home_n};
+
+	return place->kind == SPG_PLACE_FOUND &&
+	       (!folder->home ||
+		       spg_place_compare(
+			       spg_place_folder_of(
+				       search->question->installed[place->installed]),
+			       home, search->question->ignore_case) != 0);
+}
+
 static void count(struct search *search)
 {
 	for (size_t i = 0; i < search->question->n_offered; i++) {
 		const struct spg_place *place = &search->placement->offered[i];
 
+		if (is_stray(search, place))
+			search->strays[place->folder] = true;
 		if (!is_meant(search, i))
 			continue;
 		search->n[place->folder]++;
 		search->n_present[place->folder] += place->kind == SPG_PLACE_FOUND;
 	}
+}
+
+/* Is so much of a folder there that the rest should be? */
+static bool is_whole(const struct search *search, size_t folder)
+{
+	size_t n = search->n[folder], n_absent = n - search->n_present[folder];
+	bool sure = search->placement->folders[folder].sure;
+
+	return search->n_present[folder] >= PRESENT_MIN &&
+	       (sure || !search->strays[folder]) &&
+	       (sure ? SHARE : SHARE_LOOSE) * n_absent <= n;
 }
 
 static size_t list(const struct search *search, struct spg_absent *ret)
@@ -111,11 +140,10 @@ static size_t list(const struct search *search, struct spg_absent *ret)
 
 	for (size_t i = 0; i < search->question->n_offered; i++) {
 		size_t folder = search->placement->offered[i].folder;
-		size_t n = search->n[folder], n_present = search->n_present[folder];
 
-		if (n_present >= PRESENT_MIN && SHARE * (n - n_present) <= n &&
-			is_absent(search, i))
-			ret[n_found++] = (struct spg_absent){i, n_present, n};
+		if (is_whole(search, folder) && is_absent(search, i))
+			ret[n_found++] = (struct spg_absent){
+				i, search->n_present[folder], search->n[folder]};
 	}
 	return n_found;
 }
@@ -129,11 +157,12 @@ int spg_absent_find(const struct spg_placement *placement,
 	struct search search = {placement, question, foreign,
 		calloc(n + 1, sizeof(*search.sorts)),
 		calloc(placement->n_folders + 1, sizeof(*search.n)),
-		calloc(placement->n_folders + 1, sizeof(*search.n_present))};
+		calloc(placement->n_folders + 1, sizeof(*search.n_present)),
+		calloc(placement->n_folders + 1, sizeof(*search.strays))};
 	struct spg_absent *found = calloc(question->n_offered + 1, sizeof(*found));
 	int r = SPG_ERR_NOMEM;
 
-	if (found && search.sorts && search.n && search.n_present) {
+	if (found && search.sorts && search.n && search.n_present && search.strays) {
 		for (size_t i = 0; i < n; i++)
 			search.sorts[i] = (struct sort_of_file){
 				spg_place_folder_of(question->installed[i]),
@@ -149,6 +178,7 @@ int spg_absent_find(const struct spg_placement *placement,
 	free(search.sorts);
 	free(search.n);
 	free(search.n_present);
+	free(search.strays);
 	return r;
 }
 

@@ -6,7 +6,10 @@
  *
  * Meant are files such as the product has there, by the ending of their names: a pack's
  * setup programs, cabinets and notes belong to nobody's folder. A pack of which a part is
- * installed on purpose (components that nobody chose) leaves out more than one of four.
+ * installed on purpose (components that nobody chose) leaves out more than one of four. A
+ * folder whose name does not tell its place ("" or "i386") may hold files for elsewhere,
+ * such as a system's directory: all that is there has to be in one place then, and no more
+ * than one of eight may be absent.
  */
 #include "common/buf.h"
 #include "daemon/install/fit/placement.h"
@@ -21,7 +24,8 @@ struct spg_absent {
  * List them.
  *
  * @placement  of @question
- * @foreign    for each of the pack's: the product does not look at files of that name
+ * @foreign    for each of the pack's: the product does not look at files of that name,
+ *             or another product has one
  * @ret        to be freed; on failure unchanged
  *
  * Returns 0 or SPG_ERR_NOMEM.

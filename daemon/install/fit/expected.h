@@ -16,6 +16,7 @@ struct spg_expected_file {
 	const char *name;                   /* the end of it */
 	char *version;                      /* NULL: has none, or is not known */
 	char sha256[SPG_SHA256_TEXT_BYTES]; /* "": not known */
+	bool elsewhere;                     /* another product has a file of its name */
 };
 
 struct spg_expected {

@@ -36,7 +36,7 @@ struct spg_fit_payload {
 	const char *version; /* "5.5.2650.24"; NULL: none known */
 	const char *sha256;  /* NULL: not known */
 	const char *path;    /* below the pack's folder; NULL: not known */
-	bool foreign;        /* the product does not look at files of its name */
+	bool foreign; /* the product does not look at files of its name, or another has one */
 };
 
 struct spg_fit_question {

@@ -96,6 +96,29 @@ bool spg_payload_concerns(const struct spg_model *model, size_t index,
 	return false;
 }
 
+static void mark(struct spg_expected *expected, const char *path)
+{
+	size_t n;
+	const struct spg_expected_file *found = spg_expected_find(expected, path, &n);
+
+	for (size_t i = 0; i < n; i++)
+		expected->files[(size_t)(found - expected->files) + i].elsewhere = true;
+}
+
+void spg_payload_mark_elsewhere(
+	const struct spg_model *model, size_t index, struct spg_expected *expected)
+{
+	for (size_t p = 0; p < spg_model_n_products(model); p++) {
+		size_t n_files = 0;
+		struct spg_file *const *files = NULL;
+
+		if (p != index && expected->n > 0)
+			files = spg_model_files(model, p, &n_files);
+		for (size_t i = 0; i < n_files; i++)
+			mark(expected, files[i]->path);
+	}
+}
+
 static int expect_one(const struct spg_service *service, const json_t *params,
 	size_t index, bool only_if_concerned)
 {
@@ -105,6 +128,7 @@ static int expect_one(const struct spg_service *service, const json_t *params,
 
 	if (r < 0)
 		return r;
+	spg_payload_mark_elsewhere(service->model, index, &expected);
 	if (!only_if_concerned ||
 		spg_payload_concerns(service->model, index, &expected))
 		spg_tracker_expect(service->tracker, product->name, &expected);

@@ -27,6 +27,10 @@ int spg_params_payload(const json_t *params, const struct spg_product *product,
  */
 bool spg_params_expect(struct spg_call *call, const json_t *params, int index);
 
+/** Mark the files of @expected, of product @index, whose name another product has. */
+void spg_payload_mark_elsewhere(
+	const struct spg_model *model, size_t index, struct spg_expected *expected);
+
 /** True when an installed file of product @index has a name of @expected. */
 bool spg_payload_concerns(const struct spg_model *model, size_t index,
 	const struct spg_expected *expected);

@@ -153,6 +153,8 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 
 	if (r < 0)
 		return r;
+	spg_payload_mark_elsewhere(
+		v->call->service->model, (size_t)index_now(v), &expected);
 	set = spg_aside_leave_out(
 		set, spg_model_standing(v->call->service->model, (size_t)index_now(v)));
 	past.previous =
