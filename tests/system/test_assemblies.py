@@ -89,6 +89,21 @@ class AssembliesTest(SystemTest):
         self.install("Exchange.Net.dll")
         self.expect(daemon)
 
+    def test_one_that_was_there_is_gone(self):
+        daemon = self.daemon(Product("exchange", self.bin), daemon_keys={"install-quiet": "1ms"})
+        rpc = self.rpc(daemon)
+        rpc.call("verify")
+        os.unlink(os.path.join(self.bin, "Exchange.Net.dll"))
+        newest = rpc.call("installs", wait=FAIL_AFTER)["installs"][0]
+        texts = ["Exchange.Data.dll needs Exchange.Net.dll, which is gone: it was in " + self.bin]
+        self.assertEqual((newest["outcome"], self.texts(newest["reasons"])), ("mixed", texts))
+        product, = rpc.call("verify")["products"]
+        self.assertEqual([(f["kind"], f["text"]) for f in product["findings"]],
+                         [("missing-module", texts[0])])
+        self.install("Exchange.Net.dll")
+        newest = rpc.call("installs", wait=FAIL_AFTER)["installs"][0]
+        self.assertEqual(newest["outcome"], "clean", newest)
+
     def test_a_later_one_is_right_for_core(self):
         daemon = self.daemon(Product("exchange", self.bin))
         self.install("Exchange.Net.dll", "15.1.2375.7")

@@ -356,6 +356,8 @@ static int tell_once(struct search *search, const struct wanted *wanted,
 	if ((*told)[reference])
 		return 0;
 	(*told)[reference] = true;
+	if (wrong == SPG_FIT_NONE)
+		return spg_fit_assembly_missing(search->work, importer, wanted->name);
 	return tell_wrong(search, wanted, importer, wrong);
 }
 
@@ -395,13 +397,11 @@ static int follow(struct search *search, struct context *context, size_t n)
 			if (is_beyond_us(search, &wanted))
 				continue;
 			found = resolve(search, &wanted, importer, &fits);
-			if (found == SPG_FIT_NONE)
-				continue;
-			if (!fits)
+			if (!fits || found == SPG_FIT_NONE)
 				err = tell_once(search, &wanted, importer, found, i);
 			if (err < 0)
 				return err;
-			if (!search->visited[found]) {
+			if (found != SPG_FIT_NONE && !search->visited[found]) {
 				search->visited[found] = true;
 				search->stack[n++] = found;
 			}

@@ -211,3 +211,29 @@ int spg_fit_library_missing(
 		return tell_not_installed(work, missing, file);
 	return is_missed(work->question, missing) ? tell_nowhere(work, missing) : 0;
 }
+
+int spg_fit_assembly_missing(
+	struct spg_fit_work *work, size_t importer, const char *name)
+{
+	static const char *const endings[] = {".dll", ".exe"};
+	struct spg_buf file = SPG_BUF_NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(endings) / sizeof(endings[0]); i++) {
+		const char *gone;
+
+		spg_buf_clear(&file);
+		spg_buf_printf(&file, "%s%s", name, endings[i]);
+		gone = file.failed ? NULL
+		                   : find_gone(work, importer, spg_buf_text(&file));
+		if (!gone)
+			continue;
+		r = tell_gone(
+			work, &(struct spg_fit_missing){.importer = importer}, gone);
+		break;
+	}
+	if (file.failed)
+		r = SPG_ERR_NOMEM;
+	spg_buf_finish(&file);
+	return r;
+}

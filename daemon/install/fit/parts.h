@@ -76,3 +76,8 @@ int spg_fit_sort_gone(struct spg_fit_work *work);
 /** Tell, hint or be silent. Returns 0 or SPG_ERR_NOMEM. */
 int spg_fit_library_missing(
 	struct spg_fit_work *work, const struct spg_fit_missing *missing);
+
+/** The assembly @name of .NET that @importer refers to is not here: tell it if a file that
+ * is called like it was there before. Returns 0 or SPG_ERR_NOMEM. */
+int spg_fit_assembly_missing(
+	struct spg_fit_work *work, size_t importer, const char *name);
