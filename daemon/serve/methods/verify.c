@@ -145,6 +145,7 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 {
 	struct spg_product *product =
 		spg_model_product(v->call->service->model, (size_t)index_now(v));
+	const struct spg_tracker *tracker = v->call->service->tracker;
 	const struct spg_install *unresolved;
 	struct spg_verify_past past = {NULL, NULL};
 	struct spg_expected expected;
@@ -157,8 +158,7 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 		v->call->service->model, (size_t)index_now(v), &expected);
 	set = spg_aside_leave_out(
 		set, spg_model_standing(v->call->service->model, (size_t)index_now(v)));
-	past.previous =
-		spg_tracker_unresolved(v->call->service->tracker, product->name);
+	past.previous = spg_tracker_unresolved(tracker, product->name);
 	r = set ? spg_verify(&verification, product, set, &expected, &past)
 	        : SPG_ERR_NOMEM;
 	spg_module_set_unref(set);
@@ -168,7 +168,10 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 	}
 	r = note_found(v, product, &expected, &verification);
 	spg_expected_finish(&expected);
-	unresolved = spg_tracker_unresolved(v->call->service->tracker, product->name);
+	/* While one runs, it is at work on what the last has left. */
+	unresolved = spg_tracker_running(tracker, product->name)
+	                     ? NULL
+	                     : spg_tracker_unresolved(tracker, product->name);
 	verification.verdict = verdict_of(&verification, unresolved);
 	if (verification.verdict > v->worst)
 		v->worst = verification.verdict;
