@@ -81,6 +81,7 @@ class ByPathTest(SystemTest):
         self.put(self.pack, self.by_folder(NEW, "sp4/server/bin"))
         self.put(self.app, self.by_folder(OLD, "bin", "compat"))
         daemon = self.serve()
+        self.rpc(daemon).call("verify")  # what is installed has been read
         answer = daemon.check("--payload", self.pack, "--all")
         self.assertEqual({os.path.relpath(f["path"], self.app): f["offer"]
                           for f in answer["files"]},

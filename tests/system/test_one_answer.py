@@ -120,6 +120,7 @@ class OneAnswerTest(SystemTest):
         self.module("mdbperf.dll", self.pack, "3.0.0.0", NEW_DLL)
         self.app.json("verify", "--payload", self.pack)
         self.assert_agreed("mixed", found, 1)
+        self.file("setup.exe", right)  # which is not installed
         self.assertEqual(self.app.json("verify", "--payload", right)[0], 0)
         self.assert_agreed("clean")
 

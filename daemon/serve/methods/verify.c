@@ -110,6 +110,14 @@ static void on_progress(uv_timer_t *timer)
 
 static void next_product(struct verifying *v);
 
+/* Each file of the service pack was compared, or is none that is installed, as its setup
+ * program; with names alone nothing is said. */
+static bool is_compared(const struct spg_fit *fit)
+{
+	return fit->n_same > 0 &&
+	       fit->n_same + fit->n_variants + fit->n_missing == fit->n_payload;
+}
+
 /* What was found is the product's state now; of a service pack only an administrator
  * may say that it is the right one. */
 static int note_found(struct verifying *v, const struct spg_product *product,
@@ -122,8 +130,7 @@ static int note_found(struct verifying *v, const struct spg_product *product,
 		return spg_tracker_verified(tracker, product->name, verification, NULL);
 	if (!spg_call_is_of_admin(v->call) ||
 		(verification->verdict == SPG_VERIFY_FITS &&
-			verification->fit.n_same + verification->fit.n_variants <
-				verification->fit.n_payload))
+			!is_compared(&verification->fit)))
 		return 0;
 	return spg_tracker_verified(tracker, product->name, verification, expected);
 }
