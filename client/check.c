@@ -8,6 +8,7 @@
 
 #include "client/check_print.h"
 #include "client/client.h"
+#include "client/foretell.h"
 #include "client/payload_params.h"
 #include "client/rank.h"
 #include "common/clock.h"
@@ -27,7 +28,9 @@ static const char help[] =
 	"\n"
 	"  -p, --product P   about this product (default: all of them, and\n"
 	"                    the exit code is that of the worst)\n"
-	"      --payload DIR only about the files that the service pack in DIR brings\n"
+	"      --payload DIR only about the files that the service pack in DIR "
+	"brings,\n"
+	"                    and, to who may install, what it would break\n"
 	"      --files LIST  only about the files named in LIST, one a line (- reads\n"
 	"                    standard input; lines that begin with # are skipped)\n"
 	"      --wait[=TIME] ask until it is safe, or TIME is over (default: 24h)\n"
@@ -210,12 +213,25 @@ static json_t *ask(struct spg_client *client, const struct spg_check_options *op
 		options->wait_ns + options->settle_ns + SETTLE_LEARNED_MAX_NS);
 }
 
+static void tell_one(void *user, const char *sentence)
+{
+	spg_output_wrap(user, "  -", 4, sentence);
+}
+
+static void tell_foretold(struct spg_output *out, const json_t *foretold)
+{
+	if (json_array_size(foretold) == 0)
+		return;
+	spg_output_raw(out, "\nAfter the service pack:\n");
+	spg_foretell_each(foretold, tell_one, out);
+}
+
 static int run(struct spg_client *client, int argc, char **argv)
 {
 	struct spg_check_options options = {
 		.wait_ns = WAIT_DEFAULT_NS, .settle_ns = SETTLE_DEFAULT_NS};
 	struct spg_complaint why = SPG_COMPLAINT_NULL;
-	json_t *params, *result = NULL;
+	json_t *params, *result = NULL, *foretold = NULL;
 	int code = SPG_EXIT_UNKNOWN, worst;
 
 	if (!read_options(client, argc, argv, &options, &code))
@@ -228,7 +244,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		spg_client_failed(client, &why);
 		goto out;
 	}
-	result = ask(client, &options, params);
+	result = ask(client, &options, json_incref(params));
 	if (!result)
 		goto out;
 	worst = worst_rank(result);
@@ -242,13 +258,20 @@ static int run(struct spg_client *client, int argc, char **argv)
 	code = ranks[worst].code;
 	if (options.quiet)
 		goto out;
+	if (options.payload)
+		foretold = spg_foretell_ask(client, params, options.payload, result);
 	if (client->json) {
+		if (json_array_size(foretold) > 0)
+			json_object_set(result, "foretold", foretold);
 		code = spg_client_pass(client, result, code);
 	} else {
 		spg_check_tell(&client->out, &options, result, ranks[worst].name);
+		tell_foretold(&client->out, foretold);
 		code = spg_client_finish(client, code);
 	}
 out:
+	json_decref(foretold);
+	json_decref(params);
 	json_decref(result);
 	spg_complaint_finish(&why);
 	return code;

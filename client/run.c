@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "client/foretell.h"
 #include "client/holding.h"
 #include "client/payload_params.h"
 #include "client/rights.h"
@@ -89,6 +90,7 @@ struct course {
 	bool yes;
 	enum spg_retry retry;
 	bool mixed; /* the install that was just run */
+	bool foretold;
 	struct spg_start_types start_types;
 	bool has_start_types;
 	json_t *told; /* what each step answered */
@@ -190,20 +192,47 @@ static void tell_check(const json_t *answer)
 	say_all("  do: ", spg_json_list(answer, "next"));
 }
 
+static void say_foretold(void *user, const char *sentence)
+{
+	(void)user;
+	spg_holding_say("  ", sentence, "");
+}
+
+static void foretell(struct course *course, const json_t *params, const json_t *checked)
+{
+	json_t *foretold =
+		spg_foretell_ask(course->client, params, course->payload, checked);
+
+	course->foretold = true;
+	if (json_array_size(foretold) > 0) {
+		keep(course, "foretold", foretold);
+		spg_holding_say("after the service pack:", "", "");
+		spg_foretell_each(foretold, say_foretold, NULL);
+	}
+	json_decref(foretold);
+}
+
 /* Returns 0 to go on, else the exit code. */
 static int check(struct course *course, const char *step)
 {
 	json_t *params = make_params(course, "check");
 	json_t *result =
-		params ? spg_client_ask(course->client, "check", params, 0) : NULL;
+		params ? spg_client_ask(course->client, "check", json_incref(params), 0)
+		       : NULL;
 	const char *verdict = spg_json_text(result, "verdict");
 	int code = SPG_EXIT_UNKNOWN;
 
-	if (!result)
+	if (!result) {
+		json_decref(params);
 		return SPG_EXIT_NOT_HELD;
+	}
 	keep(course, step, result);
 	spg_holding_say("check: ", verdict ? verdict : "unknown", "");
 	tell_check(result);
+	/* Before somebody agrees; what is held then nobody can be asked about any more. */
+	if (course->payload && !course->foretold)
+		foretell(course, params, result);
+	json_decref(params);
 	/* With attention nobody is in the way: it may be this that mends it. */
 	if (verdict &&
 		(strcmp(verdict, "safe") == 0 || strcmp(verdict, "attention") == 0))

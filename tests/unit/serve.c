@@ -530,7 +530,7 @@ START_TEST(discovery_agrees)
 	answer = client_json(&client);
 	check_matches(answer, GIVES("{\"openrpc\":\"1.2.6\"}"));
 	methods = json_object_get(json_object_get(answer, "result"), "methods");
-	ck_assert_uint_eq(json_array_size(methods), 24);
+	ck_assert_uint_eq(json_array_size(methods), 25);
 	json_array_foreach (methods, i, method) {
 		const char *name = json_string_value(json_object_get(method, "name"));
 
@@ -554,7 +554,7 @@ START_TEST(discovery_agrees)
 			n_params++;
 		}
 	}
-	ck_assert_uint_eq(n_params, 52);
+	ck_assert_uint_eq(n_params, 56);
 	json_decref(answer);
 	client_close(&client);
 	world_finish(&world);

@@ -29,6 +29,19 @@ int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model
 	return 0;
 }
 
+int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size_t n,
+	spg_catalog_done *done, void *user)
+{
+	(void)catalog, (void)paths, (void)n, (void)done, (void)user;
+	return SPG_ERR_BUSY;
+}
+
+int spg_prover_add_job(struct spg_prover *prover, struct spg_background_job *job)
+{
+	(void)prover, (void)job;
+	return SPG_ERR_BUSY;
+}
+
 bool spg_catalog_progress(const struct spg_catalog *catalog, const void *user,
 	size_t *ret_done, size_t *ret_total)
 {

@@ -221,6 +221,9 @@ static int tell_missing(struct spg_fit_work *work, const struct import *import,
 	err = spg_fit_add(work, SPG_FINDING_MISSING_EXPORT, import->importer,
 		spg_buf_text(&needs), last->name, spg_fit_module_version(last, version),
 		&text);
+	/* Where there are too many, the last is another one, and nobody is told of it. */
+	if (err == 0 && work->fit->n_more == 0)
+		work->fit->findings[work->fit->n_findings - 1].late = import->delayed;
 	spg_buf_finish(&needs);
 	return err;
 }

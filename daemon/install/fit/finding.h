@@ -65,6 +65,7 @@ struct spg_finding {
 	char *needs; /* symbol, "ordinal 12", "Exchange.Net 15.1.2507.39"; NULL: none */
 	char *from;  /* module, or NULL; of a payload finding "service pack" */
 	char *from_version; /* or NULL */
+	bool late;          /* it matters when a symbol is first called, no sooner */
 	char *text;         /* one sentence without its full stop */
 	size_t of; /* a payload finding: contents that the file may be; else 0 */
 };

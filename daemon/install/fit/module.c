@@ -18,6 +18,24 @@ struct spg_module *spg_module_create(const char *path)
 	return NULL;
 }
 
+struct spg_module *spg_module_at(struct spg_module *of, const char *path)
+{
+	struct spg_module *module = spg_module_create(path);
+
+	if (!module)
+		return NULL;
+	module->of = spg_module_ref(of);
+	module->id = of->id;
+	module->size = of->size;
+	module->pe = of->pe;
+	module->binding = of->binding;
+	module->err = of->err;
+	module->why = of->why;
+	memcpy(module->sha256, of->sha256, sizeof(module->sha256));
+	memcpy(module->version, of->version, sizeof(module->version));
+	return module;
+}
+
 struct spg_module *spg_module_ref(struct spg_module *module)
 {
 	atomic_fetch_add_explicit(&module->refs, 1, memory_order_relaxed);
@@ -29,12 +47,17 @@ void spg_module_unref(struct spg_module *module)
 	if (!module ||
 		atomic_fetch_sub_explicit(&module->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	free(module->path);
+	free(module->real);
+	if (module->of) {
+		spg_module_unref(module->of);
+		free(module);
+		return;
+	}
 	spg_pe_destroy(module->pe);
 	if (module->binding)
 		spg_binding_finish(module->binding);
 	free(module->binding);
-	free(module->path);
-	free(module->real);
 	free(module->why);
 	free(module);
 }

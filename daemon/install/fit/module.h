@@ -16,6 +16,7 @@
 /* One file as it was read: immutable, shared between threads. */
 struct spg_module {
 	atomic_uint refs;
+	struct spg_module *of; /* the one that this is at another path; NULL: itself */
 	char *path;
 	char *real; /* where links on the way lead; NULL: there are none */
 	struct spg_file_id id;
@@ -50,6 +51,10 @@ const struct spg_module *spg_module_set_find(
 
 /** A new one with one reference, about nothing yet. NULL: out of memory. */
 struct spg_module *spg_module_create(const char *path);
+
+/** @of as it would be at @path, with one reference; its tables are those of @of. NULL:
+ * out of memory. */
+struct spg_module *spg_module_at(struct spg_module *of, const char *path);
 
 struct spg_module *spg_module_ref(struct spg_module *module);
 

@@ -23,6 +23,7 @@ static const struct {
 	{"installs", spg_method_installs},
 	{"installs.accept", spg_method_installs_accept},
 	{"verify", spg_method_verify},
+	{"foretell", spg_method_foretell},
 	{"sidestep.apply", spg_method_sidestep_apply},
 	{"sidestep.undo", spg_method_sidestep_undo},
 	{"sidestep.list", spg_method_sidestep_list},

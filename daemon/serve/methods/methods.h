@@ -80,6 +80,7 @@ void spg_method_timeline(struct spg_call *call, const json_t *params);
 void spg_method_flush(struct spg_call *call, const json_t *params);
 void spg_method_installs(struct spg_call *call, const json_t *params);
 void spg_method_installs_accept(struct spg_call *call, const json_t *params);
+void spg_method_foretell(struct spg_call *call, const json_t *params);
 void spg_method_verify(struct spg_call *call, const json_t *params);
 void spg_method_sidestep_apply(struct spg_call *call, const json_t *params);
 void spg_method_sidestep_undo(struct spg_call *call, const json_t *params);
