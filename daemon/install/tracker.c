@@ -12,68 +12,17 @@
 #include "common/text.h"
 #include "daemon/install/aside.h"
 #include "daemon/install/outcome.h"
-#include "daemon/install/places.h"
-#include "daemon/install/resolution.h"
-#include "daemon/install/waiters.h"
-#include "daemon/store/records.h"
+#include "daemon/install/track.h"
 
-/* After the last event, once everybody who took part has ended. */
 /* An install by the same process or its kin goes on with the last one for so many
  * times `quiet_ns`: setup had paused. */
-#define PAUSES_MAX            10
-#define HURRIED_NS            SPG_NS_PER_S
+#define PAUSES_MAX   10
+/* After the last event, once everybody who took part has ended. */
+#define HURRIED_NS   SPG_NS_PER_S
 /* A disk that does not answer: try again. */
-#define TRY_AGAIN_MS          5000
+#define TRY_AGAIN_MS 5000
 
-#define SPG_INSTALL_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
-
-enum phase {
-	PHASE_IDLE,
-	PHASE_RUNNING,  /* events come */
-	PHASE_SETTLING, /* quiet: the model is brought up to date */
-	PHASE_READING,  /* the files are read */
-};
-
-struct track {
-	struct track *next;
-	struct spg_tracker *tracker;
-	char *product;
-	enum phase phase;
-	uv_timer_t timer;
-	struct spg_install *install; /* the one that runs */
-	struct spg_process *parent;  /* of the first who took part */
-	struct spg_proc_id alive[SPG_INSTALL_ALIVE_MAX]; /* of those who took part */
-	size_t n_alive;
-	bool hurried;
-	uint64_t n_events, n_events_settled; /* to see that more came */
-	int64_t event_mono_ns;               /* when the latest came */
-	struct spg_module_set *installed;    /* as last read; NULL: not yet */
-	struct spg_module_set *before;       /* as it was when the install began */
-	bool reading_installed, read_again;
-	bool looking;   /* waits for a survey, to read then */
-	bool past_lost; /* the install was taken up from the database */
-	/* Of the last install: another one by the same goes on with it. */
-	struct spg_module_set *last_before;
-	struct spg_proc_id last_by, last_parent;
-	struct spg_expected expected;
-	struct spg_install *unresolved; /* the last one, when it was not clean */
-	struct spg_install *last;       /* that ended; NULL: none that is known */
-	struct spg_install *accepted;   /* by an administrator, at last; or NULL */
-	uint64_t counts[SPG_INSTALL_OUTCOMES];
-};
-
-struct spg_tracker {
-	struct spg_tracker_host host;
-	struct track *first;
-	int64_t last_install;
-	struct spg_waiters waiters;
-	bool stopping;
-	unsigned n_closing;
-	void (*on_stopped)(void *user);
-	void *stop_user;
-};
-
-static struct track *find(const struct spg_tracker *tracker, const char *product)
+struct track *spg_track_find(const struct spg_tracker *tracker, const char *product)
 {
 	for (struct track *s = tracker->first; s; s = s->next)
 		if (strcmp(s->product, product) == 0)
@@ -81,7 +30,7 @@ static struct track *find(const struct spg_tracker *tracker, const char *product
 	return NULL;
 }
 
-static void tell_standing(struct track *s)
+void spg_track_tell(struct track *s)
 {
 	s->tracker->host.on_standing(s->tracker->host.user, s->product);
 }
@@ -96,14 +45,14 @@ static bool is_running(void *user, const char *product)
 	return false;
 }
 
-static int index_of(const struct track *s)
+int spg_track_index(const struct track *s)
 {
 	return spg_model_find_product(s->tracker->host.model, s->product);
 }
 
-static const struct spg_standing *standing_of(const struct track *s)
+const struct spg_standing *spg_track_standing(const struct track *s)
 {
-	return spg_model_standing(s->tracker->host.model, (size_t)index_of(s));
+	return spg_model_standing(s->tracker->host.model, (size_t)spg_track_index(s));
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -146,7 +95,7 @@ static void on_written(void *user, int err)
 		spg_error("an install is not recorded: %s", spg_err_text(err));
 }
 
-static void put(struct track *s, struct spg_install *install)
+void spg_track_put(struct track *s, struct spg_install *install)
 {
 	spg_store_put_install(s->tracker->host.store, install, on_written, NULL);
 }
@@ -233,7 +182,7 @@ static bool goes_on(const struct track *s, const struct spg_process *process)
 static bool begin(struct track *s, const struct spg_process *process, int64_t at_ns)
 {
 	struct spg_tracker *tracker = s->tracker;
-	int index = index_of(s);
+	int index = spg_track_index(s);
 
 	if (index < 0)
 		return false;
@@ -265,7 +214,7 @@ static void announce_begin(struct track *s)
 
 static void note(struct track *s, const struct spg_event *event)
 {
-	int index = index_of(s);
+	int index = spg_track_index(s);
 	bool first = s->phase == PHASE_IDLE;
 
 	if (index < 0 || (first && !begin(s, event->process, event->at_ns)))
@@ -279,7 +228,7 @@ static void note(struct track *s, const struct spg_event *event)
 	s->event_mono_ns = spg_clock_mono_ns();
 	if (first) {
 		announce_begin(s);
-		tell_standing(s);
+		spg_track_tell(s);
 	}
 	if (!uv_is_active((uv_handle_t *)&s->timer))
 		uv_timer_start(&s->timer, on_timer,
@@ -298,7 +247,7 @@ void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event
 	if (!(event->kinds & SPG_INSTALL_KINDS) || !event->file || tracker->stopping)
 		return;
 	for (struct track *s = tracker->first; s; s = s->next) {
-		int index = index_of(s);
+		int index = spg_track_index(s);
 
 		if (index >= 0 &&
 			concerns(spg_model_product(tracker->host.model, (size_t)index),
@@ -365,7 +314,7 @@ static void end_install(struct track *s)
 		spg_install_outcome_name(install->outcome),
 		install->reasons.n > 0 ? "; " : "",
 		install->reasons.n > 0 ? install->reasons.items[0].text : "");
-	put(s, install);
+	spg_track_put(s, install);
 	record(s, SPG_EVENT_INSTALL_END);
 	spg_install_unref(s->unresolved);
 	s->unresolved = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
@@ -383,7 +332,7 @@ static void end_install(struct track *s)
 	s->before = NULL;
 	s->phase = PHASE_IDLE;
 	uv_timer_stop(&s->timer);
-	tell_standing(s);
+	spg_track_tell(s);
 	spg_waiters_wake(&tracker->waiters);
 }
 
@@ -432,7 +381,7 @@ static void note_user(
 static void judge(struct track *s, struct spg_module_set *set)
 {
 	const struct spg_model *model = s->tracker->host.model;
-	size_t index = (size_t)index_of(s);
+	size_t index = (size_t)spg_track_index(s);
 	struct users users = {NULL, 0, 0, false};
 	struct spg_outcome_facts facts = {.product = spg_model_product(model, index),
 		.before = s->before,
@@ -441,7 +390,7 @@ static void judge(struct track *s, struct spg_module_set *set)
 		.expected = is_of_the_payload(s, set) ? &s->expected : NULL,
 		.previous = s->unresolved,
 		.shown = spg_model_shown(model, index),
-		.standing = standing_of(s)};
+		.standing = spg_track_standing(s)};
 
 	spg_model_each_use(model, index, note_user, &users);
 	facts.users = users.items;
@@ -461,7 +410,7 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 
 	if (s->tracker->stopping || s->phase != PHASE_READING)
 		return;
-	if (err < 0 || index_of(s) < 0) {
+	if (err < 0 || spg_track_index(s) < 0) {
 		go_on(s, err < 0 ? TRY_AGAIN_MS : 0);
 		return;
 	}
@@ -469,7 +418,7 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 		go_on(s, 0); /* it was a pause, not the end */
 		return;
 	}
-	set = spg_aside_leave_out(set, standing_of(s));
+	set = spg_aside_leave_out(set, spg_track_standing(s));
 	if (!set) {
 		go_on(s, TRY_AGAIN_MS);
 		return;
@@ -494,7 +443,7 @@ static void give_up(struct track *s)
 static void on_settled(void *user, int err)
 {
 	struct track *s = user;
-	int index = index_of(s);
+	int index = spg_track_index(s);
 
 	if (s->tracker->stopping || s->phase != PHASE_SETTLING)
 		return;
@@ -581,7 +530,7 @@ static bool is_whole(const struct spg_module_set *set)
 /* An install that no event told, found by its result. */
 static void note_unseen(struct track *s, struct spg_module_set *set)
 {
-	if (index_of(s) < 0 || !begin(s, NULL, spg_clock_wall_ns()))
+	if (spg_track_index(s) < 0 || !begin(s, NULL, spg_clock_wall_ns()))
 		return;
 	(void)spg_notes_add_copy(&s->install->reasons,
 		&(struct spg_note){.kind = SPG_REASON_EVENTS_LOST,
@@ -605,9 +554,9 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 		read_installed(s);
 		return;
 	}
-	if (index_of(s) < 0)
+	if (spg_track_index(s) < 0)
 		return;
-	set = spg_aside_put_back(set, standing_of(s), s->installed);
+	set = spg_aside_put_back(set, spg_track_standing(s), s->installed);
 	if (!set) {
 		spg_error("what is installed of %s is not known: out of memory",
 			s->product);
@@ -626,7 +575,7 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 
 static void read_installed(struct track *s)
 {
-	int index = index_of(s);
+	int index = spg_track_index(s);
 
 	s->read_again = s->reading_installed;
 	if (index < 0 || s->reading_installed || s->phase != PHASE_IDLE)
@@ -715,13 +664,13 @@ void spg_tracker_begin(struct spg_tracker *tracker)
 	const struct spg_model *model = tracker->host.model;
 
 	for (struct track *s = tracker->first; s; s = s->next)
-		if (index_of(s) < 0 && s->phase == PHASE_IDLE)
+		if (spg_track_index(s) < 0 && s->phase == PHASE_IDLE)
 			forget_files(s);
 	spg_catalog_trim(tracker->host.catalog, model);
 
 	for (size_t i = 0; i < spg_model_n_products(model); i++) {
 		const char *name = spg_model_product(model, i)->name;
-		struct track *s = find(tracker, name);
+		struct track *s = spg_track_find(tracker, name);
 
 		if (!s)
 			s = add(tracker, name);
@@ -815,197 +764,4 @@ void spg_tracker_destroy(struct spg_tracker *tracker)
 		destroy(s);
 	}
 	free(tracker);
-}
-
-/* --- what is asked about them --------------------------------------------------- */
-
-const struct spg_install *spg_tracker_running(
-	const struct spg_tracker *tracker, const char *product)
-{
-	const struct track *s = find(tracker, product);
-
-	return s ? s->install : NULL;
-}
-
-const struct spg_install *spg_tracker_unresolved(
-	const struct spg_tracker *tracker, const char *product)
-{
-	const struct track *s = find(tracker, product);
-
-	return s ? s->unresolved : NULL;
-}
-
-struct spg_module_set *spg_tracker_installed(
-	const struct spg_tracker *tracker, const char *product)
-{
-	const struct track *s = find(tracker, product);
-
-	return s ? s->installed : NULL;
-}
-
-uint64_t spg_tracker_count(const struct spg_tracker *tracker, const char *product,
-	enum spg_install_outcome outcome)
-{
-	const struct track *s = find(tracker, product);
-
-	return s ? s->counts[outcome] : 0;
-}
-
-void spg_tracker_expect(
-	struct spg_tracker *tracker, const char *product, struct spg_expected *expected)
-{
-	struct track *s = find(tracker, product);
-
-	if (!s) {
-		spg_expected_finish(expected);
-		return;
-	}
-	spg_expected_finish(&s->expected);
-	s->expected = *expected;
-	*expected = (struct spg_expected)SPG_EXPECTED_NULL;
-}
-
-const struct spg_expected *spg_tracker_expected(
-	const struct spg_tracker *tracker, const char *product)
-{
-	const struct track *s = find(tracker, product);
-
-	return s && s->expected.n > 0 ? &s->expected : NULL;
-}
-
-/* @record (NULL: out of memory) is the last word about the product now. */
-static int resolve(struct track *s, struct spg_install *record)
-{
-	if (!record)
-		return SPG_ERR_NOMEM;
-	s->tracker->last_install = record->id;
-	put(s, record);
-	spg_notice("install %lld of %s: %s; %s", (long long)record->id, s->product,
-		spg_install_outcome_name(record->outcome),
-		record->reasons.n > 0 ? record->reasons.items[0].text : "");
-	spg_install_unref(s->unresolved);
-	s->unresolved = record->outcome == SPG_INSTALL_CLEAN ? NULL : record;
-	if (!s->unresolved)
-		spg_install_unref(record);
-	tell_standing(s);
-	return 0;
-}
-
-/* Does @v say something that an install has left? What never fitted, before anybody was
- * seen to install anything, is no news. Of a service pack that nobody has begun to install,
- * every file is another one. */
-static bool is_left_by_an_install(const struct track *s,
-	const struct spg_verification *v, const struct spg_expected_places *places)
-{
-	if (s->unresolved)
-		return true;
-	return s->last &&
-	       (!places || spg_resolution_is_payload(s->last, places, v->set));
-}
-
-static int take_verified(struct track *s, const struct spg_verification *v,
-	const struct spg_expected_places *places)
-{
-	const struct spg_tracker *tracker = s->tracker;
-	int64_t id = tracker->last_install + 1;
-
-	if (v->verdict == SPG_VERIFY_MIXED) {
-		if (!is_left_by_an_install(s, v, places) ||
-			spg_resolution_knows(s->unresolved, v) ||
-			spg_resolution_knows(s->accepted, v))
-			return 0;
-		return resolve(s, spg_resolution_found(id,
-					  spg_model_product(tracker->host.model,
-						  (size_t)index_of(s)),
-					  v, places, s->unresolved, standing_of(s)));
-	}
-	/* What could not be read at its end takes a service pack to be known. */
-	if (v->verdict == SPG_VERIFY_FITS && s->unresolved &&
-		(places || s->unresolved->outcome == SPG_INSTALL_MIXED) &&
-		spg_resolution_covers(s->unresolved, places, v->set, standing_of(s)))
-		return resolve(
-			s, spg_resolution_mended(id, s->unresolved, places != NULL));
-	return 0;
-}
-
-int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
-	const struct spg_verification *v, const struct spg_expected *expected)
-{
-	struct track *s = find(tracker, product);
-	struct spg_expected_places places = SPG_EXPECTED_PLACES_NULL;
-	int r = 0;
-
-	if (!s || s->install || tracker->stopping || index_of(s) < 0)
-		return 0;
-	if (expected)
-		r = spg_places_make(&places,
-			spg_model_product(tracker->host.model, (size_t)index_of(s)),
-			expected, v->set);
-	if (r == 0)
-		r = take_verified(s, v, expected ? &places : NULL);
-	spg_expected_places_finish(&places);
-	return r;
-}
-
-int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who)
-{
-	for (struct track *s = tracker->first; s; s = s->next) {
-		struct spg_install *record;
-
-		if (!s->unresolved || s->unresolved->id != id)
-			continue;
-		if (s->install)
-			return SPG_ERR_BUSY;
-		record = spg_resolution_accepted(
-			tracker->last_install + 1, s->unresolved, who);
-		if (!record)
-			return SPG_ERR_NOMEM;
-		spg_install_unref(s->accepted);
-		s->accepted = spg_install_ref(record);
-		return resolve(s, record);
-	}
-	return SPG_ERR_NOT_FOUND;
-}
-
-int spg_tracker_wait(struct spg_tracker *tracker, const char *product, int64_t wait_ns,
-	void (*done)(void *user, bool running), void *user)
-{
-	return spg_waiters_add(&tracker->waiters, product, wait_ns, done, user);
-}
-
-void spg_tracker_forget(struct spg_tracker *tracker, const void *user)
-{
-	spg_waiters_forget(&tracker->waiters, user);
-}
-
-int spg_tracker_add_standing(const struct spg_tracker *tracker, const char *product,
-	struct spg_standing *standing)
-{
-	const struct track *s = find(tracker, product);
-	int r = 0;
-
-	if (s && s->install)
-		r = spg_install_note_running(s->install, &standing->installing);
-	if (r < 0 || !s || !s->unresolved)
-		return r;
-	r = spg_notes_add_all(&standing->mixed, &s->unresolved->reasons);
-	for (size_t i = 0; r == 0 && i < s->unresolved->next.n; i++) {
-		const struct spg_note *step = &s->unresolved->next.items[i];
-
-		r = spg_notes_add_copy(step->kind == SPG_STEP_SIDESTEP
-					       ? &standing->held
-					       : &standing->next,
-			step);
-	}
-	/* Judged without words, for want of memory. */
-	if (r == 0 && standing->mixed.n == 0)
-		r = spg_notes_add_copy(&standing->mixed,
-			&(struct spg_note){.kind = SPG_REASON_UNVERIFIED,
-				.text = "the last install could not be verified"});
-	return r;
-}
-
-void spg_tracker_configure(struct spg_tracker *tracker, int64_t quiet_ns)
-{
-	tracker->host.quiet_ns = quiet_ns;
 }

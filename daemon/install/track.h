@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Inside of the tracker: what it knows of each product. tracker.c follows what happens,
+ * tracker_asked.c is asked about it and told what others have found.
+ */
+#include "daemon/install/fit/expected.h"
+#include "daemon/install/tracker_host.h"
+#include "daemon/install/waiters.h"
+#include "daemon/model/install.h"
+
+#define SPG_INSTALL_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
+
+enum phase {
+	PHASE_IDLE,
+	PHASE_RUNNING,  /* events come */
+	PHASE_SETTLING, /* quiet: the model is brought up to date */
+	PHASE_READING,  /* the files are read */
+};
+
+struct track {
+	struct track *next;
+	struct spg_tracker *tracker;
+	char *product;
+	enum phase phase;
+	uv_timer_t timer;
+	struct spg_install *install; /* the one that runs */
+	struct spg_process *parent;  /* of the first who took part */
+	struct spg_proc_id alive[SPG_INSTALL_ALIVE_MAX]; /* of those who took part */
+	size_t n_alive;
+	bool hurried;
+	uint64_t n_events, n_events_settled; /* to see that more came */
+	int64_t event_mono_ns;               /* when the latest came */
+	struct spg_module_set *installed;    /* as last read; NULL: not yet */
+	struct spg_module_set *before;       /* as it was when the install began */
+	bool reading_installed, read_again;
+	bool looking;   /* waits for a survey, to read then */
+	bool past_lost; /* the install was taken up from the database */
+	/* Of the last install: another one by the same goes on with it. */
+	struct spg_module_set *last_before;
+	struct spg_proc_id last_by, last_parent;
+	struct spg_expected expected;
+	struct spg_install *unresolved; /* the last one, when it was not clean */
+	struct spg_install *last;       /* that ended; NULL: none that is known */
+	struct spg_install *accepted;   /* by an administrator, at last; or NULL */
+	uint64_t counts[SPG_INSTALL_OUTCOMES];
+};
+
+struct spg_tracker {
+	struct spg_tracker_host host;
+	struct track *first;
+	int64_t last_install;
+	struct spg_waiters waiters;
+	bool stopping;
+	unsigned n_closing;
+	void (*on_stopped)(void *user);
+	void *stop_user;
+};
+
+/** NULL: it has none of that name. */
+struct track *spg_track_find(const struct spg_tracker *tracker, const char *product);
+
+/** Of the product in the model; -1: a reload took it away. */
+int spg_track_index(const struct track *s);
+
+/** Of its product, which is there. */
+const struct spg_standing *spg_track_standing(const struct track *s);
+
+/** What others add to verdicts about it has changed. */
+void spg_track_tell(struct track *s);
+
+/** Store @install. */
+void spg_track_put(struct track *s, struct spg_install *install);

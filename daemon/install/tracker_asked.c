@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tracker is asked about installs, and what it is told of them. */
+#include "common/err.h"
+#include "common/log.h"
+#include "daemon/install/places.h"
+#include "daemon/install/resolution.h"
+#include "daemon/install/track.h"
+#include "daemon/install/tracker.h"
+
+const struct spg_install *spg_tracker_running(
+	const struct spg_tracker *tracker, const char *product)
+{
+	const struct track *s = spg_track_find(tracker, product);
+
+	return s ? s->install : NULL;
+}
+
+const struct spg_install *spg_tracker_unresolved(
+	const struct spg_tracker *tracker, const char *product)
+{
+	const struct track *s = spg_track_find(tracker, product);
+
+	return s ? s->unresolved : NULL;
+}
+
+struct spg_module_set *spg_tracker_installed(
+	const struct spg_tracker *tracker, const char *product)
+{
+	const struct track *s = spg_track_find(tracker, product);
+
+	return s ? s->installed : NULL;
+}
+
+uint64_t spg_tracker_count(const struct spg_tracker *tracker, const char *product,
+	enum spg_install_outcome outcome)
+{
+	const struct track *s = spg_track_find(tracker, product);
+
+	return s ? s->counts[outcome] : 0;
+}
+
+void spg_tracker_expect(
+	struct spg_tracker *tracker, const char *product, struct spg_expected *expected)
+{
+	struct track *s = spg_track_find(tracker, product);
+
+	if (!s) {
+		spg_expected_finish(expected);
+		return;
+	}
+	spg_expected_finish(&s->expected);
+	s->expected = *expected;
+	*expected = (struct spg_expected)SPG_EXPECTED_NULL;
+}
+
+const struct spg_expected *spg_tracker_expected(
+	const struct spg_tracker *tracker, const char *product)
+{
+	const struct track *s = spg_track_find(tracker, product);
+
+	return s && s->expected.n > 0 ? &s->expected : NULL;
+}
+
+/* @record (NULL: out of memory) is the last word about the product now. */
+static int resolve(struct track *s, struct spg_install *record)
+{
+	if (!record)
+		return SPG_ERR_NOMEM;
+	s->tracker->last_install = record->id;
+	spg_track_put(s, record);
+	spg_notice("install %lld of %s: %s; %s", (long long)record->id, s->product,
+		spg_install_outcome_name(record->outcome),
+		record->reasons.n > 0 ? record->reasons.items[0].text : "");
+	spg_install_unref(s->unresolved);
+	s->unresolved = record->outcome == SPG_INSTALL_CLEAN ? NULL : record;
+	if (!s->unresolved)
+		spg_install_unref(record);
+	spg_track_tell(s);
+	return 0;
+}
+
+/* Does @v say something that an install has left? What never fitted, before anybody was
+ * seen to install anything, is no news. Of a service pack that nobody has begun to install,
+ * every file is another one. */
+static bool is_left_by_an_install(const struct track *s,
+	const struct spg_verification *v, const struct spg_expected_places *places)
+{
+	if (s->unresolved)
+		return true;
+	return s->last &&
+	       (!places || spg_resolution_is_payload(s->last, places, v->set));
+}
+
+static int take_verified(struct track *s, const struct spg_verification *v,
+	const struct spg_expected_places *places)
+{
+	const struct spg_tracker *tracker = s->tracker;
+	int64_t id = tracker->last_install + 1;
+
+	if (v->verdict == SPG_VERIFY_MIXED) {
+		if (!is_left_by_an_install(s, v, places) ||
+			spg_resolution_knows(s->unresolved, v) ||
+			spg_resolution_knows(s->accepted, v))
+			return 0;
+		return resolve(
+			s, spg_resolution_found(id,
+				   spg_model_product(tracker->host.model,
+					   (size_t)spg_track_index(s)),
+				   v, places, s->unresolved, spg_track_standing(s)));
+	}
+	/* What could not be read at its end takes a service pack to be known. */
+	if (v->verdict == SPG_VERIFY_FITS && s->unresolved &&
+		(places || s->unresolved->outcome == SPG_INSTALL_MIXED) &&
+		spg_resolution_covers(
+			s->unresolved, places, v->set, spg_track_standing(s)))
+		return resolve(
+			s, spg_resolution_mended(id, s->unresolved, places != NULL));
+	return 0;
+}
+
+int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
+	const struct spg_verification *v, const struct spg_expected *expected)
+{
+	struct track *s = spg_track_find(tracker, product);
+	struct spg_expected_places places = SPG_EXPECTED_PLACES_NULL;
+	int r = 0;
+
+	if (!s || s->install || tracker->stopping || spg_track_index(s) < 0)
+		return 0;
+	if (expected)
+		r = spg_places_make(&places,
+			spg_model_product(
+				tracker->host.model, (size_t)spg_track_index(s)),
+			expected, v->set);
+	if (r == 0)
+		r = take_verified(s, v, expected ? &places : NULL);
+	spg_expected_places_finish(&places);
+	return r;
+}
+
+int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who)
+{
+	for (struct track *s = tracker->first; s; s = s->next) {
+		struct spg_install *record;
+
+		if (!s->unresolved || s->unresolved->id != id)
+			continue;
+		if (s->install)
+			return SPG_ERR_BUSY;
+		record = spg_resolution_accepted(
+			tracker->last_install + 1, s->unresolved, who);
+		if (!record)
+			return SPG_ERR_NOMEM;
+		spg_install_unref(s->accepted);
+		s->accepted = spg_install_ref(record);
+		return resolve(s, record);
+	}
+	return SPG_ERR_NOT_FOUND;
+}
+
+int spg_tracker_wait(struct spg_tracker *tracker, const char *product, int64_t wait_ns,
+	void (*done)(void *user, bool running), void *user)
+{
+	return spg_waiters_add(&tracker->waiters, product, wait_ns, done, user);
+}
+
+void spg_tracker_forget(struct spg_tracker *tracker, const void *user)
+{
+	spg_waiters_forget(&tracker->waiters, user);
+}
+
+int spg_tracker_add_standing(const struct spg_tracker *tracker, const char *product,
+	struct spg_standing *standing)
+{
+	const struct track *s = spg_track_find(tracker, product);
+	int r = 0;
+
+	if (s && s->install)
+		r = spg_install_note_running(s->install, &standing->installing);
+	if (r < 0 || !s || !s->unresolved)
+		return r;
+	r = spg_notes_add_all(&standing->mixed, &s->unresolved->reasons);
+	for (size_t i = 0; r == 0 && i < s->unresolved->next.n; i++) {
+		const struct spg_note *step = &s->unresolved->next.items[i];
+
+		r = spg_notes_add_copy(step->kind == SPG_STEP_SIDESTEP
+					       ? &standing->held
+					       : &standing->next,
+			step);
+	}
+	/* Judged without words, for want of memory. */
+	if (r == 0 && standing->mixed.n == 0)
+		r = spg_notes_add_copy(&standing->mixed,
+			&(struct spg_note){.kind = SPG_REASON_UNVERIFIED,
+				.text = "the last install could not be verified"});
+	return r;
+}
+
+void spg_tracker_configure(struct spg_tracker *tracker, int64_t quiet_ns)
+{
+	tracker->host.quiet_ns = quiet_ns;
+}
