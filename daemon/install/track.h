@@ -11,18 +11,18 @@
 
 #define SPG_INSTALL_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
 
-enum phase {
+enum spg_track_phase {
 	PHASE_IDLE,
 	PHASE_RUNNING,  /* events come */
 	PHASE_SETTLING, /* quiet: the model is brought up to date */
 	PHASE_READING,  /* the files are read */
 };
 
-struct track {
-	struct track *next;
+struct spg_track {
+	struct spg_track *next;
 	struct spg_tracker *tracker;
 	char *product;
-	enum phase phase;
+	enum spg_track_phase phase;
 	uv_timer_t timer;
 	struct spg_install *install; /* the one that runs */
 	struct spg_process *parent;  /* of the first who took part */
@@ -48,7 +48,7 @@ struct track {
 
 struct spg_tracker {
 	struct spg_tracker_host host;
-	struct track *first;
+	struct spg_track *first;
 	int64_t last_install;
 	struct spg_waiters waiters;
 	bool stopping;
@@ -58,16 +58,17 @@ struct spg_tracker {
 };
 
 /** NULL: it has none of that name. */
-struct track *spg_track_find(const struct spg_tracker *tracker, const char *product);
+struct spg_track *spg_track_find(
+	const struct spg_tracker *tracker, const char *product);
 
 /** Of the product in the model; -1: a reload took it away. */
-int spg_track_index(const struct track *s);
+int spg_track_index(const struct spg_track *s);
 
 /** Of its product, which is there. */
-const struct spg_standing *spg_track_standing(const struct track *s);
+const struct spg_standing *spg_track_standing(const struct spg_track *s);
 
 /** What others add to verdicts about it has changed. */
-void spg_track_tell(struct track *s);
+void spg_track_tell(struct spg_track *s);
 
 /** Store @install. */
-void spg_track_put(struct track *s, struct spg_install *install);
+void spg_track_put(struct spg_track *s, struct spg_install *install);

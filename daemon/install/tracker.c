@@ -22,15 +22,15 @@
 /* A disk that does not answer: try again. */
 #define TRY_AGAIN_MS 5000
 
-struct track *spg_track_find(const struct spg_tracker *tracker, const char *product)
+struct spg_track *spg_track_find(const struct spg_tracker *tracker, const char *product)
 {
-	for (struct track *s = tracker->first; s; s = s->next)
+	for (struct spg_track *s = tracker->first; s; s = s->next)
 		if (strcmp(s->product, product) == 0)
 			return s;
 	return NULL;
 }
 
-void spg_track_tell(struct track *s)
+void spg_track_tell(struct spg_track *s)
 {
 	s->tracker->host.on_standing(s->tracker->host.user, s->product);
 }
@@ -39,27 +39,27 @@ static bool is_running(void *user, const char *product)
 {
 	const struct spg_tracker *tracker = user;
 
-	for (const struct track *s = tracker->first; s; s = s->next)
+	for (const struct spg_track *s = tracker->first; s; s = s->next)
 		if (s->install && (!product || strcmp(product, s->product) == 0))
 			return true;
 	return false;
 }
 
-int spg_track_index(const struct track *s)
+int spg_track_index(const struct spg_track *s)
 {
 	return spg_model_find_product(s->tracker->host.model, s->product);
 }
 
-const struct spg_standing *spg_track_standing(const struct track *s)
+const struct spg_standing *spg_track_standing(const struct spg_track *s)
 {
 	return spg_model_standing(s->tracker->host.model, (size_t)spg_track_index(s));
 }
 
 static void on_timer(uv_timer_t *timer);
 
-static struct track *add(struct spg_tracker *tracker, const char *product)
+static struct spg_track *add(struct spg_tracker *tracker, const char *product)
 {
-	struct track *s = calloc(1, sizeof(*s));
+	struct spg_track *s = calloc(1, sizeof(*s));
 
 	if (s)
 		s->product = strdup(product);
@@ -78,7 +78,7 @@ static struct track *add(struct spg_tracker *tracker, const char *product)
 
 /* ---- events out, standing ---- */
 
-static void record(struct track *s, enum spg_event_kind kind)
+static void record(struct spg_track *s, enum spg_event_kind kind)
 {
 	struct spg_event *event =
 		spg_install_event(s->install, kind, spg_clock_wall_ns());
@@ -95,14 +95,14 @@ static void on_written(void *user, int err)
 		spg_error("an install is not recorded: %s", spg_err_text(err));
 }
 
-void spg_track_put(struct track *s, struct spg_install *install)
+void spg_track_put(struct spg_track *s, struct spg_install *install)
 {
 	spg_store_put_install(s->tracker->host.store, install, on_written, NULL);
 }
 
 /* ---- who takes part ---- */
 
-static void watch_one(struct track *s, struct spg_process *process)
+static void watch_one(struct spg_track *s, struct spg_process *process)
 {
 	const struct spg_watch_ops *ops = s->tracker->host.watch->ops;
 
@@ -116,7 +116,7 @@ static void watch_one(struct track *s, struct spg_process *process)
 }
 
 /* One who did it alone is named; of several children of one, their parent. */
-static void name_installer(struct track *s, struct spg_process *process)
+static void name_installer(struct spg_track *s, struct spg_process *process)
 {
 	struct spg_install *install = s->install;
 	const struct spg_watch_ops *ops = s->tracker->host.watch->ops;
@@ -143,7 +143,7 @@ static void name_installer(struct track *s, struct spg_process *process)
 
 void spg_tracker_note_exit(struct spg_tracker *tracker, struct spg_proc_id id)
 {
-	for (struct track *s = tracker->first; s; s = s->next) {
+	for (struct spg_track *s = tracker->first; s; s = s->next) {
 		for (size_t i = 0; i < s->n_alive; i++) {
 			if (!spg_proc_id_equal(s->alive[i], id))
 				continue;
@@ -160,12 +160,12 @@ void spg_tracker_note_exit(struct spg_tracker *tracker, struct spg_proc_id id)
 static void note_known_use(
 	void *user, struct spg_file *file, struct spg_process *process, unsigned how)
 {
-	struct track *s = user;
+	struct spg_track *s = user;
 
 	(void)spg_install_note_use(s->install, file->path, process, how);
 }
 
-static bool goes_on(const struct track *s, const struct spg_process *process)
+static bool goes_on(const struct spg_track *s, const struct spg_process *process)
 {
 	int64_t since_ns = spg_clock_mono_ns() - s->event_mono_ns;
 
@@ -179,7 +179,7 @@ static bool goes_on(const struct track *s, const struct spg_process *process)
 		(s->last_parent.pid && process->ppid == s->last_parent.pid));
 }
 
-static bool begin(struct track *s, const struct spg_process *process, int64_t at_ns)
+static bool begin(struct spg_track *s, const struct spg_process *process, int64_t at_ns)
 {
 	struct spg_tracker *tracker = s->tracker;
 	int index = spg_track_index(s);
@@ -202,7 +202,7 @@ static bool begin(struct track *s, const struct spg_process *process, int64_t at
 }
 
 /* In the database, so that the next start knows of it should the daemon die. */
-static void announce_begin(struct track *s)
+static void announce_begin(struct spg_track *s)
 {
 	struct spg_install *head = spg_install_copy_head(s->install);
 
@@ -212,7 +212,7 @@ static void announce_begin(struct track *s)
 	spg_install_unref(head);
 }
 
-static void note(struct track *s, const struct spg_event *event)
+static void note(struct spg_track *s, const struct spg_event *event)
 {
 	int index = spg_track_index(s);
 	bool first = s->phase == PHASE_IDLE;
@@ -246,7 +246,7 @@ void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event
 {
 	if (!(event->kinds & SPG_INSTALL_KINDS) || !event->file || tracker->stopping)
 		return;
-	for (struct track *s = tracker->first; s; s = s->next) {
+	for (struct spg_track *s = tracker->first; s; s = s->next) {
 		int index = spg_track_index(s);
 
 		if (index >= 0 &&
@@ -256,7 +256,7 @@ void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event
 	}
 }
 
-static void look(struct track *s);
+static void look(struct spg_track *s);
 
 void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *event)
 {
@@ -268,7 +268,7 @@ void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *e
 		return;
 	else if (event->kind != SPG_EVENT_USE_BEGIN && event->kind != SPG_EVENT_USE_END)
 		return;
-	for (struct track *s = tracker->first; s; s = s->next) {
+	for (struct spg_track *s = tracker->first; s; s = s->next) {
 		if (!event->file)
 			continue;
 		if (event->product && strcmp(event->product, s->product) != 0)
@@ -286,7 +286,7 @@ void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *e
 
 /* ---- the end ---- */
 
-static void go_on(struct track *s, uint64_t delay_ms)
+static void go_on(struct spg_track *s, uint64_t delay_ms)
 {
 	s->phase = PHASE_RUNNING;
 	uv_timer_start(&s->timer, on_timer, delay_ms, 0);
@@ -298,7 +298,7 @@ static bool is_to_be_mended(const struct spg_install *install)
 	return install->outcome != SPG_INSTALL_CLEAN && install->shown.n == 0;
 }
 
-static void end_install(struct track *s)
+static void end_install(struct spg_track *s)
 {
 	struct spg_install *install = s->install;
 	struct spg_tracker *tracker = s->tracker;
@@ -337,7 +337,8 @@ static void end_install(struct track *s)
 }
 
 /* The payload that a client described is the one only when its files came. */
-static bool is_of_the_payload(const struct track *s, const struct spg_module_set *after)
+static bool is_of_the_payload(
+	const struct spg_track *s, const struct spg_module_set *after)
 {
 	size_t n;
 
@@ -378,7 +379,7 @@ static void note_user(
 		.path = file->path, .process = process, .how = how};
 }
 
-static void judge(struct track *s, struct spg_module_set *set)
+static void judge(struct spg_track *s, struct spg_module_set *set)
 {
 	const struct spg_model *model = s->tracker->host.model;
 	size_t index = (size_t)spg_track_index(s);
@@ -406,7 +407,7 @@ static void judge(struct track *s, struct spg_module_set *set)
 
 static void on_read(void *user, int err, struct spg_module_set *set)
 {
-	struct track *s = user;
+	struct spg_track *s = user;
 
 	if (s->tracker->stopping || s->phase != PHASE_READING)
 		return;
@@ -429,7 +430,7 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 }
 
 /* The product has gone from the configuration: nobody looks at its files. */
-static void give_up(struct track *s)
+static void give_up(struct spg_track *s)
 {
 	s->install->ended_ns = s->install->last_ns;
 	s->install->outcome = SPG_INSTALL_UNKNOWN;
@@ -442,7 +443,7 @@ static void give_up(struct track *s)
 
 static void on_settled(void *user, int err)
 {
-	struct track *s = user;
+	struct spg_track *s = user;
 	int index = spg_track_index(s);
 
 	if (s->tracker->stopping || s->phase != PHASE_SETTLING)
@@ -462,7 +463,7 @@ static void on_settled(void *user, int err)
 }
 
 /* How long it still has to be quiet. */
-static int64_t left_ns(const struct track *s)
+static int64_t left_ns(const struct spg_track *s)
 {
 	int64_t quiet_ns = s->tracker->host.quiet_ns;
 
@@ -473,7 +474,7 @@ static int64_t left_ns(const struct track *s)
 
 static void on_timer(uv_timer_t *timer)
 {
-	struct track *s = timer->data;
+	struct spg_track *s = timer->data;
 	int64_t wait_ns = left_ns(s);
 
 	if (s->phase != PHASE_RUNNING || s->tracker->stopping)
@@ -490,7 +491,7 @@ static void on_timer(uv_timer_t *timer)
 
 void spg_tracker_hurry(struct spg_tracker *tracker, const char *product)
 {
-	for (struct track *s = tracker->first; s; s = s->next) {
+	for (struct spg_track *s = tracker->first; s; s = s->next) {
 		if (product && strcmp(product, s->product) != 0)
 			continue;
 		s->hurried = true;
@@ -528,7 +529,7 @@ static bool is_whole(const struct spg_module_set *set)
 }
 
 /* An install that no event told, found by its result. */
-static void note_unseen(struct track *s, struct spg_module_set *set)
+static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 {
 	if (spg_track_index(s) < 0 || !begin(s, NULL, spg_clock_wall_ns()))
 		return;
@@ -540,11 +541,11 @@ static void note_unseen(struct track *s, struct spg_module_set *set)
 	judge(s, set);
 }
 
-static void read_installed(struct track *s);
+static void read_installed(struct spg_track *s);
 
 static void on_installed(void *user, int err, struct spg_module_set *set)
 {
-	struct track *s = user;
+	struct spg_track *s = user;
 
 	s->reading_installed = false;
 	/* Read while an install ran, it is neither what was nor what will be. */
@@ -573,7 +574,7 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 	s->installed = set;
 }
 
-static void read_installed(struct track *s)
+static void read_installed(struct spg_track *s)
 {
 	int index = spg_track_index(s);
 
@@ -587,7 +588,7 @@ static void read_installed(struct track *s)
 
 static void on_looked(void *user, int err)
 {
-	struct track *s = user;
+	struct spg_track *s = user;
 
 	s->looking = false;
 	if (err != SPG_ERR_BUSY && !s->tracker->stopping)
@@ -595,7 +596,7 @@ static void on_looked(void *user, int err)
 }
 
 /* When the model knows which files there are. */
-static void look(struct track *s)
+static void look(struct spg_track *s)
 {
 	if (s->looking || s->phase != PHASE_IDLE || s->tracker->stopping)
 		return;
@@ -604,13 +605,13 @@ static void look(struct track *s)
 
 void spg_tracker_look(struct spg_tracker *tracker, const char *product)
 {
-	for (struct track *s = tracker->first; s; s = s->next)
+	for (struct spg_track *s = tracker->first; s; s = s->next)
 		if (!product || strcmp(product, s->product) == 0)
 			look(s);
 }
 
 /* The daemon ended while it ran: what there is now is judged by itself. */
-static void take_up(struct track *s, struct spg_install *install)
+static void take_up(struct spg_track *s, struct spg_install *install)
 {
 	s->install = spg_install_ref(install);
 	s->phase = PHASE_RUNNING;
@@ -633,7 +634,7 @@ static int take_records(
 {
 	for (size_t i = 0; records && i < records->n_installs; i++) {
 		struct spg_install *install = records->installs[i];
-		struct track *s = add(tracker, install->product);
+		struct spg_track *s = add(tracker, install->product);
 
 		if (!s)
 			return SPG_ERR_NOMEM;
@@ -651,7 +652,7 @@ static int take_records(
 }
 
 /* What is installed of a product that has gone from the configuration. */
-static void forget_files(struct track *s)
+static void forget_files(struct spg_track *s)
 {
 	spg_module_set_unref(s->installed);
 	spg_module_set_unref(s->last_before);
@@ -663,14 +664,14 @@ void spg_tracker_begin(struct spg_tracker *tracker)
 {
 	const struct spg_model *model = tracker->host.model;
 
-	for (struct track *s = tracker->first; s; s = s->next)
+	for (struct spg_track *s = tracker->first; s; s = s->next)
 		if (spg_track_index(s) < 0 && s->phase == PHASE_IDLE)
 			forget_files(s);
 	spg_catalog_trim(tracker->host.catalog, model);
 
 	for (size_t i = 0; i < spg_model_n_products(model); i++) {
 		const char *name = spg_model_product(model, i)->name;
-		struct track *s = spg_track_find(tracker, name);
+		struct spg_track *s = spg_track_find(tracker, name);
 
 		if (!s)
 			s = add(tracker, name);
@@ -712,7 +713,7 @@ static void on_closed(struct spg_tracker *tracker)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	on_closed(((struct track *)handle->data)->tracker);
+	on_closed(((struct spg_track *)handle->data)->tracker);
 }
 
 static void on_waiters_closed(uv_handle_t *handle)
@@ -733,14 +734,14 @@ void spg_tracker_stop(
 	tracker->on_stopped = on_stopped;
 	tracker->stop_user = user;
 	tracker->n_closing = 1;
-	for (struct track *s = tracker->first; s; s = s->next) {
+	for (struct spg_track *s = tracker->first; s; s = s->next) {
 		tracker->n_closing++;
 		uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 	}
 	spg_waiters_close(&tracker->waiters, on_waiters_closed);
 }
 
-static void destroy(struct track *s)
+static void destroy(struct spg_track *s)
 {
 	spg_install_unref(s->install);
 	spg_install_unref(s->unresolved);
@@ -757,9 +758,9 @@ static void destroy(struct track *s)
 
 void spg_tracker_destroy(struct spg_tracker *tracker)
 {
-	struct track *next;
+	struct spg_track *next;
 
-	for (struct track *s = tracker ? tracker->first : NULL; s; s = next) {
+	for (struct spg_track *s = tracker ? tracker->first : NULL; s; s = next) {
 		next = s->next;
 		destroy(s);
 	}

@@ -10,7 +10,7 @@
 const struct spg_install *spg_tracker_running(
 	const struct spg_tracker *tracker, const char *product)
 {
-	const struct track *s = spg_track_find(tracker, product);
+	const struct spg_track *s = spg_track_find(tracker, product);
 
 	return s ? s->install : NULL;
 }
@@ -18,7 +18,7 @@ const struct spg_install *spg_tracker_running(
 const struct spg_install *spg_tracker_unresolved(
 	const struct spg_tracker *tracker, const char *product)
 {
-	const struct track *s = spg_track_find(tracker, product);
+	const struct spg_track *s = spg_track_find(tracker, product);
 
 	return s ? s->unresolved : NULL;
 }
@@ -26,7 +26,7 @@ const struct spg_install *spg_tracker_unresolved(
 struct spg_module_set *spg_tracker_installed(
 	const struct spg_tracker *tracker, const char *product)
 {
-	const struct track *s = spg_track_find(tracker, product);
+	const struct spg_track *s = spg_track_find(tracker, product);
 
 	return s ? s->installed : NULL;
 }
@@ -34,7 +34,7 @@ struct spg_module_set *spg_tracker_installed(
 uint64_t spg_tracker_count(const struct spg_tracker *tracker, const char *product,
 	enum spg_install_outcome outcome)
 {
-	const struct track *s = spg_track_find(tracker, product);
+	const struct spg_track *s = spg_track_find(tracker, product);
 
 	return s ? s->counts[outcome] : 0;
 }
@@ -42,7 +42,7 @@ uint64_t spg_tracker_count(const struct spg_tracker *tracker, const char *produc
 void spg_tracker_expect(
 	struct spg_tracker *tracker, const char *product, struct spg_expected *expected)
 {
-	struct track *s = spg_track_find(tracker, product);
+	struct spg_track *s = spg_track_find(tracker, product);
 
 	if (!s) {
 		spg_expected_finish(expected);
@@ -56,13 +56,13 @@ void spg_tracker_expect(
 const struct spg_expected *spg_tracker_expected(
 	const struct spg_tracker *tracker, const char *product)
 {
-	const struct track *s = spg_track_find(tracker, product);
+	const struct spg_track *s = spg_track_find(tracker, product);
 
 	return s && s->expected.n > 0 ? &s->expected : NULL;
 }
 
 /* @record (NULL: out of memory) is the last word about the product now. */
-static int resolve(struct track *s, struct spg_install *record)
+static int resolve(struct spg_track *s, struct spg_install *record)
 {
 	if (!record)
 		return SPG_ERR_NOMEM;
@@ -82,7 +82,7 @@ static int resolve(struct track *s, struct spg_install *record)
 /* Does @v say something that an install has left? What never fitted, before anybody was
  * seen to install anything, is no news. Of a service pack that nobody has begun to install,
  * every file is another one. */
-static bool is_left_by_an_install(const struct track *s,
+static bool is_left_by_an_install(const struct spg_track *s,
 	const struct spg_verification *v, const struct spg_expected_places *places)
 {
 	if (s->unresolved)
@@ -91,7 +91,7 @@ static bool is_left_by_an_install(const struct track *s,
 	       (!places || spg_resolution_is_payload(s->last, places, v->set));
 }
 
-static int take_verified(struct track *s, const struct spg_verification *v,
+static int take_verified(struct spg_track *s, const struct spg_verification *v,
 	const struct spg_expected_places *places)
 {
 	const struct spg_tracker *tracker = s->tracker;
@@ -121,7 +121,7 @@ static int take_verified(struct track *s, const struct spg_verification *v,
 int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
 	const struct spg_verification *v, const struct spg_expected *expected)
 {
-	struct track *s = spg_track_find(tracker, product);
+	struct spg_track *s = spg_track_find(tracker, product);
 	struct spg_expected_places places = SPG_EXPECTED_PLACES_NULL;
 	int r = 0;
 
@@ -140,7 +140,7 @@ int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
 
 int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who)
 {
-	for (struct track *s = tracker->first; s; s = s->next) {
+	for (struct spg_track *s = tracker->first; s; s = s->next) {
 		struct spg_install *record;
 
 		if (!s->unresolved || s->unresolved->id != id)
@@ -172,7 +172,7 @@ void spg_tracker_forget(struct spg_tracker *tracker, const void *user)
 int spg_tracker_add_standing(const struct spg_tracker *tracker, const char *product,
 	struct spg_standing *standing)
 {
-	const struct track *s = spg_track_find(tracker, product);
+	const struct spg_track *s = spg_track_find(tracker, product);
 	int r = 0;
 
 	if (s && s->install)
