@@ -97,6 +97,15 @@ static void add_cell(struct spg_table *table, const char *style, struct spg_buf 
 	spg_buf_clear(cell);
 }
 
+/* An administrator's word is a record like an install. */
+static bool is_acceptance(const json_t *install)
+{
+	const json_t *reason = json_array_get(spg_json_list(install, "reasons"), 0);
+
+	return reason && spg_reason_kind_from_name(spg_json_text(reason, "kind")) ==
+	                         SPG_REASON_ACCEPTED;
+}
+
 static void add_install(
 	struct spg_table *table, const struct spg_output *out, const json_t *install)
 {
@@ -112,7 +121,7 @@ static void add_install(
 	if (json_is_object(by))
 		spg_describe_who(&cell, by);
 	else
-		spg_buf_puts(&cell, "not known");
+		spg_buf_puts(&cell, is_acceptance(install) ? "accepted" : "not known");
 	add_cell(table, NULL, &cell);
 	spg_output_count(&cell, spg_json_number(install, "changed"));
 	add_cell(table, NULL, &cell);

@@ -98,6 +98,13 @@ class Installs(Case):
         self.assertLess(done.out.index("Mdbperf.dll  "), done.out.index("store.exe  "))
         self.assertEqual(done.out.count("\n/srv/winnt/system32\n"), 1)
 
+    def test_an_acceptance(self):
+        reason = fake.note("accepted", "root accepts what install 3 left", name="root", install=3)
+        done = ask({"installs": {"installs": [
+            fake.install(4, "clean", 0, 0, by=None, reasons=[reason])]}}, "installs")
+        self.assertIn("accepted", done.out)
+        self.assertNotIn("not known", done.out)
+
     def test_outcomes(self):
         for outcome, says in (("clean", "CLEAN  install 3 of exchange55: 12 files changed, and "
                                         "nothing was left out\n"),

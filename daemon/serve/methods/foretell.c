@@ -5,6 +5,7 @@
  * says, and counts only when it is what the caller has read there. What is worked out is
  * so on the thread for background jobs.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,9 +28,10 @@ struct asked {
 	struct spg_expected expected;
 	struct spg_module_set *installed;
 	struct spg_foretelling *foretelling;
-	int err;      /* of the steps */
-	bool busy;    /* a callback that cannot be withdrawn is still to come */
-	bool reading; /* ... and one that can */
+	atomic_bool gone; /* the client has; for the background thread */
+	int err;          /* of the steps */
+	bool busy;        /* a callback that cannot be withdrawn is still to come */
+	bool reading;     /* ... and one that can */
 };
 
 static const char *root_of(const struct asked *asked)
@@ -55,6 +57,7 @@ static void on_abandon(struct spg_call *call)
 		spg_catalog_forget(call->service->catalog, asked);
 	spg_call_drop(call);
 	asked->call = NULL;
+	atomic_store(&asked->gone, true);
 	if (!asked->busy)
 		destroy(asked);
 }
@@ -124,7 +127,7 @@ static void finish(struct asked *asked, int err)
 static bool step(struct spg_background_job *job)
 {
 	struct asked *asked = (struct asked *)job;
-	int r = spg_foretell_step(asked->foretelling);
+	int r = atomic_load(&asked->gone) ? 0 : spg_foretell_step(asked->foretelling);
 
 	if (r < 0)
 		asked->err = r;
