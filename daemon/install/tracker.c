@@ -528,6 +528,19 @@ static bool is_whole(const struct spg_module_set *set)
 	return true;
 }
 
+/* A directory that is not there says nothing of its files: it may come back with them. */
+static bool is_directory_missing(const struct spg_track *s)
+{
+	size_t n;
+	const struct spg_lack *lacks =
+		spg_model_lacks(s->tracker->host.model, (size_t)spg_track_index(s), &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (lacks[i].kind == SPG_LACK_DIRECTORY_MISSING)
+			return true;
+	return false;
+}
+
 /* An install that no event told, found by its result. */
 static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 {
@@ -555,7 +568,7 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 		read_installed(s);
 		return;
 	}
-	if (spg_track_index(s) < 0)
+	if (spg_track_index(s) < 0 || is_directory_missing(s))
 		return;
 	set = spg_aside_put_back(set, spg_track_standing(s), s->installed);
 	if (!set) {

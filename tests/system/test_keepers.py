@@ -82,7 +82,7 @@ class KeepersTest(SystemTest):
         self.assertEqual(daemon.run("check", "--wait=60s")[0], SAFE)
         self.assert_safe(daemon)
 
-    def replace(self, path, content=b"the new version\n"):
+    def replace(self, path, content=b"#! the new version\n"):
         with open(path + ".new", "wb") as f:
             f.write(content)
         os.rename(path + ".new", path)
@@ -601,7 +601,7 @@ class KeepersTest(SystemTest):
         shell.run(f"cat {there}/Mdbperf.dll >/dev/null")
         self.assert_safe(daemon)
         self.replace(path)
-        self.assertEqual(shell.run(f"cat {there}/Mdbperf.dll"), "the new version\n")
+        self.assertEqual(shell.run(f"cat {there}/Mdbperf.dll"), "#! the new version\n")
         self.assert_safe(daemon)
 
     def test_a_mount_on_top_of_it_elsewhere(self):
