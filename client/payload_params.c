@@ -145,7 +145,12 @@ static int measure(const struct spg_payload_options *options, const json_t *para
 
 static void warn(enum detail detail)
 {
-	if (detail == NO_PATHS)
+	if (detail == NO_DIGEST_WITH_VERSION)
+		fputs("spguard: the service pack has too many files to send all their "
+		      "digests along; those with a version are compared by that "
+		      "alone\n",
+			stderr);
+	else if (detail == NO_PATHS)
 		fputs("spguard: the service pack has too many files to send their "
 		      "paths along; they are compared by their names\n",
 			stderr);

@@ -325,15 +325,17 @@ static void tell_findings(const json_t *answer)
 
 static int verify(struct course *course)
 {
-	json_t *params = make_params(course, "verify");
-	json_t *result =
-		params ? spg_client_ask(course->client, "verify", params, VERIFY_NS)
-		       : NULL;
-	const char *verdict = spg_json_text(result, "verdict");
+	json_t *params = make_params(course, "verify"), *result;
 	int code = EXIT_UNTOLD;
+	const char *verdict;
 
+	if (!params)
+		return code;
+	json_object_set_new(params, "applied", json_true());
+	result = spg_client_ask(course->client, "verify", params, VERIFY_NS);
 	if (!result)
 		return code;
+	verdict = spg_json_text(result, "verdict");
 	keep(course, "verify", result);
 	spg_holding_say("verify: ", verdict ? verdict : "unknown", "");
 	tell_findings(result);

@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/install/lasting.h"
 #include "daemon/install/outcome_parts.h"
 #include "daemon/install/places.h"
 #include "daemon/install/verify.h"
@@ -211,8 +212,12 @@ static int leave_out(
 	struct spg_install_file *file = spg_install_add_file(j->install, module->path);
 	int r;
 
-	if (!file)
-		return j->install->n_files >= SPG_INSTALL_FILES_MAX ? 0 : SPG_ERR_NOMEM;
+	if (!file && j->install->n_files < SPG_INSTALL_FILES_MAX)
+		return SPG_ERR_NOMEM;
+	if (!file) {
+		j->n_dropped++;
+		return 0;
+	}
 	file->change = SPG_CHANGE_SKIPPED;
 	file->guessed = guessed;
 	r = copy_facts(module, &file->from_version, file->from_sha256);
@@ -301,6 +306,7 @@ static int find_stepped_aside(struct spg_outcome_judging *j)
 		const struct spg_install_file *left =
 			j->facts->previous ? spg_install_find(j->facts->previous, path)
 					   : NULL;
+		const struct spg_module *then;
 		struct spg_install_file *file;
 
 		if (!is_aside(j, path))
@@ -310,8 +316,9 @@ static int find_stepped_aside(struct spg_outcome_judging *j)
 			return SPG_ERR_NOMEM;
 		file->change = SPG_CHANGE_SKIPPED;
 		file->guessed = left && left->guessed;
-		if (left)
-			memcpy(file->to_sha256, left->to_sha256,
+		then = spg_module_set_find(j->facts->before, path);
+		if (left || then)
+			memcpy(file->to_sha256, left ? left->to_sha256 : then->sha256,
 				sizeof(file->to_sha256));
 	}
 	return 0;
@@ -319,11 +326,20 @@ static int find_stepped_aside(struct spg_outcome_judging *j)
 
 /* ---- what does not fit ---- */
 
-static bool has_finding(
+static const char *path_of(
 	const struct spg_verification *v, const struct spg_finding *finding)
 {
+	return finding->path ? finding->path : v->modules[finding->module].path;
+}
+
+/* A sentence names no folder. */
+static bool has_finding(const struct spg_verification *v,
+	const struct spg_verification *of, const struct spg_finding *finding)
+{
 	for (size_t i = 0; i < v->fit.n_findings; i++)
-		if (spg_finding_equal(&v->fit.findings[i], finding))
+		if (spg_finding_equal(&v->fit.findings[i], finding) &&
+			strcmp(path_of(v, &v->fit.findings[i]), path_of(of, finding)) ==
+				0)
 			return true;
 	return false;
 }
@@ -340,11 +356,11 @@ static int take_findings(struct spg_outcome_judging *j,
 		const struct spg_finding *finding = &after->fit.findings[i];
 		const struct spg_note note = {.kind = SPG_REASON_MISFIT,
 			.finding = finding->kind,
-			.file = after->modules[finding->module].path,
+			.file = path_of(after, finding),
 			.text = finding->text};
 		struct spg_buf text = SPG_BUF_NULL;
 
-		if (has_finding(before, finding) &&
+		if (has_finding(before, after, finding) &&
 			!(previous && spg_notes_has(&previous->findings, &note)))
 			continue;
 		spg_buf_puts(&text, finding->text);
@@ -402,6 +418,64 @@ static int take_absent(struct spg_outcome_judging *j)
 	return r;
 }
 
+/* A file of the service pack that was there, and that setup removed and did not write. */
+static int take_removed(struct spg_outcome_judging *j)
+{
+	const struct spg_outcome_facts *facts = j->facts;
+	struct spg_expected_places places;
+	int r;
+
+	if (!facts->before || !facts->expected)
+		return 0;
+	r = spg_places_make(&places, facts->product, facts->expected, facts->before);
+	for (size_t i = 0; r == 0 && i < facts->before->n; i++) {
+		const char *path = facts->before->modules[i]->path;
+		const struct spg_note note = {.kind = SPG_REASON_MISFIT,
+			.finding = SPG_FINDING_NOT_INSTALLED,
+			.file = path};
+		const struct spg_place_choice *choice;
+		struct spg_buf text = SPG_BUF_NULL;
+		size_t index;
+
+		if (spg_module_set_find(facts->after, path) || is_aside(j, path))
+			continue;
+		choice = spg_expected_choice(&places, path, &index);
+		if (!choice || choice->n == 0)
+			continue;
+		spg_text_escape(&text, spg_path_base(path), false);
+		spg_buf_puts(&text,
+			" of the service pack is not installed: the one that "
+			"was there is gone");
+		r = spg_notes_add(&j->install->findings, &note, &text);
+	}
+	spg_expected_places_finish(&places);
+	return r;
+}
+
+/* Nobody knows whether what is there now would work; it was a module, and is none. */
+static int take_turned(struct spg_outcome_judging *j)
+{
+	const struct spg_module_set *after = j->facts->after;
+	int r = 0;
+
+	for (size_t i = 0; j->facts->before && r == 0 && i < after->n; i++) {
+		const struct spg_module *now = after->modules[i];
+		const struct spg_module *then =
+			spg_module_set_find(j->facts->before, now->path);
+		const struct spg_note note = {.kind = SPG_REASON_MISFIT,
+			.finding = SPG_FINDING_DAMAGED,
+			.file = now->path};
+		struct spg_buf text = SPG_BUF_NULL;
+
+		if (!then || !then->pe || now->pe || now->err)
+			continue;
+		spg_text_escape(&text, spg_path_base(now->path), false);
+		spg_buf_puts(&text, " was a Windows module, and is none any more");
+		r = spg_notes_add(&j->install->findings, &note, &text);
+	}
+	return r;
+}
+
 static int take_faults(struct spg_outcome_judging *j)
 {
 	const struct spg_outcome_facts *facts = j->facts;
@@ -418,6 +492,13 @@ static int take_faults(struct spg_outcome_judging *j)
 		r = take_findings(j, &before, &after);
 	if (r == 0 && facts->expected)
 		r = take_absent(j);
+	if (r == 0)
+		r = take_removed(j);
+	if (r == 0)
+		r = take_turned(j);
+	if (r == 0 && facts->previous)
+		r = spg_lasting_take(&j->install->findings, &facts->previous->findings,
+			facts->after);
 	if (r == 0)
 		r = spg_notes_add_all(&j->install->reasons, &j->install->findings);
 	if (r == 0)
@@ -461,7 +542,7 @@ static int judge(struct spg_outcome_judging *j)
 	if (r == 0)
 		r = spg_outcome_explain_unread(j);
 	j->n_gone = count_gone(j);
-	mixed = install->findings.n > 0 || j->n_gone > 0 ||
+	mixed = install->findings.n > 0 || j->n_gone > 0 || j->n_dropped > 0 ||
 	        spg_install_count(install, SPG_CHANGE_SKIPPED) > 0;
 	if (r == 0)
 		r = spg_outcome_explain(j, mixed);

@@ -14,6 +14,7 @@ struct spg_outcome_judging {
 	const struct spg_outcome_facts *facts;
 	struct spg_expected_places places; /* of the payload, if it is known */
 	bool unread;                       /* something could not be read */
+	size_t n_dropped;                  /* left out, and too many to be listed */
 	size_t n_gone;    /* files that there were, when all are gone */
 	size_t n_checked; /* modules whose entry points were looked at */
 };

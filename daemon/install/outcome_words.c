@@ -265,6 +265,17 @@ int spg_outcome_explain_release(struct spg_outcome_judging *j)
 	return 0;
 }
 
+static int explain_dropped(struct spg_outcome_judging *j)
+{
+	const struct spg_note note = {
+		.kind = SPG_REASON_MORE, .count = (int64_t)j->n_dropped};
+	struct spg_buf buf = SPG_BUF_NULL;
+
+	spg_buf_printf(&buf, "%zu more file%s not replaced: too many to be listed",
+		j->n_dropped, j->n_dropped == 1 ? " was" : "s were");
+	return spg_notes_add(&j->install->reasons, &note, &buf);
+}
+
 static int explain_all_gone(struct spg_outcome_judging *j)
 {
 	const struct spg_note note = {
@@ -294,6 +305,7 @@ static int explain_changed_in_use(struct spg_outcome_judging *j)
 
 		if (!file || file->change != SPG_CHANGE_MODIFIED ||
 			!(user->how & (SPG_USE_MAPPED | SPG_USE_EXECUTING)) ||
+			user->process->started_ns > j->install->last_ns ||
 			strcmp(file->from_sha256, file->to_sha256) == 0)
 			continue;
 		note.file = file->path;
@@ -338,6 +350,8 @@ int spg_outcome_explain(struct spg_outcome_judging *j, bool mixed)
 		if (r == 0)
 			r = advise_left_out(j, &install->files[i]);
 	}
+	if (r == 0 && j->n_dropped > 0)
+		r = explain_dropped(j);
 	if (r == 0 && j->n_gone > 0)
 		r = explain_all_gone(j);
 	if (r == 0)

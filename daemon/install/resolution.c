@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/install/lasting.h"
 
 static struct spg_install *make(int64_t id, const char *product,
 	enum spg_install_outcome outcome, const struct spg_install *previous)
@@ -100,7 +101,8 @@ static bool is_still_left(const struct spg_install_file *file,
 	if (!module)
 		return false;
 	if (!places)
-		return strcmp(module->sha256, file->to_sha256) == 0;
+		return !file->to_sha256[0] ||
+		       strcmp(module->sha256, file->to_sha256) == 0;
 	is = spg_expected_compare(places, module, NULL);
 	return is != SPG_AS_EXPECTED && !(is == SPG_NOT_EXPECTED && file->guessed);
 }
@@ -164,8 +166,12 @@ struct spg_install *spg_resolution_found(int64_t id, const struct spg_product *p
 {
 	struct spg_install *record =
 		make(id, product->name, SPG_INSTALL_MIXED, previous);
-	int r = record ? take_findings(record, v) : SPG_ERR_NOMEM;
+	int r = record ? 0 : SPG_ERR_NOMEM;
 
+	if (r == 0 && previous)
+		r = spg_lasting_take(&record->findings, &previous->findings, v->set);
+	if (r == 0)
+		r = take_findings(record, v);
 	if (r == 0)
 		r = take_debts(record, previous, places, v->set, standing);
 	if (r == 0)
@@ -210,6 +216,9 @@ bool spg_resolution_covers(const struct spg_install *previous,
 	for (size_t i = 0; i < previous->n_files; i++)
 		if (is_still_left(&previous->files[i], set, places, standing))
 			return false;
+	for (size_t i = 0; i < previous->findings.n; i++)
+		if (spg_lasting_is_in(&previous->findings.items[i], set))
+			return false;
 	return true;
 }
 
@@ -233,8 +242,9 @@ struct spg_install *spg_resolution_mended(
 	return check(record, spg_notes_add(&record->reasons, &note, &why));
 }
 
-struct spg_install *spg_resolution_accepted(
-	int64_t id, const struct spg_install *previous, const char *who)
+struct spg_install *spg_resolution_accepted(int64_t id,
+	const struct spg_install *previous, const struct spg_install *accepted,
+	const char *who)
 {
 	struct spg_install *record =
 		make(id, previous->product, SPG_INSTALL_CLEAN, previous);
@@ -251,5 +261,9 @@ struct spg_install *spg_resolution_accepted(
 	r = spg_notes_add(&record->reasons, &note, &why);
 	if (r == 0)
 		r = spg_notes_add_all(&record->findings, &previous->findings);
+	if (r == 0 && accepted)
+		r = spg_notes_add_all(&record->findings, &accepted->findings);
+	if (r == 0)
+		record->findings.n_more += previous->findings.n_more;
 	return check(record, r);
 }

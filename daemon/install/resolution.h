@@ -23,9 +23,11 @@ struct spg_install *spg_resolution_found(int64_t id, const struct spg_product *p
 struct spg_install *spg_resolution_mended(
 	int64_t id, const struct spg_install *previous, bool by_payload);
 
-/** @who ("root") says that what @previous left is meant to be so. */
-struct spg_install *spg_resolution_accepted(
-	int64_t id, const struct spg_install *previous, const char *who);
+/** @who ("root") says that what @previous left is meant to be so, as what was @accepted
+ * before (NULL: nothing). */
+struct spg_install *spg_resolution_accepted(int64_t id,
+	const struct spg_install *previous, const struct spg_install *accepted,
+	const char *who);
 
 /** True when nothing that @previous left out is left any more: it is gone and has not
  * stepped aside, or is what @places has, or was only guessed and @places has no such

@@ -31,8 +31,10 @@ struct spg_track {
 	bool hurried;
 	uint64_t n_events, n_events_settled; /* to see that more came */
 	int64_t event_mono_ns;               /* when the latest came */
-	struct spg_module_set *installed;    /* as last read; NULL: not yet */
-	struct spg_module_set *before;       /* as it was when the install began */
+	struct spg_product
+		*watched; /* what ->installed was read of; NULL: nothing yet */
+	struct spg_module_set *installed; /* as last read; NULL: not yet */
+	struct spg_module_set *before;    /* as it was when the install began */
 	bool reading_installed, read_again;
 	bool looking;   /* waits for a survey, to read then */
 	bool past_lost; /* the install was taken up from the database */

@@ -430,6 +430,30 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 }
 
 /* The product has gone from the configuration: nobody looks at its files. */
+/* What was amiss before is so still, whatever this install was. */
+static void carry_over(struct spg_install *to, const struct spg_install *before)
+{
+	for (size_t i = 0; before && i < before->n_files; i++) {
+		const struct spg_install_file *then = &before->files[i];
+		struct spg_install_file *file;
+
+		if (then->change != SPG_CHANGE_SKIPPED &&
+			then->change != SPG_CHANGE_DELETED)
+			continue;
+		file = spg_install_add_file(to, then->path);
+		if (!file)
+			continue;
+		file->change = then->change;
+		file->guessed = then->guessed;
+		memcpy(file->to_sha256, then->to_sha256, sizeof(file->to_sha256));
+	}
+	if (!before)
+		return;
+	to->follows = before->id;
+	(void)spg_notes_add_all(&to->findings, &before->findings);
+	(void)spg_notes_add_all(&to->reasons, &before->reasons);
+}
+
 static void give_up(struct spg_track *s)
 {
 	s->install->ended_ns = s->install->last_ns;
@@ -438,6 +462,9 @@ static void give_up(struct spg_track *s)
 		&(struct spg_note){.kind = SPG_REASON_PRODUCT_GONE,
 			.text = "the product was taken out of the configuration while "
 				"it ran"});
+	carry_over(s->install, s->unresolved);
+	if (s->unresolved && s->unresolved->outcome == SPG_INSTALL_MIXED)
+		s->install->outcome = SPG_INSTALL_MIXED;
 	end_install(s);
 }
 
@@ -641,25 +668,37 @@ static bool is_acceptance(const struct spg_install *install)
 	       install->reasons.items[0].kind == SPG_REASON_ACCEPTED;
 }
 
-/* What the latest install of each product left. */
+/* One that has ended. */
+static void take_ended(struct spg_track *s, struct spg_install *install)
+{
+	if (install->n_files > 0) {
+		spg_install_unref(s->last);
+		s->last = spg_install_ref(install);
+	}
+	if (is_acceptance(install)) {
+		spg_install_unref(s->accepted);
+		s->accepted = spg_install_ref(install);
+	}
+	spg_install_unref(s->unresolved);
+	s->unresolved = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
+}
+
+/* What the latest installs of each product left, the oldest first. */
 static int take_records(
 	struct spg_tracker *tracker, const struct spg_store_records *records)
 {
 	for (size_t i = 0; records && i < records->n_installs; i++) {
 		struct spg_install *install = records->installs[i];
-		struct spg_track *s = add(tracker, install->product);
+		struct spg_track *s = spg_track_find(tracker, install->product);
 
 		if (!s)
+			s = add(tracker, install->product);
+		if (!s)
 			return SPG_ERR_NOMEM;
-		if (install->outcome == SPG_INSTALL_RUNNING) {
+		if (install->outcome == SPG_INSTALL_RUNNING)
 			take_up(s, install);
-			continue;
-		}
-		s->last = spg_install_ref(install);
-		if (is_to_be_mended(install))
-			s->unresolved = spg_install_ref(install);
-		else if (is_acceptance(install))
-			s->accepted = spg_install_ref(install);
+		else
+			take_ended(s, install);
 	}
 	return 0;
 }
@@ -671,6 +710,17 @@ static void forget_files(struct spg_track *s)
 	spg_module_set_unref(s->last_before);
 	s->installed = NULL;
 	s->last_before = NULL;
+}
+
+/* Another configuration sees other files: that some are there now, or not, is nobody's
+ * doing. */
+static void watch_product(struct spg_track *s, struct spg_product *product)
+{
+	if (s->watched && s->phase == PHASE_IDLE &&
+		!spg_product_has_same_files(s->watched, product))
+		forget_files(s);
+	spg_product_unref(s->watched);
+	s->watched = spg_product_ref(product);
 }
 
 void spg_tracker_begin(struct spg_tracker *tracker)
@@ -692,6 +742,7 @@ void spg_tracker_begin(struct spg_tracker *tracker)
 			spg_error("installs of %s go unseen: out of memory", name);
 			continue;
 		}
+		watch_product(s, spg_model_product(model, i));
 		read_installed(s);
 	}
 }
@@ -760,6 +811,7 @@ static void destroy(struct spg_track *s)
 	spg_install_unref(s->unresolved);
 	spg_install_unref(s->last);
 	spg_install_unref(s->accepted);
+	spg_product_unref(s->watched);
 	spg_process_unref(s->parent);
 	spg_module_set_unref(s->installed);
 	spg_module_set_unref(s->before);

@@ -73,12 +73,15 @@ void spg_tracker_hurry(struct spg_tracker *tracker, const char *product);
 
 /**
  * Verify found @v about what is installed of @product, compared with @expected, which
- * an administrator named (else NULL). What does not fit is the product's state from now
- * on; what an install left out, and is the service pack's now, is mended. While an install
- * runs nothing is changed. Returns 0 or SPG_ERR_NOMEM.
+ * an administrator named (else NULL). Where an install has left something, or brought
+ * files of @expected, or @applied: an administrator has just run its setup, what does not
+ * fit is the product's state from now on. What an install left out, and is the service
+ * pack's now, is mended. While an install runs nothing is changed. Returns 0 or
+ * SPG_ERR_NOMEM.
  */
 int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
-	const struct spg_verification *v, const struct spg_expected *expected);
+	const struct spg_verification *v, const struct spg_expected *expected,
+	bool applied);
 
 /** @who ("root") accepts what install @id left, which has to be the last word about its
  * product. Returns 0; SPG_ERR_NOT_FOUND: nothing of that number is to be accepted;

@@ -73,32 +73,41 @@ static int resolve(struct spg_track *s, struct spg_install *record)
 		record->reasons.n > 0 ? record->reasons.items[0].text : "");
 	spg_install_unref(s->unresolved);
 	s->unresolved = record->outcome == SPG_INSTALL_CLEAN ? NULL : record;
+	/* What was mended or accepted is no measure of the next install. */
+	if (!s->unresolved)
+		spg_expected_finish(&s->expected);
 	if (!s->unresolved)
 		spg_install_unref(record);
 	spg_track_tell(s);
 	return 0;
 }
 
-/* Does @v say something that an install has left? What never fitted, before anybody was
- * seen to install anything, is no news. Of a service pack that nobody has begun to install,
- * every file is another one. */
-static bool is_left_by_an_install(const struct spg_track *s,
-	const struct spg_verification *v, const struct spg_expected_places *places)
+/* Is the service pack that @v was compared with the one of this product? */
+static bool is_of_the_product(const struct spg_verification *v)
 {
-	if (s->unresolved)
+	return 2 * v->fit.n_missing <= v->fit.n_payload;
+}
+
+/* Does @v say something that an install has left? What never fitted is no news. Of a
+ * service pack that nobody has begun to install, every file is another one. */
+static bool is_left_by_an_install(const struct spg_track *s,
+	const struct spg_verification *v, const struct spg_expected_places *places,
+	bool applied)
+{
+	if (s->unresolved || applied)
 		return true;
-	return s->last &&
-	       (!places || spg_resolution_is_payload(s->last, places, v->set));
+	return places && s->last && is_of_the_product(v) &&
+	       spg_resolution_is_payload(s->last, places, v->set);
 }
 
 static int take_verified(struct spg_track *s, const struct spg_verification *v,
-	const struct spg_expected_places *places)
+	const struct spg_expected_places *places, bool applied)
 {
 	const struct spg_tracker *tracker = s->tracker;
 	int64_t id = tracker->last_install + 1;
 
 	if (v->verdict == SPG_VERIFY_MIXED) {
-		if (!is_left_by_an_install(s, v, places) ||
+		if (!is_left_by_an_install(s, v, places, applied) ||
 			spg_resolution_knows(s->unresolved, v) ||
 			spg_resolution_knows(s->accepted, v))
 			return 0;
@@ -119,7 +128,8 @@ static int take_verified(struct spg_track *s, const struct spg_verification *v,
 }
 
 int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
-	const struct spg_verification *v, const struct spg_expected *expected)
+	const struct spg_verification *v, const struct spg_expected *expected,
+	bool applied)
 {
 	struct spg_track *s = spg_track_find(tracker, product);
 	struct spg_expected_places places = SPG_EXPECTED_PLACES_NULL;
@@ -133,7 +143,7 @@ int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
 				tracker->host.model, (size_t)spg_track_index(s)),
 			expected, v->set);
 	if (r == 0)
-		r = take_verified(s, v, expected ? &places : NULL);
+		r = take_verified(s, v, expected ? &places : NULL, applied);
 	spg_expected_places_finish(&places);
 	return r;
 }
@@ -148,7 +158,7 @@ int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who)
 		if (s->install)
 			return SPG_ERR_BUSY;
 		record = spg_resolution_accepted(
-			tracker->last_install + 1, s->unresolved, who);
+			tracker->last_install + 1, s->unresolved, s->accepted, who);
 		if (!record)
 			return SPG_ERR_NOMEM;
 		spg_install_unref(s->accepted);

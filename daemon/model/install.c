@@ -19,6 +19,7 @@ struct spg_install *spg_install_create(
 	atomic_init(&install->refs, 1);
 	install->id = id;
 	install->began_ns = install->last_ns = began_ns;
+	install->findings.max = SPG_NOTES_MANY_MAX;
 	install->product = strdup(product);
 	if (install->product)
 		return install;

@@ -49,14 +49,6 @@ static int copy_note(
 	return failed ? SPG_ERR_NOMEM : 0;
 }
 
-static bool has_text(const struct spg_notes *notes, const char *text)
-{
-	for (size_t i = 0; i < notes->n; i++)
-		if (strcmp(notes->items[i].text, text) == 0)
-			return true;
-	return false;
-}
-
 static int insert(struct spg_notes *notes, size_t at, const struct spg_note *note,
 	const char *text)
 {
@@ -75,11 +67,32 @@ static int insert(struct spg_notes *notes, size_t at, const struct spg_note *not
 	return 0;
 }
 
+/* One fault in two folders may have one sentence. */
+static bool is_same(const struct spg_note *a, const struct spg_note *b)
+{
+	const char *one = a->file ? a->file : "", *two = b->file ? b->file : "";
+
+	return strcmp(a->text, b->text) == 0 &&
+	       (a->kind != SPG_REASON_MISFIT || b->kind != SPG_REASON_MISFIT ||
+		       strcmp(one, two) == 0);
+}
+
+static bool has_same(const struct spg_notes *notes, const struct spg_note *note)
+{
+	for (size_t i = 0; i < notes->n; i++)
+		if (is_same(&notes->items[i], note))
+			return true;
+	return false;
+}
+
 static int add(struct spg_notes *notes, const struct spg_note *note, const char *text)
 {
-	if (has_text(notes, text))
+	struct spg_note with_text = *note;
+
+	with_text.text = text;
+	if (has_same(notes, &with_text))
 		return 0;
-	if (notes->n < SPG_NOTES_MAX)
+	if (notes->n < (notes->max ? notes->max : SPG_NOTES_MAX))
 		return insert(notes, notes->n, note, text);
 	notes->n_more++;
 	return 0;
@@ -133,7 +146,7 @@ bool spg_notes_has(const struct spg_notes *notes, const struct spg_note *note)
 {
 	for (size_t i = 0; i < notes->n; i++)
 		if (notes->items[i].kind == note->kind &&
-			strcmp(notes->items[i].text, note->text) == 0)
+			is_same(&notes->items[i], note))
 			return true;
 	return false;
 }

@@ -14,8 +14,9 @@
 #include "common/note_kind.h"
 #include "daemon/model/process.h"
 
-/* Notes beyond these are counted. */
-#define SPG_NOTES_MAX 50
+/* Notes beyond these are counted; of a list that programs compare, beyond more. */
+#define SPG_NOTES_MAX      50
+#define SPG_NOTES_MANY_MAX 1000
 
 /* A list owns all texts of its notes. Texts are NULL and numbers 0 where the kind does not
  * have them. Only @text and @command are clean: escape the others where they are shown. */
@@ -44,11 +45,12 @@ struct spg_notes {
 	struct spg_note *items; /* most important first */
 	size_t n, size;
 	size_t n_more; /* that were not kept */
+	size_t max;    /* 0: SPG_NOTES_MAX */
 };
 
 #define SPG_NOTES_NULL                                                                 \
 	{                                                                              \
-		NULL, 0, 0, 0                                                          \
+		NULL, 0, 0, 0, 0                                                       \
 	}
 
 /**

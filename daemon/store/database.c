@@ -18,8 +18,17 @@
 /* So many installs are remembered. */
 /* ... besides the latest of each product, which its verdict is built on. */
 #define KEPT      "1000"
-#define LATEST    "(SELECT max(id) FROM installs GROUP BY product)"
-#define EXPIRED   " (install <= ?1 - " KEPT " AND install NOT IN " LATEST ")"
+/* Of each product: the latest, the latest that has ended, the latest that changed files,
+ * and the latest by which somebody accepted what was left. */
+#define LATEST                                                                         \
+	"(SELECT max(id) FROM installs GROUP BY product"                               \
+	" UNION SELECT max(id) FROM installs WHERE outcome != 0 GROUP BY product"      \
+	" UNION SELECT max(i.id) FROM installs i WHERE EXISTS"                         \
+	" (SELECT 1 FROM install_files f WHERE f.install = i.id) GROUP BY i.product"   \
+	" UNION SELECT max(i.id) FROM installs i WHERE EXISTS"                         \
+	" (SELECT 1 FROM install_notes n WHERE n.install = i.id AND n.role = 0"        \
+	" AND n.kind = 'accepted') GROUP BY i.product)"
+#define EXPIRED " (install <= ?1 - " KEPT " AND install NOT IN " LATEST ")"
 
 /* Subjects of the events of one block on one side of a moment. */
 #define SUBJECTS_OF(condition)                                                         \
@@ -208,8 +217,8 @@ static const char *const sql_text[SPG_SQL_N] = {
 		" ORDER BY id DESC LIMIT ?3",
 	[SPG_SQL_INSTALLS_LATEST] =
 		"SELECT id, product, began, ended, outcome, last, follows, pid, start,"
-		" process, exe, cmdline, user FROM installs WHERE id IN"
-		" (SELECT max(id) FROM installs GROUP BY product)",
+		" process, exe, cmdline, user FROM installs WHERE id IN " LATEST
+		" ORDER BY id",
 	[SPG_SQL_INSTALL_FILES] =
 		"SELECT path, change, from_version, to_version, from_sha256, to_sha256,"
 		" guessed FROM install_files WHERE install = ?1",

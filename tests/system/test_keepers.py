@@ -356,7 +356,7 @@ class KeepersTest(SystemTest):
         daemon.stop()
         daemon.start()
         self.assert_safe(daemon)
-        self.replace(path, b"the next version\n")
+        self.replace(path, b"#! the next version\n")
         self.assert_safe_in_time(daemon)
         self.assertEqual(self.newest_install(daemon)["outcome"], "clean")
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import unittest
 
-from support import (ATTENTION, BLOCKED, SAFE, SPGUARD, UNKNOWN, Product, SystemTest,
+from support import FOR_DOS, (ATTENTION, BLOCKED, SAFE, SPGUARD, UNKNOWN, Product, SystemTest,
                      main, private_mounts)
 
 
@@ -424,7 +424,7 @@ class ObstaclesTest(SystemTest):
             with self.subTest(replaced=replaced):
                 path, daemon = self.begin(directory, replaced=replaced)
                 with open(path, "wb") as f:
-                    f.write(bytes(2 << 20))
+                    f.write(FOR_DOS.ljust(2 << 20, b"\0"))
                 self.assert_safe(daemon)  # and that was no install of the pack's
                 filler = self.fill(directory, leave=1 << 20)
                 for size, expected in ((2 << 20, exit_code), (4 << 20, BLOCKED)):

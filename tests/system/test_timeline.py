@@ -8,7 +8,7 @@ import os
 import signal
 import sqlite3
 
-from support import Product, RpcError, SystemTest, main
+from support import FOR_DOS, Product, RpcError, SystemTest, main
 
 
 class TimelineTest(SystemTest):
@@ -110,7 +110,7 @@ class TimelineTest(SystemTest):
         daemon = self.daemon()
         new = self.path("new")
         with open(new, "wb") as f:
-            f.write(b"another version\n")
+            f.write(FOR_DOS + b"another version\n")
         code, out, err = daemon.run("hold", "--for", "60s", "--yes", "--", "mv", new, self.dll)
         self.assertEqual(code, 0, out + err)
         daemon.check()

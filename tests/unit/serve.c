@@ -554,7 +554,7 @@ START_TEST(discovery_agrees)
 			n_params++;
 		}
 	}
-	ck_assert_uint_eq(n_params, 56);
+	ck_assert_uint_eq(n_params, 57);
 	json_decref(answer);
 	client_close(&client);
 	world_finish(&world);

@@ -90,9 +90,10 @@ void spg_tracker_expect(
 }
 
 int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
-	const struct spg_verification *v, const struct spg_expected *expected)
+	const struct spg_verification *v, const struct spg_expected *expected,
+	bool applied)
 {
-	(void)tracker, (void)product, (void)v, (void)expected;
+	(void)tracker, (void)product, (void)v, (void)expected, (void)applied;
 	return 0;
 }
 

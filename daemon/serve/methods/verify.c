@@ -119,20 +119,29 @@ static bool is_compared(const struct spg_fit *fit)
 }
 
 /* What was found is the product's state now; of a service pack only an administrator
- * may say that it is the right one. */
+ * may say that it is the right one. An install that runs is compared with it, when it
+ * ends. */
 static int note_found(struct verifying *v, const struct spg_product *product,
-	const struct spg_expected *expected,
-	const struct spg_verification *verification)
+	struct spg_expected *expected, const struct spg_verification *verification)
 {
 	struct spg_tracker *tracker = v->call->service->tracker;
+	bool is_admin = spg_call_is_of_admin(v->call);
+	bool applied = is_admin && json_is_true(json_object_get(v->params, "applied"));
 
 	if (expected->n == 0)
-		return spg_tracker_verified(tracker, product->name, verification, NULL);
-	if (!spg_call_is_of_admin(v->call) ||
-		(verification->verdict == SPG_VERIFY_FITS &&
-			!is_compared(&verification->fit)))
+		return spg_tracker_verified(
+			tracker, product->name, verification, NULL, applied);
+	if (!is_admin)
 		return 0;
-	return spg_tracker_verified(tracker, product->name, verification, expected);
+	if (spg_tracker_running(tracker, product->name)) {
+		spg_tracker_expect(tracker, product->name, expected);
+		return 0;
+	}
+	if (verification->verdict == SPG_VERIFY_FITS &&
+		!is_compared(&verification->fit))
+		return 0;
+	return spg_tracker_verified(
+		tracker, product->name, verification, expected, applied);
 }
 
 /* One answer: what an install has left, and nothing has mended, is amiss. */

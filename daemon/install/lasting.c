@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/lasting.h"
+
+bool spg_lasting_is_in(const struct spg_note *finding, const struct spg_module_set *set)
+{
+	const struct spg_module *module;
+
+	if (finding->kind != SPG_REASON_MISFIT || !finding->file)
+		return false;
+	module = spg_module_set_find(set, finding->file);
+	/* The service pack's, and removed; or a module once, and no damaged one. */
+	return finding->finding == SPG_FINDING_NOT_INSTALLED
+	               ? !module
+	               : finding->finding == SPG_FINDING_DAMAGED && module &&
+	                         !module->pe && !module->err;
+}
+
+int spg_lasting_take(struct spg_notes *to, const struct spg_notes *from,
+	const struct spg_module_set *set)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < from->n; i++)
+		if (spg_lasting_is_in(&from->items[i], set))
+			r = spg_notes_add_copy(to, &from->items[i]);
+	return r;
+}
