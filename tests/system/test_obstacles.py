@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import unittest
 
-from support import FOR_DOS, (ATTENTION, BLOCKED, SAFE, SPGUARD, UNKNOWN, Product, SystemTest,
+from support import (ATTENTION, BLOCKED, FOR_DOS, SAFE, SPGUARD, UNKNOWN, Product, SystemTest,
                      main, private_mounts)
 
 
