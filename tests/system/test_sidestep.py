@@ -8,10 +8,12 @@ import signal
 import sqlite3
 import subprocess
 
-from support import (ATTENTION, BLOCKED, SAFE, Product, RpcError, SystemTest, main,
+from support import (ATTENTION, BLOCKED, FOR_DOS, SAFE, Product, RpcError, SystemTest, main,
                      private_mounts)
 
 PLANNED, RENAMED = 0, 1  # common/kind.h, enum spg_sidestep_state
+
+OLD, NEW = FOR_DOS + b"old\n", FOR_DOS + b"new\n"
 
 
 def setUpModule():
@@ -21,7 +23,7 @@ def setUpModule():
 class SidestepTest(SystemTest):
     def setUp(self):
         super().setUp()
-        self.dll = self.file("Mdbperf.dll", content=b"old\n")
+        self.dll = self.file("Mdbperf.dll", content=OLD)
         self.old = os.path.join(self.bin, "Mdbperf.old")
         self.file("Other.dll")
 
@@ -36,7 +38,7 @@ class SidestepTest(SystemTest):
 
     def write_new(self, daemon):
         """As setup does; returns when the daemon has judged it."""
-        self.file("Mdbperf.dll", content=b"new\n")
+        self.file("Mdbperf.dll", content=NEW)
         daemon.run("flush")
         self.rpc(daemon).call("installs", wait=60)
 
@@ -52,7 +54,7 @@ class SidestepTest(SystemTest):
         step, = self.apply(rpc, dry_run=True)
         self.assertEqual((step["state"], step["old_path"], step["id"]),
                          ("planned", self.old, None), step)
-        self.assertEqual(self.read(self.dll), b"old\n")
+        self.assertEqual(self.read(self.dll), OLD)
         step, = self.apply(rpc, "Mdbperf.dll")
         self.assertEqual((step["state"], step["path"], step["id"]), ("renamed", self.dll, 1))
         after = os.stat(self.old)
@@ -65,7 +67,7 @@ class SidestepTest(SystemTest):
                       "new one yet", self.texts(answer["reasons"]))
         self.assertEqual([f["state"] for f in answer["files"]], ["sidestepped"])
         offered = rpc.call("check", product="app", payload=[
-            {"name": "Mdbperf.dll", "sha256": hashlib.sha256(b"new\n").hexdigest()}])["payload"]
+            {"name": "Mdbperf.dll", "sha256": hashlib.sha256(NEW).hexdigest()}])["payload"]
         self.assertEqual((offered["new"], sum(offered.values())), (1, 1), offered)
         # Setup writes a new one: the old one runs on, and does not block.
         self.write_new(daemon)
@@ -87,7 +89,7 @@ class SidestepTest(SystemTest):
         step, = rpc.call("sidestep.clean")["sidesteps"]
         self.assertEqual(step["state"], "cleaned", step)
         self.assertFalse(os.path.exists(self.old))
-        self.assertEqual(self.read(self.dll), b"new\n")
+        self.assertEqual(self.read(self.dll), NEW)
         self.assertEqual(rpc.call("sidestep.list"), {"sidesteps": [], "next": []})
         steps = [e["sidestep"] for e in daemon.log_events("--kind", "sidestep")]
         self.assertEqual(steps, [{"id": 1, "state": state}
@@ -98,7 +100,7 @@ class SidestepTest(SystemTest):
         self.apply(rpc)
         step, = rpc.call("sidestep.undo", id=1)["sidesteps"]
         self.assertEqual(step["state"], "undone", step)
-        self.assertEqual(self.read(self.dll), b"old\n")
+        self.assertEqual(self.read(self.dll), OLD)
         self.assertFalse(os.path.exists(self.old))
         self.assertEqual(daemon.check()["exit"], BLOCKED)
         holder.kill()
@@ -132,10 +134,10 @@ class SidestepTest(SystemTest):
         self.assertEqual((step["state"], step["old_path"]), ("renamed", self.old + "3"))
         self.assertEqual(self.read(self.old), b"precious\n")
         # Nor back over one, even one that the daemon has not seen come.
-        self.file("Mdbperf.dll", content=b"new\n")
+        self.file("Mdbperf.dll", content=NEW)
         step, = rpc.call("sidestep.undo", id=1)["sidesteps"]
         self.assertNotEqual(step["state"], "undone", step)
-        self.assertEqual(self.read(self.dll), b"new\n")
+        self.assertEqual(self.read(self.dll), NEW)
 
     def assert_refused(self, steps, why):
         for step in steps:
@@ -260,12 +262,12 @@ class SidestepTest(SystemTest):
         self.assertEqual([s["state"] for s in self.list(daemon)], ["renamed"])
         step, = self.rpc(daemon).call("sidestep.undo", id=1)["sidesteps"]
         self.assertEqual(step["state"], "undone")
-        self.assertEqual(self.read(self.dll), b"old\n")
+        self.assertEqual(self.read(self.dll), OLD)
 
     def test_crash_between_link_and_unlink(self):
         daemon = self.crash(PLANNED, lambda: os.link(self.dll, self.old))
         self.assertEqual(daemon.check()["exit"], SAFE)
-        self.assertEqual(self.read(self.dll), b"old\n")
+        self.assertEqual(self.read(self.dll), OLD)
         self.assertFalse(os.path.exists(self.old))
         self.assertEqual(self.journal(daemon), [("failed",)])
 
@@ -290,7 +292,7 @@ class SidestepTest(SystemTest):
             steps = self.list(daemon)
             names = sorted(n for n in os.listdir(self.bin) if n.startswith("Mdbperf"))
             self.assertEqual(len(names), 1, names)
-            self.assertEqual(self.read(os.path.join(self.bin, names[0])), b"old\n")
+            self.assertEqual(self.read(os.path.join(self.bin, names[0])), OLD)
             if names == ["Mdbperf.dll"]:
                 self.assertEqual(steps, [])
             else:
