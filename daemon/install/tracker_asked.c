@@ -73,9 +73,13 @@ static int resolve(struct spg_track *s, struct spg_install *record)
 		record->reasons.n > 0 ? record->reasons.items[0].text : "");
 	spg_install_unref(s->unresolved);
 	s->unresolved = record->outcome == SPG_INSTALL_CLEAN ? NULL : record;
-	/* What was mended or accepted is no measure of the next install. */
-	if (!s->unresolved)
+	/* What was mended or accepted is no measure of the next install, and no part of
+	 * it. */
+	if (!s->unresolved) {
 		spg_expected_finish(&s->expected);
+		spg_module_set_unref(s->last_before);
+		s->last_before = NULL;
+	}
 	if (!s->unresolved)
 		spg_install_unref(record);
 	spg_track_tell(s);
@@ -94,10 +98,11 @@ static bool is_left_by_an_install(const struct spg_track *s,
 	const struct spg_verification *v, const struct spg_expected_places *places,
 	bool applied)
 {
-	if (s->unresolved || applied)
-		return true;
-	return places && s->last && is_of_the_product(v) &&
-	       spg_resolution_is_payload(s->last, places, v->set);
+	if (applied || !places)
+		return applied;
+	return s->unresolved ||
+	       (s->last && is_of_the_product(v) &&
+		       spg_resolution_is_payload(s->last, places, v->set));
 }
 
 static int take_verified(struct spg_track *s, const struct spg_verification *v,
