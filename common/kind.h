@@ -174,17 +174,18 @@ enum spg_gap_reason {
 	X(NO_SPACE, "no-space")                         /* for the service pack, or at all */ \
 	X(NO_INODES, "no-inodes")
 
-/* What does not fit together, or is not the service pack's. */
+/* What does not fit together, or is not the service pack's. Stored: append only. */
 #define SPG_FINDING_KINDS(X) \
 	X(MISSING_EXPORT, "missing-export") \
 	X(MISSING_MODULE, "missing-module")             /* imported, and gone or nowhere */ \
 	X(DAMAGED, "damaged") \
 	X(ARCHITECTURE, "architecture") \
-	X(ASSEMBLY_VERSION, "assembly-version")         /* of .NET: another version or key than is needed */ \
 	X(NOT_PAYLOAD, "not-payload")                   /* another content, no version to compare */ \
 	X(OLDER, "older")                               /* than the service pack's */ \
 	X(NEWER, "newer") \
-	X(NOT_INSTALLED, "not-installed")               /* of the pack, the rest of its folder is */
+	X(ASSEMBLY_VERSION, "assembly-version")         /* of .NET: another version or key than is needed */ \
+	X(NOT_INSTALLED, "not-installed")               /* of the pack: removed, or the rest of its folder is */ \
+	X(NO_MODULE, "no-module")                       /* an install has put something else there */
 
 /* What verify says of a product, from best to worst. */
 #define SPG_VERIFY_VERDICTS(X) \

@@ -8,11 +8,11 @@ bool spg_lasting_is_in(const struct spg_note *finding, const struct spg_module_s
 	if (finding->kind != SPG_REASON_MISFIT || !finding->file)
 		return false;
 	module = spg_module_set_find(set, finding->file);
-	/* The service pack's, and removed; or a module once, and no damaged one. */
-	return finding->finding == SPG_FINDING_NOT_INSTALLED
-	               ? !module
-	               : finding->finding == SPG_FINDING_DAMAGED && module &&
-	                         !module->pe && !module->err;
+	if (finding->finding == SPG_FINDING_NOT_INSTALLED)
+		return !module;
+	/* A damaged one is found by itself. */
+	return finding->finding == SPG_FINDING_NO_MODULE && module && !module->pe &&
+	       !module->err;
 }
 
 int spg_lasting_take(struct spg_notes *to, const struct spg_notes *from,

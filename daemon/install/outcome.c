@@ -297,6 +297,15 @@ static bool is_aside(const struct spg_outcome_judging *j, const char *path)
 	return false;
 }
 
+/* Has anybody written a file? A step by itself is no install, and leaves no debt. */
+static bool has_written(const struct spg_install *install)
+{
+	return spg_install_count(install, SPG_CHANGE_REPLACED) +
+	               spg_install_count(install, SPG_CHANGE_MODIFIED) +
+	               spg_install_count(install, SPG_CHANGE_CREATED) >
+	       0;
+}
+
 static int find_stepped_aside(struct spg_outcome_judging *j)
 {
 	const struct spg_standing *standing = j->facts->standing;
@@ -309,7 +318,7 @@ static int find_stepped_aside(struct spg_outcome_judging *j)
 		const struct spg_module *then;
 		struct spg_install_file *file;
 
-		if (!is_aside(j, path))
+		if (!is_aside(j, path) || (!left && !has_written(j->install)))
 			continue;
 		file = spg_install_add_file(j->install, path);
 		if (!file)
@@ -463,7 +472,7 @@ static int take_turned(struct spg_outcome_judging *j)
 		const struct spg_module *then =
 			spg_module_set_find(j->facts->before, now->path);
 		const struct spg_note note = {.kind = SPG_REASON_MISFIT,
-			.finding = SPG_FINDING_DAMAGED,
+			.finding = SPG_FINDING_NO_MODULE,
 			.file = now->path};
 		struct spg_buf text = SPG_BUF_NULL;
 

@@ -292,7 +292,7 @@ class Payload(unittest.TestCase):
         self.assertEqual(payload[0], {"name": "a.dll", "path": "a.dll", "version": "1.2.3.4",
                                       "size": 1024})
         self.assertEqual(payload[-1]["sha256"], hashlib.sha256(b"").hexdigest())
-        self.assertEqual(done.err, "")
+        self.assertIn("compared by that alone", " ".join(done.err.split()))
         self.assertNotIn(digest, json.dumps(payload))
         for i in range(7000):
             os.link(os.path.join(sp4, "a.dll"),
