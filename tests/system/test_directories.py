@@ -81,8 +81,14 @@ class DirectoriesTest(SystemTest):
         shutil.rmtree(self.bin)
         self.assert_verdict(daemon.check(), "unknown")
         path = self.file("New.dll", self.directory("bin"))
+        self.look(daemon)
         self.assert_safe(daemon)
         self.assert_watched(daemon, path)
+
+    def look(self, daemon):
+        """That files are there again is an install, found by what is there."""
+        daemon.check()
+        daemon.run("verify")  # reads behind it
 
     def test_directory_renamed_away(self):
         self.file("Old.dll")
@@ -102,6 +108,7 @@ class DirectoriesTest(SystemTest):
         os.rename(self.path("parent"), self.path("away"))
         self.assert_verdict(daemon.check(), "unknown")
         path = self.file("New.dll", self.directory("parent", "deep"))
+        self.look(daemon)
         self.assert_safe(daemon)
         self.assert_watched(daemon, path)
 
