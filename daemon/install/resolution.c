@@ -179,6 +179,16 @@ struct spg_install *spg_resolution_found(int64_t id, const struct spg_product *p
 	return check(record, r);
 }
 
+/* An install said so already, and who was in the way. */
+static bool is_left_by(const struct spg_install *known,
+	const struct spg_finding *finding, const char *path)
+{
+	const struct spg_install_file *file = spg_install_find(known, path);
+
+	return is_about_the_payload(finding) && file &&
+	       file->change == SPG_CHANGE_SKIPPED && !file->guessed;
+}
+
 bool spg_resolution_knows(
 	const struct spg_install *known, const struct spg_verification *v)
 {
@@ -187,6 +197,7 @@ bool spg_resolution_knows(
 
 		/* What was too much to be kept is known too. */
 		if (!spg_notes_has(&known->findings, &note) &&
+			!is_left_by(known, &v->fit.findings[i], note.file) &&
 			known->findings.n_more == 0)
 			return false;
 	}

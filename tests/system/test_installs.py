@@ -154,6 +154,10 @@ class InstallsTest(SystemTest):
                           if f["change"] == "skipped"], ["Part03.dll", "Part04.dll"])
         self.assertEqual(install["reasons"][0]["text"],
                          "Part03.dll was not replaced: it is not the service pack's")
+        # That verify finds the same is no news.
+        answer = self.rpc(daemon).call("verify", payload=self.described(NEW))
+        self.assertEqual(answer["verdict"], "mixed")
+        self.assertEqual(self.newest(daemon)["id"], install["id"])
 
     def test_what_is_there_already(self):
         """Told, and not built on: who holds the file can change it at any time."""
