@@ -165,12 +165,6 @@ static struct spg_module_set *future_without(
 
 /* ---- what would not fit ---- */
 
-static const char *path_of(
-	const struct spg_verification *v, const struct spg_finding *finding)
-{
-	return finding->path ? finding->path : v->modules[finding->module].path;
-}
-
 static bool is_same(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
@@ -184,7 +178,8 @@ static bool is_in(const struct spg_verification *v, const struct spg_verificatio
 		const struct spg_finding *other = &v->fit.findings[i];
 
 		if (other->kind == finding->kind &&
-			strcmp(path_of(v, other), path_of(of, finding)) == 0 &&
+			strcmp(spg_verification_path(v, other),
+				spg_verification_path(of, finding)) == 0 &&
 			is_same(other->needs, finding->needs) &&
 			is_same(other->from, finding->from))
 			return true;
@@ -197,7 +192,7 @@ static int add_finding(struct spg_notes *notes, const struct spg_verification *v
 {
 	const struct spg_note note = {.kind = SPG_REASON_MISFIT,
 		.finding = finding->kind,
-		.file = path_of(v, finding)};
+		.file = spg_verification_path(v, finding)};
 
 	return spg_notes_add(notes, &note, text);
 }

@@ -335,20 +335,14 @@ static int find_stepped_aside(struct spg_outcome_judging *j)
 
 /* ---- what does not fit ---- */
 
-static const char *path_of(
-	const struct spg_verification *v, const struct spg_finding *finding)
-{
-	return finding->path ? finding->path : v->modules[finding->module].path;
-}
-
 /* A sentence names no folder. */
 static bool has_finding(const struct spg_verification *v,
 	const struct spg_verification *of, const struct spg_finding *finding)
 {
 	for (size_t i = 0; i < v->fit.n_findings; i++)
 		if (spg_finding_equal(&v->fit.findings[i], finding) &&
-			strcmp(path_of(v, &v->fit.findings[i]), path_of(of, finding)) ==
-				0)
+			strcmp(spg_verification_path(v, &v->fit.findings[i]),
+				spg_verification_path(of, finding)) == 0)
 			return true;
 	return false;
 }
@@ -365,7 +359,7 @@ static int take_findings(struct spg_outcome_judging *j,
 		const struct spg_finding *finding = &after->fit.findings[i];
 		const struct spg_note note = {.kind = SPG_REASON_MISFIT,
 			.finding = finding->kind,
-			.file = path_of(after, finding),
+			.file = spg_verification_path(after, finding),
 			.text = finding->text};
 		struct spg_buf text = SPG_BUF_NULL;
 

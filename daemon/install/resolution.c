@@ -38,8 +38,7 @@ static struct spg_note note_of(
 {
 	return (struct spg_note){.kind = SPG_REASON_MISFIT,
 		.finding = finding->kind,
-		.file = finding->path ? finding->path
-	                              : v->modules[finding->module].path,
+		.file = spg_verification_path(v, finding),
 		.text = finding->text};
 }
 
@@ -277,4 +276,37 @@ struct spg_install *spg_resolution_accepted(int64_t id,
 	if (r == 0)
 		record->findings.n_more += previous->findings.n_more;
 	return check(record, r);
+}
+
+/* ---- an install of which nobody knows the end ---- */
+
+static int carry_file(struct spg_install *to, const struct spg_install_file *then)
+{
+	struct spg_install_file *file = spg_install_add_file(to, then->path);
+
+	if (!file)
+		return to->n_files >= SPG_INSTALL_FILES_MAX ? 0 : SPG_ERR_NOMEM;
+	file->change = then->change;
+	file->guessed = then->guessed;
+	memcpy(file->to_sha256, then->to_sha256, sizeof(file->to_sha256));
+	return 0;
+}
+
+int spg_resolution_carry_over(
+	struct spg_install *install, const struct spg_install *previous)
+{
+	int r = 0;
+
+	if (!previous)
+		return 0;
+	install->follows = previous->id;
+	if (previous->outcome == SPG_INSTALL_MIXED)
+		install->outcome = SPG_INSTALL_MIXED;
+	for (size_t i = 0; r == 0 && i < previous->n_files; i++)
+		if (previous->files[i].change == SPG_CHANGE_SKIPPED ||
+			previous->files[i].change == SPG_CHANGE_DELETED)
+			r = carry_file(install, &previous->files[i]);
+	if (r == 0)
+		r = spg_notes_add_all(&install->findings, &previous->findings);
+	return r == 0 ? spg_notes_add_all(&install->reasons, &previous->reasons) : r;
 }

@@ -43,3 +43,8 @@ bool spg_resolution_knows(
 /** True when @places is what @install brought, at least in part. */
 bool spg_resolution_is_payload(const struct spg_install *install,
 	const struct spg_expected_places *places, const struct spg_module_set *set);
+
+/** @install was not judged: what was amiss with @previous (NULL: nothing) is so still.
+ * Returns 0 or SPG_ERR_NOMEM. */
+int spg_resolution_carry_over(
+	struct spg_install *install, const struct spg_install *previous);

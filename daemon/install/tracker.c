@@ -12,6 +12,7 @@
 #include "common/text.h"
 #include "daemon/install/aside.h"
 #include "daemon/install/outcome.h"
+#include "daemon/install/resolution.h"
 #include "daemon/install/track.h"
 
 /* An install by the same process or its kin goes on with the last one for so many
@@ -430,30 +431,6 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 }
 
 /* The product has gone from the configuration: nobody looks at its files. */
-/* What was amiss before is so still, whatever this install was. */
-static void carry_over(struct spg_install *to, const struct spg_install *before)
-{
-	for (size_t i = 0; before && i < before->n_files; i++) {
-		const struct spg_install_file *then = &before->files[i];
-		struct spg_install_file *file;
-
-		if (then->change != SPG_CHANGE_SKIPPED &&
-			then->change != SPG_CHANGE_DELETED)
-			continue;
-		file = spg_install_add_file(to, then->path);
-		if (!file)
-			continue;
-		file->change = then->change;
-		file->guessed = then->guessed;
-		memcpy(file->to_sha256, then->to_sha256, sizeof(file->to_sha256));
-	}
-	if (!before)
-		return;
-	to->follows = before->id;
-	(void)spg_notes_add_all(&to->findings, &before->findings);
-	(void)spg_notes_add_all(&to->reasons, &before->reasons);
-}
-
 static void give_up(struct spg_track *s)
 {
 	s->install->ended_ns = s->install->last_ns;
@@ -462,9 +439,10 @@ static void give_up(struct spg_track *s)
 		&(struct spg_note){.kind = SPG_REASON_PRODUCT_GONE,
 			.text = "the product was taken out of the configuration while "
 				"it ran"});
-	carry_over(s->install, s->unresolved);
-	if (s->unresolved && s->unresolved->outcome == SPG_INSTALL_MIXED)
-		s->install->outcome = SPG_INSTALL_MIXED;
+	if (spg_resolution_carry_over(s->install, s->unresolved) < 0)
+		spg_error("what an install had left of %s may be forgotten: out of "
+			  "memory",
+			s->product);
 	end_install(s);
 }
 
@@ -529,32 +507,6 @@ void spg_tracker_hurry(struct spg_tracker *tracker, const char *product)
 
 /* ---- what is known at the start ---- */
 
-static bool has_changed(
-	const struct spg_module_set *before, const struct spg_module_set *after)
-{
-	if (before->n != after->n)
-		return true;
-	for (size_t i = 0; i < after->n; i++) {
-		const struct spg_module *then = before->modules[i];
-		const struct spg_module *now = after->modules[i];
-
-		/* One that cannot be read may be what it was. */
-		if (strcmp(then->path, now->path) != 0 ||
-			(then->sha256[0] && now->sha256[0] &&
-				strcmp(then->sha256, now->sha256) != 0))
-			return true;
-	}
-	return false;
-}
-
-static bool is_whole(const struct spg_module_set *set)
-{
-	for (size_t i = 0; i < set->n; i++)
-		if (!set->modules[i]->sha256[0])
-			return false;
-	return true;
-}
-
 /* A directory that is not there says nothing of its files: it may come back with them. */
 static bool is_directory_missing(const struct spg_track *s)
 {
@@ -603,10 +555,10 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 			s->product);
 		return;
 	}
-	if (s->installed && has_changed(s->installed, set)) {
+	if (s->installed && spg_module_set_differs(s->installed, set)) {
 		note_unseen(s, set);
 		/* What was known of a file that cannot be read now is still the last word. */
-	} else if (s->installed && !is_whole(set)) {
+	} else if (s->installed && !spg_module_set_is_whole(set)) {
 		spg_module_set_unref(set);
 		return;
 	}

@@ -141,6 +141,13 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 	return 0;
 }
 
+const char *spg_verification_path(
+	const struct spg_verification *verification, const struct spg_finding *finding)
+{
+	return finding->path ? finding->path
+	                     : verification->modules[finding->module].path;
+}
+
 void spg_verification_finish(struct spg_verification *verification)
 {
 	spg_fit_finish(&verification->fit);

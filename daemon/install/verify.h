@@ -37,5 +37,9 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 	struct spg_module_set *set, const struct spg_expected *expected,
 	const struct spg_verify_past *past);
 
+/** Path of the file that @finding of @verification is about. Borrowed. */
+const char *spg_verification_path(
+	const struct spg_verification *verification, const struct spg_finding *finding);
+
 /** Idempotent. */
 void spg_verification_finish(struct spg_verification *verification);

@@ -74,7 +74,7 @@ class DifferentialTest(SystemTest):
         self.wire = self.rpc(self.app)
         self.assertEqual(self.verify(), set())
 
-    def verify(self, params=None):
+    def verify(self):
         """Kind, file and what it needs, of all findings, when no install runs."""
         self.wire.call("installs", wait=60, limit=1)
         answer, = self.wire.call("verify")["products"]

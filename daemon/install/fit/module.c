@@ -111,3 +111,28 @@ const struct spg_module *spg_module_set_find(
 {
 	return set ? spg_module_find(set->modules, set->n, path, NULL) : NULL;
 }
+
+bool spg_module_set_differs(
+	const struct spg_module_set *before, const struct spg_module_set *after)
+{
+	if (before->n != after->n)
+		return true;
+	for (size_t i = 0; i < after->n; i++) {
+		const struct spg_module *then = before->modules[i];
+		const struct spg_module *now = after->modules[i];
+
+		if (strcmp(then->path, now->path) != 0 ||
+			(then->sha256[0] && now->sha256[0] &&
+				strcmp(then->sha256, now->sha256) != 0))
+			return true;
+	}
+	return false;
+}
+
+bool spg_module_set_is_whole(const struct spg_module_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (!set->modules[i]->sha256[0])
+			return false;
+	return true;
+}

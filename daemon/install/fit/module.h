@@ -5,6 +5,7 @@
  * immutable once it is read, and so is a set; any thread may read them.
  */
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,3 +69,11 @@ struct spg_module_set *spg_module_set_create(void);
  * where it is or would be; NULL: it is not there. */
 struct spg_module *spg_module_find(
 	struct spg_module *const *modules, size_t n, const char *path, size_t *ret_at);
+
+/** True when other files are in @after than in @before, or others at the same paths. One
+ * that cannot be read may be what it was. */
+bool spg_module_set_differs(
+	const struct spg_module_set *before, const struct spg_module_set *after);
+
+/** True when every file of it has been read. */
+bool spg_module_set_is_whole(const struct spg_module_set *set);

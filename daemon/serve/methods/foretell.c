@@ -149,25 +149,17 @@ static void on_worked_out(struct spg_background_job *job, bool complete)
 	finish(asked, complete ? asked->err : SPG_ERR_BUSY);
 }
 
-static size_t list_held(const struct asked *asked, const char **ret)
-{
-	const json_t *held = json_object_get(asked->params, "held");
-	size_t n = json_array_size(held);
-
-	for (size_t i = 0; i < n; i++)
-		ret[i] = json_string_value(json_array_get(held, i));
-	return n;
-}
-
 static int begin(struct asked *asked, struct spg_module_set *pack)
 {
-	size_t n = json_array_size(json_object_get(asked->params, "held"));
+	const json_t *names = json_object_get(asked->params, "held");
+	size_t n = json_array_size(names);
 	const char **held = calloc(n + 1, sizeof(*held));
 	int r;
 
 	if (!held)
 		return SPG_ERR_NOMEM;
-	(void)list_held(asked, held);
+	for (size_t i = 0; i < n; i++)
+		held[i] = json_string_value(json_array_get(names, i));
 	asked->foretelling = spg_foretell_begin(asked->product, asked->installed,
 		&asked->expected, pack, root_of(asked), held, n);
 	free(held);
