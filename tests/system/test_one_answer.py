@@ -159,9 +159,9 @@ class OneAnswerTest(SystemTest):
         self.assert_agreed("clean")
 
     def test_nothing_to_check(self):
+        self.file("one.exe", content=b"\x7fELF")
         for name in "dsamain.exe", "mdbperf.dll":
             os.unlink(os.path.join(self.bin, name))
-        self.file("one.exe", content=b"\x7fELF")
         self.assertIn("entry points of 0 modules checked",
                       self.installed()["reasons"][-1]["text"])
         code, answer = self.app.json("verify")

@@ -195,12 +195,32 @@ static const struct spg_fit_payload *find_in_payload(
 	return at == SPG_FIT_NONE ? NULL : &work->question->payload[work->payload[at]];
 }
 
+/* One module may name a library in several import descriptors. */
+static bool is_told(
+	const struct spg_fit_work *work, size_t importer, const char *library)
+{
+	const struct spg_fit *fit = work->fit;
+
+	for (size_t i = fit->n_findings; i > 0; i--) {
+		const struct spg_finding *finding = &fit->findings[i - 1];
+
+		if (finding->module != importer)
+			break;
+		if (finding->kind == SPG_FINDING_MISSING_MODULE && finding->from &&
+			strcasecmp(finding->from, library) == 0)
+			return true;
+	}
+	return false;
+}
+
 int spg_fit_library_missing(
 	struct spg_fit_work *work, const struct spg_fit_missing *missing)
 {
 	const char *gone = find_gone(work, missing->importer, missing->name);
 	const struct spg_fit_payload *file;
 
+	if (is_told(work, missing->importer, missing->name))
+		return 0;
 	/* Windows may have one of that name too, but the product came with its own. */
 	if (gone)
 		return tell_gone(work, missing, gone);
