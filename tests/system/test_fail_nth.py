@@ -10,7 +10,7 @@ import mmap
 import os
 import struct
 
-from support import (BUILD, Failure, Product, Rpc, RpcError, SystemTest, await_end,
+from support import (BUILD, FOR_DOS, Failure, Product, Rpc, RpcError, SystemTest, await_end,
                      main)
 
 LIBRARY = os.path.join(BUILD, "tests", "system", "fail_nth.so")
@@ -165,7 +165,7 @@ class FailNthTest(SystemTest):
         def install():
             nonlocal n
             n += 1
-            os.rename(self.file("new", content=b"version %d\n" % n), self.dll)
+            os.rename(self.file("new", content=FOR_DOS + b"version %d\n" % n), self.dll)
             return self.ask(daemon, "flush")
 
         self.each(daemon, install)
