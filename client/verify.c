@@ -74,6 +74,18 @@ static int64_t others_of(const json_t *answer)
 	return spg_json_number(answer, "files") - spg_json_number(answer, "modules");
 }
 
+/* What an administrator has accepted is no fault, and yet it is told. */
+static void put_accepted(struct spg_buf *line, const json_t *answer)
+{
+	size_t n = json_array_size(spg_json_list(answer, "accepted"));
+
+	if (n == 0)
+		return;
+	spg_buf_puts(line, ", but for ");
+	spg_describe_count(line, (int64_t)n, "finding");
+	spg_buf_puts(line, n == 1 ? " that is accepted" : " that are accepted");
+}
+
 static void put_fits(struct spg_buf *line, const json_t *answer)
 {
 	int64_t modules = spg_json_number(answer, "modules");
@@ -126,9 +138,10 @@ static void tell_headline(struct spg_output *out, const json_t *answer)
 	spg_buf_printf(&line, "%s: ", title ? title : "product without a name");
 	if (strcmp(verdict, "mixed") == 0)
 		put_mixed(&line, answer);
-	else if (strcmp(verdict, "fits") == 0)
+	else if (strcmp(verdict, "fits") == 0) {
 		put_fits(&line, answer);
-	else if (strcmp(verdict, "not-checked") == 0)
+		put_accepted(&line, answer);
+	} else if (strcmp(verdict, "not-checked") == 0)
 		put_not_checked(&line, answer);
 	else if (spg_json_number(answer, "files") == 0)
 		spg_buf_puts(&line, "no file of it was found");
@@ -155,16 +168,16 @@ static void tell_folder(struct spg_output *out, const char *last, const char *pa
 	spg_buf_finish(&folder);
 }
 
-static void tell_findings(struct spg_output *out, const json_t *answer)
+/* @more: so many are not in @findings. */
+static void tell_findings(struct spg_output *out, const char *heading,
+	const json_t *findings, int64_t more)
 {
-	const json_t *findings = spg_json_list(answer, "findings");
-	int64_t more = spg_json_number(answer, "more_findings");
 	const char *last = NULL;
 	size_t i;
 	json_t *finding;
 
 	if (json_array_size(findings) > 0)
-		spg_output_raw(out, "\n");
+		spg_output_raw(out, "\n%s", heading);
 	json_array_foreach (findings, i, finding) {
 		const char *path = spg_json_text(finding, "path");
 		const char *text = spg_json_text(finding, "text");
@@ -349,7 +362,10 @@ static void tell_proof(struct spg_output *out, const json_t *answer)
 static void tell_answer(struct spg_output *out, const json_t *answer)
 {
 	tell_headline(out, answer);
-	tell_findings(out, answer);
+	tell_findings(out, "", spg_json_list(answer, "findings"),
+		spg_json_number(answer, "more_findings"));
+	tell_findings(out, "Accepted by an administrator:\n",
+		spg_json_list(answer, "accepted"), 0);
 	tell_install(out, answer);
 	tell_hints(out, answer);
 	spg_describe_coverage(

@@ -490,7 +490,8 @@ static int take_faults(struct spg_outcome_judging *j)
 			&(struct spg_verify_past){.previous = facts->previous});
 	if (r == 0)
 		r = spg_verify(&after, facts->product, facts->after, NULL,
-			&(struct spg_verify_past){facts->before, facts->previous});
+			&(struct spg_verify_past){
+				facts->before, facts->previous, NULL});
 	if (r == 0)
 		r = take_findings(j, &before, &after);
 	if (r == 0 && facts->expected)

@@ -78,6 +78,8 @@ static int take_findings(struct spg_install *record, const struct spg_verificati
 		const struct spg_finding *finding = &v->fit.findings[i];
 		const struct spg_note note = note_of(v, finding);
 
+		if (finding->accepted)
+			continue;
 		r = spg_notes_add_copy(&record->findings, &note);
 		if (r == 0 && is_about_the_payload(finding))
 			r = leave_out(record, note.file, v->set, false);
@@ -195,7 +197,8 @@ bool spg_resolution_knows(
 		const struct spg_note note = note_of(v, &v->fit.findings[i]);
 
 		/* What was too much to be kept is known too. */
-		if (!spg_notes_has(&known->findings, &note) &&
+		if (!v->fit.findings[i].accepted &&
+			!spg_notes_has(&known->findings, &note) &&
 			!is_left_by(known, &v->fit.findings[i], note.file) &&
 			known->findings.n_more == 0)
 			return false;
@@ -215,6 +218,37 @@ bool spg_resolution_is_payload(const struct spg_install *install,
 			return true;
 	}
 	return false;
+}
+
+/* The file that was left out, as it was when that was accepted. */
+static bool is_left_as_accepted(const struct spg_install *accepted,
+	const struct spg_finding *finding, const struct spg_module *module)
+{
+	const struct spg_install_file *file =
+		module ? spg_install_find(accepted, module->path) : NULL;
+
+	return is_about_the_payload(finding) && file &&
+	       file->change == SPG_CHANGE_SKIPPED &&
+	       (!file->to_sha256[0] || strcmp(file->to_sha256, module->sha256) == 0);
+}
+
+void spg_resolution_apply(
+	struct spg_verification *v, const struct spg_install *accepted)
+{
+	/* Then some were too many to be kept. */
+	bool all = accepted && accepted->findings.n_more > 0;
+
+	v->n_accepted = all ? v->fit.n_more : 0;
+	for (size_t i = 0; accepted && i < v->fit.n_findings; i++) {
+		struct spg_finding *finding = &v->fit.findings[i];
+		const struct spg_note note = note_of(v, finding);
+
+		finding->accepted = all || spg_notes_has(&accepted->findings, &note) ||
+		                    is_left_as_accepted(accepted, finding,
+					    spg_module_set_find(v->set, note.file));
+		v->n_accepted += finding->accepted;
+	}
+	v->verdict = spg_verification_conclude(v);
 }
 
 /* ---- how it ends ---- */
@@ -252,6 +286,31 @@ struct spg_install *spg_resolution_mended(
 	return check(record, spg_notes_add(&record->reasons, &note, &why));
 }
 
+static int carry_file(struct spg_install *to, const struct spg_install_file *then)
+{
+	struct spg_install_file *file = spg_install_add_file(to, then->path);
+
+	if (!file)
+		return to->n_files >= SPG_INSTALL_FILES_MAX ? 0 : SPG_ERR_NOMEM;
+	file->change = then->change;
+	file->guessed = then->guessed;
+	memcpy(file->to_sha256, then->to_sha256, sizeof(file->to_sha256));
+	return 0;
+}
+
+/* What @from left out, and what is missed because it deleted it. */
+static int carry_files(struct spg_install *to, const struct spg_install *from)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < from->n_files; i++)
+		if ((from->files[i].change == SPG_CHANGE_SKIPPED ||
+			    from->files[i].change == SPG_CHANGE_DELETED) &&
+			!spg_install_find(to, from->files[i].path))
+			r = carry_file(to, &from->files[i]);
+	return r;
+}
+
 struct spg_install *spg_resolution_accepted(int64_t id,
 	const struct spg_install *previous, const struct spg_install *accepted,
 	const char *who)
@@ -274,23 +333,15 @@ struct spg_install *spg_resolution_accepted(int64_t id,
 	if (r == 0 && accepted)
 		r = spg_notes_add_all(&record->findings, &accepted->findings);
 	if (r == 0)
+		r = carry_files(record, previous);
+	if (r == 0 && accepted)
+		r = carry_files(record, accepted);
+	if (r == 0)
 		record->findings.n_more += previous->findings.n_more;
 	return check(record, r);
 }
 
 /* ---- an install of which nobody knows the end ---- */
-
-static int carry_file(struct spg_install *to, const struct spg_install_file *then)
-{
-	struct spg_install_file *file = spg_install_add_file(to, then->path);
-
-	if (!file)
-		return to->n_files >= SPG_INSTALL_FILES_MAX ? 0 : SPG_ERR_NOMEM;
-	file->change = then->change;
-	file->guessed = then->guessed;
-	memcpy(file->to_sha256, then->to_sha256, sizeof(file->to_sha256));
-	return 0;
-}
 
 int spg_resolution_carry_over(
 	struct spg_install *install, const struct spg_install *previous)
@@ -302,10 +353,7 @@ int spg_resolution_carry_over(
 	install->follows = previous->id;
 	if (previous->outcome == SPG_INSTALL_MIXED)
 		install->outcome = SPG_INSTALL_MIXED;
-	for (size_t i = 0; r == 0 && i < previous->n_files; i++)
-		if (previous->files[i].change == SPG_CHANGE_SKIPPED ||
-			previous->files[i].change == SPG_CHANGE_DELETED)
-			r = carry_file(install, &previous->files[i]);
+	r = carry_files(install, previous);
 	if (r == 0)
 		r = spg_notes_add_all(&install->findings, &previous->findings);
 	return r == 0 ? spg_notes_add_all(&install->reasons, &previous->reasons) : r;

@@ -40,6 +40,11 @@ bool spg_resolution_covers(const struct spg_install *previous,
 bool spg_resolution_knows(
 	const struct spg_install *known, const struct spg_verification *v);
 
+/** Mark what @v found and @accepted (NULL: nothing) allows, and conclude again: it is no
+ * fault as long as it is the same. */
+void spg_resolution_apply(
+	struct spg_verification *v, const struct spg_install *accepted);
+
 /** True when @places is what @install brought, at least in part. */
 bool spg_resolution_is_payload(const struct spg_install *install,
 	const struct spg_expected_places *places, const struct spg_module_set *set);

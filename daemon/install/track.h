@@ -66,6 +66,9 @@ struct spg_track *spg_track_find(
 /** Of the product in the model; -1: a reload took it away. */
 int spg_track_index(const struct spg_track *s);
 
+/** A directory that is not there says nothing of its files: it may come back with them. */
+bool spg_track_lacks_directory(const struct spg_track *s);
+
 /** Of its product, which is there. */
 const struct spg_standing *spg_track_standing(const struct spg_track *s);
 

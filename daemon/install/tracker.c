@@ -507,8 +507,7 @@ void spg_tracker_hurry(struct spg_tracker *tracker, const char *product)
 
 /* ---- what is known at the start ---- */
 
-/* A directory that is not there says nothing of its files: it may come back with them. */
-static bool is_directory_missing(const struct spg_track *s)
+bool spg_track_lacks_directory(const struct spg_track *s)
 {
 	size_t n;
 	const struct spg_lack *lacks =
@@ -547,7 +546,7 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 		read_installed(s);
 		return;
 	}
-	if (spg_track_index(s) < 0 || is_directory_missing(s))
+	if (spg_track_index(s) < 0 || spg_track_lacks_directory(s))
 		return;
 	set = spg_aside_put_back(set, spg_track_standing(s), s->installed);
 	if (!set) {
@@ -623,13 +622,12 @@ static bool is_acceptance(const struct spg_install *install)
 /* One that has ended. */
 static void take_ended(struct spg_track *s, struct spg_install *install)
 {
-	if (install->n_files > 0) {
-		spg_install_unref(s->last);
-		s->last = spg_install_ref(install);
-	}
 	if (is_acceptance(install)) {
 		spg_install_unref(s->accepted);
 		s->accepted = spg_install_ref(install);
+	} else if (install->n_files > 0) {
+		spg_install_unref(s->last);
+		s->last = spg_install_ref(install);
 	}
 	spg_install_unref(s->unresolved);
 	s->unresolved = is_to_be_mended(install) ? spg_install_ref(install) : NULL;

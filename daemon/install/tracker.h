@@ -68,6 +68,10 @@ const struct spg_install *spg_tracker_running(
 const struct spg_install *spg_tracker_unresolved(
 	const struct spg_tracker *tracker, const char *product);
 
+/** The last acceptance of what was left of @product; NULL: there is none. */
+const struct spg_install *spg_tracker_accepted(
+	const struct spg_tracker *tracker, const char *product);
+
 /** Who started the install of @product (NULL: of all) says that it has ended. */
 void spg_tracker_hurry(struct spg_tracker *tracker, const char *product);
 

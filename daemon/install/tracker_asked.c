@@ -23,6 +23,14 @@ const struct spg_install *spg_tracker_unresolved(
 	return s ? s->unresolved : NULL;
 }
 
+const struct spg_install *spg_tracker_accepted(
+	const struct spg_tracker *tracker, const char *product)
+{
+	const struct spg_track *s = spg_track_find(tracker, product);
+
+	return s ? s->accepted : NULL;
+}
+
 struct spg_module_set *spg_tracker_installed(
 	const struct spg_tracker *tracker, const char *product)
 {
@@ -92,14 +100,14 @@ static bool is_of_the_product(const struct spg_verification *v)
 	return 2 * v->fit.n_missing <= v->fit.n_payload;
 }
 
-/* Does @v say something that an install has left? What never fitted is no news. Of a
- * service pack that nobody has begun to install, every file is another one. */
-static bool is_left_by_an_install(const struct spg_track *s,
+/* Does @v say something of the product? Of a service pack that nobody has begun to
+ * install, every file is another one. */
+static bool is_about_the_product(const struct spg_track *s,
 	const struct spg_verification *v, const struct spg_expected_places *places,
 	bool applied)
 {
 	if (applied || !places)
-		return applied;
+		return true;
 	return s->unresolved ||
 	       (s->last && is_of_the_product(v) &&
 		       spg_resolution_is_payload(s->last, places, v->set));
@@ -112,9 +120,9 @@ static int take_verified(struct spg_track *s, const struct spg_verification *v,
 	int64_t id = tracker->last_install + 1;
 
 	if (v->verdict == SPG_VERIFY_MIXED) {
-		if (!is_left_by_an_install(s, v, places, applied) ||
-			spg_resolution_knows(s->unresolved, v) ||
-			spg_resolution_knows(s->accepted, v))
+		if (spg_track_lacks_directory(s) ||
+			!is_about_the_product(s, v, places, applied) ||
+			spg_resolution_knows(s->unresolved, v))
 			return 0;
 		return resolve(
 			s, spg_resolution_found(id,

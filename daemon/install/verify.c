@@ -49,23 +49,37 @@ static int list_modules(struct spg_verification *v, const struct spg_product *pr
 	return 0;
 }
 
+static size_t list_deleted(const char **paths, const struct spg_install *install,
+	const struct spg_module_set *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; install && i < install->n_files; i++)
+		if (install->files[i].change == SPG_CHANGE_DELETED &&
+			!spg_module_set_find(set, install->files[i].path))
+			paths[n++] = install->files[i].path;
+	return n;
+}
+
 /* What was there before, and is not in @set. */
 static const char **list_gone(const struct spg_module_set *set,
 	const struct spg_verify_past *past, size_t *ret_n)
 {
 	const struct spg_module_set *before = past ? past->before : NULL;
-	const struct spg_install *previous = past ? past->previous : NULL;
-	size_t n_before = before ? before->n : 0, n = 0;
-	size_t n_previous = previous ? previous->n_files : 0;
-	const char **paths = calloc(n_before + n_previous + 1, sizeof(*paths));
+	const struct spg_install *installs[] = {
+		past ? past->previous : NULL, past ? past->accepted : NULL};
+	size_t max = before ? before->n : 0, n = 0;
+	const char **paths;
 
-	for (size_t i = 0; paths && i < n_before; i++)
+	for (size_t i = 0; i < 2; i++)
+		max += installs[i] ? installs[i]->n_files : 0;
+	paths = calloc(max + 1, sizeof(*paths));
+
+	for (size_t i = 0; paths && before && i < before->n; i++)
 		if (!spg_module_set_find(set, before->modules[i]->path))
 			paths[n++] = before->modules[i]->path;
-	for (size_t i = 0; paths && i < n_previous; i++)
-		if (previous->files[i].change == SPG_CHANGE_DELETED &&
-			!spg_module_set_find(set, previous->files[i].path))
-			paths[n++] = previous->files[i].path;
+	for (size_t i = 0; paths && i < 2; i++)
+		n += list_deleted(paths + n, installs[i], set);
 	*ret_n = n;
 	return paths;
 }
@@ -88,9 +102,9 @@ static struct spg_fit_payload *list_payload(
 	return files;
 }
 
-static enum spg_verify_verdict conclude(const struct spg_verification *v)
+enum spg_verify_verdict spg_verification_conclude(const struct spg_verification *v)
 {
-	if (v->fit.n_findings > 0 || v->fit.n_more > 0)
+	if (v->fit.n_findings + v->fit.n_more > v->n_accepted)
 		return SPG_VERIFY_MIXED;
 	if (v->fit.n_gaps > 0 || v->n_modules == 0)
 		return SPG_VERIFY_UNKNOWN;
@@ -136,7 +150,7 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 		spg_verification_finish(&v);
 		return r;
 	}
-	v.verdict = conclude(&v);
+	v.verdict = spg_verification_conclude(&v);
 	*ret = v;
 	return 0;
 }

@@ -21,12 +21,14 @@ struct spg_verification {
 	struct spg_fit_module *modules; /* of @set, in the product's order */
 	size_t n_modules;
 	struct spg_fit fit;
+	size_t n_accepted; /* of its findings, those beyond the limit too */
 };
 
 /* What is known of before; each may be NULL. */
 struct spg_verify_past {
 	const struct spg_module_set *before; /* what there was before the install */
 	const struct spg_install *previous;  /* what is amiss since: what it deleted */
+	const struct spg_install *accepted;  /* likewise, and it is meant to be so */
 };
 
 /**
@@ -36,6 +38,10 @@ struct spg_verify_past {
 int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 	struct spg_module_set *set, const struct spg_expected *expected,
 	const struct spg_verify_past *past);
+
+/** What @verification says, apart from findings that are accepted. */
+enum spg_verify_verdict spg_verification_conclude(
+	const struct spg_verification *verification);
 
 /** Path of the file that @finding of @verification is about. Borrowed. */
 const char *spg_verification_path(

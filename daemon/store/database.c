@@ -18,16 +18,20 @@
 /* So many installs are remembered. */
 /* ... besides the latest of each product, which its verdict is built on. */
 #define KEPT      "1000"
+/* Install i is an acceptance of what others left. */
+#define ACCEPTED                                                                       \
+	"EXISTS (SELECT 1 FROM install_notes n WHERE n.install = i.id"                 \
+	" AND n.role = 0 AND n.kind = 'accepted')"
 /* Of each product: the latest, the latest that has ended, the latest that changed files,
  * and the latest by which somebody accepted what was left. */
 #define LATEST                                                                         \
 	"(SELECT max(id) FROM installs GROUP BY product"                               \
 	" UNION SELECT max(id) FROM installs WHERE outcome != 0 GROUP BY product"      \
 	" UNION SELECT max(i.id) FROM installs i WHERE EXISTS"                         \
-	" (SELECT 1 FROM install_files f WHERE f.install = i.id) GROUP BY i.product"   \
-	" UNION SELECT max(i.id) FROM installs i WHERE EXISTS"                         \
-	" (SELECT 1 FROM install_notes n WHERE n.install = i.id AND n.role = 0"        \
-	" AND n.kind = 'accepted') GROUP BY i.product)"
+	" (SELECT 1 FROM install_files f WHERE f.install = i.id)"                      \
+	" AND NOT " ACCEPTED " GROUP BY i.product"                                     \
+	" UNION SELECT max(i.id) FROM installs i WHERE " ACCEPTED                      \
+	" GROUP BY i.product)"
 #define EXPIRED " (install <= ?1 - " KEPT " AND install NOT IN " LATEST ")"
 
 /* Subjects of the events of one block on one side of a moment. */

@@ -265,7 +265,7 @@ def verification(verdict="fits", findings=(), modules=19, product="exchange55",
                  title="Microsoft Exchange Server 5.5", **more):
     return dict({"product": product, "title": title, "verdict": verdict, "at": AT,
                  "took_us": 31000, "files": modules, "modules": modules, "checked": modules,
-                 "read": 2, "findings": list(findings), "more_findings": 0, "hints": [], "versions": [],
+                 "read": 2, "findings": list(findings), "more_findings": 0, "accepted": [], "hints": [], "versions": [],
                  "payload": None, "coverage": [], "install": None, "reasons": [],
                  "next": []}, **more)
 

@@ -87,12 +87,78 @@ class OneAnswerTest(SystemTest):
     def test_a_misfit_is_accepted(self):
         self.put("dsamain.exe")
         self.accept(self.assert_agreed("mixed", 1))
-        # Verify still finds it, and it is no news: also after a restart.
+        # Verify still finds it, and it is no fault: also after a restart.
         for _ in range(2):
-            code, answer = self.app.json("verify")
-            self.assertEqual((code, answer["verdict"]), (2, "mixed"))
-            self.assertEqual(self.app.check()["exit"], SAFE)
+            record = self.assert_agreed("clean")
+            self.assertEqual(self.accepted(), ["missing-export"])
             self.restart()
+        self.assertIn("but for 1 finding that is accepted", self.app.run("verify")[1])
+        # Another misfit is one, and that one is still none.
+        self.module("other.exe", self.pack, "2.0.0.0", ["mdbperf.dll:Other"])
+        self.put("other.exe")
+        self.assertEqual(len(self.assert_agreed("mixed", record["id"] + 1)["reasons"]), 1)
+        self.assertEqual(self.accepted(), ["missing-export"])
+        self.put("mdbperf.dll")
+        self.assertEqual(len(self.assert_agreed("mixed", record["id"] + 2)["reasons"]), 1)
+        self.assertEqual(self.accepted(), [])
+
+    def accepted(self):
+        """Of what kinds the findings are that verify lists as accepted."""
+        return [finding["kind"] for finding in
+                self.app.json("verify")[1]["products"][0]["accepted"]]
+
+    def test_what_never_fitted(self):
+        """Nobody has looked before verify does; then all know."""
+        self.restart()
+        self.module("third.exe", tables=["nowhere.dll:Entry"])
+        self.installed()
+        self.restart()
+        code, answer = self.app.json("verify")
+        self.assertEqual((code, answer["verdict"]), (2, "mixed"))
+        self.assert_agreed("mixed", self.installed()["id"])
+        self.accept(self.installed())
+        self.assert_agreed("clean")
+
+    def test_damaged_while_the_daemon_was_away(self):
+        self.assertEqual(self.app.stop(), 0)
+        with open(os.path.join(self.bin, "mdbperf.dll"), "r+b") as f:
+            f.truncate(300)
+        self.app.start()
+        self.app.json("verify")
+        record = self.assert_agreed("mixed", 1)
+        self.assertEqual(record["reasons"][0]["finding"], "damaged")
+        self.put("dsamain.exe", "mdbperf.dll")
+        self.assert_agreed("clean")
+
+    def test_what_is_gone_and_accepted(self):
+        """"Gone" is what it was before, and what it is called when it is accepted."""
+        os.unlink(os.path.join(self.bin, "mdbperf.dll"))
+        self.accept(self.assert_agreed("mixed", 1))
+        self.assert_agreed("clean")
+        self.assertEqual(self.accepted(), ["missing-module"])
+        self.restart()
+        self.assert_agreed("clean")
+
+    def test_what_is_left_out_and_accepted(self):
+        """As long as it is the same file; also for who compares with that service pack."""
+        self.put("dsamain.exe", "mdbperf.dll")
+        self.installed()
+        self.module("mdbperf.dll", self.pack, "3.0.0.0", NEW_DLL)
+        self.app.json("verify", "--payload", self.pack)
+        self.accept(self.installed())
+        for _ in range(2):
+            record = self.installed()
+            code, answer = self.app.json("verify", "--payload", self.pack)
+            self.assertEqual((code, answer["verdict"]), (0, "fits"), answer)
+            self.assertEqual([finding["kind"] for finding in
+                              answer["products"][0]["accepted"]], ["older"])
+            self.assertEqual(self.installed()["id"], record["id"])
+            self.restart()
+        self.put("dsamain.exe")
+        self.module("mdbperf.dll", self.bin, "2.5.0.0", NEW_DLL)
+        self.assert_agreed("clean")
+        self.assertEqual(self.app.json("verify", "--payload", self.pack)[0], 2)
+        self.assert_agreed("mixed", self.installed()["id"], 1)
 
     def test_what_verify_finds(self):
         """Left out by an install of which nobody knew the service pack."""

@@ -68,6 +68,13 @@ const struct spg_install *spg_tracker_unresolved(
 	return NULL;
 }
 
+const struct spg_install *spg_tracker_accepted(
+	const struct spg_tracker *tracker, const char *product)
+{
+	(void)tracker, (void)product;
+	return NULL;
+}
+
 uint64_t spg_tracker_count(const struct spg_tracker *tracker, const char *product,
 	enum spg_install_outcome outcome)
 {

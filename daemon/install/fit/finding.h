@@ -68,6 +68,7 @@ struct spg_finding {
 	bool late;          /* it matters when a symbol is first called, no sooner */
 	char *text;         /* one sentence without its full stop */
 	size_t of; /* a payload finding: contents that the file may be; else 0 */
+	bool accepted; /* spg_resolution_apply(): an administrator says it is meant to be so */
 };
 
 /* What could not be checked, and why. */

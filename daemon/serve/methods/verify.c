@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "daemon/install/aside.h"
+#include "daemon/install/resolution.h"
 #include "daemon/install/verify.h"
 #include "daemon/serve/methods/methods.h"
 #include "daemon/serve/methods/payload.h"
@@ -163,7 +164,7 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 		spg_model_product(v->call->service->model, (size_t)index_now(v));
 	const struct spg_tracker *tracker = v->call->service->tracker;
 	const struct spg_install *unresolved;
-	struct spg_verify_past past = {NULL, NULL};
+	struct spg_verify_past past = {NULL, NULL, NULL};
 	struct spg_expected expected;
 	struct spg_verification verification;
 	int r = spg_params_payload(v->params, product, &expected);
@@ -175,6 +176,7 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 	set = spg_aside_leave_out(
 		set, spg_model_standing(v->call->service->model, (size_t)index_now(v)));
 	past.previous = spg_tracker_unresolved(tracker, product->name);
+	past.accepted = spg_tracker_accepted(tracker, product->name);
 	r = set ? spg_verify(&verification, product, set, &expected, &past)
 	        : SPG_ERR_NOMEM;
 	spg_module_set_unref(set);
@@ -182,6 +184,7 @@ static int judge(struct verifying *v, struct spg_module_set *set)
 		spg_expected_finish(&expected);
 		return r;
 	}
+	spg_resolution_apply(&verification, past.accepted);
 	r = note_found(v, product, &expected, &verification);
 	spg_expected_finish(&expected);
 	/* While one runs, it is at work on what the last has left. */

@@ -152,12 +152,15 @@ json_t *spg_render_verification(const struct spg_product *product,
 	const struct spg_verification *v, const struct spg_install *unresolved,
 	int64_t took_ns)
 {
-	json_t *out = json_object(), *findings = json_array(), *groups = json_array();
+	json_t *out = json_object(), *groups = json_array();
+	json_t *findings = json_array(), *accepted = json_array();
+	size_t n_told = v->fit.n_findings;
 	int r = 0;
 
 	for (size_t i = 0; i < v->fit.n_findings; i++)
 		r |= json_array_append_new(
-			findings, render_finding(v, &v->fit.findings[i]));
+			v->fit.findings[i].accepted ? accepted : findings,
+			render_finding(v, &v->fit.findings[i]));
 	for (size_t i = 0; i < v->fit.n_groups; i++)
 		r |= json_array_append_new(groups, render_group(&v->fit.groups[i]));
 	r |= json_object_set_new(out, "product", spg_render_text(product->name));
@@ -173,8 +176,9 @@ json_t *spg_render_verification(const struct spg_product *product,
 		out, "checked", json_integer((json_int_t)v->fit.n_checked));
 	r |= json_object_set_new(out, "read", json_integer((json_int_t)v->set->n_read));
 	r |= json_object_set_new(out, "findings", findings);
-	r |= json_object_set_new(
-		out, "more_findings", json_integer((json_int_t)v->fit.n_more));
+	r |= json_object_set_new(out, "more_findings",
+		json_integer(v->n_accepted > n_told ? 0 : (json_int_t)v->fit.n_more));
+	r |= json_object_set_new(out, "accepted", accepted);
 	r |= json_object_set_new(out, "hints", render_hints(v));
 	r |= json_object_set_new(out, "versions", groups);
 	r |= json_object_set_new(out, "payload", render_payload(&v->fit));
