@@ -203,6 +203,9 @@ static bool most_alike_were_replaced(
 		n_alike++;
 		n_replaced += !now || strcmp(now->sha256, then->sha256) != 0;
 	}
+	/* Whether somebody held it nobody knows: then only its like of one version tell. */
+	if (j->facts->unwatched)
+		return by_version && 2 * n_replaced > n_alike;
 	return n_replaced > 0 && 2 * n_replaced >= n_alike;
 }
 
@@ -264,7 +267,8 @@ static enum left_out is_left_out(
 	if (is == SPG_NOT_KNOWN)
 		return LEFT_OUT;
 	return is == SPG_NOT_EXPECTED && !j->facts->expected &&
-	                       was_held(j->install, module->path) &&
+	                       (j->facts->unwatched ||
+				       was_held(j->install, module->path)) &&
 	                       most_alike_were_replaced(j, module)
 	               ? PERHAPS_LEFT_OUT
 	               : NOT_LEFT_OUT;
@@ -353,6 +357,7 @@ static int take_findings(struct spg_outcome_judging *j,
 	const struct spg_verification *before, const struct spg_verification *after)
 {
 	const struct spg_install *previous = j->facts->previous;
+	const struct spg_install *accepted = j->facts->accepted;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < after->fit.n_findings; i++) {
@@ -365,6 +370,8 @@ static int take_findings(struct spg_outcome_judging *j,
 
 		if (has_finding(before, after, finding) &&
 			!(previous && spg_notes_has(&previous->findings, &note)))
+			continue;
+		if (accepted && spg_notes_has(&accepted->findings, &note))
 			continue;
 		spg_buf_puts(&text, finding->text);
 		r = spg_notes_add(&j->install->findings, &note, &text);
@@ -470,7 +477,7 @@ static int take_turned(struct spg_outcome_judging *j)
 			.file = now->path};
 		struct spg_buf text = SPG_BUF_NULL;
 
-		if (!then || !then->pe || now->pe || now->err)
+		if (!then || !(then->pe || then->was_module) || now->pe || now->err)
 			continue;
 		spg_text_escape(&text, spg_path_base(now->path), false);
 		spg_buf_puts(&text, " was a Windows module, and is none any more");

@@ -5,8 +5,8 @@
  * they should have been replaced, and whether the set fits together now. Pure.
  *
  * A file was left out when the payload is known and brings another one than is
- * there; or, when no payload is known, when somebody held it meanwhile and most of
- * its like (the files that had the same version before, or none; all that have one,
+ * there; or, when no payload is known, when somebody held it meanwhile (or nobody can know
+ * that) and most of its like (the files that had the same version before, or none; all that have one,
  * where no other has the same) were replaced: that is a guess. It is left out until it
  * is replaced or gone; a guess also until a payload is named that has no such file. A set that fits together is mixed all the same as long as
  * somebody is shown versions of before.
@@ -25,8 +25,10 @@ struct spg_outcome_facts {
 	struct spg_module_set *before; /* NULL: not known */
 	struct spg_module_set *after;
 	bool past_lost; /* nobody saw it whole: the daemon ended while it ran */
+	bool unwatched; /* nobody saw it: the daemon was not running */
 	const struct spg_expected *expected;  /* the payload; NULL: not known */
 	const struct spg_install *previous;   /* the last one, if it was mixed */
+	const struct spg_install *accepted;   /* what is meant to be so; may be NULL */
 	const struct spg_notes *shown;        /* who shows old versions; NULL: nobody */
 	const struct spg_install_held *users; /* who uses its files now */
 	size_t n_users;

@@ -137,11 +137,16 @@ int spg_outcome_explain_unread(struct spg_outcome_judging *j)
 	}
 	if (r == 0 && j->facts->past_lost && !j->facts->expected) {
 		j->unread = true;
-		r = spg_notes_add_copy(
-			reasons, &(struct spg_note){.kind = SPG_REASON_PAST_LOST,
-					 .text = "spguardd ended while it ran: what "
-						 "was there before, and what "
-						 "was left out, is not known"});
+		r = spg_notes_add_copy(reasons,
+			&(struct spg_note){.kind = SPG_REASON_PAST_LOST,
+				.text = j->facts->before
+		                                ? "spguardd ended while it "
+		                                  "ran: what was left out is "
+		                                  "not known"
+		                                : "spguardd ended while it "
+		                                  "ran: what was there before, "
+		                                  "and what was left out, is "
+		                                  "not known"});
 	}
 	return r;
 }

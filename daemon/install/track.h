@@ -31,10 +31,12 @@ struct spg_track {
 	bool hurried;
 	uint64_t n_events, n_events_settled; /* to see that more came */
 	int64_t event_mono_ns;               /* when the latest came */
-	struct spg_product
-		*watched; /* what ->installed was read of; NULL: nothing yet */
+	bool watched; /* it has been in the configuration since this start */
 	struct spg_module_set *installed; /* as last read; NULL: not yet */
 	struct spg_module_set *before;    /* as it was when the install began */
+	struct spg_module_set *kept;      /* as the database has it; NULL: nothing */
+	char *scope;      /* of ->kept, see baseline.h; NULL: not known */
+	bool from_before; /* ->installed is what the last daemon knew */
 	bool reading_installed, read_again;
 	bool looking;   /* waits for a survey, to read then */
 	bool past_lost; /* the install was taken up from the database */

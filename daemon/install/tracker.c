@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "daemon/install/aside.h"
+#include "daemon/install/baseline.h"
 #include "daemon/install/outcome.h"
 #include "daemon/install/resolution.h"
 #include "daemon/install/track.h"
@@ -285,6 +286,48 @@ void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *e
 	}
 }
 
+/* ---- what is installed ---- */
+
+static void on_kept(void *user, int err)
+{
+	(void)user;
+	if (err < 0)
+		spg_error("what is installed is not recorded: %s; the next start may "
+			  "find an install that is known",
+			spg_err_text(err));
+}
+
+/* For the next start, which compares it with what there is then. */
+static void keep(struct spg_track *s)
+{
+	struct spg_installed *change = NULL;
+
+	if (s->kept == s->installed)
+		return;
+	if (s->scope)
+		change = spg_baseline_change(
+			s->product, s->scope, s->kept, s->installed);
+	if (!change) {
+		on_kept(NULL, SPG_ERR_NOMEM);
+		return;
+	}
+	if (change->n > 0 || change->whole)
+		spg_store_put_installed(s->tracker->host.store, change, on_kept, NULL);
+	else
+		spg_installed_destroy(change);
+	spg_module_set_unref(s->kept);
+	s->kept = spg_module_set_ref(s->installed);
+}
+
+/* Takes over @set, as it was read. */
+static void take_installed(struct spg_track *s, struct spg_module_set *set)
+{
+	spg_module_set_unref(s->installed);
+	s->installed = set;
+	s->from_before = false;
+	keep(s);
+}
+
 /* ---- the end ---- */
 
 static void go_on(struct spg_track *s, uint64_t delay_ms)
@@ -389,8 +432,10 @@ static void judge(struct spg_track *s, struct spg_module_set *set)
 		.before = s->before,
 		.after = set,
 		.past_lost = s->past_lost,
+		.unwatched = s->from_before,
 		.expected = is_of_the_payload(s, set) ? &s->expected : NULL,
 		.previous = s->unresolved,
+		.accepted = s->accepted,
 		.shown = spg_model_shown(model, index),
 		.standing = spg_track_standing(s)};
 
@@ -426,8 +471,7 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 		return;
 	}
 	judge(s, set);
-	spg_module_set_unref(s->installed);
-	s->installed = set;
+	take_installed(s, set);
 }
 
 /* The product has gone from the configuration: nobody looks at its files. */
@@ -519,6 +563,15 @@ bool spg_track_lacks_directory(const struct spg_track *s)
 	return false;
 }
 
+/* At the start, what is there may still be on its way. */
+static bool is_comparable(const struct spg_track *s, const struct spg_module_set *set)
+{
+	return !s->from_before ||
+	       spg_baseline_is_comparable(spg_model_product(s->tracker->host.model,
+						  (size_t)spg_track_index(s)),
+		       s->installed, set);
+}
+
 /* An install that no event told, found by its result. */
 static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 {
@@ -526,8 +579,11 @@ static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 		return;
 	(void)spg_notes_add_copy(&s->install->reasons,
 		&(struct spg_note){.kind = SPG_REASON_EVENTS_LOST,
-			.text = "found by what is there: no event told of it, or "
-				"events were lost"});
+			.text = s->from_before
+	                                ? "found at the start: it happened while "
+	                                  "spguardd was not running"
+	                                : "found by what is there: no event told of "
+	                                  "it, or events were lost"});
 	announce_begin(s);
 	judge(s, set);
 }
@@ -554,6 +610,10 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 			s->product);
 		return;
 	}
+	if (s->installed && !is_comparable(s, set)) {
+		spg_module_set_unref(set);
+		return;
+	}
 	if (s->installed && spg_module_set_differs(s->installed, set)) {
 		note_unseen(s, set);
 		/* What was known of a file that cannot be read now is still the last word. */
@@ -561,8 +621,7 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 		spg_module_set_unref(set);
 		return;
 	}
-	spg_module_set_unref(s->installed);
-	s->installed = set;
+	take_installed(s, set);
 }
 
 static void read_installed(struct spg_track *s)
@@ -633,10 +692,27 @@ static void take_ended(struct spg_track *s, struct spg_install *install)
 	s->unresolved = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
 }
 
-/* What the latest installs of each product left, the oldest first. */
+static int take_kept(struct spg_tracker *tracker, const struct spg_installed *kept)
+{
+	struct spg_track *s = spg_track_find(tracker, kept->product);
+
+	if (!s)
+		s = add(tracker, kept->product);
+	if (!s)
+		return SPG_ERR_NOMEM;
+	s->scope = strdup(kept->scope);
+	s->kept = spg_baseline_set(kept);
+	return s->scope && s->kept ? 0 : SPG_ERR_NOMEM;
+}
+
+/* What the latest installs of each product left, the oldest first, and what of it was
+ * installed. */
 static int take_records(
 	struct spg_tracker *tracker, const struct spg_store_records *records)
 {
+	for (size_t i = 0; records && i < records->n_installed; i++)
+		if (take_kept(tracker, records->installed[i]) < 0)
+			return SPG_ERR_NOMEM;
 	for (size_t i = 0; records && i < records->n_installs; i++) {
 		struct spg_install *install = records->installs[i];
 		struct spg_track *s = spg_track_find(tracker, install->product);
@@ -653,24 +729,61 @@ static int take_records(
 	return 0;
 }
 
-/* What is installed of a product that has gone from the configuration. */
+/* What is installed of a product that has gone from the configuration, or that means
+ * other files now. */
 static void forget_files(struct spg_track *s)
 {
 	spg_module_set_unref(s->installed);
 	spg_module_set_unref(s->last_before);
+	spg_module_set_unref(s->kept);
 	s->installed = NULL;
 	s->last_before = NULL;
+	s->kept = NULL;
+	s->from_before = false;
+}
+
+/* The last daemon knew what was installed; an install that was running when it ended began
+ * with that. */
+static void begin_with_kept(struct spg_track *s)
+{
+	s->from_before = true;
+	if (s->phase == PHASE_IDLE)
+		s->installed = spg_module_set_ref(s->kept);
+	else if (!s->before)
+		s->before = spg_module_set_ref(s->kept);
 }
 
 /* Another configuration sees other files: that some are there now, or not, is nobody's
  * doing. */
 static void watch_product(struct spg_track *s, struct spg_product *product)
 {
-	if (s->watched && s->phase == PHASE_IDLE &&
-		!spg_product_has_same_files(s->watched, product))
+	char *scope = spg_baseline_scope(product);
+
+	if (s->scope && scope && strcmp(s->scope, scope) != 0 &&
+		(s->phase == PHASE_IDLE || !s->watched))
 		forget_files(s);
-	spg_product_unref(s->watched);
-	s->watched = spg_product_ref(product);
+	else if (!s->watched && s->kept)
+		begin_with_kept(s);
+	free(s->scope);
+	s->scope = scope;
+	s->watched = true;
+}
+
+/* Should it come back, what has become of it meanwhile is nobody's doing. */
+static void forget_product(struct spg_track *s)
+{
+	struct spg_installed *none =
+		s->kept ? spg_installed_create(s->product, "", spg_clock_wall_ns())
+			: NULL;
+
+	if (none) {
+		none->whole = true;
+		spg_store_put_installed(s->tracker->host.store, none, on_kept, NULL);
+	}
+	forget_files(s);
+	s->watched = false;
+	free(s->scope);
+	s->scope = NULL;
 }
 
 void spg_tracker_begin(struct spg_tracker *tracker)
@@ -679,7 +792,7 @@ void spg_tracker_begin(struct spg_tracker *tracker)
 
 	for (struct spg_track *s = tracker->first; s; s = s->next)
 		if (spg_track_index(s) < 0 && s->phase == PHASE_IDLE)
-			forget_files(s);
+			forget_product(s);
 	spg_catalog_trim(tracker->host.catalog, model);
 
 	for (size_t i = 0; i < spg_model_n_products(model); i++) {
@@ -761,12 +874,13 @@ static void destroy(struct spg_track *s)
 	spg_install_unref(s->unresolved);
 	spg_install_unref(s->last);
 	spg_install_unref(s->accepted);
-	spg_product_unref(s->watched);
 	spg_process_unref(s->parent);
 	spg_module_set_unref(s->installed);
 	spg_module_set_unref(s->before);
 	spg_module_set_unref(s->last_before);
 	spg_expected_finish(&s->expected);
+	spg_module_set_unref(s->kept);
+	free(s->scope);
 	free(s->product);
 	free(s);
 }

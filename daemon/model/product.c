@@ -191,21 +191,6 @@ bool spg_product_has_path(const struct spg_product *product, const char *path)
 	       spg_product_has_name(product, spg_path_base(path));
 }
 
-bool spg_product_has_same_files(
-	const struct spg_product *a, const struct spg_product *b)
-{
-	if (a->recursive != b->recursive || a->ignore_case != b->ignore_case ||
-		a->n_directories != b->n_directories || a->n_patterns != b->n_patterns)
-		return false;
-	for (size_t i = 0; i < a->n_directories; i++)
-		if (strcmp(a->directories[i].path, b->directories[i].path) != 0)
-			return false;
-	for (size_t i = 0; i < a->n_patterns; i++)
-		if (strcmp(a->patterns[i], b->patterns[i]) != 0)
-			return false;
-	return true;
-}
-
 const char *spg_product_advice(const struct spg_product *product, const char *name)
 {
 	for (size_t i = 0; i < product->n_advice; i++)

@@ -92,10 +92,6 @@ bool spg_product_has_name(const struct spg_product *product, const char *name);
  */
 bool spg_product_has_path(const struct spg_product *product, const char *path);
 
-/** True when both are made of the same files: directories, patterns and how they match. */
-bool spg_product_has_same_files(
-	const struct spg_product *a, const struct spg_product *b);
-
 /** As spg_product_has_path(), whatever the file is called. */
 bool spg_product_covers(const struct spg_product *product, const char *path);
 

@@ -236,6 +236,17 @@ static const char *const sql_text[SPG_SQL_N] = {
 	[SPG_SQL_INSTALL_EXPIRE] =
 		"DELETE FROM installs WHERE id <= ?1 - " KEPT " AND id NOT IN " LATEST,
 	[SPG_SQL_INSTALL_LAST] = "SELECT max(id) FROM installs",
+	[SPG_SQL_INSTALLED_PUT] = "INSERT OR REPLACE INTO installed VALUES(?1, ?2, ?3)",
+	[SPG_SQL_INSTALLED_FILE_PUT] =
+		"INSERT OR REPLACE INTO installed_files VALUES(?1, ?2, ?3, ?4, ?5)",
+	[SPG_SQL_INSTALLED_FILE_REMOVE] =
+		"DELETE FROM installed_files WHERE product = ?1 AND path = ?2",
+	[SPG_SQL_INSTALLED_FILES_CLEAR] =
+		"DELETE FROM installed_files WHERE product = ?1",
+	[SPG_SQL_INSTALLED] = "SELECT product, scope, at FROM installed",
+	[SPG_SQL_INSTALLED_FILES] =
+		"SELECT path, version, sha256, module FROM installed_files"
+		" WHERE product = ?1 ORDER BY path",
 	[SPG_SQL_SIDESTEP_PUT] =
 		"INSERT OR REPLACE INTO sidesteps"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",

@@ -114,6 +114,12 @@ enum spg_sql {
 	SPG_SQL_INSTALL_NOTES,
 	SPG_SQL_INSTALL_EXPIRE,
 	SPG_SQL_INSTALL_LAST,
+	SPG_SQL_INSTALLED_PUT,
+	SPG_SQL_INSTALLED_FILE_PUT,
+	SPG_SQL_INSTALLED_FILE_REMOVE,
+	SPG_SQL_INSTALLED_FILES_CLEAR,
+	SPG_SQL_INSTALLED,
+	SPG_SQL_INSTALLED_FILES,
 	SPG_SQL_SIDESTEP_PUT,
 	SPG_SQL_SIDESTEPS,
 	SPG_SQL_SIDESTEP_LAST,
@@ -288,6 +294,11 @@ void spg_db_finish(struct spg_db *db);
 /** All of struct spg_store_records; *@ret is the caller's. Returns 0 or a negative
  * spg_err. */
 int spg_db_load_records(struct spg_db *db, struct spg_store_records **ret);
+
+/* ---- installed.c ---- */
+
+/** The part of spg_db_load_records() that is in ->installed. */
+int spg_db_load_installed(struct spg_db *db, struct spg_store_records *records);
 
 /* ---- schema.c ---- */
 

@@ -6,6 +6,7 @@
 
 #include "common/array.h"
 #include "common/err.h"
+#include "daemon/store/rows.h"
 #include "daemon/store/writer.h"
 
 /* So many steps aside are looked at. */
@@ -189,44 +190,17 @@ void spg_store_put_sidestep(struct spg_store *store,
 
 /* ---- reading ---- */
 
-static const char *text_of(sqlite3_stmt *s, int column)
-{
-	return (const char *)sqlite3_column_text(s, column);
-}
-
 static char *copy_of(sqlite3_stmt *s, int column)
 {
-	const char *text = text_of(s, column);
+	const char *text = spg_row_text(s, column);
 
 	return text ? strdup(text) : NULL;
-}
-
-static void copy_sha256(char *ret, sqlite3_stmt *s, int column)
-{
-	const char *text = text_of(s, column);
-
-	if (text && strlen(text) == SPG_SHA256_TEXT_BYTES - 1)
-		memcpy(ret, text, SPG_SHA256_TEXT_BYTES);
-}
-
-/* Step @s through its rows; @row may fail. */
-static int each_row(struct spg_db *db, sqlite3_stmt *s,
-	int (*row)(void *user, sqlite3_stmt *s), void *user)
-{
-	int rc, r = 0;
-
-	while (r == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
-		r = row(user, s);
-	if (r == 0 && rc != SQLITE_DONE)
-		r = spg_db_fail(db, rc, "read");
-	sqlite3_reset(s);
-	return r;
 }
 
 static int file_row(void *user, sqlite3_stmt *s)
 {
 	struct spg_install *install = user;
-	const char *path = text_of(s, 0);
+	const char *path = spg_row_text(s, 0);
 	struct spg_install_file *file =
 		path ? spg_install_add_file(install, path) : NULL;
 
@@ -235,8 +209,8 @@ static int file_row(void *user, sqlite3_stmt *s)
 	file->change = (enum spg_install_change)sqlite3_column_int(s, 1);
 	file->from_version = copy_of(s, 2);
 	file->to_version = copy_of(s, 3);
-	copy_sha256(file->from_sha256, s, 4);
-	copy_sha256(file->to_sha256, s, 5);
+	spg_row_sha256(file->from_sha256, s, 4);
+	spg_row_sha256(file->to_sha256, s, 5);
 	file->guessed = sqlite3_column_int(s, 6) != 0;
 	return 0;
 }
@@ -244,7 +218,7 @@ static int file_row(void *user, sqlite3_stmt *s)
 static int holder_row(void *user, sqlite3_stmt *s)
 {
 	struct spg_install *install = user;
-	const char *path = text_of(s, 0);
+	const char *path = spg_row_text(s, 0);
 	struct spg_install_file *file = path ? spg_install_find(install, path) : NULL;
 	struct spg_process *process;
 	int r;
@@ -254,9 +228,9 @@ static int holder_row(void *user, sqlite3_stmt *s)
 	process = spg_process_create(&(struct spg_process_info){
 		.id = {sqlite3_column_int(s, 1), (uint64_t)sqlite3_column_int64(s, 2)},
 		.uid = SPG_UID_UNKNOWN,
-		.name = text_of(s, 3),
-		.user = text_of(s, 4),
-		.unit = text_of(s, 5)});
+		.name = spg_row_text(s, 3),
+		.user = spg_row_text(s, 4),
+		.unit = spg_row_text(s, 5)});
 	if (!process)
 		return SPG_ERR_NOMEM;
 	r = spg_install_add_holder(file, process, (unsigned)sqlite3_column_int(s, 6));
@@ -275,18 +249,19 @@ static int note_row(void *user, sqlite3_stmt *s)
 	};
 	int role = sqlite3_column_int(s, 0);
 	const struct spg_note note = {
-		.kind = role == ROLE_NEXT ? spg_step_kind_from_name(text_of(s, 2))
-	                                  : spg_reason_kind_from_name(text_of(s, 2)),
-		.file = text_of(s, 3),
-		.name = text_of(s, 4),
-		.unit = text_of(s, 5),
-		.place = text_of(s, 6),
-		.command = text_of(s, 7),
+		.kind = role == ROLE_NEXT
+	                        ? spg_step_kind_from_name(spg_row_text(s, 2))
+	                        : spg_reason_kind_from_name(spg_row_text(s, 2)),
+		.file = spg_row_text(s, 3),
+		.name = spg_row_text(s, 4),
+		.unit = spg_row_text(s, 5),
+		.place = spg_row_text(s, 6),
+		.command = spg_row_text(s, 7),
 		.how = (unsigned)sqlite3_column_int(s, 8),
 		.pid = sqlite3_column_int(s, 9),
 		.install = sqlite3_column_int64(s, 10),
 		.finding = (enum spg_finding_kind)sqlite3_column_int(s, 11),
-		.text = text_of(s, 1)};
+		.text = spg_row_text(s, 1)};
 
 	return role < 0 || role >= ROLES || !note.text
 	               ? 0
@@ -309,7 +284,7 @@ static int fill_install(struct spg_db *db, struct spg_install *install)
 		sqlite3_stmt *s = spg_db_bind(db, parts[i].which, &r, "i", install->id);
 
 		if (s)
-			r = each_row(db, s, parts[i].row, install);
+			r = spg_rows_each(db, s, parts[i].row, install);
 	}
 	return r;
 }
@@ -318,7 +293,7 @@ static int install_row(void *user, sqlite3_stmt *s)
 {
 	struct spg_store_records *found = user;
 	struct spg_install *install;
-	const char *product = text_of(s, 1);
+	const char *product = spg_row_text(s, 1);
 
 	if (spg_array_reserve(&found->installs, found->n_installs,
 		    &found->size_installs, sizeof(struct spg_install *)) < 0)
@@ -337,10 +312,10 @@ static int install_row(void *user, sqlite3_stmt *s)
 	install->by = spg_process_create(&(struct spg_process_info){
 		.id = {sqlite3_column_int(s, 7), (uint64_t)sqlite3_column_int64(s, 8)},
 		.uid = SPG_UID_UNKNOWN,
-		.name = text_of(s, 9),
-		.exe = text_of(s, 10),
-		.cmdline = text_of(s, 11),
-		.user = text_of(s, 12)});
+		.name = spg_row_text(s, 9),
+		.exe = spg_row_text(s, 10),
+		.cmdline = spg_row_text(s, 11),
+		.user = spg_row_text(s, 12)});
 	return install->by ? 0 : SPG_ERR_NOMEM;
 }
 
@@ -352,7 +327,7 @@ static int get_installs(struct spg_db *db, void *data)
 		get->product, (int64_t)get->query.limit);
 
 	if (s)
-		r = each_row(db, s, install_row, &get->found);
+		r = spg_rows_each(db, s, install_row, &get->found);
 	for (size_t i = 0; r == 0 && get->query.whole && i < get->found.n_installs; i++)
 		r = fill_install(db, get->found.installs[i]);
 	return r;
@@ -390,7 +365,7 @@ static int get_sidesteps(struct spg_db *db, void *data)
 	sqlite3_stmt *s =
 		spg_db_bind(db, SPG_SQL_SIDESTEPS, &r, "i", (int64_t)get->limit);
 
-	return s ? each_row(db, s, sidestep_row, &get->found) : r;
+	return s ? spg_rows_each(db, s, sidestep_row, &get->found) : r;
 }
 
 static void get_done(void *user, int err, void *data)
@@ -411,6 +386,9 @@ static void finish_records(struct spg_store_records *records)
 		spg_install_unref(records->installs[i]);
 	for (size_t i = 0; i < records->n_sidesteps; i++)
 		spg_sidestep_finish(&records->sidesteps[i]);
+	for (size_t i = 0; i < records->n_installed; i++)
+		spg_installed_destroy(records->installed[i]);
+	free(records->installed);
 	free(records->installs);
 	free(records->sidesteps);
 }
@@ -428,11 +406,13 @@ static int load_records(struct spg_db *db, struct spg_store_records *records)
 	sqlite3_stmt *s = spg_db_bind(db, SPG_SQL_INSTALLS_LATEST, &r, "");
 
 	if (s)
-		r = each_row(db, s, install_row, records);
+		r = spg_rows_each(db, s, install_row, records);
 	for (size_t i = 0; r == 0 && i < records->n_installs; i++)
 		r = fill_install(db, records->installs[i]);
 	s = r == 0 ? spg_db_bind(db, SPG_SQL_SIDESTEPS, &r, "i", JOURNAL_MAX) : NULL;
-	return s ? each_row(db, s, sidestep_row, records) : r;
+	if (s)
+		r = spg_rows_each(db, s, sidestep_row, records);
+	return r == 0 ? spg_db_load_installed(db, records) : r;
 }
 
 int spg_db_load_records(struct spg_db *db, struct spg_store_records **ret)

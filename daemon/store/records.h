@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What the database keeps besides events: installs and steps aside. As for the
+ * What the database keeps besides events: installs, what is installed, and steps aside. As for the
  * rest of the store: called on the loop thread, callbacks come there later, in
  * order, never from within the call; a write is on disk when its callback comes.
  *
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "daemon/model/install.h"
+#include "daemon/model/installed.h"
 #include "daemon/model/sidestep.h"
 
 struct spg_store;
@@ -22,6 +23,9 @@ struct spg_store_records {
 	size_t n_installs, size_installs;
 	struct spg_sidestep *sidesteps; /* all that the journal has, oldest first */
 	size_t n_sidesteps, size_sidesteps;
+	struct spg_installed *
+		*installed; /* of each product, when that was last known */
+	size_t n_installed, size_installed;
 };
 
 /** Takes NULL. */
@@ -46,6 +50,11 @@ typedef void spg_store_on_installs(
 void spg_store_get_installs(struct spg_store *store,
 	const struct spg_store_install_query *query, spg_store_on_installs *done,
 	void *user);
+
+/** Write what is installed of a product, or what has changed in that; takes over
+ * @installed. @done may be NULL. */
+void spg_store_put_installed(struct spg_store *store, struct spg_installed *installed,
+	void (*done)(void *user, int err), void *user);
 
 /** Write @sidestep, which is copied, instead of what it has under its number. */
 void spg_store_put_sidestep(struct spg_store *store,

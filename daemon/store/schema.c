@@ -58,6 +58,10 @@
  *                 see the views; notes: role 0 why, 1 what to do, 2 findings,
  *                 3 who shows old versions; kind (NULL: written by format 2) as in
  *                 common/note_kind.h, about: the number of another install
+ *   installed, installed_files
+ *                 what was installed of a product at a time; scope: which files of its
+ *                 directories are meant; module: a Windows module, not damaged. What the
+ *                 next start finds to be otherwise was an install that nobody saw
  *   event_blocks  which blocks have events about a subject: a file (row * 4),
  *                 a process (row * 4 + 1), a product (text row * 4 + 2), a
  *                 name of processes (fold * 4 + 3)
@@ -159,9 +163,16 @@ static const char tables_3[] =
 
 static const char tables_4[] = "ALTER TABLE install_files ADD COLUMN guessed INTEGER;";
 
+static const char tables_5[] =
+	"CREATE TABLE installed(product TEXT PRIMARY KEY, scope TEXT NOT NULL,"
+	" at INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE installed_files(product TEXT, path TEXT, version TEXT, sha256 "
+	"TEXT,"
+	" module INTEGER NOT NULL, PRIMARY KEY(product, path)) WITHOUT ROWID;";
+
 /* Append only: a step that has shipped is never edited. */
 const struct spg_schema_step spg_schema_steps[] = {
-	{tables_1}, {tables_2}, {tables_3}, {tables_4}};
+	{tables_1}, {tables_2}, {tables_3}, {tables_4}, {tables_5}};
 const int spg_schema_version = sizeof(spg_schema_steps) / sizeof(spg_schema_steps[0]);
 
 /* A statement a line reads better. */

@@ -260,7 +260,8 @@ class InstallsTest(SystemTest):
         for release in "123":
             for name in "a.dll", "b.dll", "same.dll":
                 self.file(name, self.directory("releases", release, "lib"),
-                          content=(name + release if name != "same.dll" else name).encode())
+                          content=FOR_DOS + (name if name == "same.dll" else
+                                             name + release).encode())
         current = self.path("current")
         os.symlink("releases/1", current)
         daemon = self.daemon(Product("app", os.path.join(current, "lib")))

@@ -119,17 +119,6 @@ class OneAnswerTest(SystemTest):
         self.accept(self.installed())
         self.assert_agreed("clean")
 
-    def test_damaged_while_the_daemon_was_away(self):
-        self.assertEqual(self.app.stop(), 0)
-        with open(os.path.join(self.bin, "mdbperf.dll"), "r+b") as f:
-            f.truncate(300)
-        self.app.start()
-        self.app.json("verify")
-        record = self.assert_agreed("mixed", 1)
-        self.assertEqual(record["reasons"][0]["finding"], "damaged")
-        self.put("dsamain.exe", "mdbperf.dll")
-        self.assert_agreed("clean")
-
     def test_what_is_gone_and_accepted(self):
         """"Gone" is what it was before, and what it is called when it is accepted."""
         os.unlink(os.path.join(self.bin, "mdbperf.dll"))

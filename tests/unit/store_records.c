@@ -250,6 +250,8 @@ START_TEST(notes_of_format_2)
 			"ALTER TABLE details DROP COLUMN subject;"
 			"ALTER TABLE details DROP COLUMN state;"
 			"ALTER TABLE old RENAME TO install_notes;"
+			"DROP TABLE installed;"
+			"DROP TABLE installed_files;"
 			"PRAGMA user_version = 2");
 	start(&f);
 	get(&f, &(struct spg_store_install_query){.limit = 5, .whole = true}, &answer);
@@ -265,6 +267,80 @@ START_TEST(notes_of_format_2)
 	ck_assert_uint_eq(in->findings.n, 1);
 	ck_assert_int_eq(in->findings.items[0].kind, SPG_REASON_MISFIT);
 	drop(&answer);
+	teardown(&f);
+}
+END_TEST
+
+static void put_installed(struct fixture *f, const char *scope, bool whole,
+	const struct spg_installed_file *files, size_t n)
+{
+	struct spg_installed *in = spg_installed_create("app", scope, T0);
+	struct answer answer = {0};
+
+	in->whole = whole;
+	for (size_t i = 0; i < n; i++) {
+		struct spg_installed_file *file =
+			spg_installed_add(in, files[i].path, files[i].version);
+
+		memcpy(file->sha256, files[i].sha256, sizeof(file->sha256));
+		file->is_module = files[i].is_module;
+		file->gone = files[i].gone;
+	}
+	spg_store_put_installed(f->store, in, on_put, &answer);
+	await(f, &answer);
+	ck_assert_int_eq(answer.err, 0);
+}
+
+#define DIGEST(c) c c c c c c c c c c c c c c c c
+
+/* With the records of before, which are the caller's. */
+static void start_again(struct fixture *f)
+{
+	stop(f);
+	ck_assert_int_eq(
+		spg_store_start(&f->store, &f->loop, &f->config, &f->origin), 0);
+}
+
+/* What the next start knows to have been installed: all, then what changed in it. */
+START_TEST(installed)
+{
+	const struct spg_installed_file first[] = {
+		{"/app/a.exe", "1.0", DIGEST("0123"), true, false},
+		{"/app/b.dat", NULL, DIGEST("4567"), false, false},
+		{"/app/c.dll", "1.0", "", true, false}};
+	const struct spg_installed_file then[] = {
+		{"/app/a.exe", "2.0", DIGEST("89ab"), true, false},
+		{"/app/b.dat", NULL, "", false, true}};
+	const struct spg_installed *in;
+	struct fixture f;
+
+	setup(&f, NULL);
+	start(&f);
+	put_installed(&f, "here", true, first, 3);
+	put_installed(&f, "here", false, then, 2);
+	start_again(&f);
+	ck_assert_uint_eq(f.origin.records->n_installed, 1);
+	in = f.origin.records->installed[0];
+	ck_assert_str_eq(in->product, "app");
+	ck_assert_str_eq(in->scope, "here");
+	ck_assert_int_eq(in->at_ns, T0);
+	ck_assert(in->whole);
+	ck_assert_uint_eq(in->n, 2);
+	ck_assert_str_eq(in->files[0].path, "/app/a.exe");
+	ck_assert_str_eq(in->files[0].version, "2.0");
+	ck_assert_str_eq(in->files[0].sha256, DIGEST("89ab"));
+	ck_assert(in->files[0].is_module);
+	ck_assert_str_eq(in->files[1].path, "/app/c.dll");
+	ck_assert_str_eq(in->files[1].sha256, "");
+	put_installed(&f, "elsewhere", true, first + 1, 1);
+	spg_store_records_destroy(f.origin.records);
+	start_again(&f);
+	in = f.origin.records->installed[0];
+	ck_assert_str_eq(in->scope, "elsewhere");
+	ck_assert_uint_eq(in->n, 1);
+	ck_assert_ptr_null(in->files[0].version);
+	ck_assert(!in->files[0].is_module);
+	spg_store_records_destroy(f.origin.records);
 	teardown(&f);
 }
 END_TEST
@@ -329,6 +405,7 @@ int main(void)
 
 	tcase_add_test(tc, installs);
 	tcase_add_test(tc, notes_of_format_2);
+	tcase_add_test(tc, installed);
 	tcase_add_test(tc, sidesteps);
 	return spg_run_suite("store records", tc);
 }

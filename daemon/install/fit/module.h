@@ -24,7 +24,8 @@ struct spg_module {
 	uint64_t size;
 	int64_t mtime_ns, ctime_ns;
 	struct spg_pe *pe; /* NULL: no PE file, or damaged */
-	int err;   /* 0; SPG_ERR_CORRUPT: a PE file whose headers are damaged; or
+	bool was_module; /* nothing was read: the database says that it was a PE file */
+	int err;         /* 0; SPG_ERR_CORRUPT: a PE file whose headers are damaged; or
 	                      why it could not be read, and then there is no digest */
 	char *why; /* then: in words; with a @pe: how it is damaged all the same */
 	struct spg_binding *binding; /* of .NET: what is beside it; NULL: nothing */
