@@ -205,7 +205,7 @@ static bool most_alike_were_replaced(
 	}
 	/* Whether somebody held it nobody knows: then only its like of one version tell. */
 	if (j->facts->unwatched)
-		return by_version && 2 * n_replaced > n_alike;
+		return module->version[0] && by_version && 2 * n_replaced > n_alike;
 	return n_replaced > 0 && 2 * n_replaced >= n_alike;
 }
 

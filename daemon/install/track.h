@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Inside of the tracker: what it knows of each product. tracker.c follows what happens,
- * tracker_asked.c is asked about it and told what others have found.
+ * Inside of the tracker: what it knows of each product. tracker_known.c begins with what
+ * the database knows, tracker.c follows what happens, tracker_asked.c is asked about it
+ * and told what others have found.
  */
 #include "daemon/install/fit/expected.h"
 #include "daemon/install/tracker_host.h"
@@ -79,3 +80,23 @@ void spg_track_tell(struct spg_track *s);
 
 /** Store @install. */
 void spg_track_put(struct spg_track *s, struct spg_install *install);
+
+/** One more, of @product. NULL: out of memory. */
+struct spg_track *spg_track_add(struct spg_tracker *tracker, const char *product);
+
+/** Read what is installed, and compare it with what is known of it. */
+void spg_track_read_installed(struct spg_track *s);
+
+/** Its install runs; see in @delay_ms whether it has ended. */
+void spg_track_go_on(struct spg_track *s, uint64_t delay_ms);
+
+/** Of spg_store_put_installed(). */
+void spg_track_on_kept(void *user, int err);
+
+/** True when @install left something that has to be mended. */
+bool spg_track_is_to_be_mended(const struct spg_install *install);
+
+/** What the latest installs of each product left, the oldest first, and what of it was
+ * installed. Returns 0 or SPG_ERR_NOMEM. */
+int spg_tracker_take_records(
+	struct spg_tracker *tracker, const struct spg_store_records *records);

@@ -59,7 +59,7 @@ const struct spg_standing *spg_track_standing(const struct spg_track *s)
 
 static void on_timer(uv_timer_t *timer);
 
-static struct spg_track *add(struct spg_tracker *tracker, const char *product)
+struct spg_track *spg_track_add(struct spg_tracker *tracker, const char *product)
 {
 	struct spg_track *s = calloc(1, sizeof(*s));
 
@@ -288,7 +288,7 @@ void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *e
 
 /* ---- what is installed ---- */
 
-static void on_kept(void *user, int err)
+void spg_track_on_kept(void *user, int err)
 {
 	(void)user;
 	if (err < 0)
@@ -308,11 +308,12 @@ static void keep(struct spg_track *s)
 		change = spg_baseline_change(
 			s->product, s->scope, s->kept, s->installed);
 	if (!change) {
-		on_kept(NULL, SPG_ERR_NOMEM);
+		spg_track_on_kept(NULL, SPG_ERR_NOMEM);
 		return;
 	}
 	if (change->n > 0 || change->whole)
-		spg_store_put_installed(s->tracker->host.store, change, on_kept, NULL);
+		spg_store_put_installed(
+			s->tracker->host.store, change, spg_track_on_kept, NULL);
 	else
 		spg_installed_destroy(change);
 	spg_module_set_unref(s->kept);
@@ -330,16 +331,10 @@ static void take_installed(struct spg_track *s, struct spg_module_set *set)
 
 /* ---- the end ---- */
 
-static void go_on(struct spg_track *s, uint64_t delay_ms)
+void spg_track_go_on(struct spg_track *s, uint64_t delay_ms)
 {
 	s->phase = PHASE_RUNNING;
 	uv_timer_start(&s->timer, on_timer, delay_ms, 0);
-}
-
-/* What only shows old versions is for the survey to see: it may end at any time. */
-static bool is_to_be_mended(const struct spg_install *install)
-{
-	return install->outcome != SPG_INSTALL_CLEAN && install->shown.n == 0;
 }
 
 static void end_install(struct spg_track *s)
@@ -361,7 +356,8 @@ static void end_install(struct spg_track *s)
 	spg_track_put(s, install);
 	record(s, SPG_EVENT_INSTALL_END);
 	spg_install_unref(s->unresolved);
-	s->unresolved = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
+	s->unresolved =
+		spg_track_is_to_be_mended(install) ? spg_install_ref(install) : NULL;
 	if (install->outcome == SPG_INSTALL_CLEAN)
 		spg_expected_finish(&s->expected);
 	s->last_by = install->by ? install->by->id : (struct spg_proc_id){0, 0};
@@ -458,16 +454,16 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 	if (s->tracker->stopping || s->phase != PHASE_READING)
 		return;
 	if (err < 0 || spg_track_index(s) < 0) {
-		go_on(s, err < 0 ? TRY_AGAIN_MS : 0);
+		spg_track_go_on(s, err < 0 ? TRY_AGAIN_MS : 0);
 		return;
 	}
 	if (s->n_events != s->n_events_settled) {
-		go_on(s, 0); /* it was a pause, not the end */
+		spg_track_go_on(s, 0); /* it was a pause, not the end */
 		return;
 	}
 	set = spg_aside_leave_out(set, spg_track_standing(s));
 	if (!set) {
-		go_on(s, TRY_AGAIN_MS);
+		spg_track_go_on(s, TRY_AGAIN_MS);
 		return;
 	}
 	judge(s, set);
@@ -502,13 +498,13 @@ static void on_settled(void *user, int err)
 		return;
 	}
 	if (err == SPG_ERR_BUSY) {
-		go_on(s, TRY_AGAIN_MS);
+		spg_track_go_on(s, TRY_AGAIN_MS);
 		return;
 	}
 	s->phase = PHASE_READING;
 	if (spg_catalog_read_product(s->tracker->host.catalog, s->tracker->host.model,
 		    (size_t)index, s->installed, on_read, s) < 0)
-		go_on(s, TRY_AGAIN_MS);
+		spg_track_go_on(s, TRY_AGAIN_MS);
 }
 
 /* How long it still has to be quiet. */
@@ -529,13 +525,13 @@ static void on_timer(uv_timer_t *timer)
 	if (s->phase != PHASE_RUNNING || s->tracker->stopping)
 		return;
 	if (wait_ns > 0) {
-		go_on(s, (uint64_t)(wait_ns / SPG_NS_PER_MS) + 1);
+		spg_track_go_on(s, (uint64_t)(wait_ns / SPG_NS_PER_MS) + 1);
 		return;
 	}
 	s->phase = PHASE_SETTLING;
 	s->n_events_settled = s->n_events;
 	if (spg_prover_sync(s->tracker->host.prover, on_settled, s) < 0)
-		go_on(s, TRY_AGAIN_MS);
+		spg_track_go_on(s, TRY_AGAIN_MS);
 }
 
 void spg_tracker_hurry(struct spg_tracker *tracker, const char *product)
@@ -588,8 +584,6 @@ static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 	judge(s, set);
 }
 
-static void read_installed(struct spg_track *s);
-
 static void on_installed(void *user, int err, struct spg_module_set *set)
 {
 	struct spg_track *s = user;
@@ -599,7 +593,7 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 	if (err < 0 || s->phase != PHASE_IDLE || s->tracker->stopping)
 		return;
 	if (s->read_again) {
-		read_installed(s);
+		spg_track_read_installed(s);
 		return;
 	}
 	if (spg_track_index(s) < 0 || spg_track_lacks_directory(s))
@@ -616,15 +610,16 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 	}
 	if (s->installed && spg_module_set_differs(s->installed, set)) {
 		note_unseen(s, set);
-		/* What was known of a file that cannot be read now is still the last word. */
-	} else if (s->installed && !spg_module_set_is_whole(set)) {
+		/* What was known of a file that cannot be read now is still the last word,
+		 * if this daemon has read it. */
+	} else if (s->installed && !s->from_before && !spg_module_set_is_whole(set)) {
 		spg_module_set_unref(set);
 		return;
 	}
 	take_installed(s, set);
 }
 
-static void read_installed(struct spg_track *s)
+void spg_track_read_installed(struct spg_track *s)
 {
 	int index = spg_track_index(s);
 
@@ -642,7 +637,7 @@ static void on_looked(void *user, int err)
 
 	s->looking = false;
 	if (err != SPG_ERR_BUSY && !s->tracker->stopping)
-		read_installed(s);
+		spg_track_read_installed(s);
 }
 
 /* When the model knows which files there are. */
@@ -658,156 +653,6 @@ void spg_tracker_look(struct spg_tracker *tracker, const char *product)
 	for (struct spg_track *s = tracker->first; s; s = s->next)
 		if (!product || strcmp(product, s->product) == 0)
 			look(s);
-}
-
-/* The daemon ended while it ran: what there is now is judged by itself. */
-static void take_up(struct spg_track *s, struct spg_install *install)
-{
-	s->install = spg_install_ref(install);
-	s->phase = PHASE_RUNNING;
-	s->past_lost = true;
-	s->n_events++;
-	s->event_mono_ns = spg_clock_mono_ns();
-	uv_timer_start(&s->timer, on_timer,
-		(uint64_t)(s->tracker->host.quiet_ns / SPG_NS_PER_MS), 0);
-}
-
-static bool is_acceptance(const struct spg_install *install)
-{
-	return install->reasons.n > 0 &&
-	       install->reasons.items[0].kind == SPG_REASON_ACCEPTED;
-}
-
-/* One that has ended. */
-static void take_ended(struct spg_track *s, struct spg_install *install)
-{
-	if (is_acceptance(install)) {
-		spg_install_unref(s->accepted);
-		s->accepted = spg_install_ref(install);
-	} else if (install->n_files > 0) {
-		spg_install_unref(s->last);
-		s->last = spg_install_ref(install);
-	}
-	spg_install_unref(s->unresolved);
-	s->unresolved = is_to_be_mended(install) ? spg_install_ref(install) : NULL;
-}
-
-static int take_kept(struct spg_tracker *tracker, const struct spg_installed *kept)
-{
-	struct spg_track *s = spg_track_find(tracker, kept->product);
-
-	if (!s)
-		s = add(tracker, kept->product);
-	if (!s)
-		return SPG_ERR_NOMEM;
-	s->scope = strdup(kept->scope);
-	s->kept = spg_baseline_set(kept);
-	return s->scope && s->kept ? 0 : SPG_ERR_NOMEM;
-}
-
-/* What the latest installs of each product left, the oldest first, and what of it was
- * installed. */
-static int take_records(
-	struct spg_tracker *tracker, const struct spg_store_records *records)
-{
-	for (size_t i = 0; records && i < records->n_installed; i++)
-		if (take_kept(tracker, records->installed[i]) < 0)
-			return SPG_ERR_NOMEM;
-	for (size_t i = 0; records && i < records->n_installs; i++) {
-		struct spg_install *install = records->installs[i];
-		struct spg_track *s = spg_track_find(tracker, install->product);
-
-		if (!s)
-			s = add(tracker, install->product);
-		if (!s)
-			return SPG_ERR_NOMEM;
-		if (install->outcome == SPG_INSTALL_RUNNING)
-			take_up(s, install);
-		else
-			take_ended(s, install);
-	}
-	return 0;
-}
-
-/* What is installed of a product that has gone from the configuration, or that means
- * other files now. */
-static void forget_files(struct spg_track *s)
-{
-	spg_module_set_unref(s->installed);
-	spg_module_set_unref(s->last_before);
-	spg_module_set_unref(s->kept);
-	s->installed = NULL;
-	s->last_before = NULL;
-	s->kept = NULL;
-	s->from_before = false;
-}
-
-/* The last daemon knew what was installed; an install that was running when it ended began
- * with that. */
-static void begin_with_kept(struct spg_track *s)
-{
-	s->from_before = true;
-	if (s->phase == PHASE_IDLE)
-		s->installed = spg_module_set_ref(s->kept);
-	else if (!s->before)
-		s->before = spg_module_set_ref(s->kept);
-}
-
-/* Another configuration sees other files: that some are there now, or not, is nobody's
- * doing. */
-static void watch_product(struct spg_track *s, struct spg_product *product)
-{
-	char *scope = spg_baseline_scope(product);
-
-	if (s->scope && scope && strcmp(s->scope, scope) != 0 &&
-		(s->phase == PHASE_IDLE || !s->watched))
-		forget_files(s);
-	else if (!s->watched && s->kept)
-		begin_with_kept(s);
-	free(s->scope);
-	s->scope = scope;
-	s->watched = true;
-}
-
-/* Should it come back, what has become of it meanwhile is nobody's doing. */
-static void forget_product(struct spg_track *s)
-{
-	struct spg_installed *none =
-		s->kept ? spg_installed_create(s->product, "", spg_clock_wall_ns())
-			: NULL;
-
-	if (none) {
-		none->whole = true;
-		spg_store_put_installed(s->tracker->host.store, none, on_kept, NULL);
-	}
-	forget_files(s);
-	s->watched = false;
-	free(s->scope);
-	s->scope = NULL;
-}
-
-void spg_tracker_begin(struct spg_tracker *tracker)
-{
-	const struct spg_model *model = tracker->host.model;
-
-	for (struct spg_track *s = tracker->first; s; s = s->next)
-		if (spg_track_index(s) < 0 && s->phase == PHASE_IDLE)
-			forget_product(s);
-	spg_catalog_trim(tracker->host.catalog, model);
-
-	for (size_t i = 0; i < spg_model_n_products(model); i++) {
-		const char *name = spg_model_product(model, i)->name;
-		struct spg_track *s = spg_track_find(tracker, name);
-
-		if (!s)
-			s = add(tracker, name);
-		if (!s) {
-			spg_error("installs of %s go unseen: out of memory", name);
-			continue;
-		}
-		watch_product(s, spg_model_product(model, i));
-		read_installed(s);
-	}
 }
 
 /* ---- life ---- */
@@ -826,7 +671,7 @@ struct spg_tracker *spg_tracker_create(const struct spg_tracker_host *host)
 		free(tracker);
 		return NULL;
 	}
-	if (take_records(tracker, host->records) < 0)
+	if (spg_tracker_take_records(tracker, host->records) < 0)
 		spg_error("what the last installs left is not known: out of memory");
 	tracker->host.records = NULL;
 	return tracker;

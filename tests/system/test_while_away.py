@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 
-from support import ATTENTION, SAFE, Product, SystemTest, main
+from support import ATTENTION, FOR_DOS, SAFE, Product, SystemTest, main
 
 EXE = ["mdbperf.dll:EcPerfOpen"]
 NEW_EXE = EXE + ["mdbperf.dll:EcPerfOpenEx"]
@@ -113,6 +113,19 @@ class WhileAwayTest(SystemTest):
         self.put("dsamain.exe", "mdbperf.dll", names[-1])
         self.assertEqual(self.installs()[0]["outcome"], "clean")
         self.assertEqual(self.app.check()["exit"], SAFE)
+
+    def test_files_without_a_version(self):
+        """Most of them are otherwise, and that says nothing of the others."""
+        names = [f"table{i}.dll" for i in range(12)]
+        for name in names:
+            self.file(name)
+        before = self.installs()
+
+        def change():
+            for name in names[:-1]:
+                self.file(name, content=FOR_DOS + name.encode())
+
+        self.assert_found(self.away(change), "clean", 11, len(before) + 1)
 
     def test_killed(self):
         """What an install has left last is known, however the daemon ended."""
