@@ -115,6 +115,24 @@ static bool is_cut(const struct spg_pe_image *image, uint64_t at, uint64_t bytes
 	       bytes > image->source->size - at;
 }
 
+/* A section with a name of more than eight bytes is called "/4": the name stands with those
+ * of the symbols, and stays there when strip(1) has removed all of these. */
+static bool has_long_names(const struct spg_pe_image *image)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < image->n_sections; i++) {
+		const struct spg_pe_section *section = &image->sections[i];
+
+		/* Left in the headers by a tool that put something else there. */
+		if (image->symbols_at < section->offset + section->in_file)
+			return false;
+		has = has || (section->name[0] == '/' && section->name[1] >= '0' &&
+				     section->name[1] <= '9');
+	}
+	return has;
+}
+
 /* The symbols, and behind them their names, which begin with their length. */
 static int check_symbols(struct spg_pe_image *image)
 {
@@ -123,7 +141,8 @@ static int check_symbols(struct spg_pe_image *image)
 	uint8_t raw[4];
 	int err;
 
-	if (image->n_symbols == 0 || image->flags & FILE_NO_SYMBOLS)
+	if ((image->n_symbols == 0 || image->flags & FILE_NO_SYMBOLS) &&
+		!has_long_names(image))
 		return 0;
 	if (is_cut(image, at, bytes + sizeof(raw)))
 		return tell_cut(image, at + bytes + sizeof(raw), "symbols were");

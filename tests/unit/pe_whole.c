@@ -100,10 +100,13 @@ END_TEST
 /* ---- whether it is whole ---- */
 
 /* The place of headers that pe_make.c fills in, and one that it leaves empty. */
-#define SYMBOLS_AT 0x8c
-#define SYMBOLS_N  0x90
-#define ENTRY_AT   0xa8
-#define SPARE      0x300
+#define SYMBOLS_AT    0x8c
+#define SYMBOLS_N     0x90
+#define ENTRY_AT      0xa8
+#define SPARE         0x300
+/* The optional header, behind which the sections' begin, and where its size stands. */
+#define HEADERS       0x98
+#define HEADERS_BYTES 0x94
 
 static void append_number(struct spg_buf *image, uint64_t value, size_t bytes)
 {
@@ -200,6 +203,37 @@ START_TEST(coff_symbols)
 		"4 bytes are missing at its end: its symbols were cut off");
 	expect_whole(&image, at, "40 bytes are missing at its end: its symbols");
 	pe_make_patch(&image, SYMBOLS_AT, image.len + 1, 4);
+	expect_whole(&image, image.len, NULL);
+	spg_buf_finish(&image);
+}
+END_TEST
+
+/* As strip(1) leaves it: of the symbols only the long name of a section. */
+START_TEST(long_section_name)
+{
+	struct spg_buf image = SPG_BUF_NULL;
+	size_t at;
+
+	pe_make_image(&images[_i], &image);
+	at = image.len;
+	pe_make_patch(&image, SYMBOLS_AT, at, 4);
+	append_number(&image, 14, 4);
+	spg_buf_add(&image, ".eh_frame", 10);
+	/* Nothing leads there. */
+	expect_whole(&image, image.len - 1, NULL);
+	pe_make_patch(&image, HEADERS + (pe_make_u32(&image, HEADERS_BYTES) & 0xffff),
+		'/' | '4' << 8, 8);
+	expect_whole(&image, image.len, NULL);
+	expect_whole(&image, image.len - 1,
+		"1 bytes are missing at its end: its symbols were cut off");
+	for (size_t n = 2; n <= 14; n++)
+		expect_whole(&image, image.len - n, "");
+	/* Left behind: the table has gone, or something else is there. */
+	pe_make_patch(&image, SYMBOLS_AT, image.len + 1, 4);
+	expect_whole(&image, image.len, NULL);
+	pe_make_patch(&image, SYMBOLS_AT, at - 1, 4);
+	expect_whole(&image, image.len, NULL);
+	pe_make_patch(&image, SYMBOLS_AT, 0, 4);
 	expect_whole(&image, image.len, NULL);
 	spg_buf_finish(&image);
 }
@@ -394,6 +428,7 @@ int main(void)
 	spg_add_rows(tc, other_contents, others);
 	spg_add_rows(tc, certificates, images);
 	spg_add_rows(tc, coff_symbols, images);
+	spg_add_rows(tc, long_section_name, images);
 	spg_add_rows(tc, debug_data, images);
 	spg_add_rows(tc, followed_tables, images);
 	spg_add_rows(tc, zeros, images);
