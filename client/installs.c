@@ -260,15 +260,13 @@ static void tell_times(struct spg_output *out, const json_t *install)
 	tell_line(out, "from", &line);
 }
 
-/* That a clean one is clean its headline says. */
+/* Of a clean one as well: they say what was checked, and that may be nothing. */
 static void tell_reasons(struct spg_output *out, const json_t *install)
 {
 	const json_t *reasons = spg_json_list(install, "reasons");
 	size_t i;
 	json_t *reason;
 
-	if (is_outcome(install, "clean"))
-		return;
 	if (json_array_size(reasons) > 0)
 		spg_output_raw(out, "\nWhy:\n");
 	json_array_foreach (reasons, i, reason)

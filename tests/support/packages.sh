@@ -12,9 +12,10 @@ bpf_packages=(clang bpftool libbpf-dev)
 manual_packages=(scdoc)
 test_packages=(check python3 python3-jsonschema util-linux mount e2fsprogs xfsprogs btrfs-progs
 	squashfs-tools erofs-utils acl runit daemontools)
-# For the tests that tell the whole story with Windows programs: without them those
-# skip.
-story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64)
+# For the tests that tell the whole story with Windows programs, and those of sets that
+# compilers make: without them those skip.
+story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64
+	g++-mingw-w64-x86-64 g++-mingw-w64-i686 lld llvm)
 # For the tests with assemblies of .NET: without them those skip.
 dotnet_packages=(mono-mcs mono-devel mono-utils)
 # The real systemd, monitoring systems, a browser, and what builds and checks Debian's
