@@ -144,6 +144,19 @@ class Story(SystemTest):
                 self.assertEqual(a.read(), b.read(), name)
 
 
+class SetupTest(Story):
+    def test_it_leaves_out_what_is_open(self):
+        """Not what is only named: spguard does that with files that it asks about."""
+        named = os.path.join(self.directories[0], "gwperf.dll")
+        for path, flags in (self.dll, os.O_RDONLY), (self.dsamain, os.O_RDWR), \
+                (named, os.O_PATH):
+            self.addCleanup(os.close, os.open(path, flags))
+        mapped = os.path.join(self.directories[0], "dapi.dll")
+        self.hold("mapped", mapped)
+        self.assertEqual(sorted(self.setup_runs()),
+                         sorted(map(os.path.basename, (self.dll, self.dsamain, mapped))))
+
+
 class NativeTest(Story):
     def perfmon(self):
         return self.hold("mapped", self.dll, program=self.program("perfmon"))
@@ -182,6 +195,17 @@ class NativeTest(Story):
         self.assertTrue(any(r["kind"] == "misfit" and "EcPerfOpenEx" in r["text"]
                             for r in answer["reasons"]), self.show(answer))
         self.assertTrue(answer["next"], self.show(answer))
+
+    def test_what_setup_takes_for_in_use(self):
+        """What somebody has open or mapped, and nothing that somebody only looks at."""
+        fd = os.open(self.dll, os.O_PATH)
+        self.addCleanup(os.close, fd)
+        for state in "read", "write", "mapped":
+            with self.subTest(state=state):
+                holder = self.hold(state, self.dll)
+                self.assertEqual(self.setup_runs(), ["mdbperf.dll"])
+                holder.kill()
+        self.assertEqual(self.setup_runs(), [])
 
     def test_nobody_in_the_way(self):
         daemon = self.watcher()
