@@ -3,16 +3,29 @@
 """A process whose memory map does not answer, since it is stuck in a page fault on a disk
 that does not: it stops nobody. The daemon starts beside it and answers about everything
 else as ever; what such a process uses is blocked by its name, or by what is counted."""
+import contextlib
+import glob
+import json
 import os
 import re
 import subprocess
 import unittest
 
-from support import Product, SystemTest, main, private_mounts, tier_in_force
+from support import FAIL_AFTER, Product, SystemTest, main, private_mounts, tier_in_force
 
 
 def setUpModule():
     private_mounts()
+
+
+def waiting_threads(pid):
+    """How many threads wait for the kernel, uninterruptibly."""
+    n = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                open(path, encoding="ascii") as f:
+            n += f.read().rpartition(")")[2].split()[0] == "D"
+    return n
 
 
 class StuckTest(SystemTest):
@@ -142,6 +155,23 @@ class StuckTest(SystemTest):
         daemon = self.daemon(*self.products)
         holder = self.stuck("stuck-deleted", self.dll)
         self.old_version(daemon, holder)
+
+    @unittest.skipIf(tier_in_force() == "procfs", "nothing but the memory map shows it")
+    def test_an_old_version_whose_holder_ends_meanwhile(self):
+        """It did not answer and is gone: that it does not answer is true no more."""
+        daemon = self.daemon(*self.products)
+        names = self.file("names", self.scratch, b"Edbbcli.dll\nnotes.txt\nmore.txt\n")
+        # Of no pattern of the product: nobody has looked for them before.
+        holders = [self.stuck("stuck-deleted", self.file(name), name)
+                   for name in ("notes.txt", "more.txt")]
+        asked = daemon.spawn_client("--json", "check", "--product", "app", "--files", names)
+        # One has been given up, and the other is waited for.
+        while waiting_threads(daemon.main_pid()) < 2 and asked.poll() is None:
+            pass
+        for holder in holders:
+            self.end(holder)
+        out, err = asked.communicate(timeout=FAIL_AFTER)
+        self.assertEqual((json.loads(out)["verdict"], err), ("safe", ""), out)
 
     @unittest.skipIf(tier_in_force() == "procfs", "nothing but the memory map shows it")
     def test_an_old_version_from_before(self):

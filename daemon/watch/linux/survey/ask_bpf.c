@@ -351,7 +351,8 @@ static int look(struct spg_survey *s, enum look_kind kind, bool final)
 	s->search.n_stuck = 0;
 	s->search.stuck[0] = '\0';
 	s->search.user = s;
-	c->found_deleted = c->mistaken = c->unopened = false;
+	c->found_deleted = c->mistaken = c->unopened = c->unanswered = false;
+	c->n_looks++;
 	r = spg_counted_probe_from(s, 0);
 	if (r == 0)
 		r = search(s, kind, pids, n_pids);
@@ -365,7 +366,7 @@ static int look(struct spg_survey *s, enum look_kind kind, bool final)
 	if (moved < 0)
 		return moved;
 	r = spg_check_counts(s, kind != LOOK_AT_KNOWN, final);
-	return r < 0 ? r : r | moved | c->mistaken;
+	return r < 0 ? r : r | moved | c->mistaken | c->unanswered;
 }
 
 /* What was closed may be open for some milliseconds still: the kernel lets go of it

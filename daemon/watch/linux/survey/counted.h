@@ -53,6 +53,7 @@ struct spg_counted_files {
 	size_t n_who, size_who;
 	bool found_deleted; /* the search found files that nobody knew */
 	bool mistaken;      /* what it found was not there any more */
+	bool unanswered;    /* a process did not answer, which may have been ending */
 	/* Openers that wait for a guard are counted and have no descriptor: the
 	 * counters change while they come and go, or the guard is found with files. */
 	bool churns;
@@ -62,6 +63,7 @@ struct spg_counted_files {
 		n_mistaken; /* in-use probes that told of something else than expected */
 	bool unopened;      /* an open file that a process shows could not be named */
 	bool told_limit;    /* a lack says that not all locks are told of */
+	unsigned n_looks;   /* of this survey */
 	bool told_deleted;  /* a lack says that not all of them could be seen */
 };
 

@@ -142,6 +142,12 @@ static int lack_stuck(struct spg_survey *s, const struct spg_bpf_hit *hit, int p
 
 	if (!may_be_ours(s, hit, parent, name))
 		return 0;
+	/* It may have been ending, and an end takes its time: the next look, which always
+	 * follows the first, finds it without its memory map, or finds it no more. */
+	if (s->counted->n_looks <= 1) {
+		s->counted->unanswered = true;
+		return 0;
+	}
 	spg_user_search_stuck(a, proc_fd, hit->tgid);
 	return lack_lost(s, hit,
 		(struct spg_remedy){"end the process, or see what it waits for: "
