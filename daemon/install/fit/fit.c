@@ -155,7 +155,7 @@ int spg_fit(struct spg_fit *ret, const struct spg_fit_question *question)
 		spg_fit_finish(ret);
 	spg_fit_index_finish(&work.index);
 	free(work.payload);
-	free(work.gone);
+	spg_fit_namesakes_finish(&work.gone);
 	spg_placement_finish(&work.placement);
 	free(work.blamed);
 	return err;

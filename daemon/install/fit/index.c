@@ -5,19 +5,8 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "common/text.h"
 
 /* ---- modules ---- */
-
-static int compare_modules(const void *a, const void *b, void *user)
-{
-	const struct spg_fit_module *modules = user;
-	size_t one = *(const size_t *)a, two = *(const size_t *)b;
-	int order = spg_fit_compare(spg_fit_whole(modules[one].name),
-		spg_fit_whole(modules[two].name), true);
-
-	return order ? order : (one > two) - (one < two);
-}
 
 int spg_fit_index_init(
 	struct spg_fit_index *index, const struct spg_fit_question *question)
@@ -27,15 +16,13 @@ int spg_fit_index_init(
 	*index = (struct spg_fit_index){.question = question};
 	if (spg_fit_loader_init(&index->loader, question) < 0)
 		return SPG_ERR_NOMEM;
-	index->by_name = calloc(n + 1, sizeof(index->by_name[0]));
 	index->exports = calloc(n + 1, sizeof(index->exports[0]));
-	if (!index->by_name || !index->exports)
+	if (!index->exports ||
+		spg_fit_namesakes_init(&index->modules, n, question->ignore_case) < 0)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < n; i++)
-		index->by_name[i] = i;
-	/* The modules are only read. */
-	qsort_r(index->by_name, n, sizeof(index->by_name[0]), compare_modules,
-		(void *)question->modules);
+		index->modules.files[i].path = question->modules[i].path;
+	spg_fit_namesakes_sort(&index->modules);
 	return 0;
 }
 
@@ -46,29 +33,9 @@ void spg_fit_index_finish(struct spg_fit_index *index)
 		free(index->exports[i].by_ordinal);
 	}
 	spg_fit_loader_finish(&index->loader);
+	spg_fit_namesakes_finish(&index->modules);
 	free(index->exports);
-	free(index->by_name);
 	index->exports = NULL;
-	index->by_name = NULL;
-}
-
-/* Place in by_name of the first module called @name, or where it would be. */
-static size_t first_called(const struct spg_fit_index *index, struct spg_fit_text name)
-{
-	size_t low = 0, high = index->question->n_modules;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		size_t module = index->by_name[middle];
-
-		if (spg_fit_compare(
-			    spg_fit_whole(index->question->modules[module].name), name,
-			    true) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
 }
 
 const char *spg_fit_library_name(struct spg_fit_text name, char *buf)
@@ -82,19 +49,14 @@ const char *spg_fit_library_name(struct spg_fit_text name, char *buf)
 	return buf;
 }
 
-/* How well @module suits @importer: the greatest is taken, of equals the first; 0: it is
- * not where Windows looks. */
-static int suits(const struct spg_fit_index *index, size_t importer, size_t module)
+/* How well @module in another folder suits @importer: the greatest is taken, of equals
+ * the first; 0: it is not where Windows looks. */
+static int suits(const struct spg_fit_index *index, const struct spg_pe *importer,
+	const struct spg_fit_module *module)
 {
-	const struct spg_fit_module *modules = index->question->modules;
-	const struct spg_pe *pe = modules[module].pe;
-	enum spg_fit_place place =
-		spg_fit_loader_place(&index->loader, importer, modules[module].path);
-	bool agrees = !pe || spg_pe_machines_agree(modules[importer].pe, pe);
+	bool agrees = !module->pe || spg_pe_machines_agree(importer, module->pe);
 
-	switch (place) {
-	case SPG_FIT_OWN:
-		return 4;
+	switch (spg_fit_loader_place(&index->loader, importer, module->path)) {
 	case SPG_FIT_PROGRAM:
 		return agrees ? 3 : 1;
 	case SPG_FIT_CONFIGURED:
@@ -105,35 +67,56 @@ static int suits(const struct spg_fit_index *index, size_t importer, size_t modu
 	return 0;
 }
 
-struct spg_fit_target spg_fit_index_module(
-	const struct spg_fit_index *index, size_t importer, struct spg_fit_text name)
+/* Which of the @n modules at @first such an importer finds. */
+static struct spg_fit_answer choose(const struct spg_fit_index *index,
+	const struct spg_pe *importer, size_t first, size_t n)
 {
-	const struct spg_fit_question *question = index->question;
-	struct spg_fit_target target = {SPG_FIT_NONE, SPG_FIT_NONE, false};
-	char buf[SPG_FIT_NAME_BYTES];
-	size_t n = 0;
+	struct spg_fit_answer answer = {
+		.importer = importer, .found = SPG_FIT_NONE, .elsewhere = SPG_FIT_NONE};
 	int best = 0;
 
-	name = spg_fit_whole(spg_fit_library_name(name, buf));
-	for (size_t at = first_called(index, name); at < question->n_modules; at++) {
-		size_t module = index->by_name[at];
-		const struct spg_pe *pe = question->modules[module].pe;
-		int rank;
+	for (size_t at = first; at < first + n; at++) {
+		size_t i = index->modules.files[at].index;
+		const struct spg_fit_module *module = &index->question->modules[i];
+		int rank = suits(index, importer, module);
 
-		if (spg_fit_compare(
-			    spg_fit_whole(question->modules[module].name), name, true))
-			break;
-		n++;
-		rank = suits(index, importer, module);
-		if (rank > best) {
+		if (rank > best || (rank > 0 && rank == best && i < answer.found)) {
 			best = rank;
-			target.module = module;
+			answer.found = i;
 		}
-		if (rank == 0 && target.elsewhere == SPG_FIT_NONE && pe &&
-			spg_pe_machines_agree(question->modules[importer].pe, pe))
-			target.elsewhere = module;
+		if (rank == 0 && i < answer.elsewhere && module->pe &&
+			spg_pe_machines_agree(importer, module->pe))
+			answer.elsewhere = i;
 	}
+	return answer;
+}
+
+struct spg_fit_target spg_fit_index_module(
+	struct spg_fit_index *index, size_t importer, struct spg_fit_text name)
+{
+	const struct spg_fit_module *module = &index->question->modules[importer];
+	struct spg_fit_target target = {SPG_FIT_NONE, SPG_FIT_NONE, false};
+	const struct spg_fit_answer *known;
+	struct spg_fit_answer answer;
+	char buf[SPG_FIT_NAME_BYTES];
+	size_t first, n, own;
+
+	name = spg_fit_whole(spg_fit_library_name(name, buf));
+	n = spg_fit_namesakes_find(&index->modules, name, &first);
+	if (n == 0)
+		return target;
 	target.several = n > 1;
+	own = spg_fit_namesakes_beside(&index->modules, first, n, module->path);
+	if (own != SPG_FIT_NONE) {
+		target.module = index->modules.files[own].index;
+		return target;
+	}
+	known = spg_fit_namesakes_recall(&index->modules, first, module->pe);
+	answer = known ? *known : choose(index, module->pe, first, n);
+	if (!known)
+		spg_fit_namesakes_remember(&index->modules, first, &answer);
+	target.module = answer.found;
+	target.elsewhere = answer.elsewhere;
 	return target;
 }
 

@@ -5,9 +5,7 @@
  * arrays: hostile names cannot make them slow, as they could a hash table.
  */
 #include "daemon/install/fit/loader.h"
-#include "daemon/install/fit/names.h"
-
-#define SPG_FIT_NONE SIZE_MAX
+#include "daemon/install/fit/namesakes.h"
 
 /* The exports of one module; made when they are first asked for. */
 struct spg_fit_exports {
@@ -19,7 +17,7 @@ struct spg_fit_exports {
 
 struct spg_fit_index {
 	const struct spg_fit_question *question;
-	size_t *by_name; /* modules; those of one name in the product's order */
+	struct spg_fit_namesakes modules;
 	struct spg_fit_exports *exports; /* one for each module */
 	struct spg_fit_loader loader;
 };
@@ -49,7 +47,7 @@ const char *spg_fit_library_name(struct spg_fit_text name, char *buf);
 
 /** The file that @importer means by the module's name @name. */
 struct spg_fit_target spg_fit_index_module(
-	const struct spg_fit_index *index, size_t importer, struct spg_fit_text name);
+	struct spg_fit_index *index, size_t importer, struct spg_fit_text name);
 
 /** Index of the export of @module, which has been read. SPG_FIT_NONE in *@ret:
  * it does not export that. Returns 0 or SPG_ERR_NOMEM. */

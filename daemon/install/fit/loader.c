@@ -17,14 +17,30 @@ static int compare_folders(const char *a, const char *b, bool fold)
 	return spg_fit_compare(spg_fit_folder(a), spg_fit_folder(b), fold);
 }
 
+/* By folders, then by machines. */
 static int compare_programs(const void *a, const void *b, void *user)
 {
 	const struct spg_fit_question *question = user;
-	size_t one = *(const size_t *)a, two = *(const size_t *)b;
-	int order = compare_folders(question->modules[one].path,
-		question->modules[two].path, question->ignore_case);
+	const struct spg_fit_module *one = &question->modules[*(const size_t *)a];
+	const struct spg_fit_module *two = &question->modules[*(const size_t *)b];
+	int order = compare_folders(one->path, two->path, question->ignore_case);
 
-	return order ? order : (one > two) - (one < two);
+	if (order == 0)
+		order = one->pe->machine - two->pe->machine;
+	return order ? order : one->pe->is_x64_too - two->pe->is_x64_too;
+}
+
+/* Of one folder, one for each machine. */
+static void drop_equal_programs(struct spg_fit_loader *loader)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < loader->n_programs; i++)
+		if (kept == 0 ||
+			compare_programs(&loader->programs[kept - 1],
+				&loader->programs[i], (void *)loader->question) != 0)
+			loader->programs[kept++] = loader->programs[i];
+	loader->n_programs = kept;
 }
 
 int spg_fit_loader_init(
@@ -40,6 +56,7 @@ int spg_fit_loader_init(
 	/* The question is only read. */
 	qsort_r(loader->programs, loader->n_programs, sizeof(size_t), compare_programs,
 		(void *)question);
+	drop_equal_programs(loader);
 	return 0;
 }
 
@@ -50,8 +67,8 @@ void spg_fit_loader_finish(struct spg_fit_loader *loader)
 }
 
 /* Is there a program that can load @importer in the folder of @path? */
-static bool is_of_a_program(
-	const struct spg_fit_loader *loader, size_t importer, const char *path)
+static bool is_of_a_program(const struct spg_fit_loader *loader,
+	const struct spg_pe *importer, const char *path)
 {
 	const struct spg_fit_question *question = loader->question;
 	const struct spg_fit_module *modules = question->modules;
@@ -71,7 +88,7 @@ static bool is_of_a_program(
 
 		if (compare_folders(program->path, path, question->ignore_case) != 0)
 			break;
-		if (spg_pe_machines_agree(program->pe, modules[importer].pe))
+		if (spg_pe_machines_agree(program->pe, importer))
 			return true;
 	}
 	return false;
@@ -98,18 +115,14 @@ static bool is_configured(const struct spg_fit_question *question, const char *p
 		       question->ignore_case);
 }
 
-enum spg_fit_place spg_fit_loader_place(
-	const struct spg_fit_loader *loader, size_t importer, const char *path)
+enum spg_fit_place spg_fit_loader_place(const struct spg_fit_loader *loader,
+	const struct spg_pe *importer, const char *path)
 {
-	const struct spg_fit_question *question = loader->question;
-	const struct spg_fit_module *module = &question->modules[importer];
-
-	if (compare_folders(module->path, path, question->ignore_case) == 0)
-		return SPG_FIT_OWN;
 	/* A program looks in its own folder, not in that of another one. */
-	if (module->pe->is_dll && is_of_a_program(loader, importer, path))
+	if (importer->is_dll && is_of_a_program(loader, importer, path))
 		return SPG_FIT_PROGRAM;
-	return is_configured(question, path) ? SPG_FIT_CONFIGURED : SPG_FIT_ELSEWHERE;
+	return is_configured(loader->question, path) ? SPG_FIT_CONFIGURED
+	                                             : SPG_FIT_ELSEWHERE;
 }
 
 /* ---- libraries that are not the product's ---- */

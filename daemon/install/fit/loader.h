@@ -12,12 +12,12 @@ enum spg_fit_place {
 	SPG_FIT_ELSEWHERE,
 	SPG_FIT_CONFIGURED, /* question.directories */
 	SPG_FIT_PROGRAM,    /* the folder of a program that can load the module */
-	SPG_FIT_OWN,        /* the module's own folder */
 };
 
 struct spg_fit_loader {
 	const struct spg_fit_question *question;
-	size_t *programs; /* modules that are programs, by their folders */
+	size_t *programs; /* modules that are programs, by their folders; of one folder
+	                     those for different machines */
 	size_t n_programs;
 };
 
@@ -26,9 +26,9 @@ int spg_fit_loader_init(
 	struct spg_fit_loader *loader, const struct spg_fit_question *question);
 void spg_fit_loader_finish(struct spg_fit_loader *loader);
 
-/** Where a library at @path is for module @importer, which has been read. */
-enum spg_fit_place spg_fit_loader_place(
-	const struct spg_fit_loader *loader, size_t importer, const char *path);
+/** Where a library at @path is for a module like @importer in another folder. */
+enum spg_fit_place spg_fit_loader_place(const struct spg_fit_loader *loader,
+	const struct spg_pe *importer, const char *path);
 
 /** True when every Windows has a library @name ("KERNEL32.dll"), or it stands for one
  * (API sets). */

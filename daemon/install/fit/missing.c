@@ -43,50 +43,51 @@ static void put_when(struct spg_buf *text, bool delayed)
 
 /* ---- files that were there ---- */
 
-static int compare_gone(const void *a, const void *b)
-{
-	return strcasecmp(spg_path_base(*(const char *const *)a),
-		spg_path_base(*(const char *const *)b));
-}
-
 int spg_fit_sort_gone(struct spg_fit_work *work)
 {
 	const struct spg_fit_question *question = work->question;
 
-	work->gone = calloc(question->n_gone + 1, sizeof(*work->gone));
-	if (!work->gone)
+	if (spg_fit_namesakes_init(
+		    &work->gone, question->n_gone, question->ignore_case) < 0)
 		return SPG_ERR_NOMEM;
-	if (question->n_gone == 0)
-		return 0;
-	memcpy(work->gone, question->gone, question->n_gone * sizeof(*work->gone));
-	qsort(work->gone, question->n_gone, sizeof(*work->gone), compare_gone);
+	for (size_t i = 0; i < question->n_gone; i++)
+		work->gone.files[i].path = question->gone[i];
+	spg_fit_namesakes_sort(&work->gone);
 	return 0;
+}
+
+/* Which of the @n at @first, in another folder, was looked for by such an importer. */
+static size_t choose_gone(const struct spg_fit_work *work,
+	const struct spg_pe *importer, size_t first, size_t n)
+{
+	for (size_t at = first; at < first + n; at++)
+		if (spg_fit_loader_place(&work->index.loader, importer,
+			    work->gone.files[at].path) != SPG_FIT_ELSEWHERE)
+			return at;
+	return SPG_FIT_NONE;
 }
 
 /* The path of a library @name that was where @importer's is looked for. */
 static const char *find_gone(
-	const struct spg_fit_work *work, size_t importer, const char *name)
+	struct spg_fit_work *work, size_t importer, const char *name)
 {
-	size_t low = 0, high = work->question->n_gone;
+	const struct spg_fit_module *module = &work->question->modules[importer];
+	const struct spg_fit_answer *known;
+	size_t first, found,
+		n = spg_fit_namesakes_find(&work->gone, spg_fit_whole(name), &first);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcasecmp(spg_path_base(work->gone[middle]), name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < work->question->n_gone; low++) {
-		const char *path = work->gone[low];
-
-		if (strcasecmp(spg_path_base(path), name) != 0)
-			break;
-		if (spg_fit_loader_place(&work->index.loader, importer, path) !=
-			SPG_FIT_ELSEWHERE)
-			return path;
-	}
-	return NULL;
+	if (n == 0)
+		return NULL;
+	found = spg_fit_namesakes_beside(&work->gone, first, n, module->path);
+	if (found != SPG_FIT_NONE)
+		return work->gone.files[found].path;
+	known = spg_fit_namesakes_recall(&work->gone, first, module->pe);
+	found = known ? known->found : choose_gone(work, module->pe, first, n);
+	if (!known)
+		spg_fit_namesakes_remember(&work->gone, first,
+			&(struct spg_fit_answer){
+				.importer = module->pe, .found = found});
+	return found == SPG_FIT_NONE ? NULL : work->gone.files[found].path;
 }
 
 /* ---- what is said ---- */

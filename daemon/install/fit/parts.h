@@ -14,7 +14,7 @@ struct spg_fit_work {
 	struct spg_fit_index index;
 	size_t *payload; /* its indices by name, as spg_fit_payload_find() wants */
 	struct spg_placement placement; /* of the payload */
-	const char **gone;              /* question->gone, by name */
+	struct spg_fit_namesakes gone;  /* question->gone */
 	bool *blamed; /* per module: a finding says that it is damaged */
 };
 
