@@ -144,19 +144,6 @@ class Story(SystemTest):
                 self.assertEqual(a.read(), b.read(), name)
 
 
-class SetupTest(Story):
-    def test_it_leaves_out_what_is_open(self):
-        """Not what is only named: spguard does that with files that it asks about."""
-        named = os.path.join(self.directories[0], "gwperf.dll")
-        for path, flags in (self.dll, os.O_RDONLY), (self.dsamain, os.O_RDWR), \
-                (named, os.O_PATH):
-            self.addCleanup(os.close, os.open(path, flags))
-        mapped = os.path.join(self.directories[0], "dapi.dll")
-        self.hold("mapped", mapped)
-        self.assertEqual(sorted(self.setup_runs()),
-                         sorted(map(os.path.basename, (self.dll, self.dsamain, mapped))))
-
-
 class NativeTest(Story):
     def perfmon(self):
         return self.hold("mapped", self.dll, program=self.program("perfmon"))
