@@ -143,8 +143,9 @@ class OneAnswerTest(SystemTest):
                               answer["products"][0]["accepted"]], ["older"])
             self.assertEqual(self.installed()["id"], record["id"])
             self.restart()
-        self.put("dsamain.exe")
+        # What is installed last is the service pack's, also where that is an install by itself.
         self.module("mdbperf.dll", self.bin, "2.5.0.0", NEW_DLL)
+        self.put("dsamain.exe")
         self.assert_agreed("clean")
         self.assertEqual(self.app.json("verify", "--payload", self.pack)[0], 2)
         self.assert_agreed("mixed", self.installed()["id"], 1)
