@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Verify: does what is installed of a product fit together, and is it what a
- * service pack brings? Reads through the catalog, judges with fit.h. Loop thread;
- * the judging takes tens of milliseconds for 2,000 modules.
+ * service pack brings? Judges with fit.h what the catalog has read. Any thread: it takes
+ * tens of milliseconds for 2,000 modules, which the loop should not be kept for.
  */
 #include <stddef.h>
 #include <stdint.h>

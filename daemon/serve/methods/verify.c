@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The method verify: reads what is installed of one product or of all, and answers
- * when each is judged. While it reads it can tell how far it is. */
+/*
+ * The method verify: reads what is installed of one product or of all, and answers
+ * when each is judged, which the thread for background jobs does. While it reads it can
+ * tell how far it is.
+ */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +14,7 @@
 #include "daemon/install/aside.h"
 #include "daemon/install/resolution.h"
 #include "daemon/install/verify.h"
+#include "daemon/proof/worker.h"
 #include "daemon/serve/methods/methods.h"
 #include "daemon/serve/methods/payload.h"
 #include "daemon/serve/render/parts.h"
@@ -18,6 +23,23 @@
 #include "daemon/serve/session.h"
 
 #define PROGRESS_MS 100
+/* So often it is judged anew when an install has ended meanwhile; then the answer is of
+ * before, and nothing is recorded. */
+#define AGAIN_MAX   8
+
+/* What is judged, as it was when that began: no other thread changes any of it. */
+struct judging {
+	struct spg_background_job job;
+	struct verifying *v; /* NULL: the client has gone meanwhile */
+	atomic_bool gone;    /* the client has; for the background thread */
+	struct spg_product *product;
+	struct spg_module_set *set;
+	struct spg_expected expected;
+	struct spg_install *previous, *accepted; /* or NULL */
+	struct spg_module_set *installed;        /* as the tracker knew it; or NULL */
+	struct spg_verification verification;
+	int err;
+};
 
 struct verifying {
 	struct spg_call *call;
@@ -26,10 +48,11 @@ struct verifying {
 	size_t n_products, at;
 	json_t *answers;
 	enum spg_verify_verdict worst;
-	int64_t began_ns; /* monotonic, of this product */
-	uint64_t generation;
-	bool settling; /* the prover's callback is still to come */
-	bool gone;     /* the client has gone meanwhile */
+	int64_t began_ns;        /* monotonic, of this product */
+	unsigned n_again;        /* likewise */
+	struct judging *judging; /* under way; NULL: none */
+	bool settling;           /* the prover's callback is still to come */
+	bool gone;               /* the client has gone meanwhile */
 	uv_timer_t progress;
 	bool wants_progress;
 };
@@ -56,6 +79,11 @@ static void on_abandon(struct spg_call *call)
 
 	spg_catalog_forget(call->service->catalog, v);
 	spg_call_drop(call);
+	/* The background thread is at it: that frees itself. */
+	if (v->judging) {
+		atomic_store(&v->judging->gone, true);
+		v->judging->v = NULL;
+	}
 	/* A settling cannot be withdrawn: its callback frees. */
 	v->gone = true;
 	if (!v->settling)
@@ -110,6 +138,7 @@ static void on_progress(uv_timer_t *timer)
 }
 
 static void next_product(struct verifying *v);
+static void read_product(struct verifying *v);
 
 /* Each file of the service pack was compared, or is none that is installed, as its setup
  * program; with names alone nothing is said. */
@@ -158,50 +187,174 @@ static enum spg_verify_verdict verdict_of(const struct spg_verification *verific
 	return left > verdict ? left : verdict;
 }
 
-static int judge(struct verifying *v, struct spg_module_set *set)
+static int answer(struct verifying *v, const struct spg_product *product,
+	struct spg_verification *verification)
 {
-	struct spg_product *product =
-		spg_model_product(v->call->service->model, (size_t)index_now(v));
 	const struct spg_tracker *tracker = v->call->service->tracker;
-	const struct spg_install *unresolved;
-	struct spg_verify_past past = {NULL, NULL, NULL};
-	struct spg_expected expected;
-	struct spg_verification verification;
-	int r = spg_params_payload(v->params, product, &expected);
+	/* While one runs, it is at work on what the last has left. */
+	const struct spg_install *unresolved =
+		spg_tracker_running(tracker, product->name)
+			? NULL
+			: spg_tracker_unresolved(tracker, product->name);
+
+	verification->verdict = verdict_of(verification, unresolved);
+	if (verification->verdict > v->worst)
+		v->worst = verification->verdict;
+	return json_array_append_new(v->answers,
+		       spg_render_verification(product, verification, unresolved,
+			       spg_clock_mono_ns() - v->began_ns)) < 0
+	               ? SPG_ERR_NOMEM
+	               : 0;
+}
+
+/* ---- judging ---- */
+
+static void judging_destroy(struct judging *judging)
+{
+	spg_verification_finish(&judging->verification);
+	spg_expected_finish(&judging->expected);
+	spg_module_set_unref(judging->set);
+	spg_module_set_unref(judging->installed);
+	spg_install_unref(judging->previous);
+	spg_install_unref(judging->accepted);
+	spg_product_unref(judging->product);
+	free(judging);
+}
+
+/* The background thread. */
+static bool judge(struct spg_background_job *job)
+{
+	struct judging *judging = (struct judging *)job;
+	const struct spg_verify_past past = {
+		.previous = judging->previous, .accepted = judging->accepted};
+
+	if (atomic_load(&judging->gone))
+		return false;
+	judging->err = spg_verify(&judging->verification, judging->product,
+		judging->set, &judging->expected, &past);
+	if (judging->err == 0)
+		spg_resolution_apply(&judging->verification, judging->accepted);
+	return false;
+}
+
+static void place(struct spg_background_job *job, char *ret, size_t size)
+{
+	(void)job;
+	if (size > 0)
+		*ret = '\0';
+}
+
+/* Is all as it was when the judging began? A reload, an install that has ended and an
+ * administrator may have changed it. The product is there. */
+static bool is_current(const struct verifying *v, const struct judging *judging)
+{
+	const struct spg_service *service = v->call->service;
+	const struct spg_tracker *tracker = service->tracker;
+	const char *product = judging->product->name;
+
+	return spg_model_product(service->model, (size_t)index_now(v)) ==
+	               judging->product &&
+	       spg_tracker_unresolved(tracker, product) == judging->previous &&
+	       spg_tracker_accepted(tracker, product) == judging->accepted &&
+	       spg_tracker_installed(tracker, product) == judging->installed;
+}
+
+static int take(struct verifying *v, struct judging *judging)
+{
+	int r = 0;
+
+	if (is_current(v, judging))
+		r = note_found(v, judging->product, &judging->expected,
+			&judging->verification);
+	return r == 0 ? answer(v, judging->product, &judging->verification) : r;
+}
+
+static bool is_to_be_done_again(struct verifying *v, const struct judging *judging)
+{
+	return index_now(v) < 0 ||
+	       (!is_current(v, judging) && v->n_again++ < AGAIN_MAX);
+}
+
+static void on_judged(struct spg_background_job *job, bool complete)
+{
+	struct judging *judging = (struct judging *)job;
+	struct verifying *v = judging->v;
+	int err = complete ? judging->err : SPG_ERR_BUSY;
+	bool again = false;
+
+	if (v) {
+		v->judging = NULL;
+		again = err == 0 && is_to_be_done_again(v, judging);
+		if (err == 0 && !again)
+			err = take(v, judging);
+	}
+	judging_destroy(judging);
+	if (!v)
+		return;
+	if (err < 0) {
+		finish(v, err);
+		return;
+	}
+	if (again) {
+		read_product(v);
+		return;
+	}
+	v->at++;
+	next_product(v);
+}
+
+static struct spg_install *hold(const struct spg_install *install)
+{
+	/* Judged, so that nothing but the count of its references changes. */
+	return install ? spg_install_ref((struct spg_install *)install) : NULL;
+}
+
+static int fill(
+	struct judging *judging, const struct verifying *v, struct spg_module_set *set)
+{
+	const struct spg_service *service = v->call->service;
+	const struct spg_tracker *tracker = service->tracker;
+	size_t index = (size_t)index_now(v);
+	struct spg_product *product = spg_model_product(service->model, index);
+	struct spg_module_set *installed =
+		spg_tracker_installed(tracker, product->name);
+	int r = spg_params_payload(v->params, product, &judging->expected);
 
 	if (r < 0)
 		return r;
-	spg_payload_mark_elsewhere(
-		v->call->service->model, (size_t)index_now(v), &expected);
-	set = spg_aside_leave_out(
-		set, spg_model_standing(v->call->service->model, (size_t)index_now(v)));
-	past.previous = spg_tracker_unresolved(tracker, product->name);
-	past.accepted = spg_tracker_accepted(tracker, product->name);
-	r = set ? spg_verify(&verification, product, set, &expected, &past)
-	        : SPG_ERR_NOMEM;
-	spg_module_set_unref(set);
-	if (r < 0) {
-		spg_expected_finish(&expected);
-		return r;
-	}
-	spg_resolution_apply(&verification, past.accepted);
-	r = note_found(v, product, &expected, &verification);
-	spg_expected_finish(&expected);
-	/* While one runs, it is at work on what the last has left. */
-	unresolved = spg_tracker_running(tracker, product->name)
-	                     ? NULL
-	                     : spg_tracker_unresolved(tracker, product->name);
-	verification.verdict = verdict_of(&verification, unresolved);
-	if (verification.verdict > v->worst)
-		v->worst = verification.verdict;
-	if (r == 0 &&
-		json_array_append_new(v->answers,
-			spg_render_verification(product, &verification, unresolved,
-				spg_clock_mono_ns() - v->began_ns)) < 0)
-		r = SPG_ERR_NOMEM;
-	spg_verification_finish(&verification);
+	spg_payload_mark_elsewhere(service->model, index, &judging->expected);
+	judging->product = spg_product_ref(product);
+	judging->set =
+		spg_aside_leave_out(set, spg_model_standing(service->model, index));
+	judging->previous = hold(spg_tracker_unresolved(tracker, product->name));
+	judging->accepted = hold(spg_tracker_accepted(tracker, product->name));
+	judging->installed = installed ? spg_module_set_ref(installed) : NULL;
+	return judging->set ? 0 : SPG_ERR_NOMEM;
+}
+
+static int begin_judging(struct verifying *v, struct spg_module_set *set)
+{
+	struct judging *judging = calloc(1, sizeof(*judging));
+	int r;
+
+	if (!judging)
+		return SPG_ERR_NOMEM;
+	judging->job = (struct spg_background_job){
+		.step = judge, .done = on_judged, .place = place};
+	judging->v = v;
+	judging->expected = (struct spg_expected)SPG_EXPECTED_NULL;
+	judging->verification = (struct spg_verification){.fit = SPG_FIT_NULL};
+	r = fill(judging, v, set);
+	if (r == 0)
+		r = spg_prover_add_job(v->call->service->prover, &judging->job);
+	if (r < 0)
+		judging_destroy(judging);
+	else
+		v->judging = judging;
 	return r;
 }
+
+/* ---- reading ---- */
 
 static void on_read(void *user, int err, struct spg_module_set *set)
 {
@@ -209,25 +362,21 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 
 	uv_timer_stop(&v->progress);
 	/* A reload meanwhile may have taken the product away. */
-	if (err == 0 && index_now(v) >= 0)
-		err = judge(v, set);
-	if (err < 0) {
-		finish(v, err);
+	if (err == 0 && index_now(v) < 0) {
+		v->at++;
+		next_product(v);
 		return;
 	}
-	v->at++;
-	next_product(v);
+	if (err == 0)
+		err = begin_judging(v, set);
+	if (err < 0)
+		finish(v, err);
 }
 
-static void next_product(struct verifying *v)
+static void read_product(struct verifying *v)
 {
 	const struct spg_service *service = v->call->service;
 
-	if (v->at == v->n_products) {
-		finish(v, 0);
-		return;
-	}
-	v->began_ns = spg_clock_mono_ns();
 	if (index_now(v) < 0) {
 		v->at++;
 		next_product(v);
@@ -240,6 +389,17 @@ static void next_product(struct verifying *v)
 	}
 	if (v->wants_progress)
 		uv_timer_start(&v->progress, on_progress, PROGRESS_MS, PROGRESS_MS);
+}
+
+static void next_product(struct verifying *v)
+{
+	if (v->at == v->n_products) {
+		finish(v, 0);
+		return;
+	}
+	v->began_ns = spg_clock_mono_ns();
+	v->n_again = 0;
+	read_product(v);
 }
 
 /* Which files there are is known now. */
