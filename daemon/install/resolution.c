@@ -228,22 +228,19 @@ static bool is_left_as_accepted(const struct spg_install *accepted,
 		module ? spg_install_find(accepted, module->path) : NULL;
 
 	return is_about_the_payload(finding) && file &&
-	       file->change == SPG_CHANGE_SKIPPED &&
-	       (!file->to_sha256[0] || strcmp(file->to_sha256, module->sha256) == 0);
+	       file->change == SPG_CHANGE_SKIPPED && file->to_sha256[0] &&
+	       strcmp(file->to_sha256, module->sha256) == 0;
 }
 
 void spg_resolution_apply(
 	struct spg_verification *v, const struct spg_install *accepted)
 {
-	/* Then some were too many to be kept. */
-	bool all = accepted && accepted->findings.n_more > 0;
-
-	v->n_accepted = all ? v->fit.n_more : 0;
+	v->n_accepted = 0;
 	for (size_t i = 0; accepted && i < v->fit.n_findings; i++) {
 		struct spg_finding *finding = &v->fit.findings[i];
 		const struct spg_note note = note_of(v, finding);
 
-		finding->accepted = all || spg_notes_has(&accepted->findings, &note) ||
+		finding->accepted = spg_notes_has(&accepted->findings, &note) ||
 		                    is_left_as_accepted(accepted, finding,
 					    spg_module_set_find(v->set, note.file));
 		v->n_accepted += finding->accepted;

@@ -41,7 +41,8 @@ bool spg_resolution_knows(
 	const struct spg_install *known, const struct spg_verification *v);
 
 /** Mark what @v found and @accepted (NULL: nothing) allows, and conclude again: it is no
- * fault as long as it is the same. */
+ * fault as long as it is the same. What was too much to be kept of an acceptance is
+ * accepted by nobody. */
 void spg_resolution_apply(
 	struct spg_verification *v, const struct spg_install *accepted);
 

@@ -21,7 +21,7 @@ struct spg_verification {
 	struct spg_fit_module *modules; /* of @set, in the product's order */
 	size_t n_modules;
 	struct spg_fit fit;
-	size_t n_accepted; /* of its findings, those beyond the limit too */
+	size_t n_accepted; /* of its findings */
 };
 
 /* What is known of before; each may be NULL. */

@@ -13,8 +13,8 @@
 struct spg_installed_file {
 	char *path, *version;               /* version NULL: it has none */
 	char sha256[SPG_SHA256_TEXT_BYTES]; /* "": it could not be read */
-	bool is_module;                     /* of Windows, not damaged */
-	bool gone;                          /* it is not there any more */
+	bool is_module; /* its headers are those of a Windows module */
+	bool gone;      /* it is not there any more */
 };
 
 struct spg_installed {

@@ -60,7 +60,7 @@
  *                 common/note_kind.h, about: the number of another install
  *   installed, installed_files
  *                 what was installed of a product at a time; scope: which files of its
- *                 directories are meant; module: a Windows module, not damaged. What the
+ *                 directories are meant; module: its headers are a Windows module's. What the
  *                 next start finds to be otherwise was an install that nobody saw
  *   event_blocks  which blocks have events about a subject: a file (row * 4),
  *                 a process (row * 4 + 1), a product (text row * 4 + 2), a

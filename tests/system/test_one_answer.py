@@ -128,6 +128,25 @@ class OneAnswerTest(SystemTest):
         self.restart()
         self.assert_agreed("clean")
 
+    def test_more_than_an_acceptance_keeps(self):
+        """It keeps a thousand findings; what else there is, and what comes, is accepted by
+        nobody."""
+        first = self.module("user0.dll", tables=["mdbperf.dll:Missing"])
+        for i in range(1, 1100):
+            os.link(first, os.path.join(self.bin, f"user{i}.dll"))
+        self.assertEqual(self.app.json("verify")[0], 2)
+        record = self.installed()
+        self.assertEqual(self.app.run("installs", "--accept", str(record["id"]))[0], 0)
+        code, answer = self.app.json("verify")
+        self.assertEqual((code, len(answer["products"][0]["accepted"]),
+                          len(answer["products"][0]["findings"])), (2, 1000, 100))
+        with open(os.path.join(self.bin, "dsamain.exe"), "r+b") as f:
+            f.truncate(300)
+        self.installed()
+        self.assertIn("damaged", [finding["kind"] for finding in
+                                  self.app.json("verify")[1]["products"][0]["findings"]])
+        self.assertEqual(self.app.check()["exit"], ATTENTION)
+
     def test_what_is_left_out_and_accepted(self):
         """As long as it is the same file; also for who compares with that service pack."""
         self.put("dsamain.exe", "mdbperf.dll")

@@ -154,7 +154,6 @@ json_t *spg_render_verification(const struct spg_product *product,
 {
 	json_t *out = json_object(), *groups = json_array();
 	json_t *findings = json_array(), *accepted = json_array();
-	size_t n_told = v->fit.n_findings;
 	int r = 0;
 
 	for (size_t i = 0; i < v->fit.n_findings; i++)
@@ -176,8 +175,8 @@ json_t *spg_render_verification(const struct spg_product *product,
 		out, "checked", json_integer((json_int_t)v->fit.n_checked));
 	r |= json_object_set_new(out, "read", json_integer((json_int_t)v->set->n_read));
 	r |= json_object_set_new(out, "findings", findings);
-	r |= json_object_set_new(out, "more_findings",
-		json_integer(v->n_accepted > n_told ? 0 : (json_int_t)v->fit.n_more));
+	r |= json_object_set_new(
+		out, "more_findings", json_integer((json_int_t)v->fit.n_more));
 	r |= json_object_set_new(out, "accepted", accepted);
 	r |= json_object_set_new(out, "hints", render_hints(v));
 	r |= json_object_set_new(out, "versions", groups);
