@@ -155,7 +155,18 @@ class Differential(SystemTest):
         without = Set(self.whole.tables)
         without.names = self.whole.names
         del without.tables[place]
-        self.assertEqual(self.verify(), without.findings())
+        expected = without.findings()
+        self.assertEqual({finding for finding in self.verify() if finding in expected or
+                          not self.is_reference(finding, place[1])}, expected)
+
+    def is_reference(self, finding, name):
+        """Is it that an assembly refers to @name, which is gone? LLVM does not read that."""
+        kind, place, needs = finding
+        if kind != "missing-module" or needs != name:
+            return False
+        references = subprocess.run(["monodis", "--assemblyref", self.source[place]],
+                                    check=True, capture_output=True, text=True).stdout
+        return f"Name={os.path.splitext(name)[0]}\n" in references
 
     def exchanged(self, place, other):
         with open(self.source[other], "rb") as f:
