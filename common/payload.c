@@ -98,9 +98,9 @@ static bool keep_on(void *user, uint64_t n_read)
 static int read_version(
 	struct spg_payload_file *file, int fd, const char *shown, struct spg_buf *error)
 {
-	char text[SPG_PE_VERSION_TEXT_BYTES];
+	char text[SPG_BINARY_VERSION_TEXT_BYTES];
 	struct spg_buf why = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	int err = spg_pe_read_fd(&pe, fd, &why);
 
 	if (err == SPG_ERR_INVALID || err == SPG_ERR_CORRUPT || err == SPG_ERR_LIMIT)
@@ -110,11 +110,12 @@ static int read_version(
 	else if (err < 0)
 		err = fail(error, err, shown, spg_buf_text(&why), NULL);
 	if (err == 0 && pe && pe->has_version) {
-		file->version = strdup(spg_pe_version_format(pe->file_version, text));
+		file->version =
+			strdup(spg_binary_version_format(pe->file_version, text));
 		if (!file->version)
 			err = fail_nomem(error);
 	}
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&why);
 	return err;
 }

@@ -362,7 +362,7 @@ static int read_blob(const struct metadata *metadata, uint32_t index, uint64_t *
 
 /* The token of the public key at @rva: the last 8 bytes of its SHA-1, backwards. */
 static int make_token(const struct metadata *metadata, uint64_t rva, uint32_t n,
-	uint8_t ret[SPG_PE_TOKEN_BYTES])
+	uint8_t ret[SPG_BINARY_TOKEN_BYTES])
 {
 	uint8_t digest[SPG_SHA1_BYTES], *key;
 	int err;
@@ -376,7 +376,7 @@ static int make_token(const struct metadata *metadata, uint64_t rva, uint32_t n,
 	err = spg_pe_image_read(metadata->image, rva, key, n);
 	if (err == 0)
 		spg_sha1(key, n, digest);
-	for (size_t i = 0; err == 0 && i < SPG_PE_TOKEN_BYTES; i++)
+	for (size_t i = 0; err == 0 && i < SPG_BINARY_TOKEN_BYTES; i++)
 		ret[i] = digest[SPG_SHA1_BYTES - 1 - i];
 	free(key);
 	return err;
@@ -386,13 +386,13 @@ static int make_token(const struct metadata *metadata, uint64_t rva, uint32_t n,
 
 /* Columns from the version on, which both tables have in this order. */
 static int read_assembly(const struct metadata *metadata, const uint32_t *columns,
-	bool is_reference, struct spg_pe_assembly *ret)
+	bool is_reference, struct spg_binary_assembly *ret)
 {
 	uint32_t flags = columns[2], n = 0;
 	uint64_t rva = 0;
 	int err;
 
-	*ret = (struct spg_pe_assembly){
+	*ret = (struct spg_binary_assembly){
 		.version = {(uint16_t)columns[0], (uint16_t)(columns[0] >> 16),
 			(uint16_t)columns[1], (uint16_t)(columns[1] >> 16)},
 		.is_retargetable = flags & RETARGETABLE,
@@ -400,7 +400,8 @@ static int read_assembly(const struct metadata *metadata, const uint32_t *column
 	};
 	err = read_blob(metadata, columns[3], &rva, &n);
 	ret->has_token = n > 0;
-	if (err == 0 && n == SPG_PE_TOKEN_BYTES && is_reference && !(flags & FULL_KEY))
+	if (err == 0 && n == SPG_BINARY_TOKEN_BYTES && is_reference &&
+		!(flags & FULL_KEY))
 		err = spg_pe_image_read(metadata->image, rva, ret->token, n);
 	else if (err == 0 && n > 0)
 		err = make_token(metadata, rva, n, ret->token);
@@ -425,7 +426,7 @@ static int read_references(const struct metadata *metadata, uint64_t at, uint32_
 			SPG_PE_REFERENCES_MAX);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t columns[COLUMNS_MAX];
-		struct spg_pe_assembly reference;
+		struct spg_binary_assembly reference;
 		int err = read_row(metadata, ASSEMBLY_REF, at + i * bytes, columns);
 
 		if (err == 0)

@@ -40,13 +40,13 @@ static int read_exactly(void *user, uint64_t offset, void *buf, size_t n)
 	return 0;
 }
 
-int spg_pe_read_fd(struct spg_pe **ret, int fd, struct spg_buf *error)
+int spg_pe_read_fd(struct spg_binary **ret, int fd, struct spg_buf *error)
 {
 	return spg_pe_read_named_fd(ret, fd, "", error);
 }
 
 int spg_pe_read_named_fd(
-	struct spg_pe **ret, int fd, const char *name, struct spg_buf *error)
+	struct spg_binary **ret, int fd, const char *name, struct spg_buf *error)
 {
 	struct file file = {.fd = fd};
 	struct spg_pe_source source = {&file, read_exactly, 0};

@@ -9,6 +9,7 @@
  * Every function that returns int gives 0, SPG_ERR_CORRUPT or SPG_ERR_LIMIT with
  * the reason in @image->why, SPG_ERR_NOMEM, or what the source's read returned.
  */
+#include "common/buf.h"
 #include "common/pe.h"
 
 #define SPG_PE_PAGE_BYTES 8192
@@ -54,11 +55,11 @@ struct spg_pe_image {
 		uint32_t rva, bytes;
 	} dirs[SPG_PE_N_DIRS]; /* rva 0: none */
 
-	struct spg_pe pe; /* what is known; its pointers are not set yet */
-	struct spg_pe_module *modules;
-	struct spg_pe_import *imports;
-	struct spg_pe_export *exports;
-	struct spg_pe_assembly *references;
+	struct spg_binary pe; /* what is known; its pointers are not set yet */
+	struct spg_binary_module *modules;
+	struct spg_binary_import *imports;
+	struct spg_binary_export *exports;
+	struct spg_binary_assembly *references;
 	size_t references_size, modules_size, imports_size, exports_size;
 	struct spg_buf text;
 

@@ -4,6 +4,7 @@
  * What stands under the name of a Windows module and is no PE file: is it meant,
  * or was a module lost there? Any thread.
  */
+#include "common/buf.h"
 #include "common/pe.h"
 
 #define SPG_PE_HEAD_BYTES 512 /* bytes of its beginning that are looked at */

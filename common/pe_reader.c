@@ -21,13 +21,13 @@
 #define MEMORY_PAGE        0x1000
 #define FILE_SECTOR        0x200
 
-static int (*const read_parts[SPG_PE_N_PARTS])(struct spg_pe_image *image) = {
-	[SPG_PE_WHOLE] = spg_pe_read_whole,
-	[SPG_PE_IMPORTS] = spg_pe_read_imports,
-	[SPG_PE_DELAYED] = spg_pe_read_delayed,
-	[SPG_PE_EXPORTS] = spg_pe_read_exports,
-	[SPG_PE_ASSEMBLY] = spg_pe_read_assembly,
-	[SPG_PE_VERSION] = spg_pe_read_version,
+static int (*const read_parts[SPG_BINARY_N_PARTS])(struct spg_pe_image *image) = {
+	[SPG_BINARY_WHOLE] = spg_pe_read_whole,
+	[SPG_BINARY_IMPORTS] = spg_pe_read_imports,
+	[SPG_BINARY_DELAYED] = spg_pe_read_delayed,
+	[SPG_BINARY_EXPORTS] = spg_pe_read_exports,
+	[SPG_BINARY_ASSEMBLY] = spg_pe_read_assembly,
+	[SPG_BINARY_VERSION] = spg_pe_read_version,
 };
 
 static int not_pe(struct spg_pe_image *image, const char *what)
@@ -206,9 +206,9 @@ static int read_headers(struct spg_pe_image *image)
 /* ---- parts ---- */
 
 /* Returns only what ends all: no memory, or the source's own failure. */
-static int read_part(struct spg_pe_image *image, enum spg_pe_part part)
+static int read_part(struct spg_pe_image *image, enum spg_binary_part part)
 {
-	struct spg_pe before = image->pe;
+	struct spg_binary before = image->pe;
 	size_t text_before = image->text.len;
 	int err = read_parts[part](image);
 
@@ -218,7 +218,7 @@ static int read_part(struct spg_pe_image *image, enum spg_pe_part part)
 		err != SPG_ERR_UNSUPPORTED)
 		return err;
 	/* Of a version the readable half is worth keeping. */
-	if (part != SPG_PE_VERSION) {
+	if (part != SPG_BINARY_VERSION) {
 		image->pe = before;
 		image->text.len = text_before;
 	}
@@ -239,9 +239,9 @@ static void *append(uint8_t *block, size_t *at, const void *from, size_t bytes)
 }
 
 /* All in one block; every array's elements are as aligned as uint32_t. */
-static int pack(const struct spg_pe_image *image, struct spg_pe **ret)
+static int pack(const struct spg_pe_image *image, struct spg_binary **ret)
 {
-	const struct spg_pe *from = &image->pe;
+	const struct spg_binary *from = &image->pe;
 	size_t modules = from->n_modules * sizeof(image->modules[0]);
 	size_t imports = from->n_imports * sizeof(image->imports[0]);
 	size_t exports = from->n_exports * sizeof(image->exports[0]);
@@ -250,7 +250,7 @@ static int pack(const struct spg_pe_image *image, struct spg_pe **ret)
 	               image->text.len;
 	size_t at = sizeof(*from);
 	uint8_t *block = malloc(bytes);
-	struct spg_pe *pe = (struct spg_pe *)block;
+	struct spg_binary *pe = (struct spg_binary *)block;
 
 	if (!block)
 		return SPG_ERR_NOMEM;
@@ -265,8 +265,8 @@ static int pack(const struct spg_pe_image *image, struct spg_pe **ret)
 	return 0;
 }
 
-int spg_pe_read(
-	struct spg_pe **ret, const struct spg_pe_source *source, struct spg_buf *error)
+int spg_pe_read(struct spg_binary **ret, const struct spg_pe_source *source,
+	struct spg_buf *error)
 {
 	struct spg_pe_image image = {.source = source};
 	int err = 0;
@@ -279,7 +279,8 @@ int spg_pe_read(
 		err = read_headers(&image);
 	if (err == 0)
 		err = spg_pe_read_machine(&image);
-	for (enum spg_pe_part part = 0; err == 0 && part < SPG_PE_N_PARTS; part++)
+	for (enum spg_binary_part part = 0; err == 0 && part < SPG_BINARY_N_PARTS;
+		part++)
 		err = read_part(&image, part);
 	if (err == 0)
 		err = pack(&image, ret);

@@ -33,7 +33,7 @@ static int to_rva(
 
 /* One symbol; *ret_end at the end of the list. */
 static int read_thunk(struct spg_pe_image *image, const struct thunks *thunks,
-	uint64_t index, struct spg_pe_import *ret, bool *ret_end)
+	uint64_t index, struct spg_binary_import *ret, bool *ret_end)
 {
 	size_t bytes = image->pe.is_pe32plus ? 8 : 4;
 	uint64_t flag = image->pe.is_pe32plus ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
@@ -44,7 +44,7 @@ static int read_thunk(struct spg_pe_image *image, const struct thunks *thunks,
 	if (err < 0)
 		return err;
 	value = image->pe.is_pe32plus ? spg_pe_u64(raw) : spg_pe_u32(raw);
-	*ret = (struct spg_pe_import){0};
+	*ret = (struct spg_binary_import){0};
 	*ret_end = value == 0;
 	if (value == 0)
 		return 0;
@@ -66,7 +66,7 @@ static int read_thunk(struct spg_pe_image *image, const struct thunks *thunks,
 static int read_module(struct spg_pe_image *image, uint64_t name_rva,
 	const struct thunks *thunks, bool delayed)
 {
-	struct spg_pe_module module = {
+	struct spg_binary_module module = {
 		.first = image->pe.n_imports, .delayed = delayed};
 	bool end = false;
 	int err;
@@ -80,7 +80,7 @@ static int read_module(struct spg_pe_image *image, uint64_t name_rva,
 	err = spg_pe_image_text(
 		image, name_rva, SPG_PE_MODULE_MAX, "name of a module", &module.name);
 	for (uint64_t i = 0; err == 0 && thunks; i++) {
-		struct spg_pe_import import;
+		struct spg_binary_import import;
 
 		if (image->pe.n_imports >= SPG_PE_IMPORTS_MAX)
 			return spg_pe_image_limit(image,
@@ -201,7 +201,7 @@ static int add_export(struct spg_pe_image *image, const struct exports *exports,
 	uint32_t index, uint32_t name_rva)
 {
 	uint32_t start = image->dirs[SPG_PE_DIR_EXPORT].rva;
-	struct spg_pe_export export = {.ordinal = exports->base + index};
+	struct spg_binary_export export = {.ordinal = exports->base + index};
 	uint32_t rva = 0;
 	int err = read_u32(image, exports->functions + (uint64_t)index * 4, &rva);
 

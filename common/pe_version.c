@@ -213,7 +213,7 @@ static void add_utf16(struct spg_buf *out, const uint8_t *units, size_t n)
 
 static int take_string(const struct version *version, const struct block *block)
 {
-	struct spg_pe *pe = &version->image->pe;
+	struct spg_binary *pe = &version->image->pe;
 	const struct {
 		const char *key;
 		uint32_t *to;

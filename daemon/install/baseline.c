@@ -11,7 +11,7 @@
 
 static bool is_module(const struct spg_module *module)
 {
-	return module->pe || module->was_module;
+	return module->binary || module->was_module;
 }
 
 /* Returns false when memory is short. */

@@ -57,7 +57,7 @@ static size_t bytes_of(const struct spg_module *module)
 {
 	return sizeof(*module) + strlen(module->path) +
 	       (module->real ? strlen(module->real) : 0) +
-	       (module->pe ? module->pe->bytes : 0) +
+	       (module->binary ? module->binary->bytes : 0) +
 	       (module->binding ? spg_binding_bytes(module->binding) : 0);
 }
 
@@ -78,7 +78,7 @@ static bool is_as_known(const struct spg_module *module, const struct stat *st)
 
 static bool are_companions_known(const struct spg_module *module)
 {
-	return !module->pe || !module->pe->is_managed ||
+	return !module->binary || !module->binary->is_managed ||
 	       module->companions == spg_companions_key(module->path);
 }
 
@@ -102,11 +102,12 @@ static int read_pe(struct spg_module *module, int fd)
 {
 	struct spg_buf error = SPG_BUF_NULL;
 	int r = spg_pe_read_named_fd(
-		&module->pe, fd, spg_path_base(module->path), &error);
+		&module->binary, fd, spg_path_base(module->path), &error);
 
-	if (r == 0 && module->pe->has_version)
-		spg_pe_version_format(module->pe->file_version, module->version);
-	if (r == 0 && module->pe->is_managed) {
+	if (r == 0 && module->binary->has_version)
+		spg_binary_version_format(
+			module->binary->file_version, module->version);
+	if (r == 0 && module->binary->is_managed) {
 		module->companions = spg_companions_key(module->path);
 		r = spg_companions_read(module->path, &module->binding);
 	}
@@ -123,7 +124,7 @@ static int read_pe(struct spg_module *module, int fd)
 /* What no table of it shows. */
 static int check_signature(struct spg_module *module, struct spg_pe_signed *signature)
 {
-	if (spg_pe_signed_end(signature) || !module->pe)
+	if (spg_pe_signed_end(signature) || !module->binary)
 		return 0;
 	module->why = strdup("its content is not what was signed");
 	return module->why ? 0 : SPG_ERR_NOMEM;

@@ -232,9 +232,9 @@ static void put_break(struct spg_buf *text, const struct spg_verification *v,
 	}
 	spg_buf_puts(text, ", ");
 	spg_text_escape(text, module->name, false);
-	spg_buf_puts(text, finding->late        ? " will fail when it needs it"
-			   : module->pe->is_dll ? " cannot be loaded"
-						: " will not start");
+	spg_buf_puts(text, finding->late            ? " will fail when it needs it"
+			   : module->binary->is_dll ? " cannot be loaded"
+						    : " will not start");
 	spg_buf_printf(text, ": it needs %s, which ", finding->needs);
 	spg_buf_puts(text, finding->from_version ? finding->from_version
 						 : "the one that is there");

@@ -11,7 +11,7 @@ bool spg_lasting_is_in(const struct spg_note *finding, const struct spg_module_s
 	if (finding->finding == SPG_FINDING_NOT_INSTALLED)
 		return !module;
 	/* A damaged one is found by itself. */
-	return finding->finding == SPG_FINDING_NO_MODULE && module && !module->pe &&
+	return finding->finding == SPG_FINDING_NO_MODULE && module && !module->binary &&
 	       !module->err;
 }
 

@@ -477,7 +477,8 @@ static int take_turned(struct spg_outcome_judging *j)
 			.file = now->path};
 		struct spg_buf text = SPG_BUF_NULL;
 
-		if (!then || !(then->pe || then->was_module) || now->pe || now->err)
+		if (!then || !(then->binary || then->was_module) || now->binary ||
+			now->err)
 			continue;
 		spg_text_escape(&text, spg_path_base(now->path), false);
 		spg_buf_puts(&text, " was a Windows module, and is none any more");

@@ -12,11 +12,12 @@ static struct spg_fit_module describe(const struct spg_module *module)
 {
 	return (struct spg_fit_module){.path = module->path,
 		.name = spg_path_base(module->path),
-		.pe = module->pe,
-		.err = module->pe    ? 0
-	               : module->err ? module->err
-	                             : SPG_ERR_INVALID,
-		.why = module->why || module->pe ? module->why : "no Windows module",
+		.binary = module->binary,
+		.err = module->binary ? 0
+	               : module->err  ? module->err
+	                              : SPG_ERR_INVALID,
+		.why = module->why || module->binary ? module->why
+	                                             : "no Windows module",
 		.sha256 = module->sha256[0] ? module->sha256 : NULL,
 		.binding = module->binding};
 }

@@ -34,9 +34,9 @@ static int read_memory(void *user, uint64_t offset, void *buf, size_t n)
 }
 
 static void check_text(
-	const struct spg_pe *pe, uint32_t offset, size_t max, bool required)
+	const struct spg_binary *pe, uint32_t offset, size_t max, bool required)
 {
-	const char *text = spg_pe_text(pe, offset);
+	const char *text = spg_binary_text(pe, offset);
 
 	if (!text && required)
 		abort();
@@ -44,9 +44,9 @@ static void check_text(
 		abort();
 }
 
-static void check_utf8(const struct spg_pe *pe, uint32_t offset)
+static void check_utf8(const struct spg_binary *pe, uint32_t offset)
 {
-	const char *text = spg_pe_text(pe, offset);
+	const char *text = spg_binary_text(pe, offset);
 
 	check_text(pe, offset, 3 * SPG_PE_STRING_MAX, false);
 	while (text && *text) {
@@ -58,13 +58,13 @@ static void check_utf8(const struct spg_pe *pe, uint32_t offset)
 	}
 }
 
-static void check_tables(const struct spg_pe *pe)
+static void check_tables(const struct spg_binary *pe)
 {
 	if (pe->n_modules > SPG_PE_MODULES_MAX || pe->n_imports > SPG_PE_IMPORTS_MAX ||
 		pe->n_exports > 2 * SPG_PE_EXPORTS_MAX)
 		abort();
 	for (uint32_t i = 0; i < pe->n_modules; i++) {
-		const struct spg_pe_module *module = &pe->modules[i];
+		const struct spg_binary_module *module = &pe->modules[i];
 
 		check_text(pe, module->name, SPG_PE_MODULE_MAX, true);
 		if (module->first > pe->n_imports ||
@@ -82,14 +82,14 @@ static void check_tables(const struct spg_pe *pe)
 	}
 }
 
-static void check_assembly(
-	const struct spg_pe *pe, const struct spg_pe_assembly *assembly, bool required)
+static void check_assembly(const struct spg_binary *pe,
+	const struct spg_binary_assembly *assembly, bool required)
 {
 	check_text(pe, assembly->name, SPG_PE_ASSEMBLY_MAX, required);
 	check_text(pe, assembly->culture, SPG_PE_ASSEMBLY_MAX, false);
 }
 
-static void check_assemblies(const struct spg_pe *pe)
+static void check_assemblies(const struct spg_binary *pe)
 {
 	if (pe->n_references > SPG_PE_REFERENCES_MAX)
 		abort();
@@ -98,12 +98,12 @@ static void check_assemblies(const struct spg_pe *pe)
 		check_assembly(pe, &pe->references[i], true);
 }
 
-static void check(const struct spg_pe *pe)
+static void check(const struct spg_binary *pe)
 {
-	char version[SPG_PE_VERSION_TEXT_BYTES], machine[SPG_PE_MACHINE_BYTES];
+	char version[SPG_BINARY_VERSION_TEXT_BYTES], machine[SPG_BINARY_MACHINE_BYTES];
 
-	if (!*spg_pe_version_format(pe->file_version, version) ||
-		!*spg_pe_machine_name(pe->machine, machine))
+	if (!*spg_binary_version_format(pe->file_version, version) ||
+		!*spg_binary_machine_name(pe->machine, machine))
 		abort();
 	check_tables(pe);
 	check_assemblies(pe);
@@ -112,7 +112,7 @@ static void check(const struct spg_pe *pe)
 	check_utf8(pe, pe->file_version_text);
 	check_utf8(pe, pe->product_version_text);
 	check_utf8(pe, pe->original_filename);
-	for (enum spg_pe_part part = 0; part < SPG_PE_N_PARTS; part++)
+	for (enum spg_binary_part part = 0; part < SPG_BINARY_N_PARTS; part++)
 		check_text(pe, pe->why[part], 200, pe->status[part] != 0);
 }
 
@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct memory memory = {data, size};
 	struct spg_pe_source source = {&memory, read_memory, size};
 	struct spg_buf error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	int err = spg_pe_read(&pe, &source, &error);
 
 	if (err == 0)
@@ -143,7 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			 err != SPG_ERR_LIMIT && err != SPG_ERR_NOMEM))
 		abort();
 	check_signed(&source);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&error);
 	return 0;
 }

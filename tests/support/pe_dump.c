@@ -34,27 +34,29 @@ static void field(const char *text)
 	spg_buf_finish(&shown);
 }
 
-static void print_string(const struct spg_pe *pe, const char *key, uint32_t text)
+static void print_string(const struct spg_binary *pe, const char *key, uint32_t text)
 {
 	if (!text)
 		return;
 	printf("string\t%s", key);
-	field(spg_pe_text(pe, text));
+	field(spg_binary_text(pe, text));
 	putchar('\n');
 }
 
-static void print_image(const struct spg_pe *pe)
+static void print_image(const struct spg_binary *pe)
 {
-	char machine[SPG_PE_MACHINE_BYTES];
-	char file[SPG_PE_VERSION_TEXT_BYTES], product[SPG_PE_VERSION_TEXT_BYTES];
+	char machine[SPG_BINARY_MACHINE_BYTES];
+	char file[SPG_BINARY_VERSION_TEXT_BYTES],
+		product[SPG_BINARY_VERSION_TEXT_BYTES];
 
-	printf("image\t%s%s\t%s\t%s\t%zu\n", spg_pe_machine_name(pe->machine, machine),
+	printf("image\t%s%s\t%s\t%s\t%zu\n",
+		spg_binary_machine_name(pe->machine, machine),
 		pe->is_x64_too ? "+x64" : "", pe->is_pe32plus ? "pe32+" : "pe32",
 		pe->is_dll ? "dll" : "exe", pe->bytes);
 	if (pe->has_version)
 		printf("version\t%s\t%s\n",
-			spg_pe_version_format(pe->file_version, file),
-			spg_pe_version_format(pe->product_version, product));
+			spg_binary_version_format(pe->file_version, file),
+			spg_binary_version_format(pe->product_version, product));
 	print_string(pe, "CompanyName", pe->company_name);
 	print_string(pe, "ProductName", pe->product_name);
 	print_string(pe, "FileVersion", pe->file_version_text);
@@ -62,64 +64,66 @@ static void print_image(const struct spg_pe *pe)
 	print_string(pe, "OriginalFilename", pe->original_filename);
 }
 
-static void print_module(const struct spg_pe *pe, const struct spg_pe_module *module)
+static void print_module(
+	const struct spg_binary *pe, const struct spg_binary_module *module)
 {
 	const char *what = module->delayed ? "delayed" : "import";
 
 	for (uint32_t i = 0; i < module->n; i++) {
-		const struct spg_pe_import *import = &pe->imports[module->first + i];
+		const struct spg_binary_import *import =
+			&pe->imports[module->first + i];
 
 		printf("%s", what);
-		field(spg_pe_text(pe, module->name));
+		field(spg_binary_text(pe, module->name));
 		if (import->name)
-			field(spg_pe_text(pe, import->name));
+			field(spg_binary_text(pe, import->name));
 		else
 			printf("\t#%u", import->ordinal);
 		putchar('\n');
 	}
 	if (module->n == 0) {
 		printf("%s", what);
-		field(spg_pe_text(pe, module->name));
+		field(spg_binary_text(pe, module->name));
 		puts("\t-");
 	}
 }
 
-static void print_assembly(const struct spg_pe *pe, const char *what,
-	const struct spg_pe_assembly *assembly)
+static void print_assembly(const struct spg_binary *pe, const char *what,
+	const struct spg_binary_assembly *assembly)
 {
-	char version[SPG_PE_VERSION_TEXT_BYTES];
+	char version[SPG_BINARY_VERSION_TEXT_BYTES];
 
 	printf("%s", what);
-	field(spg_pe_text(pe, assembly->name));
-	printf("\t%s", spg_pe_version_format(assembly->version, version));
-	field(spg_pe_text(pe, assembly->culture));
+	field(spg_binary_text(pe, assembly->name));
+	printf("\t%s", spg_binary_version_format(assembly->version, version));
+	field(spg_binary_text(pe, assembly->culture));
 	putchar('\t');
-	for (size_t i = 0; assembly->has_token && i < SPG_PE_TOKEN_BYTES; i++)
+	for (size_t i = 0; assembly->has_token && i < SPG_BINARY_TOKEN_BYTES; i++)
 		printf("%02x", assembly->token[i]);
 	puts(assembly->has_token ? "" : "-");
 }
 
-static void print(const struct spg_pe *pe)
+static void print(const struct spg_binary *pe)
 {
 	print_image(pe);
 	for (uint32_t i = 0; i < pe->n_modules; i++)
 		print_module(pe, &pe->modules[i]);
 	for (uint32_t i = 0; i < pe->n_exports; i++) {
 		printf("export\t%u", pe->exports[i].ordinal);
-		field(spg_pe_text(pe, pe->exports[i].name));
-		field(spg_pe_text(pe, pe->exports[i].forwarder));
+		field(spg_binary_text(pe, pe->exports[i].name));
+		field(spg_binary_text(pe, pe->exports[i].forwarder));
 		putchar('\n');
 	}
 	if (pe->assembly.name)
 		print_assembly(pe, "assembly", &pe->assembly);
 	for (uint32_t i = 0; i < pe->n_references; i++)
 		print_assembly(pe, "reference", &pe->references[i]);
-	for (enum spg_pe_part part = 0; part < SPG_PE_N_PARTS; part++) {
+	for (enum spg_binary_part part = 0; part < SPG_BINARY_N_PARTS; part++) {
 		if (pe->status[part] == 0)
 			continue;
 		printf("damaged\t%s",
-			spg_pe_part_name(part) ? spg_pe_part_name(part) : "-");
-		field(spg_pe_text(pe, pe->why[part]));
+			spg_binary_part_name(part) ? spg_binary_part_name(part) : "-");
+		field(spg_binary_text(pe, pe->why[part]));
 		putchar('\n');
 	}
 }
@@ -150,7 +154,7 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++) {
 		int fd = open(argv[i], O_RDONLY | O_CLOEXEC);
-		struct spg_pe *pe = NULL;
+		struct spg_binary *pe = NULL;
 
 		if (fd < 0) {
 			perror(argv[i]);
@@ -167,7 +171,7 @@ int main(int argc, char **argv)
 			print(pe);
 			print_signed(fd);
 		}
-		spg_pe_destroy(pe);
+		spg_binary_destroy(pe);
 		close(fd);
 	}
 	spg_buf_finish(&error);

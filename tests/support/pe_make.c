@@ -319,12 +319,12 @@ static void make_resources(struct maker *maker)
 
 /* ---- metadata of .NET ---- */
 
-void pe_make_token(const char *key, uint8_t ret[SPG_PE_TOKEN_BYTES])
+void pe_make_token(const char *key, uint8_t ret[SPG_BINARY_TOKEN_BYTES])
 {
 	uint8_t digest[SPG_SHA1_BYTES];
 
 	spg_sha1(key, strlen(key), digest);
-	for (size_t i = 0; i < SPG_PE_TOKEN_BYTES; i++)
+	for (size_t i = 0; i < SPG_BINARY_TOKEN_BYTES; i++)
 		ret[i] = digest[SPG_SHA1_BYTES - 1 - i];
 }
 
@@ -358,7 +358,7 @@ static uint32_t keep_blob(struct heaps *heaps, const void *bytes, size_t n)
 static uint32_t keep_key(
 	struct heaps *heaps, const struct pe_make_assembly *assembly, bool whole)
 {
-	uint8_t token[SPG_PE_TOKEN_BYTES];
+	uint8_t token[SPG_BINARY_TOKEN_BYTES];
 
 	if (!assembly->key)
 		return 0;
@@ -564,7 +564,7 @@ static int read_memory(void *user, uint64_t offset, void *buf, size_t n)
 }
 
 int pe_make_read(
-	struct spg_pe **ret, const void *bytes, size_t n, struct spg_buf *error)
+	struct spg_binary **ret, const void *bytes, size_t n, struct spg_buf *error)
 {
 	struct memory memory = {bytes, n};
 	struct spg_pe_source source = {&memory, read_memory, n};
@@ -572,10 +572,10 @@ int pe_make_read(
 	return spg_pe_read(ret, &source, error);
 }
 
-struct spg_pe *pe_make(const struct pe_make *make)
+struct spg_binary *pe_make(const struct pe_make *make)
 {
 	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	int err;
 
 	pe_make_image(make, &image);

@@ -46,17 +46,17 @@ struct pe_make {
 };
 
 /** The token of the public key @key. */
-void pe_make_token(const char *key, uint8_t ret[SPG_PE_TOKEN_BYTES]);
+void pe_make_token(const char *key, uint8_t ret[SPG_BINARY_TOKEN_BYTES]);
 
 /** The image as bytes; @ret is empty. */
 void pe_make_image(const struct pe_make *make, struct spg_buf *ret);
 
 /** The image, read; the caller destroys it. Fails the test when it cannot be. */
-struct spg_pe *pe_make(const struct pe_make *make);
+struct spg_binary *pe_make(const struct pe_make *make);
 
 /** Read @n bytes as spg_pe_read() does. */
 int pe_make_read(
-	struct spg_pe **ret, const void *bytes, size_t n, struct spg_buf *error);
+	struct spg_binary **ret, const void *bytes, size_t n, struct spg_buf *error);
 
 /** Where data directory @index stands in the file, so that it can be damaged:
  * its entry in the headers, and what it refers to. */

@@ -187,7 +187,7 @@ static const struct row {
 
 struct set {
 	struct spg_fit_module modules[FILES_MAX];
-	struct spg_pe *pes[FILES_MAX];
+	struct spg_binary *pes[FILES_MAX];
 	struct spg_binding bindings[FILES_MAX];
 	size_t n;
 };
@@ -203,7 +203,7 @@ static void put(struct set *set, const struct file *file)
 	set->pes[i] = pe_make(&make);
 	set->modules[i] = (struct spg_fit_module){.path = file->path,
 		.name = strrchr(file->path, '/') + 1,
-		.pe = set->pes[i]};
+		.binary = set->pes[i]};
 	if (!file->config)
 		return;
 	set->modules[i].binding = binding;
@@ -239,7 +239,7 @@ static void expect(const struct row *row, bool reversed)
 	spg_fit_finish(&fit);
 	spg_buf_finish(&found);
 	for (size_t i = 0; i < set.n; i++) {
-		spg_pe_destroy(set.pes[i]);
+		spg_binary_destroy(set.pes[i]);
 		spg_binding_finish(&set.bindings[i]);
 	}
 }
@@ -268,8 +268,8 @@ START_TEST(finding)
 	ck_assert_str_eq(fit.findings[0].from, "Net.dll");
 	ck_assert_str_eq(fit.findings[0].from_version, "1.0.0.0");
 	spg_fit_finish(&fit);
-	spg_pe_destroy(set.pes[0]);
-	spg_pe_destroy(set.pes[1]);
+	spg_binary_destroy(set.pes[0]);
+	spg_binary_destroy(set.pes[1]);
 }
 END_TEST
 
@@ -332,7 +332,7 @@ START_TEST(configurations)
 {
 	struct spg_binding binding = SPG_BINDING_NULL;
 	const struct spg_binding_redirect *found;
-	char to[SPG_PE_VERSION_TEXT_BYTES];
+	char to[SPG_BINARY_VERSION_TEXT_BYTES];
 
 	ck_assert_int_eq(
 		spg_binding_add(&binding, configs[_i].text, strlen(configs[_i].text)),
@@ -345,7 +345,8 @@ START_TEST(configurations)
 	else if (strcmp(configs[_i].to, "elsewhere") == 0)
 		ck_assert(found && found->elsewhere);
 	else
-		ck_assert_str_eq(spg_pe_version_format(found->to, to), configs[_i].to);
+		ck_assert_str_eq(
+			spg_binary_version_format(found->to, to), configs[_i].to);
 	spg_binding_finish(&binding);
 	spg_binding_finish(&binding);
 }

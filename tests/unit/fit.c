@@ -16,7 +16,7 @@
 /* The files of a product, and what came of the question. */
 struct scene {
 	struct spg_fit_module modules[MODULES_MAX];
-	struct spg_pe *pes[MODULES_MAX];
+	struct spg_binary *pes[MODULES_MAX];
 	struct spg_fit_question question;
 	struct spg_fit fit;
 };
@@ -42,7 +42,7 @@ static void add(struct scene *scene, const char *path, struct pe_make make)
 	size_t n = scene->question.n_modules;
 
 	scene->pes[n] = pe_make(&make);
-	put(scene, (struct spg_fit_module){.path = path, .pe = scene->pes[n]});
+	put(scene, (struct spg_fit_module){.path = path, .binary = scene->pes[n]});
 }
 
 #define ADD(scene, path, ...) add(scene, path, (struct pe_make){__VA_ARGS__})
@@ -87,7 +87,7 @@ static void finish(struct scene *scene)
 	spg_fit_finish(&scene->fit);
 	spg_fit_finish(&scene->fit);
 	for (size_t i = 0; i < MODULES_MAX; i++)
-		spg_pe_destroy(scene->pes[i]);
+		spg_binary_destroy(scene->pes[i]);
 }
 
 /* The article: the new program met the old library. */
@@ -222,7 +222,8 @@ START_TEST(damage)
 	pe_make_image(&make, &image);
 	pe_make_patch(&image, pe_make_table(&image, 0) + 32, 0xfffffff0, 4);
 	ck_assert_int_eq(pe_make_read(&scene.pes[4], image.data, image.len, &error), 0);
-	put(&scene, (struct spg_fit_module){.path = "/bin/c.dll", .pe = scene.pes[4]});
+	put(&scene,
+		(struct spg_fit_module){.path = "/bin/c.dll", .binary = scene.pes[4]});
 	expect(&scene,
 		"damaged /bin/b.dll: b.dll is damaged: it was cut off\n"
 		"damaged /bin/c.dll: c.dll is damaged: its export table: address "
@@ -246,7 +247,8 @@ START_TEST(not_whole)
 	pe_make_patch(&image, pe_make_entry(&image, 4), image.len, 4);
 	pe_make_patch(&image, pe_make_entry(&image, 4) + 4, 4096, 4);
 	ck_assert_int_eq(pe_make_read(&scene.pes[1], image.data, image.len, &error), 0);
-	put(&scene, (struct spg_fit_module){.path = "/bin/b.dll", .pe = scene.pes[1]});
+	put(&scene,
+		(struct spg_fit_module){.path = "/bin/b.dll", .binary = scene.pes[1]});
 	expect(&scene,
 		"missing-export /bin/a.exe: a.exe needs y, which b.dll does not "
 		"export\n"
@@ -254,9 +256,9 @@ START_TEST(not_whole)
 		"end: its certificate was cut off\n");
 	/* By what its tables do not show, too. */
 	pe_make_patch(&image, pe_make_entry(&image, 4), 0, 8);
-	spg_pe_destroy(scene.pes[1]);
+	spg_binary_destroy(scene.pes[1]);
 	ck_assert_int_eq(pe_make_read(&scene.pes[1], image.data, image.len, &error), 0);
-	scene.modules[1].pe = scene.pes[1];
+	scene.modules[1].binary = scene.pes[1];
 	scene.modules[1].why = "its content is not what was signed";
 	expect(&scene,
 		"missing-export /bin/a.exe: a.exe needs y, which b.dll does not "
@@ -279,8 +281,9 @@ START_TEST(damaged_version)
 	pe_make_image(&make, &image);
 	pe_make_patch(&image, pe_make_table(&image, 2) + 88, 0, 2);
 	ck_assert_int_eq(pe_make_read(&scene.pes[0], image.data, image.len, &error), 0);
-	ck_assert_int_lt(scene.pes[0]->status[SPG_PE_VERSION], 0);
-	put(&scene, (struct spg_fit_module){.path = "/bin/a.dll", .pe = scene.pes[0]});
+	ck_assert_int_lt(scene.pes[0]->status[SPG_BINARY_VERSION], 0);
+	put(&scene,
+		(struct spg_fit_module){.path = "/bin/a.dll", .binary = scene.pes[0]});
 	ADD(&scene, "/bin/b.exe", .modules = FROM("a.dll", "y"));
 	expect(&scene, "missing-export /bin/b.exe: b.exe needs y, which a.dll does not "
 		       "export\n");
@@ -746,7 +749,7 @@ START_TEST(random_modules)
 	static char names[N_SYMBOLS][12], files[N_RANDOM][16], paths[N_RANDOM][24];
 	static bool exported[N_RANDOM][N_SYMBOLS];
 	struct spg_fit_module modules[N_RANDOM] = {0};
-	struct spg_pe *pes[N_RANDOM];
+	struct spg_binary *pes[N_RANDOM];
 	struct spg_fit fit = SPG_FIT_NULL;
 	uint32_t seed = 246337 + (uint32_t)_i * 977;
 	size_t targets[N_RANDOM], wanted[N_RANDOM], n_missing = 0;
@@ -778,7 +781,7 @@ START_TEST(random_modules)
 		}
 		pes[i] = pe_make(&make);
 		modules[i] = (struct spg_fit_module){
-			.path = paths[i], .name = files[i], .pe = pes[i]};
+			.path = paths[i], .name = files[i], .binary = pes[i]};
 		for (size_t k = 0; k < 2; k++)
 			n_missing += !exported[targets[i]][(wanted[i] + k) % N_SYMBOLS];
 	}
@@ -798,7 +801,7 @@ START_TEST(random_modules)
 	}
 	spg_fit_finish(&fit);
 	for (size_t i = 0; i < N_RANDOM; i++)
-		spg_pe_destroy(pes[i]);
+		spg_binary_destroy(pes[i]);
 }
 END_TEST
 

@@ -24,7 +24,7 @@ struct scene {
 	char paths[N_FILES][24], gone[N_GONE][24];
 	const char *gone_paths[N_GONE];
 	struct spg_fit_module modules[N_FILES];
-	struct spg_pe *pes[N_FILES];
+	struct spg_binary *pes[N_FILES];
 	struct spg_fit_question question;
 	struct spg_fit fit;
 };
@@ -68,7 +68,7 @@ static void add(struct scene *scene, size_t i, uint32_t *seed)
 	scene->pes[i]->is_x64_too = machine == 0xaa64 && next_random(seed) % 2;
 	scene->modules[i] = (struct spg_fit_module){.path = scene->paths[i],
 		.name = spg_path_base(scene->paths[i]),
-		.pe = scene->pes[i]};
+		.binary = scene->pes[i]};
 }
 
 static void make(struct scene *scene, uint32_t seed)
@@ -95,7 +95,7 @@ static void finish(struct scene *scene)
 {
 	spg_fit_finish(&scene->fit);
 	for (size_t i = 0; i < N_FILES; i++)
-		spg_pe_destroy(scene->pes[i]);
+		spg_binary_destroy(scene->pes[i]);
 }
 
 /* ---- what is so, the long way ---- */
@@ -112,17 +112,17 @@ static bool is_in_one_folder(const struct scene *scene, const char *a, const cha
 
 /* How well a file at @path, for the machine of @pe (NULL: any), suits @importer. */
 static int rank(const struct scene *scene, size_t importer, const char *path,
-	const struct spg_pe *pe)
+	const struct spg_binary *pe)
 {
-	const struct spg_pe *own = scene->pes[importer];
-	bool agrees = !pe || spg_pe_machines_agree(own, pe);
+	const struct spg_binary *own = scene->pes[importer];
+	bool agrees = !pe || spg_binary_machines_agree(own, pe);
 
 	if (is_in_one_folder(scene, scene->paths[importer], path))
 		return 4;
 	for (size_t i = 0; own->is_dll && i < N_FILES; i++)
 		if (!scene->pes[i]->is_dll &&
 			is_in_one_folder(scene, scene->paths[i], path) &&
-			spg_pe_machines_agree(own, scene->pes[i]))
+			spg_binary_machines_agree(own, scene->pes[i]))
 			return agrees ? 3 : 1;
 	return agrees && is_in_one_folder(scene, path, "/b/") ? 2 : 0;
 }
@@ -144,7 +144,7 @@ static size_t choose(const struct scene *scene, size_t importer, size_t *ret_els
 			found = i;
 		}
 		if (is == 0 && *ret_elsewhere == NONE &&
-			spg_pe_machines_agree(scene->pes[importer], scene->pes[i]))
+			spg_binary_machines_agree(scene->pes[importer], scene->pes[i]))
 			*ret_elsewhere = i;
 	}
 	return found;
@@ -190,10 +190,11 @@ static void check_importer(const struct scene *scene, size_t importer)
 
 	if (found != NONE) {
 		ck_assert_ptr_nonnull(finding);
-		ck_assert_int_eq(finding->kind,
-			spg_pe_machines_agree(scene->pes[importer], scene->pes[found])
-				? SPG_FINDING_MISSING_EXPORT
-				: SPG_FINDING_ARCHITECTURE);
+		ck_assert_int_eq(
+			finding->kind, spg_binary_machines_agree(
+					       scene->pes[importer], scene->pes[found])
+					       ? SPG_FINDING_MISSING_EXPORT
+					       : SPG_FINDING_ARCHITECTURE);
 		check_version(finding->from_version, found);
 	} else if (was_there(scene, importer)) {
 		ck_assert_ptr_nonnull(finding);
@@ -224,9 +225,9 @@ END_TEST
 #define N_FOLDERS 5000
 
 static size_t put(struct spg_fit_module *modules, size_t n, const char *path,
-	const struct spg_pe *pe)
+	const struct spg_binary *pe)
 {
-	modules[n] = (struct spg_fit_module){.path = strdup(path), .pe = pe};
+	modules[n] = (struct spg_fit_module){.path = strdup(path), .binary = pe};
 	ck_assert_ptr_nonnull(modules[n].path);
 	modules[n].name = spg_path_base(modules[n].path);
 	return n + 1;
@@ -238,10 +239,12 @@ START_TEST(thousands)
 {
 	struct spg_fit_module *modules = calloc(4 * N_FOLDERS, sizeof(*modules));
 	const char **gone = calloc(N_FOLDERS, sizeof(*gone));
-	struct spg_pe *lib = pe_make(&(struct pe_make){
+	struct spg_binary *lib = pe_make(&(struct pe_make){
 		.exports = &(struct pe_make_export){"x", 1, NULL}, .n_exports = 1});
-	struct spg_pe *user = pe_make(&(struct pe_make){.modules = FROM("lib.dll")});
-	struct spg_pe *stray = pe_make(&(struct pe_make){.modules = FROM("old.dll")});
+	struct spg_binary *user =
+		pe_make(&(struct pe_make){.modules = FROM("lib.dll")});
+	struct spg_binary *stray =
+		pe_make(&(struct pe_make){.modules = FROM("old.dll")});
 	struct spg_fit fit = SPG_FIT_NULL;
 	size_t n = 0;
 
@@ -278,9 +281,9 @@ START_TEST(thousands)
 		free((char *)gone[i]);
 	free(modules);
 	free(gone);
-	spg_pe_destroy(lib);
-	spg_pe_destroy(user);
-	spg_pe_destroy(stray);
+	spg_binary_destroy(lib);
+	spg_binary_destroy(user);
+	spg_binary_destroy(stray);
 }
 END_TEST
 

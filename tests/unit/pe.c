@@ -57,26 +57,27 @@ static const struct pe_make images[] = {
 		"Microsoft", "Exchange", "dsamain.exe", &assembly, references, false},
 };
 
-static void expect_text(const struct spg_pe *pe, uint32_t offset, const char *text)
+static void expect_text(const struct spg_binary *pe, uint32_t offset, const char *text)
 {
 	if (text) {
 		ck_assert_uint_ne(offset, 0);
-		ck_assert_str_eq(spg_pe_text(pe, offset), text);
+		ck_assert_str_eq(spg_binary_text(pe, offset), text);
 	} else {
-		ck_assert_ptr_null(spg_pe_text(pe, offset));
+		ck_assert_ptr_null(spg_binary_text(pe, offset));
 	}
 }
 
-static void expect_module(const struct spg_pe *pe, uint32_t index, const char *name,
+static void expect_module(const struct spg_binary *pe, uint32_t index, const char *name,
 	const char *const *symbols, bool delayed)
 {
-	const struct spg_pe_module *module = &pe->modules[index];
+	const struct spg_binary_module *module = &pe->modules[index];
 	uint32_t n = 0;
 
 	expect_text(pe, module->name, name);
 	ck_assert_int_eq(module->delayed, delayed);
 	for (; symbols[n]; n++) {
-		const struct spg_pe_import *import = &pe->imports[module->first + n];
+		const struct spg_binary_import *import =
+			&pe->imports[module->first + n];
 
 		ck_assert_uint_lt(n, module->n);
 		if (symbols[n][0] != '#') {
@@ -89,7 +90,7 @@ static void expect_module(const struct spg_pe *pe, uint32_t index, const char *n
 	ck_assert_uint_eq(module->n, n);
 }
 
-static void expect_export(const struct spg_pe *pe, uint32_t index, uint32_t ordinal,
+static void expect_export(const struct spg_binary *pe, uint32_t index, uint32_t ordinal,
 	const char *name, const char *forwarder)
 {
 	ck_assert_uint_lt(index, pe->n_exports);
@@ -101,20 +102,21 @@ static void expect_export(const struct spg_pe *pe, uint32_t index, uint32_t ordi
 START_TEST(whole)
 {
 	const struct pe_make *make = &images[_i];
-	struct spg_pe *pe = pe_make(make);
-	char text[SPG_PE_VERSION_TEXT_BYTES], machine[SPG_PE_MACHINE_BYTES];
+	struct spg_binary *pe = pe_make(make);
+	char text[SPG_BINARY_VERSION_TEXT_BYTES], machine[SPG_BINARY_MACHINE_BYTES];
 
-	ck_assert_int_eq(spg_pe_damaged_part(pe), SPG_PE_N_PARTS);
+	ck_assert_int_eq(spg_binary_damaged_part(pe), SPG_BINARY_N_PARTS);
 	ck_assert_int_eq(pe->is_pe32plus, make->is_pe32plus);
 	ck_assert_int_eq(pe->is_dll, !make->is_exe);
-	ck_assert_str_eq(
-		spg_pe_machine_name(pe->machine, machine), make->machine       ? "arm64"
-							   : make->is_pe32plus ? "x64"
-									       : "x86");
+	ck_assert_str_eq(spg_binary_machine_name(pe->machine, machine),
+		make->machine       ? "arm64"
+		: make->is_pe32plus ? "x64"
+				    : "x86");
 	ck_assert(pe->has_version);
-	ck_assert_str_eq(spg_pe_version_format(pe->file_version, text), "5.5.2448.0");
 	ck_assert_str_eq(
-		spg_pe_version_format(pe->product_version, text), "5.5.2448.0");
+		spg_binary_version_format(pe->file_version, text), "5.5.2448.0");
+	ck_assert_str_eq(
+		spg_binary_version_format(pe->product_version, text), "5.5.2448.0");
 	expect_text(pe, pe->company_name, "Microsoft");
 	expect_text(pe, pe->product_name, "Exchange");
 	expect_text(pe, pe->file_version_text, "5.5.2448.0");
@@ -131,21 +133,21 @@ START_TEST(whole)
 	expect_export(pe, 1, 9, "Forwarded", "NTDLL.RtlAllocateHeap");
 	expect_export(pe, 2, 10, "ForwardedToo", "FOO.#12");
 	expect_export(pe, 3, 6, NULL, NULL);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 }
 END_TEST
 
 START_TEST(nothing_in_it)
 {
 	struct pe_make make = {0};
-	struct spg_pe *pe = pe_make(&make);
+	struct spg_binary *pe = pe_make(&make);
 
-	ck_assert_int_eq(spg_pe_damaged_part(pe), SPG_PE_N_PARTS);
+	ck_assert_int_eq(spg_binary_damaged_part(pe), SPG_BINARY_N_PARTS);
 	ck_assert_uint_eq(pe->n_modules + pe->n_imports + pe->n_exports, 0);
 	ck_assert(!pe->has_version);
 	expect_text(pe, pe->company_name, NULL);
-	spg_pe_destroy(pe);
-	spg_pe_destroy(NULL);
+	spg_binary_destroy(pe);
+	spg_binary_destroy(NULL);
 }
 END_TEST
 
@@ -167,7 +169,7 @@ static const struct {
 START_TEST(no_pe)
 {
 	struct spg_buf error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 
 	ck_assert_int_eq(pe_make_read(&pe, foreign[_i].bytes, foreign[_i].n, &error),
 		foreign[_i].err);
@@ -180,14 +182,14 @@ END_TEST
 /* What is written where, and what is then said of the headers, or of a part. */
 enum from { FILE_START, ENTRY, TABLE, SECTIONS };
 
-#define HEADERS SPG_PE_N_PARTS
+#define HEADERS SPG_BINARY_N_PARTS
 
 static const struct {
 	enum from from;
 	unsigned dir;
 	size_t at, bytes;
 	uint64_t value;
-	enum spg_pe_part part;
+	enum spg_binary_part part;
 	int err;
 	const char *says;
 } damages[] = {
@@ -205,49 +207,62 @@ static const struct {
 	{SECTIONS, 0, 8, 4, 0x100000, HEADERS, SPG_ERR_CORRUPT, "section 2 overlaps"},
 	{SECTIONS, 0, 52, 4, 0x1000, HEADERS, SPG_ERR_CORRUPT, "section 2 overlaps"},
 	/* imports */
-	{ENTRY, 1, 0, 4, 0xfffffffc, SPG_PE_IMPORTS, SPG_ERR_CORRUPT, "0xfffffffc"},
-	{TABLE, 1, 12, 4, 0xffffff, SPG_PE_IMPORTS, SPG_ERR_CORRUPT, "no section"},
-	{TABLE, 1, 0, 4, 0xffffffff, SPG_PE_IMPORTS, SPG_ERR_CORRUPT, "no section"},
-	{TABLE, 1, 12, 4, 0x18, SPG_PE_IMPORTS, 0, NULL}, /* a name in the headers */
-	{TABLE, 1, 12, 4, 0x1fff, SPG_PE_IMPORTS, SPG_ERR_CORRUPT, "module is empty"},
-	{TABLE, 1, 12, 4, 0, SPG_PE_IMPORTS, 0, NULL}, /* the list ends early */
+	{ENTRY, 1, 0, 4, 0xfffffffc, SPG_BINARY_IMPORTS, SPG_ERR_CORRUPT, "0xfffffffc"},
+	{TABLE, 1, 12, 4, 0xffffff, SPG_BINARY_IMPORTS, SPG_ERR_CORRUPT, "no section"},
+	{TABLE, 1, 0, 4, 0xffffffff, SPG_BINARY_IMPORTS, SPG_ERR_CORRUPT, "no section"},
+	{TABLE, 1, 12, 4, 0x18, SPG_BINARY_IMPORTS, 0,
+		NULL}, /* a name in the headers */
+	{TABLE, 1, 12, 4, 0x1fff, SPG_BINARY_IMPORTS, SPG_ERR_CORRUPT,
+		"module is empty"},
+	{TABLE, 1, 12, 4, 0, SPG_BINARY_IMPORTS, 0, NULL}, /* the list ends early */
 	/* delayed imports */
-	{ENTRY, 13, 0, 4, 0xffff0000, SPG_PE_DELAYED, SPG_ERR_CORRUPT, "no section"},
-	{TABLE, 13, 0, 4, 0, SPG_PE_DELAYED, SPG_ERR_CORRUPT, "below the image"},
-	{TABLE, 13, 16, 4, 0xffffffff, SPG_PE_DELAYED, SPG_ERR_CORRUPT, "no section"},
+	{ENTRY, 13, 0, 4, 0xffff0000, SPG_BINARY_DELAYED, SPG_ERR_CORRUPT,
+		"no section"},
+	{TABLE, 13, 0, 4, 0, SPG_BINARY_DELAYED, SPG_ERR_CORRUPT, "below the image"},
+	{TABLE, 13, 16, 4, 0xffffffff, SPG_BINARY_DELAYED, SPG_ERR_CORRUPT,
+		"no section"},
 	/* exports */
-	{TABLE, 0, 20, 4, 0xffffffff, SPG_PE_EXPORTS, SPG_ERR_LIMIT, "4294967295 func"},
-	{TABLE, 0, 20, 4, 65537, SPG_PE_EXPORTS, SPG_ERR_LIMIT, "65537 functions"},
-	{TABLE, 0, 24, 4, 0xffffffff, SPG_PE_EXPORTS, SPG_ERR_LIMIT, "4294967295 nam"},
-	{TABLE, 0, 16, 4, 0xffffffff, SPG_PE_EXPORTS, SPG_ERR_CORRUPT,
+	{TABLE, 0, 20, 4, 0xffffffff, SPG_BINARY_EXPORTS, SPG_ERR_LIMIT,
+		"4294967295 func"},
+	{TABLE, 0, 20, 4, 65537, SPG_BINARY_EXPORTS, SPG_ERR_LIMIT, "65537 functions"},
+	{TABLE, 0, 24, 4, 0xffffffff, SPG_BINARY_EXPORTS, SPG_ERR_LIMIT,
+		"4294967295 nam"},
+	{TABLE, 0, 16, 4, 0xffffffff, SPG_BINARY_EXPORTS, SPG_ERR_CORRUPT,
 		"ordinals begin"},
-	{TABLE, 0, 20, 4, 1, SPG_PE_EXPORTS, SPG_ERR_CORRUPT, "function 4 of 1"},
-	{TABLE, 0, 28, 4, 0xfffffff0, SPG_PE_EXPORTS, SPG_ERR_CORRUPT, "no section"},
-	{TABLE, 0, 32, 4, 0xfffffff0, SPG_PE_EXPORTS, SPG_ERR_CORRUPT, "no section"},
-	{TABLE, 0, 36, 4, 0xfffffff0, SPG_PE_EXPORTS, SPG_ERR_CORRUPT, "no section"},
-	{TABLE, 0, 64, 4, 0, SPG_PE_EXPORTS, SPG_ERR_CORRUPT,
+	{TABLE, 0, 20, 4, 1, SPG_BINARY_EXPORTS, SPG_ERR_CORRUPT, "function 4 of 1"},
+	{TABLE, 0, 28, 4, 0xfffffff0, SPG_BINARY_EXPORTS, SPG_ERR_CORRUPT,
+		"no section"},
+	{TABLE, 0, 32, 4, 0xfffffff0, SPG_BINARY_EXPORTS, SPG_ERR_CORRUPT,
+		"no section"},
+	{TABLE, 0, 36, 4, 0xfffffff0, SPG_BINARY_EXPORTS, SPG_ERR_CORRUPT,
+		"no section"},
+	{TABLE, 0, 64, 4, 0, SPG_BINARY_EXPORTS, SPG_ERR_CORRUPT,
 		"name of an export is mi"},
 	/* overlapping tables: the names are the functions' addresses */
-	{TABLE, 0, 32, 4, 0x3028, SPG_PE_EXPORTS, SPG_ERR_CORRUPT, "no section"},
+	{TABLE, 0, 32, 4, 0x3028, SPG_BINARY_EXPORTS, SPG_ERR_CORRUPT, "no section"},
 	/* resources */
-	{ENTRY, 2, 0, 4, 0xffffffff, SPG_PE_VERSION, SPG_ERR_CORRUPT, "no section"},
-	{TABLE, 2, 12, 2, 65535, SPG_PE_VERSION, SPG_ERR_LIMIT, "65536 entries"},
-	{TABLE, 2, 12, 2, 4096, SPG_PE_VERSION, SPG_ERR_LIMIT, "4097 entries"},
-	{TABLE, 2, 20, 4, 72, SPG_PE_VERSION, SPG_ERR_CORRUPT, "where a directory"},
-	{TABLE, 2, 68, 4, 0x80000000, SPG_PE_VERSION, SPG_ERR_CORRUPT, "where data"},
-	{TABLE, 2, 20, 4, 0x80000000, SPG_PE_VERSION, SPG_ERR_CORRUPT, "where data"},
-	{TABLE, 2, 20, 4, 0xffffffff, SPG_PE_VERSION, SPG_ERR_CORRUPT, "no section"},
-	{TABLE, 2, 76, 4, 65536, SPG_PE_VERSION, SPG_ERR_LIMIT, "65536 bytes"},
-	{TABLE, 2, 76, 4, 0xffffffff, SPG_PE_VERSION, SPG_ERR_LIMIT,
+	{ENTRY, 2, 0, 4, 0xffffffff, SPG_BINARY_VERSION, SPG_ERR_CORRUPT, "no section"},
+	{TABLE, 2, 12, 2, 65535, SPG_BINARY_VERSION, SPG_ERR_LIMIT, "65536 entries"},
+	{TABLE, 2, 12, 2, 4096, SPG_BINARY_VERSION, SPG_ERR_LIMIT, "4097 entries"},
+	{TABLE, 2, 20, 4, 72, SPG_BINARY_VERSION, SPG_ERR_CORRUPT, "where a directory"},
+	{TABLE, 2, 68, 4, 0x80000000, SPG_BINARY_VERSION, SPG_ERR_CORRUPT,
+		"where data"},
+	{TABLE, 2, 20, 4, 0x80000000, SPG_BINARY_VERSION, SPG_ERR_CORRUPT,
+		"where data"},
+	{TABLE, 2, 20, 4, 0xffffffff, SPG_BINARY_VERSION, SPG_ERR_CORRUPT,
+		"no section"},
+	{TABLE, 2, 76, 4, 65536, SPG_BINARY_VERSION, SPG_ERR_LIMIT, "65536 bytes"},
+	{TABLE, 2, 76, 4, 0xffffffff, SPG_BINARY_VERSION, SPG_ERR_LIMIT,
 		"4294967295 bytes"},
-	{TABLE, 2, 76, 4, 5, SPG_PE_VERSION, SPG_ERR_CORRUPT, "beyond its end"},
-	{TABLE, 2, 76, 4, 0, SPG_PE_VERSION, 0, NULL},
-	{TABLE, 2, 88, 2, 0, SPG_PE_VERSION, SPG_ERR_CORRUPT, "has 0 bytes"},
-	{TABLE, 2, 88, 2, 65535, SPG_PE_VERSION, SPG_ERR_CORRUPT, "has 65535 bytes"},
-	{TABLE, 2, 94, 2, 'X', SPG_PE_VERSION, SPG_ERR_CORRUPT, "no key"},
-	{TABLE, 2, 128, 4, 0, SPG_PE_VERSION, SPG_ERR_CORRUPT, "no signature"},
-	{TABLE, 2, 90, 2, 51, SPG_PE_VERSION, SPG_ERR_CORRUPT, "no signature"},
-	{TABLE, 2, 180, 2, 3, SPG_PE_VERSION, SPG_ERR_CORRUPT, "has 3 bytes"},
+	{TABLE, 2, 76, 4, 5, SPG_BINARY_VERSION, SPG_ERR_CORRUPT, "beyond its end"},
+	{TABLE, 2, 76, 4, 0, SPG_BINARY_VERSION, 0, NULL},
+	{TABLE, 2, 88, 2, 0, SPG_BINARY_VERSION, SPG_ERR_CORRUPT, "has 0 bytes"},
+	{TABLE, 2, 88, 2, 65535, SPG_BINARY_VERSION, SPG_ERR_CORRUPT,
+		"has 65535 bytes"},
+	{TABLE, 2, 94, 2, 'X', SPG_BINARY_VERSION, SPG_ERR_CORRUPT, "no key"},
+	{TABLE, 2, 128, 4, 0, SPG_BINARY_VERSION, SPG_ERR_CORRUPT, "no signature"},
+	{TABLE, 2, 90, 2, 51, SPG_BINARY_VERSION, SPG_ERR_CORRUPT, "no signature"},
+	{TABLE, 2, 180, 2, 3, SPG_BINARY_VERSION, SPG_ERR_CORRUPT, "has 3 bytes"},
 };
 
 static size_t place_of(const struct spg_buf *image, enum from from, unsigned dir)
@@ -268,7 +283,7 @@ static size_t place_of(const struct spg_buf *image, enum from from, unsigned dir
 START_TEST(damage)
 {
 	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	int err;
 
 	pe_make_image(&images[0], &image);
@@ -284,8 +299,8 @@ START_TEST(damage)
 		goto out;
 	}
 	ck_assert_int_eq(err, 0);
-	for (enum spg_pe_part part = 0; part < SPG_PE_N_PARTS; part++) {
-		const char *why = spg_pe_text(pe, pe->why[part]);
+	for (enum spg_binary_part part = 0; part < SPG_BINARY_N_PARTS; part++) {
+		const char *why = spg_binary_text(pe, pe->why[part]);
 
 		if (part != damages[_i].part || damages[_i].err == 0) {
 			ck_assert_msg(pe->status[part] == 0, "%s", why);
@@ -294,17 +309,17 @@ START_TEST(damage)
 		ck_assert_int_eq(pe->status[part], damages[_i].err);
 		ck_assert_msg(strstr(why, damages[_i].says) != NULL, "%s", why);
 	}
-	if (damages[_i].part != SPG_PE_EXPORTS)
+	if (damages[_i].part != SPG_BINARY_EXPORTS)
 		ck_assert_uint_eq(pe->n_exports, 4);
 	else
 		ck_assert_uint_eq(pe->n_exports, 0);
-	if (damages[_i].part != SPG_PE_VERSION)
+	if (damages[_i].part != SPG_BINARY_VERSION)
 		expect_text(pe, pe->product_name, "Exchange");
 	/* A string that is damaged does not take the numbers along. */
 	if (damages[_i].from == TABLE && damages[_i].dir == 2 && damages[_i].at == 180)
 		ck_assert(pe->has_version);
 out:
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&image);
 	spg_buf_finish(&error);
 }
@@ -314,15 +329,15 @@ END_TEST
 START_TEST(bound_without_names)
 {
 	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 
 	pe_make_image(&images[2], &image);
 	pe_make_patch(&image, pe_make_table(&image, 1) + 4, 0x12345678, 4);
 	ck_assert_int_eq(pe_make_read(&pe, image.data, image.len, &error), 0);
-	ck_assert_int_eq(pe->status[SPG_PE_IMPORTS], SPG_ERR_UNSUPPORTED);
-	ck_assert_int_eq(spg_pe_damaged_part(pe), SPG_PE_IMPORTS);
+	ck_assert_int_eq(pe->status[SPG_BINARY_IMPORTS], SPG_ERR_UNSUPPORTED);
+	ck_assert_int_eq(spg_binary_damaged_part(pe), SPG_BINARY_IMPORTS);
 	ck_assert_uint_eq(pe->n_modules, 1); /* the delayed one */
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&image);
 	spg_buf_finish(&error);
 }
@@ -330,18 +345,18 @@ END_TEST
 
 /* ---- limits ---- */
 
-static void expect_limit(const struct pe_make *make, enum spg_pe_part part, int err,
+static void expect_limit(const struct pe_make *make, enum spg_binary_part part, int err,
 	const char *says, size_t n_modules, size_t n_imports)
 {
-	struct spg_pe *pe = pe_make(make);
+	struct spg_binary *pe = pe_make(make);
 
 	ck_assert_int_eq(pe->status[part], err);
 	if (err < 0)
-		ck_assert_msg(strstr(spg_pe_text(pe, pe->why[part]), says) != NULL,
-			"%s", spg_pe_text(pe, pe->why[part]));
+		ck_assert_msg(strstr(spg_binary_text(pe, pe->why[part]), says) != NULL,
+			"%s", spg_binary_text(pe, pe->why[part]));
 	ck_assert_uint_eq(pe->n_modules, n_modules);
 	ck_assert_uint_eq(pe->n_imports, n_imports);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 }
 
 START_TEST(module_limit)
@@ -351,13 +366,14 @@ START_TEST(module_limit)
 
 	for (size_t i = 0; i < SPG_PE_MODULES_MAX; i++)
 		many[i] = (struct pe_make_module){"a.dll", kernel_symbols, false};
-	expect_limit(
-		&make, SPG_PE_IMPORTS, 0, NULL, SPG_PE_MODULES_MAX, SPG_PE_MODULES_MAX);
+	expect_limit(&make, SPG_BINARY_IMPORTS, 0, NULL, SPG_PE_MODULES_MAX,
+		SPG_PE_MODULES_MAX);
 	many[SPG_PE_MODULES_MAX] = many[0];
-	expect_limit(&make, SPG_PE_IMPORTS, SPG_ERR_LIMIT, "more than 4096 mod", 0, 0);
+	expect_limit(
+		&make, SPG_BINARY_IMPORTS, SPG_ERR_LIMIT, "more than 4096 mod", 0, 0);
 	/* Both kinds count together. */
 	many[SPG_PE_MODULES_MAX].delayed = true;
-	expect_limit(&make, SPG_PE_DELAYED, SPG_ERR_LIMIT, "more than 4096 mod",
+	expect_limit(&make, SPG_BINARY_DELAYED, SPG_ERR_LIMIT, "more than 4096 mod",
 		SPG_PE_MODULES_MAX, SPG_PE_MODULES_MAX);
 	free(many);
 }
@@ -371,7 +387,7 @@ static void expect_symbols(size_t n, const char *symbol, int err, const char *sa
 
 	for (size_t i = 0; i < n; i++)
 		symbols[i] = symbol;
-	expect_limit(&make, SPG_PE_IMPORTS, err, says, err == 0, err == 0 ? n : 0);
+	expect_limit(&make, SPG_BINARY_IMPORTS, err, says, err == 0, err == 0 ? n : 0);
 	free(symbols);
 }
 
@@ -398,9 +414,10 @@ START_TEST(module_name_limit)
 	struct pe_make make = {.modules = list};
 
 	memset(name, 'm', SPG_PE_MODULE_MAX);
-	expect_limit(&make, SPG_PE_DELAYED, 0, NULL, 1, 1);
+	expect_limit(&make, SPG_BINARY_DELAYED, 0, NULL, 1, 1);
 	name[SPG_PE_MODULE_MAX] = 'm';
-	expect_limit(&make, SPG_PE_DELAYED, SPG_ERR_CORRUPT, "longer than 260", 0, 0);
+	expect_limit(
+		&make, SPG_BINARY_DELAYED, SPG_ERR_CORRUPT, "longer than 260", 0, 0);
 }
 END_TEST
 
@@ -411,13 +428,14 @@ START_TEST(version_texts)
 	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
 	char company[2 * SPG_PE_STRING_MAX] = "";
 	struct pe_make make = {.version = "1.2.3.4", .company = company};
-	struct spg_pe *pe;
+	struct spg_binary *pe;
 	size_t at;
 
 	memset(company, 'c', SPG_PE_STRING_MAX + 9);
 	pe = pe_make(&make);
-	ck_assert_uint_eq(strlen(spg_pe_text(pe, pe->company_name)), SPG_PE_STRING_MAX);
-	spg_pe_destroy(pe);
+	ck_assert_uint_eq(
+		strlen(spg_binary_text(pe, pe->company_name)), SPG_PE_STRING_MAX);
+	spg_binary_destroy(pe);
 
 	memset(company, 0, sizeof(company));
 	memset(company, 'c', sizeof(units) / sizeof(units[0]));
@@ -430,7 +448,7 @@ START_TEST(version_texts)
 	ck_assert_int_eq(pe_make_read(&pe, image.data, image.len, &error), 0);
 	expect_text(pe, pe->company_name,
 		"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbdx");
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&image);
 	spg_buf_finish(&error);
 }
@@ -469,7 +487,7 @@ START_TEST(read_limit)
 	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
 	struct vast vast = {&image, 0};
 	struct spg_pe_source source = {&vast, read_vast, UINT32_MAX};
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	size_t thunks;
 
 	for (size_t i = 0; i < n; i++)
@@ -481,11 +499,11 @@ START_TEST(read_limit)
 	pe_make_patch(&image, pe_make_entry(&image, 16) + 8, 0x7f000000, 4);
 	pe_make_patch(&image, pe_make_entry(&image, 16) + 16, 0x7f000000, 4);
 	ck_assert_int_eq(spg_pe_read(&pe, &source, &error), 0);
-	ck_assert_int_eq(pe->status[SPG_PE_IMPORTS], SPG_ERR_LIMIT);
+	ck_assert_int_eq(pe->status[SPG_BINARY_IMPORTS], SPG_ERR_LIMIT);
 	ck_assert_ptr_nonnull(
-		strstr(spg_pe_text(pe, pe->why[SPG_PE_IMPORTS]), "256 MiB"));
+		strstr(spg_binary_text(pe, pe->why[SPG_BINARY_IMPORTS]), "256 MiB"));
 	ck_assert_uint_le(vast.n_read, SPG_PE_READ_MAX);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&image);
 	spg_buf_finish(&error);
 	free(symbols);
@@ -496,7 +514,7 @@ END_TEST
 START_TEST(zero_raw_size)
 {
 	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	size_t at;
 
 	pe_make_image(&images[1], &image);
@@ -504,9 +522,9 @@ START_TEST(zero_raw_size)
 	for (int i = 0; i < 4; i++)
 		pe_make_patch(&image, at + 40 * (size_t)i + 16, 0, 4);
 	ck_assert_int_eq(pe_make_read(&pe, image.data, image.len, &error), 0);
-	ck_assert_int_eq(spg_pe_damaged_part(pe), SPG_PE_N_PARTS);
+	ck_assert_int_eq(spg_binary_damaged_part(pe), SPG_BINARY_N_PARTS);
 	ck_assert_uint_eq(pe->n_modules + pe->n_exports, 0);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&image);
 	spg_buf_finish(&error);
 }
@@ -522,7 +540,7 @@ START_TEST(every_truncation)
 	pe_make_image(&images[_i], &image);
 	for (size_t n = 0; n < image.len; n++) {
 		char *copy = malloc(n ? n : 1);
-		struct spg_pe *pe = NULL;
+		struct spg_binary *pe = NULL;
 		int err;
 
 		memcpy(copy, image.data, n);
@@ -587,7 +605,7 @@ START_TEST(failing_source)
 {
 	struct spg_pe_source source = {NULL, read_failing, 4096};
 	struct spg_buf error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 
 	ck_assert_int_eq(spg_pe_read(&pe, &source, &error), SPG_ERR_IO);
 	ck_assert_ptr_null(pe);
@@ -600,7 +618,7 @@ START_TEST(from_file)
 {
 	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
 	FILE *file = tmpfile();
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	int ends[2];
 
 	ck_assert_ptr_nonnull(file);
@@ -609,7 +627,7 @@ START_TEST(from_file)
 	ck_assert_int_eq(fflush(file), 0);
 	ck_assert_int_eq(spg_pe_read_fd(&pe, fileno(file), &error), 0);
 	ck_assert_uint_eq(pe->n_exports, 4);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	pe = NULL;
 	fclose(file);
 	/* What cannot be read at an offset is no file. */

@@ -28,25 +28,25 @@ static const struct pe_make_assembly references[] = {
 	{NULL},
 };
 
-static void expect_text(const struct spg_pe *pe, uint32_t offset, const char *text)
+static void expect_text(const struct spg_binary *pe, uint32_t offset, const char *text)
 {
 	if (text) {
 		ck_assert_uint_ne(offset, 0);
-		ck_assert_str_eq(spg_pe_text(pe, offset), text);
+		ck_assert_str_eq(spg_binary_text(pe, offset), text);
 	} else {
-		ck_assert_ptr_null(spg_pe_text(pe, offset));
+		ck_assert_ptr_null(spg_binary_text(pe, offset));
 	}
 }
 
 START_TEST(machines)
 {
 	struct pe_make x86 = {0}, x64 = {.is_pe32plus = true};
-	struct spg_pe *a = pe_make(&x86), *b = pe_make(&x64);
+	struct spg_binary *a = pe_make(&x86), *b = pe_make(&x64);
 
-	ck_assert(spg_pe_machines_agree(a, a));
-	ck_assert(!spg_pe_machines_agree(a, b));
-	spg_pe_destroy(a);
-	spg_pe_destroy(b);
+	ck_assert(spg_binary_machines_agree(a, a));
+	ck_assert(!spg_binary_machines_agree(a, b));
+	spg_binary_destroy(a);
+	spg_binary_destroy(b);
 }
 END_TEST
 
@@ -78,9 +78,9 @@ START_TEST(two_machines)
 		.n_exports = 1};
 	struct pe_make x64 = {.is_pe32plus = true}, x86 = {0};
 	struct pe_make arm64 = {.is_pe32plus = true, .machine = 0xaa64};
-	struct spg_pe *others[] = {pe_make(&x64), pe_make(&arm64), pe_make(&x86)};
+	struct spg_binary *others[] = {pe_make(&x64), pe_make(&arm64), pe_make(&x86)};
 	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	size_t table;
 
 	pe_make_image(&make, &image);
@@ -96,18 +96,18 @@ START_TEST(two_machines)
 	pe_make_patch(&image, table + 16, 4, 4);
 	pe_make_patch(&image, table + 24, 6, 8);
 	ck_assert_int_eq(pe_make_read(&pe, image.data, image.len, &error), 0);
-	ck_assert_int_eq(spg_pe_damaged_part(pe), SPG_PE_N_PARTS);
+	ck_assert_int_eq(spg_binary_damaged_part(pe), SPG_BINARY_N_PARTS);
 	ck_assert_int_eq(pe->is_x64_too, dual[_i].is_x64_too);
-	ck_assert_int_eq(spg_pe_machines_agree(pe, others[0]),
+	ck_assert_int_eq(spg_binary_machines_agree(pe, others[0]),
 		dual[_i].is_x64_too || dual[_i].machine == 0);
-	ck_assert_int_eq(spg_pe_machines_agree(others[0], pe),
+	ck_assert_int_eq(spg_binary_machines_agree(others[0], pe),
 		dual[_i].is_x64_too || dual[_i].machine == 0);
 	ck_assert_int_eq(
-		spg_pe_machines_agree(pe, others[1]), dual[_i].machine == 0xaa64);
-	ck_assert(!spg_pe_machines_agree(pe, others[2]));
+		spg_binary_machines_agree(pe, others[1]), dual[_i].machine == 0xaa64);
+	ck_assert(!spg_binary_machines_agree(pe, others[2]));
 	for (size_t i = 0; i < 3; i++)
-		spg_pe_destroy(others[i]);
-	spg_pe_destroy(pe);
+		spg_binary_destroy(others[i]);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&image);
 	spg_buf_finish(&error);
 }
@@ -123,16 +123,16 @@ static const struct pe_make managed[] = {
 		.is_pe32plus = true},
 };
 
-static void expect_assembly(const struct spg_pe *pe, const struct spg_pe_assembly *is,
-	const struct pe_make_assembly *expected)
+static void expect_assembly(const struct spg_binary *pe,
+	const struct spg_binary_assembly *is, const struct pe_make_assembly *expected)
 {
-	char version[SPG_PE_VERSION_TEXT_BYTES];
-	uint8_t token[SPG_PE_TOKEN_BYTES] = {0};
+	char version[SPG_BINARY_VERSION_TEXT_BYTES];
+	uint8_t token[SPG_BINARY_TOKEN_BYTES] = {0};
 
 	expect_text(pe, is->name, expected->name);
 	expect_text(pe, is->culture, expected->culture);
 	ck_assert_str_eq(
-		spg_pe_version_format(is->version, version), expected->version);
+		spg_binary_version_format(is->version, version), expected->version);
 	ck_assert_int_eq(is->has_token, expected->key != NULL);
 	if (expected->key)
 		pe_make_token(expected->key, token);
@@ -143,15 +143,15 @@ static void expect_assembly(const struct spg_pe *pe, const struct spg_pe_assembl
 
 START_TEST(assemblies)
 {
-	struct spg_pe *pe = pe_make(&managed[_i]);
+	struct spg_binary *pe = pe_make(&managed[_i]);
 
-	ck_assert_int_eq(spg_pe_damaged_part(pe), SPG_PE_N_PARTS);
+	ck_assert_int_eq(spg_binary_damaged_part(pe), SPG_BINARY_N_PARTS);
 	ck_assert(pe->is_managed);
 	expect_assembly(pe, &pe->assembly, &assembly);
 	ck_assert_uint_eq(pe->n_references, 4);
 	for (size_t i = 0; i < 4; i++)
 		expect_assembly(pe, &pe->references[i], &references[i]);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 }
 END_TEST
 
@@ -160,12 +160,12 @@ START_TEST(netmodule)
 {
 	static const struct pe_make_assembly none = {0};
 	struct pe_make make = {.assembly = &none, .references = references};
-	struct spg_pe *pe = pe_make(&make);
+	struct spg_binary *pe = pe_make(&make);
 
 	ck_assert(pe->is_managed);
 	ck_assert_uint_eq(pe->assembly.name, 0);
 	ck_assert_uint_eq(pe->n_references, 4);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 }
 END_TEST
 
@@ -198,7 +198,7 @@ START_TEST(metadata_damage)
 {
 	struct pe_make make = managed[0];
 	struct spg_buf image = SPG_BUF_NULL, error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	const char *why;
 
 	make.exports = exports;
@@ -207,16 +207,16 @@ START_TEST(metadata_damage)
 	pe_make_patch(&image, pe_make_table(&image, 14) + metadata_damages[_i].at,
 		metadata_damages[_i].value, metadata_damages[_i].bytes);
 	ck_assert_int_eq(pe_make_read(&pe, image.data, image.len, &error), 0);
-	why = spg_pe_text(pe, pe->why[SPG_PE_ASSEMBLY]);
+	why = spg_binary_text(pe, pe->why[SPG_BINARY_ASSEMBLY]);
 	ck_assert_msg(
-		pe->status[SPG_PE_ASSEMBLY] == metadata_damages[_i].err, "%s", why);
+		pe->status[SPG_BINARY_ASSEMBLY] == metadata_damages[_i].err, "%s", why);
 	if (metadata_damages[_i].says)
 		ck_assert_msg(
 			strstr(why, metadata_damages[_i].says) != NULL, "%s", why);
 	ck_assert_int_eq(pe->is_managed, metadata_damages[_i].err == 0);
 	ck_assert_uint_eq(pe->n_references, metadata_damages[_i].err ? 0 : 4);
 	ck_assert_uint_eq(pe->n_exports, 4);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&image);
 	spg_buf_finish(&error);
 }

@@ -38,13 +38,13 @@ static const struct pe_make images[] = {
 		"Exchange", "dsamain.exe", &assembly},
 };
 
-static void expect_text(const struct spg_pe *pe, uint32_t offset, const char *text)
+static void expect_text(const struct spg_binary *pe, uint32_t offset, const char *text)
 {
 	if (text) {
 		ck_assert_uint_ne(offset, 0);
-		ck_assert_str_eq(spg_pe_text(pe, offset), text);
+		ck_assert_str_eq(spg_binary_text(pe, offset), text);
 	} else {
-		ck_assert_ptr_null(spg_pe_text(pe, offset));
+		ck_assert_ptr_null(spg_binary_text(pe, offset));
 	}
 }
 
@@ -125,19 +125,19 @@ static void put_directory(
 static void expect_whole(const struct spg_buf *image, size_t n, const char *says)
 {
 	struct spg_buf error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 	const char *why;
 
 	ck_assert_int_eq(pe_make_read(&pe, image->data, n, &error), 0);
-	why = spg_pe_text(pe, pe->why[SPG_PE_WHOLE]);
+	why = spg_binary_text(pe, pe->why[SPG_BINARY_WHOLE]);
 	if (says) {
-		ck_assert_int_eq(pe->status[SPG_PE_WHOLE], SPG_ERR_CORRUPT);
+		ck_assert_int_eq(pe->status[SPG_BINARY_WHOLE], SPG_ERR_CORRUPT);
 		ck_assert_msg(strncmp(why, says, strlen(says)) == 0, "%s", why);
 	} else {
-		ck_assert_msg(pe->status[SPG_PE_WHOLE] == 0, "%s", why);
+		ck_assert_msg(pe->status[SPG_BINARY_WHOLE] == 0, "%s", why);
 	}
 	ck_assert_uint_eq(pe->n_exports, 4); /* no part suffers */
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&error);
 }
 
@@ -286,13 +286,13 @@ END_TEST
 static void expect_zeros(const struct spg_buf *image, bool damaged)
 {
 	struct spg_buf error = SPG_BUF_NULL;
-	struct spg_pe *pe = NULL;
+	struct spg_binary *pe = NULL;
 
 	ck_assert_int_eq(pe_make_read(&pe, image->data, image->len, &error), 0);
-	ck_assert_int_eq(pe->status[SPG_PE_WHOLE], damaged ? SPG_ERR_CORRUPT : 0);
-	expect_text(pe, pe->why[SPG_PE_WHOLE],
+	ck_assert_int_eq(pe->status[SPG_BINARY_WHOLE], damaged ? SPG_ERR_CORRUPT : 0);
+	expect_text(pe, pe->why[SPG_BINARY_WHOLE],
 		damaged ? "its section .made is all zeros" : NULL);
-	spg_pe_destroy(pe);
+	spg_binary_destroy(pe);
 	spg_buf_finish(&error);
 }
 

@@ -53,12 +53,12 @@ struct search {
 
 static const char *name_of(const struct spg_fit_module *module)
 {
-	return spg_pe_text(module->pe, module->pe->assembly.name);
+	return spg_binary_text(module->binary, module->binary->assembly.name);
 }
 
 static bool is_managed(const struct spg_fit_module *module)
 {
-	return module->pe && module->pe->is_managed;
+	return module->binary && module->binary->is_managed;
 }
 
 static bool is_core(const struct spg_fit_module *module)
@@ -69,7 +69,7 @@ static bool is_core(const struct spg_fit_module *module)
 /* A library with a configuration of .NET Core is a program: its start is native. */
 static bool is_program(const struct spg_fit_module *module)
 {
-	return !module->pe->is_dll || is_core(module);
+	return !module->binary->is_dll || is_core(module);
 }
 
 /* ---- sorted ---- */
@@ -122,7 +122,7 @@ static size_t first_called(const struct search *search, const char *name)
 /* "policy.15.1.Exchange.Net": a publisher's policy redirects, in a way that is not
  * read. */
 static bool has_policy(const struct search *search, const char *name,
-	const struct spg_pe_assembly *reference)
+	const struct spg_binary_assembly *reference)
 {
 	char policy[SPG_PE_ASSEMBLY_MAX + 32];
 	size_t at;
@@ -159,7 +159,7 @@ static bool is_in_reach(const struct search *search, const struct context *conte
 
 /* How a reference is read in a context. */
 struct wanted {
-	const struct spg_pe_assembly *reference;
+	const struct spg_binary_assembly *reference;
 	const char *name;
 	struct context *context;
 	bool is_core; /* a later version will do */
@@ -169,7 +169,7 @@ struct wanted {
 static const uint16_t *version_by(
 	const struct wanted *wanted, const struct spg_binding *binding)
 {
-	const struct spg_pe_assembly *reference = wanted->reference;
+	const struct spg_binary_assembly *reference = wanted->reference;
 	const struct spg_binding_redirect *redirect = spg_binding_find(binding,
 		wanted->name, reference->has_token ? reference->token : NULL,
 		reference->version);
@@ -195,17 +195,17 @@ static bool version_will_do(const struct wanted *wanted, const uint16_t version[
 }
 
 static bool key_will_do(
-	const struct wanted *wanted, const struct spg_pe_assembly *assembly)
+	const struct wanted *wanted, const struct spg_binary_assembly *assembly)
 {
 	return !wanted->reference->has_token ||
 	       (assembly->has_token && memcmp(assembly->token, wanted->reference->token,
-					       SPG_PE_TOKEN_BYTES) == 0);
+					       SPG_BINARY_TOKEN_BYTES) == 0);
 }
 
 /* Is it said in a way that is not followed here? */
 static bool is_beyond_us(const struct search *search, const struct wanted *wanted)
 {
-	const struct spg_pe_assembly *reference = wanted->reference;
+	const struct spg_binary_assembly *reference = wanted->reference;
 
 	if (reference->is_retargetable || reference->is_windows_runtime ||
 		reference->culture || spg_fit_is_framework(reference, wanted->name) ||
@@ -245,12 +245,12 @@ static size_t resolve(struct search *search, const struct wanted *wanted,
 		if (strcasecmp(name_of(module), wanted->name) != 0)
 			break;
 		search->steps++;
-		if (module->pe->assembly.culture)
+		if (module->binary->assembly.culture)
 			continue;
 		near = is_in_reach(search, wanted->context, importer, candidate);
 		if ((near || spg_fit_is_in_cache(module)) &&
-			key_will_do(wanted, &module->pe->assembly) &&
-			version_will_do(wanted, module->pe->assembly.version))
+			key_will_do(wanted, &module->binary->assembly) &&
+			version_will_do(wanted, module->binary->assembly.version))
 			return candidate;
 		if (near && spg_fit_is_found_as(module, wanted->name) &&
 			wrong == SPG_FIT_NONE)
@@ -262,14 +262,14 @@ static size_t resolve(struct search *search, const struct wanted *wanted,
 
 /* ---- findings ---- */
 
-static void put_token(struct spg_buf *out, const struct spg_pe_assembly *assembly)
+static void put_token(struct spg_buf *out, const struct spg_binary_assembly *assembly)
 {
 	if (!assembly->has_token) {
 		spg_buf_puts(out, "no key");
 		return;
 	}
 	spg_buf_puts(out, "the key ");
-	for (size_t i = 0; i < SPG_PE_TOKEN_BYTES; i++)
+	for (size_t i = 0; i < SPG_BINARY_TOKEN_BYTES; i++)
 		spg_buf_printf(out, "%02x", assembly->token[i]);
 }
 
@@ -296,15 +296,16 @@ static int tell_wrong(struct search *search, const struct wanted *wanted,
 	size_t importer, size_t wrong)
 {
 	const struct spg_fit_module *module = &search->modules[wrong];
-	const struct spg_pe_assembly *assembly = &module->pe->assembly;
-	char version[SPG_PE_VERSION_TEXT_BYTES], needed[SPG_PE_VERSION_TEXT_BYTES];
+	const struct spg_binary_assembly *assembly = &module->binary->assembly;
+	char version[SPG_BINARY_VERSION_TEXT_BYTES],
+		needed[SPG_BINARY_VERSION_TEXT_BYTES];
 	struct spg_buf text = SPG_BUF_NULL, needs = SPG_BUF_NULL;
 	bool redirected;
 	int err;
 
-	spg_pe_version_format(version_for(wanted, &redirected), needed);
+	spg_binary_version_format(version_for(wanted, &redirected), needed);
 	spg_buf_printf(&needs, "%s %s", wanted->name, needed);
-	spg_pe_version_format(assembly->version, version);
+	spg_binary_version_format(assembly->version, version);
 	spg_text_escape(&text, search->modules[importer].name, false);
 	spg_buf_puts(&text, " needs ");
 	spg_text_escape(&text, spg_buf_text(&needs), false);
@@ -350,7 +351,7 @@ static int tell_once(struct search *search, const struct wanted *wanted,
 
 	if (!*told)
 		*told = calloc(
-			search->modules[importer].pe->n_references, sizeof(bool));
+			search->modules[importer].binary->n_references, sizeof(bool));
 	if (!*told)
 		return SPG_ERR_NOMEM;
 	if ((*told)[reference])
@@ -381,14 +382,15 @@ static int follow(struct search *search, struct context *context, size_t n)
 
 	while (n > 0 && search->steps < STEPS_MAX) {
 		size_t importer = search->stack[--n];
-		const struct spg_pe *pe = search->modules[importer].pe;
-		bool core =
-			context->is_core || spg_fit_is_for_core(pe, context->is_loose);
+		const struct spg_binary *binary = search->modules[importer].binary;
+		bool core = context->is_core ||
+		            spg_fit_is_for_core(binary, context->is_loose);
 
 		search->reached[importer] = true;
-		for (uint32_t i = 0; i < pe->n_references; i++) {
-			struct wanted wanted = {&pe->references[i],
-				spg_pe_text(pe, pe->references[i].name), context, core};
+		for (uint32_t i = 0; i < binary->n_references; i++) {
+			struct wanted wanted = {&binary->references[i],
+				spg_binary_text(binary, binary->references[i].name),
+				context, core};
 			size_t found;
 			bool fits;
 			int err = 0;
@@ -564,7 +566,7 @@ static int search_init(struct search *search)
 		if (!is_managed(&search->modules[i]))
 			continue;
 		search->by_directory[search->n_managed++] = i;
-		if (search->modules[i].pe->assembly.name)
+		if (search->modules[i].binary->assembly.name)
 			search->by_name[search->n_named++] = i;
 	}
 	/* The modules are only read. */

@@ -11,7 +11,7 @@ static const char *const framework_names[] = {"mscorlib", "netstandard", "System
 	"System.*", "Microsoft.CSharp", "Microsoft.VisualBasic*", "Microsoft.VisualC*",
 	"Microsoft.Win32.*", "WindowsBase", "Presentation*", "UIAutomation*",
 	"Accessibility", "Windows.*", "mscoree", "ReachFramework", "SMDiagnostics"};
-static const uint8_t framework_tokens[][SPG_PE_TOKEN_BYTES] = {
+static const uint8_t framework_tokens[][SPG_BINARY_TOKEN_BYTES] = {
 	{0xb7, 0x7a, 0x5c, 0x56, 0x19, 0x34, 0xe0, 0x89},
 	{0xb0, 0x3f, 0x5f, 0x7f, 0x11, 0xd5, 0x0a, 0x3a},
 	{0x31, 0xbf, 0x38, 0x56, 0xad, 0x36, 0x4e, 0x35},
@@ -40,7 +40,7 @@ static bool begins(const char *text, const char *start, size_t n)
 					    (struct spg_fit_text){start, n}, true) == 0;
 }
 
-bool spg_fit_is_framework(const struct spg_pe_assembly *reference, const char *name)
+bool spg_fit_is_framework(const struct spg_binary_assembly *reference, const char *name)
 {
 	for (size_t i = 0; i < sizeof(framework_names) / sizeof(framework_names[0]);
 		i++) {
@@ -53,23 +53,23 @@ bool spg_fit_is_framework(const struct spg_pe_assembly *reference, const char *n
 	for (size_t i = 0; reference->has_token &&
 			   i < sizeof(framework_tokens) / sizeof(framework_tokens[0]);
 		i++)
-		if (memcmp(reference->token, framework_tokens[i], SPG_PE_TOKEN_BYTES) ==
-			0)
+		if (memcmp(reference->token, framework_tokens[i],
+			    SPG_BINARY_TOKEN_BYTES) == 0)
 			return true;
 	return false;
 }
 
-bool spg_fit_is_for_core(const struct spg_pe *pe, bool or_any)
+bool spg_fit_is_for_core(const struct spg_binary *binary, bool or_any)
 {
 	/* .NET Framework has 4.1.2.0, .NET Core since 2.1 this one. */
 	static const uint16_t first[4] = {4, 2, 1, 0};
 
-	for (uint32_t i = 0; i < pe->n_references; i++) {
-		const char *name = spg_pe_text(pe, pe->references[i].name);
+	for (uint32_t i = 0; i < binary->n_references; i++) {
+		const char *name = spg_binary_text(binary, binary->references[i].name);
 
 		if (strcasecmp(name, "System.Runtime") == 0 &&
 			(or_any || spg_binding_compare_versions(
-					   pe->references[i].version, first) >= 0))
+					   binary->references[i].version, first) >= 0))
 			return true;
 		if (or_any && strcasecmp(name, "netstandard") == 0)
 			return true;

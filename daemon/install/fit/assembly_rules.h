@@ -10,11 +10,12 @@ struct spg_fit_text spg_fit_directory(const struct spg_fit_module *module);
 
 /** Is @reference, called @name, one of the framework's? The runtime has those elsewhere,
  * and unifies them by rules of its own. */
-bool spg_fit_is_framework(const struct spg_pe_assembly *reference, const char *name);
+bool spg_fit_is_framework(
+	const struct spg_binary_assembly *reference, const char *name);
 
 /** Was @pe made for .NET Core, by the framework that it refers to? @or_any: or for any
  * runtime (.NET Standard), so that its program decides. */
-bool spg_fit_is_for_core(const struct spg_pe *pe, bool or_any);
+bool spg_fit_is_for_core(const struct spg_binary *binary, bool or_any);
 
 /** Does @directory equal @base, or @base/@below when that is not NULL, or the same with
  * /@name behind it? Those are searched for the assembly @name. */

@@ -16,7 +16,7 @@ struct parse {
 	size_t first;        /* redirects of this <dependentAssembly> begin here */
 	char *name;
 	bool has_token;
-	uint8_t token[SPG_PE_TOKEN_BYTES];
+	uint8_t token[SPG_BINARY_TOKEN_BYTES];
 	bool failed; /* memory was short */
 };
 
@@ -139,11 +139,11 @@ static int digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool parse_token(const char *text, uint8_t ret[SPG_PE_TOKEN_BYTES])
+static bool parse_token(const char *text, uint8_t ret[SPG_BINARY_TOKEN_BYTES])
 {
-	if (strlen(text) != 2 * SPG_PE_TOKEN_BYTES)
+	if (strlen(text) != 2 * SPG_BINARY_TOKEN_BYTES)
 		return false;
-	for (size_t i = 0; i < SPG_PE_TOKEN_BYTES; i++) {
+	for (size_t i = 0; i < SPG_BINARY_TOKEN_BYTES; i++) {
 		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/pe.h"
+#include "common/binary.h"
 
 #define SPG_BINDING_BYTES_MAX     (1U << 20) /* of one file */
 #define SPG_BINDING_REDIRECTS_MAX 4096
@@ -25,7 +25,7 @@
 struct spg_binding_redirect {
 	char *name;
 	bool has_token;
-	uint8_t token[SPG_PE_TOKEN_BYTES];
+	uint8_t token[SPG_BINARY_TOKEN_BYTES];
 	uint16_t low[4], high[4], to[4];
 	bool elsewhere; /* <codeBase>: a file that is named there, of any version */
 };

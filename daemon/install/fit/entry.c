@@ -58,20 +58,22 @@ static int tell_unreadable(struct spg_fit_work *work, size_t index, int err,
 static int look_at_file(struct spg_fit_work *work, size_t index)
 {
 	const struct spg_fit_module *module = &work->question->modules[index];
-	const struct spg_pe *pe = module->pe;
+	const struct spg_binary *binary = module->binary;
 	int err = 0;
 
-	if (!pe && module->err == SPG_ERR_INVALID) {
+	if (!binary && module->err == SPG_ERR_INVALID) {
 		work->fit->n_foreign++;
 		return 0;
 	}
-	if (!pe)
+	if (!binary)
 		return tell_unreadable(work, index, module->err, NULL, module->why);
 	work->fit->n_checked++;
-	for (enum spg_pe_part part = 0; err == 0 && part < SPG_PE_VERSION; part++)
-		if (pe->status[part] != 0)
-			err = tell_unreadable(work, index, pe->status[part],
-				spg_pe_part_name(part), spg_pe_text(pe, pe->why[part]));
+	for (enum spg_binary_part part = 0; err == 0 && part < SPG_BINARY_VERSION;
+		part++)
+		if (binary->status[part] != 0)
+			err = tell_unreadable(work, index, binary->status[part],
+				spg_binary_part_name(part),
+				spg_binary_text(binary, binary->why[part]));
 	if (err == 0 && module->why)
 		err = tell_unreadable(work, index, SPG_ERR_CORRUPT, NULL, module->why);
 	return err;
@@ -123,14 +125,14 @@ static int follow(struct spg_fit_work *work, struct outcome *outcome)
 
 	outcome->what = FOUND;
 	for (size_t depth = 0;; depth++) {
-		const struct spg_pe *pe = modules[outcome->module].pe;
+		const struct spg_binary *binary = modules[outcome->module].binary;
 		struct spg_fit_text name;
 		const char *forwarder;
 		struct spg_fit_target next;
 		size_t export;
 		int err;
 
-		if (!pe || pe->status[SPG_PE_EXPORTS] != 0)
+		if (!binary || binary->status[SPG_BINARY_EXPORTS] != 0)
 			return 0;
 		err = spg_fit_index_export(
 			&work->index, outcome->module, &outcome->symbol, &export);
@@ -140,7 +142,7 @@ static int follow(struct spg_fit_work *work, struct outcome *outcome)
 			outcome->what = NOT_EXPORTED;
 			return 0;
 		}
-		forwarder = spg_pe_text(pe, pe->exports[export].forwarder);
+		forwarder = spg_binary_text(binary, binary->exports[export].forwarder);
 		if (!forwarder)
 			return 0;
 		if (depth >= SPG_FIT_FORWARDS_MAX ||
@@ -192,7 +194,7 @@ static int tell_missing(struct spg_fit_work *work, const struct import *import,
 	const struct spg_fit_module *modules = work->question->modules;
 	const struct spg_fit_module *last = &modules[outcome->module];
 	struct spg_buf text = SPG_BUF_NULL, needs = SPG_BUF_NULL;
-	char version[SPG_PE_VERSION_TEXT_BYTES];
+	char version[SPG_BINARY_VERSION_TEXT_BYTES];
 	int err;
 
 	put_symbol(&needs, symbol);
@@ -231,17 +233,18 @@ static int tell_missing(struct spg_fit_work *work, const struct import *import,
 /* ---- one module that is imported ---- */
 
 static int check_symbols(struct spg_fit_work *work, const struct import *import,
-	const struct spg_pe *pe, const struct spg_pe_module *descriptor)
+	const struct spg_binary *binary, const struct spg_binary_module *descriptor)
 {
 	for (uint32_t i = 0; i < descriptor->n; i++) {
-		const struct spg_pe_import *symbol =
-			&pe->imports[descriptor->first + i];
+		const struct spg_binary_import *symbol =
+			&binary->imports[descriptor->first + i];
 		struct spg_fit_symbol wanted = {.ordinal = symbol->ordinal};
 		struct outcome outcome;
 		int err;
 
 		if (symbol->name)
-			wanted.name = spg_fit_whole(spg_pe_text(pe, symbol->name));
+			wanted.name =
+				spg_fit_whole(spg_binary_text(binary, symbol->name));
 		outcome = (struct outcome){.module = import->target, .symbol = wanted};
 		err = follow(work, &outcome);
 		if (err == 0 && outcome.what != FOUND)
@@ -258,15 +261,15 @@ static int tell_architecture(struct spg_fit_work *work, const struct import *imp
 	const struct spg_fit_module *importer =
 		&work->question->modules[import->importer];
 	const struct spg_fit_module *target = &work->question->modules[import->target];
-	char machine[SPG_PE_MACHINE_BYTES], version[SPG_PE_VERSION_TEXT_BYTES];
+	char machine[SPG_BINARY_MACHINE_BYTES], version[SPG_BINARY_VERSION_TEXT_BYTES];
 	struct spg_buf text = SPG_BUF_NULL;
 
 	spg_fit_put_module(&text, target, import->several);
 	spg_buf_printf(&text, " is for %s, ",
-		spg_pe_machine_name(target->pe->machine, machine));
+		spg_binary_machine_name(target->binary->machine, machine));
 	spg_text_escape(&text, importer->name, false);
 	spg_buf_printf(&text, " for %s and loads it",
-		spg_pe_machine_name(importer->pe->machine, machine));
+		spg_binary_machine_name(importer->binary->machine, machine));
 	if (import->delayed)
 		spg_buf_puts(&text, " when it is first called");
 	return spg_fit_add(work, SPG_FINDING_ARCHITECTURE, import->importer, NULL,
@@ -293,11 +296,12 @@ static int tell_foreign(struct spg_fit_work *work, const struct import *import)
 }
 
 static int check_import(struct spg_fit_work *work, size_t importer,
-	const struct spg_pe_module *descriptor)
+	const struct spg_binary_module *descriptor)
 {
 	const struct spg_fit_module *modules = work->question->modules;
-	const struct spg_pe *pe = modules[importer].pe;
-	struct spg_fit_text name = spg_fit_whole(spg_pe_text(pe, descriptor->name));
+	const struct spg_binary *binary = modules[importer].binary;
+	struct spg_fit_text name =
+		spg_fit_whole(spg_binary_text(binary, descriptor->name));
 	struct import import = {.importer = importer, .delayed = descriptor->delayed};
 	const struct spg_fit_module *target;
 	struct spg_fit_target found;
@@ -313,21 +317,21 @@ static int check_import(struct spg_fit_work *work, size_t importer,
 	import.target = found.module;
 	import.several = found.several;
 	target = &modules[import.target];
-	if (!target->pe)
+	if (!target->binary)
 		return target->err == SPG_ERR_INVALID ? tell_foreign(work, &import) : 0;
-	if (!spg_pe_machines_agree(target->pe, pe))
+	if (!spg_binary_machines_agree(target->binary, binary))
 		return tell_architecture(work, &import);
-	return check_symbols(work, &import, pe, descriptor);
+	return check_symbols(work, &import, binary, descriptor);
 }
 
 int spg_fit_entry_points(struct spg_fit_work *work)
 {
 	for (size_t i = 0; i < work->question->n_modules; i++) {
-		const struct spg_pe *pe = work->question->modules[i].pe;
+		const struct spg_binary *binary = work->question->modules[i].binary;
 		int err = look_at_file(work, i);
 
-		for (uint32_t k = 0; err == 0 && pe && k < pe->n_modules; k++)
-			err = check_import(work, i, &pe->modules[k]);
+		for (uint32_t k = 0; err == 0 && binary && k < binary->n_modules; k++)
+			err = check_import(work, i, &binary->modules[k]);
 		if (err < 0)
 			return err;
 	}

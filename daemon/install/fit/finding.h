@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/binary.h"
 #include "common/kind.h"
-#include "common/pe.h"
 #include "daemon/install/fit/binding.h"
 
 #define SPG_FIT_FINDINGS_MAX 10000 /* further ones are counted */
@@ -19,8 +19,8 @@
 /* One file of the product. All is borrowed for the call, and path, name and
  * why as long as the result is used. */
 struct spg_fit_module {
-	const char *path, *name; /* valid UTF-8 */
-	const struct spg_pe *pe; /* NULL: see @err */
+	const char *path, *name;         /* valid UTF-8 */
+	const struct spg_binary *binary; /* NULL: see @err */
 	int err;         /* SPG_ERR_INVALID: no PE file; SPG_ERR_CORRUPT: damaged;
 	                    else: it could not be looked at */
 	const char *why; /* in words, when there is no @pe; with one: it is damaged in a
@@ -79,7 +79,7 @@ struct spg_fit_gap {
 
 /* How many modules of one product of one company have which version. */
 struct spg_fit_version {
-	char text[SPG_PE_VERSION_TEXT_BYTES]; /* "": they say none */
+	char text[SPG_BINARY_VERSION_TEXT_BYTES]; /* "": they say none */
 	size_t n;
 };
 
@@ -119,6 +119,6 @@ struct spg_fit {
 /** True when both say the same of the same file, perhaps of two sets. */
 bool spg_finding_equal(const struct spg_finding *a, const struct spg_finding *b);
 
-/** The module's version into @ret, of SPG_PE_VERSION_TEXT_BYTES; NULL: it says
+/** The module's version into @ret, of SPG_BINARY_VERSION_TEXT_BYTES; NULL: it says
  * none. */
 const char *spg_fit_module_version(const struct spg_fit_module *module, char *ret);

@@ -11,15 +11,15 @@
 
 const char *spg_fit_module_version(const struct spg_fit_module *module, char *ret)
 {
-	if (!module->pe || !module->pe->has_version)
+	if (!module->binary || !module->binary->has_version)
 		return NULL;
-	return spg_pe_version_format(module->pe->file_version, ret);
+	return spg_binary_version_format(module->binary->file_version, ret);
 }
 
 void spg_fit_put_module(
 	struct spg_buf *out, const struct spg_fit_module *module, bool with_directory)
 {
-	char version[SPG_PE_VERSION_TEXT_BYTES];
+	char version[SPG_BINARY_VERSION_TEXT_BYTES];
 	char *directory;
 
 	spg_text_escape(out, module->name, false);

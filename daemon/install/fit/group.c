@@ -13,18 +13,18 @@ static int compare_texts(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "");
 }
 
-static int compare_products(const struct spg_pe *one, const struct spg_pe *two)
+static int compare_products(const struct spg_binary *one, const struct spg_binary *two)
 {
-	int order = compare_texts(spg_pe_text(one, one->company_name),
-		spg_pe_text(two, two->company_name));
+	int order = compare_texts(spg_binary_text(one, one->company_name),
+		spg_binary_text(two, two->company_name));
 
 	return order ? order
-	             : compare_texts(spg_pe_text(one, one->product_name),
-			       spg_pe_text(two, two->product_name));
+	             : compare_texts(spg_binary_text(one, one->product_name),
+			       spg_binary_text(two, two->product_name));
 }
 
 /* Those that say no version come first. */
-static int compare_versions(const struct spg_pe *one, const struct spg_pe *two)
+static int compare_versions(const struct spg_binary *one, const struct spg_binary *two)
 {
 	if (one->has_version != two->has_version)
 		return one->has_version ? 1 : -1;
@@ -36,27 +36,27 @@ static int compare_versions(const struct spg_pe *one, const struct spg_pe *two)
 
 static int compare(const void *a, const void *b)
 {
-	const struct spg_pe *one = *(const struct spg_pe *const *)a;
-	const struct spg_pe *two = *(const struct spg_pe *const *)b;
+	const struct spg_binary *one = *(const struct spg_binary *const *)a;
+	const struct spg_binary *two = *(const struct spg_binary *const *)b;
 	int order = compare_products(one, two);
 
 	return order ? order : compare_versions(one, two);
 }
 
-static bool copy(const struct spg_pe *pe, uint32_t from, char **ret)
+static bool copy(const struct spg_binary *binary, uint32_t from, char **ret)
 {
 	struct spg_buf text = SPG_BUF_NULL;
 
 	if (!from)
 		return true;
-	spg_text_escape(&text, spg_pe_text(pe, from), false);
+	spg_text_escape(&text, spg_binary_text(binary, from), false);
 	*ret = spg_buf_take(&text);
 	return *ret != NULL;
 }
 
 /* @pes are the modules of one product, by version. */
 static int count_versions(
-	struct spg_fit_group *group, const struct spg_pe *const *pes, size_t n)
+	struct spg_fit_group *group, const struct spg_binary *const *pes, size_t n)
 {
 	group->versions = calloc(n, sizeof(group->versions[0]));
 	if (!group->versions)
@@ -68,7 +68,7 @@ static int count_versions(
 		if (i == 0 || compare_versions(pes[i - 1], pes[i]) != 0) {
 			version = &group->versions[group->n_versions++];
 			if (pes[i]->has_version)
-				spg_pe_version_format(
+				spg_binary_version_format(
 					pes[i]->file_version, version->text);
 		}
 		group->versions[group->n_versions - 1].n++;
@@ -76,7 +76,7 @@ static int count_versions(
 	return 0;
 }
 
-static int add_group(struct spg_fit *fit, const struct spg_pe *const *pes, size_t n)
+static int add_group(struct spg_fit *fit, const struct spg_binary *const *pes, size_t n)
 {
 	struct spg_fit_group *group;
 
@@ -94,13 +94,13 @@ static int add_group(struct spg_fit *fit, const struct spg_pe *const *pes, size_
 int spg_fit_group(struct spg_fit_work *work)
 {
 	const struct spg_fit_question *question = work->question;
-	const struct spg_pe **pes = calloc(question->n_modules + 1, sizeof(*pes));
+	const struct spg_binary **pes = calloc(question->n_modules + 1, sizeof(*pes));
 	size_t n = 0, start = 0;
 	int err = pes ? 0 : SPG_ERR_NOMEM;
 
 	for (size_t i = 0; err == 0 && i < question->n_modules; i++)
-		if (question->modules[i].pe)
-			pes[n++] = question->modules[i].pe;
+		if (question->modules[i].binary)
+			pes[n++] = question->modules[i].binary;
 	if (n)
 		qsort(pes, n, sizeof(*pes), compare);
 	for (size_t i = 1; err == 0 && i <= n; i++) {

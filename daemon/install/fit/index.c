@@ -51,10 +51,11 @@ const char *spg_fit_library_name(struct spg_fit_text name, char *buf)
 
 /* How well @module in another folder suits @importer: the greatest is taken, of equals
  * the first; 0: it is not where Windows looks. */
-static int suits(const struct spg_fit_index *index, const struct spg_pe *importer,
+static int suits(const struct spg_fit_index *index, const struct spg_binary *importer,
 	const struct spg_fit_module *module)
 {
-	bool agrees = !module->pe || spg_pe_machines_agree(importer, module->pe);
+	bool agrees =
+		!module->binary || spg_binary_machines_agree(importer, module->binary);
 
 	switch (spg_fit_loader_place(&index->loader, importer, module->path)) {
 	case SPG_FIT_PROGRAM:
@@ -69,7 +70,7 @@ static int suits(const struct spg_fit_index *index, const struct spg_pe *importe
 
 /* Which of the @n modules at @first such an importer finds. */
 static struct spg_fit_answer choose(const struct spg_fit_index *index,
-	const struct spg_pe *importer, size_t first, size_t n)
+	const struct spg_binary *importer, size_t first, size_t n)
 {
 	struct spg_fit_answer answer = {
 		.importer = importer, .found = SPG_FIT_NONE, .elsewhere = SPG_FIT_NONE};
@@ -84,8 +85,8 @@ static struct spg_fit_answer choose(const struct spg_fit_index *index,
 			best = rank;
 			answer.found = i;
 		}
-		if (rank == 0 && i < answer.elsewhere && module->pe &&
-			spg_pe_machines_agree(importer, module->pe))
+		if (rank == 0 && i < answer.elsewhere && module->binary &&
+			spg_binary_machines_agree(importer, module->binary))
 			answer.elsewhere = i;
 	}
 	return answer;
@@ -111,8 +112,8 @@ struct spg_fit_target spg_fit_index_module(
 		target.module = index->modules.files[own].index;
 		return target;
 	}
-	known = spg_fit_namesakes_recall(&index->modules, first, module->pe);
-	answer = known ? *known : choose(index, module->pe, first, n);
+	known = spg_fit_namesakes_recall(&index->modules, first, module->binary);
+	answer = known ? *known : choose(index, module->binary, first, n);
 	if (!known)
 		spg_fit_namesakes_remember(&index->modules, first, &answer);
 	target.module = answer.found;
@@ -122,31 +123,32 @@ struct spg_fit_target spg_fit_index_module(
 
 /* ---- exports ---- */
 
-static const char *export_name(const struct spg_pe *pe, uint32_t index)
+static const char *export_name(const struct spg_binary *binary, uint32_t index)
 {
-	return spg_pe_text(pe, pe->exports[index].name);
+	return spg_binary_text(binary, binary->exports[index].name);
 }
 
 static int compare_names(const void *a, const void *b, void *user)
 {
-	const struct spg_pe *pe = user;
+	const struct spg_binary *binary = user;
 
-	return strcmp(export_name(pe, *(const uint32_t *)a),
-		export_name(pe, *(const uint32_t *)b));
+	return strcmp(export_name(binary, *(const uint32_t *)a),
+		export_name(binary, *(const uint32_t *)b));
 }
 
 static int compare_ordinals(const void *a, const void *b, void *user)
 {
-	const struct spg_pe *pe = user;
-	uint32_t one = pe->exports[*(const uint32_t *)a].ordinal;
-	uint32_t two = pe->exports[*(const uint32_t *)b].ordinal;
+	const struct spg_binary *binary = user;
+	uint32_t one = binary->exports[*(const uint32_t *)a].ordinal;
+	uint32_t two = binary->exports[*(const uint32_t *)b].ordinal;
 
 	return (one > two) - (one < two);
 }
 
-static int make_exports(struct spg_fit_exports *exports, const struct spg_pe *pe)
+static int make_exports(
+	struct spg_fit_exports *exports, const struct spg_binary *binary)
 {
-	size_t n = pe->n_exports;
+	size_t n = binary->n_exports;
 
 	exports->by_name = calloc(n + 1, sizeof(exports->by_name[0]));
 	exports->by_ordinal = calloc(n + 1, sizeof(exports->by_ordinal[0]));
@@ -154,49 +156,49 @@ static int make_exports(struct spg_fit_exports *exports, const struct spg_pe *pe
 		return SPG_ERR_NOMEM;
 	for (uint32_t i = 0; i < n; i++) {
 		exports->by_ordinal[i] = i;
-		if (pe->exports[i].name)
+		if (binary->exports[i].name)
 			exports->by_name[exports->n_named++] = i;
 	}
 	qsort_r(exports->by_name, exports->n_named, sizeof(exports->by_name[0]),
-		compare_names, (void *)pe);
+		compare_names, (void *)binary);
 	qsort_r(exports->by_ordinal, n, sizeof(exports->by_ordinal[0]),
-		compare_ordinals, (void *)pe);
+		compare_ordinals, (void *)binary);
 	exports->made = true;
 	return 0;
 }
 
 /* < 0 when the export comes before @symbol. */
-static int order_of(
-	const struct spg_pe *pe, uint32_t index, const struct spg_fit_symbol *symbol)
+static int order_of(const struct spg_binary *binary, uint32_t index,
+	const struct spg_fit_symbol *symbol)
 {
-	uint32_t ordinal = pe->exports[index].ordinal;
+	uint32_t ordinal = binary->exports[index].ordinal;
 
 	if (symbol->name.text)
 		return spg_fit_compare(
-			spg_fit_whole(export_name(pe, index)), symbol->name, false);
+			spg_fit_whole(export_name(binary, index)), symbol->name, false);
 	return (ordinal > symbol->ordinal) - (ordinal < symbol->ordinal);
 }
 
 int spg_fit_index_export(struct spg_fit_index *index, size_t module,
 	const struct spg_fit_symbol *symbol, size_t *ret)
 {
-	const struct spg_pe *pe = index->question->modules[module].pe;
+	const struct spg_binary *binary = index->question->modules[module].binary;
 	struct spg_fit_exports *exports = &index->exports[module];
 	size_t low = 0, high;
 	const uint32_t *sorted;
 
-	if (!exports->made && make_exports(exports, pe) < 0) {
+	if (!exports->made && make_exports(exports, binary) < 0) {
 		free(exports->by_name);
 		free(exports->by_ordinal);
 		*exports = (struct spg_fit_exports){0};
 		return SPG_ERR_NOMEM;
 	}
 	sorted = symbol->name.text ? exports->by_name : exports->by_ordinal;
-	high = symbol->name.text ? exports->n_named : pe->n_exports;
+	high = symbol->name.text ? exports->n_named : binary->n_exports;
 	*ret = SPG_FIT_NONE;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = order_of(pe, sorted[middle], symbol);
+		int order = order_of(binary, sorted[middle], symbol);
 
 		if (order == 0) {
 			*ret = sorted[middle];

@@ -4,6 +4,7 @@
  * Inside of fit.c: modules by name and exports by name and ordinal, as sorted
  * arrays: hostile names cannot make them slow, as they could a hash table.
  */
+#include "common/pe.h"
 #include "daemon/install/fit/loader.h"
 #include "daemon/install/fit/namesakes.h"
 

@@ -26,8 +26,8 @@ static int compare_programs(const void *a, const void *b, void *user)
 	int order = compare_folders(one->path, two->path, question->ignore_case);
 
 	if (order == 0)
-		order = one->pe->machine - two->pe->machine;
-	return order ? order : one->pe->is_x64_too - two->pe->is_x64_too;
+		order = one->binary->machine - two->binary->machine;
+	return order ? order : one->binary->is_x64_too - two->binary->is_x64_too;
 }
 
 /* Of one folder, one for each machine. */
@@ -51,7 +51,7 @@ int spg_fit_loader_init(
 	if (!loader->programs)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < question->n_modules; i++)
-		if (question->modules[i].pe && !question->modules[i].pe->is_dll)
+		if (question->modules[i].binary && !question->modules[i].binary->is_dll)
 			loader->programs[loader->n_programs++] = i;
 	/* The question is only read. */
 	qsort_r(loader->programs, loader->n_programs, sizeof(size_t), compare_programs,
@@ -68,7 +68,7 @@ void spg_fit_loader_finish(struct spg_fit_loader *loader)
 
 /* Is there a program that can load @importer in the folder of @path? */
 static bool is_of_a_program(const struct spg_fit_loader *loader,
-	const struct spg_pe *importer, const char *path)
+	const struct spg_binary *importer, const char *path)
 {
 	const struct spg_fit_question *question = loader->question;
 	const struct spg_fit_module *modules = question->modules;
@@ -88,7 +88,7 @@ static bool is_of_a_program(const struct spg_fit_loader *loader,
 
 		if (compare_folders(program->path, path, question->ignore_case) != 0)
 			break;
-		if (spg_pe_machines_agree(program->pe, importer))
+		if (spg_binary_machines_agree(program->binary, importer))
 			return true;
 	}
 	return false;
@@ -116,7 +116,7 @@ static bool is_configured(const struct spg_fit_question *question, const char *p
 }
 
 enum spg_fit_place spg_fit_loader_place(const struct spg_fit_loader *loader,
-	const struct spg_pe *importer, const char *path)
+	const struct spg_binary *importer, const char *path)
 {
 	/* A program looks in its own folder, not in that of another one. */
 	if (importer->is_dll && is_of_a_program(loader, importer, path))

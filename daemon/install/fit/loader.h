@@ -28,7 +28,7 @@ void spg_fit_loader_finish(struct spg_fit_loader *loader);
 
 /** Where a library at @path is for a module like @importer in another folder. */
 enum spg_fit_place spg_fit_loader_place(const struct spg_fit_loader *loader,
-	const struct spg_pe *importer, const char *path);
+	const struct spg_binary *importer, const char *path);
 
 /** True when every Windows has a library @name ("KERNEL32.dll"), or it stands for one
  * (API sets). */

@@ -58,7 +58,7 @@ int spg_fit_sort_gone(struct spg_fit_work *work)
 
 /* Which of the @n at @first, in another folder, was looked for by such an importer. */
 static size_t choose_gone(const struct spg_fit_work *work,
-	const struct spg_pe *importer, size_t first, size_t n)
+	const struct spg_binary *importer, size_t first, size_t n)
 {
 	for (size_t at = first; at < first + n; at++)
 		if (spg_fit_loader_place(&work->index.loader, importer,
@@ -81,12 +81,12 @@ static const char *find_gone(
 	found = spg_fit_namesakes_beside(&work->gone, first, n, module->path);
 	if (found != SPG_FIT_NONE)
 		return work->gone.files[found].path;
-	known = spg_fit_namesakes_recall(&work->gone, first, module->pe);
-	found = known ? known->found : choose_gone(work, module->pe, first, n);
+	known = spg_fit_namesakes_recall(&work->gone, first, module->binary);
+	found = known ? known->found : choose_gone(work, module->binary, first, n);
 	if (!known)
 		spg_fit_namesakes_remember(&work->gone, first,
 			&(struct spg_fit_answer){
-				.importer = module->pe, .found = found});
+				.importer = module->binary, .found = found});
 	return found == SPG_FIT_NONE ? NULL : work->gone.files[found].path;
 }
 

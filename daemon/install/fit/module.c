@@ -27,7 +27,7 @@ struct spg_module *spg_module_at(struct spg_module *of, const char *path)
 	module->of = spg_module_ref(of);
 	module->id = of->id;
 	module->size = of->size;
-	module->pe = of->pe;
+	module->binary = of->binary;
 	module->binding = of->binding;
 	module->err = of->err;
 	module->why = of->why;
@@ -54,7 +54,7 @@ void spg_module_unref(struct spg_module *module)
 		free(module);
 		return;
 	}
-	spg_pe_destroy(module->pe);
+	spg_binary_destroy(module->binary);
 	if (module->binding)
 		spg_binding_finish(module->binding);
 	free(module->binding);

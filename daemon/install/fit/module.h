@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/binary.h"
 #include "common/digest.h"
 #include "common/identity.h"
-#include "common/pe.h"
 #include "daemon/install/fit/binding.h"
 
 /* One file as it was read: immutable, shared between threads. */
@@ -23,7 +23,7 @@ struct spg_module {
 	struct spg_file_id id;
 	uint64_t size;
 	int64_t mtime_ns, ctime_ns;
-	struct spg_pe *pe; /* NULL: no PE file, or damaged */
+	struct spg_binary *binary; /* NULL: no PE file, or damaged */
 	bool was_module; /* nothing was read: the database says that it was a PE file */
 	int err;         /* 0; SPG_ERR_CORRUPT: a PE file whose headers are damaged; or
 	                      why it could not be read, and then there is no digest */
@@ -31,7 +31,7 @@ struct spg_module {
 	struct spg_binding *binding; /* of .NET: what is beside it; NULL: nothing */
 	uint64_t companions;         /* key of that (daemon/install/companions.h) */
 	char sha256[SPG_SHA256_TEXT_BYTES];
-	char version[SPG_PE_VERSION_TEXT_BYTES]; /* "": has none */
+	char version[SPG_BINARY_VERSION_TEXT_BYTES]; /* "": has none */
 };
 
 /* The files of a product at one time, by path in byte order. */

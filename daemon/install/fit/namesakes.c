@@ -107,7 +107,7 @@ size_t spg_fit_namesakes_beside(const struct spg_fit_namesakes *namesakes, size_
 	               : SPG_FIT_NONE;
 }
 
-static bool is_like(const struct spg_pe *a, const struct spg_pe *b)
+static bool is_like(const struct spg_binary *a, const struct spg_binary *b)
 {
 	return a->machine == b->machine && a->is_x64_too == b->is_x64_too &&
 	       a->is_dll == b->is_dll;
@@ -115,7 +115,7 @@ static bool is_like(const struct spg_pe *a, const struct spg_pe *b)
 
 const struct spg_fit_answer *spg_fit_namesakes_recall(
 	const struct spg_fit_namesakes *namesakes, size_t first,
-	const struct spg_pe *importer)
+	const struct spg_binary *importer)
 {
 	const struct spg_fit_answer *answer = namesakes->answers[first];
 

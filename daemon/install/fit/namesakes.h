@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/pe.h"
+#include "common/binary.h"
 #include "daemon/install/fit/names.h"
 
 #define SPG_FIT_NONE SIZE_MAX
@@ -22,8 +22,8 @@ struct spg_fit_file {
 /* What all modules for one machine are answered, programs apart from libraries. */
 struct spg_fit_answer {
 	struct spg_fit_answer *next;
-	const struct spg_pe *importer; /* the first who asked */
-	size_t found, elsewhere;       /* as the asker means it */
+	const struct spg_binary *importer; /* the first who asked */
+	size_t found, elsewhere;           /* as the asker means it */
 };
 
 struct spg_fit_namesakes {
@@ -55,7 +55,7 @@ size_t spg_fit_namesakes_beside(const struct spg_fit_namesakes *namesakes, size_
 /** What a module like @importer was answered about those at @first; NULL: none asked. */
 const struct spg_fit_answer *spg_fit_namesakes_recall(
 	const struct spg_fit_namesakes *namesakes, size_t first,
-	const struct spg_pe *importer);
+	const struct spg_binary *importer);
 
 /** Keep @answer for the next that asks; while memory is short it is found out again. */
 void spg_fit_namesakes_remember(struct spg_fit_namesakes *namesakes, size_t first,

@@ -222,7 +222,7 @@ static int check_installed(
 	struct spg_fit_work *work, size_t index, struct spg_place_result *ret)
 {
 	const struct spg_fit_module *module = &work->question->modules[index];
-	char buf[SPG_PE_VERSION_TEXT_BYTES];
+	char buf[SPG_BINARY_VERSION_TEXT_BYTES];
 	const char *version = spg_fit_module_version(module, buf);
 	struct comparison comparison = {0};
 

@@ -14,7 +14,7 @@ static json_t *render_finding(
 	                                              ? NULL
 	                                              : &v->modules[finding->module];
 	const char *path = module ? module->path : finding->path;
-	char version[SPG_PE_VERSION_TEXT_BYTES];
+	char version[SPG_BINARY_VERSION_TEXT_BYTES];
 	json_t *out = json_object();
 	int r = 0;
 
