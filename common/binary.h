@@ -17,6 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum spg_binary_format {
+	SPG_BINARY_PE,
+	SPG_BINARY_ELF,
+	SPG_BINARY_SCRIPT, /* "#!": it has an interpreter, and nothing else is told */
+};
+
 enum spg_binary_part {
 	SPG_BINARY_WHOLE, /* no table: what a whole file would have */
 	SPG_BINARY_IMPORTS,
@@ -29,21 +35,40 @@ enum spg_binary_part {
 
 /* Texts are offsets for spg_binary_text(); 0 is "none". */
 
+/* A library that it needs, by name. */
 struct spg_binary_module {
-	uint32_t name;     /* as in the file: "KERNEL32.dll" */
-	uint32_t first, n; /* its symbols in spg_binary.imports */
-	bool delayed;      /* bound when it is first called */
+	uint32_t name; /* as in the file: "KERNEL32.dll", "libc.so.6" */
+	/* PE: its symbols in spg_binary.imports. ELF: a symbol is of no library. */
+	uint32_t first, n;
+	bool delayed; /* bound when it is first called */
+};
+
+/* A version of symbols that has to be there; ELF. */
+struct spg_binary_version {
+	uint32_t name;   /* "GLIBC_2.34" */
+	uint32_t module; /* whose: "libc.so.6", as a text */
+	bool weak;       /* the program runs without it */
+	bool hidden;     /* a symbol without any version is none of it */
 };
 
 struct spg_binary_import {
 	uint32_t name;    /* 0: by ordinal */
-	uint32_t ordinal; /* when by ordinal, 0..65535 */
+	uint32_t ordinal; /* PE, when by ordinal, 0..65535 */
+	uint32_t version; /* ELF: index in spg_binary.versions, and 1; 0: none */
+	bool weak;        /* it may be nowhere */
+	bool late;        /* looked for when it is first called */
+	bool by_address;  /* ELF: an undefined symbol that has an address will do */
+	bool copied;      /* ELF: it must be in another module */
 };
 
 struct spg_binary_export {
 	uint32_t name;      /* 0: by ordinal only */
 	uint32_t forwarder; /* "NTDLL.RtlAllocateHeap", "FOO.#12"; 0: none */
-	uint32_t ordinal;   /* with the base; two names may have the same */
+	uint32_t ordinal;   /* PE: with the base; two names may have the same */
+	uint32_t version;   /* ELF: text; 0: none, or that of the library itself */
+	bool hidden;        /* ELF: only for who names its version */
+	bool first_version; /* ELF: for who names none, as if it had none */
+	bool undefined;     /* ELF: it has an address, and no content */
 };
 
 #define SPG_BINARY_TOKEN_BYTES 8
@@ -59,10 +84,11 @@ struct spg_binary_assembly {
 };
 
 struct spg_binary {
+	enum spg_binary_format format;
 	bool is_pe32plus;
-	bool is_dll;
+	bool is_dll;      /* a library: of Windows or of any other system */
 	bool has_version; /* there is a fixed version info */
-	uint16_t machine; /* IMAGE_FILE_MACHINE_... */
+	uint16_t machine; /* PE: IMAGE_FILE_MACHINE_..., ELF: EM_... (elf.h) */
 	bool is_x64_too;  /* ARM64X: for ARM64, and for x64 programs on ARM64 */
 
 	uint16_t file_version[4]; /* of the fixed version info, 0 without one */
@@ -84,6 +110,20 @@ struct spg_binary {
 	uint32_t n_references;
 	const struct spg_binary_assembly *references;
 
+	/* ELF: the header, and what the dynamic section says (ld.so(8), elf(5)). */
+	bool is_64_bit, is_big_endian;
+	bool binds_now;          /* nothing is late */
+	bool has_no_default;     /* DF_1_NODEFLIB: not where all look */
+	bool has_versions;       /* its symbols have versions */
+	uint32_t soname;         /* 0: none */
+	uint32_t rpath, runpath; /* lists of directories, with their "$ORIGIN" */
+	uint32_t build_id;       /* hexadecimal digits */
+	uint32_t interpreter;    /* also of a script; 0: none */
+	uint32_t n_versions;     /* needed */
+	const struct spg_binary_version *versions;
+	uint32_t n_defined; /* versions that it defines, as texts */
+	const uint32_t *defined;
+
 	/* Per part: 0, also for a part that is not there; SPG_ERR_CORRUPT,
 	 * SPG_ERR_LIMIT or SPG_ERR_UNSUPPORTED (an import that was bound by a
 	 * linker that kept no names of it), then nothing of the part is told but
@@ -96,16 +136,17 @@ struct spg_binary {
 };
 
 /** Takes NULL. */
-void spg_binary_destroy(struct spg_binary *pe);
+void spg_binary_destroy(struct spg_binary *binary);
 
 /** NULL for 0. */
-static inline const char *spg_binary_text(const struct spg_binary *pe, uint32_t offset)
+static inline const char *spg_binary_text(
+	const struct spg_binary *binary, uint32_t offset)
 {
-	return offset ? pe->text + offset : NULL;
+	return offset ? binary->text + offset : NULL;
 }
 
 /** The worst part: the first that is not 0; SPG_BINARY_N_PARTS when all are well. */
-enum spg_binary_part spg_binary_damaged_part(const struct spg_binary *pe);
+enum spg_binary_part spg_binary_damaged_part(const struct spg_binary *binary);
 
 /** For messages: "import table", ...; NULL for the whole. */
 const char *spg_binary_part_name(enum spg_binary_part part);
@@ -115,11 +156,11 @@ const char *spg_binary_part_name(enum spg_binary_part part);
 /** Write "5.5.2448.0" to @ret, of SPG_BINARY_VERSION_TEXT_BYTES; returns it. */
 const char *spg_binary_version_format(const uint16_t version[4], char *ret);
 
-#define SPG_BINARY_MACHINE_BYTES 8
+#define SPG_BINARY_MACHINE_BYTES 16
 
-/** "x86", "x64", "arm64", else "0x184"; @buf of SPG_BINARY_MACHINE_BYTES is used for
- * the number only. */
-const char *spg_binary_machine_name(uint16_t machine, char *buf);
+/** Write "x86", "x64", "arm64", "riscv64", else "0x184" to @buf, of
+ * SPG_BINARY_MACHINE_BYTES; returns it. */
+const char *spg_binary_machine_name(const struct spg_binary *binary, char *buf);
 
 /** Can one process load both @a and @b? The machine of a process is that of its
  * program, and every module that it loads has to be for it; ARM64X is for two. ARM64EC

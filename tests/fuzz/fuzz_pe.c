@@ -103,7 +103,7 @@ static void check(const struct spg_binary *pe)
 	char version[SPG_BINARY_VERSION_TEXT_BYTES], machine[SPG_BINARY_MACHINE_BYTES];
 
 	if (!*spg_binary_version_format(pe->file_version, version) ||
-		!*spg_binary_machine_name(pe->machine, machine))
+		!*spg_binary_machine_name(pe, machine))
 		abort();
 	check_tables(pe);
 	check_assemblies(pe);

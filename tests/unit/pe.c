@@ -108,7 +108,7 @@ START_TEST(whole)
 	ck_assert_int_eq(spg_binary_damaged_part(pe), SPG_BINARY_N_PARTS);
 	ck_assert_int_eq(pe->is_pe32plus, make->is_pe32plus);
 	ck_assert_int_eq(pe->is_dll, !make->is_exe);
-	ck_assert_str_eq(spg_binary_machine_name(pe->machine, machine),
+	ck_assert_str_eq(spg_binary_machine_name(pe, machine),
 		make->machine       ? "arm64"
 		: make->is_pe32plus ? "x64"
 				    : "x86");

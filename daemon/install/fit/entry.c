@@ -266,10 +266,10 @@ static int tell_architecture(struct spg_fit_work *work, const struct import *imp
 
 	spg_fit_put_module(&text, target, import->several);
 	spg_buf_printf(&text, " is for %s, ",
-		spg_binary_machine_name(target->binary->machine, machine));
+		spg_binary_machine_name(target->binary, machine));
 	spg_text_escape(&text, importer->name, false);
 	spg_buf_printf(&text, " for %s and loads it",
-		spg_binary_machine_name(importer->binary->machine, machine));
+		spg_binary_machine_name(importer->binary, machine));
 	if (import->delayed)
 		spg_buf_puts(&text, " when it is first called");
 	return spg_fit_add(work, SPG_FINDING_ARCHITECTURE, import->importer, NULL,
