@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/install/fit/surroundings.h"
+
 struct spg_module *spg_module_create(const char *path)
 {
 	struct spg_module *module = calloc(1, sizeof(*module));
@@ -84,6 +86,7 @@ void spg_module_set_unref(struct spg_module_set *set)
 		return;
 	for (size_t i = 0; i < set->n; i++)
 		spg_module_unref(set->modules[i]);
+	spg_surroundings_unref(set->around);
 	free(set->modules);
 	free(set);
 }

@@ -34,9 +34,12 @@ struct spg_module {
 	char version[SPG_BINARY_VERSION_TEXT_BYTES]; /* "": has none */
 };
 
+struct spg_surroundings;
+
 /* The files of a product at one time, by path in byte order. */
 struct spg_module_set {
 	atomic_uint refs;
+	struct spg_surroundings *around; /* of its programs of Linux; NULL: not looked at */
 	struct spg_module **modules;
 	size_t n, size;
 	size_t n_read; /* that were not known from last time */

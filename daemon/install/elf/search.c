@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/elf/search.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/array.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/install/elf/elf.h"
+#include "daemon/install/elf/ld_cache.h"
+#include "daemon/install/fit/elf_loader.h"
+#include "daemon/install/fit/namesakes.h"
+
+struct identity {
+	struct spg_file_id id;
+	size_t object;
+};
+
+/* Objects: those of the set, and behind them those outside. */
+struct spg_search {
+	struct spg_module_set *set;
+	struct spg_product *product;
+	struct spg_surroundings *around;
+	struct spg_elf_world world;
+	struct identity *ids; /* of objects, sorted */
+	size_t n_ids, ids_size;
+	size_t at;
+	bool failed;
+};
+
+/* ---- objects ---- */
+
+static const struct spg_module *module_of(
+	const struct spg_search *search, size_t object)
+{
+	return object < search->set->n
+	               ? search->set->modules[object]
+	               : search->around->modules[object - search->set->n];
+}
+
+static int compare_id(const struct spg_file_id *a, const struct spg_file_id *b)
+{
+	if (a->dev != b->dev)
+		return a->dev < b->dev ? -1 : 1;
+	return (a->ino > b->ino) - (a->ino < b->ino);
+}
+
+static size_t position(const struct spg_search *search, const struct spg_file_id *id)
+{
+	size_t low = 0, high = search->n_ids;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_id(&search->ids[middle].id, id) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static size_t find_id(const struct spg_search *search, const struct spg_file_id *id)
+{
+	size_t at = position(search, id);
+
+	return at < search->n_ids && compare_id(&search->ids[at].id, id) == 0
+	               ? search->ids[at].object
+	               : SPG_FIT_NONE;
+}
+
+static int add_id(
+	struct spg_search *search, const struct spg_file_id *id, size_t object)
+{
+	size_t at = position(search, id);
+
+	if (spg_array_reserve(&search->ids, search->n_ids, &search->ids_size,
+		    sizeof(search->ids[0])) < 0)
+		return SPG_ERR_NOMEM;
+	memmove(search->ids + at + 1, search->ids + at,
+		(search->n_ids - at) * sizeof(search->ids[0]));
+	search->ids[at] = (struct identity){*id, object};
+	search->n_ids++;
+	return 0;
+}
+
+/* ---- looking ---- */
+
+static int read_outside(struct spg_module *module, int fd)
+{
+	struct spg_buf error = SPG_BUF_NULL;
+	int err = spg_elf_read_fd(&module->binary, fd, &error);
+
+	if (err < 0 && err != SPG_ERR_NOMEM) {
+		module->err = err;
+		module->why =
+			strdup(error.len ? spg_buf_text(&error) : spg_err_text(err));
+		err = module->why ? 0 : SPG_ERR_NOMEM;
+	}
+	spg_buf_finish(&error);
+	return err;
+}
+
+/* A new one outside, open at @fd or not to be opened for @why. */
+static int add_outside(struct spg_search *search, const char *path,
+	const struct stat *st, int fd, int why)
+{
+	struct spg_surroundings *around = search->around;
+	struct spg_module *module = spg_module_create(path);
+	int err = module ? 0 : SPG_ERR_NOMEM;
+
+	if (err == 0 && fd >= 0) {
+		module->id = (struct spg_file_id){st->st_dev, st->st_ino};
+		err = read_outside(module, fd);
+	} else if (err == 0) {
+		module->err = spg_err_from_errno(why);
+		module->why = strdup(strerror(why));
+		err = module->why ? 0 : SPG_ERR_NOMEM;
+	}
+	if (err == 0) {
+		char *real = realpath(path, NULL);
+
+		if (real && strcmp(real, path) != 0)
+			module->real = real;
+		else
+			free(real);
+		err = spg_array_reserve(&around->modules, around->n_modules,
+			&around->modules_size, sizeof(struct spg_module *));
+	}
+	if (err == 0 && fd >= 0)
+		err = add_id(search, &module->id, search->set->n + around->n_modules);
+	if (err < 0) {
+		spg_module_unref(module);
+		return err;
+	}
+	around->modules[around->n_modules++] = module;
+	return 0;
+}
+
+/* A file of the set that is not on the disk, as that of a service pack: its folder may
+ * have been named in another way, "bin/../lib". */
+static const char *inside_to_be(const struct spg_search *search, const char *path)
+{
+	const struct spg_module *module = NULL;
+	const char *base = spg_path_base(path);
+	char *folder = strndup(path, (size_t)(base - path));
+	char *real = folder ? realpath(folder, NULL) : NULL;
+	struct spg_buf whole = SPG_BUF_NULL;
+
+	if (real) {
+		spg_buf_printf(&whole, "%s/%s", real, base);
+		if (!whole.failed)
+			module = spg_module_set_find(search->set, spg_buf_text(&whole));
+	}
+	spg_buf_finish(&whole);
+	free(real);
+	free(folder);
+	return module ? module->path : NULL;
+}
+
+static int note_object(struct spg_search *search, const char *path, size_t object)
+{
+	bool inside = object != SPG_FIT_NONE && object < search->set->n;
+
+	return spg_surroundings_note(search->around, path,
+		inside ? search->set->modules[object]->path : NULL,
+		inside || object == SPG_FIT_NONE ? SPG_FIT_NONE
+						 : object - search->set->n);
+}
+
+static bool is_nothing(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == ELOOP ||
+	       error == ENAMETOOLONG;
+}
+
+static int look_at(struct spg_search *search, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	int why = errno, err = 0;
+	size_t object = SPG_FIT_NONE;
+	struct stat st;
+
+	if (fd < 0 && is_nothing(why))
+		return spg_surroundings_note(
+			search->around, path, inside_to_be(search, path), SPG_FIT_NONE);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		close(fd);
+		return note_object(search, path, SPG_FIT_NONE);
+	}
+	if (fd >= 0)
+		object = find_id(search, &(struct spg_file_id){st.st_dev, st.st_ino});
+	if (object == SPG_FIT_NONE) {
+		object = search->set->n + search->around->n_modules;
+		err = add_outside(search, path, &st, fd, why);
+	}
+	if (fd >= 0)
+		close(fd);
+	return err < 0 ? err : note_object(search, path, object);
+}
+
+static size_t number_of(const struct spg_search *search, const char *path)
+{
+	size_t at;
+
+	return spg_module_find(search->set->modules, search->set->n, path, &at)
+	               ? at
+	               : SPG_FIT_NONE;
+}
+
+static size_t find(void *user, const char *path)
+{
+	struct spg_search *search = user;
+	const struct spg_place_looked_at *place;
+	size_t object = SPG_FIT_NONE;
+	char *normal = strdup(path);
+
+	if (!normal) {
+		search->failed = true;
+		return SPG_FIT_NONE;
+	}
+	spg_path_normalise(normal);
+	object = number_of(search, normal);
+	place = object == SPG_FIT_NONE ? spg_surroundings_find(search->around, normal)
+	                               : NULL;
+	if (object == SPG_FIT_NONE && !place) {
+		if (search->around->n_places >= SPG_LOOKED_AT_MAX ||
+			search->around->n_modules >= SPG_OUTSIDE_MODULES_MAX)
+			search->around->is_partial = true;
+		else if (look_at(search, normal) < 0)
+			search->failed = true;
+		place = spg_surroundings_find(search->around, normal);
+	}
+	free(normal);
+	if (!place)
+		return object;
+	if (place->inside)
+		return number_of(search, place->inside);
+	return place->outside == SPG_FIT_NONE ? SPG_FIT_NONE
+	                                      : search->set->n + place->outside;
+}
+
+static struct spg_elf_object object(void *user, size_t number)
+{
+	const struct spg_module *module = module_of(user, number);
+
+	return (struct spg_elf_object){module->path, module->real, module->binary};
+}
+
+/* ---- step by step ---- */
+
+static int begin(struct spg_search *search)
+{
+	int err = spg_ld_cache_read(search->around);
+
+	for (size_t i = 0; err == 0 && i < search->set->n; i++)
+		if (search->set->modules[i]->id.ino)
+			err = add_id(search, &search->set->modules[i]->id, i);
+	search->world = (struct spg_elf_world){.user = search,
+		.find = find,
+		.object = object,
+		.around = search->around,
+		.library_path = (const char *const *)search->product->library_path,
+		.n_library_path = search->product->n_library_path};
+	return err;
+}
+
+struct spg_search *spg_search_begin(
+	struct spg_module_set *set, struct spg_product *product)
+{
+	struct spg_search *search = calloc(1, sizeof(*search));
+
+	if (!search)
+		return NULL;
+	search->set = spg_module_set_ref(set);
+	search->product = spg_product_ref(product);
+	search->around = spg_surroundings_create();
+	if (search->around && begin(search) == 0)
+		return search;
+	spg_search_destroy(search);
+	return NULL;
+}
+
+int spg_search_step(struct spg_search *search)
+{
+	size_t root = search->at;
+	const struct spg_binary *binary =
+		root < search->set->n ? search->set->modules[root]->binary : NULL;
+	int err = 0;
+
+	if (binary && binary->interpreter)
+		find(search, spg_binary_text(binary, binary->interpreter));
+	if (binary && binary->format == SPG_BINARY_ELF) {
+		struct spg_elf_scope scope;
+
+		err = spg_elf_scope_find(&scope, &search->world, root);
+		spg_elf_scope_finish(&scope);
+	}
+	if (err < 0 || search->failed)
+		return SPG_ERR_NOMEM;
+	if (root < search->set->n)
+		search->at++;
+	return search->at < search->set->n;
+}
+
+const char *spg_search_place(const struct spg_search *search)
+{
+	size_t at = search->at;
+
+	return at < search->set->n ? search->set->modules[at]->path : "";
+}
+
+void spg_search_end(struct spg_search *search)
+{
+	spg_surroundings_unref(search->set->around);
+	search->set->around = spg_surroundings_ref(search->around);
+}
+
+void spg_search_destroy(struct spg_search *search)
+{
+	if (!search)
+		return;
+	spg_surroundings_unref(search->around);
+	spg_module_set_unref(search->set);
+	spg_product_unref(search->product);
+	free(search->ids);
+	free(search);
+}
+
+int spg_search_around(struct spg_module_set *set, struct spg_product *product)
+{
+	struct spg_search *search = spg_search_begin(set, product);
+	int err = search ? 1 : SPG_ERR_NOMEM;
+
+	while (err > 0)
+		err = spg_search_step(search);
+	if (err == 0)
+		spg_search_end(search);
+	spg_search_destroy(search);
+	return err;
+}

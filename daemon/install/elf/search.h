@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Finds what the programs of Linux in a set meet outside of it (surroundings.h), by
+ * loading them in mind (fit/elf_loader.h) and looking at the disk at every path that this
+ * asks for. Libraries are open for the moment in which they are read. Worker or background
+ * thread: all of this blocks.
+ */
+#include "daemon/install/fit/module.h"
+#include "daemon/model/product.h"
+
+struct spg_search;
+
+/** @set and @product are referred to. NULL: out of memory. */
+struct spg_search *spg_search_begin(
+	struct spg_module_set *set, struct spg_product *product);
+
+/** Look around one more program or library. Returns 1: there are more; 0; SPG_ERR_NOMEM. */
+int spg_search_step(struct spg_search *search);
+
+/** Path of the file that the next step is about; "": none. Any thread may ask meanwhile:
+ * the set does not change. */
+const char *spg_search_place(const struct spg_search *search);
+
+/** After the last step: what was found becomes the surroundings of the set. */
+void spg_search_end(struct spg_search *search);
+
+/** Takes NULL. */
+void spg_search_destroy(struct spg_search *search);
+
+/** All of it at once, for a set that nobody else knows yet. Returns 0 or SPG_ERR_NOMEM. */
+int spg_search_around(struct spg_module_set *set, struct spg_product *product);
