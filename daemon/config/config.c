@@ -302,6 +302,16 @@ static void take_http_key(struct reader *r, const struct spg_config_line *line)
 }
 
 /* Split a list at blanks and give each word to @add. */
+static void take_product_path(struct reader *r, const struct spg_config_line *line,
+	struct spg_product *product, int (*add)(struct spg_product *, const char *))
+{
+	if (line->value[0] != '/' || !spg_text_is_clean(line->value))
+		PROBLEM(r, line->at, "%s = %s: it must be an absolute path", line->key,
+			line->value);
+	else if (add(product, line->value) < 0)
+		r->err = SPG_ERR_NOMEM;
+}
+
 static void take_list(struct reader *r, const struct spg_config_line *line,
 	struct spg_product *product, int (*add)(struct spg_product *, const char *))
 {
@@ -383,12 +393,11 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 		return;
 	}
 	if (strcmp(key, "library-path") == 0) {
-		if (line->value[0] != '/' || !spg_text_is_clean(line->value))
-			PROBLEM(r, line->at,
-				"library-path = %s: it must be an absolute path",
-				line->value);
-		else if (spg_product_add_library_path(p, line->value) < 0)
-			r->err = SPG_ERR_NOMEM;
+		take_product_path(r, line, p, spg_product_add_library_path);
+		return;
+	}
+	if (strcmp(key, "loaded-by") == 0) {
+		take_product_path(r, line, p, spg_product_add_host);
 		return;
 	}
 	if (!line->continued && !first_time(r, line))
@@ -422,7 +431,7 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 			"[product] has no key \"%s\": it has title, directory, "
 			"recursive, "
 			"ignore-case, replaced, install-as, files, setup-stops, "
-			"library-path, libraries-outside",
+			"library-path, loaded-by, libraries-outside",
 			key);
 	}
 }

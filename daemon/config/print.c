@@ -81,6 +81,8 @@ static void print_product(const struct spg_product *p, struct spg_buf *out)
 	print_list(out, "setup-stops", p->setup_stops, p->n_setup_stops);
 	for (size_t i = 0; i < p->n_library_path; i++)
 		spg_buf_printf(out, "library-path = %s\n", p->library_path[i]);
+	for (size_t i = 0; i < p->n_hosts; i++)
+		spg_buf_printf(out, "loaded-by = %s\n", p->hosts[i]);
 	print_list(out, "libraries-outside", p->outside, p->n_outside);
 	for (size_t i = 0; i < p->n_advice; i++) {
 		spg_buf_printf(out, "\n[advice %s]\nproduct = %s\n",

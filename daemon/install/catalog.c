@@ -18,6 +18,8 @@
 #include "common/platform.h"
 #include "common/text.h"
 #include "daemon/install/companions.h"
+#include "daemon/install/elf/elf.h"
+#include "daemon/install/elf/search.h"
 #include "daemon/proof/worker.h"
 
 #define CHANGED  "it changed while it was read"
@@ -33,6 +35,8 @@ struct reading {
 	atomic_size_t at; /* how many are done */
 	atomic_bool cancel;
 	struct spg_module_set *set;
+	struct spg_product *product; /* a reference; NULL: its files alone are read */
+	struct spg_search *search;   /* background thread: once they are */
 	/* Background thread: the file that is read in slices, so far; NULL: none. */
 	struct spg_module *begun;
 	struct spg_digest digest;
@@ -98,11 +102,23 @@ static int say_why(struct spg_module *module, int err, const char *why)
 	return module->why ? 0 : SPG_ERR_NOMEM;
 }
 
-static int read_pe(struct spg_module *module, int fd)
+/* By what it begins with. */
+static int read_any(struct spg_module *module, int fd, struct spg_buf *error)
+{
+	int r = spg_elf_read_fd(&module->binary, fd, error);
+
+	if (r == SPG_ERR_INVALID)
+		r = spg_script_read_fd(&module->binary, fd, error);
+	if (r == SPG_ERR_INVALID)
+		r = spg_pe_read_named_fd(
+			&module->binary, fd, spg_path_base(module->path), error);
+	return r;
+}
+
+static int read_binary(struct spg_module *module, int fd)
 {
 	struct spg_buf error = SPG_BUF_NULL;
-	int r = spg_pe_read_named_fd(
-		&module->binary, fd, spg_path_base(module->path), &error);
+	int r = read_any(module, fd, &error);
 
 	if (r == 0 && module->binary->has_version)
 		spg_binary_version_format(
@@ -111,7 +127,7 @@ static int read_pe(struct spg_module *module, int fd)
 		module->companions = spg_companions_key(module->path);
 		r = spg_companions_read(module->path, &module->binding);
 	}
-	/* Not every file of an application is a Windows module. */
+	/* Not every file of an application is a program or a library. */
 	if (r == SPG_ERR_INVALID)
 		r = 0;
 	else if (r < 0 && r != SPG_ERR_NOMEM)
@@ -185,7 +201,7 @@ static int read_open(
 	if (r < 0 && r != SPG_ERR_NOMEM)
 		return say_why(module, r, spg_err_text(r));
 	if (r == 0)
-		r = read_pe(module, fd);
+		r = read_binary(module, fd);
 	if (r == 0)
 		r = check_signature(module, &reading->signature);
 	if (r == 0 && fstat(fd, &st) == 0 && !is_as_known(module, &st))
@@ -314,19 +330,47 @@ static int take(struct reading *reading, const char *path)
 	return 0;
 }
 
+static bool has_programs_of_linux(const struct spg_module_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->modules[i]->binary &&
+			set->modules[i]->binary->format != SPG_BINARY_PE)
+			return true;
+	return false;
+}
+
+/* What its programs are loaded with, once all files are read. True: there is more. */
+static bool look_around(struct reading *reading)
+{
+	int r;
+
+	if (!reading->search && !has_programs_of_linux(reading->set))
+		return false;
+	if (!reading->search)
+		reading->search = spg_search_begin(reading->set, reading->product);
+	r = reading->search ? spg_search_step(reading->search) : SPG_ERR_NOMEM;
+	if (r == 0)
+		spg_search_end(reading->search);
+	if (r < 0)
+		reading->failed = true;
+	return r > 0;
+}
+
 static bool step(struct spg_background_job *job)
 {
 	struct reading *reading = (struct reading *)job;
 	size_t at = atomic_load(&reading->at);
 
-	if (at == reading->n_paths || atomic_load(&reading->cancel))
+	if (atomic_load(&reading->cancel))
 		return false;
+	if (at == reading->n_paths)
+		return reading->product && look_around(reading);
 	if (take(reading, reading->paths[at]) < 0)
 		reading->failed = true;
 	else if (reading->begun)
 		return true;
 	atomic_store(&reading->at, at + 1);
-	return !reading->failed && at + 1 < reading->n_paths;
+	return !reading->failed && (at + 1 < reading->n_paths || reading->product);
 }
 
 static void place(struct spg_background_job *job, char *ret, size_t size)
@@ -334,7 +378,10 @@ static void place(struct spg_background_job *job, char *ret, size_t size)
 	const struct reading *reading = (const struct reading *)job;
 	size_t at = atomic_load(&reading->at);
 
-	snprintf(ret, size, "%s", at < reading->n_paths ? reading->paths[at] : "");
+	snprintf(ret, size, "%s",
+		at < reading->n_paths ? reading->paths[at]
+		: reading->product    ? reading->product->directories[0].path
+				      : "");
 }
 
 /* ---- readings; loop thread ---- */
@@ -345,6 +392,8 @@ static void reading_destroy(struct reading *reading)
 		free(reading->paths[i]);
 	free(reading->paths);
 	spg_module_unref(reading->begun);
+	spg_search_destroy(reading->search);
+	spg_product_unref(reading->product);
 	spg_module_set_unref(reading->set);
 	free(reading);
 }
@@ -414,8 +463,9 @@ void spg_catalog_destroy(struct spg_catalog *catalog)
 	free(catalog);
 }
 
-int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size_t n,
-	spg_catalog_done *done, void *user)
+/* @product: NULL, or whose files they are. */
+static int start(struct spg_catalog *catalog, const char *const *paths, size_t n,
+	struct spg_product *product, spg_catalog_done *done, void *user)
 {
 	struct reading *reading = calloc(1, sizeof(*reading));
 	int r;
@@ -430,6 +480,7 @@ int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size
 	reading->job =
 		(struct spg_background_job){.step = step, .done = end, .place = place};
 	reading->catalog = catalog;
+	reading->product = product ? spg_product_ref(product) : NULL;
 	reading->done = done;
 	reading->user = user;
 	reading->next = catalog->readings;
@@ -442,11 +493,17 @@ int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size
 	return r;
 }
 
+int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size_t n,
+	spg_catalog_done *done, void *user)
+{
+	return start(catalog, paths, n, NULL, done, user);
+}
+
 int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model *model,
 	size_t index, const struct spg_module_set *known, spg_catalog_done *done,
 	void *user)
 {
-	const struct spg_product *product = spg_model_product(model, index);
+	struct spg_product *product = spg_model_product(model, index);
 	size_t n, n_known = known ? known->n : 0;
 	struct spg_file *const *files = spg_model_files(model, index, &n);
 	const char **paths = calloc(n + n_known + 1, sizeof(*paths));
@@ -459,7 +516,7 @@ int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model
 	for (size_t i = 0; i < n_known; i++)
 		if (spg_product_has_path(product, known->modules[i]->path))
 			paths[n++] = known->modules[i]->path;
-	r = spg_catalog_read(catalog, paths, n, done, user);
+	r = start(catalog, paths, n, product, done, user);
 	free(paths);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/install/elf/search.h"
 #include "daemon/install/places.h"
 #include "daemon/install/verify.h"
 
@@ -141,7 +142,7 @@ static bool make_future(struct spg_foretelling *f)
 	if (f->future->n > 0)
 		qsort(f->future->modules, f->future->n, sizeof(struct spg_module *),
 			by_path);
-	return true;
+	return spg_search_around(f->future, f->product) == 0;
 }
 
 /* The future, and @old where it is now. */
@@ -253,7 +254,9 @@ static int verify_skip(struct spg_foretelling *f, struct spg_foretold_skip *skip
 	if (!skip->replaced)
 		return 0;
 	set = future_without(f, old);
-	r = set ? spg_verify(&v, f->product, set, NULL, NULL) : SPG_ERR_NOMEM;
+	r = set ? spg_search_around(set, f->product) : SPG_ERR_NOMEM;
+	if (r == 0)
+		r = spg_verify(&v, f->product, set, NULL, NULL);
 	for (size_t i = 0; r == 0 && i < v.fit.n_findings; i++) {
 		const struct spg_finding *finding = &v.fit.findings[i];
 		struct spg_buf text = SPG_BUF_NULL;

@@ -12,12 +12,13 @@ static struct spg_fit_module describe(const struct spg_module *module)
 {
 	return (struct spg_fit_module){.path = module->path,
 		.name = spg_path_base(module->path),
+		.real = module->real,
 		.binary = module->binary,
 		.err = module->binary ? 0
 	               : module->err  ? module->err
 	                              : SPG_ERR_INVALID,
 		.why = module->why || module->binary ? module->why
-	                                             : "no Windows module",
+	                                             : "neither a program nor a library",
 		.sha256 = module->sha256[0] ? module->sha256 : NULL,
 		.binding = module->binding};
 }
@@ -125,6 +126,9 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 		.n_library_path = product->n_library_path,
 		.patterns = (const char *const *)product->patterns,
 		.n_patterns = product->n_patterns,
+		.around = set->around,
+		.hosts = (const char *const *)product->hosts,
+		.n_hosts = product->n_hosts,
 		.outside = (const char *const *)product->outside,
 		.n_outside = product->n_outside};
 	struct spg_fit_payload *payload = NULL;

@@ -73,6 +73,7 @@ void spg_product_unref(struct spg_product *product)
 	free_texts(product->patterns, product->n_patterns);
 	free_texts(product->setup_stops, product->n_setup_stops);
 	free_texts(product->library_path, product->n_library_path);
+	free_texts(product->hosts, product->n_hosts);
 	free_texts(product->outside, product->n_outside);
 	free(product->install_as);
 	free(product->install_gids);
@@ -129,13 +130,23 @@ int spg_product_add_setup_stop(struct spg_product *product, const char *name)
 	return add_text(&product->setup_stops, &product->n_setup_stops, name);
 }
 
-int spg_product_add_library_path(struct spg_product *product, const char *path)
+static int add_path(char ***paths, size_t *n, const char *path)
 {
-	int r = add_text(&product->library_path, &product->n_library_path, path);
+	int r = add_text(paths, n, path);
 
 	if (r == 0)
-		spg_path_normalise(product->library_path[product->n_library_path - 1]);
+		spg_path_normalise((*paths)[*n - 1]);
 	return r;
+}
+
+int spg_product_add_library_path(struct spg_product *product, const char *path)
+{
+	return add_path(&product->library_path, &product->n_library_path, path);
+}
+
+int spg_product_add_host(struct spg_product *product, const char *path)
+{
+	return add_path(&product->hosts, &product->n_hosts, path);
 }
 
 int spg_product_add_outside(struct spg_product *product, const char *pattern)

@@ -48,10 +48,13 @@ struct spg_product {
 	size_t n_patterns;
 	char **setup_stops; /* program names that setup ends by itself */
 	size_t n_setup_stops;
-	/* Where a Windows loader looks for libraries, beside the library's own folder,
+	/* Where a loader looks for libraries: that of Linux as in LD_LIBRARY_PATH, that of
+	 * Windows beside the library's own folder,
 	 * those of the programs and the directories: "library-path". */
 	char **library_path;
 	size_t n_library_path;
+	char **hosts; /* programs elsewhere that load its libraries: "loaded-by" */
+	size_t n_hosts;
 	char **outside; /* globs of libraries that stand elsewhere: "libraries-outside" */
 	size_t n_outside;
 	struct spg_advice *advice;
@@ -79,6 +82,7 @@ int spg_product_add_directory(
 int spg_product_add_pattern(struct spg_product *product, const char *pattern);
 int spg_product_add_setup_stop(struct spg_product *product, const char *name);
 int spg_product_add_library_path(struct spg_product *product, const char *path);
+int spg_product_add_host(struct spg_product *product, const char *path);
 int spg_product_add_outside(struct spg_product *product, const char *pattern);
 int spg_product_add_advice(
 	struct spg_product *product, const char *pattern, const char *say);

@@ -170,6 +170,8 @@ static const struct {
 	{P "recursive = maybe\n", "main.conf:3: recursive = maybe: it is yes or no\n"},
 	{P "library-path = lib\n",
 		"main.conf:3: library-path = lib: it must be an absolute path\n"},
+	{P "loaded-by = python3\n",
+		"main.conf:3: loaded-by = python3: it must be an absolute path\n"},
 	{P "files = a.dll bin/b.dll\n",
 		"main.conf:3: files: \"bin/b.dll\" is no file name: directories are "
 		"named by \"directory\"\n"},
@@ -178,7 +180,7 @@ static const struct {
 	{P "file = a.dll\n",
 		"main.conf:3: [product] has no key \"file\": it has title, directory, "
 		"recursive, ignore-case, replaced, install-as, files, "
-		"setup-stops, library-path, libraries-outside\n"},
+		"setup-stops, library-path, loaded-by, libraries-outside\n"},
 	{P "install-as = no-such-user\n",
 		"main.conf:3: install-as = no-such-user: there is no such user\n"},
 	{P "replaced = by-hand\n",
@@ -212,7 +214,7 @@ static const struct {
 		"main.conf:3: a section's name may have 47 bytes\n"
 		"main.conf:7: [product] has no key \"x\": it has title, directory, "
 		"recursive, ignore-case, replaced, install-as, files, setup-stops, "
-		"library-path, libraries-outside\n"
+		"library-path, loaded-by, libraries-outside\n"
 		"main.conf:6: product \"b\" has no directory: add \"directory = "
 		"/absolute/path\"\n"},
 	{P "[product b\nnonsense = x\n",
@@ -243,7 +245,7 @@ static const struct {
 		"sub/twice.conf:2: product \"a\" " SAY ", at main.conf:1\n"
 		"sub/wrong.conf:3: [product] has no key \"x\": it has title, "
 		"directory, recursive, ignore-case, replaced, install-as, files, "
-		"setup-stops, library-path, libraries-outside\n"},
+		"setup-stops, library-path, loaded-by, libraries-outside\n"},
 };
 
 static void write_sub_files(void)
@@ -304,8 +306,10 @@ static const struct {
 		 "replaced = in-place\nfiles = a.dll\n    B*.exe\n    "
 		 "c.dll\nsetup-stops = s.exe\n"}},
 	{P "library-path = /tmp//my lib/\nlibrary-path = /tmp/b\n"
+	   "loaded-by = /usr//bin/python3\n"
 	   "libraries-outside = python3*.dll\n  cuda.dll\n",
 		{"files = *\nlibrary-path = /tmp/my lib\nlibrary-path = /tmp/b\n"
+		 "loaded-by = /usr/bin/python3\n"
 		 "libraries-outside = python3*.dll\n    cuda.dll\n"}},
 	{P "install-as = daemon\n",
 		{"replaced = any\ninstall-as = daemon\nfiles = *\n"}},

@@ -295,27 +295,31 @@ int spg_script_read_fd(struct spg_binary **ret, int fd, struct spg_buf *error)
 	char line[LINE_MAX_BYTES + 1];
 	ssize_t n = pread(fd, line, LINE_MAX_BYTES, 0);
 	struct spg_binary *binary;
-	char *name, *text;
-	size_t bytes;
+	char *name, *argument, *text;
+	size_t length, bytes;
 
 	if (n < 0)
 		return no_elf(error, SPG_ERR_IO, strerror(errno));
 	line[n] = '\0';
-	line[strcspn(line, "\n")] = '\0';
+	line[strcspn(line, "\r\n")] = '\0';
 	if (strncmp(line, "#!", 2) != 0)
 		return no_elf(error, SPG_ERR_INVALID, "not a script");
 	name = line + 2 + strspn(line + 2, blanks);
-	name[strcspn(name, blanks)] = '\0';
+	length = strcspn(name, blanks);
 	if (*name != '/')
 		return no_elf(error, SPG_ERR_INVALID, "a script without interpreter");
-	bytes = sizeof(*binary) + 1 + strlen(name) + 1;
+	argument = name + length + strspn(name + length, blanks);
+	argument[strcspn(argument, blanks)] = '\0';
+	bytes = sizeof(*binary) + 1 + length + 1 + strlen(argument) + 1;
 	binary = calloc(1, bytes);
 	if (!binary)
 		return SPG_ERR_NOMEM;
 	text = (char *)(binary + 1);
-	memcpy(text + 1, name, strlen(name));
+	memcpy(text + 1, name, length);
+	memcpy(text + length + 2, argument, strlen(argument));
 	binary->format = SPG_BINARY_SCRIPT;
 	binary->interpreter = 1;
+	binary->argument = *argument ? (uint32_t)(length + 2) : 0;
 	binary->text = text;
 	binary->bytes = bytes;
 	*ret = binary;

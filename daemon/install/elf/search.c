@@ -10,12 +10,15 @@
 
 #include "common/array.h"
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/install/elf/elf.h"
 #include "daemon/install/elf/ld_cache.h"
 #include "daemon/install/fit/elf_loader.h"
 #include "daemon/install/fit/namesakes.h"
+
+#define STEP_NS (20 * SPG_NS_PER_MS)
 
 struct identity {
 	struct spg_file_id id;
@@ -31,6 +34,9 @@ struct spg_search {
 	struct identity *ids; /* of objects, sorted */
 	size_t n_ids, ids_size;
 	size_t at;
+	/* Of a step: when it ends, has it looked at anything, is there more. */
+	int64_t until_ns;
+	bool has_looked, late;
 	bool failed;
 };
 
@@ -143,22 +149,27 @@ static int add_outside(struct spg_search *search, const char *path,
 	return 0;
 }
 
-/* A file of the set that is not on the disk, as that of a service pack: its folder may
- * have been named in another way, "bin/../lib". */
-static const char *inside_to_be(const struct spg_search *search, const char *path)
+/* The file of the set at @path, which may have been named in another way, as
+ * "bin/../lib/libfoo.so.1": by where that leads, or its folder does. A set that is to be
+ * has files that are not on the disk, or others than there. */
+static const char *find_inside(const struct spg_search *search, const char *path)
 {
 	const struct spg_module *module = NULL;
 	const char *base = spg_path_base(path);
-	char *folder = strndup(path, (size_t)(base - path));
+	char *whole = realpath(path, NULL);
+	char *folder = whole ? NULL : strndup(path, (size_t)(base - path));
 	char *real = folder ? realpath(folder, NULL) : NULL;
-	struct spg_buf whole = SPG_BUF_NULL;
+	struct spg_buf text = SPG_BUF_NULL;
 
-	if (real) {
-		spg_buf_printf(&whole, "%s/%s", real, base);
-		if (!whole.failed)
-			module = spg_module_set_find(search->set, spg_buf_text(&whole));
+	if (whole) {
+		module = spg_module_set_find(search->set, whole);
+	} else if (real) {
+		spg_buf_printf(&text, "%s/%s", real, base);
+		if (!text.failed)
+			module = spg_module_set_find(search->set, spg_buf_text(&text));
 	}
-	spg_buf_finish(&whole);
+	spg_buf_finish(&text);
+	free(whole);
 	free(real);
 	free(folder);
 	return module ? module->path : NULL;
@@ -182,14 +193,18 @@ static bool is_nothing(int error)
 
 static int look_at(struct spg_search *search, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	int why = errno, err = 0;
+	const char *inside = find_inside(search, path);
 	size_t object = SPG_FIT_NONE;
+	int fd, why, err = 0;
 	struct stat st;
 
-	if (fd < 0 && is_nothing(why))
+	if (inside)
 		return spg_surroundings_note(
-			search->around, path, inside_to_be(search, path), SPG_FIT_NONE);
+			search->around, path, inside, SPG_FIT_NONE);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	why = errno;
+	if (fd < 0 && is_nothing(why))
+		return note_object(search, path, SPG_FIT_NONE);
 	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
 		close(fd);
 		return note_object(search, path, SPG_FIT_NONE);
@@ -203,6 +218,15 @@ static int look_at(struct spg_search *search, const char *path)
 	if (fd >= 0)
 		close(fd);
 	return err < 0 ? err : note_object(search, path, object);
+}
+
+/* The step is over, and comes back to this path. */
+static bool is_late(struct spg_search *search)
+{
+	if (search->has_looked && spg_clock_mono_ns() >= search->until_ns)
+		return true;
+	search->has_looked = true;
+	return false;
 }
 
 static size_t number_of(const struct spg_search *search, const char *path)
@@ -233,6 +257,8 @@ static size_t find(void *user, const char *path)
 		if (search->around->n_places >= SPG_LOOKED_AT_MAX ||
 			search->around->n_modules >= SPG_OUTSIDE_MODULES_MAX)
 			search->around->is_partial = true;
+		else if (is_late(search))
+			search->late = true;
 		else if (look_at(search, normal) < 0)
 			search->failed = true;
 		place = spg_surroundings_find(search->around, normal);
@@ -287,33 +313,57 @@ struct spg_search *spg_search_begin(
 	return NULL;
 }
 
-int spg_search_step(struct spg_search *search)
+static int load(struct spg_search *search, size_t root)
 {
-	size_t root = search->at;
 	const struct spg_binary *binary =
-		root < search->set->n ? search->set->modules[root]->binary : NULL;
-	int err = 0;
+		root == SPG_FIT_NONE ? NULL : module_of(search, root)->binary;
+	struct spg_elf_scope scope;
+	int err;
 
-	if (binary && binary->interpreter)
-		find(search, spg_binary_text(binary, binary->interpreter));
-	if (binary && binary->format == SPG_BINARY_ELF) {
-		struct spg_elf_scope scope;
-
-		err = spg_elf_scope_find(&scope, &search->world, root);
-		spg_elf_scope_finish(&scope);
-	}
-	if (err < 0 || search->failed)
-		return SPG_ERR_NOMEM;
-	if (root < search->set->n)
-		search->at++;
-	return search->at < search->set->n;
+	if (!binary || binary->format != SPG_BINARY_ELF)
+		return 0;
+	err = spg_elf_scope_find(&scope, &search->world, root);
+	spg_elf_scope_finish(&scope);
+	return err;
 }
 
-const char *spg_search_place(const struct spg_search *search)
+/* The interpreter of a script loads the plugins of its language; that of a program is the
+ * loader. */
+static int load_interpreter(struct spg_search *search, const struct spg_binary *binary)
 {
-	size_t at = search->at;
+	find(search, spg_binary_text(binary, binary->interpreter));
+	return binary->format == SPG_BINARY_SCRIPT
+	               ? load(search, spg_elf_script_program(&search->world, binary))
+	               : 0;
+}
 
-	return at < search->set->n ? search->set->modules[at]->path : "";
+static int step(struct spg_search *search)
+{
+	size_t n = search->set->n, at = search->at;
+	const struct spg_binary *binary;
+	int err;
+
+	if (at >= n)
+		return load(search, find(search, search->product->hosts[at - n]));
+	binary = search->set->modules[at]->binary;
+	err = binary && binary->interpreter ? load_interpreter(search, binary) : 0;
+	return err < 0 ? err : load(search, at);
+}
+
+int spg_search_step(struct spg_search *search)
+{
+	size_t n = search->set->n + search->product->n_hosts;
+
+	search->until_ns = spg_clock_mono_ns() + STEP_NS;
+	search->has_looked = false;
+	search->late = false;
+	if (search->at < n) {
+		if (step(search) < 0 || search->failed)
+			return SPG_ERR_NOMEM;
+		if (!search->late)
+			search->at++;
+	}
+	return search->at < n;
 }
 
 void spg_search_end(struct spg_search *search)

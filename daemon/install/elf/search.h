@@ -15,12 +15,9 @@ struct spg_search;
 struct spg_search *spg_search_begin(
 	struct spg_module_set *set, struct spg_product *product);
 
-/** Look around one more program or library. Returns 1: there are more; 0; SPG_ERR_NOMEM. */
+/** Look around one program or library, or, where that takes long, for 20 ms. Returns 1:
+ * there is more; 0; SPG_ERR_NOMEM. */
 int spg_search_step(struct spg_search *search);
-
-/** Path of the file that the next step is about; "": none. Any thread may ask meanwhile:
- * the set does not change. */
-const char *spg_search_place(const struct spg_search *search);
 
 /** After the last step: what was found becomes the surroundings of the set. */
 void spg_search_end(struct spg_search *search);

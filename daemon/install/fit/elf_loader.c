@@ -398,6 +398,27 @@ int spg_elf_scope_find(
 	return err;
 }
 
+size_t spg_elf_script_program(
+	const struct spg_elf_world *world, const struct spg_binary *script)
+{
+	static const char *const folders[] = {"/usr/local/bin", "/usr/bin", "/bin"};
+	const char *interpreter = spg_binary_text(script, script->interpreter);
+	const char *argument = spg_binary_text(script, script->argument);
+	size_t found = SPG_FIT_NONE;
+
+	if (!interpreter || strcmp(spg_path_base(interpreter), "env") != 0 || !argument)
+		return interpreter ? world->find(world->user, interpreter) : found;
+	for (size_t i = 0; found == SPG_FIT_NONE && i < 3; i++) {
+		struct spg_buf path = SPG_BUF_NULL;
+
+		spg_buf_printf(&path, "%s/%s", folders[i], argument);
+		if (!path.failed)
+			found = world->find(world->user, spg_buf_text(&path));
+		spg_buf_finish(&path);
+	}
+	return found;
+}
+
 void spg_elf_scope_finish(struct spg_elf_scope *scope)
 {
 	free(scope->loaded);

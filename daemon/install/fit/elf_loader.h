@@ -76,6 +76,11 @@ struct spg_elf_scope {
 int spg_elf_scope_find(
 	struct spg_elf_scope *ret, const struct spg_elf_world *world, size_t root);
 
+/** Number of the program that runs a script: its interpreter, or what env(1) starts as
+ * such. SPG_FIT_NONE: it is not there. */
+size_t spg_elf_script_program(
+	const struct spg_elf_world *world, const struct spg_binary *script);
+
 /** Place of the one that is known by @name; SPG_FIT_NONE. */
 size_t spg_elf_scope_named(const struct spg_elf_scope *scope, const char *name);
 

@@ -61,7 +61,8 @@ static int look_at_file(struct spg_fit_work *work, size_t index)
 	const struct spg_binary *binary = module->binary;
 	int err = 0;
 
-	if (!binary && module->err == SPG_ERR_INVALID) {
+	if ((!binary && module->err == SPG_ERR_INVALID) ||
+		(binary && binary->format == SPG_BINARY_SCRIPT)) {
 		work->fit->n_foreign++;
 		return 0;
 	}
@@ -319,6 +320,8 @@ static int check_import(struct spg_fit_work *work, size_t importer,
 	target = &modules[import.target];
 	if (!target->binary)
 		return target->err == SPG_ERR_INVALID ? tell_foreign(work, &import) : 0;
+	if (target->binary->format != SPG_BINARY_PE)
+		return tell_foreign(work, &import);
 	if (!spg_binary_machines_agree(target->binary, binary))
 		return tell_architecture(work, &import);
 	return check_symbols(work, &import, binary, descriptor);
@@ -330,6 +333,8 @@ int spg_fit_entry_points(struct spg_fit_work *work)
 		const struct spg_binary *binary = work->question->modules[i].binary;
 		int err = look_at_file(work, i);
 
+		if (binary && binary->format != SPG_BINARY_PE)
+			binary = NULL;
 		for (uint32_t k = 0; err == 0 && binary && k < binary->n_modules; k++)
 			err = check_import(work, i, &binary->modules[k]);
 		if (err < 0)

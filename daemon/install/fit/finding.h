@@ -11,6 +11,8 @@
 #include "common/kind.h"
 #include "daemon/install/fit/binding.h"
 
+struct spg_surroundings;
+
 #define SPG_FIT_FINDINGS_MAX 10000 /* further ones are counted */
 #define SPG_FIT_HINTS_MAX    1000  /* further ones are dropped */
 #define SPG_FIT_FORWARDS_MAX 16    /* forwarders followed for one symbol */
@@ -20,6 +22,7 @@
  * why as long as the result is used. */
 struct spg_fit_module {
 	const char *path, *name;         /* valid UTF-8 */
+	const char *real;                /* where links on the way lead; NULL: none */
 	const struct spg_binary *binary; /* NULL: see @err */
 	int err;         /* SPG_ERR_INVALID: no PE file; SPG_ERR_CORRUPT: damaged;
 	                    else: it could not be looked at */
@@ -51,6 +54,10 @@ struct spg_fit_question {
 	size_t n_patterns;
 	const char *const *outside; /* globs of libraries that stand elsewhere */
 	size_t n_outside;
+	const struct spg_surroundings *around; /* NULL: not looked at */
+	/* Programs outside that load libraries of the product; absolute paths. */
+	const char *const *hosts;
+	size_t n_hosts;
 	const char *const *gone; /* paths of files that were there before */
 	size_t n_gone;
 	const struct spg_fit_payload *payload; /* NULL: none was given */

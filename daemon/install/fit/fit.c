@@ -141,6 +141,8 @@ int spg_fit(struct spg_fit *ret, const struct spg_fit_question *question)
 	if (err == 0)
 		err = spg_fit_entry_points(&work);
 	if (err == 0)
+		err = spg_fit_elf(&work);
+	if (err == 0)
 		err = spg_fit_assemblies(&work);
 	if (err == 0)
 		err = spg_fit_against_payload(&work);

@@ -99,7 +99,8 @@ int spg_fit_group(struct spg_fit_work *work)
 	int err = pes ? 0 : SPG_ERR_NOMEM;
 
 	for (size_t i = 0; err == 0 && i < question->n_modules; i++)
-		if (question->modules[i].binary)
+		if (question->modules[i].binary &&
+			question->modules[i].binary->format == SPG_BINARY_PE)
 			pes[n++] = question->modules[i].binary;
 	if (n)
 		qsort(pes, n, sizeof(*pes), compare);

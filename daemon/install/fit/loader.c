@@ -51,7 +51,9 @@ int spg_fit_loader_init(
 	if (!loader->programs)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < question->n_modules; i++)
-		if (question->modules[i].binary && !question->modules[i].binary->is_dll)
+		if (question->modules[i].binary &&
+			question->modules[i].binary->format == SPG_BINARY_PE &&
+			!question->modules[i].binary->is_dll)
 			loader->programs[loader->n_programs++] = i;
 	/* The question is only read. */
 	qsort_r(loader->programs, loader->n_programs, sizeof(size_t), compare_programs,

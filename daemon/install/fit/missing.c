@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "daemon/install/fit/parts.h"
 
-static int add_hint(struct spg_fit_work *work, size_t module, struct spg_buf *text)
+int spg_fit_add_hint(struct spg_fit_work *work, size_t module, struct spg_buf *text)
 {
 	struct spg_fit *fit = work->fit;
 	struct spg_fit_gap hint = {module, NULL};
@@ -122,7 +122,7 @@ static int hint_elsewhere(
 	put_importer(work, missing->importer, &text);
 	spg_fit_put_module(&text, &work->question->modules[missing->elsewhere], true);
 	spg_buf_puts(&text, ", if the loader looks there (library-path)");
-	return add_hint(work, missing->importer, &text);
+	return spg_fit_add_hint(work, missing->importer, &text);
 }
 
 /* A module that is not installed, and that the service pack brings. */
@@ -231,6 +231,24 @@ int spg_fit_library_missing(
 	if (file)
 		return tell_not_installed(work, missing, file);
 	return is_missed(work->question, missing) ? tell_nowhere(work, missing) : 0;
+}
+
+int spg_fit_elf_library_missing(struct spg_fit_work *work, size_t importer,
+	const char *name, const char *gone)
+{
+	const struct spg_fit_missing missing = {.importer = importer, .name = name};
+	const struct spg_fit_payload *file = find_in_payload(work, name);
+	struct spg_buf text = SPG_BUF_NULL;
+
+	if (gone)
+		return tell_gone(work, &missing, gone);
+	if (file)
+		return tell_not_installed(work, &missing, file);
+	put_importer(work, importer, &text);
+	spg_text_escape(&text, name, false);
+	spg_buf_puts(&text, ", which is nowhere");
+	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, importer, NULL, name, NULL,
+		&text);
 }
 
 int spg_fit_assembly_missing(

@@ -23,7 +23,7 @@ struct spg_module {
 	struct spg_file_id id;
 	uint64_t size;
 	int64_t mtime_ns, ctime_ns;
-	struct spg_binary *binary; /* NULL: no PE file, or damaged */
+	struct spg_binary *binary; /* NULL: neither program nor library, or damaged */
 	bool was_module; /* nothing was read: the database says that it was a PE file */
 	int err;         /* 0; SPG_ERR_CORRUPT: a PE file whose headers are damaged; or
 	                      why it could not be read, and then there is no digest */
@@ -60,6 +60,13 @@ struct spg_module *spg_module_create(const char *path);
 /** @of as it would be at @path, with one reference; its tables are those of @of. NULL:
  * out of memory. */
 struct spg_module *spg_module_at(struct spg_module *of, const char *path);
+
+/** True when @module is a program or a library, or was one before: no script, no data. */
+static inline bool spg_module_is_loaded(const struct spg_module *module)
+{
+	return module->was_module ||
+	       (module->binary && module->binary->format != SPG_BINARY_SCRIPT);
+}
 
 struct spg_module *spg_module_ref(struct spg_module *module);
 

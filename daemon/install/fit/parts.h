@@ -55,6 +55,9 @@ void spg_fit_put_module(
 /** What all modules import, and their damage. */
 int spg_fit_entry_points(struct spg_fit_work *work);
 
+/** What programs and libraries of Linux lack when they are loaded. */
+int spg_fit_elf(struct spg_fit_work *work);
+
 /** What .NET assemblies refer to. */
 int spg_fit_assemblies(struct spg_fit_work *work);
 
@@ -76,6 +79,14 @@ int spg_fit_sort_gone(struct spg_fit_work *work);
 /** Tell, hint or be silent. Returns 0 or SPG_ERR_NOMEM. */
 int spg_fit_library_missing(
 	struct spg_fit_work *work, const struct spg_fit_missing *missing);
+
+/** Tell that the library @name of Linux that @importer needs is nowhere, or was at the path
+ * @gone (NULL: not known). Returns 0 or SPG_ERR_NOMEM. */
+int spg_fit_elf_library_missing(struct spg_fit_work *work, size_t importer,
+	const char *name, const char *gone);
+
+/** Add a hint about @module; @text as above, and it may be dropped. */
+int spg_fit_add_hint(struct spg_fit_work *work, size_t module, struct spg_buf *text);
 
 /** The assembly @name of .NET that @importer refers to is not here: tell it if a file that
  * is called like it was there before. Returns 0 or SPG_ERR_NOMEM. */

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Programs and libraries of Linux: what each lacks when it is loaded (elf_set.h), against
+ * how they are used. A program is judged with all it loads. A library that no program of
+ * the product needs is a plugin: what it does not find itself it may have from the program
+ * that loads it, or from another plugin; who that is, the symbols tell.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/install/fit/elf_set.h"
+#include "daemon/install/fit/elf_words.h"
+#include "daemon/install/fit/parts.h"
+
+#define ASSUMED_MAX     16 /* folders in which libraries are taken to be looked for */
+#define HOSTS_MAX       8  /* that together load one plugin */
+#define DEFINITIONS_MAX 64 /* looked at for one symbol */
+/* So many symbols of a plugin a library may have lost; more are those of a program that is
+ * not here. */
+#define LOST_MAX        3
+
+/* A program or a library in hand. */
+struct root {
+	size_t object;
+	struct spg_elf_loading loading;
+	const char **directories; /* the library-path, and folders that are assumed */
+	size_t n_directories;
+	char *assumed[ASSUMED_MAX];
+	size_t n_assumed;
+	bool lacks_library, is_unseen;
+};
+
+struct judging {
+	struct spg_fit_work *work;
+	const struct spg_fit_question *question;
+	struct spg_elf_set set;
+	bool *covered;  /* objects that were loaded with one that was judged */
+	uint8_t **told; /* per object: lacks that have been told */
+};
+
+static bool is_elf(const struct judging *j, size_t module)
+{
+	const struct spg_binary *binary = j->question->modules[module].binary;
+
+	return binary && binary->format == SPG_BINARY_ELF;
+}
+
+static const struct spg_binary *binary_of(const struct judging *j, size_t object)
+{
+	return spg_elf_set_object(&j->set, object).binary;
+}
+
+/* Has it been told of that object? Then not again. */
+static int note_told(struct judging *j, const struct spg_elf_lack *lack, bool *ret_was)
+{
+	const struct spg_binary *b = binary_of(j, lack->object);
+	size_t at = lack->index;
+	uint8_t *told = j->told[lack->object];
+
+	if (!told) {
+		told = calloc(
+			(size_t)b->n_modules + b->n_versions + b->n_imports + 1, 1);
+		if (!told)
+			return SPG_ERR_NOMEM;
+		j->told[lack->object] = told;
+	}
+	if (lack->kind != SPG_ELF_NO_LIBRARY)
+		at += b->n_modules;
+	if (lack->kind == SPG_ELF_NO_SYMBOL)
+		at += b->n_versions;
+	*ret_was = told[at];
+	told[at] = 1;
+	return 0;
+}
+
+/* ---- loading one ---- */
+
+static void finish_root(struct root *root)
+{
+	spg_elf_loading_finish(&root->loading);
+	for (size_t i = 0; i < root->n_assumed; i++)
+		free(root->assumed[i]);
+	free(root->directories);
+}
+
+/* A library of that name in another folder of the product: whoever starts the program may
+ * tell the loader to look there. */
+static size_t find_elsewhere(struct judging *j, const struct spg_elf_lack *lack)
+{
+	const struct spg_binary *needs = binary_of(j, lack->object);
+	const char *name = spg_binary_text(needs, needs->modules[lack->index].name);
+	const struct spg_fit_namesakes *modules = &j->work->index.modules;
+	size_t first, n = spg_fit_namesakes_find(modules, spg_fit_whole(name), &first);
+
+	for (size_t at = first; at < first + n; at++) {
+		size_t i = modules->files[at].index;
+
+		if (is_elf(j, i) && strcmp(j->question->modules[i].name, name) == 0 &&
+			spg_binary_machines_agree(
+				j->question->modules[i].binary, needs))
+			return i;
+	}
+	return SPG_FIT_NONE;
+}
+
+static int assume(struct judging *j, struct root *root, size_t library)
+{
+	const char *path = j->question->modules[library].path;
+	char *folder = strndup(path, (size_t)(spg_path_base(path) - path));
+
+	if (!folder)
+		return SPG_ERR_NOMEM;
+	root->assumed[root->n_assumed++] = folder;
+	root->directories[root->n_directories++] = folder;
+	return 0;
+}
+
+/* Folders for libraries that are not found, but are in the product: how many more. */
+static int assume_more(struct judging *j, struct root *root)
+{
+	size_t before = root->n_assumed;
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < root->loading.n_lacks; i++) {
+		const struct spg_elf_lack *lack = &root->loading.lacks[i];
+		size_t library;
+		bool was;
+
+		if (lack->kind != SPG_ELF_NO_LIBRARY || root->n_assumed >= ASSUMED_MAX)
+			continue;
+		library = find_elsewhere(j, lack);
+		if (library == SPG_FIT_NONE)
+			continue;
+		err = note_told(j, lack, &was);
+		if (err == 0 && !was)
+			err = spg_elf_hint_elsewhere(
+				j->work, &j->set, root->object, lack, library);
+		if (err == 0)
+			err = assume(j, root, library);
+	}
+	return err < 0 ? err : root->n_assumed > before;
+}
+
+static int load(struct judging *j, size_t object, struct root *ret)
+{
+	size_t n = j->question->n_library_path;
+	int err;
+
+	*ret = (struct root){.object = object};
+	ret->directories = calloc(n + ASSUMED_MAX, sizeof(ret->directories[0]));
+	if (!ret->directories)
+		return SPG_ERR_NOMEM;
+	for (; ret->n_directories < n; ret->n_directories++)
+		ret->directories[ret->n_directories] =
+			j->question->library_path[ret->n_directories];
+	do {
+		spg_elf_loading_finish(&ret->loading);
+		err = spg_elf_set_load(&j->set, object, ret->directories,
+			ret->n_directories, &ret->loading);
+		/* In the product's own folders what was not looked at is not there. */
+		if (ret->n_assumed == 0)
+			ret->is_unseen = ret->loading.is_unseen;
+		if (err == 0)
+			err = assume_more(j, ret);
+	} while (err > 0);
+	for (size_t i = 0; err == 0 && i < ret->loading.n_lacks; i++)
+		if (ret->loading.lacks[i].kind == SPG_ELF_NO_LIBRARY)
+			ret->lacks_library = true;
+	return err;
+}
+
+/* ---- telling ---- */
+
+/* A symbol of a version that is told to be missing as a whole. */
+static bool is_of_missing_version(const struct judging *j, const struct root *root,
+	const struct spg_elf_lack *lack)
+{
+	const struct spg_binary *binary = binary_of(j, lack->object);
+	uint32_t version = binary->imports[lack->index].version;
+
+	for (size_t i = 0; version && i < root->loading.n_lacks; i++) {
+		const struct spg_elf_lack *other = &root->loading.lacks[i];
+
+		if (other->kind == SPG_ELF_NO_VERSION &&
+			other->object == lack->object && other->index == version - 1)
+			return true;
+	}
+	return false;
+}
+
+/* Where libraries are missing nobody knows what they would define. */
+static bool is_to_tell(const struct judging *j, const struct root *root,
+	const struct spg_elf_lack *lack)
+{
+	return lack->kind != SPG_ELF_NO_SYMBOL ||
+	       (!root->lacks_library && !is_of_missing_version(j, root, lack));
+}
+
+static int tell(struct judging *j, const struct root *root,
+	const struct spg_elf_lack *lack, size_t host)
+{
+	struct spg_elf_telling telling = {
+		j->work, &j->set, &root->loading, root->object, host};
+	bool was;
+	int err = note_told(j, lack, &was);
+
+	if (err < 0 || was)
+		return err;
+	switch (lack->kind) {
+	case SPG_ELF_NO_LIBRARY:
+		return spg_elf_tell_library(&telling, lack);
+	case SPG_ELF_NO_VERSION:
+		return spg_elf_tell_version(&telling, lack);
+	case SPG_ELF_NO_SYMBOL:
+		break;
+	}
+	return spg_elf_tell_symbol(&telling, lack);
+}
+
+static void cover(struct judging *j, const struct root *root)
+{
+	for (size_t i = 0; i < root->loading.n; i++)
+		j->covered[root->loading.objects[i]] = true;
+}
+
+/* For another machine than this one, whose libraries are not here: nobody can tell. */
+static bool is_of_elsewhere(const struct judging *j, const struct root *root)
+{
+	const struct spg_binary *self =
+		j->question->around ? j->question->around->self : NULL;
+
+	return self && root->lacks_library &&
+	       !spg_binary_machines_agree(self, binary_of(j, root->object));
+}
+
+static void count_as_foreign(struct judging *j)
+{
+	j->work->fit->n_foreign++;
+	if (j->work->fit->n_checked)
+		j->work->fit->n_checked--;
+}
+
+/* ---- programs ---- */
+
+/* A script in another folder than one of programs may never be started, though it could
+ * be: many libraries of Python and Perl begin with such a line. */
+static bool is_started(const struct spg_fit_module *module)
+{
+	static const char *const folders[] = {"bin", "sbin", "libexec"};
+	size_t n = (size_t)(module->name - module->path);
+
+	if (module->binary->format != SPG_BINARY_SCRIPT)
+		return true;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		size_t length = strlen(folders[i]);
+
+		if (n > length + 1 && module->path[n - length - 2] == '/' &&
+			strncmp(module->path + n - length - 1, folders[i], length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int check_interpreter(struct judging *j, size_t module)
+{
+	const struct spg_fit_module *m = &j->question->modules[module];
+	const char *path = spg_binary_text(m->binary, m->binary->interpreter);
+
+	if (!path)
+		return 0;
+	j->set.unseen = false;
+	if (spg_elf_set_find(&j->set, path) != SPG_FIT_NONE || j->set.failed)
+		return j->set.failed ? SPG_ERR_NOMEM : 0;
+	if (j->set.unseen)
+		return spg_elf_tell_unseen(j->work, module);
+	return spg_elf_tell_interpreter(j->work, module, path, !is_started(m));
+}
+
+/* The rules are those of glibc's loader; another one has its own. */
+static bool is_of_glibc(const struct spg_binary *binary)
+{
+	const char *path = spg_binary_text(binary, binary->interpreter);
+	const char *name = path ? spg_path_base(path) : NULL;
+
+	return !name || strncmp(name, "ld-linux", 8) == 0 ||
+	       strncmp(name, "ld64.so", 7) == 0 || strncmp(name, "ld.so", 5) == 0;
+}
+
+static int judge_program(struct judging *j, size_t object)
+{
+	struct root root;
+	int err;
+
+	if (!is_of_glibc(binary_of(j, object))) {
+		err = check_interpreter(j, object);
+		return err < 0 ? err : spg_elf_tell_other_loader(j->work, object);
+	}
+	err = load(j, object, &root);
+	if (err == 0)
+		cover(j, &root);
+	if (err == 0 && is_of_elsewhere(j, &root)) {
+		count_as_foreign(j);
+		finish_root(&root);
+		return 0;
+	}
+	if (err == 0)
+		err = check_interpreter(j, object);
+	if (err == 0 && root.is_unseen)
+		err = spg_elf_tell_unseen(j->work, object);
+	for (size_t i = 0; err == 0 && i < root.loading.n_lacks; i++)
+		if (is_to_tell(j, &root, &root.loading.lacks[i]))
+			err = tell(j, &root, &root.loading.lacks[i], SPG_FIT_NONE);
+	finish_root(&root);
+	return err;
+}
+
+/* ---- plugins ---- */
+
+/* What a plugin does not find itself. */
+struct plugin {
+	struct root root;
+	bool *found;   /* per lack: with a host */
+	bool *defined; /* per lack: somebody defines it, in whatever scope */
+	size_t n_hosts;
+	size_t host; /* the first */
+};
+
+static size_t count_found(struct judging *j, const struct plugin *p, size_t host_object,
+	bool *ret_found, int *err)
+{
+	const struct spg_elf_loading *loading = &p->root.loading;
+	struct root host;
+	size_t n = 0;
+
+	*err = load(j, host_object, &host);
+	for (size_t i = 0; *err == 0 && i < loading->n_lacks; i++) {
+		const struct spg_elf_lack *lack = &loading->lacks[i];
+
+		ret_found[i] = lack->kind == SPG_ELF_NO_SYMBOL && !p->found[i] &&
+		               spg_elf_set_has_symbol(&j->set, &host.loading,
+				       lack->object, lack->index);
+		n += ret_found[i];
+	}
+	finish_root(&host);
+	return n;
+}
+
+/* The one of those who define what @lack needs that has the most of the others, too. */
+static int find_host(
+	struct judging *j, struct plugin *p, const struct spg_elf_lack *lack)
+{
+	size_t n_lacks = p->root.loading.n_lacks, best = 0, n_seen = 0;
+	bool *found = calloc(n_lacks + 1, sizeof(found[0]));
+	bool *best_found = calloc(n_lacks + 1, sizeof(found[0]));
+	size_t host = SPG_FIT_NONE, last = SPG_FIT_NONE;
+	int err = found && best_found ? 0 : SPG_ERR_NOMEM;
+
+	for (const struct spg_elf_definition *d = spg_elf_symbols_first(
+		     &j->set.symbols, lack->object, lack->index);
+		err == 0 && d && n_seen < DEFINITIONS_MAX;
+		d = spg_elf_symbols_next(&j->set.symbols, d)) {
+		size_t n;
+
+		if (d->object == last ||
+			!spg_binary_machines_agree(
+				binary_of(j, d->object), binary_of(j, p->root.object)))
+			continue;
+		last = d->object;
+		n_seen++;
+		n = count_found(j, p, d->object, found, &err);
+		if (n > best) {
+			best = n;
+			host = d->object;
+			memcpy(best_found, found, n_lacks * sizeof(found[0]));
+		}
+		if (n == n_lacks)
+			break;
+	}
+	for (size_t i = 0; err == 0 && i < n_lacks; i++)
+		p->found[i] |= best_found[i];
+	if (host != SPG_FIT_NONE && p->n_hosts++ == 0)
+		p->host = host;
+	free(found);
+	free(best_found);
+	return err;
+}
+
+static int find_hosts(struct judging *j, struct plugin *p)
+{
+	const struct spg_elf_loading *loading = &p->root.loading;
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < loading->n_lacks; i++) {
+		const struct spg_elf_lack *lack = &loading->lacks[i];
+
+		if (!is_to_tell(j, &p->root, lack) || lack->kind != SPG_ELF_NO_SYMBOL)
+			continue;
+		p->defined[i] = spg_elf_symbols_first(&j->set.symbols, lack->object,
+					lack->index) != NULL;
+		if (!p->found[i] && p->defined[i] && p->n_hosts < HOSTS_MAX)
+			err = find_host(j, p, lack);
+	}
+	return err;
+}
+
+static bool is_undefined(
+	const struct judging *j, const struct plugin *p, size_t lack_index)
+{
+	const struct spg_elf_lack *lack = &p->root.loading.lacks[lack_index];
+
+	return lack->kind == SPG_ELF_NO_SYMBOL && !p->defined[lack_index] &&
+	       is_to_tell(j, &p->root, lack) &&
+	       binary_of(j, lack->object)->imports[lack->index].version == 0;
+}
+
+/* Nothing here defines any of it, and it says of itself whose plugin it is, or it is too
+ * much to have got lost. *@ret_n: symbols that nothing defines. */
+static bool has_unknown_host(
+	const struct judging *j, const struct plugin *p, size_t *ret_n)
+{
+	*ret_n = 0;
+	for (size_t i = 0; i < p->root.loading.n_lacks; i++) {
+		if (p->found[i])
+			return false;
+		*ret_n += is_undefined(j, p, i);
+	}
+	return *ret_n > LOST_MAX ||
+	       (*ret_n && spg_elf_kind_of_plugin(binary_of(j, p->root.object)));
+}
+
+static int tell_plugin(struct judging *j, struct plugin *p)
+{
+	const struct spg_elf_loading *loading = &p->root.loading;
+	size_t n;
+	bool unknown = has_unknown_host(j, p, &n), told = false;
+	int err = 0;
+
+	if (p->root.is_unseen)
+		err = spg_elf_tell_unseen(j->work, p->root.object);
+	for (size_t i = 0; err == 0 && i < loading->n_lacks; i++) {
+		const struct spg_elf_lack *lack = &loading->lacks[i];
+
+		if (!is_to_tell(j, &p->root, lack) || p->found[i])
+			continue;
+		if (unknown && is_undefined(j, p, i)) {
+			err = told ? 0
+			           : spg_elf_tell_unknown_host(
+					     j->work, &j->set, p->root.object, lack, n);
+			told = true;
+			continue;
+		}
+		err = tell(j, &p->root, lack, p->host);
+	}
+	return err;
+}
+
+static int judge_plugin(struct judging *j, size_t object)
+{
+	struct plugin p = {.host = SPG_FIT_NONE};
+	int err = load(j, object, &p.root);
+	size_t n = p.root.loading.n_lacks;
+
+	if (err == 0)
+		cover(j, &p.root);
+	if (err == 0 && is_of_elsewhere(j, &p.root)) {
+		count_as_foreign(j);
+		finish_root(&p.root);
+		return 0;
+	}
+	p.found = calloc(n + 1, sizeof(p.found[0]));
+	p.defined = calloc(n + 1, sizeof(p.defined[0]));
+	if (!p.found || !p.defined)
+		err = SPG_ERR_NOMEM;
+	if (err == 0)
+		err = find_hosts(j, &p);
+	if (err == 0)
+		err = tell_plugin(j, &p);
+	free(p.found);
+	free(p.defined);
+	finish_root(&p.root);
+	return err;
+}
+
+/* ---- all ---- */
+
+/* Load it, so that its symbols are known. */
+static int learn(struct judging *j, size_t object)
+{
+	const struct spg_binary *binary =
+		object == SPG_FIT_NONE ? NULL : binary_of(j, object);
+	struct root root;
+	int err;
+
+	if (j->set.failed)
+		return SPG_ERR_NOMEM;
+	if (!binary || binary->format != SPG_BINARY_ELF)
+		return 0;
+	if (j->set.symbols.binaries[object])
+		return 0;
+	err = load(j, object, &root);
+	finish_root(&root);
+	return err;
+}
+
+/* What starts scripts loads the plugins of their language. */
+static int learn_hosts(struct judging *j)
+{
+	const struct spg_fit_question *q = j->question;
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < q->n_hosts; i++)
+		err = learn(j, spg_elf_set_find(&j->set, q->hosts[i]));
+	for (size_t i = 0; err == 0 && i < q->n_modules; i++) {
+		const struct spg_binary *binary = q->modules[i].binary;
+
+		if (!binary || binary->format != SPG_BINARY_SCRIPT)
+			continue;
+		err = learn(j, spg_elf_script_program(&j->set.world, binary));
+		if (err == 0)
+			err = check_interpreter(j, i);
+	}
+	return err;
+}
+
+/* All plugins are loaded before one is judged: one may need what another defines. */
+static int learn_libraries(struct judging *j)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < j->question->n_modules; i++)
+		if (is_elf(j, i) && j->question->modules[i].binary->is_dll)
+			err = spg_elf_symbols_add(
+				&j->set.symbols, i, j->question->modules[i].binary);
+	return err;
+}
+
+static int judge_all(struct judging *j)
+{
+	size_t n = j->question->n_modules;
+	bool *is_needed = calloc(j->set.n_objects + 1, sizeof(is_needed[0]));
+	int err = is_needed ? learn_hosts(j) : SPG_ERR_NOMEM;
+
+	for (size_t i = 0; err == 0 && i < n; i++)
+		if (is_elf(j, i) && !j->question->modules[i].binary->is_dll)
+			err = judge_program(j, i);
+	if (err == 0)
+		err = learn_libraries(j);
+	/* Those that others need are judged with them. */
+	for (size_t i = 0; err == 0 && i < n; i++) {
+		struct root root;
+
+		if (!is_elf(j, i) || j->covered[i])
+			continue;
+		err = load(j, i, &root);
+		for (size_t k = 1; err == 0 && k < root.loading.n; k++)
+			is_needed[root.loading.objects[k]] = true;
+		finish_root(&root);
+	}
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; err == 0 && i < n; i++)
+			if (is_elf(j, i) && !j->covered[i] && (round || !is_needed[i]))
+				err = judge_plugin(j, i);
+	free(is_needed);
+	return err;
+}
+
+static bool has_any(const struct spg_fit_question *question)
+{
+	for (size_t i = 0; i < question->n_modules; i++)
+		if (question->modules[i].binary &&
+			question->modules[i].binary->format != SPG_BINARY_PE)
+			return true;
+	return false;
+}
+
+int spg_fit_elf(struct spg_fit_work *work)
+{
+	struct judging j = {.work = work, .question = work->question};
+	int err;
+
+	if (!has_any(work->question))
+		return 0;
+	err = spg_elf_set_init(&j.set, work->question);
+	j.covered = calloc(j.set.n_objects + 1, sizeof(j.covered[0]));
+	j.told = calloc(j.set.n_objects + 1, sizeof(j.told[0]));
+	if (!j.covered || !j.told)
+		err = SPG_ERR_NOMEM;
+	if (err == 0)
+		err = judge_all(&j);
+	for (size_t i = 0; j.told && i < j.set.n_objects; i++)
+		free(j.told[i]);
+	free(j.told);
+	free(j.covered);
+	spg_elf_set_finish(&j.set);
+	return err;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/fit/elf_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/install/fit/namesakes.h"
+
+/* ---- objects ---- */
+
+static int compare_paths(const void *a, const void *b, void *user)
+{
+	const struct spg_fit_module *modules = user;
+
+	return strcmp(
+		modules[*(const size_t *)a].path, modules[*(const size_t *)b].path);
+}
+
+static size_t find_module(const struct spg_elf_set *set, const char *path)
+{
+	const struct spg_fit_module *modules = set->question->modules;
+	size_t low = 0, high = set->question->n_modules;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(modules[set->by_path[middle]].path, path);
+
+		if (order == 0)
+			return set->by_path[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return SPG_FIT_NONE;
+}
+
+struct spg_elf_object spg_elf_set_object(const struct spg_elf_set *set, size_t object)
+{
+	size_t n = set->question->n_modules;
+	const struct spg_module *outside;
+
+	if (object < n) {
+		const struct spg_fit_module *module = &set->question->modules[object];
+
+		return (struct spg_elf_object){
+			module->path, module->real, module->binary};
+	}
+	outside = set->question->around->modules[object - n];
+	return (struct spg_elf_object){outside->path, outside->real, outside->binary};
+}
+
+static struct spg_elf_object object(void *user, size_t number)
+{
+	return spg_elf_set_object(user, number);
+}
+
+static size_t find(void *user, const char *path)
+{
+	return spg_elf_set_find(user, path);
+}
+
+size_t spg_elf_set_find(struct spg_elf_set *set, const char *path)
+{
+	const struct spg_surroundings *around = set->question->around;
+	const struct spg_place_looked_at *place;
+	char *normal = strdup(path);
+	size_t found;
+
+	if (!normal) {
+		set->failed = true;
+		return SPG_FIT_NONE;
+	}
+	spg_path_normalise(normal);
+	found = find_module(set, normal);
+	place = found == SPG_FIT_NONE && around ? spg_surroundings_find(around, normal)
+	                                        : NULL;
+	free(normal);
+	if (found != SPG_FIT_NONE)
+		return found;
+	if (!place) {
+		set->unseen = true;
+		return SPG_FIT_NONE;
+	}
+	if (place->inside)
+		return find_module(set, place->inside);
+	return place->outside == SPG_FIT_NONE
+	               ? SPG_FIT_NONE
+	               : set->question->n_modules + place->outside;
+}
+
+int spg_elf_set_init(struct spg_elf_set *set, const struct spg_fit_question *question)
+{
+	const struct spg_surroundings *around = question->around;
+	size_t n = question->n_modules;
+
+	*set = (struct spg_elf_set){.question = question};
+	set->n_objects = n + (around ? around->n_modules : 0);
+	set->by_path = calloc(n + 1, sizeof(set->by_path[0]));
+	if (!set->by_path)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < n; i++)
+		set->by_path[i] = i;
+	qsort_r(set->by_path, n, sizeof(set->by_path[0]), compare_paths,
+		(void *)question->modules);
+	set->world = (struct spg_elf_world){
+		.user = set, .find = find, .object = object, .around = around};
+	return spg_elf_symbols_init(&set->symbols, set->n_objects);
+}
+
+void spg_elf_set_finish(struct spg_elf_set *set)
+{
+	free(set->by_path);
+	set->by_path = NULL;
+	spg_elf_symbols_finish(&set->symbols);
+}
+
+/* ---- loading ---- */
+
+static int add_lack(struct spg_elf_loading *loading, const struct spg_elf_lack *lack)
+{
+	if (spg_array_reserve(&loading->lacks, loading->n_lacks, &loading->lacks_size,
+		    sizeof(*lack)) < 0)
+		return SPG_ERR_NOMEM;
+	loading->lacks[loading->n_lacks++] = *lack;
+	return 0;
+}
+
+static bool defines(const struct spg_binary *binary, const char *version)
+{
+	for (uint32_t i = 0; i < binary->n_defined; i++)
+		if (strcmp(spg_binary_text(binary, binary->defined[i]), version) == 0)
+			return true;
+	return false;
+}
+
+/* A library without any versions gives every one, as the loader sees it. */
+static int look_for_versions(const struct spg_elf_set *set,
+	const struct spg_elf_scope *scope, size_t at, struct spg_elf_loading *loading)
+{
+	size_t who = scope->loaded[at].object;
+	const struct spg_binary *binary = spg_elf_set_object(set, who).binary;
+	int err = 0;
+
+	for (uint32_t i = 0; err == 0 && i < binary->n_versions; i++) {
+		const struct spg_binary_version *version = &binary->versions[i];
+		size_t from = spg_elf_scope_named(
+			scope, spg_binary_text(binary, version->module));
+		const struct spg_binary *library;
+
+		if (from == SPG_FIT_NONE || version->weak)
+			continue;
+		from = scope->loaded[from].object;
+		library = spg_elf_set_object(set, from).binary;
+		if (library->n_defined == 0 ||
+			defines(library, spg_binary_text(binary, version->name)))
+			continue;
+		err = add_lack(loading,
+			&(struct spg_elf_lack){SPG_ELF_NO_VERSION, who, i, from});
+	}
+	return err;
+}
+
+static void begin_scope(struct spg_elf_set *set, const struct spg_elf_loading *loading)
+{
+	spg_elf_symbols_begin_scope(&set->symbols);
+	for (size_t i = 0; i < loading->n; i++)
+		spg_elf_symbols_in_scope(&set->symbols, loading->objects[i]);
+}
+
+static int look_for_symbols(struct spg_elf_set *set, struct spg_elf_loading *loading)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < loading->n; i++)
+		err = spg_elf_symbols_add(&set->symbols, loading->objects[i],
+			spg_elf_set_object(set, loading->objects[i]).binary);
+	begin_scope(set, loading);
+	for (size_t i = 0; err == 0 && i < loading->n; i++) {
+		size_t who = loading->objects[i];
+		uint32_t n = spg_elf_set_object(set, who).binary->n_imports;
+
+		for (uint32_t k = 0; err == 0 && k < n; k++)
+			if (!spg_elf_symbols_is_found(
+				    &set->symbols, loading->objects[0], who, k))
+				err = add_lack(loading,
+					&(struct spg_elf_lack){SPG_ELF_NO_SYMBOL, who,
+						k, SPG_FIT_NONE});
+	}
+	return err;
+}
+
+static int take(const struct spg_elf_set *set, const struct spg_elf_scope *scope,
+	struct spg_elf_loading *loading)
+{
+	int err = 0;
+
+	loading->objects = calloc(scope->n + 1, sizeof(loading->objects[0]));
+	if (!loading->objects)
+		return SPG_ERR_NOMEM;
+	for (; loading->n < scope->n; loading->n++)
+		loading->objects[loading->n] = scope->loaded[loading->n].object;
+	for (size_t i = 0; err == 0 && i < scope->n_missing; i++) {
+		const struct spg_elf_missing *missing = &scope->missing[i];
+
+		err = add_lack(loading, &(struct spg_elf_lack){SPG_ELF_NO_LIBRARY,
+						scope->loaded[missing->at].object,
+						missing->needed, missing->unfit});
+	}
+	for (size_t at = 0; err == 0 && at < scope->n; at++)
+		err = look_for_versions(set, scope, at, loading);
+	return err;
+}
+
+int spg_elf_set_load(struct spg_elf_set *set, size_t root,
+	const char *const *directories, size_t n_directories,
+	struct spg_elf_loading *ret)
+{
+	struct spg_elf_scope scope;
+	int err;
+
+	*ret = (struct spg_elf_loading)SPG_ELF_LOADING_NULL;
+	set->world.library_path = directories;
+	set->world.n_library_path = n_directories;
+	set->unseen = false;
+	err = spg_elf_scope_find(&scope, &set->world, root);
+	if (err == 0)
+		err = take(set, &scope, ret);
+	ret->is_unseen = set->unseen || scope.is_partial;
+	spg_elf_scope_finish(&scope);
+	if (err == 0)
+		err = look_for_symbols(set, ret);
+	return set->failed ? SPG_ERR_NOMEM : err;
+}
+
+bool spg_elf_set_has_symbol(struct spg_elf_set *set,
+	const struct spg_elf_loading *loading, size_t object, uint32_t import)
+{
+	begin_scope(set, loading);
+	return spg_elf_symbols_is_found(
+		&set->symbols, loading->objects[0], object, import);
+}
+
+void spg_elf_loading_finish(struct spg_elf_loading *loading)
+{
+	free(loading->objects);
+	free(loading->lacks);
+	*loading = (struct spg_elf_loading)SPG_ELF_LOADING_NULL;
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/install/fit/elf_words.h"
+
+#include <string.h>
+
+#include "common/err.h"
+#include "common/text.h"
+
+/* ---- parts of sentences ---- */
+
+static void put_name(struct spg_buf *out, const char *path)
+{
+	spg_text_escape(out, spg_path_base(path), false);
+}
+
+/* Of "libpng16.so.16", a link to libpng16.so.16.37.0, the version "16.37.0"; NULL. */
+static const char *version_of(const struct spg_elf_object *object)
+{
+	const char *name = object->real ? spg_path_base(object->real) : NULL;
+	const char *version = name ? strstr(name, ".so.") : NULL;
+
+	if (!version || strcmp(name, spg_path_base(object->path)) == 0)
+		return NULL;
+	return version + strlen(".so.");
+}
+
+/* "libpng16.so.16 (16.37.0)" */
+static void put_library(struct spg_buf *out, const struct spg_elf_object *object)
+{
+	const char *version = version_of(object);
+
+	put_name(out, object->path);
+	if (!version)
+		return;
+	spg_buf_puts(out, " (");
+	spg_text_escape(out, version, false);
+	spg_buf_puts(out, ")");
+}
+
+static size_t module_of(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
+{
+	return lack->object < telling->set->question->n_modules ? lack->object
+	                                                        : telling->root;
+}
+
+/* "report needs ", "report loads libfoo.so.1, which needs " */
+static void put_who(struct spg_buf *out, const struct spg_elf_telling *telling,
+	const struct spg_elf_lack *lack)
+{
+	struct spg_elf_object who = spg_elf_set_object(telling->set, lack->object);
+	size_t module = module_of(telling, lack);
+
+	put_name(out, telling->set->question->modules[module].path);
+	if (module != lack->object) {
+		spg_buf_puts(out, " loads ");
+		put_library(out, &who);
+		spg_buf_puts(out, ", which");
+	}
+	spg_buf_puts(out, " needs ");
+}
+
+static int add_gap(struct spg_fit_work *work, size_t module, const char *why)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_name(&text, work->question->modules[module].path);
+	spg_buf_printf(&text, " could not be checked: %s", why);
+	return spg_fit_add_gap(work, module, &text);
+}
+
+/* ---- libraries ---- */
+
+static const char *find_gone(const struct spg_fit_question *question, const char *name)
+{
+	for (size_t i = 0; i < question->n_gone; i++)
+		if (strcmp(spg_path_base(question->gone[i]), name) == 0)
+			return question->gone[i];
+	return NULL;
+}
+
+static bool is_of_others(const struct spg_fit_question *question, const char *name)
+{
+	for (size_t i = 0; i < question->n_outside; i++)
+		if (spg_name_match(question->outside[i], name, false))
+			return true;
+	return false;
+}
+
+/* "libfoo.so.1 is for arm64, report for x64 and loads it" */
+static int tell_machine(const struct spg_elf_telling *telling,
+	const struct spg_elf_lack *lack, const struct spg_elf_object *unfit)
+{
+	struct spg_elf_object who = spg_elf_set_object(telling->set, lack->object);
+	char machine[SPG_BINARY_MACHINE_BYTES];
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_library(&text, unfit);
+	spg_buf_printf(
+		&text, " is for %s, ", spg_binary_machine_name(unfit->binary, machine));
+	put_name(&text, who.path);
+	spg_buf_printf(&text, " for %s and loads it",
+		spg_binary_machine_name(who.binary, machine));
+	return spg_fit_add(telling->work, SPG_FINDING_ARCHITECTURE,
+		module_of(telling, lack), NULL, spg_path_base(unfit->path), NULL,
+		&text);
+}
+
+/* A file of that name which is no library. One of the product that is damaged has its own
+ * finding. */
+static int tell_no_library(const struct spg_elf_telling *telling,
+	const struct spg_elf_lack *lack, const char *path, int err, const char *why)
+{
+	bool inside = lack->other < telling->set->question->n_modules;
+	size_t module = inside ? lack->other : module_of(telling, lack);
+	bool *blamed = &telling->work->blamed[module];
+	struct spg_buf text = SPG_BUF_NULL;
+
+	if (inside && (*blamed || (err != 0 && err != SPG_ERR_INVALID)))
+		return 0;
+	if (inside)
+		*blamed = true;
+	put_name(&text, path);
+	spg_buf_puts(&text, " is damaged: ");
+	spg_text_escape(&text, why ? why : "not an ELF file", false);
+	spg_buf_puts(&text, ", and ");
+	put_name(&text, spg_elf_set_object(telling->set, lack->object).path);
+	spg_buf_puts(&text, " loads it");
+	return spg_fit_add(
+		telling->work, SPG_FINDING_DAMAGED, module, NULL, NULL, NULL, &text);
+}
+
+static int tell_unfit(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
+{
+	const struct spg_fit_question *q = telling->set->question;
+	struct spg_elf_object unfit = spg_elf_set_object(telling->set, lack->other);
+	const struct spg_module *outside;
+
+	if (unfit.binary && unfit.binary->format == SPG_BINARY_ELF)
+		return tell_machine(telling, lack, &unfit);
+	if (lack->other < q->n_modules)
+		return tell_no_library(telling, lack, unfit.path,
+			q->modules[lack->other].err,
+			unfit.binary ? NULL : q->modules[lack->other].why);
+	outside = q->around->modules[lack->other - q->n_modules];
+	return tell_no_library(telling, lack, unfit.path, outside->err, outside->why);
+}
+
+int spg_elf_tell_library(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
+{
+	struct spg_elf_object who = spg_elf_set_object(telling->set, lack->object);
+	const char *name =
+		spg_binary_text(who.binary, who.binary->modules[lack->index].name);
+	const char *gone = find_gone(telling->set->question, name);
+	size_t module = module_of(telling, lack);
+	struct spg_buf text = SPG_BUF_NULL;
+
+	if (lack->other != SPG_FIT_NONE)
+		return tell_unfit(telling, lack);
+	if (is_of_others(telling->set->question, name))
+		return 0;
+	if (module == lack->object)
+		return spg_fit_elf_library_missing(telling->work, module, name, gone);
+	put_who(&text, telling, lack);
+	spg_text_escape(&text, name, false);
+	spg_buf_puts(&text, ", which is nowhere");
+	return spg_fit_add(telling->work, SPG_FINDING_MISSING_MODULE, module, NULL,
+		name, NULL, &text);
+}
+
+int spg_elf_hint_elsewhere(struct spg_fit_work *work, const struct spg_elf_set *set,
+	size_t root, const struct spg_elf_lack *lack, size_t library)
+{
+	const struct spg_elf_telling telling = {work, set, NULL, root, SPG_FIT_NONE};
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_who(&text, &telling, lack);
+	spg_fit_put_module(&text, &work->question->modules[library], true);
+	spg_buf_puts(&text, ", if the loader looks there (library-path)");
+	return spg_fit_add_hint(work, module_of(&telling, lack), &text);
+}
+
+/* ---- versions and symbols ---- */
+
+int spg_elf_tell_version(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
+{
+	struct spg_elf_object who = spg_elf_set_object(telling->set, lack->object);
+	struct spg_elf_object library = spg_elf_set_object(telling->set, lack->other);
+	const char *name =
+		spg_binary_text(who.binary, who.binary->versions[lack->index].name);
+	uint32_t n = 0, first = 0;
+	struct spg_buf text = SPG_BUF_NULL;
+
+	for (uint32_t i = who.binary->n_imports; i > 0; i--)
+		if (who.binary->imports[i - 1].version == lack->index + 1) {
+			first = i - 1;
+			n++;
+		}
+	put_who(&text, telling, lack);
+	if (n) {
+		spg_text_escape(&text,
+			spg_binary_text(who.binary, who.binary->imports[first].name),
+			false);
+		spg_buf_puts(&text, "@");
+		spg_text_escape(&text, name, false);
+		if (n > 1)
+			spg_buf_printf(&text, " and %u more of that version", n - 1);
+	} else {
+		spg_buf_puts(&text, "the version ");
+		spg_text_escape(&text, name, false);
+	}
+	spg_buf_puts(&text, ", which ");
+	put_library(&text, &library);
+	spg_buf_puts(&text, " does not define");
+	return spg_fit_add(telling->work, SPG_FINDING_MISSING_EXPORT,
+		module_of(telling, lack), name, spg_path_base(library.path),
+		version_of(&library), &text);
+}
+
+/* The library that has the version, of those that are loaded. */
+static size_t library_of(const struct spg_elf_telling *telling,
+	const struct spg_binary *binary, const struct spg_binary_import *import)
+{
+	const char *name =
+		import->version ? spg_binary_text(binary,
+					  binary->versions[import->version - 1].module)
+				: NULL;
+
+	for (size_t i = 0; name && i < telling->loading->n; i++) {
+		struct spg_elf_object object =
+			spg_elf_set_object(telling->set, telling->loading->objects[i]);
+		const char *soname =
+			spg_binary_text(object.binary, object.binary->soname);
+
+		if (strcmp(spg_path_base(object.path), name) == 0 ||
+			(soname && strcmp(soname, name) == 0))
+			return telling->loading->objects[i];
+	}
+	return SPG_FIT_NONE;
+}
+
+int spg_elf_tell_symbol(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
+{
+	struct spg_elf_object who = spg_elf_set_object(telling->set, lack->object);
+	const struct spg_binary_import *import = &who.binary->imports[lack->index];
+	size_t from = library_of(telling, who.binary, import);
+	struct spg_buf text = SPG_BUF_NULL, needs = SPG_BUF_NULL;
+	struct spg_elf_object library = {0};
+	int err;
+
+	spg_text_escape(&needs, spg_binary_text(who.binary, import->name), false);
+	if (import->version) {
+		spg_buf_puts(&needs, "@");
+		spg_text_escape(&needs,
+			spg_binary_text(who.binary,
+				who.binary->versions[import->version - 1].name),
+			false);
+	}
+	put_who(&text, telling, lack);
+	spg_buf_puts(&text, spg_buf_text(&needs));
+	if (from == SPG_FIT_NONE)
+		from = telling->host;
+	if (from != SPG_FIT_NONE) {
+		library = spg_elf_set_object(telling->set, from);
+		spg_buf_puts(&text, ", which ");
+		put_library(&text, &library);
+		spg_buf_puts(&text, " does not define");
+	} else {
+		spg_buf_puts(&text, ", which nothing that is loaded with it defines");
+	}
+	if (import->late)
+		spg_buf_puts(&text, ", when it is first called");
+	if (needs.failed)
+		text.failed = true;
+	err = spg_fit_add(telling->work, SPG_FINDING_MISSING_EXPORT,
+		module_of(telling, lack), spg_buf_text(&needs),
+		library.path ? spg_path_base(library.path) : NULL,
+		library.path ? version_of(&library) : NULL, &text);
+	/* Where there are too many, the last is another one, and nobody is told of it. */
+	if (err == 0 && telling->work->fit->n_more == 0)
+		telling->work->fit->findings[telling->work->fit->n_findings - 1].late =
+			import->late;
+	spg_buf_finish(&needs);
+	return err;
+}
+
+/* ---- what has no library to blame ---- */
+
+int spg_elf_tell_interpreter(
+	struct spg_fit_work *work, size_t module, const char *interpreter, bool hint)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_name(&text, work->question->modules[module].path);
+	spg_buf_puts(&text, " needs ");
+	spg_text_escape(&text, interpreter, false);
+	spg_buf_puts(&text, ", its interpreter, which is not there");
+	if (hint)
+		return spg_fit_add_hint(work, module, &text);
+	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, module, NULL,
+		spg_path_base(interpreter), NULL, &text);
+}
+
+int spg_elf_tell_unseen(struct spg_fit_work *work, size_t module)
+{
+	return add_gap(work, module, "spguardd did not look for all that it loads");
+}
+
+int spg_elf_tell_other_loader(struct spg_fit_work *work, size_t module)
+{
+	return add_gap(work, module,
+		"another loader than that of the GNU C library starts it, by rules of "
+		"its own");
+}
+
+/* "x.so could not be checked: it is a plugin of Python and needs PyErr_Format and 8 more
+ * symbols, which nothing here defines: name the program that loads it with loaded-by" */
+int spg_elf_tell_unknown_host(struct spg_fit_work *work, const struct spg_elf_set *set,
+	size_t module, const struct spg_elf_lack *lack, size_t n)
+{
+	struct spg_elf_object who = spg_elf_set_object(set, lack->object);
+	const char *kind =
+		spg_elf_kind_of_plugin(work->question->modules[module].binary);
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_name(&text, work->question->modules[module].path);
+	spg_buf_puts(&text, " could not be checked: it ");
+	if (kind)
+		spg_buf_printf(&text, "is a plugin of %s and ", kind);
+	spg_buf_puts(&text, "needs ");
+	spg_text_escape(&text,
+		spg_binary_text(who.binary, who.binary->imports[lack->index].name),
+		false);
+	if (n > 1)
+		spg_buf_printf(
+			&text, " and %zu more symbol%s", n - 1, n > 2 ? "s" : "");
+	spg_buf_puts(&text,
+		", which nothing here defines: name the program that loads it "
+		"with loaded-by");
+	return spg_fit_add_gap(work, module, &text);
+}
+
+/* By the functions that a program of that kind looks for in each of its plugins. */
+static const struct {
+	const char *start, *kind;
+} plugins[] = {
+	{"PyInit_", "Python"},
+	{"boot_", "Perl"},
+	{"get_module", "PHP"},
+	{"Init_", "Ruby"},
+	{"JNI_OnLoad", "Java"},
+	{"Java_", "Java"},
+	{"Pg_magic_func", "PostgreSQL"},
+	{"_maria_plugin_interface_version_", "MariaDB"},
+	{"_mysql_plugin_interface_version_", "MySQL"},
+	{"ngx_modules", "nginx"},
+	{"luaopen_", "Lua"},
+	{"napi_register_module_v", "Node.js"},
+	{"node_register_module_v", "Node.js"},
+	{"R_init_", "R"},
+	{"pam_sm_", "PAM"},
+};
+
+const char *spg_elf_kind_of_plugin(const struct spg_binary *binary)
+{
+	for (uint32_t i = 0; i < binary->n_exports; i++) {
+		const char *name = spg_binary_text(binary, binary->exports[i].name);
+
+		for (size_t k = 0; k < sizeof(plugins) / sizeof(plugins[0]); k++)
+			if (strncmp(name, plugins[k].start, strlen(plugins[k].start)) ==
+				0)
+				return plugins[k].kind;
+	}
+	return NULL;
+}

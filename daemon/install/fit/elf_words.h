@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Inside of fit.c: what elf.c finds, in words. Every function returns 0 or SPG_ERR_NOMEM.
+ */
+#include "daemon/install/fit/elf_set.h"
+#include "daemon/install/fit/parts.h"
+
+/* What is told of: what @loading of @root lacks. */
+struct spg_elf_telling {
+	struct spg_fit_work *work;
+	const struct spg_elf_set *set;
+	const struct spg_elf_loading *loading;
+	size_t root;
+	size_t host; /* the program that would load it; SPG_FIT_NONE */
+};
+
+/** "report.so needs libpng16.so.16, which is nowhere", or is for another machine, or was
+ * there before, or is no library. */
+int spg_elf_tell_library(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack);
+
+/** "report needs the version GLIBC_2.38, which libc.so.6 does not define". */
+int spg_elf_tell_version(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack);
+
+/** "report.so needs png_free@PNG16_0, which libpng16.so.16 (16.37.0) does not define". */
+int spg_elf_tell_symbol(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack);
+
+/** A hint: the library that @lack names is module @library, in another folder. */
+int spg_elf_hint_elsewhere(struct spg_fit_work *work, const struct spg_elf_set *set,
+	size_t root, const struct spg_elf_lack *lack, size_t library);
+
+/** "report needs /lib/ld-linux.so.2, its interpreter, which is not there"; @hint: that is
+ * no more than a hint. */
+int spg_elf_tell_interpreter(
+	struct spg_fit_work *work, size_t module, const char *interpreter, bool hint);
+
+/** What could not be checked: paths that were not looked at, another loader than glibc's,
+ * a plugin for a program that is not here, which would define what @lack names, one of
+ * @n symbols. */
+int spg_elf_tell_unseen(struct spg_fit_work *work, size_t module);
+int spg_elf_tell_other_loader(struct spg_fit_work *work, size_t module);
+int spg_elf_tell_unknown_host(struct spg_fit_work *work, const struct spg_elf_set *set,
+	size_t module, const struct spg_elf_lack *lack, size_t n);
+
+/** "Python" when @binary exports what makes it a plugin of that; NULL: not known. */
+const char *spg_elf_kind_of_plugin(const struct spg_binary *binary);
