@@ -8,17 +8,27 @@
 #include "common/text.h"
 #include "daemon/install/places.h"
 
-static struct spg_fit_module describe(const struct spg_module *module)
+/* Another name of a file of the set. A Windows program minds which name it loads. */
+static bool is_link(const struct spg_module_set *set, const struct spg_module *module)
+{
+	return module->real && spg_module_set_find(set, module->real) &&
+	       (!module->binary || module->binary->format != SPG_BINARY_PE);
+}
+
+static struct spg_fit_module describe(
+	const struct spg_module_set *set, const struct spg_module *module)
 {
 	return (struct spg_fit_module){.path = module->path,
 		.name = spg_path_base(module->path),
 		.real = module->real,
+		.is_link = is_link(set, module),
 		.binary = module->binary,
 		.err = module->binary ? 0
 	               : module->err  ? module->err
 	                              : SPG_ERR_INVALID,
-		.why = module->why || module->binary ? module->why
-	                                             : "neither a program nor a library",
+		.why = module->why || module->binary
+	                       ? module->why
+	                       : "neither a program nor a library",
 		.sha256 = module->sha256[0] ? module->sha256 : NULL,
 		.binding = module->binding};
 }
@@ -41,12 +51,13 @@ static int list_modules(struct spg_verification *v, const struct spg_product *pr
 						 product->directories[d].path, false))
 				continue;
 			listed[i] = true;
-			v->modules[v->n_modules++] = describe(module);
+			v->modules[v->n_modules++] = describe(v->set, module);
 		}
 	}
 	for (size_t i = 0; i < v->set->n; i++)
 		if (!listed[i])
-			v->modules[v->n_modules++] = describe(v->set->modules[i]);
+			v->modules[v->n_modules++] =
+				describe(v->set, v->set->modules[i]);
 	free(listed);
 	return 0;
 }

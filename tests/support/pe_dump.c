@@ -49,8 +49,7 @@ static void print_image(const struct spg_binary *pe)
 	char file[SPG_BINARY_VERSION_TEXT_BYTES],
 		product[SPG_BINARY_VERSION_TEXT_BYTES];
 
-	printf("image\t%s%s\t%s\t%s\t%zu\n",
-		spg_binary_machine_name(pe, machine),
+	printf("image\t%s%s\t%s\t%s\t%zu\n", spg_binary_machine_name(pe, machine),
 		pe->is_x64_too ? "+x64" : "", pe->is_pe32plus ? "pe32+" : "pe32",
 		pe->is_dll ? "dll" : "exe", pe->bytes);
 	if (pe->has_version)

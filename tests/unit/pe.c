@@ -108,10 +108,10 @@ START_TEST(whole)
 	ck_assert_int_eq(spg_binary_damaged_part(pe), SPG_BINARY_N_PARTS);
 	ck_assert_int_eq(pe->is_pe32plus, make->is_pe32plus);
 	ck_assert_int_eq(pe->is_dll, !make->is_exe);
-	ck_assert_str_eq(spg_binary_machine_name(pe, machine),
-		make->machine       ? "arm64"
-		: make->is_pe32plus ? "x64"
-				    : "x86");
+	ck_assert_str_eq(spg_binary_machine_name(pe, machine), make->machine ? "arm64"
+							       : make->is_pe32plus
+								       ? "x64"
+								       : "x86");
 	ck_assert(pe->has_version);
 	ck_assert_str_eq(
 		spg_binary_version_format(pe->file_version, text), "5.5.2448.0");

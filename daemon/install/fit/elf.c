@@ -45,7 +45,8 @@ static bool is_elf(const struct judging *j, size_t module)
 {
 	const struct spg_binary *binary = j->question->modules[module].binary;
 
-	return binary && binary->format == SPG_BINARY_ELF;
+	return binary && binary->format == SPG_BINARY_ELF &&
+	       !j->question->modules[module].is_link;
 }
 
 static const struct spg_binary *binary_of(const struct judging *j, size_t object)
@@ -97,10 +98,10 @@ static size_t find_elsewhere(struct judging *j, const struct spg_elf_lack *lack)
 
 	for (size_t at = first; at < first + n; at++) {
 		size_t i = modules->files[at].index;
+		const struct spg_fit_module *module = &j->question->modules[i];
 
-		if (is_elf(j, i) && strcmp(j->question->modules[i].name, name) == 0 &&
-			spg_binary_machines_agree(
-				j->question->modules[i].binary, needs))
+		if (strcmp(module->name, name) == 0 && module->binary &&
+			spg_binary_machines_agree(module->binary, needs))
 			return i;
 	}
 	return SPG_FIT_NONE;
@@ -516,7 +517,8 @@ static int learn_hosts(struct judging *j)
 	for (size_t i = 0; err == 0 && i < q->n_modules; i++) {
 		const struct spg_binary *binary = q->modules[i].binary;
 
-		if (!binary || binary->format != SPG_BINARY_SCRIPT)
+		if (!binary || binary->format != SPG_BINARY_SCRIPT ||
+			q->modules[i].is_link)
 			continue;
 		err = learn(j, spg_elf_script_program(&j->set.world, binary));
 		if (err == 0)

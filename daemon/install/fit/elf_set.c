@@ -38,6 +38,16 @@ static size_t find_module(const struct spg_elf_set *set, const char *path)
 	return SPG_FIT_NONE;
 }
 
+/* By whatever name: the loader knows a file by its inode. */
+static size_t find_file(const struct spg_elf_set *set, const char *path)
+{
+	size_t found = find_module(set, path);
+
+	return found != SPG_FIT_NONE && set->question->modules[found].is_link
+	               ? find_module(set, set->question->modules[found].real)
+	               : found;
+}
+
 struct spg_elf_object spg_elf_set_object(const struct spg_elf_set *set, size_t object)
 {
 	size_t n = set->question->n_modules;
@@ -75,7 +85,7 @@ size_t spg_elf_set_find(struct spg_elf_set *set, const char *path)
 		return SPG_FIT_NONE;
 	}
 	spg_path_normalise(normal);
-	found = find_module(set, normal);
+	found = find_file(set, normal);
 	place = found == SPG_FIT_NONE && around ? spg_surroundings_find(around, normal)
 	                                        : NULL;
 	free(normal);
@@ -86,7 +96,7 @@ size_t spg_elf_set_find(struct spg_elf_set *set, const char *path)
 		return SPG_FIT_NONE;
 	}
 	if (place->inside)
-		return find_module(set, place->inside);
+		return find_file(set, place->inside);
 	return place->outside == SPG_FIT_NONE
 	               ? SPG_FIT_NONE
 	               : set->question->n_modules + place->outside;

@@ -13,24 +13,35 @@ static void put_name(struct spg_buf *out, const char *path)
 	spg_text_escape(out, spg_path_base(path), false);
 }
 
-/* Of "libpng16.so.16", a link to libpng16.so.16.37.0, the version "16.37.0"; NULL. */
+/* "16.37.0" of libpng16.so.16.37.0, which is known as libpng16.so.16; NULL. */
 static const char *version_of(const struct spg_elf_object *object)
 {
-	const char *name = object->real ? spg_path_base(object->real) : NULL;
-	const char *version = name ? strstr(name, ".so.") : NULL;
+	const char *name = spg_path_base(object->real ? object->real : object->path);
+	const char *version = strstr(name, ".so.");
 
-	if (!version || strcmp(name, spg_path_base(object->path)) == 0)
-		return NULL;
-	return version + strlen(".so.");
+	return version ? version + strlen(".so.") : NULL;
+}
+
+/* As programs know it. */
+static const char *name_of(const struct spg_elf_object *object)
+{
+	const char *soname =
+		object->binary && object->binary->format == SPG_BINARY_ELF
+			? spg_binary_text(object->binary, object->binary->soname)
+			: NULL;
+
+	return soname ? soname : spg_path_base(object->path);
 }
 
 /* "libpng16.so.16 (16.37.0)" */
 static void put_library(struct spg_buf *out, const struct spg_elf_object *object)
 {
-	const char *version = version_of(object);
+	const char *name = name_of(object), *version = version_of(object);
+	size_t n = strlen(name), m = version ? strlen(version) : 0;
 
-	put_name(out, object->path);
-	if (!version)
+	spg_text_escape(out, name, false);
+	/* Not of one whose version is all in its name. */
+	if (m == 0 || (n >= m && strcmp(name + n - m, version) == 0))
 		return;
 	spg_buf_puts(out, " (");
 	spg_text_escape(out, version, false);
@@ -216,8 +227,8 @@ int spg_elf_tell_version(
 	put_library(&text, &library);
 	spg_buf_puts(&text, " does not define");
 	return spg_fit_add(telling->work, SPG_FINDING_MISSING_EXPORT,
-		module_of(telling, lack), name, spg_path_base(library.path),
-		version_of(&library), &text);
+		module_of(telling, lack), name, name_of(&library), version_of(&library),
+		&text);
 }
 
 /* The library that has the version, of those that are loaded. */
@@ -278,7 +289,7 @@ int spg_elf_tell_symbol(
 		text.failed = true;
 	err = spg_fit_add(telling->work, SPG_FINDING_MISSING_EXPORT,
 		module_of(telling, lack), spg_buf_text(&needs),
-		library.path ? spg_path_base(library.path) : NULL,
+		library.path ? name_of(&library) : NULL,
 		library.path ? version_of(&library) : NULL, &text);
 	/* Where there are too many, the last is another one, and nobody is told of it. */
 	if (err == 0 && telling->work->fit->n_more == 0)

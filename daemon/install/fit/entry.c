@@ -61,6 +61,8 @@ static int look_at_file(struct spg_fit_work *work, size_t index)
 	const struct spg_binary *binary = module->binary;
 	int err = 0;
 
+	if (module->is_link)
+		return 0;
 	if ((!binary && module->err == SPG_ERR_INVALID) ||
 		(binary && binary->format == SPG_BINARY_SCRIPT)) {
 		work->fit->n_foreign++;

@@ -23,6 +23,7 @@ struct spg_surroundings;
 struct spg_fit_module {
 	const char *path, *name;         /* valid UTF-8 */
 	const char *real;                /* where links on the way lead; NULL: none */
+	bool is_link; /* @real is among the modules, and what there is to say is said of it */
 	const struct spg_binary *binary; /* NULL: see @err */
 	int err;         /* SPG_ERR_INVALID: no PE file; SPG_ERR_CORRUPT: damaged;
 	                    else: it could not be looked at */
