@@ -2,7 +2,8 @@
 /*
  * The PE reader against any bytes. Build for libFuzzer:
  *   clang -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
- *     tests/fuzz/fuzz_pe.c common/pe{,_cli,_image,_machine,_reader,_signed,_tables,_version,_whole}.c \
+ *     tests/fuzz/fuzz_pe.c common/pe_{cli,image,machine,reader,signed,tables}.c \
+ *     common/pe_{version,whole}.c common/binary.c \
  *     common/{text,buf,err,array,digest}.c -lnettle
  * and run it on tests/fuzz/corpus-pe. The unit test "pe" replays that corpus
  * through the same function.

@@ -53,8 +53,11 @@ int spg_elf_symbols_init(struct spg_elf_symbols *symbols, size_t n_objects)
 	symbols->binaries = calloc(n_objects + 1, sizeof(symbols->binaries[0]));
 	symbols->imports = calloc(n_objects + 1, sizeof(symbols->imports[0]));
 	symbols->stamps = calloc(n_objects + 1, sizeof(symbols->stamps[0]));
-	return symbols->binaries && symbols->imports && symbols->stamps ? 0
-	                                                                : SPG_ERR_NOMEM;
+	symbols->order = calloc(n_objects + 1, sizeof(symbols->order[0]));
+	return symbols->binaries && symbols->imports && symbols->stamps &&
+	                       symbols->order
+	               ? 0
+	               : SPG_ERR_NOMEM;
 }
 
 void spg_elf_symbols_finish(struct spg_elf_symbols *symbols)
@@ -65,6 +68,7 @@ void spg_elf_symbols_finish(struct spg_elf_symbols *symbols)
 	free(symbols->binaries);
 	free(symbols->imports);
 	free(symbols->stamps);
+	free(symbols->order);
 	free(symbols->first);
 	free(symbols->definitions);
 	*symbols = (struct spg_elf_symbols){0};
@@ -113,11 +117,13 @@ int spg_elf_symbols_add(
 void spg_elf_symbols_begin_scope(struct spg_elf_symbols *symbols)
 {
 	symbols->stamp++;
+	symbols->n_in_scope = 0;
 }
 
 void spg_elf_symbols_in_scope(struct spg_elf_symbols *symbols, size_t object)
 {
 	symbols->stamps[object] = symbols->stamp;
+	symbols->order[object] = symbols->n_in_scope++;
 }
 
 const struct spg_elf_definition *spg_elf_symbols_first(
@@ -134,7 +140,15 @@ const struct spg_elf_definition *spg_elf_symbols_next(
 	return of->next ? &symbols->definitions[of->next - 1] : NULL;
 }
 
-enum match { NO, PERHAPS, YES };
+enum match { NO, PERHAPS, YES, FATAL };
+
+static bool is_library_of(const struct spg_binary *has, const struct spg_binary *needs,
+	const struct spg_binary_version *version)
+{
+	const char *soname = spg_binary_text(has, has->soname);
+
+	return soname && strcmp(soname, spg_binary_text(needs, version->module)) == 0;
+}
 
 /* PERHAPS: when it is the only one of its object. */
 static enum match matches(const struct spg_binary *needs,
@@ -147,7 +161,7 @@ static enum match matches(const struct spg_binary *needs,
 	if (export->undefined && !import->by_address)
 		return NO;
 	if (!has->has_versions)
-		return YES;
+		return version && is_library_of(has, needs, version) ? FATAL : YES;
 	if (!version)
 		return export->first_version ? YES : export->hidden ? NO : PERHAPS;
 	if (export->version && strcmp(spg_binary_text(has, export->version),
@@ -156,40 +170,63 @@ static enum match matches(const struct spg_binary *needs,
 	return !export->version && !version->hidden && !export->hidden ? YES : NO;
 }
 
+/* How far the search has come: the first that matches ends it. */
+struct search {
+	uint32_t first; /* place in the scope; UINT32_MAX: none yet */
+	bool fatal;     /* and there it ends the program */
+	uint32_t perhaps_at;
+	unsigned n_perhaps;
+};
+
+static void take_match(struct search *s, uint32_t at, enum match match)
+{
+	if (match == NO || at >= s->first)
+		return;
+	if (match != PERHAPS) {
+		s->first = at;
+		s->fatal = match == FATAL;
+		return;
+	}
+	if (s->perhaps_at != at)
+		s->n_perhaps = 0;
+	s->perhaps_at = at;
+	s->n_perhaps++;
+}
+
+/* The definitions of one object are over. */
+static void end_object(struct search *s)
+{
+	if (s->n_perhaps == 1 && s->perhaps_at < s->first) {
+		s->first = s->perhaps_at;
+		s->fatal = false;
+	}
+	s->n_perhaps = 0;
+}
+
 bool spg_elf_symbols_is_found(const struct spg_elf_symbols *symbols, size_t root,
 	size_t object, uint32_t import)
 {
 	const struct spg_binary *needs = symbols->binaries[object];
 	const struct spg_binary_import *wanted = &needs->imports[import];
-	const struct spg_elf_definition *definition;
+	struct search search = {.first = UINT32_MAX};
+	const struct spg_elf_definition *d;
 	uint32_t last = UINT32_MAX;
-	unsigned n_perhaps = 0;
 
 	if (wanted->weak)
 		return true;
 	/* Those of one object stand together. */
-	for (definition = spg_elf_symbols_first(symbols, object, import); definition;
-		definition = spg_elf_symbols_next(symbols, definition)) {
-		const struct spg_binary *has = symbols->binaries[definition->object];
+	for (d = spg_elf_symbols_first(symbols, object, import); d;
+		d = spg_elf_symbols_next(symbols, d)) {
+		const struct spg_binary *has = symbols->binaries[d->object];
 
-		if (definition->object != last && n_perhaps == 1)
-			return true;
-		if (definition->object != last)
-			n_perhaps = 0;
-		last = definition->object;
-		if (symbols->stamps[last] != symbols->stamp ||
-			(wanted->copied && last == root))
-			continue;
-		switch (matches(
-			needs, wanted, has, &has->exports[definition->export])) {
-		case YES:
-			return true;
-		case PERHAPS:
-			n_perhaps++;
-			break;
-		case NO:
-			break;
-		}
+		if (d->object != last)
+			end_object(&search);
+		last = d->object;
+		if (symbols->stamps[last] == symbols->stamp &&
+			!(wanted->copied && last == root))
+			take_match(&search, symbols->order[last],
+				matches(needs, wanted, has, &has->exports[d->export]));
 	}
-	return n_perhaps == 1;
+	end_object(&search);
+	return search.first != UINT32_MAX && !search.fatal;
 }

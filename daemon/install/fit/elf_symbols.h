@@ -4,7 +4,8 @@
  * Inside of fit.c: who defines which symbol of Linux, and whether a symbol that is needed
  * is found in a scope. As glibc does: a version that is needed must be the definition's,
  * unless who defines it has no versions at all, or this one has none and is not hidden;
- * who needs no version takes the first one that is defined, or the only one.
+ * who needs no version takes the first one that is defined, or the only one. Where the
+ * library that should have the version has none at all, the loader ends the program.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,8 @@ struct spg_elf_symbols {
 	void *tree;       /* tsearch(3): hostile names do not make it slow */
 	uint32_t *stamps; /* of objects in the scope in hand */
 	uint32_t stamp;
+	uint32_t *order; /* their places in it */
+	uint32_t n_in_scope;
 };
 
 /** Returns 0 or SPG_ERR_NOMEM; finish in either case. */

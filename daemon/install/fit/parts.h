@@ -82,8 +82,8 @@ int spg_fit_library_missing(
 
 /** Tell that the library @name of Linux that @importer needs is nowhere, or was at the path
  * @gone (NULL: not known). Returns 0 or SPG_ERR_NOMEM. */
-int spg_fit_elf_library_missing(struct spg_fit_work *work, size_t importer,
-	const char *name, const char *gone);
+int spg_fit_elf_library_missing(
+	struct spg_fit_work *work, size_t importer, const char *name, const char *gone);
 
 /** Add a hint about @module; @text as above, and it may be dropped. */
 int spg_fit_add_hint(struct spg_fit_work *work, size_t module, struct spg_buf *text);
