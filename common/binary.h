@@ -118,7 +118,7 @@ struct spg_binary {
 	uint32_t soname;         /* 0: none */
 	uint32_t rpath, runpath; /* lists of directories, with their "$ORIGIN" */
 	uint32_t build_id;       /* hexadecimal digits */
-	uint32_t argument;          /* of a script, the interpreter's first; 0: none */
+	uint32_t argument;       /* of a script, the interpreter's first; 0: none */
 	uint32_t interpreter;    /* also of a script; 0: none */
 	uint32_t n_versions;     /* needed */
 	const struct spg_binary_version *versions;

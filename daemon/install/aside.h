@@ -5,7 +5,7 @@
  * directories ("files = *"), the old file would be one of them under its new name. It is
  * known by its identity, not by its name. Pure.
  */
-#include "daemon/install/fit/module.h"
+#include "daemon/install/fit/module_set.h"
 #include "daemon/model/install_status.h"
 
 /**

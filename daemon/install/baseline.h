@@ -6,7 +6,7 @@
  */
 #include <stdbool.h>
 
-#include "daemon/install/fit/module.h"
+#include "daemon/install/fit/module_set.h"
 #include "daemon/model/installed.h"
 #include "daemon/model/product.h"
 

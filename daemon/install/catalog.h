@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "daemon/install/fit/module.h"
+#include "daemon/install/fit/module_set.h"
 #include "daemon/model/model.h"
 #include "daemon/proof/prover.h"
 

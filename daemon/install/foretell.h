@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 #include "daemon/install/fit/expected.h"
-#include "daemon/install/fit/module.h"
+#include "daemon/install/fit/module_set.h"
 #include "daemon/model/note.h"
 #include "daemon/model/product.h"
 

@@ -4,7 +4,7 @@
  * Faults of which the set alone tells nothing: they were seen by comparing it with what
  * was there before, and last until the file is there again, or a module again. Pure.
  */
-#include "daemon/install/fit/module.h"
+#include "daemon/install/fit/module_set.h"
 #include "daemon/model/note.h"
 
 /** True when @finding is such a fault and @set has it still. */

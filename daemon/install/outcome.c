@@ -477,8 +477,7 @@ static int take_turned(struct spg_outcome_judging *j)
 			.file = now->path};
 		struct spg_buf text = SPG_BUF_NULL;
 
-		if (!then || !spg_module_is_loaded(then) || now->binary ||
-			now->err)
+		if (!then || !spg_module_is_loaded(then) || now->binary || now->err)
 			continue;
 		spg_text_escape(&text, spg_path_base(now->path), false);
 		spg_buf_puts(&text, " was a Windows module, and is none any more");

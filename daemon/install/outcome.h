@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 #include "daemon/install/fit/expected.h"
-#include "daemon/install/fit/module.h"
+#include "daemon/install/fit/module_set.h"
 #include "daemon/model/install.h"
 #include "daemon/model/install_status.h"
 #include "daemon/model/product.h"

@@ -4,7 +4,7 @@
  * Inside of outcome.c: an install that is being judged.
  */
 #include "daemon/install/fit/expected.h"
-#include "daemon/install/fit/module.h"
+#include "daemon/install/fit/module_set.h"
 #include "daemon/model/install.h"
 
 struct spg_outcome_facts;

@@ -11,7 +11,7 @@
 #include "common/texts.h"
 #include "daemon/install/fit/expected.h"
 #include "daemon/install/fit/fit.h"
-#include "daemon/install/fit/module.h"
+#include "daemon/install/fit/module_set.h"
 #include "daemon/model/install.h"
 #include "daemon/model/product.h"
 

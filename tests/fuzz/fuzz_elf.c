@@ -60,8 +60,10 @@ static void check(const struct spg_binary *binary)
 	}
 }
 
-static void check_result(int err, struct spg_binary *binary)
+static void check_result(int err, struct spg_binary **read)
 {
+	struct spg_binary *binary = *read;
+
 	if (err == 0)
 		check(binary);
 	else if (err != SPG_ERR_INVALID && err != SPG_ERR_CORRUPT &&
@@ -95,8 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
-	check_result(spg_elf_read_fd(&binary, fd, &error), binary);
-	check_result(spg_script_read_fd(&binary, fd, &error), binary);
+	check_result(spg_elf_read_fd(&binary, fd, &error), &binary);
+	check_result(spg_script_read_fd(&binary, fd, &error), &binary);
 	spg_buf_finish(&error);
 	close(fd);
 	if (size >= 4)

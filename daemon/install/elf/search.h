@@ -6,7 +6,7 @@
  * asks for. Libraries are open for the moment in which they are read. Worker or background
  * thread: all of this blocks.
  */
-#include "daemon/install/fit/module.h"
+#include "daemon/install/fit/module_set.h"
 #include "daemon/model/product.h"
 
 struct spg_search;

@@ -21,8 +21,8 @@ struct spg_surroundings;
 /* One file of the product. All is borrowed for the call, and path, name and
  * why as long as the result is used. */
 struct spg_fit_module {
-	const char *path, *name;         /* valid UTF-8 */
-	const char *real;                /* where links on the way lead; NULL: none */
+	const char *path, *name; /* valid UTF-8 */
+	const char *real;        /* where links on the way lead; NULL: none */
 	bool is_link; /* @real is among the modules, and what there is to say is said of it */
 	const struct spg_binary *binary; /* NULL: see @err */
 	int err;         /* SPG_ERR_INVALID: no PE file; SPG_ERR_CORRUPT: damaged;

@@ -233,8 +233,8 @@ int spg_fit_library_missing(
 	return is_missed(work->question, missing) ? tell_nowhere(work, missing) : 0;
 }
 
-int spg_fit_elf_library_missing(struct spg_fit_work *work, size_t importer,
-	const char *name, const char *gone)
+int spg_fit_elf_library_missing(
+	struct spg_fit_work *work, size_t importer, const char *name, const char *gone)
 {
 	const struct spg_fit_missing missing = {.importer = importer, .name = name};
 	const struct spg_fit_payload *file = find_in_payload(work, name);
@@ -247,8 +247,8 @@ int spg_fit_elf_library_missing(struct spg_fit_work *work, size_t importer,
 	put_importer(work, importer, &text);
 	spg_text_escape(&text, name, false);
 	spg_buf_puts(&text, ", which is nowhere");
-	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, importer, NULL, name, NULL,
-		&text);
+	return spg_fit_add(
+		work, SPG_FINDING_MISSING_MODULE, importer, NULL, name, NULL, &text);
 }
 
 int spg_fit_assembly_missing(

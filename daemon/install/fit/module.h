@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What one installed file is, and what all of a product are. Plain data; a module is
- * immutable once it is read, and so is a set; any thread may read them.
+ * What one installed file is. Plain data, immutable once it is read: any thread may read
+ * it.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,26 +34,6 @@ struct spg_module {
 	char version[SPG_BINARY_VERSION_TEXT_BYTES]; /* "": has none */
 };
 
-struct spg_surroundings;
-
-/* The files of a product at one time, by path in byte order. */
-struct spg_module_set {
-	atomic_uint refs;
-	struct spg_surroundings *around; /* of its programs of Linux; NULL: not looked at */
-	struct spg_module **modules;
-	size_t n, size;
-	size_t n_read; /* that were not known from last time */
-};
-
-struct spg_module_set *spg_module_set_ref(struct spg_module_set *set);
-
-/** Takes NULL. */
-void spg_module_set_unref(struct spg_module_set *set);
-
-/** The file at @path, or NULL. @set may be NULL. */
-const struct spg_module *spg_module_set_find(
-	const struct spg_module_set *set, const char *path);
-
 /** A new one with one reference, about nothing yet. NULL: out of memory. */
 struct spg_module *spg_module_create(const char *path);
 
@@ -72,19 +52,3 @@ struct spg_module *spg_module_ref(struct spg_module *module);
 
 /** Takes NULL. */
 void spg_module_unref(struct spg_module *module);
-
-/** An empty set with one reference. NULL: out of memory. */
-struct spg_module_set *spg_module_set_create(void);
-
-/** The one at @path among @n modules sorted by path, and in *@ret_at (may be NULL)
- * where it is or would be; NULL: it is not there. */
-struct spg_module *spg_module_find(
-	struct spg_module *const *modules, size_t n, const char *path, size_t *ret_at);
-
-/** True when other files are in @after than in @before, or others at the same paths. One
- * that cannot be read may be what it was. */
-bool spg_module_set_differs(
-	const struct spg_module_set *before, const struct spg_module_set *after);
-
-/** True when every file of it has been read. */
-bool spg_module_set_is_whole(const struct spg_module_set *set);
