@@ -11,13 +11,13 @@
 /* ---- names ---- */
 
 struct name {
-	const char *text; /* borrowed */
+	const char *bytes; /* borrowed */
 	uint32_t number;
 };
 
 static int compare_names(const void *a, const void *b)
 {
-	return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
+	return strcmp(((const struct name *)a)->bytes, ((const struct name *)b)->bytes);
 }
 
 static int number_of(struct spg_elf_symbols *symbols, const char *text, uint32_t *ret)
