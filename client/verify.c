@@ -108,8 +108,8 @@ static void put_not_checked(struct spg_buf *line, const json_t *answer)
 	spg_buf_puts(line, "nothing could be checked: ");
 	spg_describe_count(line, spg_json_number(answer, "files"), "file");
 	spg_buf_puts(line, spg_json_number(answer, "files") == 1
-				   ? ", which is no Windows module"
-				   : ", none of them a Windows module");
+				   ? ", which is neither a program nor a library"
+				   : ", none of them a program or a library");
 }
 
 static void put_mixed(struct spg_buf *line, const json_t *answer)

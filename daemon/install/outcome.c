@@ -480,8 +480,38 @@ static int take_turned(struct spg_outcome_judging *j)
 		if (!then || !spg_module_is_loaded(then) || now->binary || now->err)
 			continue;
 		spg_text_escape(&text, spg_path_base(now->path), false);
-		spg_buf_puts(&text, " was a Windows module, and is none any more");
+		spg_buf_puts(
+			&text, " was a program or a library, and is none any more");
 		r = spg_notes_add(&j->install->findings, &note, &text);
+	}
+	return r;
+}
+
+static bool has_gap(const struct spg_verification *v, const char *text)
+{
+	for (size_t i = 0; i < v->fit.n_gaps; i++)
+		if (strcmp(v->fit.gaps[i].text, text) == 0)
+			return true;
+	return false;
+}
+
+/* What could not be checked now, and could before. */
+static int take_gaps(struct spg_outcome_judging *j,
+	const struct spg_verification *before, const struct spg_verification *after)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < after->fit.n_gaps; i++) {
+		const struct spg_fit_gap *gap = &after->fit.gaps[i];
+		const struct spg_note note = {.kind = SPG_REASON_UNREADABLE,
+			.file = after->modules[gap->module].path,
+			.text = gap->text};
+
+		/* That one could not be read is told for itself. */
+		if (!after->modules[gap->module].binary || has_gap(before, gap->text))
+			continue;
+		j->unread = true;
+		r = spg_notes_add_copy(&j->install->reasons, &note);
 	}
 	return r;
 }
@@ -514,6 +544,8 @@ static int take_faults(struct spg_outcome_judging *j)
 		r = spg_notes_add_all(&j->install->reasons, &j->install->findings);
 	if (r == 0)
 		r = keep_gone(j);
+	if (r == 0)
+		r = take_gaps(j, &before, &after);
 	j->n_checked = after.fit.n_checked;
 	spg_verification_finish(&before);
 	spg_verification_finish(&after);

@@ -154,7 +154,7 @@ class DebtsTest(SystemTest):
         self.module("plugin.dll")
         self.serve()
         self.file("plugin.dll", content=b"\x7fELF" + bytes(60))
-        none = "plugin.dll was a Windows module, and is none any more"
+        none = "plugin.dll was a program or a library, and is none any more"
         self.assert_left(none)
         self.module("other.dll")
         self.assert_left(none)

@@ -4,7 +4,11 @@
  * Do the modules of a product fit together? Pure: no file is opened here, and
  * any thread may ask.
  *
- * Entry points. Every symbol that a module imports from another one of the
+ * Linux. A program is loaded in mind with all that the loader would load, outside of the
+ * product too (elf_loader.h, surroundings.h), and has to find it all; plugins are judged
+ * with the programs that may load them (elf.c).
+ *
+ * Windows. Every symbol that a module imports from another one of the
  * product has to be exported by it: Windows refuses to start the program
  * otherwise ("Entry Point Not Valid"), or ends it at the first call of one that
  * is delayed. Forwarders are followed within the product.
@@ -29,7 +33,7 @@
  * pack's files, every installed file that differs from them is one.
  *
  * Damage of a file is a finding about that file, and only one: what imports
- * from it is not blamed. What is no Windows module (ELF, scripts, data) is
+ * from it is not blamed. What is neither program nor library (scripts, data) is
  * counted; being imported all the same, it is damaged.
  */
 #include "daemon/install/fit/finding.h"
