@@ -487,14 +487,6 @@ static int take_turned(struct spg_outcome_judging *j)
 	return r;
 }
 
-static bool has_gap(const struct spg_verification *v, const char *text)
-{
-	for (size_t i = 0; i < v->fit.n_gaps; i++)
-		if (strcmp(v->fit.gaps[i].text, text) == 0)
-			return true;
-	return false;
-}
-
 /* What could not be checked now, and could before. */
 static int take_gaps(struct spg_outcome_judging *j,
 	const struct spg_verification *before, const struct spg_verification *after)
@@ -508,7 +500,8 @@ static int take_gaps(struct spg_outcome_judging *j,
 			.text = gap->text};
 
 		/* That one could not be read is told for itself. */
-		if (!after->modules[gap->module].binary || has_gap(before, gap->text))
+		if (!after->modules[gap->module].binary ||
+			spg_fit_has_gap(&before->fit, gap))
 			continue;
 		j->unread = true;
 		r = spg_notes_add_copy(&j->install->reasons, &note);

@@ -127,6 +127,9 @@ struct spg_fit {
 /** True when both say the same of the same file, perhaps of two sets. */
 bool spg_finding_equal(const struct spg_finding *a, const struct spg_finding *b);
 
+/** True when @fit has a gap that says the same, perhaps of another set. */
+bool spg_fit_has_gap(const struct spg_fit *fit, const struct spg_fit_gap *gap);
+
 /** The module's version into @ret, of SPG_BINARY_VERSION_TEXT_BYTES; NULL: it says
  * none. */
 const char *spg_fit_module_version(const struct spg_fit_module *module, char *ret);

@@ -169,6 +169,14 @@ bool spg_finding_equal(const struct spg_finding *a, const struct spg_finding *b)
 	return a->kind == b->kind && strcmp(a->text, b->text) == 0;
 }
 
+bool spg_fit_has_gap(const struct spg_fit *fit, const struct spg_fit_gap *gap)
+{
+	for (size_t i = 0; i < fit->n_gaps; i++)
+		if (strcmp(fit->gaps[i].text, gap->text) == 0)
+			return true;
+	return false;
+}
+
 void spg_fit_finish(struct spg_fit *fit)
 {
 	for (size_t i = 0; i < fit->n_findings; i++)
