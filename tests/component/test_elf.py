@@ -181,6 +181,8 @@ class Made(unittest.TestCase):
             if ended:  # it did not come to all
                 self.assertNotEqual(mine, set(), path)
                 mine = mine & theirs
+            elif gone:  # ldd puts an empty library in its place, for all who need it
+                theirs = {lack for lack in theirs if lack[0] == "library" or lack in mine}
             self.assertEqual(mine, theirs, path)
         return ours[paths[0]]
 
