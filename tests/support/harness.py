@@ -195,10 +195,11 @@ class Product:
 
     def __init__(self, name, *directories, files="*.dll *.exe", recursive=False,
                  ignore_case=True, replaced=None, setup_stops="", title=None,
-                 advice=None, install_as=None):
+                 advice=None, install_as=None, library_path=None, loaded_by=None):
         self.name, self.directories, self.files = name, list(directories), files
         self.recursive, self.ignore_case = recursive, ignore_case
         self.replaced, self.install_as = replaced, install_as
+        self.library_path, self.loaded_by = library_path, loaded_by
         self.setup_stops, self.title, self.advice = setup_stops, title, advice or {}
 
     def text(self):
@@ -213,6 +214,10 @@ class Product:
             yield f"replaced = {self.replaced}"
         if self.install_as:
             yield f"install-as = {self.install_as}"
+        if self.library_path:
+            yield f"library-path = {self.library_path}"
+        if self.loaded_by:
+            yield f"loaded-by = {self.loaded_by}"
         yield f"files = {self.files}"
         if self.setup_stops:
             yield f"setup-stops = {self.setup_stops}"

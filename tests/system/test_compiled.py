@@ -3,8 +3,7 @@
 """Products as compilers make them. For Windows, by mingw-w64: a program in C++ with its
 library and the compiler's own, and one that loads a library when it first calls it, in two
 versions and for two machines. (GNU ld makes no directory of delayed imports; LLVM's linker
-does.) For Linux, by gcc: the readers know no ELF, so nothing of it is checked and nothing
-is said to fit."""
+does.)"""
 import os
 import shutil
 import subprocess
@@ -248,67 +247,6 @@ class Windows64Test(Windows, SystemTest):
 
 class Windows32Test(Windows, SystemTest):
     machine, other = "i686", "x86_64"
-
-
-@unittest.skipUnless(shutil.which("gcc"), "needs gcc")
-class LinuxTest(SystemTest):
-    def setUp(self):
-        super().setUp()
-        for version in (1, 2):
-            self.make(version)
-        self.install(1, "libengine.so", "server")
-        self.app = self.daemon(Product("app", self.bin, files="*"),
-                               daemon_keys={"install-quiet": "1ms"})
-
-    def make(self, version):
-        folder = self.directory(f"v{version}")
-        for name, code in ("engine.c", "int engine_open(void) { return 1; }\n"
-                           + "int engine_reopen(void) { return 2; }\n" * (version == 2)), \
-                ("server.c", "int engine_open(void);\nint engine_reopen(void);\n"
-                 f"int main(void) {{ return engine_{'re' * (version == 2)}open(); }}\n"):
-            self.file(name, folder, code.encode())
-        for args in ("-shared", "-fPIC", "-o", "libengine.so", "engine.c"), \
-                ("-o", "server", "server.c", "-L.", "-lengine", "-Wl,-rpath,$ORIGIN"):
-            subprocess.run(["gcc", *args], cwd=folder, check=True, timeout=FAIL_AFTER)
-
-    def install(self, version, *names):
-        for name in names:
-            shutil.copy(self.path(f"v{version}", name), self.path("new"))
-            os.rename(self.path("new"), os.path.join(self.bin, name))
-
-    def not_checked(self, *args):
-        self.rpc(self.app).call("installs", wait=FAIL_AFTER, limit=1)
-        code, answer = self.app.json("verify", *args)
-        self.assertEqual((code, answer["verdict"]), (3, "not-checked"), self.show(answer))
-        self.assertEqual(answer["products"][0]["findings"], [])
-        code, said, _ = self.app.run("verify", *args)
-        self.assertEqual(code, 3)
-        self.assertIn("nothing could be checked", said)
-        self.assertNotIn("fit", said)
-        self.assert_safe(self.app)
-
-    def test_nothing_is_checked(self):
-        self.not_checked()
-        # The loader refuses the new program: "undefined symbol: engine_reopen".
-        self.install(2, "server")
-        self.assertNotEqual(subprocess.run([self.path("bin", "server")], check=False,
-                                           stderr=subprocess.DEVNULL).returncode, 2)
-        self.not_checked()
-        self.install(2, "libengine.so")
-        self.assertEqual(subprocess.run([self.path("bin", "server")],
-                                        check=False).returncode, 2)
-        self.not_checked()
-
-    def test_no_install_says_that_it_fits(self):
-        self.app.run("verify")
-        self.install(2, "libengine.so", "server")
-        install, = self.rpc(self.app).call("installs", wait=FAIL_AFTER)["installs"]
-        code, said, err = self.app.run("installs", install["id"])
-        self.assertEqual((code, err), (0, ""))
-        self.assertNotIn("fit", said)
-        self.assertIn("2 of 2 files replaced; entry points of 0 modules checked",
-                      " ".join(said.split()))
-        self.assert_safe(self.app)
 
 
 if __name__ == "__main__":

@@ -253,28 +253,60 @@ static size_t library_of(const struct spg_elf_telling *telling,
 	return SPG_FIT_NONE;
 }
 
+static bool needs(const struct spg_binary *who, const char *library)
+{
+	for (uint32_t i = 0; i < who->n_modules; i++)
+		if (strcmp(spg_binary_text(who, who->modules[i].name), library) == 0)
+			return true;
+	return false;
+}
+
+/* The only library of the product that @who needs, SPG_FIT_NONE: there are others, or
+ * none. A symbol without a version may have been anybody's, but most likely its. */
+static size_t partner_of(
+	const struct spg_elf_telling *telling, const struct spg_binary *who)
+{
+	size_t partner = SPG_FIT_NONE;
+
+	for (size_t i = 1; i < telling->loading->n; i++) {
+		size_t object = telling->loading->objects[i];
+		struct spg_elf_object library =
+			spg_elf_set_object(telling->set, object);
+
+		if (object >= telling->set->question->n_modules ||
+			!needs(who, name_of(&library)))
+			continue;
+		if (partner != SPG_FIT_NONE)
+			return SPG_FIT_NONE;
+		partner = object;
+	}
+	return partner;
+}
+
 int spg_elf_tell_symbol(
 	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
 {
 	struct spg_elf_object who = spg_elf_set_object(telling->set, lack->object);
 	const struct spg_binary_import *import = &who.binary->imports[lack->index];
 	size_t from = library_of(telling, who.binary, import);
-	struct spg_buf text = SPG_BUF_NULL, needs = SPG_BUF_NULL;
+	struct spg_buf text = SPG_BUF_NULL, symbol = SPG_BUF_NULL;
 	struct spg_elf_object library = {0};
 	int err;
 
-	spg_text_escape(&needs, spg_binary_text(who.binary, import->name), false);
+	spg_text_escape(&symbol, spg_binary_text(who.binary, import->name), false);
 	if (import->version) {
-		spg_buf_puts(&needs, "@");
-		spg_text_escape(&needs,
+		spg_buf_puts(&symbol, "@");
+		spg_text_escape(&symbol,
 			spg_binary_text(who.binary,
 				who.binary->versions[import->version - 1].name),
 			false);
 	}
 	put_who(&text, telling, lack);
-	spg_buf_puts(&text, spg_buf_text(&needs));
+	spg_buf_puts(&text, spg_buf_text(&symbol));
 	if (from == SPG_FIT_NONE)
 		from = telling->host;
+	if (from == SPG_FIT_NONE)
+		from = partner_of(telling, who.binary);
 	if (from != SPG_FIT_NONE) {
 		library = spg_elf_set_object(telling->set, from);
 		spg_buf_puts(&text, ", which ");
@@ -285,17 +317,17 @@ int spg_elf_tell_symbol(
 	}
 	if (import->late)
 		spg_buf_puts(&text, ", when it is first called");
-	if (needs.failed)
+	if (symbol.failed)
 		text.failed = true;
 	err = spg_fit_add(telling->work, SPG_FINDING_MISSING_EXPORT,
-		module_of(telling, lack), spg_buf_text(&needs),
+		module_of(telling, lack), spg_buf_text(&symbol),
 		library.path ? name_of(&library) : NULL,
 		library.path ? version_of(&library) : NULL, &text);
 	/* Where there are too many, the last is another one, and nobody is told of it. */
 	if (err == 0 && telling->work->fit->n_more == 0)
 		telling->work->fit->findings[telling->work->fit->n_findings - 1].late =
 			import->late;
-	spg_buf_finish(&needs);
+	spg_buf_finish(&symbol);
 	return err;
 }
 

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A product of programs and libraries of Linux, as gcc makes them: what verify, an install
+and a service pack that is yet to come are said to lack, the loader fails for."""
+import os
+import shutil
+import subprocess
+import unittest
+
+from support import ATTENTION, FAIL_AFTER, SAFE, Product, SystemTest, main
+
+ENGINE = {1: "int engine_open(void) { return 1; }",
+          2: "int engine_open(void) { return 1; } int engine_reopen(void) { return 2; }"}
+SERVER = {1: "int engine_open(void); int main(void) { return engine_open() - 1; } "
+             "int api_log(void) { return 0; }",
+          2: "int engine_reopen(void); int main(void) { return engine_reopen() - 2; } "
+             "int api_log(void) { return 0; } int api_trace(void) { return 0; }"}
+PLUGIN = {1: "int api_log(void); int plugin(void) { return api_log(); }",
+          2: "int api_log(void), api_trace(void); "
+             "int plugin(void) { return api_log() + api_trace(); }"}
+
+
+@unittest.skipUnless(shutil.which("gcc"), "needs gcc")
+class LinuxModulesTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        for version in (1, 2):
+            self.make(self.directory(f"v{version}"), version)
+        self.install(1, "lib/libengine.so.1.0", "bin/server", "plugins/trace.so")
+        os.symlink("libengine.so.1.0", os.path.join(self.bin, "lib", "libengine.so.1"))
+
+    def gcc(self, out, code, *args):
+        os.makedirs(os.path.dirname(out), exist_ok=True)
+        subprocess.run(["gcc", "-w", "-fPIC", "-o", out, "-x", "c", "-", "-x", "none", *args],
+                       input=code.encode(), check=True, timeout=FAIL_AFTER)
+
+    def make(self, folder, version):
+        engine = os.path.join(folder, "lib", "libengine.so.1.0")
+        self.gcc(engine, ENGINE[version], "-shared", "-Wl,-soname,libengine.so.1")
+        self.gcc(os.path.join(folder, "bin", "server"), SERVER[version], engine, "-rdynamic",
+                 "-Wl,-rpath,$ORIGIN/../lib")
+        self.gcc(os.path.join(folder, "plugins", "trace.so"), PLUGIN[version], "-shared")
+
+    def install(self, version, *names):
+        """As a package manager does it: each file in one step."""
+        for name in names:
+            target = os.path.join(self.bin, name)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy(self.path(f"v{version}", name), self.path("new"))
+            os.rename(self.path("new"), target)
+
+    def start(self, **keys):
+        self.app = self.daemon(Product("app", self.bin, files="*", recursive=True,
+                                       ignore_case=False, **keys),
+                               daemon_keys={"install-quiet": "1ms"})
+
+    def verify(self, code):
+        self.rpc(self.app).call("installs", wait=FAIL_AFTER, limit=1)
+        got, answer = self.app.json("verify")
+        self.assertEqual(got, code, self.show(answer))
+        return answer["products"][0]
+
+    def findings(self, code=2):
+        return self.texts(self.verify(code)["findings"])
+
+    def server(self):
+        """What the loader says of it; None: it starts."""
+        done = subprocess.run([os.path.join(self.bin, "bin", "server")], check=False,
+                              env={"LD_BIND_NOW": "1"}, capture_output=True, text=True,
+                              timeout=FAIL_AFTER)
+        return done.stderr if done.returncode else None
+
+    def test_half_an_update(self):
+        self.start()
+        answer = self.verify(0)
+        self.assertEqual((answer["verdict"], answer["checked"]), ("fits", 3))
+        self.install(2, "bin/server")
+        needs = "server needs engine_reopen, which libengine.so.1 (1.0) does not define"
+        self.assertEqual(len(self.findings()), 1)
+        self.assertIn(needs, self.findings()[0])
+        self.assertIn("undefined symbol: engine_reopen", self.server())
+        newest = self.rpc(self.app).call("installs", wait=FAIL_AFTER)["installs"][0]
+        self.assertEqual(newest["outcome"], "mixed")
+        self.assertTrue(any(needs in text for text in self.texts(newest["reasons"])))
+        self.assertEqual(self.app.json("check")[0], ATTENTION)
+        self.install(2, "lib/libengine.so.1.0")
+        self.verify(0)
+        self.assertIsNone(self.server())
+        self.assertEqual(self.app.json("check")[0], SAFE)
+        newest = self.rpc(self.app).call("installs", wait=FAIL_AFTER)["installs"][0]
+        self.assertEqual(newest["outcome"], "clean")
+
+    def test_a_library_that_is_gone_or_cut_off(self):
+        self.start()
+        self.verify(0)
+        path = os.path.join(self.bin, "lib", "libengine.so.1.0")
+        with open(path, "rb+") as file:
+            file.truncate(3000)
+        self.assertEqual(self.findings(), [
+            "libengine.so.1.0 is damaged: it was cut off inside of what is loaded"])
+        self.assertIsNotNone(self.server())
+        os.unlink(path)
+        findings = self.findings()
+        self.assertEqual(len(findings), 1)
+        self.assertIn("server needs libengine.so.1, which is gone: it was in "
+                      + os.path.join(self.bin, "lib"), findings[0])
+        self.assertIn("libengine.so.1: cannot open shared object file", self.server())
+
+    def test_a_plugin_of_another_version(self):
+        self.start()
+        self.verify(0)
+        self.install(2, "plugins/trace.so")
+        findings = self.findings()
+        self.assertEqual(len(findings), 1)
+        self.assertIn("trace.so needs api_trace, which server does not define", findings[0])
+        self.install(2, "bin/server", "lib/libengine.so.1.0")
+        self.verify(0)
+
+    def test_a_program_elsewhere_that_loads_it(self):
+        host = self.path("v2", "bin", "server")
+        shutil.rmtree(os.path.join(self.bin, "bin"))
+        os.unlink(os.path.join(self.bin, "lib", "libengine.so.1"))
+        self.gcc(os.path.join(self.bin, "plugins", "trace.so"),
+                 PLUGIN[2] + "int PyInit_trace(void) { return api_trace(); }", "-shared")
+        os.symlink("libengine.so.1.0", self.path("v2", "lib", "libengine.so.1"))
+        self.start()
+        answer = self.verify(3)
+        self.assertEqual(answer["verdict"], "unknown")
+        self.assertIn("it is a plugin of Python and needs api_", self.show(answer))
+        self.app.stop()
+        self.start(loaded_by=host)
+        self.verify(0)
+
+    def test_a_library_outside(self):
+        """One that the product did not bring is looked at as well."""
+        outside = self.path("outside", "lib", "libother.so.1")
+        self.gcc(outside, "int other(void) { return 0; }", "-shared",
+                 "-Wl,-soname,libother.so.1")
+        self.gcc(os.path.join(self.bin, "bin", "user"),
+                 "int other(void); int main(void) { return other(); }", outside)
+        self.start(library_path=os.path.dirname(outside))
+        self.verify(0)
+        os.unlink(outside)
+        self.gcc(outside, "int none(void) { return 0; }", "-shared",
+                 "-Wl,-soname,libother.so.1")
+        findings = self.findings()
+        self.assertEqual(len(findings), 1)
+        self.assertIn("user needs other, which nothing that is loaded with it defines",
+                      findings[0])
+        os.unlink(outside)
+        self.assertIn("user needs libother.so.1, which is nowhere", self.findings()[0])
+
+    def test_scripts(self):
+        script = os.path.join(self.bin, "bin", "tool")
+        self.file("tool", os.path.join(self.bin, "bin"), b"#!/no/such/perl\n")
+        self.start()
+        self.assertEqual(self.findings(), [
+            "tool needs /no/such/perl, its interpreter, which is not there"])
+        self.file("tool", os.path.join(self.bin, "bin"), b"#!/bin/sh\n")
+        self.verify(0)
+        self.assertTrue(os.path.exists(script))
+
+    def test_a_service_pack_that_is_yet_to_come(self):
+        self.start()
+        self.verify(0)
+        pack = self.path("v2")
+        holder = self.hold("mapped", os.path.join(self.bin, "lib", "libengine.so.1.0"))
+        foretold, = self.app.json("check", "--payload", pack)[1]["foretold"]
+        self.assertEqual(foretold["findings"], [])
+        breaks = {os.path.basename(h["path"]): self.texts(h["breaks"])
+                  for h in foretold["held"]}
+        self.assertEqual(len(breaks["libengine.so.1.0"]), 1)
+        self.assertIn("if libengine.so.1.0 is skipped", breaks["libengine.so.1.0"][0])
+        self.assertIn("engine_reopen", breaks["libengine.so.1.0"][0])
+        holder.kill()
+        os.unlink(self.path("v2", "lib", "libengine.so.1.0"))
+        foretold, = self.app.json("check", "--payload", pack)[1]["foretold"]
+        self.assertIn("server needs engine_reopen", self.show(foretold["findings"]))
+
+
+if __name__ == "__main__":
+    main()
