@@ -11,8 +11,8 @@ bool spg_lasting_is_in(const struct spg_note *finding, const struct spg_module_s
 	if (finding->finding == SPG_FINDING_NOT_INSTALLED)
 		return !module;
 	/* A damaged one is found by itself. */
-	return finding->finding == SPG_FINDING_NO_MODULE && module && !module->binary &&
-	       !module->err;
+	return finding->finding == SPG_FINDING_NO_MODULE && module &&
+	       !spg_module_is_loaded(module) && !module->err;
 }
 
 int spg_lasting_take(struct spg_notes *to, const struct spg_notes *from,

@@ -462,7 +462,20 @@ static int take_removed(struct spg_outcome_judging *j)
 	return r;
 }
 
-/* Nobody knows whether what is there now would work; it was a module, and is none. */
+/* Was it a program or a library, and is something else now? A script may have taken the
+ * place of a program of Linux. */
+static bool has_turned(const struct spg_module *then, const struct spg_module *now)
+{
+	if (!spg_module_is_loaded(then) || now->err)
+		return false;
+	if (!now->binary || !then->binary)
+		return !spg_module_is_loaded(now);
+	return now->binary->format != then->binary->format &&
+	       !(then->binary->format == SPG_BINARY_ELF &&
+		       now->binary->format == SPG_BINARY_SCRIPT);
+}
+
+/* Nobody knows whether what is there now would work. */
 static int take_turned(struct spg_outcome_judging *j)
 {
 	const struct spg_module_set *after = j->facts->after;
@@ -477,11 +490,14 @@ static int take_turned(struct spg_outcome_judging *j)
 			.file = now->path};
 		struct spg_buf text = SPG_BUF_NULL;
 
-		if (!then || !spg_module_is_loaded(then) || now->binary || now->err)
+		if (!then || !has_turned(then, now))
 			continue;
 		spg_text_escape(&text, spg_path_base(now->path), false);
 		spg_buf_puts(
-			&text, " was a program or a library, and is none any more");
+			&text, spg_module_is_loaded(now)
+				       ? " is for another system than before"
+				       : " was a program or a library, and is none "
+					 "any more");
 		r = spg_notes_add(&j->install->findings, &note, &text);
 	}
 	return r;

@@ -177,15 +177,38 @@ static char **read_paths(int *ret_n)
 	return paths;
 }
 
+static void print_each(
+	const struct spg_product *product, struct spg_module_set *set, bool quiet)
+{
+	struct spg_fit_module *modules = calloc(set->n + 1, sizeof(modules[0]));
+	struct spg_fit_question question = {
+		.modules = modules, .n_modules = set->n, .around = set->around};
+	struct spg_elf_set elf;
+
+	for (size_t i = 0; modules && i < set->n; i++)
+		modules[i] = (struct spg_fit_module){.path = set->modules[i]->path,
+			.name = spg_path_base(set->modules[i]->path),
+			.binary = set->modules[i]->binary};
+	if (!modules || spg_elf_set_init(&elf, &question) < 0)
+		die("memory");
+	for (size_t i = 0; i < set->n; i++)
+		if (set->modules[i]->err != SPG_ERR_INVALID &&
+			(!set->modules[i]->binary ||
+				set->modules[i]->binary->format == SPG_BINARY_ELF))
+			print_loading(&elf, set->modules[i], i, product, quiet);
+	if (quiet)
+		printf("%zu files, %zu libraries outside, %zu paths looked at\n",
+			set->n, set->around->n_modules, set->around->n_places);
+	spg_elf_set_finish(&elf);
+	free(modules);
+}
+
 int main(int argc, char **argv)
 {
 	struct spg_product *product = spg_product_create("compared");
-	struct spg_fit_question question = {0};
-	struct spg_fit_module *modules;
 	struct spg_module_set *set;
-	struct spg_elf_set elf;
 	bool quiet = false, whole = false;
-	char **paths;
+	char **paths, **read = NULL;
 	int option, n;
 
 	while ((option = getopt(argc, argv, "npL:")) != -1) {
@@ -200,34 +223,17 @@ int main(int argc, char **argv)
 	paths = argv + optind;
 	n = argc - optind;
 	if (n == 0)
-		paths = read_paths(&n);
+		paths = read = read_paths(&n);
 	set = read_set(paths, n);
+	for (int i = 0; read && i < n; i++)
+		free(read[i]);
+	free(read);
 	if (spg_search_around(set, product) < 0)
 		die("memory");
-	if (whole) {
+	if (whole)
 		judge(product, set);
-		return 0;
-	}
-	modules = calloc(set->n + 1, sizeof(modules[0]));
-	for (size_t i = 0; modules && i < set->n; i++)
-		modules[i] = (struct spg_fit_module){.path = set->modules[i]->path,
-			.name = spg_path_base(set->modules[i]->path),
-			.binary = set->modules[i]->binary};
-	question.modules = modules;
-	question.n_modules = set->n;
-	question.around = set->around;
-	if (!modules || spg_elf_set_init(&elf, &question) < 0)
-		die("memory");
-	for (size_t i = 0; i < set->n; i++)
-		if (set->modules[i]->err != SPG_ERR_INVALID &&
-			(!set->modules[i]->binary ||
-				set->modules[i]->binary->format == SPG_BINARY_ELF))
-			print_loading(&elf, set->modules[i], i, product, quiet);
-	if (quiet)
-		printf("%zu files, %zu libraries outside, %zu paths looked at\n",
-			set->n, set->around->n_modules, set->around->n_places);
-	spg_elf_set_finish(&elf);
-	free(modules);
+	else
+		print_each(product, set, quiet);
 	spg_module_set_unref(set);
 	spg_product_unref(product);
 	return 0;

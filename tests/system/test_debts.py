@@ -5,7 +5,7 @@ step aside that is undone, or a fault of the same words in another folder."""
 import os
 import shutil
 
-from support import ATTENTION, SAFE, Product, SystemTest, main
+from support import FOR_DOS, ATTENTION, SAFE, Product, SystemTest, main
 
 
 class DebtsTest(SystemTest):
@@ -153,7 +153,7 @@ class DebtsTest(SystemTest):
     def test_a_module_that_is_none_any_more(self):
         self.module("plugin.dll")
         self.serve()
-        self.file("plugin.dll", content=b"\x7fELF" + bytes(60))
+        self.file("plugin.dll", content=FOR_DOS)
         none = "plugin.dll was a program or a library, and is none any more"
         self.assert_left(none)
         self.module("other.dll")

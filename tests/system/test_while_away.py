@@ -87,7 +87,7 @@ class WhileAwayTest(SystemTest):
         self.assertIn("damaged", [r.get("finding") for r in installs[0]["reasons"]])
 
     def test_one_that_is_no_module_any_more(self):
-        installs = self.away(lambda: self.file("dsamain.exe", content=b"\x7fELF" + bytes(60)))
+        installs = self.away(lambda: self.file("dsamain.exe", content=FOR_DOS))
         self.assert_found(installs, "mixed", 1)
         self.assertIn("no-module", [r.get("finding") for r in installs[0]["reasons"]])
 
