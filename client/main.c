@@ -26,6 +26,7 @@ static const struct spg_command *const commands[] = {
 	&spg_command_status,
 	&spg_command_doctor,
 	&spg_command_metrics,
+	&spg_command_profile,
 	&spg_command_reload,
 	&spg_command_flush,
 };

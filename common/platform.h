@@ -25,6 +25,10 @@ int spg_platform_lock(int fd);
  * gets their numbers. First of all in main. Returns 0 or SPG_ERR_IO. */
 int spg_platform_fill_descriptors(void);
 
+/** A descriptor that is readable as soon as the child @pid has ended; -1: the kernel has
+ * none (before 5.3). */
+int spg_platform_open_child(int pid);
+
 /** Who connected the local socket @fd. Returns 0 or SPG_ERR_IO. */
 int spg_platform_peer(int fd, struct spg_peer *ret);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -49,6 +50,11 @@ int spg_platform_fill_descriptors(void)
 			return SPG_ERR_IO;
 	}
 	return 0;
+}
+
+int spg_platform_open_child(int pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
 int spg_platform_peer(int fd, struct spg_peer *ret)

@@ -311,6 +311,14 @@ bool spg_name_is_literal(const char *pattern)
 	return strpbrk(pattern, "*?[") == NULL;
 }
 
+bool spg_name_is_product(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n <= SPG_PRODUCT_NAME_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == n;
+}
+
 const char *spg_path_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');

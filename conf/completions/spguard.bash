@@ -5,7 +5,7 @@
 
 _spguard_all='--socket --json --no-color --utc --timeout --help -h'
 _spguard_commands='check who locks watch run hold sidestep verify log installs maintenance
-	status doctor metrics reload flush'
+	status doctor metrics profile reload flush'
 _spguard_kinds='open close exec modify create delete rename lock unlock lock-wait
 	lock-fail use-begin use-end gap verdict install-begin install-end hold-begin hold-end
 	hold-refuse sidestep'
@@ -30,6 +30,7 @@ _spguard_options() {
 	status) echo '--prove' ;;
 	doctor) echo '--all' ;;
 	metrics) echo '--format --textfile' ;;
+	profile) echo '--package --unit --pid --name --install --force --products-dir' ;;
 	esac
 }
 
@@ -55,7 +56,7 @@ _spguard_value() {
 	local list
 	case $1 in
 	-p | --product) _spguard_offer "$(_spguard_products "$3")" "$2" ;;
-	--payload) _spguard_files -d "$2" ;;
+	--payload | --products-dir) _spguard_files -d "$2" ;;
 	--files | --socket | --config | --textfile) _spguard_files -f "$2" ;;
 	--by) _spguard_offer 'service file' "$2" ;;
 	--format) _spguard_offer 'openmetrics prometheus' "$2" ;;
@@ -68,7 +69,7 @@ _spguard_value() {
 		compopt -o nospace
 		COMPREPLY=("${COMPREPLY[@]/#/$list}")
 		;;
-	--process | --limit | -n | --before | --days | --undo | --allow) COMPREPLY=() ;;
+	--package | --unit | --pid | --name | --process | --limit | -n | --before | --days | --undo | --allow) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
@@ -127,6 +128,7 @@ _spguard() {
 	else
 		case $command in
 		who | locks | log | sidestep) _spguard_files -f "$cur" ;;
+		profile) _spguard_files -d "$cur" ;;
 		esac
 	fi
 }

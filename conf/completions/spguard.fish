@@ -20,7 +20,7 @@ function __spguard_kinds
 end
 
 set -l commands check who locks watch run hold sidestep verify log installs maintenance status \
-    doctor metrics reload flush
+    doctor metrics profile reload flush
 
 complete -c spguard -f
 complete -c spguard -l socket -r -F -d 'where the daemon listens'
@@ -45,6 +45,7 @@ for row in 'check:can the service pack be applied safely, and what is in the way
         "status:the daemon's health, and what it watches" \
         'doctor:what works, what does not, and the remedy for each lack' \
         'metrics:what is measured, for Prometheus and its like' \
+        'profile:make the profile of an application that is installed' \
         'reload:make the daemon read its configuration again' \
         'flush:return when every event before now is in the history'
     set -l pair (string split -m 1 : $row)
@@ -67,6 +68,14 @@ complete -c spguard -n '__spguard_behind check who' -l all -d 'list free files t
 complete -c spguard -n '__spguard_behind status' -l prove -d 'prove every verdict anew first'
 complete -c spguard -n '__spguard_behind metrics' -l format -x -a 'openmetrics prometheus' -d 'in which format'
 complete -c spguard -n '__spguard_behind metrics' -l textfile -r -F -d 'write them to this file'
+complete -c spguard -n '__spguard_behind profile' -l package -x -d 'of this package'
+complete -c spguard -n '__spguard_behind profile' -l unit -x -d 'of this service'
+complete -c spguard -n '__spguard_behind profile' -l pid -x -a '(__fish_complete_pids)' -d 'of this process'
+complete -c spguard -n '__spguard_behind profile' -l name -x -d "the product's name"
+complete -c spguard -n '__spguard_behind profile' -l install -d 'put it where the daemon reads it'
+complete -c spguard -n '__spguard_behind profile' -l force -d 'over a profile of the same name'
+complete -c spguard -n '__spguard_behind profile' -l products-dir -x -a '(__fish_complete_directories)' -d 'where that is'
+complete -c spguard -n '__spguard_behind profile' -a '(__fish_complete_directories)'
 complete -c spguard -n '__spguard_behind doctor' -l all -d 'what is fine one by one, too'
 complete -c spguard -n '__spguard_behind check' -s q -l quiet -d 'say nothing, only exit'
 complete -c spguard -n '__spguard_behind who' -l by -x -a 'service file' -d 'in groups'

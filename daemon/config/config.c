@@ -452,18 +452,12 @@ static void take_advice_key(struct reader *r, const struct spg_config_line *line
 		r->err = SPG_ERR_NOMEM;
 }
 
-static bool is_product_name(const char *name)
-{
-	return *name &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == strlen(name);
-}
-
 static void begin_product(
 	struct reader *r, const char *name, const struct spg_config_at *at)
 {
 	struct draft draft = {.at = *at};
 
-	if (!is_product_name(name))
+	if (!spg_name_is_product(name))
 		PROBLEM(r, *at,
 			"[product %s]: a name has only letters a-z, digits, \"_\", "
 			"\"-\" "

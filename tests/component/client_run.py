@@ -17,9 +17,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.abspath(os.environ.get("SPGUARD_BUILD", os.path.join(ROOT, "build")))
 CLIENT = os.path.join(BUILD, "client", "spguard")
 COMMANDS = ["check", "who", "locks", "watch", "log", "maintenance", "installs", "verify", "sidestep",
-            "status", "doctor", "flush", "reload"]
+            "status", "doctor", "flush", "profile", "reload"]
 # Those that ask once when they are called without anything.
-ASKING = [c for c in COMMANDS if c not in ("watch", "sidestep")]
+ASKING = [c for c in COMMANDS if c not in ("watch", "sidestep", "profile")]
 # Their exit code is a verdict, so that every failure is 3.
 JUDGING = ["check", "verify"]
 HANG = 60  # seconds after which a client is taken to hang; no test waits for it
