@@ -14,6 +14,7 @@
 #define WIDTH           88
 #define PATTERN_MAX     120
 #define DIRECTORIES_MAX 200
+#define COMMANDS_MAX    8
 #define PATTERNS_MAX    2000
 
 void spg_profile_finish(struct spg_profile *profile)
@@ -375,6 +376,12 @@ static void put_advice(const struct spg_profile *profile, struct spg_buf *out)
 
 	if (profile->commands.n == 0)
 		return;
+	if (profile->commands.n > COMMANDS_MAX) {
+		spg_buf_puts(out,
+			"# More services than one advice can name: spguard check "
+			"names whom to stop.\n");
+		return;
+	}
 	for (size_t i = 0; i < profile->commands.n; i++)
 		spg_buf_printf(&say, "%s%s", i ? ", " : "", profile->commands.items[i]);
 	spg_buf_printf(

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/helper.h"
 #include "client/profile_files.h"
@@ -75,8 +76,10 @@ struct packages {
 	struct spg_buf text;
 	struct package *items;
 	size_t n, size;
-	struct spg_texts units; /* paths of .service files */
-	struct spg_texts asked; /* directories whose other files were asked about */
+	struct spg_texts units;   /* paths of .service files */
+	struct spg_texts asked;   /* directories whose other files were asked about */
+	struct spg_texts scripts; /* of the chosen */
+	size_t scripts_of[SCRIPTS_MAX]; /* index of the package, one each */
 };
 
 static int ask(const struct packages *p, enum question question, char *const *operands,
@@ -241,8 +244,11 @@ static bool is_unit(const char *path)
 static void take_file(struct packages *p, const char *path)
 {
 	char *resolved = spg_resolve_directory_of(path);
+	struct stat st;
 
-	if (resolved && is_unit(resolved))
+	/* A link is another name of a unit, or stands for none. */
+	if (resolved && is_unit(resolved) && lstat(resolved, &st) == 0 &&
+		S_ISREG(st.st_mode))
 		(void)spg_texts_add(&p->units, resolved);
 	else if (resolved && spg_module_at(resolved) != SPG_MODULE_NONE)
 		(void)spg_texts_add(&p->profile->files, resolved);
@@ -427,44 +433,52 @@ static bool read_all_files(struct packages *p, struct spg_complaint *why)
 
 /* ---- what is stopped ---- */
 
-/* Do the scripts of @package stop or restart @unit while they replace it? */
-static bool script_stops(
-	const struct packages *p, const struct package *package, const char *unit)
+/* What the scripts of @package say, before and after its files are replaced. */
+static void read_script(
+	const struct packages *p, const struct package *package, struct spg_buf *ret)
 {
 	static const struct {
 		enum question question;
 		const char *script;
 	} scripts[] = {{ASK_BEFORE, "prerm"}, {ASK_AFTER, "postinst"}};
-	bool stops = false;
 
-	for (size_t i = 0; i < 2 && !stops; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		char *operands[] = {(char *)package->name, (char *)scripts[i].script};
 		struct spg_complaint why = SPG_COMPLAINT_NULL;
 		struct spg_buf text = SPG_BUF_NULL;
-		bool is_dpkg = p->manager == 0;
 
+		/* Without an answer nobody is taken to be stopped. */
 		if (managers[p->manager].words[scripts[i].question][0] &&
-			ask(p, scripts[i].question, operands, is_dpkg ? 2 : 1, &text,
-				&why) == 0)
-			stops = spg_package_script_stops(spg_buf_text(&text), unit);
+			ask(p, scripts[i].question, operands, p->manager == 0 ? 2 : 1,
+				&text, &why) == 0)
+			spg_buf_printf(ret, "%s\n", spg_buf_text(&text));
 		spg_buf_finish(&text);
 		spg_complaint_finish(&why);
 	}
-	return stops;
 }
 
-/* The package whose scripts do it; NULL: none. */
-static const struct package *who_stops(const struct packages *p, const char *unit)
+static void read_scripts(struct packages *p)
 {
-	size_t asked = 0;
+	struct spg_buf text = SPG_BUF_NULL;
 
-	for (size_t i = 0; i < p->n && asked < SCRIPTS_MAX; i++) {
+	for (size_t i = 0; i < p->n && p->scripts.n < SCRIPTS_MAX; i++) {
 		if (!p->items[i].chosen || p->items[i].plugin)
 			continue;
-		asked++;
-		if (script_stops(p, &p->items[i], unit))
-			return &p->items[i];
+		spg_buf_clear(&text);
+		read_script(p, &p->items[i], &text);
+		p->scripts_of[p->scripts.n] = i;
+		if (spg_texts_add(&p->scripts, spg_buf_text(&text)) < 0)
+			break;
 	}
+	spg_buf_finish(&text);
+}
+
+/* The package whose scripts stop or restart @unit while they replace it; NULL: none. */
+static const struct package *who_stops(const struct packages *p, const char *unit)
+{
+	for (size_t i = 0; i < p->scripts.n; i++)
+		if (spg_package_script_stops(p->scripts.items[i], unit))
+			return &p->items[p->scripts_of[i]];
 	return NULL;
 }
 
@@ -488,51 +502,69 @@ static bool note_process(void *user, pid_t pid)
 	return true;
 }
 
-/* The application's programs that unit @name, of the file @path, runs. */
-static void programs_of(struct packages *p, const char *path,
-	const struct running *running, struct spg_texts *ret)
+static void add_own(
+	const struct packages *p, const struct spg_texts *paths, struct spg_texts *ret)
 {
-	const char *name = spg_path_base(path);
-	struct spg_unit unit = SPG_UNIT_NULL;
-
-	(void)spg_unit_read_file(&unit, path);
-	for (size_t i = 0; i < unit.programs.n; i++) {
-		char *resolved = realpath(unit.programs.items[i], NULL);
+	for (size_t i = 0; i < paths->n; i++) {
+		char *resolved = realpath(paths->items[i], NULL);
 
 		if (resolved && spg_texts_has(&p->profile->files, resolved))
 			(void)spg_texts_add_new(ret, spg_path_base(resolved));
 		free(resolved);
 	}
+}
+
+/* The application's programs that the unit runs, of whose file @path is. */
+static void programs_of(const struct packages *p, const char *path,
+	const struct spg_unit *unit, const struct running *running,
+	struct spg_texts *ret)
+{
+	const char *name = spg_path_base(path);
+
+	add_own(p, &unit->programs, ret);
+	add_own(p, &unit->named, ret);
 	for (size_t i = 0; i < running->units.n; i++)
 		if (strcmp(running->units.items[i], name) == 0)
 			(void)spg_texts_add_new(ret, running->programs.items[i]);
-	spg_unit_finish(&unit);
+}
+
+static void add_stops(struct packages *p, const char *unit, const struct package *who,
+	const struct spg_texts *programs)
+{
+	struct spg_buf note = SPG_BUF_NULL;
+
+	spg_buf_printf(
+		&note, "%s: the scripts of the package %s stop it.", unit, who->name);
+	for (size_t i = 0; i < programs->n; i++)
+		spg_profile_add_stop(
+			p->profile, programs->items[i], spg_buf_text(&note));
+	spg_buf_finish(&note);
 }
 
 static void take_unit(
 	struct packages *p, const char *path, const struct running *running)
 {
-	const char *unit = spg_path_base(path);
+	const char *name = spg_path_base(path);
 	struct spg_texts programs = SPG_TEXTS_NULL;
+	struct spg_unit unit = SPG_UNIT_NULL;
 	const struct package *who;
-	struct spg_buf note = SPG_BUF_NULL;
 
-	programs_of(p, path, running, &programs);
+	(void)spg_unit_read_file(&unit, path);
+	programs_of(p, path, &unit, running, &programs);
 	/* A template is stopped by its instances; what runs is added by who runs. */
-	who = programs.n > 0 && !strstr(unit, "@.") ? who_stops(p, unit) : NULL;
-	if (who) {
-		spg_buf_printf(&note, "%s: the scripts of the package %s stop it.",
-			unit, who->name);
-		for (size_t i = 0; i < programs.n; i++)
-			spg_profile_add_stop(
-				p->profile, programs.items[i], spg_buf_text(&note));
-	} else if (programs.n > 0 && !strstr(unit, "@.")) {
-		spg_profile_add_unit(p->profile, unit);
-	} else if (programs.n > 0) {
-		spg_profile_note(
-			p->profile, "%s is a template: stop its instances.", unit);
+	if (strchr(name, '@')) {
+		if (programs.n > 0)
+			spg_profile_note(p->profile,
+				"%s is a template: stop its instances.", name);
+	} else if (!unit.oneshot && unit.programs.n > 0) {
+		/* What it runs may be a script: then nobody can say whom that starts. */
+		who = programs.n > 0 ? who_stops(p, name) : NULL;
+		if (who)
+			add_stops(p, name, who, &programs);
+		else
+			spg_profile_add_unit(p->profile, name);
 	}
-	spg_buf_finish(&note);
+	spg_unit_finish(&unit);
 	spg_texts_finish(&programs);
 }
 
@@ -548,6 +580,8 @@ static void take_units(struct packages *p)
 {
 	struct running running = {.packages = p};
 
+	if (p->units.n > 0)
+		read_scripts(p);
 	spg_each_process(note_process, &running);
 	for (size_t i = 0; i < p->units.n; i++)
 		take_unit(p, p->units.items[i], &running);
@@ -612,5 +646,6 @@ bool spg_profile_of_package(
 	spg_buf_finish(&p.text);
 	spg_texts_finish(&p.units);
 	spg_texts_finish(&p.asked);
+	spg_texts_finish(&p.scripts);
 	return good;
 }

@@ -146,8 +146,8 @@ static bool has_word(const char *line, size_t n, const char *word)
 	return false;
 }
 
-/* What debhelper and the macros of rpm write. A bare "stop" may stand in a branch for
- * a removal, which the caller looks at. */
+/* What debhelper and the macros of rpm write. A "stop" may stand in a branch for a
+ * removal, which the caller looks at. */
 enum ends { ENDS_NOTHING, ENDS_STOP, ENDS_RESTART };
 
 static enum ends ends_in(const char *line, size_t n, const char *script)
@@ -168,22 +168,29 @@ static enum ends ends_in(const char *line, size_t n, const char *script)
 	return has_word(line, n, "stop") ? ENDS_STOP : ENDS_NOTHING;
 }
 
+/* The "if" around what debhelper has for a stop in every case: not only when the package
+ * is removed, nor in a "case" of somebody's own. */
+static bool is_for_upgrade(const char *line, size_t n)
+{
+	return has_word(line, n, "/run/systemd/system") &&
+	       !has_word(line, n, "remove") && !has_word(line, n, "purge");
+}
+
 bool spg_package_script_stops(const char *script, const char *unit)
 {
-	/* Of an "if" that only a removal passes: debhelper indents nothing else. */
-	bool removal = false;
+	bool upgrade = false;
 
 	for (const char *at = script; *at;) {
 		size_t n = strcspn(at, "\n");
 		enum ends ends;
 
 		if (n >= 2 && strncmp(at, "if", 2) == 0)
-			removal = has_word(at, n, "remove") || has_word(at, n, "0");
+			upgrade = is_for_upgrade(at, n);
 		else if (n >= 2 && strncmp(at, "fi", 2) == 0)
-			removal = false;
+			upgrade = false;
 		ends = has_word(at, n, unit) && at[0] != '#' ? ends_in(at, n, script)
 		                                             : ENDS_NOTHING;
-		if (ends == ENDS_RESTART || (ends == ENDS_STOP && !removal))
+		if (ends == ENDS_RESTART || (ends == ENDS_STOP && upgrade))
 			return true;
 		at += n + (at[n] == '\n');
 	}

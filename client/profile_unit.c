@@ -25,6 +25,7 @@ static const char *const unit_folders[] = {"/etc/systemd/system", "/run/systemd/
 void spg_unit_finish(struct spg_unit *unit)
 {
 	spg_texts_finish(&unit->programs);
+	spg_texts_finish(&unit->named);
 	spg_texts_finish(&unit->library_path);
 	free(unit->path);
 	unit->path = NULL;
@@ -78,19 +79,50 @@ static void take_environment(struct spg_unit *unit, const char *value)
 	free(copy);
 }
 
-static void take_line(struct spg_unit *unit, const char *line)
+/* Paths in a command line, which may be a shell's. */
+static void take_named(struct spg_unit *unit, const char *line)
 {
+	static const char between[] = " \t\r\n\"'=();&|[]{}<>`$";
+	size_t n;
+
+	for (; *line; line += n) {
+		char *word;
+
+		line += strspn(line, between);
+		n = strcspn(line, between);
+		word = line[0] == '/' ? strndup(line, n) : NULL;
+		if (word)
+			(void)spg_texts_add_new(&unit->named, word);
+		free(word);
+	}
+}
+
+/* @continued: the line above ended in a backslash, and was of ExecStart=. Returns whether
+ * that is so for the next one. */
+static bool take_line(struct spg_unit *unit, const char *line, bool continued)
+{
+	bool command;
+	size_t n;
+
 	line += strspn(line, " \t");
-	if (strncmp(line, "ExecStart=", 10) == 0)
+	command = continued || strncmp(line, "ExecStart=", 10) == 0;
+	if (command && !continued)
 		take_exec_start(unit, line + 10);
+	if (command)
+		take_named(unit, line);
 	else if (strncmp(line, "Environment=", 12) == 0)
 		take_environment(unit, line + 12);
+	else if (strncmp(line, "Type=oneshot", 12) == 0)
+		unit->oneshot = true;
+	n = strlen(line);
+	return command && n > 0 && line[n - 1] == '\\';
 }
 
 static bool read_lines(struct spg_unit *unit, const char *path)
 {
 	FILE *file = fopen(path, "re");
 	size_t total = 0, size = 0;
+	bool continued = false;
 	char *line = NULL;
 	ssize_t n;
 
@@ -101,7 +133,7 @@ static bool read_lines(struct spg_unit *unit, const char *path)
 		if (total > FILE_BYTES_MAX)
 			break;
 		line[strcspn(line, "\n")] = '\0';
-		take_line(unit, line);
+		continued = take_line(unit, line, continued);
 	}
 	free(line);
 	fclose(file);

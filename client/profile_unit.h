@@ -14,14 +14,16 @@
 #include "common/texts.h"
 
 struct spg_unit {
-	struct spg_texts programs;     /* absolute, as ExecStart= names them */
+	struct spg_texts programs; /* absolute, as ExecStart= names them */
+	struct spg_texts named; /* absolute: what else stands there, for a shell say */
+	bool oneshot;           /* it ends by itself */
 	struct spg_texts library_path; /* of LD_LIBRARY_PATH in Environment= */
 	char *path;                    /* of its file; NULL: not known */
 };
 
 #define SPG_UNIT_NULL                                                                  \
 	{                                                                              \
-		SPG_TEXTS_NULL, SPG_TEXTS_NULL, NULL                                   \
+		SPG_TEXTS_NULL, SPG_TEXTS_NULL, false, SPG_TEXTS_NULL, NULL            \
 	}
 
 /** Idempotent. */

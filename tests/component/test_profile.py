@@ -174,7 +174,10 @@ class Package(ProfileTest):
                                        (None, RESTARTS, True), (None, None, False),
                                        (None, RESTARTS.replace("restart", "start"), False),
                                        (None, RESTARTS.replace("shop.", "my-shop."), False),
-                                       (None, "# deb-systemd-invoke restart shop.service\n", False)):
+                                       (None, "# deb-systemd-invoke restart shop.service\n", False),
+                                       # Of somebody's own: when that is, nobody can say.
+                                       ("case $1 in\nremove)\n\tdeb-systemd-invoke stop "
+                                        "shop.service\nesac\n", None, False)):
             with self.subTest(prerm=prerm, postinst=postinst):
                 self.rows, self.lists, self.scripts = [], {}, {}
                 shutil.rmtree(os.path.join(self.home, "dpkg"), ignore_errors=True)
@@ -185,6 +188,28 @@ class Package(ProfileTest):
                 self.assertEqual(self.values(out, "say"),
                                  [] if stops else ["systemctl stop shop.service"])
                 self.assertEqual("\n[advice *]\nproduct = shop\n" in out, not stops)
+
+    def test_what_a_unit_runs(self):
+        main = self.file("app/shopd")
+        script = self.file("app/start", content=SCRIPT)
+        units = [self.file("usr/lib/systemd/system", name + ".service", content=text)
+                 for name, text in (
+                     ("shell", f"[Service]\nExecStart=/bin/sh -c \"x || \\\n  exec {main} $A\"\n"),
+                     ("script", f"[Service]\nExecStart={script} {main}d\n"),
+                     ("once", f"[Service]\nType=oneshot\nExecStart={script}\n"),
+                     ("none", "[Service]\nExecStart=\n"), ("shop@", f"[Service]\nExecStart={main}\n"))]
+        alias = os.path.join(os.path.dirname(units[0]), "alias.service")
+        os.symlink("shell.service", alias)
+        self.package("shop", [main, script, alias, *units],
+                     postinst="\n".join(RESTARTS.replace("shop.", name + ".")
+                                        for name in ("shell", "script", "alias")))
+        self.dpkg()
+        out = self.taken("--package", "shop")
+        self.assertEqual(self.values(out, "setup-stops"), ["shopd"])
+        self.assertIn("shell.service: the scripts", out)
+        # Whom a script starts, and ends, nobody can say.
+        self.assertEqual(self.values(out, "say"), ["systemctl stop script.service"])
+        self.assertIn("shop@.service is a template", out)
 
     def test_a_directory_of_others(self):
         """Whose files would match a wildcard, too."""
