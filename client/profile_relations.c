@@ -150,7 +150,8 @@ static bool has_word(const char *line, size_t n, const char *word)
  * removal, which the caller looks at. */
 enum ends { ENDS_NOTHING, ENDS_STOP, ENDS_RESTART };
 
-static enum ends ends_in(const char *line, size_t n, const char *script)
+/* @restarts: the variable of debhelper is "restart" there */
+static enum ends ends_in(const char *line, size_t n, bool restarts)
 {
 	bool invokes = has_word(line, n, "deb-systemd-invoke") ||
 	               has_word(line, n, "systemctl");
@@ -159,11 +160,8 @@ static enum ends ends_in(const char *line, size_t n, const char *script)
 		return ENDS_RESTART;
 	if (!invokes)
 		return ENDS_NOTHING;
-	if (has_word(line, n, "restart") || has_word(line, n, "try-restart"))
-		return ENDS_RESTART;
-	if (has_word(line, n, "_dh_action") && strstr(script, "_dh_action=restart"))
-		return ENDS_RESTART;
-	if (has_word(line, n, "_dh_action") && strstr(script, "_dh_action=try-restart"))
+	if (has_word(line, n, "restart") || has_word(line, n, "try-restart") ||
+		(restarts && has_word(line, n, "_dh_action")))
 		return ENDS_RESTART;
 	return has_word(line, n, "stop") ? ENDS_STOP : ENDS_NOTHING;
 }
@@ -178,18 +176,22 @@ static bool is_for_upgrade(const char *line, size_t n)
 
 bool spg_package_script_stops(const char *script, const char *unit)
 {
-	bool upgrade = false;
+	/* Of the "if" at the left edge that the line is in. */
+	bool upgrade = false, restarts = false;
 
 	for (const char *at = script; *at;) {
 		size_t n = strcspn(at, "\n");
-		enum ends ends;
+		enum ends ends = ENDS_NOTHING;
 
-		if (n >= 2 && strncmp(at, "if", 2) == 0)
-			upgrade = is_for_upgrade(at, n);
-		else if (n >= 2 && strncmp(at, "fi", 2) == 0)
-			upgrade = false;
-		ends = has_word(at, n, unit) && at[0] != '#' ? ends_in(at, n, script)
-		                                             : ENDS_NOTHING;
+		if (n >= 2 &&
+			(strncmp(at, "if", 2) == 0 || strncmp(at, "fi", 2) == 0)) {
+			upgrade = at[0] == 'i' && is_for_upgrade(at, n);
+			restarts = false;
+		}
+		restarts |= has_word(at, n, "_dh_action=restart") ||
+		            has_word(at, n, "_dh_action=try-restart");
+		if (at[0] != '#' && has_word(at, n, unit))
+			ends = ends_in(at, n, restarts);
 		if (ends == ENDS_RESTART || (ends == ENDS_STOP && upgrade))
 			return true;
 		at += n + (at[n] == '\n');

@@ -175,6 +175,9 @@ class Package(ProfileTest):
                                        (None, RESTARTS.replace("restart", "start"), False),
                                        (None, RESTARTS.replace("shop.", "my-shop."), False),
                                        (None, "# deb-systemd-invoke restart shop.service\n", False),
+                                       # Of another unit the one, of this one the other.
+                                       (None, RESTARTS.replace("shop.", "x.") +
+                                        RESTARTS.replace("=restart", "=start"), False),
                                        # Of somebody's own: when that is, nobody can say.
                                        ("case $1 in\nremove)\n\tdeb-systemd-invoke stop "
                                         "shop.service\nesac\n", None, False)):
