@@ -23,6 +23,9 @@ dotnet_packages=(mono-mcs mono-devel mono-utils)
 counterpart_packages=(systemd dpkg-dev debhelper fakeroot lintian mmdebstrap
 	prometheus prometheus-alertmanager icinga2-bin zabbix-agent man-db groff zsh fish
 	chromium nginx-light)
+# What the shipped profiles are of. Nothing of it is started but by their tests, which skip
+# what is missing.
+profile_packages=(apache2 mariadb-server postgresql samba openjdk-17-jdk-headless python3-venv)
 # For tests on other kernels.
 kernel_packages=(mmdebstrap qemu-system-x86 e2fsprogs git)
 ci_packages=(clang llvm libclang-rt-14-dev clang-format-14 shellcheck)
