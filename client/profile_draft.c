@@ -48,6 +48,20 @@ void spg_profile_set_name(struct spg_profile *profile, const char *text)
 	}
 }
 
+void spg_profile_keep(
+	struct spg_profile *profile, struct spg_texts *texts, const char *text)
+{
+	if (!text || spg_texts_add(texts, text) < 0)
+		profile->failed = true;
+}
+
+void spg_profile_keep_new(
+	struct spg_profile *profile, struct spg_texts *texts, const char *text)
+{
+	if (!text || spg_texts_add_new(texts, text) < 0)
+		profile->failed = true;
+}
+
 void spg_profile_note(struct spg_profile *profile, const char *format, ...)
 {
 	char *text = NULL;
@@ -57,10 +71,9 @@ void spg_profile_note(struct spg_profile *profile, const char *format, ...)
 	va_start(args, format);
 	n = vasprintf(&text, format, args);
 	va_end(args);
-	if (n < 0)
-		return;
-	(void)spg_texts_add_new(&profile->notes, text);
-	free(text);
+	spg_profile_keep_new(profile, &profile->notes, n < 0 ? NULL : text);
+	if (n >= 0)
+		free(text);
 }
 
 /* What a value, or a word of one, may be: it stands as it is, on one line. */
@@ -87,8 +100,8 @@ void spg_profile_add_stop(
 	for (size_t i = 0; i < profile->stops.n; i++)
 		if (strcmp(profile->stops.items[i], program) == 0)
 			return;
-	if (spg_texts_add(&profile->stops, program) == 0)
-		(void)spg_texts_add(&profile->stop_notes, note);
+	spg_profile_keep(profile, &profile->stops, program);
+	spg_profile_keep_new(profile, &profile->stop_notes, note);
 }
 
 void spg_profile_add_unit(struct spg_profile *profile, const char *unit)
@@ -99,7 +112,8 @@ void spg_profile_add_unit(struct spg_profile *profile, const char *unit)
 		return;
 	spg_buf_puts(&command, "systemctl stop ");
 	spg_text_shell_quote(&command, unit);
-	(void)spg_texts_add_new(&profile->commands, spg_buf_text(&command));
+	spg_profile_keep_new(profile, &profile->commands,
+		command.failed ? NULL : spg_buf_text(&command));
 	spg_buf_finish(&command);
 }
 
@@ -173,8 +187,10 @@ static bool add_pattern(struct draft *draft, struct spg_buf *pattern, bool alway
 	bool good = !pattern->failed && pattern->len > 0 &&
 	            (always || !matches_bystander(draft, spg_buf_text(pattern)));
 
+	draft->profile->failed |= pattern->failed;
 	if (good)
-		(void)spg_texts_add(&draft->patterns, spg_buf_text(pattern));
+		spg_profile_keep(
+			draft->profile, &draft->patterns, spg_buf_text(pattern));
 	spg_buf_clear(pattern);
 	return good;
 }
@@ -220,13 +236,15 @@ static void add_bystanders(struct draft *draft, const char *directory)
 	struct spg_texts names = SPG_TEXTS_NULL;
 	struct spg_buf path = SPG_BUF_NULL;
 
-	spg_names_in(directory, &names);
+	draft->profile->failed |= !spg_names_in(directory, &names);
 	for (size_t i = 0; i < names.n; i++) {
 		spg_buf_clear(&path);
 		spg_buf_printf(&path, "%s/%s", directory, names.items[i]);
+		draft->profile->failed |= path.failed;
 		if (!spg_texts_has(&draft->profile->files, spg_buf_text(&path)) &&
 			spg_module_at(spg_buf_text(&path)) != SPG_MODULE_NONE)
-			(void)spg_texts_add(&draft->bystanders, names.items[i]);
+			spg_profile_keep(
+				draft->profile, &draft->bystanders, names.items[i]);
 	}
 	spg_buf_finish(&path);
 	spg_texts_finish(&names);
@@ -235,38 +253,41 @@ static void add_bystanders(struct draft *draft, const char *directory)
 /* Directories first: whose they are decides about patterns. */
 static void find_directories(struct draft *draft)
 {
-	const struct spg_profile *profile = draft->profile;
+	struct spg_profile *profile = draft->profile;
 
 	for (size_t i = 0; profile->trees.n == 0 && i < profile->files.n; i++) {
 		char *directory = directory_of(profile->files.items[i]);
 
-		if (directory && is_plain(directory))
-			(void)spg_texts_add(&draft->directories, directory);
+		if (!directory || is_plain(directory))
+			spg_profile_keep(
+				draft->profile, &draft->directories, directory);
 		else
 			draft->n_left_out++;
 		free(directory);
 	}
 	for (size_t i = 0; i < profile->trees.n; i++)
-		(void)spg_texts_add(&draft->directories, profile->trees.items[i]);
+		spg_profile_keep(
+			draft->profile, &draft->directories, profile->trees.items[i]);
 	spg_texts_sort(&draft->directories);
 	for (size_t i = 0; i < draft->directories.n; i++) {
 		const char *directory = draft->directories.items[i];
 
 		if (profile->trees.n > 0 || !is_shared(profile, directory))
 			continue;
-		(void)spg_texts_add(&draft->shared, directory);
+		spg_profile_keep(draft->profile, &draft->shared, directory);
 		add_bystanders(draft, directory);
 	}
 }
 
 static void find_patterns(struct draft *draft)
 {
-	const struct spg_profile *profile = draft->profile;
+	struct spg_profile *profile = draft->profile;
 
 	for (size_t i = 0; i < profile->files.n; i++) {
 		const char *path = profile->files.items[i];
 		char *directory = directory_of(path);
 
+		profile->failed |= !directory;
 		if (directory && (profile->trees.n > 0 || is_plain(directory)))
 			add_name(draft, spg_path_base(path),
 				!spg_texts_has(&draft->shared, directory));
@@ -324,6 +345,7 @@ static void put_comment(struct spg_buf *out, const char *text)
 
 	spg_text_escape(&escaped, text, false);
 	put_wrapped(out, "# ", "#   ", spg_buf_text(&escaped));
+	out->failed |= escaped.failed;
 	spg_buf_finish(&escaped);
 }
 
@@ -336,6 +358,7 @@ static void put_list(
 		spg_buf_printf(&all, "%s%s", i ? " " : "", texts->items[i]);
 	spg_buf_printf(&first, "%s = ", key);
 	put_wrapped(out, spg_buf_text(&first), "    ", spg_buf_text(&all));
+	out->failed |= all.failed || first.failed;
 	spg_buf_finish(&first);
 	spg_buf_finish(&all);
 }
@@ -387,6 +410,7 @@ static void put_advice(const struct spg_profile *profile, struct spg_buf *out)
 	spg_buf_printf(
 		out, "\n[advice *]\nproduct = %s\n", spg_buf_text(&profile->name));
 	put_wrapped(out, "say = ", "    ", spg_buf_text(&say));
+	out->failed |= say.failed;
 	spg_buf_finish(&say);
 }
 
@@ -456,6 +480,11 @@ bool spg_profile_print(
 	good = check(&draft, why);
 	if (good)
 		put_profile(&draft, out);
+	if (profile->failed || profile->name.failed || profile->command.failed ||
+		out->failed) {
+		spg_complain(why, "out of memory");
+		good = false;
+	}
 	spg_texts_finish(&draft.directories);
 	spg_texts_finish(&draft.shared);
 	spg_texts_finish(&draft.bystanders);

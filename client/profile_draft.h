@@ -31,13 +31,15 @@ struct spg_profile {
 	struct spg_texts library_path;
 	bool by_rename; /* who installs gives a new file its name */
 	bool windows;   /* names compare without case */
+	bool failed;    /* out of memory: it is not whole */
 };
 
 #define SPG_PROFILE_NULL                                                               \
 	{                                                                              \
 		0, SPG_BUF_NULL, SPG_BUF_NULL, SPG_TEXTS_NULL, SPG_TEXTS_NULL,         \
 			SPG_TEXTS_NULL, SPG_TEXTS_NULL, SPG_TEXTS_NULL,                \
-			SPG_TEXTS_NULL, SPG_TEXTS_NULL, SPG_TEXTS_NULL, false, false   \
+			SPG_TEXTS_NULL, SPG_TEXTS_NULL, SPG_TEXTS_NULL, false, false,  \
+			false                                                          \
 	}
 
 /** Idempotent. */
@@ -49,6 +51,15 @@ void spg_profile_set_name(struct spg_profile *profile, const char *text);
 /** Add a comment, in printf(3)'s way. */
 void spg_profile_note(struct spg_profile *profile, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/** Append a copy of @text to @texts. When memory is short, or @text is NULL for want of it,
+ * there will be no profile: one that lacks something would be worse. */
+void spg_profile_keep(
+	struct spg_profile *profile, struct spg_texts *texts, const char *text);
+
+/** As spg_profile_keep(), unless it is there already. */
+void spg_profile_keep_new(
+	struct spg_profile *profile, struct spg_texts *texts, const char *text);
 
 /** Add @program, which setup ends, unless it is there already; @note says why. */
 void spg_profile_add_stop(

@@ -164,7 +164,10 @@ static bool take_entry(struct walk *w, const char *path, unsigned depth)
 	module = spg_module_at(path);
 	if (module == SPG_MODULE_WINDOWS)
 		*w->has_windows = true;
-	return module == SPG_MODULE_NONE || spg_texts_add(w->ret, path) == 0;
+	if (module == SPG_MODULE_NONE || spg_texts_add(w->ret, path) == 0)
+		return true;
+	spg_complain(w->why, "out of memory");
+	return false;
 }
 
 static bool walk(struct walk *w, const char *directory, unsigned depth)
@@ -187,6 +190,8 @@ static bool walk(struct walk *w, const char *directory, unsigned depth)
 			continue;
 		spg_buf_clear(&path);
 		spg_buf_printf(&path, "%s/%s", directory, entry->d_name);
+		if (path.failed)
+			spg_complain(w->why, "out of memory");
 		good = !path.failed && take_entry(w, spg_buf_text(&path), depth);
 	}
 	spg_buf_finish(&path);
@@ -202,16 +207,18 @@ bool spg_modules_below(const char *directory, struct spg_texts *ret, bool *has_w
 	return walk(&w, directory, 0);
 }
 
-void spg_names_in(const char *directory, struct spg_texts *ret)
+bool spg_names_in(const char *directory, struct spg_texts *ret)
 {
 	DIR *dir = opendir(directory);
+	bool good = dir || errno != ENOMEM;
 	struct dirent *entry;
 
-	for (size_t i = 0; dir && i < ENTRIES_MAX && (entry = readdir(dir)); i++)
-		if (spg_texts_add(ret, entry->d_name) < 0)
-			break;
+	for (size_t i = 0; dir && good && i < ENTRIES_MAX && (entry = readdir(dir));
+		i++)
+		good = spg_texts_add(ret, entry->d_name) == 0;
 	if (dir)
 		closedir(dir);
+	return good;
 }
 
 /* ---- sorted texts ---- */

@@ -40,8 +40,9 @@ char *spg_resolve_directory_of(const char *path);
 bool spg_modules_below(const char *directory, struct spg_texts *ret, bool *has_windows,
 	struct spg_complaint *why);
 
-/** The names in @directory itself, appended to @ret; nothing when it cannot be read. */
-void spg_names_in(const char *directory, struct spg_texts *ret);
+/** The names in @directory itself, appended to @ret; none when it cannot be read. False:
+ * out of memory. */
+bool spg_names_in(const char *directory, struct spg_texts *ret);
 
 /** Sort @texts by bytes, and keep one of each. */
 void spg_texts_sort(struct spg_texts *texts);

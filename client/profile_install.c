@@ -71,7 +71,11 @@ static bool is_elsewhere(const char *directory, const char *own, const char *nam
 	struct spg_buf path = SPG_BUF_NULL;
 	bool found = false;
 
-	spg_names_in(directory, &names);
+	if (!spg_names_in(directory, &names)) {
+		spg_complain(why, "out of memory");
+		spg_texts_finish(&names);
+		return true;
+	}
 	for (size_t i = 0; i < names.n && !found; i++) {
 		spg_buf_clear(&path);
 		spg_buf_printf(&path, "%s/%s", directory, names.items[i]);

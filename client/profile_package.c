@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/profile_package.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -129,7 +130,9 @@ static void take_row(struct packages *p, char *line)
 	package.provides = next_field(&line);
 	if (strcmp(status, "installed") != 0 || !spg_package_is_name(package.name))
 		return;
-	if (spg_array_reserve(&p->items, p->n, &p->size, sizeof(*p->items)) == 0)
+	if (spg_array_reserve(&p->items, p->n, &p->size, sizeof(*p->items)) < 0)
+		p->profile->failed = true;
+	else
 		p->items[p->n++] = package;
 }
 
@@ -246,12 +249,13 @@ static void take_file(struct packages *p, const char *path)
 	char *resolved = spg_resolve_directory_of(path);
 	struct stat st;
 
+	p->profile->failed |= !resolved && errno == ENOMEM;
 	/* A link is another name of a unit, or stands for none. */
 	if (resolved && is_unit(resolved) && lstat(resolved, &st) == 0 &&
 		S_ISREG(st.st_mode))
-		(void)spg_texts_add(&p->units, resolved);
+		spg_profile_keep(p->profile, &p->units, resolved);
 	else if (resolved && spg_module_at(resolved) != SPG_MODULE_NONE)
-		(void)spg_texts_add(&p->profile->files, resolved);
+		spg_profile_keep(p->profile, &p->profile->files, resolved);
 	free(resolved);
 }
 
@@ -266,7 +270,7 @@ static bool read_files(struct packages *p, struct spg_complaint *why)
 
 	for (size_t i = 0; i < p->n; i++)
 		if (p->items[i].chosen)
-			(void)spg_texts_add(&names, p->items[i].name);
+			spg_profile_keep(p->profile, &names, p->items[i].name);
 	code = ask(p, ASK_FILES, names.items, names.n, &text, why);
 	spg_texts_finish(&p->profile->files);
 	spg_texts_finish(&p->units);
@@ -317,7 +321,7 @@ static bool take_owner(struct packages *p, const char *name, const char *directo
 			"%s, which needs them, has libraries in %s, too.", name,
 			directory);
 	else
-		(void)spg_texts_add_new(&p->profile->foreign, directory);
+		spg_profile_keep_new(p->profile, &p->profile->foreign, directory);
 	return false;
 }
 
@@ -337,12 +341,13 @@ static bool take_owners(struct packages *p, char *line, const char *directory)
 }
 
 /* The same file, as a package names it that was made before /lib moved to /usr/lib. */
-static void add_both_ways(struct spg_texts *paths, const char *path)
+static void add_both_ways(
+	const struct packages *p, struct spg_texts *paths, const char *path)
 {
-	(void)spg_texts_add(paths, path);
+	spg_profile_keep(p->profile, paths, path);
 	if (strncmp(path, "/usr/lib", 8) == 0 || strncmp(path, "/usr/bin", 8) == 0 ||
 		strncmp(path, "/usr/sbin", 9) == 0)
-		(void)spg_texts_add(paths, path + 4);
+		spg_profile_keep(p->profile, paths, path + 4);
 }
 
 /* Modules in @directory that are of no chosen package. */
@@ -352,7 +357,7 @@ static void find_foreign(
 	struct spg_texts names = SPG_TEXTS_NULL;
 	struct spg_buf path = SPG_BUF_NULL;
 
-	spg_names_in(directory, &names);
+	p->profile->failed |= !spg_names_in(directory, &names);
 	for (size_t i = 0; i < names.n && ret->n < ASKED_MAX; i++) {
 		spg_buf_clear(&path);
 		spg_buf_printf(&path, "%s/%s", directory, names.items[i]);
@@ -360,7 +365,7 @@ static void find_foreign(
 		if (!path.failed && spg_name_is_literal(spg_buf_text(&path)) &&
 			!spg_texts_has(&p->profile->files, spg_buf_text(&path)) &&
 			spg_module_at(spg_buf_text(&path)) != SPG_MODULE_NONE)
-			add_both_ways(ret, spg_buf_text(&path));
+			add_both_ways(p, ret, spg_buf_text(&path));
 	}
 	spg_buf_finish(&path);
 	spg_texts_finish(&names);
@@ -373,11 +378,18 @@ static int look_at_directory(
 	struct spg_texts foreign = SPG_TEXTS_NULL;
 	struct spg_buf text = SPG_BUF_NULL;
 	char *save = NULL;
-	int r = 0;
+	int r = 0, code = 0;
 
 	find_foreign(p, directory, &foreign);
-	if (foreign.n > 0 && ask(p, ASK_OWNERS, foreign.items, foreign.n, &text, why) ==
-				     SPG_HELPER_FAILED)
+	if (foreign.n > 0)
+		code = ask(p, ASK_OWNERS, foreign.items, foreign.n, &text, why);
+	/* 1: nobody's; rpm counts those. */
+	if (code > 1 && p->manager == 0) {
+		spg_complain(why, "dpkg-query does not say whose files are in %s",
+			directory);
+		r = -1;
+	}
+	if (code < 0)
 		r = -1;
 	for (char *line = r == 0 && text.len ? strtok_r(text.data, "\n", &save) : NULL;
 		line; line = strtok_r(NULL, "\n", &save))
@@ -399,8 +411,8 @@ static int look_at_directories(struct packages *p, struct spg_complaint *why)
 		char *directory =
 			strndup(files->items[i], (size_t)(name - files->items[i]) - 1);
 
-		if (directory && *directory && !spg_directory_is_common(directory))
-			(void)spg_texts_add(&directories, directory);
+		if (!directory || (*directory && !spg_directory_is_common(directory)))
+			spg_profile_keep(p->profile, &directories, directory);
 		free(directory);
 	}
 	spg_texts_sort(&directories);
@@ -409,7 +421,7 @@ static int look_at_directories(struct packages *p, struct spg_complaint *why)
 			continue;
 		r = look_at_directory(p, directories.items[i], why);
 		if (r == 0) {
-			(void)spg_texts_add(&p->asked, directories.items[i]);
+			spg_profile_keep(p->profile, &p->asked, directories.items[i]);
 			spg_texts_sort(&p->asked);
 		}
 	}
@@ -495,8 +507,11 @@ static bool note_process(void *user, pid_t pid)
 
 	if (program && spg_texts_has(&running->packages->profile->files, program))
 		unit = spg_unit_of_process(pid);
-	if (unit && spg_texts_add(&running->units, unit) == 0)
-		(void)spg_texts_add(&running->programs, spg_path_base(program));
+	if (unit) {
+		spg_profile_keep(running->packages->profile, &running->units, unit);
+		spg_profile_keep(running->packages->profile, &running->programs,
+			spg_path_base(program));
+	}
 	free(unit);
 	free(program);
 	return true;
@@ -508,8 +523,9 @@ static void add_own(
 	for (size_t i = 0; i < paths->n; i++) {
 		char *resolved = realpath(paths->items[i], NULL);
 
+		p->profile->failed |= !resolved && errno == ENOMEM;
 		if (resolved && spg_texts_has(&p->profile->files, resolved))
-			(void)spg_texts_add_new(ret, spg_path_base(resolved));
+			spg_profile_keep_new(p->profile, ret, spg_path_base(resolved));
 		free(resolved);
 	}
 }
@@ -525,7 +541,8 @@ static void programs_of(const struct packages *p, const char *path,
 	add_own(p, &unit->named, ret);
 	for (size_t i = 0; i < running->units.n; i++)
 		if (strcmp(running->units.items[i], name) == 0)
-			(void)spg_texts_add_new(ret, running->programs.items[i]);
+			spg_profile_keep_new(
+				p->profile, ret, running->programs.items[i]);
 }
 
 static void add_stops(struct packages *p, const char *unit, const struct package *who,
@@ -550,6 +567,7 @@ static void take_unit(
 	const struct package *who;
 
 	(void)spg_unit_read_file(&unit, path);
+	p->profile->failed |= unit.failed;
 	programs_of(p, path, &unit, running, &programs);
 	/* A template is stopped by its instances; what runs is added by who runs. */
 	if (strchr(name, '@')) {
@@ -603,6 +621,7 @@ static void note_packages(struct packages *p)
 			spg_buf_printf(
 				to, "%s%s", to->len ? ", " : "", p->items[i].name);
 	}
+	p->profile->failed |= own.failed || plugins.failed;
 	spg_profile_note(p->profile, "The files of: %s.", spg_buf_text(&own));
 	if (plugins.len)
 		spg_profile_note(p->profile, "And what is made for them: %s.",
@@ -635,6 +654,8 @@ bool spg_profile_of_package(
 	char *plain = strndup(name, strcspn(name, ":"));
 	bool good = plain && find(&p, name, why) && read_all_files(&p, why);
 
+	if (!plain)
+		spg_complain(why, "out of memory");
 	if (good) {
 		spg_profile_set_name(profile, plain);
 		profile->by_rename = true;

@@ -26,15 +26,13 @@ static char *path_in(char *line)
 		return NULL;
 	n = strcspn(path, "\n");
 	path[n] = '\0';
+	spg_cut_deleted(path);
 	/* What /proc escapes, a newline, can be no file of a profile. */
-	if (strstr(path, "\\012") ||
-		(n > 10 && strcmp(path + n - 10, " (deleted)") == 0))
-		return NULL;
-	return path;
+	return strstr(path, "\\012") ? NULL : path;
 }
 
 /* Each file once that @pid maps; false: it cannot be looked at. */
-static bool mapped_by(pid_t pid, struct spg_texts *ret)
+static bool mapped_by(struct spg_profile *profile, pid_t pid, struct spg_texts *ret)
 {
 	char name[64], line[8192];
 	FILE *maps;
@@ -48,7 +46,7 @@ static bool mapped_by(pid_t pid, struct spg_texts *ret)
 
 		/* One file's lines follow each other. */
 		if (path && (ret->n == 0 || strcmp(ret->items[ret->n - 1], path) != 0))
-			(void)spg_texts_add(ret, path);
+			spg_profile_keep(profile, ret, path);
 	}
 	fclose(maps);
 	spg_texts_sort(ret);
@@ -65,6 +63,7 @@ static char *directory_of(const char *path)
 /* ---- whose directories they are ---- */
 
 struct running {
+	struct spg_profile *profile;
 	struct spg_texts programs; /* of the application, resolved, sorted */
 	struct spg_texts pids;     /* of its processes, as texts */
 	struct spg_texts mapped;   /* by it, sorted */
@@ -105,14 +104,15 @@ static bool add_of_another(void *user, pid_t pid)
 	char *program = spg_program_of_process(pid);
 
 	if (program && !is_own(running, pid, program)) {
-		if (!mapped_by(pid, &mapped))
+		if (!mapped_by(running->profile, pid, &mapped))
 			running->n_hidden++;
 		for (size_t i = 0; i < mapped.n; i++) {
 			char *directory = directory_of(mapped.items[i]);
 
-			if (directory &&
+			if (!directory ||
 				spg_texts_has(&running->mapped, mapped.items[i]))
-				(void)spg_texts_add(&running->others, directory);
+				spg_profile_keep(
+					running->profile, &running->others, directory);
 			free(directory);
 		}
 	}
@@ -130,7 +130,7 @@ static void take_programs(struct spg_profile *profile, const struct running *run
 			spg_profile_note(profile,
 				"%s, which runs its programs, is of the system.", path);
 		else if (spg_module_at(path) != SPG_MODULE_NONE)
-			(void)spg_texts_add(&profile->files, path);
+			spg_profile_keep(profile, &profile->files, path);
 	}
 }
 
@@ -152,8 +152,9 @@ static void take_mapped(struct spg_profile *profile, struct running *running)
 		bool own = directory && !spg_directory_is_common(directory) &&
 		           !spg_texts_has(&running->others, directory);
 
+		profile->failed |= !directory;
 		if (own && spg_module_at(path) != SPG_MODULE_NONE)
-			(void)spg_texts_add(&profile->files, path);
+			spg_profile_keep(profile, &profile->files, path);
 		else if (!own && !spg_texts_has(&running->programs, path))
 			n_system++;
 		free(directory);
@@ -184,14 +185,14 @@ static int add_process(struct running *running, pid_t pid)
 	char *program = spg_program_of_process(pid);
 	int err = program ? 0 : errno;
 
-	if (program && !mapped_by(pid, &running->mapped))
+	if (program && !mapped_by(running->profile, pid, &running->mapped))
 		err = errno;
 	if (program && err == 0) {
 		char text[16];
 
 		snprintf(text, sizeof(text), "%d", (int)pid);
-		(void)spg_texts_add(&running->pids, text);
-		(void)spg_texts_add_new(&running->programs, program);
+		spg_profile_keep(running->profile, &running->pids, text);
+		spg_profile_keep_new(running->profile, &running->programs, program);
 	}
 	free(program);
 	return err;
@@ -200,7 +201,7 @@ static int add_process(struct running *running, pid_t pid)
 /* False after the complaint: there is nothing that is the application's own. */
 static bool has_own(const struct spg_profile *profile, struct spg_complaint *why)
 {
-	if (profile->files.n > 0)
+	if (profile->files.n > 0 || profile->failed)
 		return true;
 	spg_complain(why, "all that it runs, and maps, is of the system");
 	spg_complaint_hint(why,
@@ -212,11 +213,11 @@ static bool has_own(const struct spg_profile *profile, struct spg_complaint *why
 bool spg_profile_of_process(
 	struct spg_profile *profile, pid_t pid, struct spg_complaint *why)
 {
-	struct running running = {.n_hidden = 0};
+	struct running running = {.profile = profile};
 	int err = add_process(&running, pid);
 	char *unit;
 
-	if (err != 0) {
+	if (err != 0 || running.programs.n == 0) {
 		spg_complain(why, "process %d: %s", (int)pid,
 			err == ENOENT || err == ESRCH
 				? "there is none, or it runs no program"
@@ -273,8 +274,9 @@ static void add_program(
 	char *resolved = realpath(path, NULL);
 	bool module = resolved && spg_module_at(resolved) != SPG_MODULE_NONE;
 
+	profile->failed |= !resolved && errno == ENOMEM;
 	if (module)
-		(void)spg_texts_add_new(&running->programs, resolved);
+		spg_profile_keep_new(running->profile, &running->programs, resolved);
 	else
 		spg_profile_note(profile, "%s, which it starts, is %s.", path,
 			resolved ? "a script" : "not there");
@@ -286,6 +288,7 @@ static void name_after(struct spg_profile *profile, const char *unit)
 {
 	char *name = strndup(unit, strlen(unit) - strlen(".service"));
 
+	profile->failed |= !name;
 	if (name)
 		spg_profile_set_name(profile, name);
 	free(name);
@@ -299,14 +302,16 @@ static void add_beside(struct spg_profile *profile, const struct running *runnin
 		struct spg_texts names = SPG_TEXTS_NULL;
 		struct spg_buf path = SPG_BUF_NULL;
 
+		profile->failed |= !directory;
 		if (directory && !spg_directory_is_common(directory))
-			spg_names_in(directory, &names);
+			profile->failed |= !spg_names_in(directory, &names);
 		for (size_t n = 0; n < names.n; n++) {
 			spg_buf_clear(&path);
 			spg_buf_printf(&path, "%s/%s", directory, names.items[n]);
+			profile->failed |= path.failed;
 			if (spg_module_at(spg_buf_text(&path)) != SPG_MODULE_NONE)
-				(void)spg_texts_add(
-					&profile->files, spg_buf_text(&path));
+				spg_profile_keep(
+					profile, &profile->files, spg_buf_text(&path));
 		}
 		spg_buf_finish(&path);
 		spg_texts_finish(&names);
@@ -324,10 +329,11 @@ static void add_library_path(struct spg_profile *profile, const struct spg_unit 
 			struct spg_complaint why = SPG_COMPLAINT_NULL;
 
 			if (!spg_modules_below(path, &profile->files, &windows, &why))
-				spg_profile_note(profile, "%s", spg_buf_text(&why.why));
+				spg_profile_note(profile, "Not all of it: %s",
+					spg_buf_text(&why.why));
 			spg_complaint_finish(&why);
 		}
-		(void)spg_texts_add_new(&profile->library_path, path);
+		spg_profile_keep_new(profile, &profile->library_path, path);
 	}
 }
 
@@ -349,10 +355,11 @@ bool spg_profile_of_unit(
 	struct spg_profile *profile, const char *name, struct spg_complaint *why)
 {
 	struct spg_unit unit = SPG_UNIT_NULL;
-	struct running running = {.n_hidden = 0};
+	struct running running = {.profile = profile};
 	struct of_unit of = {.name = name, .running = &running};
 	bool good = spg_unit_find(&unit, name, profile->limit_ns, why);
 
+	profile->failed |= unit.failed;
 	if (good) {
 		name_after(profile, name);
 		if (unit.path)

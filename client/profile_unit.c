@@ -2,6 +2,7 @@
 #include "client/profile_unit.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,12 @@ bool spg_unit_is_name(const char *name)
 
 /* ---- what a unit's file says ---- */
 
+static void add(struct spg_unit *unit, struct spg_texts *texts, const char *text)
+{
+	if (!text || spg_texts_add_new(texts, text) < 0)
+		unit->failed = true;
+}
+
 /* The program of "ExecStart=-/usr/sbin/nginx -g ...". An empty one takes the earlier
  * ones back. */
 static void take_exec_start(struct spg_unit *unit, const char *value)
@@ -58,7 +65,8 @@ static void take_exec_start(struct spg_unit *unit, const char *value)
 		spg_texts_finish(&unit->programs);
 	spg_buf_add(&program, value, n);
 	if (value[0] == '/' && !program.failed)
-		(void)spg_texts_add_new(&unit->programs, spg_buf_text(&program));
+		add(unit, &unit->programs,
+			program.failed ? NULL : spg_buf_text(&program));
 	spg_buf_finish(&program);
 }
 
@@ -72,10 +80,11 @@ static void take_environment(struct spg_unit *unit, const char *value)
 		return;
 	at += strlen(key);
 	copy = strndup(at, strcspn(at, " \t\r\"'"));
+	unit->failed |= !copy;
 	for (char *word = copy ? strtok_r(copy, ":", &save) : NULL; word;
 		word = strtok_r(NULL, ":", &save))
 		if (word[0] == '/')
-			(void)spg_texts_add_new(&unit->library_path, word);
+			add(unit, &unit->library_path, word);
 	free(copy);
 }
 
@@ -91,8 +100,8 @@ static void take_named(struct spg_unit *unit, const char *line)
 		line += strspn(line, between);
 		n = strcspn(line, between);
 		word = line[0] == '/' ? strndup(line, n) : NULL;
-		if (word)
-			(void)spg_texts_add_new(&unit->named, word);
+		if (line[0] == '/')
+			add(unit, &unit->named, word);
 		free(word);
 	}
 }
@@ -126,8 +135,10 @@ static bool read_lines(struct spg_unit *unit, const char *path)
 	char *line = NULL;
 	ssize_t n;
 
-	if (!file)
+	if (!file) {
+		unit->failed |= errno == ENOMEM;
 		return false;
+	}
 	while ((n = getline(&line, &size, file)) > 0) {
 		total += (size_t)n;
 		if (total > FILE_BYTES_MAX)
@@ -135,6 +146,7 @@ static bool read_lines(struct spg_unit *unit, const char *path)
 		line[strcspn(line, "\n")] = '\0';
 		continued = take_line(unit, line, continued);
 	}
+	unit->failed |= !feof(file) && total <= FILE_BYTES_MAX;
 	free(line);
 	fclose(file);
 	return true;
@@ -146,6 +158,7 @@ bool spg_unit_read_file(struct spg_unit *ret, const char *path)
 		return false;
 	free(ret->path);
 	ret->path = strdup(path);
+	ret->failed |= !ret->path;
 	return true;
 }
 
@@ -156,7 +169,7 @@ static void read_changes(struct spg_unit *unit, const char *folder, const char *
 	struct spg_texts names = SPG_TEXTS_NULL;
 
 	spg_buf_printf(&path, "%s/%s.d", folder, name);
-	spg_names_in(spg_buf_text(&path), &names);
+	unit->failed |= path.failed || !spg_names_in(spg_buf_text(&path), &names);
 	spg_texts_sort(&names);
 	for (size_t i = 0; i < names.n; i++) {
 		if (!spg_name_match("*.conf", names.items[i], false))
@@ -187,6 +200,7 @@ static bool find_file(struct spg_unit *ret, const char *name)
 	for (size_t i = 0; i < N_UNIT_FOLDERS && !ret->path; i++) {
 		spg_buf_clear(&path);
 		spg_buf_printf(&path, "%s/%s", unit_folders[i], name);
+		ret->failed |= path.failed;
 		(void)spg_unit_read_file(ret, spg_buf_text(&path));
 	}
 	spg_buf_finish(&path);
@@ -286,6 +300,16 @@ void spg_each_process(bool (*on)(void *user, pid_t pid), void *user)
 		closedir(proc);
 }
 
+void spg_cut_deleted(char *path)
+{
+	static const char mark[] = " (deleted)";
+	size_t n = strlen(path), len = sizeof(mark) - 1;
+
+	/* One may be called so. */
+	if (n > len && strcmp(path + n - len, mark) == 0 && access(path, F_OK) < 0)
+		path[n - len] = '\0';
+}
+
 char *spg_program_of_process(pid_t pid)
 {
 	char link[64], path[4096];
@@ -296,6 +320,7 @@ char *spg_program_of_process(pid_t pid)
 	if (n <= 0)
 		return NULL;
 	path[n] = '\0';
+	spg_cut_deleted(path);
 	return path[0] == '/' ? strdup(path) : NULL;
 }
 

@@ -17,13 +17,14 @@ struct spg_unit {
 	struct spg_texts programs; /* absolute, as ExecStart= names them */
 	struct spg_texts named; /* absolute: what else stands there, for a shell say */
 	bool oneshot;           /* it ends by itself */
+	bool failed;            /* out of memory: it is not whole */
 	struct spg_texts library_path; /* of LD_LIBRARY_PATH in Environment= */
 	char *path;                    /* of its file; NULL: not known */
 };
 
 #define SPG_UNIT_NULL                                                                  \
 	{                                                                              \
-		SPG_TEXTS_NULL, SPG_TEXTS_NULL, false, SPG_TEXTS_NULL, NULL            \
+		SPG_TEXTS_NULL, SPG_TEXTS_NULL, false, false, SPG_TEXTS_NULL, NULL     \
 	}
 
 /** Idempotent. */
@@ -45,6 +46,10 @@ char *spg_unit_of_process(pid_t pid);
 
 /** Call @on for every process that is there, until it returns false. */
 void spg_each_process(bool (*on)(void *user, pid_t pid), void *user);
+
+/** Cut off what /proc puts behind the name of a file that was replaced or is gone: what
+ * has the name now is of the application too. */
+void spg_cut_deleted(char *path);
 
 /** What the link /proc/PID/exe names; to be freed, NULL: a kernel thread, or it is not
  * to be read. */

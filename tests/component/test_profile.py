@@ -408,6 +408,22 @@ class Process(ProfileTest):
         self.assertEqual(self.values(out, "files"), ["holder"])
         self.assertIn("libraries of the system", out)
 
+    def test_replaced(self):
+        """What has the name now of what it runs is of the application too."""
+        program = os.path.join(self.app, "holder")
+        shutil.copy(shutil.which("sleep"), program)
+        with subprocess.Popen([program, "300"]) as child:
+            try:
+                while os.path.realpath(f"/proc/{child.pid}/exe") != program:
+                    time.sleep(0.01)
+                os.unlink(program)
+                self.assertEqual(self.profile("--pid", str(child.pid)).code, 1)
+                shutil.copy(shutil.which("sleep"), program)
+                out = self.taken("--pid", str(child.pid))
+            finally:
+                child.kill()
+        self.assertEqual(self.values(out, "files"), ["holder"])
+
     def test_gone(self):
         with subprocess.Popen(["true"]) as child:
             pass
