@@ -37,12 +37,11 @@ struct package {
 	bool plugin; /* chosen since it is made for what another provides */
 };
 
-/* What a package manager is asked; each answer is text of lines. A NULL-terminated
- * @operands is put behind the arguments. */
+/* What a package manager is asked; each answer is text of lines. */
 enum question {
 	ASK_ALL,    /* a line for each: fields of struct package, by tabs */
-	ASK_FILES,  /* of the packages @operands */
-	ASK_OWNERS, /* of the files @operands: "NAME: PATH", or "NAME" */
+	ASK_FILES,  /* of packages */
+	ASK_OWNERS, /* of files: "NAME: PATH", or "NAME" */
 	ASK_BEFORE, /* the script of one that runs before */
 	ASK_AFTER,  /* and after its files are replaced */
 	QUESTIONS

@@ -231,6 +231,29 @@ START_TEST(runtime_path)
 }
 END_TEST
 
+static const struct {
+	const char *name;
+	bool is;
+} product_names[] = {
+	{"shop", true},
+	{"postgresql-15.2_x", true},
+	{"abcdefghijklmnopqrstuvwxyz0123456789_-.", true}, /* SPG_PRODUCT_NAME_MAX */
+	{"abcdefghijklmnopqrstuvwxyz0123456789_-.a", false},
+	{"", false},
+	{"Shop", false},
+	{"a b", false},
+	{"a/b", false},
+	{"a]", false},
+	{"\xc3\xbc", false},
+};
+
+START_TEST(product_name)
+{
+	ck_assert_int_eq(
+		spg_name_is_product(product_names[_i].name), product_names[_i].is);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("text");
@@ -242,6 +265,7 @@ int main(void)
 	tcase_add_test(tc, glob_is_not_exponential);
 	spg_add_rows(tc, normalise, paths);
 	spg_add_rows(tc, runtime_path, runtime_paths);
+	spg_add_rows(tc, product_name, product_names);
 	tcase_add_test(tc, below);
 	return spg_run_suite("text", tc);
 }
