@@ -53,6 +53,7 @@ struct spg_catalog {
 	struct spg_module **known; /* by path */
 	size_t n_known, size_known;
 	size_t bytes;
+	struct spg_outside outside;
 };
 
 /* ---- modules and sets ---- */
@@ -347,7 +348,8 @@ static bool look_around(struct reading *reading)
 	if (!reading->search && !has_programs_of_linux(reading->set))
 		return false;
 	if (!reading->search)
-		reading->search = spg_search_begin(reading->set, reading->product);
+		reading->search = spg_search_begin(
+			reading->set, reading->product, &reading->catalog->outside);
 	r = reading->search ? spg_search_step(reading->search) : SPG_ERR_NOMEM;
 	if (r == 0)
 		spg_search_end(reading->search);
@@ -460,6 +462,7 @@ void spg_catalog_destroy(struct spg_catalog *catalog)
 	for (size_t i = 0; i < catalog->n_known; i++)
 		spg_module_unref(catalog->known[i]);
 	free(catalog->known);
+	spg_outside_finish(&catalog->outside);
 	free(catalog);
 }
 
@@ -547,6 +550,7 @@ static bool trim(struct spg_background_job *job)
 		spg_module_unref(module);
 	}
 	catalog->n_known = kept;
+	spg_outside_finish(&catalog->outside);
 	return false;
 }
 

@@ -22,6 +22,7 @@
 #define SPG_ELF_STRINGS_MAX  (64U << 20)  /* bytes of the string table */
 #define SPG_ELF_VERSIONS_MAX 32767        /* an index has 15 bits */
 #define SPG_ELF_TABLE_MAX    (128U << 20) /* bytes of any other table */
+#define SPG_ELF_RECORDS_MAX  (4U << 20)   /* bytes of records about versions */
 #define SPG_ELF_BUILD_ID_MAX 64           /* bytes */
 #define SPG_ELF_PATH_MAX     4096         /* bytes of an interpreter */
 

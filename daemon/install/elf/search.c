@@ -29,6 +29,7 @@ struct identity {
 struct spg_search {
 	struct spg_module_set *set;
 	struct spg_product *product;
+	struct spg_outside *outside; /* or NULL */
 	struct spg_surroundings *around;
 	struct spg_elf_world world;
 	struct identity *ids; /* of objects, sorted */
@@ -113,32 +114,52 @@ static int read_outside(struct spg_module *module, int fd)
 	return err;
 }
 
-/* A new one outside, open at @fd or not to be opened for @why. */
-static int add_outside(struct spg_search *search, const char *path,
+/* Read what is open at @fd, or was not to be opened for @why. */
+static int make_outside(struct spg_module **ret, const char *path,
 	const struct stat *st, int fd, int why)
 {
-	struct spg_surroundings *around = search->around;
 	struct spg_module *module = spg_module_create(path);
-	int err = module ? 0 : SPG_ERR_NOMEM;
+	char *real;
+	int err = 0;
 
-	if (err == 0 && fd >= 0) {
+	if (!module)
+		return SPG_ERR_NOMEM;
+	if (fd >= 0) {
 		module->id = (struct spg_file_id){st->st_dev, st->st_ino};
 		err = read_outside(module, fd);
-	} else if (err == 0) {
+	} else {
 		module->err = spg_err_from_errno(why);
 		module->why = strdup(strerror(why));
 		err = module->why ? 0 : SPG_ERR_NOMEM;
 	}
-	if (err == 0) {
-		char *real = realpath(path, NULL);
+	real = realpath(path, NULL);
+	if (real && strcmp(real, path) != 0)
+		module->real = real;
+	else
+		free(real);
+	*ret = module;
+	return err;
+}
 
-		if (real && strcmp(real, path) != 0)
-			module->real = real;
-		else
-			free(real);
+static int add_outside(struct spg_search *search, const char *path,
+	const struct stat *st, int fd, int why)
+{
+	struct spg_surroundings *around = search->around;
+	struct spg_module *module = NULL;
+	int err = 0;
+
+	if (search->outside && fd >= 0)
+		module = spg_outside_find(search->outside, path, st);
+	if (module) {
+		spg_module_ref(module);
+	} else {
+		err = make_outside(&module, path, st, fd, why);
+		if (err == 0 && search->outside && fd >= 0)
+			spg_outside_keep(search->outside, module, st);
+	}
+	if (err == 0)
 		err = spg_array_reserve(&around->modules, around->n_modules,
 			&around->modules_size, sizeof(struct spg_module *));
-	}
 	if (err == 0 && fd >= 0)
 		err = add_id(search, &module->id, search->set->n + around->n_modules);
 	if (err < 0) {
@@ -297,8 +318,8 @@ static int begin(struct spg_search *search)
 	return err;
 }
 
-struct spg_search *spg_search_begin(
-	struct spg_module_set *set, struct spg_product *product)
+struct spg_search *spg_search_begin(struct spg_module_set *set,
+	struct spg_product *product, struct spg_outside *outside)
 {
 	struct spg_search *search = calloc(1, sizeof(*search));
 
@@ -306,6 +327,7 @@ struct spg_search *spg_search_begin(
 		return NULL;
 	search->set = spg_module_set_ref(set);
 	search->product = spg_product_ref(product);
+	search->outside = outside;
 	search->around = spg_surroundings_create();
 	if (search->around && begin(search) == 0)
 		return search;
@@ -357,11 +379,12 @@ int spg_search_step(struct spg_search *search)
 	search->until_ns = spg_clock_mono_ns() + STEP_NS;
 	search->has_looked = false;
 	search->late = false;
-	if (search->at < n) {
+	while (search->at < n && !search->late) {
 		if (step(search) < 0 || search->failed)
 			return SPG_ERR_NOMEM;
 		if (!search->late)
 			search->at++;
+		search->late |= spg_clock_mono_ns() >= search->until_ns;
 	}
 	return search->at < n;
 }
@@ -385,7 +408,7 @@ void spg_search_destroy(struct spg_search *search)
 
 int spg_search_around(struct spg_module_set *set, struct spg_product *product)
 {
-	struct spg_search *search = spg_search_begin(set, product);
+	struct spg_search *search = spg_search_begin(set, product, NULL);
 	int err = search ? 1 : SPG_ERR_NOMEM;
 
 	while (err > 0)

@@ -6,17 +6,18 @@
  * asks for. Libraries are open for the moment in which they are read. Worker or background
  * thread: all of this blocks.
  */
+#include "daemon/install/elf/outside.h"
 #include "daemon/install/fit/module_set.h"
 #include "daemon/model/product.h"
 
 struct spg_search;
 
-/** @set and @product are referred to. NULL: out of memory. */
-struct spg_search *spg_search_begin(
-	struct spg_module_set *set, struct spg_product *product);
+/** @set and @product are referred to; @outside: what is known already, borrowed until the
+ * search is destroyed, or NULL. NULL: out of memory. */
+struct spg_search *spg_search_begin(struct spg_module_set *set,
+	struct spg_product *product, struct spg_outside *outside);
 
-/** Look around one program or library, or, where that takes long, for 20 ms. Returns 1:
- * there is more; 0; SPG_ERR_NOMEM. */
+/** Look around for 20 ms. Returns 1: there is more; 0; SPG_ERR_NOMEM. */
 int spg_search_step(struct spg_search *search);
 
 /** After the last step: what was found becomes the surroundings of the set. */

@@ -26,8 +26,8 @@ static int find_table(struct spg_elf_file *file, uint64_t address, const char *w
 	int err;
 
 	/* Nothing tells how long it is: it ends in its segment. */
-	if (bytes > SPG_ELF_TABLE_MAX)
-		bytes = SPG_ELF_TABLE_MAX;
+	if (bytes > SPG_ELF_RECORDS_MAX)
+		bytes = SPG_ELF_RECORDS_MAX;
 	err = spg_elf_at(file, address, bytes ? bytes : 1, ELF_T_BYTE, what, &data);
 	if (err == 0)
 		*ret = (struct table){data->d_buf, bytes};

@@ -39,6 +39,7 @@ struct judging {
 	struct spg_elf_set set;
 	bool *covered;  /* objects that were loaded with one that was judged */
 	uint8_t **told; /* per object: lacks that have been told */
+	bool *hinted;   /* per module: it stands where the loader does not look */
 };
 
 static bool is_elf(const struct judging *j, size_t module)
@@ -128,17 +129,17 @@ static int assume_more(struct judging *j, struct root *root)
 	for (size_t i = 0; err == 0 && i < root->loading.n_lacks; i++) {
 		const struct spg_elf_lack *lack = &root->loading.lacks[i];
 		size_t library;
-		bool was;
 
 		if (lack->kind != SPG_ELF_NO_LIBRARY || root->n_assumed >= ASSUMED_MAX)
 			continue;
 		library = find_elsewhere(j, lack);
 		if (library == SPG_FIT_NONE)
 			continue;
-		err = note_told(j, lack, &was);
-		if (err == 0 && !was)
+		/* Of many that need it, one is enough. */
+		if (!j->hinted[library])
 			err = spg_elf_hint_elsewhere(
 				j->work, &j->set, root->object, lack, library);
+		j->hinted[library] = true;
 		if (err == 0)
 			err = assume(j, root, library);
 	}
@@ -588,13 +589,15 @@ int spg_fit_elf(struct spg_fit_work *work)
 	err = spg_elf_set_init(&j.set, work->question);
 	j.covered = calloc(j.set.n_objects + 1, sizeof(j.covered[0]));
 	j.told = calloc(j.set.n_objects + 1, sizeof(j.told[0]));
-	if (!j.covered || !j.told)
+	j.hinted = calloc(work->question->n_modules + 1, sizeof(j.hinted[0]));
+	if (!j.covered || !j.told || !j.hinted)
 		err = SPG_ERR_NOMEM;
 	if (err == 0)
 		err = judge_all(&j);
 	for (size_t i = 0; j.told && i < j.set.n_objects; i++)
 		free(j.told[i]);
 	free(j.told);
+	free(j.hinted);
 	free(j.covered);
 	spg_elf_set_finish(&j.set);
 	return err;
