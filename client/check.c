@@ -23,14 +23,16 @@
 static const char help[] =
 	"spguard check: can the service pack be applied safely?\n"
 	"\n"
-	"Usage: spguard check [--product P] [--payload DIR | --files LIST]\n"
+	"Usage: spguard check [--product P] [--payload PACK | --files LIST]\n"
 	"                     [--wait[=TIME] [--settle TIME]] [--all] [-q]\n"
 	"\n"
 	"  -p, --product P   about this product (default: all of them, and\n"
 	"                    the exit code is that of the worst)\n"
-	"      --payload DIR only about the files that the service pack in DIR "
-	"brings,\n"
-	"                    and, to who may install, what it would break\n"
+	"      --payload PACK\n"
+	"                    only about the files that the service pack brings: a\n"
+	"                    folder or an archive (.deb .rpm .tar .zip .cab .iso\n"
+	"                    .7z); and of a folder, to who may install, what it\n"
+	"                    would break\n"
 	"      --files LIST  only about the files named in LIST, one a line (- reads\n"
 	"                    standard input; lines that begin with # are skipped)\n"
 	"      --wait[=TIME] ask until it is safe, or TIME is over (default: 24h)\n"
@@ -218,12 +220,17 @@ static void tell_one(void *user, const char *sentence)
 	spg_output_wrap(user, "  -", 4, sentence);
 }
 
-static void tell_foretold(struct spg_output *out, const json_t *foretold)
+static void tell_foretold(struct spg_output *out, const char *payload, json_t *foretold)
 {
-	if (json_array_size(foretold) == 0)
+	bool possible = !payload || spg_foretell_is_possible(payload);
+
+	if (json_array_size(foretold) == 0 && possible)
 		return;
 	spg_output_raw(out, "\nAfter the service pack:\n");
-	spg_foretell_each(foretold, tell_one, out);
+	if (possible)
+		spg_foretell_each(foretold, tell_one, out);
+	else
+		tell_one(out, spg_foretell_impossible);
 }
 
 static int run(struct spg_client *client, int argc, char **argv)
@@ -258,7 +265,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 	code = ranks[worst].code;
 	if (options.quiet)
 		goto out;
-	if (options.payload)
+	if (options.payload && spg_foretell_is_possible(options.payload))
 		foretold = spg_foretell_ask(client, params, options.payload, result);
 	if (client->json) {
 		if (json_array_size(foretold) > 0)
@@ -266,7 +273,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		code = spg_client_pass(client, result, code);
 	} else {
 		spg_check_tell(&client->out, &options, result, ranks[worst].name);
-		tell_foretold(&client->out, foretold);
+		tell_foretold(&client->out, options.payload, foretold);
 		code = spg_client_finish(client, code);
 	}
 out:

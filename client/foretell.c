@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/describe.h"
 #include "client/error.h"
@@ -12,6 +13,16 @@
 /* The daemon reads the service pack, and every file of the product that is new to it. */
 #define FORETELL_NS       (120 * SPG_NS_PER_S)
 #define FORETELL_HELD_MAX 256 /* that the method takes */
+
+const char spg_foretell_impossible[] =
+	"what would break is not foretold of an archive: unpack it and name the folder";
+
+bool spg_foretell_is_possible(const char *payload)
+{
+	struct stat st;
+
+	return stat(payload, &st) == 0 && S_ISDIR(st.st_mode);
+}
 
 /* ---- asking ---- */
 

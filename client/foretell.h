@@ -10,6 +10,12 @@
 
 #include "client/client.h"
 
+/** Whether the daemon can read the service pack at @payload itself: a folder. */
+bool spg_foretell_is_possible(const char *payload);
+
+/** What to say where it is not. */
+extern const char spg_foretell_impossible[];
+
 /**
  * Ask about each product that @checked, an answer of check, is about.
  *

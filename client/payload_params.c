@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/archive_payload.h"
 #include "client/connection.h"
 #include "client/progress.h"
 #include "common/message.h"
@@ -25,6 +26,18 @@ static void on_progress(void *user, size_t n_files, uint64_t n_bytes)
 
 /* ---- reading ---- */
 
+/* What is no archive has to be a folder. */
+static int read_files(struct spg_payload *payload, const char *path,
+	const struct spg_payload_progress *progress, struct spg_buf *error)
+{
+	const struct spg_archive_limits limits = {0, 0};
+	int err = spg_archive_read(payload, path, &limits, progress, error);
+
+	return err == SPG_ARCHIVE_NONE
+	               ? spg_payload_read_files(payload, path, progress, error)
+	               : err;
+}
+
 static int read_payload(const struct spg_payload_options *options,
 	struct spg_payload *payload, struct spg_complaint *why)
 {
@@ -36,7 +49,7 @@ static int read_payload(const struct spg_payload_options *options,
 
 	spg_progress_begin(&progress, options->quiet);
 	if (options->folder)
-		err = spg_payload_read_files(payload, options->folder, &on, &error);
+		err = read_files(payload, options->folder, &on, &error);
 	else
 		err = spg_payload_read_list(payload, options->list, &error);
 	spg_progress_end(&progress);

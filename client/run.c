@@ -30,12 +30,12 @@
 static const char help[] =
 	"spguard run: apply a service pack: check, hold, run, verify\n"
 	"\n"
-	"Usage: spguard run [--payload DIR | --files LIST] [--for TIME]\n"
+	"Usage: spguard run [--payload PACK | --files LIST] [--for TIME]\n"
 	"                   [--product P] [--allow PID]... [--yes]\n"
 	"                   [--retry[=ask|wait|sidestep]]\n"
 	"                   -- COMMAND [ARGUMENT...]\n"
 	"\n"
-	"      --payload DIR  the folder of the service pack\n"
+	"      --payload PACK the service pack, a folder or an archive\n"
 	"      --files LIST   its files as a list, see spguard check --help\n"
 	"      --for TIME     the hold lasts so long at most (1h)\n"
 	"  -p, --product P    this product; needed when there are several\n"
@@ -200,10 +200,15 @@ static void say_foretold(void *user, const char *sentence)
 
 static void foretell(struct course *course, const json_t *params, const json_t *checked)
 {
-	json_t *foretold =
-		spg_foretell_ask(course->client, params, course->payload, checked);
+	json_t *foretold = NULL;
 
 	course->foretold = true;
+	if (spg_foretell_is_possible(course->payload))
+		foretold = spg_foretell_ask(
+			course->client, params, course->payload, checked);
+	else
+		spg_holding_say(
+			"after the service pack: ", spg_foretell_impossible, "");
 	if (json_array_size(foretold) > 0) {
 		keep(course, "foretold", foretold);
 		spg_holding_say("after the service pack:", "", "");

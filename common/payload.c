@@ -69,8 +69,8 @@ static int fail_errno(struct spg_buf *error, const char *name, int errnum)
 	else if (errnum == ENOENT)
 		hint = "Check the spelling, and that the medium is mounted.";
 	else if (errnum == ENOTDIR)
-		hint = "--payload takes the folder of a service pack, --files a list "
-		       "of names.";
+		hint = "--payload takes the folder of a service pack, or an archive "
+		       "of it, --files a list of names.";
 	else if (errnum == EISDIR)
 		hint = "--files takes a list of names, --payload a folder.";
 	return fail(error, err, name, strerror(errnum), hint);
@@ -95,7 +95,7 @@ static bool keep_on(void *user, uint64_t n_read)
 
 /* The version, of a file that says one. What is no PE file, or a damaged one,
  * belongs to the pack all the same: its digest tells it apart. */
-static int read_version(
+int spg_payload_read_version(
 	struct spg_payload_file *file, int fd, const char *shown, struct spg_buf *error)
 {
 	char text[SPG_BINARY_VERSION_TEXT_BYTES];
@@ -157,8 +157,15 @@ static int read_contents(struct reader *reader, struct spg_payload_file *file, i
 		return fail(error, SPG_ERR_LIMIT, shown, "more than 256 GiB",
 			"This does not look like one service pack: name its own "
 			"folder.");
-	err = read_version(file, fd, shown, error);
+	err = spg_payload_read_version(file, fd, shown, error);
 	return err < 0 ? err : read_digest(reader, file, fd, shown, error);
+}
+
+/* Where room is reserved. */
+static void put_file(struct spg_payload *payload, struct spg_payload_file *file)
+{
+	file->name = spg_path_base(file->path);
+	payload->files[payload->n_files++] = *file;
 }
 
 static int read_file(struct reader *reader, int parent_fd, const char *name,
@@ -186,8 +193,7 @@ static int read_file(struct reader *reader, int parent_fd, const char *name,
 		finish_file(&file);
 		return err;
 	}
-	file.name = spg_path_base(file.path);
-	payload->files[payload->n_files++] = file;
+	put_file(payload, &file);
 	return 0;
 }
 
@@ -238,8 +244,21 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Sort, drop doubles, refuse an empty payload, and on failure drop all. */
-static int conclude(
+int spg_payload_add(struct spg_payload *payload, const char *shown,
+	struct spg_payload_file *file, struct spg_buf *error)
+{
+	const char *name = spg_path_base(file->path);
+	int err = add_name(payload, shown, name, strlen(name), error);
+
+	if (err == 0 && spg_array_reserve(&payload->files, payload->n_files,
+				&payload->files_size, sizeof(*file)) < 0)
+		err = fail_nomem(error);
+	if (err == 0)
+		put_file(payload, file);
+	return err;
+}
+
+int spg_payload_conclude(
 	struct spg_payload *payload, const char *label, int err, struct spg_buf *error)
 {
 	size_t kept = 0;
@@ -397,7 +416,7 @@ static int walk_folder(struct spg_payload *payload, const char *folder,
 		err = fail_errno(error, folder, errno);
 	else
 		err = enter_folder(&walk, AT_FDCWD, folder, &st, 0);
-	err = conclude(payload, folder, err, error);
+	err = spg_payload_conclude(payload, folder, err, error);
 	spg_buf_finish(&walk.path);
 	return err;
 }
@@ -484,7 +503,7 @@ int spg_payload_parse_list(struct spg_payload *payload, const char *label,
 			n--;
 		}
 	}
-	return conclude(payload, label, err, error);
+	return spg_payload_conclude(payload, label, err, error);
 }
 
 static int read_all(

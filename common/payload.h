@@ -84,6 +84,29 @@ int spg_payload_read_folder(
 int spg_payload_read_files(struct spg_payload *payload, const char *folder,
 	const struct spg_payload_progress *progress, struct spg_buf *error);
 
+/* For who reads files from elsewhere than a folder: client/archive_payload.h. */
+
+/** Fill in @file->version from @fd, where the file says one. @shown names it in
+ * messages. Returns 0 or a spg_err with @error. */
+int spg_payload_read_version(struct spg_payload_file *file, int fd, const char *shown,
+	struct spg_buf *error);
+
+/**
+ * Add @file, with its name. On success its texts belong to @payload; ->name is filled
+ * in. Returns 0; SPG_ERR_INVALID (its name is no UTF-8), SPG_ERR_LIMIT, SPG_ERR_NOMEM.
+ */
+int spg_payload_add(struct spg_payload *payload, const char *shown,
+	struct spg_payload_file *file, struct spg_buf *error);
+
+/**
+ * Once all are added, or adding failed with @err: sort, drop double names, refuse an
+ * empty payload, and on failure empty it. @label names the whole in messages.
+ *
+ * Returns @err, 0 or SPG_ERR_INVALID.
+ */
+int spg_payload_conclude(
+	struct spg_payload *payload, const char *label, int err, struct spg_buf *error);
+
 /**
  * The names that the list @path says, one a line ("-": standard input). Blanks
  * around a name, CR LF, a UTF-8 byte order mark, empty lines and lines that

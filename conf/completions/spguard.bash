@@ -56,8 +56,8 @@ _spguard_value() {
 	local list
 	case $1 in
 	-p | --product) _spguard_offer "$(_spguard_products "$3")" "$2" ;;
-	--payload | --products-dir) _spguard_files -d "$2" ;;
-	--files | --socket | --config | --textfile) _spguard_files -f "$2" ;;
+	--products-dir) _spguard_files -d "$2" ;;
+	--payload | --files | --socket | --config | --textfile) _spguard_files -f "$2" ;;
 	--by) _spguard_offer 'service file' "$2" ;;
 	--format) _spguard_offer 'openmetrics prometheus' "$2" ;;
 	--tier) _spguard_offer 'auto bpf procfs' "$2" ;;

@@ -60,7 +60,7 @@ end
 complete -c spguard -n '__spguard_behind check who locks watch run hold sidestep verify log installs maintenance' \
     -s p -l product -x -a '(__spguard_products)' -d 'the product'
 complete -c spguard -n '__spguard_behind check run sidestep verify' \
-    -l payload -x -a '(__fish_complete_directories)' -d 'the folder of the service pack'
+    -l payload -r -F -d 'the service pack, a folder or an archive'
 complete -c spguard -n '__spguard_behind check run verify' -l files -r -F -d 'its files as a list'
 complete -c spguard -n '__spguard_behind check' -l settle -x -d 'how long the files have to stay free'
 complete -c spguard -n '__spguard_behind check installs' -l wait -d 'until it is so'

@@ -118,7 +118,7 @@ class Offers:
                               self.offers(f"spguard {command} ./pay")},
                              {"pay.dll", "payload"})
         self.assertEqual({name.rstrip("/") for name in
-                          self.offers("spguard check --payload pa")}, {"payload"})
+                          self.offers("spguard check --payload pa")}, {"payload", "pay.dll"})
         self.assertEqual({name.rstrip("/") for name in
                           self.offers("spguard check --files pa")}, {"payload", "pay.dll"})
 

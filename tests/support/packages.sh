@@ -3,7 +3,8 @@
 # Debian packages that building and testing need. Sourced; see need_packages.
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libsqlite3-dev
-	libjansson-dev libinih-dev libcap-ng-dev nettle-dev libexpat1-dev libelf-dev)
+	libjansson-dev libinih-dev libcap-ng-dev nettle-dev libexpat1-dev libelf-dev
+	libarchive-dev)
 # For HTTP; without it the daemon is built without that.
 http_packages=(libmicrohttpd-dev)
 # For the tier "bpf"; without them the daemon is built without it.
@@ -11,7 +12,7 @@ bpf_packages=(clang bpftool libbpf-dev)
 # For the man pages; without it the build leaves them out.
 manual_packages=(scdoc)
 test_packages=(check python3 python3-jsonschema util-linux mount e2fsprogs xfsprogs btrfs-progs
-	squashfs-tools erofs-utils acl runit daemontools)
+	squashfs-tools erofs-utils acl runit daemontools zstd gcab genisoimage p7zip-full rpm)
 # For the tests that tell the whole story with Windows programs, and those of sets that
 # compilers make: without them those skip.
 story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64
