@@ -343,9 +343,6 @@ int spg_archive_files_move(struct spg_archive_files *files, struct spg_payload *
 
 		if (file->kind == SPG_ARCHIVE_FOLDER || file->leads_to_folder)
 			continue;
-		if (file->file.path[0] == '/')
-			memmove(file->file.path, file->file.path + 1,
-				strlen(file->file.path));
 		err = spg_payload_add(payload, shown, &file->file, error);
 		if (err == 0)
 			file->file = (struct spg_payload_file){.path = NULL};

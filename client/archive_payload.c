@@ -12,6 +12,7 @@
 #include "client/archive_content.h"
 #include "client/archive_files.h"
 #include "client/archive_magic.h"
+#include "client/archive_places.h"
 #include "client/archive_stream.h"
 #include "common/err.h"
 #include "common/text.h"
@@ -563,6 +564,8 @@ int spg_archive_read(struct spg_payload *payload, const char *path,
 	err = fd < 0 ? fail_open(&r, errno) : read_file(&r, fd);
 	if (err == 0)
 		err = spg_archive_files_move(&r.files, payload, path, error);
+	if (err == 0 && spg_archive_resolve_places(payload) < 0)
+		err = spg_archive_fail_nomem(&r.job);
 	if (err != SPG_ARCHIVE_NONE)
 		err = spg_payload_conclude(payload, path, err, error);
 	spg_archive_content_finish(&r.content);

@@ -29,7 +29,8 @@ struct spg_archive_limits {
 #define SPG_ARCHIVE_NONE 1 /* a file, but not of this kind */
 
 /**
- * The files of the archive @path, each with its path in it, version, size and digest.
+ * The files of the archive @path, each with its path in it, or of a package the one that
+ * it will have on this machine, version, size and digest.
  * Blocks.
  *
  * @payload   empty; filled on success, else empty

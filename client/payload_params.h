@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * --payload DIR and --files LIST, for every command that has them: reads the
+ * --payload PACK and --files LIST, for every command that has them: reads the
  * service pack and makes parameters of it.
  *
  *   --payload  "payload": [{"name", "path", "version", "sha256", "size"}], each file of
- *              the folder; version and sha256 left out where there is none
+ *              the folder or archive; version and sha256 left out where there is none
  *   --files    "names": ["x.dll", "/srv/bin/y.dll"] with @names_suffice, else
  *              "payload": [{"name"}]
  *

@@ -29,7 +29,9 @@
 #define SPG_PAYLOAD_BYTES_MAX (UINT64_C(256) << 30) /* of all files together */
 
 struct spg_payload_file {
-	char *path;       /* below the folder: "i386/mdbperf.dll"; perhaps no UTF-8 */
+	/* Below the folder: "i386/mdbperf.dll"; of a package absolute, where it will be.
+	 * Perhaps no UTF-8. */
+	char *path;
 	const char *name; /* the end of it */
 	char *version;    /* "5.5.2650.24"; NULL: it says none */
 	uint64_t size;    /* bytes */

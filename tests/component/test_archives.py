@@ -49,6 +49,11 @@ def file_lines(files):
     return sorted(lines)
 
 
+def from_root(files):
+    """As a package has them."""
+    return {"/" + path: data for path, data in files.items()}
+
+
 def dump(path, *options):
     done = subprocess.run([DUMP, *options, path], env=ENV, capture_output=True, timeout=100)
     assert done.returncode == 0, (done.returncode, done.stderr)
@@ -202,7 +207,7 @@ class Formats(Case):
                  b"Maintainer: A <a@b.c>\nDescription: d\n")
         for packer in "xz", "gzip", "zstd", "none":
             self.tool("dpkg-deb", "--root-owner-group", "-Z" + packer, "-b", "tree", "a.deb")
-            self.reads(self.path("a.deb"))
+            self.reads(self.path("a.deb"), from_root(FILES))
 
     def test_rpm(self):
         self.tree()
@@ -217,8 +222,8 @@ class Formats(Case):
                       "_binary_payload " + packer, "-D", "_build_id_links none", "-D",
                       "__arch_install_post %{nil}", "-D", "__brp_mangle_shebangs %{nil}",
                       "a.spec")
-            self.reads(self.path("RPMS/noarch/a-1-1.noarch.rpm"),
-                       {**FILES, "app/lib/other.so": NOISE, "app/lib/link.so": NOISE})
+            self.reads(self.path("RPMS/noarch/a-1-1.noarch.rpm"), from_root(
+                {**FILES, "app/lib/other.so": NOISE, "app/lib/link.so": NOISE}))
 
     def test_cpio(self):
         """The content comes with the last of the hard links."""
@@ -248,7 +253,18 @@ class Entries(Case):
         data = make_tar([("./usr/lib/foo.so.1", b"content"),
                          link("./usr/lib/foo.so", "/usr/lib/foo.so.1")])
         self.reads(self.put("a.deb", make_deb(data)),
-                   {"usr/lib/foo.so.1": b"content", "usr/lib/foo.so": b"content"})
+                   {"/usr/lib/foo.so.1": b"content", "/usr/lib/foo.so": b"content"})
+
+    def test_links_of_this_machine(self):
+        """A package says where its files go, and links may lead elsewhere."""
+        os.makedirs(self.path("real/lib"))
+        os.symlink("real", self.path("link"))
+        folder = self.folder.lstrip("/")
+        self.reads(self.put("a.deb", make_deb(make_tar([
+            ("./" + folder + "/link/lib/new/x.so", b"x"), ("./" + folder + "/real/y.so", b"y"),
+            ("./z.so", b"z"), ("./no/such/folder/of/ours.so", b"o")]))),
+            {self.folder + "/real/lib/new/x.so": b"x", self.folder + "/real/y.so": b"y",
+             "/z.so": b"z", "/no/such/folder/of/ours.so": b"o"})
 
     def test_the_last_one_counts(self):
         self.reads(self.put("a.tar", make_tar([
@@ -267,16 +283,16 @@ class Entries(Case):
         deb = make_deb(make_tar([("./usr/lib/foo.so", b"content")]))
         inner = make_zip()
         self.reads(self.put("a.tar", make_tar([("DEBS/foo.deb", deb), ("docs.zip", inner)])),
-                   {"DEBS/foo.deb": deb, "usr/lib/foo.so": b"content", "docs.zip": inner})
+                   {"DEBS/foo.deb": deb, "/usr/lib/foo.so": b"content", "docs.zip": inner})
         # Two packages may bring one path: both count.
         other = make_deb(make_tar([("./usr/lib/foo.so", b"other")]))
         lines = dump(self.put("b.tar", make_tar([("1.deb", deb), ("2.deb", other)])))
         self.assertEqual(lines, sorted(
-            file_lines({"1.deb": deb, "usr/lib/foo.so": b"content"}) +
-            file_lines({"2.deb": other, "usr/lib/foo.so": b"other"})))
+            file_lines({"1.deb": deb, "/usr/lib/foo.so": b"content"}) +
+            file_lines({"2.deb": other, "/usr/lib/foo.so": b"other"})))
         # What a package installs is a file, whatever it is.
         self.reads(self.put("c.deb", make_deb(make_tar([("./srv/foo.deb", deb)]))),
-                   {"srv/foo.deb": deb})
+                   {"/srv/foo.deb": deb})
 
     def test_inner_cabinet(self):
         self.tree()

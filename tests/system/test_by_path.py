@@ -260,14 +260,15 @@ class ByPathTest(SystemTest):
 
     def test_bad_paths(self):
         rpc = self.rpc(self.serve())
-        for path in ("/a.dll", "../a.dll", "x/../a.dll", "x//a.dll", "./a.dll", "a.dll/",
+        for path in ("//a.dll", "/", "/../a.dll", "/x//a.dll", "../a.dll", "x/../a.dll", "x//a.dll", "./a.dll", "a.dll/",
                      "x/b.dll", "x/" * 3000 + "a.dll"):
             for method in "check", "verify":
                 with self.assertRaises(RpcError) as caught:
                     rpc.call(method, payload=[{"name": "a.dll", "path": path}])
                 self.assertEqual(caught.exception.code, -32602)
         self.put(self.app, {"a.dll": OLD})
-        rpc.call("verify", product="app", payload=[{"name": "a.dll", "path": "x/a.dll"}])
+        for path in "x/a.dll", "/x/a.dll":
+            rpc.call("verify", product="app", payload=[{"name": "a.dll", "path": path}])
 
 
 if __name__ == "__main__":

@@ -176,6 +176,35 @@ static const struct {
 	/* Names that only end alike are others. */
 	{"64/a x/ba", "/srv", "/srv/x64/a /srv/y/a",
 		"/srv/x64/a=64/a /srv/y/a=64/a ?x/ba!"},
+	/* A package says where each of its files goes: nowhere else, also where a copy of
+	 * its folders has more of them. */
+	{"/usr/pg/15/lib/a /usr/pg/15/lib/b /usr/pg/15/bin/c /usr/pg/15/bin/d",
+		"/usr/pg/15 /usr/pg/14",
+		"/usr/pg/15/lib/a /usr/pg/15/bin/c /usr/pg/14/lib/a /usr/pg/14/lib/b "
+		"/usr/pg/14/bin/c /usr/pg/14/bin/d",
+		"/usr/pg/15/lib/a=/usr/pg/15/lib/a /usr/pg/15/bin/c=/usr/pg/15/bin/c "
+		"/usr/pg/14/lib/a=- /usr/pg/14/lib/b=- /usr/pg/14/bin/c=- "
+		"/usr/pg/14/bin/d=- ?/usr/pg/15/lib/b>/usr/pg/15/lib "
+		"?/usr/pg/15/bin/d>/usr/pg/15/bin"},
+	{"/usr/sbin/nginx /etc/init.d/nginx /usr/share/doc/nginx", "/usr/sbin",
+		"/usr/sbin/nginx",
+		"/usr/sbin/nginx=/usr/sbin/nginx ?/etc/init.d/nginx "
+		"?/usr/share/doc/nginx"},
+	{"/usr/bin/a /usr/bin/b", "/usr/bin /opt/x", "/usr/bin/a /opt/x/b",
+		"/usr/bin/a=/usr/bin/a /opt/x/b=- ?/usr/bin/b>/usr/bin"},
+	{"/srv/15/bin/a", "/srv", "/srv/14/bin/a", "/srv/14/bin/a=- ?/srv/15/bin/a>"},
+	{"/srv/a", "/srv", "/srv/x/a", "/srv/x/a=- ?/srv/a>"},
+	/* ... unless it is in no directory of the product: a link may lead there. */
+	{"/lib/x/a", "/usr/lib/x", "/usr/lib/x/a", "/usr/lib/x/a=/lib/x/a"},
+	{"/usr/lib/app/a /usr/share/app/b", "/usr/lib/app /srv/app",
+		"/usr/lib/app/a /srv/app/b",
+		"/usr/lib/app/a=/usr/lib/app/a /srv/app/b=/usr/share/app/b"},
+	{"/opt/app/a", "/srv/x", "/srv/x/a", "/srv/x/a=/opt/app/a"},
+	/* Two packages with one file: any of them. */
+	{"/usr/lib/a /usr/lib/a", "/usr/lib", "/usr/lib/a",
+		"/usr/lib/a=/usr/lib/a|/usr/lib/a"},
+	{"/a /usr/b", "/", "/a /usr/b", "/a=/a /usr/b=/usr/b"},
+	{"/USR/A", "/usr", "/usr/a", "/usr/a=/USR/A", true},
 	/* Odd ones. */
 	{"a a x/a x/a", "/srv", "/srv/a /srv/x/a", "/srv/a=a|a /srv/x/a=x/a|x/a"},
 	{"", "/srv", "/srv/a", "/srv/a=-"},

@@ -12,7 +12,9 @@
 
 /* The same name may come with several, in several folders. */
 struct spg_expected_file {
-	char *path; /* below the payload's folder; the name where it is not known */
+	/* Below the payload's folder, or of a package absolute; the name where it is not
+	 * known. */
+	char *path;
 	const char *name;                   /* the end of it */
 	char *version;                      /* NULL: has none, or is not known */
 	char sha256[SPG_SHA256_TEXT_BYTES]; /* "": not known */

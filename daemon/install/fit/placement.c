@@ -42,9 +42,13 @@ static int choose_matches(struct spg_placing *p, size_t n)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < n;) {
 		i = spg_place_names_next(&p->names, i, &same);
-		for (size_t k = 0; k < same.n_offered * same.n_installed; k++)
-			add_match(p, same.offered[k / same.n_installed],
-				same.installed[k % same.n_installed]);
+		for (size_t k = 0; k < same.n_offered * same.n_installed; k++) {
+			size_t offered = same.offered[k / same.n_installed];
+			size_t installed = same.installed[k % same.n_installed];
+
+			if (!p->taken[installed] && !spg_place_is_exact(p, offered))
+				add_match(p, offered, installed);
+		}
 	}
 	r = spg_place_choose(p->matches, p->n_matches, p->question->ignore_case,
 		p->question->n_offered, p->question->n_installed, p->claims, p->shapes);
@@ -80,6 +84,7 @@ static struct spg_place_pair pair_of(
 static int find_homes(struct spg_placing *p)
 {
 	size_t n = 0;
+	int r;
 
 	for (size_t i = 0; i < p->question->n_offered; i++)
 		if (p->claims[i] != NONE)
@@ -87,12 +92,17 @@ static int find_homes(struct spg_placing *p)
 	for (size_t i = 0; i < p->n_cells; i++) {
 		const struct spg_place_cell *cell = &p->cells[i];
 
-		if (cell->n_offered == 1 && cell->n_installed == 1)
+		if (cell->n_offered == 1 && cell->n_installed == 1 &&
+			!spg_place_is_exact(p, p->members[cell->offered]))
 			p->pairs[n++] = pair_of(p, p->members[cell->offered],
 				p->members[cell->installed]);
 	}
-	return spg_place_find_homes(&p->offered, &p->installed, p->pairs, n,
+	r = spg_place_find_homes(&p->offered, &p->installed, p->pairs, n,
 		p->question->ignore_case, p->homes);
+	for (size_t i = 0; r == 0 && i < p->offered.n; i++)
+		if (p->is_exact[i])
+			p->homes[i] = spg_place_exact_home(p, i);
+	return r;
 }
 
 static void anchor(struct spg_placing *p, size_t folder, struct spg_place_text below)
@@ -132,57 +142,24 @@ static void find_anchors(struct spg_placing *p)
 	}
 }
 
-static int compare_places(const void *a, const void *b, void *user)
-{
-	const struct spg_placing *p = user;
-	size_t one = *(const size_t *)a, two = *(const size_t *)b;
-	size_t n_offered = p->question->n_offered;
-
-	if (p->names.of[n_offered + one] != p->names.of[n_offered + two])
-		return p->names.of[n_offered + one] < p->names.of[n_offered + two] ? -1
-		                                                                   : 1;
-	if (p->installed.of[one] != p->installed.of[two])
-		return p->installed.of[one] < p->installed.of[two] ? -1 : 1;
-	return (one > two) - (one < two);
-}
-
-/* The installed file of @name in @folder, which may be NONE or DOUBLE. */
-static size_t find_installed(const struct spg_placing *p, size_t name, size_t folder)
-{
-	const size_t *name_of = p->names.of + p->question->n_offered;
-	size_t low = 0, high = p->question->n_installed;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2, file = p->by_folder[middle];
-
-		if (name_of[file] < name ||
-			(name_of[file] == name && p->installed.of[file] < folder))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == p->question->n_installed)
-		return NONE;
-	low = p->by_folder[low];
-	return name_of[low] == name && p->installed.of[low] == folder ? low : NONE;
-}
-
 /* --- within a cell -------------------------------------------------------------- */
 
 static void claim(struct spg_placing *p, const struct spg_place_cell *cell, size_t file)
 {
 	size_t folder = p->offered.of[file];
 	const struct spg_place_home *home = &p->homes[folder];
-	size_t found = find_installed(p, p->names.of[file], home->folder);
+	size_t found = spg_place_find_installed(p, p->names.of[file], home->folder);
 
 	if (found == NONE || p->cell_of[found] != (size_t)(cell - p->cells))
-		found = find_installed(p, p->names.of[file], p->anchors[folder]);
+		found = spg_place_find_installed(
+			p, p->names.of[file], p->anchors[folder]);
 	if (found != NONE && p->cell_of[found] == (size_t)(cell - p->cells)) {
 		p->claims[file] = found;
 		p->n_claims[found]++;
 	} else {
 		p->gone[file] =
-			home->sure && (cell->depth == 0 || cell->depth < home->depth);
+			spg_place_is_exact(p, file) ||
+			(home->sure && (cell->depth == 0 || cell->depth < home->depth));
 	}
 }
 
@@ -309,7 +286,8 @@ static void settle_cells(struct spg_placing *p)
 		const struct spg_place_cell *cell = &p->cells[i];
 
 		for (size_t k = 0; k < cell->n_offered; k++)
-			if (cell->depth == 0 || cell->n_offered > 1)
+			if (cell->depth == 0 || cell->n_offered > 1 ||
+				spg_place_is_exact(p, p->members[cell->offered + k]))
 				claim(p, cell, p->members[cell->offered + k]);
 		settle_cell(p, cell);
 	}
@@ -341,8 +319,9 @@ static void describe_folders(struct spg_placing *p)
 		place->folder = p->offered.of[i];
 		ret->folders[place->folder].n++;
 		ret->folders[place->folder].n_present += place->kind == SPG_PLACE_FOUND;
-		if (place->kind == SPG_PLACE_NOWHERE && home != NONE &&
-			find_installed(p, p->names.of[i], home) == NONE)
+		if (place->kind == SPG_PLACE_NOWHERE &&
+			(home != NONE || spg_place_is_exact(p, i)) &&
+			spg_place_find_installed(p, p->names.of[i], home) == NONE)
 			place->kind = SPG_PLACE_ABSENT;
 	}
 }
@@ -367,6 +346,8 @@ static int prepare(struct spg_placing *p)
 		calloc(q->n_directories + 1, sizeof(*p->directories.texts));
 	p->homes = calloc(p->offered.n + 1, sizeof(*p->homes));
 	p->anchors = calloc(p->offered.n + 1, sizeof(*p->anchors));
+	p->exact = calloc(p->offered.n + 1, sizeof(*p->exact));
+	p->is_exact = calloc(p->offered.n + 1, sizeof(*p->is_exact));
 	p->next = calloc(n + 1, sizeof(*p->next));
 	p->stack = calloc(n + 1, sizeof(*p->stack));
 	p->cells = calloc(n + 1, sizeof(*p->cells));
@@ -382,10 +363,11 @@ static int prepare(struct spg_placing *p)
 	ret->offered = calloc(q->n_offered + 1, sizeof(*ret->offered));
 	ret->installed = calloc(q->n_installed + 1, sizeof(*ret->installed));
 	ret->folders = calloc(p->offered.n + 1, sizeof(*ret->folders));
-	if (r < 0 || !p->directories.texts || !p->homes || !p->anchors || !p->next ||
-		!p->stack || !p->cells || !p->members || !p->cell_of || !p->by_folder ||
-		!p->claims || !p->n_claims || !p->gone || !p->pairs || !ret->offered ||
-		!ret->installed || !p->shapes || !p->taken || !ret->folders)
+	if (r < 0 || !p->directories.texts || !p->homes || !p->anchors || !p->exact ||
+		!p->is_exact || !p->next || !p->stack || !p->cells || !p->members ||
+		!p->cell_of || !p->by_folder || !p->claims || !p->n_claims ||
+		!p->gone || !p->pairs || !ret->offered || !ret->installed ||
+		!p->shapes || !p->taken || !ret->folders)
 		return SPG_ERR_NOMEM;
 	ret->n_offered = q->n_offered;
 	ret->n_installed = q->n_installed;
@@ -399,6 +381,8 @@ static void release(struct spg_placing *p)
 	spg_place_folders_finish(&p->directories);
 	free(p->homes);
 	free(p->anchors);
+	free(p->exact);
+	free(p->is_exact);
 	spg_place_names_finish(&p->names);
 	free(p->next);
 	free(p->stack);
@@ -477,12 +461,11 @@ int spg_placement_make(
 	if (r == 0) {
 		begin(&p);
 		mark_named(&p);
+		spg_place_claim_exact(&p);
 		r = choose_matches(&p, n);
 	}
 	if (r == 0) {
 		spg_place_find_cells(&p);
-		qsort_r(p.by_folder, question->n_installed, sizeof(*p.by_folder),
-			compare_places, &p);
 		r = find_homes(&p);
 	}
 	if (r == 0) {

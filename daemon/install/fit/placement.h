@@ -11,6 +11,11 @@
  * of one name, those whose paths have the longest common ending are counterparts. One
  * file of the pack may have several, in folders that are called alike.
  *
+ * A package says where its files go, by a path from the root: "/usr/lib/app/foo.so" is
+ * the counterpart of the installed file of that path and of no other; in a directory of
+ * the product where it is not there, it is not installed. Elsewhere its files are placed
+ * like others, since the product may be called by another path there.
+ *
  * What the names of the folders leave open, other files decide: pairs of which there is
  * no second choice tell which folder of the pack is which of the product, its home; and
  * a path below the pack's folder that is the same below a directory of the product does.
@@ -28,7 +33,7 @@
 #define SPG_PLACEMENT_NONE SIZE_MAX /* no file */
 
 struct spg_placement_question {
-	/* Of the pack: below its folder, "x64/foo.dll", or bare names. */
+	/* Of the pack: below its folder, "x64/foo.dll", or bare names; or absolute. */
 	const char *const *offered;
 	size_t n_offered;
 	const char *const *installed; /* absolute and normalised, each once */
@@ -40,9 +45,10 @@ struct spg_placement_question {
 
 enum spg_place_kind {
 	SPG_PLACE_NOWHERE, /* no installed file is it, and no folder tells where it goes */
-	SPG_PLACE_ABSENT, /* it goes into ->home, where nothing of its name is */
-	SPG_PLACE_FOUND,  /* ->installed is its counterpart, perhaps not the only one */
-	SPG_PLACE_AMONG,  /* one of several that an installed file may be */
+	/* It goes into ->home, or where its path says, where nothing of its name is. */
+	SPG_PLACE_ABSENT,
+	SPG_PLACE_FOUND, /* ->installed is its counterpart, perhaps not the only one */
+	SPG_PLACE_AMONG, /* one of several that an installed file may be */
 };
 
 /* One file of the pack. */

@@ -33,6 +33,10 @@ struct spg_placing {
 	struct spg_place_folders offered, installed, directories;
 	struct spg_place_home *homes; /* of each folder of the pack */
 	size_t *anchors; /* of each: the product's folder of the same relative path */
+	/* Of each, a package's: it lies in the product by its path from the root; and the
+	 * folder with installed files that it is, or none. */
+	bool *is_exact;
+	size_t *exact;
 	struct spg_place_names names;
 	struct spg_place_match *matches;
 	size_t n_matches;
@@ -51,6 +55,21 @@ struct spg_placing {
 	bool *gone;        /* of each of the pack: it goes where none of the cell is */
 	struct spg_place_pair *pairs;
 };
+
+/** The installed file of @name in @folder of the product; SPG_PLACE_NONE: there is none,
+ * or no such folder. */
+size_t spg_place_find_installed(
+	const struct spg_placing *p, size_t name, size_t folder);
+
+/** Claim, first of all, what is installed where a package says that its files go. */
+void spg_place_claim_exact(struct spg_placing *p);
+
+/** True where the file @offered of the pack goes into the product where its path says,
+ * from the root. */
+bool spg_place_is_exact(const struct spg_placing *p, size_t offered);
+
+/** The home of such a folder of the pack. */
+struct spg_place_home spg_place_exact_home(const struct spg_placing *p, size_t folder);
 
 /** Sort the files that are not taken into cells. */
 void spg_place_find_cells(struct spg_placing *p);

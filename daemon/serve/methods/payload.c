@@ -8,13 +8,14 @@
 #include "common/text.h"
 #include "daemon/serve/methods/methods.h"
 
-/* A path below the payload's folder: no component leads anywhere else. */
+/* A path below the payload's folder, or the root: no component leads anywhere else. */
 static bool is_below(const char *path)
 {
 	size_t len = strlen(path);
 
 	if (len == 0 || len > SPG_PAYLOAD_PATH_MAX)
 		return false;
+	path += path[0] == '/';
 	for (;;) {
 		size_t n = strcspn(path, "/");
 
@@ -41,7 +42,9 @@ bool spg_params_payload_paths(struct spg_call *call, const json_t *params)
 								file, "name"))) == 0))
 			continue;
 		spg_call_fail(call, SPG_RPC_BAD_PARAMS,
-			"write it as \"x64/foo.dll\", its end the file's name",
+			"write it as \"x64/foo.dll\", or of a package "
+			"\"/usr/lib/foo.so\", "
+			"its end the file's name",
 			"parameter \"payload\": no path below the folder of a service "
 			"pack: %s",
 			spg_params_quote(&quoted, path));

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A service pack that is a package: its files go where their paths say, and nowhere else."""
+import os
+import shutil
+import subprocess
+import unittest
+
+from support import FAIL_AFTER, Product, SystemTest, main
+from pe_library import library  # (support knows where it is)
+
+OLD, NEW = library("1.0.0.0"), library("2.0.0.0")
+FITS, MIXED = 0, 2
+NAMES = "lib/foo.dll", "lib/bar.dll", "bin/app.exe"
+
+
+@unittest.skipUnless(shutil.which("dpkg-deb"), "dpkg-deb is not installed")
+class ArchiveTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.app = self.directory("srv", "app")
+        self.deb = os.path.join(self.directory("packages"), "app_2_all.deb")
+
+    def put(self, files):
+        """@files: absolute path -> content."""
+        for path, content in files.items():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as f:
+                f.write(content)
+
+    def release(self, number, content, names=NAMES):
+        return {os.path.join(self.app, number, name): content for name in names}
+
+    def make_deb(self, files):
+        tree = self.directory("tree")
+        self.put({tree + path: content for path, content in files.items()})
+        self.put({tree + "/usr/share/doc/app/README": b"x\n", tree + "/DEBIAN/control":
+                  b"Package: app\nVersion: 2\nArchitecture: all\nMaintainer: A <a@b.c>\n"
+                  b"Description: d\n"})
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, self.deb], check=True,
+                       capture_output=True, timeout=FAIL_AFTER)
+
+    def install_command(self):
+        """The real dpkg, with a database of its own."""
+        admin = self.directory("dpkg")
+        for name in "info", "updates", "triggers":
+            os.makedirs(os.path.join(admin, name), exist_ok=True)
+        for name in "status", "available":
+            open(os.path.join(admin, name), "ab").close()
+        return ["dpkg", "--admindir=" + admin, "--instdir=/", "--log=" + admin + "/log",
+                "-i", self.deb]
+
+    def serve(self):
+        return self.daemon(Product("app", self.app, recursive=True, files="*"),
+                           daemon_keys={"install-quiet": "1s"})
+
+    def verify(self, daemon, code=FITS):
+        got, answer = daemon.json("verify", "--payload", self.deb)
+        product, = answer["products"]
+        self.assertEqual(got, code, self.show(answer))
+        return ({key: n for key, n in product["payload"].items() if n},
+                sorted(f["text"] for f in product["findings"]))
+
+    def test_two_releases_side_by_side(self):
+        """The package is one of the new release; the old one has more of its files."""
+        self.put({**self.release("14", OLD), **self.release("15", NEW, NAMES[:1])})
+        self.make_deb(self.release("15", NEW))
+        daemon = self.serve()
+        payload, findings = self.verify(daemon)
+        self.assertEqual((payload, findings), ({"files": 4, "same": 1, "missing": 3}, []))
+        self.put(self.release("15", NEW))
+        self.rpc(daemon).call("installs", wait=FAIL_AFTER)
+        self.assertEqual(self.verify(daemon), ({"files": 4, "same": 3, "missing": 1}, []))
+        self.put(self.release("15", OLD, NAMES[:1]))
+        self.rpc(daemon).call("installs", wait=FAIL_AFTER)
+        self.assertEqual(self.verify(daemon, MIXED), (
+            {"files": 4, "same": 2, "different": 1, "missing": 1},
+            ["foo.dll is 1.0.0.0, the service pack has 2.0.0.0"]))
+
+    def test_run(self):
+        self.put({**self.release("14", OLD), **self.release("15", OLD)})
+        self.make_deb(self.release("15", NEW))
+        daemon = self.serve()
+        payload, findings = self.verify(daemon, MIXED)
+        self.assertEqual(payload, {"files": 4, "different": 3, "missing": 1})
+        self.assertEqual(len(findings), 3)
+        answer = daemon.check("--payload", self.deb, "--all")
+        self.assertEqual({os.path.relpath(f["path"], self.app): f["offer"]
+                          for f in answer["files"] if f["offer"] != "new"},
+                         {**{"15/" + name: "update" for name in NAMES},
+                          **{"14/" + name: "untouched" for name in NAMES}})
+        code, out, err = daemon.run("run", "--yes", "--payload", self.deb, "--",
+                                    *self.install_command())
+        self.assertEqual(code, 0, (out, err))
+        self.assertEqual(" ".join(err.split()).count("unpack it and name the folder"), 1)
+        self.assertEqual(self.verify(daemon), ({"files": 4, "same": 3, "missing": 1}, []))
+        install, = self.rpc(daemon).call("installs", wait=FAIL_AFTER)["installs"]
+        self.assertEqual(install["outcome"], "clean")
+
+
+if __name__ == "__main__":
+    main()
