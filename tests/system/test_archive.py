@@ -67,14 +67,14 @@ class ArchiveTest(SystemTest):
         self.make_deb(self.release("15", NEW))
         daemon = self.serve()
         payload, findings = self.verify(daemon)
-        self.assertEqual((payload, findings), ({"files": 4, "same": 1, "missing": 3}, []))
+        self.assertEqual((payload, findings), ({"files": 3, "same": 1, "missing": 2}, []))
         self.put(self.release("15", NEW))
         self.rpc(daemon).call("installs", wait=FAIL_AFTER)
-        self.assertEqual(self.verify(daemon), ({"files": 4, "same": 3, "missing": 1}, []))
+        self.assertEqual(self.verify(daemon), ({"files": 3, "same": 3}, []))
         self.put(self.release("15", OLD, NAMES[:1]))
         self.rpc(daemon).call("installs", wait=FAIL_AFTER)
         self.assertEqual(self.verify(daemon, MIXED), (
-            {"files": 4, "same": 2, "different": 1, "missing": 1},
+            {"files": 3, "same": 2, "different": 1},
             ["foo.dll is 1.0.0.0, the service pack has 2.0.0.0"]))
 
     def test_run(self):
@@ -82,20 +82,32 @@ class ArchiveTest(SystemTest):
         self.make_deb(self.release("15", NEW))
         daemon = self.serve()
         payload, findings = self.verify(daemon, MIXED)
-        self.assertEqual(payload, {"files": 4, "different": 3, "missing": 1})
+        self.assertEqual(payload, {"files": 3, "different": 3})
         self.assertEqual(len(findings), 3)
         answer = daemon.check("--payload", self.deb, "--all")
         self.assertEqual({os.path.relpath(f["path"], self.app): f["offer"]
-                          for f in answer["files"] if f["offer"] != "new"},
+                          for f in answer["files"]},
                          {**{"15/" + name: "update" for name in NAMES},
                           **{"14/" + name: "untouched" for name in NAMES}})
+        self.assertEqual({offer: n for offer, n in answer["payload"].items() if n},
+                         {"update": 3})
         code, out, err = daemon.run("run", "--yes", "--payload", self.deb, "--",
                                     *self.install_command())
         self.assertEqual(code, 0, (out, err))
         self.assertEqual(" ".join(err.split()).count("unpack it and name the folder"), 1)
-        self.assertEqual(self.verify(daemon), ({"files": 4, "same": 3, "missing": 1}, []))
+        self.assertEqual(self.verify(daemon), ({"files": 3, "same": 3}, []))
         install, = self.rpc(daemon).call("installs", wait=FAIL_AFTER)["installs"]
         self.assertEqual(install["outcome"], "clean")
+
+    def test_a_package_of_something_else(self):
+        """Nothing of it is the product's: that is not passed over."""
+        self.put(self.release("15", OLD))
+        self.make_deb({"/no/such/place/other.dll": NEW})
+        daemon = self.serve()
+        code, _, err = daemon.run("verify", "--payload", self.deb)
+        self.assertEqual(code, 3)
+        self.assertIn("no product has a file of this service pack", err)
+        self.assertEqual(daemon.check("--payload", self.deb)["payload"]["new"], 2)
 
 
 if __name__ == "__main__":

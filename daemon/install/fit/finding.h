@@ -112,7 +112,7 @@ struct spg_fit {
 	size_t n_checked; /* modules whose entry points were looked at */
 	size_t n_foreign; /* files that are no PE files */
 
-	/* Of a payload's files: as they are installed. A file about which nothing is
+	/* Of a payload's files that concern the product: as they are installed. A file about which nothing is
 	 * known to compare is in none but @n_payload. A variant is not installed, but
 	 * another file of its name may be in its place. */
 	size_t n_payload, n_same, n_different, n_missing, n_variants;

@@ -249,8 +249,10 @@ static void count_states(struct spg_fit_work *work, const unsigned char *states)
 {
 	struct spg_fit *fit = work->fit;
 
-	fit->n_payload = work->question->n_payload;
-	for (size_t i = 0; i < fit->n_payload; i++) {
+	for (size_t i = 0; i < work->question->n_payload; i++) {
+		if (!spg_placement_concerns(&work->placement, i))
+			continue;
+		fit->n_payload++;
 		fit->n_missing += states[i] == SPG_PLACE_MISSING;
 		fit->n_variants += states[i] == SPG_PLACE_VARIANT;
 		fit->n_same += states[i] == SAME;

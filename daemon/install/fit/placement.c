@@ -323,6 +323,9 @@ static void describe_folders(struct spg_placing *p)
 			(home != NONE || spg_place_is_exact(p, i)) &&
 			spg_place_find_installed(p, p->names.of[i], home) == NONE)
 			place->kind = SPG_PLACE_ABSENT;
+		place->outside = place->kind == SPG_PLACE_NOWHERE &&
+		                 p->question->offered[i][0] == '/';
+		ret->n_outside += place->outside;
 	}
 }
 

@@ -57,6 +57,7 @@ struct spg_place {
 	size_t installed; /* FOUND: the first; else SPG_PLACEMENT_NONE */
 	size_t folder;    /* of the pack, index into ->folders */
 	bool named;       /* some installed file is called like it */
+	bool outside;     /* a package's: NOWHERE, and in no directory of the product */
 };
 
 /* One installed file: what it may be, as indices of the pack's files. */
@@ -77,7 +78,7 @@ struct spg_place_folder {
 
 struct spg_placement {
 	struct spg_place *offered;
-	size_t n_offered;
+	size_t n_offered, n_outside;
 	struct spg_place_choice *installed;
 	size_t n_installed;
 	size_t *candidates;
@@ -88,7 +89,7 @@ struct spg_placement {
 
 #define SPG_PLACEMENT_NULL                                                             \
 	{                                                                              \
-		NULL, 0, NULL, 0, NULL, 0, NULL, 0                                     \
+		NULL, 0, 0, NULL, 0, NULL, 0, NULL, 0                                  \
 	}
 
 /**
@@ -102,6 +103,10 @@ struct spg_placement {
  */
 int spg_placement_make(
 	struct spg_placement *ret, const struct spg_placement_question *question);
+
+/** False where the file @offered of a package is none of the product's: a package brings
+ * documents and more to other places. True of all where not one is the product's. */
+bool spg_placement_concerns(const struct spg_placement *placement, size_t offered);
 
 /* What an installed file was found to be. */
 struct spg_place_result {

@@ -45,6 +45,12 @@ static void take_others(const struct spg_placement *placement,
 	}
 }
 
+bool spg_placement_concerns(const struct spg_placement *placement, size_t offered)
+{
+	return !placement->offered[offered].outside ||
+	       placement->n_outside == placement->n_offered;
+}
+
 int spg_placement_states(const struct spg_placement *placement,
 	const struct spg_place_result *results, unsigned char *ret)
 {

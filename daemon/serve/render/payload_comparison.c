@@ -112,6 +112,22 @@ static enum offer name_it(const struct spg_offer *offer,
 	return NOT_KNOWN;
 }
 
+bool spg_offer_concerns(
+	const struct spg_offer *offer, const struct spg_judged_file *file)
+{
+	const struct spg_expected_file *found;
+	size_t n = 0;
+
+	if (!is_absent(file))
+		return true;
+	found = spg_expected_find(offer->expected, file->path, &n);
+	for (size_t i = 0; i < n; i++)
+		if (spg_placement_concerns(&offer->places.placement,
+			    (size_t)(found - offer->expected->files) + i))
+			return true;
+	return n == 0;
+}
+
 int spg_render_offer(
 	json_t *out, const struct spg_judged_file *file, const struct spg_offer *offer)
 {
@@ -177,7 +193,8 @@ json_t *spg_render_offers(const struct spg_offer *offer)
 			out, "by_name", json_integer((json_int_t)n_by_name));
 	}
 	for (size_t i = 0; r == 0 && i < n; i++)
-		counts[offer_of(states[i])]++;
+		if (spg_placement_concerns(&offer->places.placement, i))
+			counts[offer_of(states[i])]++;
 	for (int i = UNTOUCHED + 1; r == 0 && i < OFFERS; i++)
 		r |= json_object_set_new(out, names[i], json_integer(counts[i]));
 	free(results);

@@ -32,6 +32,11 @@ int spg_offer_init(struct spg_offer *offer, const struct spg_expected *expected,
 	const struct spg_module_set *installed, const struct spg_proof *proof);
 void spg_offer_finish(struct spg_offer *offer);
 
+/** False where @file is not there and need not be: the service pack is a package, which
+ * installs its files of that name elsewhere. */
+bool spg_offer_concerns(
+	const struct spg_offer *offer, const struct spg_judged_file *file);
+
 /** Add to @out, the object of @file. Returns 0, or not 0 without memory. */
 int spg_render_offer(
 	json_t *out, const struct spg_judged_file *file, const struct spg_offer *offer);

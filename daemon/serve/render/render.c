@@ -421,6 +421,8 @@ static json_t *render_checked_files(
 	for (size_t i = 0; i < verdict->n_files; i++) {
 		const struct spg_judged_file *file = &verdict->files[i];
 
+		if (offer && !spg_offer_concerns(offer, file))
+			continue;
 		if (all || file->state != SPG_FILE_FREE)
 			r |= json_array_append_new(
 				out, render_file(proof->observation, &chains, file,
