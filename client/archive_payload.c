@@ -331,7 +331,10 @@ static int walk(
 	struct archive_entry *entry = NULL;
 	int err = spg_archive_stream_next(stream, &entry, true);
 
-	return err == 0 ? walk_from(r, stream, place, entry) : err < 0 ? err : 0;
+	if (err == 0)
+		err = walk_from(r, stream, place, entry);
+	/* Checksums and the end of what is packed come behind the last file. */
+	return err < 0 ? err : spg_archive_stream_conclude(stream);
 }
 
 /* What @raw unpacks, once its only entry is open. */
@@ -344,9 +347,6 @@ static int walk_unpacked(
 
 	if (err == 0)
 		err = walk(r, stream, place);
-	/* Checksums and the end of what is packed come behind the last file. */
-	if (err == 0)
-		err = spg_archive_stream_drain(raw);
 	if (err < 0)
 		err = spg_archive_fail(&r->job, err,
 			"what is packed in it is no archive that can be read",

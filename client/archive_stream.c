@@ -10,7 +10,8 @@
 #include "common/err.h"
 #include "common/text.h"
 
-#define BLOCK 512 /* of a tar */
+#define BLOCK      512         /* of a tar */
+#define BEHIND_MAX (64U << 20) /* bytes that a tar may be filled up with */
 
 /* --- failures ------------------------------------------------------------------- */
 
@@ -85,6 +86,17 @@ static la_ssize_t read_file(struct spg_archive_stream *stream)
 	return n < 0 ? ARCHIVE_FATAL : n;
 }
 
+static void note_source(struct spg_archive_stream *stream, const char *bytes, size_t n)
+{
+	size_t set = n;
+
+	stream->n_source += n;
+	while (set > 0 && bytes[set - 1] == 0)
+		set--;
+	if (set > 0)
+		stream->n_set = stream->n_source - (n - set);
+}
+
 static la_ssize_t read_source(struct archive *archive, void *user, const void **ret)
 {
 	struct spg_archive_stream *stream = user;
@@ -102,7 +114,10 @@ static la_ssize_t read_source(struct archive *archive, void *user, const void **
 		n = spg_archive_stream_read(
 			stream->from, stream->chunk, sizeof(stream->chunk));
 	}
-	return n < 0 ? ARCHIVE_FATAL : n;
+	if (n < 0)
+		return ARCHIVE_FATAL;
+	note_source(stream, *ret, (size_t)n);
+	return n;
 }
 
 static la_int64_t seek_source(
@@ -112,6 +127,8 @@ static la_int64_t seek_source(
 	off_t at = lseek(stream->fd, offset, whence);
 
 	(void)archive;
+	if (at >= 0)
+		stream->n_source = (uint64_t)at;
 	return at < 0 ? ARCHIVE_FATAL : at;
 }
 
@@ -194,6 +211,7 @@ int spg_archive_stream_open(
 	stream->count = formats == SPG_ARCHIVE_RAW ? &job->n_raw : &job->n_bytes;
 	if (stream->fd >= 0 && lseek(stream->fd, 0, SEEK_SET) < 0)
 		return spg_archive_fail_errno(job, errno);
+	stream->n_source = stream->n_set = 0;
 	lib->archive_read_set_callback_data(a, stream);
 	lib->archive_read_set_read_callback(a, read_source);
 	if (stream->fd >= 0)
@@ -219,14 +237,19 @@ bool spg_archive_stream_has_filter(const struct spg_archive_stream *stream, int 
 	return false;
 }
 
+static bool is_tar(const struct spg_archive_stream *stream)
+{
+	return (stream->job->lib->archive_format(stream->archive) &
+		       ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
+}
+
 /* A tar may just end, says libarchive; but it ends with blocks of zeros, and one without
  * them was cut. */
 static bool is_cut(const struct spg_archive_stream *stream, la_int64_t before)
 {
 	const struct spg_archive_library *lib = stream->job->lib;
-	int format = lib->archive_format(stream->archive) & ARCHIVE_FORMAT_BASE_MASK;
 
-	return format == ARCHIVE_FORMAT_TAR &&
+	return is_tar(stream) &&
 	       lib->archive_filter_bytes(stream->archive, 0) - before < BLOCK;
 }
 
@@ -280,4 +303,28 @@ int spg_archive_stream_drain(struct spg_archive_stream *stream)
 		n = spg_archive_stream_read(stream, rest, sizeof(rest));
 	while (n > 0);
 	return n;
+}
+
+int spg_archive_stream_conclude(struct spg_archive_stream *stream)
+{
+	uint64_t end =
+		(uint64_t)stream->job->lib->archive_filter_bytes(stream->archive, 0);
+	const void *bytes;
+	la_ssize_t n = 1;
+
+	if (stream->fd >= 0 && !is_tar(stream))
+		return 0;
+	while (n > 0) {
+		n = read_source(stream->archive, stream, &bytes);
+		if (n < 0)
+			return stream->job->err;
+		if (is_tar(stream) &&
+			(stream->n_set > end || stream->n_source > end + BEHIND_MAX))
+			return spg_archive_fail(stream->job, SPG_ERR_UNSUPPORTED,
+				"something follows the end of the archive",
+				"If that is meant to be, unpack it, and name the "
+				"folder "
+				"with --payload.");
+	}
+	return 0;
 }

@@ -44,6 +44,9 @@ struct spg_archive_stream {
 	const void *first;
 	size_t n_first;
 	struct spg_digest *digest; /* of what is read from it; NULL: not wanted */
+	/* Offsets in the source: how far it was read, and where the last byte that is
+	 * not 0 ends. */
+	uint64_t n_source, n_set;
 	char chunk[SPG_ARCHIVE_CHUNK];
 };
 
@@ -72,9 +75,13 @@ int spg_archive_stream_next(
 /** Up to @n bytes of the entry: how many, 0 at its end, or a spg_err. */
 int spg_archive_stream_read(struct spg_archive_stream *stream, void *buf, size_t n);
 
-/** Read what is left of the entry, or behind the end of what is read from ->from, so that
- * damage there is seen. Returns 0 or a spg_err. */
+/** Read what is left of the entry, so that damage there is seen. Returns 0 or a spg_err. */
 int spg_archive_stream_drain(struct spg_archive_stream *stream);
+
+/** At the end of an archive: see whether its source has one too. Zeros may follow the end
+ * of a tar, as many as it may be filled up with; another tar would be passed over. Returns
+ * 0 or a spg_err. */
+int spg_archive_stream_conclude(struct spg_archive_stream *stream);
 
 /** True where a filter of @code (ARCHIVE_FILTER_RPM) unpacks it; 0: any. */
 bool spg_archive_stream_has_filter(const struct spg_archive_stream *stream, int code);

@@ -409,6 +409,19 @@ class Refused(Case):
         self.assertEqual(len(lines), 3000)
 
 
+    def test_what_follows_the_end(self):
+        """tar(1) stops at the end of the first archive, and so would a shorter list."""
+        data = make_tar()
+        for pack in bytes, gzip.compress, lzma.compress:
+            self.reads(self.put("filled", pack(data + bytes(1 << 20))))
+            self.refuses(self.put("two", pack(data + data)), "something follows the end")
+            self.refuses(self.put("more", pack(data + bytes(70000) + b"x")),
+                         "something follows the end")
+        self.refuses(self.put("zeros.gz", gzip.compress(bytes(64 << 20)) * 2),
+                     "something follows the end")
+        self.refuses(self.put("a.deb", make_deb(data + data)), "something follows the end")
+
+
 class Damaged(Case):
     """Cut at each sixteenth, and some bytes short of the end."""
 
