@@ -8,20 +8,15 @@
 #include "common/text.h"
 #include "daemon/install/places.h"
 
-/* Another name of a file of the set. A Windows program minds which name it loads. */
-static bool is_link(const struct spg_module_set *set, const struct spg_module *module)
+static struct spg_fit_module describe(const struct spg_module_set *set, size_t at)
 {
-	return module->real && spg_module_set_find(set, module->real) &&
-	       (!module->binary || module->binary->format != SPG_BINARY_PE);
-}
+	const struct spg_module *module = set->modules[at];
 
-static struct spg_fit_module describe(
-	const struct spg_module_set *set, const struct spg_module *module)
-{
-	return (struct spg_fit_module){.path = module->path,
+	return (struct spg_fit_module){.at = at,
+		.path = module->path,
 		.name = spg_path_base(module->path),
 		.real = module->real,
-		.is_link = is_link(set, module),
+		.is_link = spg_module_set_is_link(set, module),
 		.binary = module->binary,
 		.err = module->binary ? 0
 	               : module->err  ? module->err
@@ -51,13 +46,12 @@ static int list_modules(struct spg_verification *v, const struct spg_product *pr
 						 product->directories[d].path, false))
 				continue;
 			listed[i] = true;
-			v->modules[v->n_modules++] = describe(v->set, module);
+			v->modules[v->n_modules++] = describe(v->set, i);
 		}
 	}
 	for (size_t i = 0; i < v->set->n; i++)
 		if (!listed[i])
-			v->modules[v->n_modules++] =
-				describe(v->set, v->set->modules[i]);
+			v->modules[v->n_modules++] = describe(v->set, i);
 	free(listed);
 	return 0;
 }

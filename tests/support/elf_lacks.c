@@ -186,7 +186,8 @@ static void print_each(
 	struct spg_elf_set elf;
 
 	for (size_t i = 0; modules && i < set->n; i++)
-		modules[i] = (struct spg_fit_module){.path = set->modules[i]->path,
+		modules[i] = (struct spg_fit_module){.at = i,
+			.path = set->modules[i]->path,
 			.name = spg_path_base(set->modules[i]->path),
 			.binary = set->modules[i]->binary};
 	if (!modules || spg_elf_set_init(&elf, &question) < 0)

@@ -15,7 +15,7 @@
 #include "common/text.h"
 #include "daemon/install/elf/elf.h"
 #include "daemon/install/elf/ld_cache.h"
-#include "daemon/install/fit/elf_loader.h"
+#include "daemon/install/fit/elf_set.h"
 #include "daemon/install/fit/namesakes.h"
 
 #define STEP_NS (20 * SPG_NS_PER_MS)
@@ -32,6 +32,10 @@ struct spg_search {
 	struct spg_outside *outside; /* or NULL */
 	struct spg_surroundings *around;
 	struct spg_elf_world world;
+	/* Once all has been looked at: the set, to load each in mind. */
+	struct spg_fit_question question;
+	struct spg_fit_module *modules;
+	struct spg_elf_set elf;
 	struct identity *ids; /* of objects, sorted */
 	size_t n_ids, ids_size;
 	size_t at;
@@ -359,9 +363,9 @@ static int load_interpreter(struct spg_search *search, const struct spg_binary *
 	               : 0;
 }
 
-static int step(struct spg_search *search)
+static int look_around(struct spg_search *search, size_t at)
 {
-	size_t n = search->set->n, at = search->at;
+	size_t n = search->set->n;
 	const struct spg_binary *binary;
 	int err;
 
@@ -372,15 +376,59 @@ static int step(struct spg_search *search)
 	return err < 0 ? err : load(search, at);
 }
 
+static int begin_loading(struct spg_search *search)
+{
+	struct spg_module_set *set = search->set;
+
+	search->modules = calloc(set->n + 1, sizeof(search->modules[0]));
+	search->around->loadings =
+		calloc(set->n + 1, sizeof(search->around->loadings[0]));
+	if (!search->modules || !search->around->loadings)
+		return SPG_ERR_NOMEM;
+	search->around->n_loadings = set->n;
+	for (size_t i = 0; i < set->n; i++)
+		search->modules[i] = (struct spg_fit_module){.at = i,
+			.path = set->modules[i]->path,
+			.name = spg_path_base(set->modules[i]->path),
+			.real = set->modules[i]->real,
+			.is_link = spg_module_set_is_link(set, set->modules[i]),
+			.binary = set->modules[i]->binary};
+	search->question = (struct spg_fit_question){.modules = search->modules,
+		.n_modules = set->n,
+		.around = search->around};
+	return spg_elf_set_init(&search->elf, &search->question);
+}
+
+static int find_lacks(struct spg_search *search, size_t at)
+{
+	const struct spg_fit_module *module;
+	int err = search->modules ? 0 : begin_loading(search);
+
+	if (err < 0)
+		return err;
+	module = &search->modules[at];
+	if (module->is_link || !module->binary ||
+		module->binary->format != SPG_BINARY_ELF)
+		return 0;
+	return spg_elf_set_load(&search->elf, at,
+		(const char *const *)search->product->library_path,
+		search->product->n_library_path, &search->around->loadings[at]);
+}
+
 int spg_search_step(struct spg_search *search)
 {
-	size_t n = search->set->n + search->product->n_hosts;
+	size_t n_around = search->set->n + search->product->n_hosts;
+	size_t n = n_around + search->set->n;
 
 	search->until_ns = spg_clock_mono_ns() + STEP_NS;
 	search->has_looked = false;
 	search->late = false;
 	while (search->at < n && !search->late) {
-		if (step(search) < 0 || search->failed)
+		int err = search->at < n_around
+		                  ? look_around(search, search->at)
+		                  : find_lacks(search, search->at - n_around);
+
+		if (err < 0 || search->failed)
 			return SPG_ERR_NOMEM;
 		if (!search->late)
 			search->at++;
@@ -402,6 +450,8 @@ void spg_search_destroy(struct spg_search *search)
 	spg_surroundings_unref(search->around);
 	spg_module_set_unref(search->set);
 	spg_product_unref(search->product);
+	spg_elf_set_finish(&search->elf);
+	free(search->modules);
 	free(search->ids);
 	free(search);
 }

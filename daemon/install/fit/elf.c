@@ -160,8 +160,10 @@ static int load(struct judging *j, size_t object, struct root *ret)
 			j->question->library_path[ret->n_directories];
 	do {
 		spg_elf_loading_finish(&ret->loading);
-		err = spg_elf_set_load(&j->set, object, ret->directories,
-			ret->n_directories, &ret->loading);
+		if (ret->n_assumed > 0 ||
+			!spg_elf_set_recall(&j->set, object, &ret->loading, &err))
+			err = spg_elf_set_load(&j->set, object, ret->directories,
+				ret->n_directories, &ret->loading);
 		/* In the product's own folders what was not looked at is not there. */
 		if (ret->n_assumed == 0)
 			ret->is_unseen = ret->loading.is_unseen;
@@ -361,9 +363,9 @@ static int find_host(
 	int err = found && best_found ? 0 : SPG_ERR_NOMEM;
 
 	for (const struct spg_elf_definition *d = spg_elf_symbols_first(
-		     &j->set.symbols, lack->object, lack->index);
+		     &j->set.plugins, lack->object, lack->index);
 		err == 0 && d && n_seen < DEFINITIONS_MAX;
-		d = spg_elf_symbols_next(&j->set.symbols, d)) {
+		d = spg_elf_symbols_next(&j->set.plugins, d)) {
 		size_t n;
 
 		if (d->object == last ||
@@ -400,7 +402,7 @@ static int find_hosts(struct judging *j, struct plugin *p)
 
 		if (!is_to_tell(j, &p->root, lack) || lack->kind != SPG_ELF_NO_SYMBOL)
 			continue;
-		p->defined[i] = spg_elf_symbols_first(&j->set.symbols, lack->object,
+		p->defined[i] = spg_elf_symbols_first(&j->set.plugins, lack->object,
 					lack->index) != NULL;
 		if (!p->found[i] && p->defined[i] && p->n_hosts < HOSTS_MAX)
 			err = find_host(j, p, lack);
@@ -488,55 +490,15 @@ static int judge_plugin(struct judging *j, size_t object)
 
 /* ---- all ---- */
 
-/* Load it, so that its symbols are known. */
-static int learn(struct judging *j, size_t object)
-{
-	const struct spg_binary *binary =
-		object == SPG_FIT_NONE ? NULL : binary_of(j, object);
-	struct root root;
-	int err;
-
-	if (j->set.failed)
-		return SPG_ERR_NOMEM;
-	if (!binary || binary->format != SPG_BINARY_ELF)
-		return 0;
-	if (j->set.symbols.binaries[object])
-		return 0;
-	err = load(j, object, &root);
-	finish_root(&root);
-	return err;
-}
-
-/* What starts scripts loads the plugins of their language. */
-static int learn_hosts(struct judging *j)
+static int check_scripts(struct judging *j)
 {
 	const struct spg_fit_question *q = j->question;
 	int err = 0;
 
-	for (size_t i = 0; err == 0 && i < q->n_hosts; i++)
-		err = learn(j, spg_elf_set_find(&j->set, q->hosts[i]));
-	for (size_t i = 0; err == 0 && i < q->n_modules; i++) {
-		const struct spg_binary *binary = q->modules[i].binary;
-
-		if (!binary || binary->format != SPG_BINARY_SCRIPT ||
-			q->modules[i].is_link)
-			continue;
-		err = learn(j, spg_elf_script_program(&j->set.world, binary));
-		if (err == 0)
+	for (size_t i = 0; err == 0 && i < q->n_modules; i++)
+		if (q->modules[i].binary && !q->modules[i].is_link &&
+			q->modules[i].binary->format == SPG_BINARY_SCRIPT)
 			err = check_interpreter(j, i);
-	}
-	return err;
-}
-
-/* All plugins are loaded before one is judged: one may need what another defines. */
-static int learn_libraries(struct judging *j)
-{
-	int err = 0;
-
-	for (size_t i = 0; err == 0 && i < j->question->n_modules; i++)
-		if (is_elf(j, i) && j->question->modules[i].binary->is_dll)
-			err = spg_elf_symbols_add(
-				&j->set.symbols, i, j->question->modules[i].binary);
 	return err;
 }
 
@@ -544,13 +506,11 @@ static int judge_all(struct judging *j)
 {
 	size_t n = j->question->n_modules;
 	bool *is_needed = calloc(j->set.n_objects + 1, sizeof(is_needed[0]));
-	int err = is_needed ? learn_hosts(j) : SPG_ERR_NOMEM;
+	int err = is_needed ? check_scripts(j) : SPG_ERR_NOMEM;
 
 	for (size_t i = 0; err == 0 && i < n; i++)
 		if (is_elf(j, i) && !j->question->modules[i].binary->is_dll)
 			err = judge_program(j, i);
-	if (err == 0)
-		err = learn_libraries(j);
 	/* Those that others need are judged with them. */
 	for (size_t i = 0; err == 0 && i < n; i++) {
 		struct root root;
@@ -560,8 +520,12 @@ static int judge_all(struct judging *j)
 		err = load(j, i, &root);
 		for (size_t k = 1; err == 0 && k < root.loading.n; k++)
 			is_needed[root.loading.objects[k]] = true;
+		if (err == 0)
+			err = spg_elf_set_want(&j->set, &root.loading);
 		finish_root(&root);
 	}
+	if (err == 0)
+		err = spg_elf_set_find_definitions(&j->set);
 	for (int round = 0; round < 2; round++)
 		for (size_t i = 0; err == 0 && i < n; i++)
 			if (is_elf(j, i) && !j->covered[i] && (round || !is_needed[i]))

@@ -110,22 +110,30 @@ int spg_elf_set_init(struct spg_elf_set *set, const struct spg_fit_question *que
 	*set = (struct spg_elf_set){.question = question};
 	set->n_objects = n + (around ? around->n_modules : 0);
 	set->by_path = calloc(n + 1, sizeof(set->by_path[0]));
-	if (!set->by_path)
+	set->of_set = calloc(n + 1, sizeof(set->of_set[0]));
+	if (!set->by_path || !set->of_set)
 		return SPG_ERR_NOMEM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		set->by_path[i] = i;
+		if (question->modules[i].at < n)
+			set->of_set[question->modules[i].at] = i;
+	}
 	qsort_r(set->by_path, n, sizeof(set->by_path[0]), compare_paths,
 		(void *)question->modules);
 	set->world = (struct spg_elf_world){
 		.user = set, .find = find, .object = object, .around = around};
+	if (spg_elf_symbols_init(&set->plugins, set->n_objects) < 0)
+		return SPG_ERR_NOMEM;
 	return spg_elf_symbols_init(&set->symbols, set->n_objects);
 }
 
 void spg_elf_set_finish(struct spg_elf_set *set)
 {
 	free(set->by_path);
-	set->by_path = NULL;
+	free(set->of_set);
+	set->by_path = set->of_set = NULL;
 	spg_elf_symbols_finish(&set->symbols);
+	spg_elf_symbols_finish(&set->plugins);
 }
 
 /* ---- loading ---- */
@@ -174,11 +182,12 @@ static int look_for_versions(const struct spg_elf_set *set,
 	return err;
 }
 
-static void begin_scope(struct spg_elf_set *set, const struct spg_elf_loading *loading)
+static void begin_scope(
+	struct spg_elf_symbols *symbols, const struct spg_elf_loading *loading)
 {
-	spg_elf_symbols_begin_scope(&set->symbols);
+	spg_elf_symbols_begin_scope(symbols);
 	for (size_t i = 0; i < loading->n; i++)
-		spg_elf_symbols_in_scope(&set->symbols, loading->objects[i]);
+		spg_elf_symbols_in_scope(symbols, loading->objects[i]);
 }
 
 static int look_for_symbols(struct spg_elf_set *set, struct spg_elf_loading *loading)
@@ -188,7 +197,7 @@ static int look_for_symbols(struct spg_elf_set *set, struct spg_elf_loading *loa
 	for (size_t i = 0; err == 0 && i < loading->n; i++)
 		err = spg_elf_symbols_add(&set->symbols, loading->objects[i],
 			spg_elf_set_object(set, loading->objects[i]).binary);
-	begin_scope(set, loading);
+	begin_scope(&set->symbols, loading);
 	for (size_t i = 0; err == 0 && i < loading->n; i++) {
 		size_t who = loading->objects[i];
 		uint32_t n = spg_elf_set_object(set, who).binary->n_imports;
@@ -246,17 +255,79 @@ int spg_elf_set_load(struct spg_elf_set *set, size_t root,
 	return set->failed ? SPG_ERR_NOMEM : err;
 }
 
+static size_t translate(const struct spg_elf_set *set, size_t object)
+{
+	return object < set->question->n_modules ? set->of_set[object] : object;
+}
+
+bool spg_elf_set_recall(const struct spg_elf_set *set, size_t root,
+	struct spg_elf_loading *ret, int *err)
+{
+	const struct spg_surroundings *around = set->question->around;
+	size_t n = set->question->n_modules;
+	const struct spg_elf_loading *known;
+
+	*ret = (struct spg_elf_loading)SPG_ELF_LOADING_NULL;
+	*err = 0;
+	if (!around || around->n_loadings != n || root >= n)
+		return false;
+	known = &around->loadings[set->question->modules[root].at];
+	if (known->n == 0)
+		return false;
+	ret->objects = calloc(known->n, sizeof(ret->objects[0]));
+	ret->lacks = calloc(known->n_lacks + 1, sizeof(ret->lacks[0]));
+	if (!ret->objects || !ret->lacks) {
+		*err = SPG_ERR_NOMEM;
+		return true;
+	}
+	for (; ret->n < known->n; ret->n++)
+		ret->objects[ret->n] = translate(set, known->objects[ret->n]);
+	for (; ret->n_lacks < known->n_lacks; ret->n_lacks++) {
+		struct spg_elf_lack *lack = &ret->lacks[ret->n_lacks];
+
+		*lack = known->lacks[ret->n_lacks];
+		lack->object = translate(set, lack->object);
+		if (lack->other != SPG_FIT_NONE)
+			lack->other = translate(set, lack->other);
+	}
+	ret->is_unseen = known->is_unseen;
+	return true;
+}
+
+int spg_elf_set_want(struct spg_elf_set *set, const struct spg_elf_loading *loading)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < loading->n_lacks; i++) {
+		const struct spg_elf_lack *lack = &loading->lacks[i];
+
+		if (lack->kind == SPG_ELF_NO_SYMBOL)
+			err = spg_elf_symbols_want(&set->plugins, lack->object,
+				spg_elf_set_object(set, lack->object).binary,
+				lack->index);
+	}
+	return err;
+}
+
+int spg_elf_set_find_definitions(struct spg_elf_set *set)
+{
+	int err = 0;
+
+	for (size_t i = 0; set->plugins.tree && err == 0 && i < set->n_objects; i++) {
+		const struct spg_binary *binary = spg_elf_set_object(set, i).binary;
+
+		if (binary && binary->format == SPG_BINARY_ELF &&
+			!(i < set->question->n_modules &&
+				set->question->modules[i].is_link))
+			err = spg_elf_symbols_offer(&set->plugins, i, binary);
+	}
+	return err;
+}
+
 bool spg_elf_set_has_symbol(struct spg_elf_set *set,
 	const struct spg_elf_loading *loading, size_t object, uint32_t import)
 {
-	begin_scope(set, loading);
+	begin_scope(&set->plugins, loading);
 	return spg_elf_symbols_is_found(
-		&set->symbols, loading->objects[0], object, import);
-}
-
-void spg_elf_loading_finish(struct spg_elf_loading *loading)
-{
-	free(loading->objects);
-	free(loading->lacks);
-	*loading = (struct spg_elf_loading)SPG_ELF_LOADING_NULL;
+		&set->plugins, loading->objects[0], object, import);
 }

@@ -9,41 +9,14 @@
 #include "daemon/install/fit/elf_symbols.h"
 #include "daemon/install/fit/finding.h"
 
-enum spg_elf_lack_kind {
-	SPG_ELF_NO_LIBRARY, /* index: in the binary's modules */
-	SPG_ELF_NO_VERSION, /* in its versions */
-	SPG_ELF_NO_SYMBOL,  /* in its imports */
-};
-
-struct spg_elf_lack {
-	enum spg_elf_lack_kind kind;
-	size_t object; /* who needs it */
-	uint32_t index;
-	/* Of a library: one of its name that cannot be loaded. Of a version: the library
-	 * that should define it. SPG_FIT_NONE. */
-	size_t other;
-};
-
-/* A program or a library, loaded. */
-struct spg_elf_loading {
-	size_t *objects; /* the root first */
-	size_t n;
-	struct spg_elf_lack *lacks; /* libraries first, then versions, then symbols */
-	size_t n_lacks, lacks_size;
-	bool is_unseen; /* a path was not looked at, or there was more than the limits */
-};
-
-#define SPG_ELF_LOADING_NULL                                                           \
-	{                                                                              \
-		NULL                                                                   \
-	}
-
 /* Objects are the question's modules, and behind them those of its surroundings. */
 struct spg_elf_set {
 	const struct spg_fit_question *question;
 	size_t n_objects;
 	size_t *by_path; /* of the question's modules */
+	size_t *of_set;  /* the question's module that the n-th of the set is */
 	struct spg_elf_symbols symbols;
+	struct spg_elf_symbols plugins; /* what they lack, and who defines that */
 	struct spg_elf_world world;
 	bool unseen, failed;
 };
@@ -60,6 +33,16 @@ struct spg_elf_object spg_elf_set_object(const struct spg_elf_set *set, size_t o
 /** The object at @path; SPG_FIT_NONE: there is none. */
 size_t spg_elf_set_find(struct spg_elf_set *set, const char *path);
 
+/** True when @root was loaded while the surroundings were looked at, and then as
+ * spg_elf_set_load(). *@err: 0 or SPG_ERR_NOMEM. */
+bool spg_elf_set_recall(const struct spg_elf_set *set, size_t root,
+	struct spg_elf_loading *ret, int *err);
+
+/** Note the symbols that @loading lacks, those of each plugin; and then who of all objects
+ * defines which. Return 0 or SPG_ERR_NOMEM. */
+int spg_elf_set_want(struct spg_elf_set *set, const struct spg_elf_loading *loading);
+int spg_elf_set_find_definitions(struct spg_elf_set *set);
+
 /**
  * Load @root, which has an ELF binary.
  *
@@ -71,8 +54,7 @@ int spg_elf_set_load(struct spg_elf_set *set, size_t root,
 	const char *const *directories, size_t n_directories,
 	struct spg_elf_loading *ret);
 
-/** True when symbol @import of @object is found in what @loading has loaded. */
+/** True when symbol @import of @object, which was wanted, is found in what @loading has
+ * loaded. */
 bool spg_elf_set_has_symbol(struct spg_elf_set *set,
 	const struct spg_elf_loading *loading, size_t object, uint32_t import);
-
-void spg_elf_loading_finish(struct spg_elf_loading *loading);

@@ -112,6 +112,41 @@ int spg_elf_symbols_add(
 	return err;
 }
 
+int spg_elf_symbols_want(struct spg_elf_symbols *symbols, size_t object,
+	const struct spg_binary *binary, uint32_t import)
+{
+	uint32_t *imports = symbols->imports[object];
+
+	if (!imports) {
+		imports = malloc(((size_t)binary->n_imports + 1) * sizeof(imports[0]));
+		if (!imports)
+			return SPG_ERR_NOMEM;
+		for (uint32_t i = 0; i < binary->n_imports; i++)
+			imports[i] = UINT32_MAX;
+		symbols->imports[object] = imports;
+		symbols->binaries[object] = binary;
+	}
+	return number_of(symbols, spg_binary_text(binary, binary->imports[import].name),
+		&imports[import]);
+}
+
+int spg_elf_symbols_offer(
+	struct spg_elf_symbols *symbols, size_t object, const struct spg_binary *binary)
+{
+	int err = 0;
+
+	symbols->binaries[object] = binary;
+	for (uint32_t i = 0; err == 0 && i < binary->n_exports; i++) {
+		struct name name = {
+			spg_binary_text(binary, binary->exports[i].name), 0};
+		struct name *const *known = tfind(&name, &symbols->tree, compare_names);
+
+		if (known)
+			err = add_definition(symbols, object, i, (*known)->number);
+	}
+	return err;
+}
+
 /* ---- scopes ---- */
 
 void spg_elf_symbols_begin_scope(struct spg_elf_symbols *symbols)
@@ -129,7 +164,10 @@ void spg_elf_symbols_in_scope(struct spg_elf_symbols *symbols, size_t object)
 const struct spg_elf_definition *spg_elf_symbols_first(
 	const struct spg_elf_symbols *symbols, size_t object, uint32_t import)
 {
-	uint32_t first = symbols->first[symbols->imports[object][import]];
+	const uint32_t *numbers = symbols->imports[object];
+	uint32_t first = numbers && numbers[import] != UINT32_MAX
+	                         ? symbols->first[numbers[import]]
+	                         : 0;
 
 	return first ? &symbols->definitions[first - 1] : NULL;
 }

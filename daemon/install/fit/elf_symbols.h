@@ -23,8 +23,8 @@ struct spg_elf_definition {
 struct spg_elf_symbols {
 	size_t n_objects;
 	const struct spg_binary **binaries; /* of objects; NULL: not added */
-	uint32_t **imports;                 /* the number of the name of each */
-	uint32_t *first; /* by number of a name: its first definition */
+	uint32_t **imports; /* the number of the name of each; UINT32_MAX: not wanted */
+	uint32_t *first;    /* by number of a name: its first definition */
 	size_t n_names, names_size;
 	struct spg_elf_definition *definitions;
 	size_t n_definitions, definitions_size;
@@ -43,6 +43,17 @@ void spg_elf_symbols_finish(struct spg_elf_symbols *symbols);
 
 /** @object is @binary, which is borrowed; once is enough. Returns 0 or SPG_ERR_NOMEM. */
 int spg_elf_symbols_add(struct spg_elf_symbols *symbols, size_t object,
+	const struct spg_binary *binary);
+
+/**
+ * For few symbols of many: note that import @import of @object, which is @binary, is
+ * wanted; and once all are noted, that @object has what of its exports is wanted. An object
+ * that is wanted of or offered is none for spg_elf_symbols_add(). Return 0 or
+ * SPG_ERR_NOMEM.
+ */
+int spg_elf_symbols_want(struct spg_elf_symbols *symbols, size_t object,
+	const struct spg_binary *binary, uint32_t import);
+int spg_elf_symbols_offer(struct spg_elf_symbols *symbols, size_t object,
 	const struct spg_binary *binary);
 
 /** Another scope, empty; then @object, which was added, is in it. */

@@ -21,6 +21,7 @@ struct spg_surroundings;
 /* One file of the product. All is borrowed for the call, and path, name and
  * why as long as the result is used. */
 struct spg_fit_module {
+	size_t at; /* in the set that they are all of: 0, 1... in any order */
 	const char *path, *name; /* valid UTF-8 */
 	const char *real;        /* where links on the way lead; NULL: none */
 	bool is_link; /* @real is among the modules, and what there is to say is said of it */

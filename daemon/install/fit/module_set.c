@@ -72,6 +72,13 @@ bool spg_module_set_differs(
 	return false;
 }
 
+bool spg_module_set_is_link(
+	const struct spg_module_set *set, const struct spg_module *module)
+{
+	return module->real && spg_module_set_find(set, module->real) &&
+	       (!module->binary || module->binary->format != SPG_BINARY_PE);
+}
+
 bool spg_module_set_is_whole(const struct spg_module_set *set)
 {
 	for (size_t i = 0; i < set->n; i++)

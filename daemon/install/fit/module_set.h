@@ -39,5 +39,10 @@ struct spg_module *spg_module_find(
 bool spg_module_set_differs(
 	const struct spg_module_set *before, const struct spg_module_set *after);
 
+/** Another name of a file of the set, by a link. A Windows program minds which name it
+ * loads: for its modules it is never true. */
+bool spg_module_set_is_link(
+	const struct spg_module_set *set, const struct spg_module *module);
+
 /** True when every file of it has been read. */
 bool spg_module_set_is_whole(const struct spg_module_set *set);

@@ -16,6 +16,13 @@ struct spg_surroundings *spg_surroundings_create(void)
 	return around;
 }
 
+void spg_elf_loading_finish(struct spg_elf_loading *loading)
+{
+	free(loading->objects);
+	free(loading->lacks);
+	*loading = (struct spg_elf_loading)SPG_ELF_LOADING_NULL;
+}
+
 struct spg_surroundings *spg_surroundings_ref(struct spg_surroundings *around)
 {
 	if (around)
@@ -34,6 +41,9 @@ void spg_surroundings_unref(struct spg_surroundings *around)
 		free(around->places[i].path);
 		free(around->places[i].inside);
 	}
+	for (size_t i = 0; i < around->n_loadings; i++)
+		spg_elf_loading_finish(&around->loadings[i]);
+	free(around->loadings);
 	free(around->modules);
 	free(around->places);
 	free(around->cached);

@@ -4,7 +4,8 @@
  * What the programs of a product meet outside of it when Linux loads them: libraries of
  * the system, the loader's cache of names, what is not where it was looked for. Whoever
  * reads a product's files fills it (daemon/install/elf/search.h), and from then on it is
- * immutable: any thread may ask it, and nothing is opened.
+ * immutable: any thread may ask it, and nothing is opened. What each program lacks is
+ * found out then as well, in steps: who judges finds it here.
  */
 #include "daemon/install/fit/module.h"
 
@@ -25,6 +26,35 @@ struct spg_cached_library {
 	int level; /* index in levels, of a library for newer processors; -1: for any */
 };
 
+enum spg_elf_lack_kind {
+	SPG_ELF_NO_LIBRARY, /* index: in the binary's modules */
+	SPG_ELF_NO_VERSION, /* in its versions */
+	SPG_ELF_NO_SYMBOL,  /* in its imports */
+};
+
+struct spg_elf_lack {
+	enum spg_elf_lack_kind kind;
+	size_t object; /* who needs it */
+	uint32_t index;
+	/* Of a library: one of its name that cannot be loaded. Of a version: the library
+	 * that should define it. SPG_FIT_NONE. */
+	size_t other;
+};
+
+/* A program or a library, loaded. */
+struct spg_elf_loading {
+	size_t *objects; /* the root first */
+	size_t n;
+	struct spg_elf_lack *lacks; /* libraries first, then versions, then symbols */
+	size_t n_lacks, lacks_size;
+	bool is_unseen; /* a path was not looked at, or there was more than the limits */
+};
+
+#define SPG_ELF_LOADING_NULL                                                           \
+	{                                                                              \
+		NULL                                                                   \
+	}
+
 struct spg_surroundings {
 	atomic_uint refs;
 	struct spg_module **modules;
@@ -39,8 +69,16 @@ struct spg_surroundings {
 		*levels[SPG_LEVELS_MAX]; /* that this processor has, the best first */
 	size_t n_levels;
 	struct spg_binary *self; /* the daemon's own program: for which machine it is */
-	bool is_partial;         /* there was more than the limits allow */
+	/* What was loaded with each module of the set whose surroundings these are; an object
+	 * is a module of the set by its index, or behind them one of ->modules. NULL: not
+	 * tried; of a module that is none of Linux, or another name of one, empty. */
+	struct spg_elf_loading *loadings;
+	size_t n_loadings;
+	bool is_partial; /* there was more than the limits allow */
 };
+
+/** Idempotent; takes SPG_ELF_LOADING_NULL. */
+void spg_elf_loading_finish(struct spg_elf_loading *loading);
 
 /** With one reference; empty. NULL: out of memory. */
 struct spg_surroundings *spg_surroundings_create(void);
