@@ -218,7 +218,7 @@ class Verify(Case):
                    "by_name": 0}
         for verdict, more, code, says in (
                 ("not-checked", none, 3, "nothing could be checked: 19 files, none of them a "
-                                         "Windows module"),
+                                         "program or a library"),
                 ("not-checked", {**none, "files": 1}, 3, "1 file, which is neither a program nor a library"),
                 ("fits", {**none, "payload": payload}, 0,
                  "what the service pack brings is installed")):
