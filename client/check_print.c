@@ -238,18 +238,8 @@ static void tell_reasons(struct spg_output *out, const json_t *answer)
 
 static void tell_remarks(struct spg_output *out, const json_t *answer)
 {
-	const json_t *remarks = spg_json_list(answer, "remarks");
-	size_t i;
-	json_t *remark;
-
-	if (json_array_size(remarks) > 0)
-		spg_output_raw(out, "\nGood to know:\n");
-	json_array_foreach (remarks, i, remark) {
-		const char *text = spg_json_text(remark, "text");
-
-		if (text)
-			spg_output_wrap(out, "  -", 4, text);
-	}
+	spg_describe_remarks(
+		out, "Good to know", spg_json_list(answer, "remarks"), NULL);
 }
 
 /* True when @text, as it is configured, is among the steps. */

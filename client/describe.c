@@ -158,6 +158,25 @@ void spg_describe_next(struct spg_output *out, const json_t *next)
 		spg_describe_step(out, step);
 }
 
+void spg_describe_remarks(struct spg_output *out, const char *title,
+	const json_t *remarks, const enum spg_note_kind *kind)
+{
+	bool first = true;
+	size_t i;
+	json_t *remark;
+
+	json_array_foreach (remarks, i, remark) {
+		const char *text = spg_json_text(remark, "text");
+
+		if (!text || (kind && !spg_note_is(remark, *kind)))
+			continue;
+		if (first)
+			spg_output_raw(out, "\n%s:\n", title);
+		first = false;
+		spg_output_wrap(out, "  -", 4, text);
+	}
+}
+
 void spg_describe_count(struct spg_buf *buf, int64_t n, const char *one)
 {
 	spg_output_count(buf, n);

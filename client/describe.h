@@ -68,6 +68,11 @@ json_t *spg_command_step(const char *command, const char *comment);
 /** Append "What to do:" and the steps in @next, if there are any. */
 void spg_describe_next(struct spg_output *out, const json_t *next);
 
+/** Append the sentences of @remarks of an answer, below @title if there is one; only those of
+ * *@kind, NULL: all. */
+void spg_describe_remarks(struct spg_output *out, const char *title,
+	const json_t *remarks, const enum spg_note_kind *kind);
+
 /** "3 files", "1 file": @one is the singular, whose plural has an s. */
 void spg_describe_count(struct spg_buf *buf, int64_t n, const char *one);
 

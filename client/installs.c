@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/answers.h"
 #include "client/client.h"
 #include "client/describe.h"
 #include "common/clock.h"
@@ -384,8 +385,31 @@ static void tell_files(struct spg_output *out, const json_t *install)
 			hidden, (long long)spg_json_number(install, "id"));
 }
 
-static void tell_one(struct spg_output *out, const json_t *install)
+/* Who still runs the old versions, of this install or an earlier one: the verdict of now
+ * knows. Without an answer the install has been told all the same. */
+static void tell_outdated(struct spg_client *client, const json_t *install)
 {
+	static const enum spg_note_kind kind = SPG_REASON_OUTDATED;
+	const char *product = spg_json_text(install, "product");
+	struct spg_complaint why = SPG_COMPLAINT_NULL;
+	json_t *params = json_object(), *result, *answers, *answer;
+	size_t i;
+
+	if (product)
+		json_object_set_new(params, "product", json_string(product));
+	result = spg_client_try(client, "check", params, 0, &why);
+	answers = result ? spg_answers_split(result) : NULL;
+	json_array_foreach (answers, i, answer)
+		spg_describe_remarks(&client->out, "Still running what was replaced",
+			spg_json_list(answer, "remarks"), &kind);
+	json_decref(answers);
+	json_decref(result);
+	spg_complaint_finish(&why);
+}
+
+static void tell_one(struct spg_client *client, const json_t *install)
+{
+	struct spg_output *out = &client->out;
 	int64_t follows = spg_json_number(install, "follows");
 	struct spg_buf line = SPG_BUF_NULL;
 
@@ -402,6 +426,8 @@ static void tell_one(struct spg_output *out, const json_t *install)
 	}
 	tell_reasons(out, install);
 	tell_files(out, install);
+	if (!is_outcome(install, "running"))
+		tell_outdated(client, install);
 	spg_describe_next(out, spg_json_list(install, "next"));
 }
 
@@ -545,7 +571,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		code = spg_client_pass(client, result, SPG_EXIT_OK);
 	} else {
 		if (options.id && json_array_size(installs) > 0)
-			tell_one(&client->out, json_array_get(installs, 0));
+			tell_one(client, json_array_get(installs, 0));
 		else
 			tell_list(&client->out, installs);
 		code = spg_client_finish(client, SPG_EXIT_OK);

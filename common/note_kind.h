@@ -25,6 +25,7 @@
 	X(WORKING_DIRECTORY, "working-directory")   /* place, pid, name, count */ \
 	X(EXPORTED, "exported")                     /* place, name: the server */ \
 	X(RUNS_INTERPRETER, "runs-interpreter")     /* file, place: of binfmt_misc */ \
+	X(OUTDATED, "outdated")                     /* runs old versions: file, pid, name, unit, command */ \
 	X(HOLDERS_UNSURE, "holders-unsure")         /* others than those of setup: file */ \
 	X(NOT_OF_PRODUCT, "not-of-product")         /* file */ \
 	X(NOT_LOOKED_AT, "not-looked-at")           /* coverage says it: lack, file */ \

@@ -112,7 +112,7 @@ static bool is_manager_to_reexecute(const struct subject *s)
 	       s->how && (s->how & ~left_behind) == 0;
 }
 
-static void put_systemctl(struct spg_buf *buf, const char *user, const char *verb)
+void spg_advise_put_systemctl(struct spg_buf *buf, const char *user, const char *verb)
 {
 	spg_buf_puts(buf, "systemctl ");
 	if (user) {
@@ -127,8 +127,8 @@ static int advise_reexec(const struct subject *s, struct spg_notes *next)
 {
 	struct spg_buf command = SPG_BUF_NULL;
 
-	put_systemctl(&command, s->process->id.pid == 1 ? NULL : s->process->user,
-		"daemon-reexec");
+	spg_advise_put_systemctl(&command,
+		s->process->id.pid == 1 ? NULL : s->process->user, "daemon-reexec");
 	return add_about(next, spg_note_about(SPG_STEP_REEXEC_MANAGER, s->process),
 		&command, s, ", which goes on with the program that is there then");
 }
@@ -177,7 +177,7 @@ static void put_caution(struct spg_buf *buf, const struct subject *s)
 		spg_buf_puts(buf,
 			"D-Bus starts it again when somebody asks for it; if that "
 			"happens, stop it once more, then run: ");
-		put_systemctl(buf, process->unit_user, "mask --runtime ");
+		spg_advise_put_systemctl(buf, process->unit_user, "mask --runtime ");
 		spg_text_shell_quote(buf, process->unit);
 		spg_buf_puts(buf, ", and unmask it after the service pack");
 	}
@@ -192,13 +192,13 @@ static int advise_unit(const struct subject *s, struct spg_notes *next)
 
 	if (frozen && !s->state->frozen_v1 &&
 		strcmp(spg_path_base(frozen), process->unit) == 0) {
-		put_systemctl(&command, process->unit_user, "thaw ");
+		spg_advise_put_systemctl(&command, process->unit_user, "thaw ");
 		spg_text_shell_quote(&command, process->unit);
 		spg_buf_puts(&command, " && ");
 	} else if (frozen) {
 		put_thaw(&command, s->state);
 	}
-	put_systemctl(&command, process->unit_user, "stop ");
+	spg_advise_put_systemctl(&command, process->unit_user, "stop ");
 	/* In one call: else the socket starts what is about to stop. */
 	put_words(&command, process->unit_triggers);
 	spg_text_shell_quote(&command, process->unit);
@@ -217,7 +217,7 @@ int spg_advise_restart(
 	struct spg_buf buf = SPG_BUF_NULL;
 
 	if (process->unit) {
-		put_systemctl(&buf, process->unit_user, "restart ");
+		spg_advise_put_systemctl(&buf, process->unit_user, "restart ");
 		spg_text_shell_quote(&buf, process->unit);
 		return spg_notes_add_command(next, note, &buf, why);
 	}

@@ -13,6 +13,7 @@
 #include "daemon/model/crowd.h"
 #include "daemon/model/kernel_use.h"
 #include "daemon/model/obstacle.h"
+#include "daemon/model/outdated_text.h"
 #include "daemon/model/visits_text.h"
 
 /* "open, mapped and locked" */
@@ -541,6 +542,8 @@ int spg_verdict_explain(const struct spg_observation *obs,
 		r = spg_visits_explain(obs, asked, verdict);
 	if (r == 0)
 		r = spg_bystanders_explain(obs, asked, verdict);
+	if (r == 0)
+		r = spg_outdated_explain(obs, asked, verdict);
 	if (r == 0)
 		r = spg_notes_sum_up(&verdict->reasons, SPG_REASON_MORE, "reasons");
 	if (r == 0)

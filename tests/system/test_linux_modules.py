@@ -160,6 +160,23 @@ class LinuxModulesTest(SystemTest):
         self.verify(0)
         self.assertTrue(os.path.exists(script))
 
+    def test_who_still_runs_the_old(self):
+        self.start()
+        library = os.path.join(self.bin, "lib", "libengine.so.1.0")
+        holder = self.hold("mapped", library)
+        self.install(2, "bin/server", "lib/libengine.so.1.0")
+        newest = self.rpc(self.app).call("installs", wait=FAIL_AFTER)["installs"][0]
+        remarks = [r for r in self.app.json("check")[1]["remarks"]
+                   if r["kind"] == "outdated"]
+        self.assertEqual([r["pid"] for r in remarks], [holder.pid], self.show(remarks))
+        self.assertIn("still runs what was replaced (libengine.so.1",
+                      remarks[0]["text"])
+        said = " ".join(self.app.run("installs", newest["id"])[1].split())
+        self.assertIn("Still running what was replaced: - " + remarks[0]["text"], said)
+        holder.kill()
+        self.assertNotIn("outdated", [r["kind"] for r in
+                                      self.app.json("check")[1]["remarks"]])
+
     def test_a_service_pack_that_is_yet_to_come(self):
         self.start()
         self.verify(0)

@@ -49,7 +49,10 @@ class OldVersionsTest(SystemTest):
 
     def replace(self, path):
         """As setup does it: beside it, then over it."""
-        os.rename(self.file("new", os.path.dirname(path)), path)
+        new = self.program("new", os.path.dirname(path))
+        with open(new, "ab") as file:
+            file.write(b"another version\n")
+        os.rename(new, path)
 
     def found(self, directory, holder, then_safe=True, shown=None):
         """A daemon for @directory that comes after all that finds @holder, and

@@ -179,6 +179,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_CAME_BACK:
 	case SPG_REASON_KEEPS_STARTING:
 	case SPG_REASON_WORKING_DIRECTORY:
+	case SPG_REASON_OUTDATED:
 	case SPG_REASON_EXPORTED:
 	case SPG_REASON_HOLDERS_UNSURE:
 	case SPG_REASON_NOT_LOOKED_AT: /* unless it is about a place */
