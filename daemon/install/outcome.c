@@ -462,14 +462,26 @@ static int take_removed(struct spg_outcome_judging *j)
 	return r;
 }
 
+static bool is_of_this_machine(
+	const struct spg_outcome_judging *j, const struct spg_binary *binary)
+{
+	const struct spg_surroundings *around = j->facts->after->around;
+
+	return around && around->self && binary->format == SPG_BINARY_ELF &&
+	       spg_binary_machines_agree(around->self, binary);
+}
+
 /* Was it a program or a library, and is something else now? A script may have taken the
  * place of a program of Linux. */
-static bool has_turned(const struct spg_module *then, const struct spg_module *now)
+static bool has_turned(const struct spg_outcome_judging *j,
+	const struct spg_module *then, const struct spg_module *now)
 {
 	if (!spg_module_is_loaded(then) || now->err)
 		return false;
 	if (!now->binary || !then->binary)
 		return !spg_module_is_loaded(now);
+	if (is_of_this_machine(j, then->binary) && !is_of_this_machine(j, now->binary))
+		return true;
 	return now->binary->format != then->binary->format &&
 	       !(then->binary->format == SPG_BINARY_ELF &&
 		       now->binary->format == SPG_BINARY_SCRIPT);
@@ -490,12 +502,12 @@ static int take_turned(struct spg_outcome_judging *j)
 			.file = now->path};
 		struct spg_buf text = SPG_BUF_NULL;
 
-		if (!then || !has_turned(then, now))
+		if (!then || !has_turned(j, then, now))
 			continue;
 		spg_text_escape(&text, spg_path_base(now->path), false);
 		spg_buf_puts(
 			&text, spg_module_is_loaded(now)
-				       ? " is for another system than before"
+				       ? " is for another system or machine than before"
 				       : " was a program or a library, and is none "
 					 "any more");
 		r = spg_notes_add(&j->install->findings, &note, &text);

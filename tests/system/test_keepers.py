@@ -25,6 +25,9 @@ libc = ctypes.CDLL(None, use_errno=True)
 def setUpModule():
     private_mounts()
 
+with open("/bin/true", "rb") as program:
+    NEW = program.read() + b"the new version\n"
+
 
 class Shell:
     """A shell in a mount namespace of its own, which runs one line at a time."""
@@ -82,7 +85,7 @@ class KeepersTest(SystemTest):
         self.assertEqual(daemon.run("check", "--wait=60s")[0], SAFE)
         self.assert_safe(daemon)
 
-    def replace(self, path, content=b"#! the new version\n"):
+    def replace(self, path, content=NEW):
         with open(path + ".new", "wb") as f:
             f.write(content)
         os.rename(path + ".new", path)

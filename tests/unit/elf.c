@@ -142,7 +142,8 @@ START_TEST(scripts)
 	static const char *const cases[][3] = {
 		{"#!/bin/sh\necho", "/bin/sh", NULL},
 		{"#! /usr/bin/env\tpython3 -x\n", "/usr/bin/env", "python3"},
-		{"#!/bin/sh -e\r\n", "/bin/sh", "-e"},
+		{"#!/bin/sh -e\r\n", "/bin/sh", "-e\r"},
+		{"#!/bin/sh\r\n", "/bin/sh\r", NULL},
 		{"#!/bin/sh", "/bin/sh", NULL},
 		{"#!sh\n", NULL, NULL},
 		{"#!\n/bin/sh", NULL, NULL},

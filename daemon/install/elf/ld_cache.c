@@ -167,7 +167,7 @@ static int parse(struct spg_surroundings *around, struct cache *cache)
 		if (level == -2 || !name || !path || *path != '/')
 			continue;
 		around->cached[around->n_cached++] =
-			(struct spg_cached_library){name, path, level};
+			(struct spg_cached_library){name, path, level, i};
 	}
 	spg_surroundings_sort_cache(around);
 	return 0;

@@ -301,7 +301,7 @@ int spg_script_read_fd(struct spg_binary **ret, int fd, struct spg_buf *error)
 	if (n < 0)
 		return no_elf(error, SPG_ERR_IO, strerror(errno));
 	line[n] = '\0';
-	line[strcspn(line, "\r\n")] = '\0';
+	line[strcspn(line, "\n")] = '\0';
 	if (line[0] != '#' || line[1] != '!')
 		return no_elf(error, SPG_ERR_INVALID, "not a script");
 	name = line + 2 + strspn(line + 2, blanks);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -216,6 +217,35 @@ static bool is_nothing(int error)
 	       error == ENAMETOOLONG;
 }
 
+/* The path comes out of a file: whatever it leads to, a device or a pipe is not opened,
+ * which may be all that it needs to do something. @ret_why: an errno, 0: none. */
+static bool is_regular(const char *path, int *ret_why)
+{
+	struct stat st;
+
+	*ret_why = stat(path, &st) < 0 ? errno : 0;
+	return *ret_why ? !is_nothing(*ret_why) : S_ISREG(st.st_mode);
+}
+
+/* What is there by the time it is opened is the file that is held by then. */
+static int open_regular(const char *path, struct stat *ret, int *ret_why)
+{
+	int held = open(path, O_PATH | O_CLOEXEC), fd = -1;
+	char name[64];
+
+	*ret_why = errno;
+	if (held < 0)
+		return -1;
+	*ret_why = EACCES;
+	if (fstat(held, ret) == 0 && S_ISREG(ret->st_mode)) {
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", held);
+		fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		*ret_why = errno;
+	}
+	close(held);
+	return fd;
+}
+
 static int look_at(struct spg_search *search, const char *path)
 {
 	const char *inside = find_inside(search, path);
@@ -226,14 +256,9 @@ static int look_at(struct spg_search *search, const char *path)
 	if (inside)
 		return spg_surroundings_note(
 			search->around, path, inside, SPG_FIT_NONE);
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	why = errno;
-	if (fd < 0 && is_nothing(why))
+	if (!is_regular(path, &why))
 		return note_object(search, path, SPG_FIT_NONE);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
-		close(fd);
-		return note_object(search, path, SPG_FIT_NONE);
-	}
+	fd = why ? -1 : open_regular(path, &st, &why);
 	if (fd >= 0)
 		object = find_id(search, &(struct spg_file_id){st.st_dev, st.st_ino});
 	if (object == SPG_FIT_NONE) {
@@ -248,10 +273,13 @@ static int look_at(struct spg_search *search, const char *path)
 /* The step is over, and comes back to this path. */
 static bool is_late(struct spg_search *search)
 {
-	if (search->has_looked && spg_clock_mono_ns() >= search->until_ns)
-		return true;
+	int64_t now_ns = spg_clock_mono_ns();
+
+	/* It has come by all that is known before, which is no looking. */
+	if (!search->has_looked)
+		search->until_ns = now_ns + STEP_NS;
 	search->has_looked = true;
-	return false;
+	return now_ns >= search->until_ns;
 }
 
 static size_t number_of(const struct spg_search *search, const char *path)

@@ -230,13 +230,25 @@ static void cover(struct judging *j, const struct root *root)
 		j->covered[root->loading.objects[i]] = true;
 }
 
+/* Made for musl: where that is not installed, nobody starts it here. */
+static bool needs_other_c_library(const struct spg_binary *binary)
+{
+	for (uint32_t i = 0; i < binary->n_modules; i++)
+		if (strncmp(spg_binary_text(binary, binary->modules[i].name),
+			    "libc.musl-", 10) == 0)
+			return true;
+	return false;
+}
+
 /* For another machine than this one, whose libraries are not here: nobody can tell. */
 static bool is_of_elsewhere(const struct judging *j, const struct root *root)
 {
 	const struct spg_binary *self =
 		j->question->around ? j->question->around->self : NULL;
 
-	return self && root->lacks_library &&
+	if (!self || !root->lacks_library)
+		return false;
+	return needs_other_c_library(binary_of(j, root->object)) ||
 	       !spg_binary_machines_agree(self, binary_of(j, root->object));
 }
 

@@ -13,22 +13,45 @@
 
 /* ---- what is loaded ---- */
 
-size_t spg_elf_scope_named(const struct spg_elf_scope *scope, const char *name)
+/* Where @name is or would be among those that are sorted. */
+static size_t position(const struct spg_elf_scope *scope, const char *name)
 {
-	for (size_t i = 0; i < scope->n_names; i++)
-		if (strcmp(scope->names[i].name, name) == 0)
-			return scope->names[i].at;
-	return SPG_FIT_NONE;
+	size_t low = 0, high = scope->n_names;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(scope->names[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
-static int add_name(struct spg_elf_scope *scope, const char *name, size_t at)
+size_t spg_elf_scope_named(const struct spg_elf_scope *scope, const char *name)
 {
-	if (!name)
+	size_t at = position(scope, name);
+
+	return at < scope->n_names && strcmp(scope->names[at].name, name) == 0
+	               ? scope->names[at].at
+	               : SPG_FIT_NONE;
+}
+
+/* The first that has a name keeps it. */
+static int add_name(struct spg_elf_scope *scope, const char *name, size_t place)
+{
+	size_t at = name ? position(scope, name) : 0;
+
+	if (!name || spg_elf_scope_named(scope, name) != SPG_FIT_NONE)
 		return 0;
 	if (spg_array_reserve(&scope->names, scope->n_names, &scope->names_size,
 		    sizeof(scope->names[0])) < 0)
 		return SPG_ERR_NOMEM;
-	scope->names[scope->n_names++] = (struct spg_elf_name){name, at};
+	memmove(scope->names + at + 1, scope->names + at,
+		(scope->n_names - at) * sizeof(scope->names[0]));
+	scope->names[at] = (struct spg_elf_name){name, place};
+	scope->n_names++;
 	return 0;
 }
 

@@ -57,7 +57,7 @@ struct spg_elf_scope {
 	size_t n, size;
 	struct spg_elf_missing *missing;
 	size_t n_missing, missing_size;
-	/* Names by which they are known, with their places. */
+	/* Names by which they are known, sorted, with their places. */
 	struct spg_elf_name {
 		const char *name; /* borrowed from binaries */
 		size_t at;

@@ -77,6 +77,16 @@ void spg_elf_symbols_finish(struct spg_elf_symbols *symbols)
 static int add_definition(struct spg_elf_symbols *symbols, size_t object,
 	uint32_t export, uint32_t number)
 {
+	uint32_t at = symbols->first[number];
+	unsigned n = 0;
+
+	while (at && n < SPG_ELF_SAME_NAME_MAX &&
+		symbols->definitions[at - 1].object == object) {
+		at = symbols->definitions[at - 1].next;
+		n++;
+	}
+	if (n == SPG_ELF_SAME_NAME_MAX)
+		return 0;
 	if (spg_array_reserve(&symbols->definitions, symbols->n_definitions,
 		    &symbols->definitions_size, sizeof(symbols->definitions[0])) < 0)
 		return SPG_ERR_NOMEM;

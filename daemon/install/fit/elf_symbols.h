@@ -13,7 +13,9 @@
 
 #include "common/binary.h"
 
-struct spg_elf_names; /* names, each once */
+/* Definitions of one name by one library, of different versions, that are known; more
+ * than any has. */
+#define SPG_ELF_SAME_NAME_MAX 64
 
 struct spg_elf_definition {
 	uint32_t object, export,

@@ -113,7 +113,7 @@ static int compare_cached(const void *a, const void *b)
 	/* As unsigned numbers -1 is the last. */
 	order = ((unsigned)one->level > (unsigned)two->level) -
 	        ((unsigned)one->level < (unsigned)two->level);
-	return order ? order : (one->path > two->path) - (one->path < two->path);
+	return order ? order : (one->order > two->order) - (one->order < two->order);
 }
 
 void spg_surroundings_sort_cache(struct spg_surroundings *around)

@@ -9,9 +9,9 @@
  */
 #include "daemon/install/fit/module.h"
 
-#define SPG_LEVELS_MAX          4      /* of a processor: "x86-64-v3" */
-#define SPG_OUTSIDE_MODULES_MAX 20000  /* libraries that are not the product's */
-#define SPG_LOOKED_AT_MAX       500000 /* paths */
+#define SPG_LEVELS_MAX          4     /* of a processor: "x86-64-v3" */
+#define SPG_OUTSIDE_MODULES_MAX 20000 /* libraries that are not the product's */
+#define SPG_LOOKED_AT_MAX       50000 /* paths */
 
 /* What is at a path that was looked at. */
 struct spg_place_looked_at {
@@ -24,6 +24,7 @@ struct spg_place_looked_at {
 struct spg_cached_library {
 	const char *name, *path;
 	int level; /* index in levels, of a library for newer processors; -1: for any */
+	unsigned order; /* in the cache: the first of a name is taken */
 };
 
 enum spg_elf_lack_kind {
