@@ -366,7 +366,7 @@ static enum spg_verdict_kind conclude(const struct spg_observation *obs,
 	for (size_t i = 0; i < obs->n_lacks; i++)
 		if (spg_lack_counts(obs, &obs->lacks[i], asked))
 			return SPG_VERDICT_UNKNOWN;
-	return n_there == 0 ? SPG_VERDICT_UNKNOWN : SPG_VERDICT_SAFE;
+	return n_there == 0 && !v->asked_own ? SPG_VERDICT_UNKNOWN : SPG_VERDICT_SAFE;
 }
 
 /* The verdict if nobody used the blocked files. */
@@ -394,6 +394,7 @@ int spg_verdict_judge(const struct spg_observation *obs,
 	const struct spg_name_set *asked = selection ? &set : NULL;
 	int r = 0;
 
+	v.asked_own = selection && selection->own;
 	if (selection)
 		r = spg_name_set_init(&set, selection->names, selection->n_names,
 			obs->product->ignore_case);

@@ -18,6 +18,9 @@ struct spg_selection {
 	char **names;    /* bare file names, or absolute paths */
 	uint64_t *sizes; /* of the new files in bytes, as many; NULL: none is known */
 	size_t n_names;
+	/* All are paths of files that the product watches, so they are its own: that none
+	 * of them is there yet is no doubt. */
+	bool own;
 };
 
 struct spg_judged_file {
@@ -42,6 +45,7 @@ struct spg_verdict {
 	/* What it would be if nobody used the blocked files: who accepts those needs to
 	 * know whether all else was proved. An obstacle is there all the same. */
 	enum spg_verdict_kind without_blocked;
+	bool asked_own; /* see struct spg_selection, ->own */
 	struct spg_verdict_counts counts;
 	struct spg_judged_file *files; /* every file judged, in survey order */
 	size_t n_files, size_files;

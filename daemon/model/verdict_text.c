@@ -392,6 +392,8 @@ static int explain_nothing_there(const struct spg_observation *obs,
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r;
 
+	if (v->asked_own)
+		return 0;
 	for (size_t i = 0; i < v->n_files; i++)
 		if (v->files[i].seen != SPG_NO_FILE)
 			return 0;

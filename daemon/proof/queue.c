@@ -31,6 +31,7 @@ void spg_queue_take(struct spg_queue *queue, const struct spg_question *question
 
 static int copy_selection(const struct spg_selection *from, struct spg_selection *to)
 {
+	to->own = from->own;
 	to->names = calloc(from->n_names + 1, sizeof(char *));
 	if (!to->names)
 		return SPG_ERR_NOMEM;

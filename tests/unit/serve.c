@@ -74,7 +74,8 @@ static const struct {
 			"it takes none")},
 	{ASK_WITH("check", "{\"pack\":1}"),
 		FAILS(-32602, "method \\\"check\\\" has no parameter \\\"pack\\\"",
-			"it takes: product, names, payload, all, wait, settle")},
+			"it takes: product, names, payload, all, wait, settle, "
+			"watched")},
 	{ASK_WITH("check", "{\"all\":1}"),
 		FAILS(-32602, "parameter \\\"all\\\" must be true or false",
 			"list free files too")},
@@ -554,7 +555,7 @@ START_TEST(discovery_agrees)
 			n_params++;
 		}
 	}
-	ck_assert_uint_eq(n_params, 57);
+	ck_assert_uint_eq(n_params, 58);
 	json_decref(answer);
 	client_close(&client);
 	world_finish(&world);

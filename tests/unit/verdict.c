@@ -836,6 +836,27 @@ START_TEST(judge)
 }
 END_TEST
 
+/* What is asked about by paths of watched files is the product's, if none is there. */
+START_TEST(own_files_that_are_new)
+{
+	struct spg_product *product = help_product();
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	struct spg_selection selection = make_selection("/srv/bin/new.dll");
+	struct spg_observation *obs =
+		help_observe(product, SPG_SURVEY_FULL, 100, "file a.dll free");
+
+	selection.own = true;
+	ck_assert_int_eq(spg_verdict_judge(obs, &selection, NULL, &verdict), 0);
+	ck_assert_int_eq(verdict.kind, SPG_VERDICT_SAFE);
+	ck_assert_uint_eq(verdict.reasons.n, 0);
+	ck_assert_int_eq(verdict.files[0].state, SPG_FILE_NEW);
+	free_selection(&selection);
+	spg_verdict_finish(&verdict);
+	spg_observation_destroy(obs);
+	spg_product_unref(product);
+}
+END_TEST
+
 /* Nobody reads a thousand lines: fifty, and how many there are besides. */
 static const struct {
 	int n_files;
@@ -1034,6 +1055,7 @@ int main(void)
 	TCase *tc = tcase_create("verdict");
 
 	spg_add_rows(tc, judge, rows);
+	tcase_add_test(tc, own_files_that_are_new);
 	spg_add_rows(tc, limit, limits);
 	tcase_add_test(tc, make_unknown);
 	spg_add_rows(tc, standing, standings);

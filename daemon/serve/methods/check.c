@@ -56,11 +56,13 @@ struct gathering {
 	int64_t settle_ns;       /* so long the files have to stay free */
 	bool learns;             /* or longer, see struct spg_wait */
 	bool narrowed;           /* those without any of the files are left out */
+	bool watched;            /* check: what no product watches is left out */
 	int64_t at_ns;           /* of the oldest proof */
 	int32_t lineage[LINEAGE_MAX]; /* of who asks over the socket */
 	size_t n_lineage;
 	int err;
 	size_t n_pending, n_answers;
+	bool asked; /* about one product at least */
 	size_t n_questions;
 	struct question questions[];
 };
@@ -230,7 +232,7 @@ static bool narrow(struct gathering *g)
 {
 	bool any = false;
 
-	if (g->subject != SUBJECT_CHECK || g->single || !g->names.names ||
+	if (g->subject != SUBJECT_CHECK || g->single || !g->names.names || g->watched ||
 		g->narrowed || g->err < 0)
 		return false;
 	g->narrowed = true;
@@ -292,7 +294,7 @@ static void finish(struct gathering *g)
 	else if (g->err < 0)
 		spg_call_fail(call, SPG_RPC_INTERNAL, "the daemon's log says more",
 			"the proof failed: %s", spg_err_text(g->err));
-	else if (!g->n_answers)
+	else if (!g->n_answers && g->asked)
 		spg_call_fail(call, SPG_RPC_NO_PRODUCT, "ask again",
 			"the product has gone in a reload of the configuration");
 	else
@@ -393,12 +395,22 @@ static bool is_elsewhere(const struct spg_model *model,
 	return false;
 }
 
+/* True when @product is asked about @path. */
+static bool is_selected(
+	const struct gathering *g, const struct spg_product *product, const char *path)
+{
+	if (g->watched && !spg_product_has_path(product, path))
+		return false;
+	return g->single || !is_elsewhere(g->call->service->model, product, path);
+}
+
 /* What to ask about one product: all names, but for paths of another one. The
  * names are borrowed; the caller frees the arrays. */
 static int select_names(
 	const struct gathering *g, const struct question *q, struct spg_selection *ret)
 {
-	const struct spg_model *model = g->call->service->model;
+	const struct spg_product *product =
+		spg_model_product(g->call->service->model, q->product);
 
 	ret->names = calloc(g->names.n + 1, sizeof(*ret->names));
 	ret->sizes = calloc(g->names.n + 1, sizeof(*ret->sizes));
@@ -406,9 +418,7 @@ static int select_names(
 	if (!ret->names || !ret->sizes)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < g->names.n; i++) {
-		if (!g->single &&
-			is_elsewhere(model, spg_model_product(model, q->product),
-				g->names.names[i]))
+		if (!is_selected(g, product, g->names.names[i]))
 			continue;
 		ret->sizes[ret->n_names] = g->names.sizes[i];
 		ret->names[ret->n_names++] = g->names.names[i];
@@ -434,8 +444,8 @@ static int take_offer(struct question *q)
 static int ask(struct gathering *g, struct question *q)
 {
 	struct spg_prover *prover = g->call->service->prover;
-	struct spg_selection selection = {NULL, NULL, 0};
-	bool selects = g->subject == SUBJECT_CHECK && g->names.names;
+	struct spg_selection selection = {.own = g->watched};
+	bool selects = g->subject == SUBJECT_CHECK && g->names.names, none = false;
 	int r = 0;
 
 	/* A reload between the two times of asking. */
@@ -453,9 +463,13 @@ static int ask(struct gathering *g, struct question *q)
 	}
 	if (selects)
 		r = select_names(g, q, &selection);
-	if (r == 0 && selects)
+	/* Without a name it would be a question about all of the product's files. */
+	none = r == 0 && g->watched && selection.n_names == 0;
+	if (r == 0 && selects && !none)
 		r = take_offer(q);
-	if (r == 0 && g->waits)
+	if (none)
+		r = 0;
+	else if (r == 0 && g->waits)
 		r = spg_prover_wait(prover, q->product, selects ? &selection : NULL,
 			&(struct spg_wait){.wait_ns = g->until_ns - spg_clock_mono_ns(),
 				.settle_ns = g->settle_ns,
@@ -466,7 +480,8 @@ static int ask(struct gathering *g, struct question *q)
 			g->subject != SUBJECT_CHECK, on_proof, q);
 	free(selection.names);
 	free(selection.sizes);
-	if (r == 0) {
+	if (r == 0 && !none) {
+		g->asked = true;
 		q->pending = true;
 		g->n_pending++;
 	}
@@ -484,6 +499,10 @@ static void ask_all(struct gathering *g, int product)
 		g->questions[i].gathering = g;
 		g->questions[i].product = product >= 0 ? (size_t)product : i;
 		r = ask(g, &g->questions[i]);
+	}
+	if (r == 0 && g->n_pending == 0) {
+		g->at_ns = spg_clock_wall_ns();
+		finish(g);
 	}
 	if (r == 0)
 		return;
@@ -548,6 +567,7 @@ void spg_method_check(struct spg_call *call, const json_t *params)
 	g = gather(call, params, SUBJECT_CHECK, &product);
 	if (!g)
 		return;
+	g->watched = json_is_true(json_object_get(params, "watched")) && g->names.names;
 	if (settle && !json_is_number(wait)) {
 		gathering_destroy(g);
 		spg_call_fail(call, SPG_RPC_BAD_PARAMS, "give \"wait\" too",
