@@ -28,6 +28,7 @@ struct reading {
 	const struct spg_payload_progress *progress; /* NULL: not wanted */
 	size_t entries_max, n_entries, n_within, n_files;
 	uint64_t told_bytes;
+	bool paths_only, may_be_empty;
 };
 
 /* Where entries come from. */
@@ -195,9 +196,12 @@ static int take_blocks(struct reading *r, struct spg_archive_stream *stream,
 static int take_content(struct reading *r, struct spg_archive_stream *stream,
 	const struct place *place, struct spg_archive_file *file)
 {
-	char *block = malloc(SPG_ARCHIVE_CHUNK);
+	char *block;
 	int err;
 
+	if (r->paths_only)
+		return 0;
+	block = malloc(SPG_ARCHIVE_CHUNK);
 	if (!block)
 		return spg_archive_fail_nomem(&r->job);
 	r->n_files++;
@@ -287,6 +291,7 @@ static int take_entry(struct reading *r, struct spg_archive_stream *stream,
 	size_t before = r->job.shown.len;
 	int err;
 
+	r->may_be_empty = r->paths_only;
 	if (++r->n_entries > r->entries_max)
 		return spg_archive_fail(&r->job, SPG_ERR_LIMIT,
 			"it has more entries than an archive may have here",
@@ -465,9 +470,13 @@ static int read_outermost(
 		err = spg_archive_stream_next(stream, &entry, true);
 	if (err != 0)
 		return err > 0 ? SPG_ERR_INVALID : err;
+	place.installs = spg_archive_stream_has_filter(stream, ARCHIVE_FILTER_RPM);
+	if (r->paths_only && !is_deb && !place.installs)
+		return SPG_ARCHIVE_NONE;
+	/* A .deb has its folders at least: without them it is damaged. */
+	r->may_be_empty = r->paths_only && !is_deb;
 	if (is_deb)
 		return walk_deb(r, stream, 0);
-	place.installs = spg_archive_stream_has_filter(stream, ARCHIVE_FILTER_RPM);
 	if (spg_archive_stream_has_filter(stream, 0))
 		return walk_unpacked(r, stream, &place);
 	err = spg_archive_stream_open(stream, SPG_ARCHIVE_FILES);
@@ -548,7 +557,8 @@ int spg_archive_read(struct spg_payload *payload, const char *path,
 {
 	struct reading r = {.job = {.error = error},
 		.files = SPG_ARCHIVE_FILES_NULL,
-		.progress = progress};
+		.progress = progress,
+		.paths_only = limits->paths_only};
 	struct stat st;
 	int fd, err;
 
@@ -566,7 +576,8 @@ int spg_archive_read(struct spg_payload *payload, const char *path,
 		err = spg_archive_files_move(&r.files, payload, path, error);
 	if (err == 0 && spg_archive_resolve_places(payload) < 0)
 		err = spg_archive_fail_nomem(&r.job);
-	if (err != SPG_ARCHIVE_NONE)
+	if (err != SPG_ARCHIVE_NONE &&
+		(err < 0 || payload->n_files > 0 || !r.may_be_empty))
 		err = spg_payload_conclude(payload, path, err, error);
 	spg_archive_content_finish(&r.content);
 	spg_archive_files_finish(&r.files);

@@ -13,6 +13,7 @@
  * The archive is hostile: time and memory have limits, a path with ".." is refused, and
  * one that is damaged or not complete is an error and never a shorter list.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,10 @@
 struct spg_archive_limits {
 	size_t entries_max; /* 0: SPG_PAYLOAD_FILES_MAX */
 	uint64_t bytes_max; /* 0: SPG_ARCHIVE_BYTES_MAX */
+	/* Of a package where its files go, and nothing of contents: no size, version or
+	 * digest. There may be no file at all, as in one that only needs others. What is
+	 * no package is SPG_ARCHIVE_NONE. */
+	bool paths_only;
 };
 
 #define SPG_ARCHIVE_NONE 1 /* a file, but not of this kind */

@@ -169,5 +169,6 @@ extern const struct spg_command spg_command_metrics;
 extern const struct spg_command spg_command_hold;
 extern const struct spg_command spg_command_run;
 extern const struct spg_command spg_command_flush;
+extern const struct spg_command spg_command_packages;
 extern const struct spg_command spg_command_profile;
 extern const struct spg_command spg_command_reload;

@@ -19,6 +19,7 @@ static const struct spg_command *const commands[] = {
 	&spg_command_run,
 	&spg_command_hold,
 	&spg_command_sidestep,
+	&spg_command_packages,
 	&spg_command_verify,
 	&spg_command_log,
 	&spg_command_installs,

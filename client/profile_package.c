@@ -226,17 +226,6 @@ static bool needs_a_chosen(const struct packages *p, const struct package *packa
 
 /* ---- their files ---- */
 
-/* dpkg writes a file that was moved out of another's way on a line of its own. */
-static const char *path_of_line(const char *line)
-{
-	static const char *const moved[] = {"diverted by ", "locally diverted to: "};
-
-	for (size_t i = 0; i < sizeof(moved) / sizeof(moved[0]); i++)
-		if (strncmp(line, moved[i], strlen(moved[i])) == 0)
-			return strstr(line, ": /") ? strstr(line, ": /") + 2 : NULL;
-	return line[0] == '/' ? line : NULL;
-}
-
 static bool is_unit(const char *path)
 {
 	return strstr(path, "/systemd/system/") &&
@@ -276,8 +265,8 @@ static bool read_files(struct packages *p, struct spg_complaint *why)
 	for (char *line = code == 0 && text.len ? strtok_r(text.data, "\n", &save)
 	                                        : NULL;
 		line && ++n <= FILES_MAX; line = strtok_r(NULL, "\n", &save))
-		if (path_of_line(line))
-			take_file(p, path_of_line(line));
+		if (spg_package_path_of_line(line))
+			take_file(p, spg_package_path_of_line(line));
 	spg_texts_sort(&p->profile->files);
 	spg_texts_sort(&p->units);
 	spg_texts_finish(&names);

@@ -198,3 +198,14 @@ bool spg_package_script_stops(const char *script, const char *unit)
 	}
 	return false;
 }
+
+/* dpkg writes a file that was moved out of another's way on a line of its own. */
+const char *spg_package_path_of_line(const char *line)
+{
+	static const char *const moved[] = {"diverted by ", "locally diverted to: "};
+
+	for (size_t i = 0; i < sizeof(moved) / sizeof(moved[0]); i++)
+		if (strncmp(line, moved[i], strlen(moved[i])) == 0)
+			return strstr(line, ": /") ? strstr(line, ": /") + 2 : NULL;
+	return line[0] == '/' ? line : NULL;
+}

@@ -25,3 +25,7 @@ bool spg_package_is_made_for(const char *relations, const char *provides);
 /** True when @script stops or restarts @unit while its package is replaced, and not only
  * when that is removed. */
 bool spg_package_script_stops(const char *script, const char *unit);
+
+/** The path of a file in @line, which a package manager prints when it lists a package's
+ * files; a part of @line. NULL: it names none. */
+const char *spg_package_path_of_line(const char *line);

@@ -4,7 +4,7 @@
 # completions/spguardd, where bash-completion finds it; works without that, too.
 
 _spguard_all='--socket --json --no-color --utc --timeout --help -h'
-_spguard_commands='check who locks watch run hold sidestep verify log installs maintenance
+_spguard_commands='check who locks watch run hold sidestep packages verify log installs maintenance
 	status doctor metrics profile reload flush'
 _spguard_kinds='open close exec modify create delete rename lock unlock lock-wait
 	lock-fail use-begin use-end gap verdict install-begin install-end hold-begin hold-end
@@ -20,6 +20,7 @@ _spguard_options() {
 	run) echo '--payload --files --for -p --product --allow --retry -y --yes' ;;
 	hold) echo '--for -p --product --allow -y --yes' ;;
 	sidestep) echo '-p --product --payload -n --dry-run -y --yes --list --undo --clean' ;;
+	packages) echo '--apt --dnf --on-blocked --on-failure --within' ;;
 	verify) echo '-p --product --payload --files' ;;
 	log)
 		echo '--since --until --kind --process -p --product -n --limit --before'
@@ -58,10 +59,11 @@ _spguard_value() {
 	-p | --product) _spguard_offer "$(_spguard_products "$3")" "$2" ;;
 	--products-dir) _spguard_files -d "$2" ;;
 	--payload | --files | --socket | --config | --textfile) _spguard_files -f "$2" ;;
+	--on-blocked | --on-failure) _spguard_offer 'refuse warn' "$2" ;;
 	--by) _spguard_offer 'service file' "$2" ;;
 	--format) _spguard_offer 'openmetrics prometheus' "$2" ;;
 	--tier) _spguard_offer 'auto bpf procfs' "$2" ;;
-	--for | --timeout) _spguard_offer '30s 5m 30m 1h 2h' "$2" ;;
+	--for | --timeout | --within) _spguard_offer '30s 5m 30m 1h 2h' "$2" ;;
 	--since | --until) _spguard_offer '-1h -2h -1d now today yesterday' "$2" ;;
 	--kind)
 		list=${2%"${2##*,}"}

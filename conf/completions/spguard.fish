@@ -19,7 +19,7 @@ function __spguard_kinds
         hold-refuse sidestep
 end
 
-set -l commands check who locks watch run hold sidestep verify log installs maintenance status \
+set -l commands check who locks watch run hold sidestep packages verify log installs maintenance status \
     doctor metrics profile reload flush
 
 complete -c spguard -f
@@ -38,6 +38,7 @@ for row in 'check:can the service pack be applied safely, and what is in the way
         'run:apply a service pack: check, hold, run, verify' \
         'hold:run a command while new opens are refused to all others' \
         'sidestep:rename held files, so that setup can write new ones' \
+        'packages:is somebody in the way of these packages: apt and dnf ask it' \
         "verify:do the installed files fit together, are they the service pack's" \
         'log:history: what happened to the files, and who did it' \
         'installs:what was installed, by whom, and what came of it' \
@@ -65,6 +66,11 @@ complete -c spguard -n '__spguard_behind check run verify' -l files -r -F -d 'it
 complete -c spguard -n '__spguard_behind check' -l settle -x -d 'how long the files have to stay free'
 complete -c spguard -n '__spguard_behind check installs' -l wait -d 'until it is so'
 complete -c spguard -n '__spguard_behind check who' -l all -d 'list free files too'
+complete -c spguard -n '__spguard_behind packages' -l apt -d 'standard input is of apt'
+complete -c spguard -n '__spguard_behind packages' -l dnf -d 'standard input is of dnf'
+complete -c spguard -n '__spguard_behind packages' -l on-blocked -x -a 'refuse warn' -d 'what to do then'
+complete -c spguard -n '__spguard_behind packages' -l on-failure -x -a 'refuse warn' -d 'what to do without an answer'
+complete -c spguard -n '__spguard_behind packages' -l within -x -d 'no answer after so long is a failure'
 complete -c spguard -n '__spguard_behind status' -l prove -d 'prove every verdict anew first'
 complete -c spguard -n '__spguard_behind metrics' -l format -x -a 'openmetrics prometheus' -d 'in which format'
 complete -c spguard -n '__spguard_behind metrics' -l textfile -r -F -d 'write them to this file'

@@ -88,11 +88,19 @@ class Case(unittest.TestCase):
         self.assertEqual(done.returncode, 0, (args, done.stdout, done.stderr))
 
     def reads(self, path, files=None, *options):
-        self.assertEqual(dump(path, *options), file_lines(FILES if files is None else files))
+        wanted = file_lines(FILES if files is None else files)
+        self.assertEqual(dump(path, *options), wanted)
+        # Who wants no more than the paths gets all of them, of a package.
+        self.assertEqual(dump(path, "--paths"), ["none"] if not path.endswith((".deb", ".rpm"))
+                         else sorted(f"file\t{line.split(chr(9))[1]}\t0\t-\t-"
+                                     for line in wanted))
 
     def refuses(self, path, *says, options=()):
         lines = dump(path, *options)
         self.assertEqual([line.split("\t")[0] for line in lines], ["error"], lines)
+        paths = dump(path, "--paths")
+        self.assertTrue(paths == ["none"] or paths[0].startswith("error") or options or
+                        not path.endswith((".deb", ".rpm")), paths)
         for text in says:
             self.assertIn(text, lines[0])
         # Every message says what to do.

@@ -3,6 +3,7 @@
  * Print what the client reads in an archive:
  *
  *   archive-dump [--entries N] [--bytes N] FILE...    the limits
+ *   archive-dump --paths FILE...                      nothing of the contents
  *
  *   file PATH SIZE SHA256|- VERSION|-                 with tabs between them
  *   none                                              no archive
@@ -61,6 +62,8 @@ int main(int argc, char **argv)
 			limits.entries_max = strtoull(argv[++i], NULL, 10);
 		else if (strcmp(argv[i], "--bytes") == 0 && i + 1 < argc)
 			limits.bytes_max = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--paths") == 0)
+			limits.paths_only = true;
 		else
 			dump(argv[i], &limits);
 	}

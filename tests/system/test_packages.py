@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The hook of apt: an apt that would replace or remove what is in the way is stopped
+before dpkg begins. The real apt and dpkg, with a repository and a database of their own."""
+import os
+import shutil
+import subprocess
+import unittest
+
+from support import FAIL_AFTER, ROOT, SPGUARD, Product, SystemTest, main
+
+HOOK = os.path.join(ROOT, "conf", "apt", "80spguard.in")
+REFUSED = "Failure running script"
+
+
+@unittest.skipUnless(shutil.which("apt-get") and shutil.which("dpkg-scanpackages"),
+                     "no apt-get or no dpkg-scanpackages here")
+class PackagesTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.app = self.directory("srv", "app")
+        self.repository = self.directory("repository")
+        self.admin = self.directory("dpkg")
+        for name in "info", "updates", "triggers":
+            os.makedirs(os.path.join(self.admin, name))
+        for name in "status", "available":
+            open(os.path.join(self.admin, name), "ab").close()
+        self.configure()
+
+    def configure(self):
+        parts = self.directory("apt", "apt.conf.d")
+        with open(HOOK, encoding="utf-8") as f:
+            hook = f.read().replace("@spguard@", SPGUARD)
+        self.write(os.path.join(parts, "80spguard"), hook)
+        for name in "state/lists/partial", "cache/archives/partial", "log":
+            self.directory("apt", *name.split("/"))
+        apt = self.path("apt")
+        self.write(apt + "/sources.list", f"deb [trusted=yes] file:{self.repository} ./\n")
+        self.write(apt + "/apt.conf", f"""
+            Dir::Etc::parts "{parts}"; Dir::Etc::main "/dev/null";
+            Dir::Etc::sourcelist "{apt}/sources.list"; Dir::Etc::sourceparts "/dev/null";
+            Dir::Etc::preferencesparts "/dev/null";
+            Dir::State "{apt}/state"; Dir::State::status "{self.admin}/status";
+            Dir::Cache "{apt}/cache"; Dir::Log "{apt}/log";
+            APT::Sandbox::User "root"; APT::Get::Assume-Yes "true";
+            APT::Install-Recommends "false"; Debug::NoLocking "true";
+            DPkg::Options {{ "--admindir={self.admin}"; "--log={self.admin}/log";
+                "--force-confnew"; }};
+            """)
+
+    @staticmethod
+    def write(path, text):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def make(self, name, version, *files, where=None):
+        """Put a package into the repository; @files lie in the application's directory."""
+        tree = self.directory("tree", name, version)
+        os.makedirs(tree + "/DEBIAN")
+        self.write(tree + "/DEBIAN/control",
+                   f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
+                   "Maintainer: A <a@b.c>\nDescription: d\n")
+        for file in files:
+            path = tree + os.path.join(where or self.app, file)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self.write(path, f"{file} of {name} {version}\n" * 500)
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree,
+                        f"{self.repository}/{name}_{version}_all.deb"],
+                       check=True, capture_output=True, timeout=FAIL_AFTER)
+
+    def environment(self, daemon, **more):
+        return {**os.environ, "APT_CONFIG": self.path("apt", "apt.conf"), "LC_ALL": "C",
+                "DPKG_ADMINDIR": self.admin, "SPGUARD_SOCKET": daemon.socket,
+                "DEBIAN_FRONTEND": "noninteractive", **more}
+
+    def apt(self, daemon, *words, **more):
+        done = subprocess.run(["apt-get", *words], stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env=self.environment(daemon, **more), timeout=FAIL_AFTER)
+        return done.returncode, done.stdout
+
+    def update(self, daemon):
+        with open(self.repository + "/Packages", "wb") as f:
+            subprocess.run(["dpkg-scanpackages", "-m", "."], cwd=self.repository, check=True,
+                           stdout=f, stderr=subprocess.DEVNULL, timeout=FAIL_AFTER)
+        code, out = self.apt(daemon, "update")
+        self.assertEqual(code, 0, out)
+
+    def succeed(self, daemon, *words, **more):
+        code, out = self.apt(daemon, *words, **more)
+        self.assertEqual(code, 0, out)
+        return out
+
+    def refuse(self, daemon, *words, **more):
+        code, out = self.apt(daemon, *words, **more)
+        self.assertNotEqual(code, 0, out)
+        self.assertIn(REFUSED, out)
+        self.assertIn("SPGUARD_ON_BLOCKED=warn", out)
+        return " ".join(out.split())
+
+    def serve(self, **options):
+        options = {"recursive": True, "files": "*.so", "title": "The shop", **options}
+        return self.daemon(Product("shop", self.app, **options),
+                           daemon_keys={"install-quiet": "1s"})
+
+    def content(self, name):
+        with open(os.path.join(self.app, name), encoding="utf-8") as f:
+            return f.readline().strip()
+
+    def begin(self, *files, **options):
+        """A daemon, and libheld 1 installed, with 2 to be had."""
+        daemon = self.serve(**options)
+        self.make("libheld", "1", *files)
+        self.update(daemon)
+        self.succeed(daemon, "install", "libheld")
+        self.rpc(daemon).call("installs", wait=FAIL_AFTER)
+        return daemon
+
+    def test_upgrade(self):
+        daemon = self.begin("libheld.so")
+        self.make("libheld", "2", "libheld.so", "new/libnew.so")
+        self.make("other", "1", "etc/other.so", where=self.path("elsewhere"))
+        self.update(daemon)
+        holder = self.hold("read", os.path.join(self.app, "libheld.so"))
+        out = self.refuse(daemon, "install", "libheld", "other")
+        for words in ("libheld 1 to 2", "The shop: 1 of 2 files is in the way", "libheld.so",
+                      str(holder.pid)):
+            self.assertIn(words, out)
+        self.assertNotIn("other 1", out.split("spguard:", 1)[1])
+        self.assertEqual(self.content("libheld.so"), "libheld.so of libheld 1")
+        self.assertFalse(os.path.exists(self.path("elsewhere")))
+        self.assertNotIn("spguard:", self.succeed(daemon, "install", "other"))
+        holder.release()
+        self.assertNotIn("spguard:", self.succeed(daemon, "upgrade"))
+        self.assertEqual(self.content("libheld.so"), "libheld.so of libheld 2")
+        self.assertEqual(self.content("new/libnew.so"), "new/libnew.so of libheld 2")
+
+    def test_go_on_all_the_same(self):
+        daemon = self.begin("libheld.so")
+        self.make("libheld", "2", "libheld.so")
+        self.update(daemon)
+        self.hold("read", os.path.join(self.app, "libheld.so"))
+        out = self.succeed(daemon, "upgrade", SPGUARD_ON_BLOCKED="warn")
+        self.assertIn("The shop: 1 of 1 file is in the way", out)
+        self.assertIn("going on all the same", out)
+        self.assertEqual(self.content("libheld.so"), "libheld.so of libheld 2")
+
+    def test_without_the_daemon(self):
+        """The daemon itself has to be upgraded, too."""
+        daemon = self.begin("libheld.so")
+        self.make("libheld", "2", "libheld.so")
+        self.update(daemon)
+        daemon.stop()
+        out = self.succeed(daemon, "upgrade")
+        self.assertIn("no daemon", out)
+        self.assertIn("going on (--on-failure=warn)", out)
+        self.assertEqual(self.content("libheld.so"), "libheld.so of libheld 2")
+
+    def test_what_goes(self):
+        """A removed package's files, and those that the new version has no more."""
+        daemon = self.begin("libheld.so.1.so", "libheld.so", "sub/plain.so")
+        self.make("libheld", "2", "libheld.so")
+        self.update(daemon)
+        holder = self.hold("read", os.path.join(self.app, "libheld.so.1.so"))
+        self.assertIn("libheld.so.1.so", self.refuse(daemon, "upgrade"))
+        out = self.refuse(daemon, "remove", "libheld")
+        self.assertIn("libheld 1 removed", out)
+        self.assertTrue(os.path.exists(os.path.join(self.app, "libheld.so.1.so")))
+        holder.release()
+        self.succeed(daemon, "remove", "libheld")
+        self.assertFalse(os.path.exists(os.path.join(self.app, "libheld.so")))
+
+    def test_only_what_is_watched(self):
+        """Other files in a product's directory, and below one without subdirectories, are
+        nobody's business."""
+        daemon = self.begin("free.so", "held.txt", "sub/held.so", recursive=False)
+        self.make("libheld", "2", "free.so", "held.txt", "sub/held.so", "sub/new.so")
+        self.update(daemon)
+        self.hold("read", os.path.join(self.app, "held.txt"))
+        self.hold("read", os.path.join(self.app, "sub", "held.so"))
+        self.assertNotIn("spguard:", self.succeed(daemon, "upgrade"))
+        self.assertEqual(self.content("held.txt"), "held.txt of libheld 2")
+
+    def test_a_directory_that_is_not_there(self):
+        """The first package that brings it is in nobody's way."""
+        new = self.path("srv", "new")
+        daemon = self.daemon(Product("new", new, files="*.so"),
+                             daemon_keys={"install-quiet": "1s"})
+        self.make("first", "1", "first.so", where=new)
+        self.make("first", "2", "first.so", where=new)
+        self.update(daemon)
+        self.assertNotIn("spguard:", self.succeed(daemon, "install", "first=1"))
+        self.hold("read", os.path.join(new, "first.so"))
+        self.refuse(daemon, "upgrade")
+
+    def test_a_directory_by_another_name(self):
+        """As /lib is /usr/lib: the product, the package, or both use the link."""
+        link = self.path("srv", "link")
+        os.symlink("app", link)
+        self.make("libheld", "1", "libheld.so")
+        self.make("libheld", "2", "libheld.so", where=link)
+        daemon = self.daemon(Product("real", self.app, files="*.so"),
+                             Product("linked", link, files="*.so"),
+                             daemon_keys={"install-quiet": "1s"})
+        self.update(daemon)
+        self.succeed(daemon, "install", "libheld=1")
+        self.hold("read", os.path.join(self.app, "libheld.so"))
+        out = self.refuse(daemon, "upgrade")
+        for name in "real", "linked":
+            self.assertIn(name + ": 1 of 1 file is in the way", out)
+
+    def test_behind_links(self):
+        """What a link in the product's directory leads to is its file, wherever it is."""
+        outside, more = self.path("outside"), self.path("more")
+        self.make("linked", "1", "x.so.1", where=outside)
+        self.make("linked", "2", "x.so.1", where=outside)
+        self.make("folder", "1", "y.so", where=more)
+        self.make("folder", "2", "y.so", where=more)
+        os.symlink(os.path.join(outside, "x.so.1"), os.path.join(self.app, "x.so"))
+        os.symlink(more, os.path.join(self.app, "sub"))
+        daemon = self.serve()
+        self.update(daemon)
+        for name, path in ("linked", outside + "/x.so.1"), ("folder", more + "/y.so"):
+            with self.subTest(name):
+                self.succeed(daemon, "install", name + "=1", SPGUARD_ON_BLOCKED="warn")
+                holder = self.hold("read", path)
+                self.assertIn(name + " 1 to 2", self.refuse(daemon, "install", name))
+                holder.release()
+                self.succeed(daemon, "install", name)
+
+    def test_one_after_the_other(self):
+        """What apt did a moment ago is over: it is no install in the way."""
+        daemon = self.begin("libheld.so")
+        self.make("second", "1", "second.so")
+        self.make("third", "1", "third.so")
+        self.update(daemon)
+        self.succeed(daemon, "install", "second")
+        self.succeed(daemon, "install", "third")
+        self.assertEqual(self.content("third.so"), "third.so of third 1")
+
+    # What is no answer.
+
+    def ask(self, daemon, text, *options, code):
+        done = subprocess.run([SPGUARD, "packages", *options], input=text, text=True,
+                              env=self.environment(daemon), capture_output=True,
+                              timeout=FAIL_AFTER)
+        self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
+        return " ".join(done.stderr.split())
+
+    def test_failures(self):
+        daemon = self.serve()
+        bad = self.file("bad.deb", self.scratch, b"!<arch>\ndebian-binary   no more")
+        line = "app - - none < 1 all none "
+        cases = (("", "third version"), ("VERSION 2\n\n", "third version"),
+                 ("VERSION 3\nA=b\n\nwhat is this\n", "not understood"),
+                 ("VERSION 3\n\n" + line + "**WHAT**\n", "not understood"),
+                 ("VERSION 3\n\n-x 1 all none < 2 all none /x\n", "not understood"),
+                 ("VERSION 3\n\n" + line + bad + "\n", "bad.deb"),
+                 ("VERSION 3\n\n" + line + "/no/such.deb\n", "such.deb"),
+                 ("VERSION 3\n\ngone 1 all none > - - none **REMOVE**\n",
+                  "does not list the files"),
+                 ("VERSION 3\n\n\0\n", "NUL"))
+        for text, words in cases:
+            with self.subTest(text):
+                self.assertIn(words, self.ask(daemon, text, "--apt", code=0))
+                out = self.ask(daemon, text, "--apt", "--on-failure=refuse", code=3)
+                self.assertIn("refused, nothing was changed", out)
+        for text in ("VERSION 3\n\n", "VERSION 3\nA=b\n\n" + line + "**CONFIGURE**\n"):
+            self.assertEqual(self.ask(daemon, text, "--apt", code=0), "")
+        self.assertIn("takes refuse or warn",
+                      self.ask(daemon, "", "--apt", "--on-blocked=no", code=3))
+        self.assertIn("give one of", self.ask(daemon, "", code=3))
+
+    def test_no_end(self):
+        daemon = self.serve()
+        for options, code in ((), 0), (("--on-failure=refuse",), 3):
+            process = subprocess.Popen(
+                [SPGUARD, "packages", "--apt", "--within=200ms", *options],
+                stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                env=self.environment(daemon))
+            self.addCleanup(process.stdin.close)
+            with process.stderr:
+                self.assertIn("in time", process.stderr.read())
+            self.assertEqual(process.wait(FAIL_AFTER), code)
+
+    def test_a_package_without_files(self):
+        daemon = self.begin()
+        self.make("libheld", "2")
+        self.update(daemon)
+        self.assertNotIn("spguard:", self.succeed(daemon, "upgrade"))
+
+
+if __name__ == "__main__":
+    main()
