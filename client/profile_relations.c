@@ -15,7 +15,7 @@ bool spg_package_is_name(const char *name)
 
 	return n > 0 && n <= NAME_MAX_BYTES && isalnum((unsigned char)name[0]) &&
 	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			    "0123456789+-._~:") == n;
+			    "0123456789+-._~^:") == n;
 }
 
 /* ---- relations ---- */

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The hook of apt: an apt that would replace or remove what is in the way is stopped
-before dpkg begins. The real apt and dpkg, with a repository and a database of their own."""
+"""The hooks of apt and dnf: when they would replace or remove what is in the way, they are
+stopped before dpkg or rpm begins. The real ones, with a repository and a database of their
+own."""
 import os
 import shutil
 import subprocess
@@ -10,12 +11,13 @@ import unittest
 from support import FAIL_AFTER, ROOT, SPGUARD, Product, SystemTest, main
 
 HOOK = os.path.join(ROOT, "conf", "apt", "80spguard.in")
+PLUGIN = os.path.join(ROOT, "conf", "dnf")
 REFUSED = "Failure running script"
 
 
 @unittest.skipUnless(shutil.which("apt-get") and shutil.which("dpkg-scanpackages"),
                      "no apt-get or no dpkg-scanpackages here")
-class PackagesTest(SystemTest):
+class AptTest(SystemTest):
     def setUp(self):
         super().setUp()
         self.app = self.directory("srv", "app")
@@ -288,6 +290,110 @@ class PackagesTest(SystemTest):
         self.make("libheld", "2")
         self.update(daemon)
         self.assertNotIn("spguard:", self.succeed(daemon, "upgrade"))
+
+
+@unittest.skipUnless(all(map(shutil.which, ("dnf", "rpmbuild", "createrepo_c"))),
+                     "no dnf, no rpmbuild or no createrepo_c here")
+class DnfTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.app, self.repository = self.directory("srv", "app"), self.directory("repository")
+        self.library = os.path.join(self.app, "libheld.so")
+        self.plugins, home = self.directory("plugins"), self.directory("user")
+        self.write(home + "/.rpmmacros", f"%_dbpath {self.directory('rpmdb')}\n")
+        with open(PLUGIN + "/spguard.py.in", encoding="utf-8") as f:
+            self.write(self.plugins + "/spguard.py", f.read().replace("@spguard@", SPGUARD))
+        shutil.copy(PLUGIN + "/spguard.conf", self.plugins)
+        self.write(self.path("dnf.conf"), f"""[main]
+cachedir={self.directory("cache")}
+persistdir={self.directory("persist")}
+logdir={self.directory("log")}
+reposdir=/dev/null
+varsdir=/dev/null
+pluginpath={self.plugins}
+pluginconfpath={self.plugins}
+plugins=1
+[own]
+name=own
+baseurl=file://{self.repository}
+gpgcheck=0
+""")
+        self.daemon_here = self.daemon(
+            Product("shop", self.app, files="*.so", title="The shop"),
+            daemon_keys={"install-quiet": "1s"})
+        self.environment = {**os.environ, "HOME": home, "LC_ALL": "C",
+                            "SPGUARD_SOCKET": self.daemon_here.socket}
+        for version in "1", "2":
+            self.make(version)
+        self.tool("createrepo_c", "-q", self.repository)
+        code, out = self.dnf("install", "libheld-1")
+        self.assertEqual(code, 0, out)
+        self.assertNotIn("spguard:", out)
+        self.rpc(self.daemon_here).call("installs", wait=FAIL_AFTER)
+
+    @staticmethod
+    def write(path, text):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def tool(self, *words):
+        subprocess.run(words, check=True, capture_output=True, timeout=FAIL_AFTER,
+                       env=self.environment)
+
+    def make(self, version):
+        self.write(self.path("libheld.spec"), f"""Name: libheld
+Version: {version}
+Release: 1
+Summary: d
+License: MIT
+BuildArch: noarch
+%description
+d
+%install
+mkdir -p %{{buildroot}}{self.app}
+echo {version} > %{{buildroot}}{self.library}
+%files
+{self.library}
+""")
+        self.tool("rpmbuild", "-bb", "--define", f"_topdir {self.directory('top')}",
+                  "--define", f"_rpmdir {self.repository}", self.path("libheld.spec"))
+
+    def dnf(self, *words, **more):
+        done = subprocess.run(
+            ["dnf", "--releasever=1", "--assumeyes", "-c", self.path("dnf.conf"), *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, env={**self.environment, **more}, timeout=FAIL_AFTER)
+        return done.returncode, done.stdout
+
+    def version(self):
+        with open(self.library, encoding="utf-8") as f:
+            return f.read().strip()
+
+    def test_upgrade(self):
+        holder = self.hold("read", self.library)
+        for words in ("upgrade",), ("remove", "libheld"):
+            code, out = self.dnf(*words)
+            self.assertNotEqual(code, 0, out)
+            for said in ("libheld", "The shop: 1 of 1 file is in the way", str(holder.pid),
+                         "spguard has refused the transaction"):
+                self.assertIn(said, out)
+            self.assertEqual(self.version(), "1")
+        holder.release()
+        code, out = self.dnf("upgrade")
+        self.assertEqual((code, self.version()), (0, "2"), out)
+        self.assertNotIn("spguard:", out)
+
+    def test_go_on_all_the_same(self):
+        self.hold("read", self.library)
+        code, out = self.dnf("upgrade", SPGUARD_ON_BLOCKED="warn")
+        self.assertEqual((code, self.version()), (0, "2"), out)
+        self.assertIn("The shop: 1 of 1 file is in the way", out)
+
+    def test_without_the_daemon(self):
+        self.daemon_here.stop()
+        code, out = self.dnf("upgrade")
+        self.assertEqual((code, self.version()), (0, "2"), out)
+        self.assertIn("going on (--on-failure=warn)", out)
 
 
 if __name__ == "__main__":
