@@ -29,6 +29,9 @@ struct spg_track {
 	struct spg_process *parent;  /* of the first who took part */
 	struct spg_proc_id alive[SPG_INSTALL_ALIVE_MAX]; /* of those who took part */
 	size_t n_alive;
+	bool managed; /* a package manager is named, see manager.h */
+	unsigned n_asked;
+	struct spg_proc_id asked; /* the last one of whom that was asked */
 	bool hurried;
 	uint64_t n_events, n_events_settled; /* to see that more came */
 	int64_t event_mono_ns;               /* when the latest came */

@@ -12,17 +12,21 @@
 #include "common/text.h"
 #include "daemon/install/aside.h"
 #include "daemon/install/baseline.h"
+#include "daemon/install/manager.h"
 #include "daemon/install/outcome.h"
 #include "daemon/install/resolution.h"
 #include "daemon/install/track.h"
 
+/* Processes of an install of which is found out whether a package manager is behind. */
+#define MANAGER_ASKED_MAX 16
+
 /* An install by the same process or its kin goes on with the last one for so many
  * times `quiet_ns`: setup had paused. */
-#define PAUSES_MAX   10
+#define PAUSES_MAX        10
 /* After the last event, once everybody who took part has ended. */
-#define HURRIED_NS   SPG_NS_PER_S
+#define HURRIED_NS        SPG_NS_PER_S
 /* A disk that does not answer: try again. */
-#define TRY_AGAIN_MS 5000
+#define TRY_AGAIN_MS      5000
 
 struct spg_track *spg_track_find(const struct spg_tracker *tracker, const char *product)
 {
@@ -117,7 +121,28 @@ static void watch_one(struct spg_track *s, struct spg_process *process)
 		s->alive[s->n_alive++] = process->id;
 }
 
-/* One who did it alone is named; of several children of one, their parent. */
+/* True: a package manager is behind it, and is named. */
+static bool name_manager(struct spg_track *s, struct spg_process *process)
+{
+	struct spg_process *manager;
+
+	if (s->managed || s->n_asked == MANAGER_ASKED_MAX ||
+		spg_proc_id_equal(s->asked, process->id))
+		return s->managed;
+	s->n_asked++;
+	s->asked = process->id;
+	manager = spg_package_manager_of(s->tracker->host.watch, process);
+	if (!manager)
+		return false;
+	/* Its end is not waited for: it may go on with other packages. */
+	spg_process_unref(s->install->by);
+	s->install->by = manager;
+	s->managed = true;
+	return true;
+}
+
+/* One who did it alone is named; of several children of one, their parent; and whatever a
+ * package manager has others do, that. */
 static void name_installer(struct spg_track *s, struct spg_process *process)
 {
 	struct spg_install *install = s->install;
@@ -130,6 +155,9 @@ static void name_installer(struct spg_track *s, struct spg_process *process)
 		if (process->ppid > 1 && ops->process)
 			s->parent = ops->process(s->tracker->host.watch, process->ppid);
 		watch_one(s, s->parent);
+		name_manager(s, process);
+	} else if (name_manager(s, process)) {
+		/* It stays, whoever else comes. */
 	} else if (!install->by->name && process->name) {
 		/* The first had ended before anybody could see its name. */
 		spg_process_unref(install->by);
@@ -194,6 +222,9 @@ static bool begin(struct spg_track *s, const struct spg_process *process, int64_
 	tracker->last_install++;
 	s->phase = PHASE_RUNNING;
 	s->n_alive = 0;
+	s->managed = false;
+	s->n_asked = 0;
+	s->asked = (struct spg_proc_id){0, 0};
 	s->hurried = false;
 	s->past_lost = false;
 	spg_module_set_unref(s->before);

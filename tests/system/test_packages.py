@@ -55,13 +55,16 @@ class AptTest(SystemTest):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
 
-    def make(self, name, version, *files, where=None):
+    def make(self, name, version, *files, where=None, postinst=None):
         """Put a package into the repository; @files lie in the application's directory."""
         tree = self.directory("tree", name, version)
         os.makedirs(tree + "/DEBIAN")
         self.write(tree + "/DEBIAN/control",
                    f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
                    "Maintainer: A <a@b.c>\nDescription: d\n")
+        if postinst:
+            self.write(tree + "/DEBIAN/postinst", postinst)
+            os.chmod(tree + "/DEBIAN/postinst", 0o755)
         for file in files:
             path = tree + os.path.join(where or self.app, file)
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -136,6 +139,30 @@ class AptTest(SystemTest):
         self.assertNotIn("spguard:", self.succeed(daemon, "upgrade"))
         self.assertEqual(self.content("libheld.so"), "libheld.so of libheld 2")
         self.assertEqual(self.content("new/libnew.so"), "new/libnew.so of libheld 2")
+
+    def assert_by(self, daemon, name):
+        """The last install names whom a person has started."""
+        install = self.rpc(daemon).call("installs", wait=FAIL_AFTER)["installs"][0]
+        self.assertEqual((install["by"]["name"], install["by"]["user"], install["outcome"]),
+                         (name, "root", "clean"), install)
+        code, out, err = daemon.run("installs")
+        self.assertEqual(code, 0, err)
+        self.assertIn(name, out)
+
+    def test_who_has_installed(self):
+        """Neither dpkg, nor what a package's scripts start."""
+        daemon = self.begin("libheld.so")
+        self.assert_by(daemon, "apt-get")
+        self.make("libheld", "2", "libheld.so", "second.so",
+                  postinst=f"#!/bin/sh\necho more > {self.app}/made.so\n")
+        self.update(daemon)
+        self.succeed(daemon, "upgrade")
+        self.assert_by(daemon, "apt-get")
+        deb = self.repository + "/libheld_1_all.deb"
+        subprocess.run(["dpkg", "--admindir=" + self.admin, f"--log={self.admin}/log", "-i",
+                        deb], check=True, capture_output=True, stdin=subprocess.DEVNULL,
+                       timeout=FAIL_AFTER)
+        self.assert_by(daemon, "dpkg")
 
     def test_go_on_all_the_same(self):
         daemon = self.begin("libheld.so")
@@ -382,6 +409,8 @@ echo {version} > %{{buildroot}}{self.library}
         code, out = self.dnf("upgrade")
         self.assertEqual((code, self.version()), (0, "2"), out)
         self.assertNotIn("spguard:", out)
+        install = self.rpc(self.daemon_here).call("installs", wait=FAIL_AFTER)["installs"][0]
+        self.assertEqual(install["by"]["name"], "dnf", install)
 
     def test_go_on_all_the_same(self):
         self.hold("read", self.library)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Who is named for an install that a package manager runs: not dpkg, which apt-get has
+ * started, nor what dpkg starts. Loop thread.
+ */
+#include "daemon/model/process.h"
+#include "daemon/watch/watch.h"
+
+/**
+ * Of @process and those it descends from, the package manager that is furthest up, by its
+ * name. Names are chosen freely: good for telling, not for deciding.
+ *
+ * Returns a reference for the caller; NULL: there is none, or they have ended.
+ */
+struct spg_process *spg_package_manager_of(
+	struct spg_watch *watch, struct spg_process *process);
