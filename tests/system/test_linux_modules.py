@@ -160,6 +160,37 @@ class LinuxModulesTest(SystemTest):
         self.verify(0)
         self.assertTrue(os.path.exists(script))
 
+    def test_libraries_that_move(self):
+        """Whoever starts the program may tell the loader; else it does not start."""
+        self.start()
+        self.verify(0)
+        os.rename(os.path.join(self.bin, "lib"), os.path.join(self.bin, "lib64"))
+        answer = self.verify(3)
+        self.assertIn("server needs libengine.so.1 in " + os.path.join(self.bin, "lib64")
+                      + ", where the loader does not look by itself", self.show(answer))
+        self.assertIn("libengine.so.1: cannot open shared object file", self.server())
+        newest = self.rpc(self.app).call("installs", wait=FAIL_AFTER)["installs"][0]
+        self.assertEqual(newest["outcome"], "unknown", self.show(newest))
+        self.app.stop()
+        self.start(library_path=os.path.join(self.bin, "lib64"))
+        self.assertEqual(self.verify(3)["findings"], [])
+        self.assertEqual(self.app.run("installs", "--accept", newest["id"])[0], 0)
+        self.verify(0)
+
+    def test_a_program_for_another_machine(self):
+        self.start()
+        self.verify(0)
+        path = os.path.join(self.bin, "bin", "server")
+        with open(path, "rb") as file:
+            code = bytearray(file.read())
+        code[18] = 0xB7  # EM_AARCH64
+        self.file("new", self.scratch, bytes(code))
+        os.rename(self.path("new"), path)
+        newest = self.rpc(self.app).call("installs", wait=FAIL_AFTER)["installs"][0]
+        self.assertEqual(newest["outcome"], "mixed", self.show(newest))
+        self.assertIn("server is for another system or machine than before",
+                      self.texts(newest["reasons"]))
+
     def test_who_still_runs_the_old(self):
         self.start()
         library = os.path.join(self.bin, "lib", "libengine.so.1.0")

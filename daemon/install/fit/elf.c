@@ -120,6 +120,18 @@ static int assume(struct judging *j, struct root *root, size_t library)
 	return 0;
 }
 
+/* Of a program nobody knows whether it starts; a plugin is loaded by one that may have the
+ * library already. */
+static int tell_elsewhere(struct judging *j, const struct root *root,
+	const struct spg_elf_lack *lack, size_t library)
+{
+	bool is_program = root->object < j->question->n_modules &&
+	                  !binary_of(j, root->object)->is_dll;
+
+	return spg_elf_tell_elsewhere(
+		j->work, &j->set, root->object, lack, library, !is_program);
+}
+
 /* Folders for libraries that are not found, but are in the product: how many more. */
 static int assume_more(struct judging *j, struct root *root)
 {
@@ -137,8 +149,7 @@ static int assume_more(struct judging *j, struct root *root)
 			continue;
 		/* Of many that need it, one is enough. */
 		if (!j->hinted[library])
-			err = spg_elf_hint_elsewhere(
-				j->work, &j->set, root->object, lack, library);
+			err = tell_elsewhere(j, root, lack, library);
 		j->hinted[library] = true;
 		if (err == 0)
 			err = assume(j, root, library);

@@ -181,16 +181,27 @@ int spg_elf_tell_library(
 		name, NULL, &text);
 }
 
-int spg_elf_hint_elsewhere(struct spg_fit_work *work, const struct spg_elf_set *set,
-	size_t root, const struct spg_elf_lack *lack, size_t library)
+int spg_elf_tell_elsewhere(struct spg_fit_work *work, const struct spg_elf_set *set,
+	size_t root, const struct spg_elf_lack *lack, size_t library, bool hint)
 {
 	const struct spg_elf_telling telling = {work, set, NULL, root, SPG_FIT_NONE};
+	size_t module = module_of(&telling, lack);
 	struct spg_buf text = SPG_BUF_NULL;
 
+	if (!hint) {
+		put_name(&text, work->question->modules[root].path);
+		spg_buf_puts(&text, " could not be checked: ");
+	}
 	put_who(&text, &telling, lack);
 	spg_fit_put_module(&text, &work->question->modules[library], true);
-	spg_buf_puts(&text, ", if the loader looks there (library-path)");
-	return spg_fit_add_hint(work, module_of(&telling, lack), &text);
+	if (hint) {
+		spg_buf_puts(&text, ", if the loader looks there (library-path)");
+		return spg_fit_add_hint(work, module, &text);
+	}
+	spg_buf_puts(&text,
+		", where the loader does not look by itself: if what starts it "
+		"says so, name the folder with library-path");
+	return spg_fit_add_gap(work, root, &text);
 }
 
 /* ---- versions and symbols ---- */

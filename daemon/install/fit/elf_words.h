@@ -28,9 +28,10 @@ int spg_elf_tell_version(
 int spg_elf_tell_symbol(
 	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack);
 
-/** A hint: the library that @lack names is module @library, in another folder. */
-int spg_elf_hint_elsewhere(struct spg_fit_work *work, const struct spg_elf_set *set,
-	size_t root, const struct spg_elf_lack *lack, size_t library);
+/** The library that @lack names is module @library, in a folder where the loader does not
+ * look by itself; @hint: no more than a hint, else @root could not be checked. */
+int spg_elf_tell_elsewhere(struct spg_fit_work *work, const struct spg_elf_set *set,
+	size_t root, const struct spg_elf_lack *lack, size_t library, bool hint);
 
 /** "report needs /lib/ld-linux.so.2, its interpreter, which is not there"; @hint: that is
  * no more than a hint. */
