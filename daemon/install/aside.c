@@ -33,8 +33,10 @@ static struct spg_module_set *copy_without(
 {
 	struct spg_module_set *set = spg_module_set_create();
 
-	if (set)
+	if (set) {
 		set->n_read = read->n_read;
+		set->around = spg_surroundings_ref(read->around);
+	}
 	for (size_t i = 0; set && i < read->n; i++) {
 		if (spg_standing_find(standing, read->modules[i]->id) ||
 			insert(set, read->modules[i], set->n))

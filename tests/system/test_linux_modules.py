@@ -160,6 +160,19 @@ class LinuxModulesTest(SystemTest):
         self.verify(0)
         self.assertTrue(os.path.exists(script))
 
+    def test_a_library_that_has_stepped_aside(self):
+        """It is none of the product's any more; the program lacks it until setup has run."""
+        self.start()
+        self.verify(0)
+        library = os.path.join(self.bin, "lib", "libengine.so.1.0")
+        holder = self.hold("mapped", library)
+        code, said, err = self.app.run("sidestep", "--yes", library)
+        self.assertEqual(code, 0, said + err)
+        self.assertIn("server needs libengine.so.1, which ", self.findings()[0])
+        self.install(2, "bin/server", "lib/libengine.so.1.0")
+        self.verify(0)
+        holder.kill()
+
     def test_libraries_that_move(self):
         """Whoever starts the program may tell the loader; else it does not start."""
         self.start()

@@ -566,6 +566,17 @@ static bool has_any(const struct spg_fit_question *question)
 	return false;
 }
 
+/* Nobody has looked around: nothing is known of what they need. */
+static int tell_all_unseen(const struct judging *j)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < j->question->n_modules; i++)
+		if (is_elf(j, i))
+			err = spg_elf_tell_unseen(j->work, i);
+	return err;
+}
+
 int spg_fit_elf(struct spg_fit_work *work)
 {
 	struct judging j = {.work = work, .question = work->question};
@@ -573,6 +584,8 @@ int spg_fit_elf(struct spg_fit_work *work)
 
 	if (!has_any(work->question))
 		return 0;
+	if (!work->question->around)
+		return tell_all_unseen(&j);
 	err = spg_elf_set_init(&j.set, work->question);
 	j.covered = calloc(j.set.n_objects + 1, sizeof(j.covered[0]));
 	j.told = calloc(j.set.n_objects + 1, sizeof(j.told[0]));
