@@ -469,6 +469,7 @@ void spg_search_end(struct spg_search *search)
 {
 	spg_surroundings_unref(search->set->around);
 	search->set->around = spg_surroundings_ref(search->around);
+	search->set->is_searched = true;
 }
 
 void spg_search_destroy(struct spg_search *search)

@@ -269,7 +269,8 @@ bool spg_elf_set_recall(const struct spg_elf_set *set, size_t root,
 
 	*ret = (struct spg_elf_loading)SPG_ELF_LOADING_NULL;
 	*err = 0;
-	if (!around || around->n_loadings != n || root >= n)
+	if (!around || !set->question->is_searched || around->n_loadings != n ||
+		root >= n)
 		return false;
 	known = &around->loadings[set->question->modules[root].at];
 	if (known->n == 0)

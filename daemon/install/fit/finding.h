@@ -57,6 +57,7 @@ struct spg_fit_question {
 	const char *const *outside; /* globs of libraries that stand elsewhere */
 	size_t n_outside;
 	const struct spg_surroundings *around; /* NULL: not looked at */
+	bool is_searched; /* what it has loaded is of just these modules */
 	/* Programs outside that load libraries of the product; absolute paths. */
 	const char *const *hosts;
 	size_t n_hosts;

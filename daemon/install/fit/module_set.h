@@ -11,7 +11,8 @@
 struct spg_module_set {
 	atomic_uint refs;
 	struct spg_surroundings
-		*around; /* of its programs of Linux; NULL: not looked at */
+		*around;  /* of its programs of Linux; NULL: not looked at */
+	bool is_searched; /* what ->around has loaded is of just these modules */
 	struct spg_module **modules;
 	size_t n, size;
 	size_t n_read; /* that were not known from last time */
