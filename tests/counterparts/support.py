@@ -10,7 +10,6 @@ are ended.
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -23,6 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from harness import *  # noqa: E402,F401,F403
 from harness import FAIL_AFTER, BUILD, ROOT, Failure  # noqa: E402
+import web  # noqa: E402
 
 CHECK_SPGUARD = os.path.join(BUILD, "plugin", "check_spguard")
 MONITORING = os.path.join(ROOT, "conf", "monitoring")
@@ -41,13 +41,10 @@ def program(*names):
 
 def free_ports(n):
     """@n ports of the loopback that nobody listens on, and that are different."""
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    ports = set()
+    while len(ports) < n:
+        ports.add(web.free_port())
+    return sorted(ports)
 
 
 def until(what, ask, last=lambda: ""):

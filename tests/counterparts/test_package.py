@@ -300,7 +300,9 @@ class PackageTest(unittest.TestCase):
         do("dpkg", "--remove", "spguard")
         self.assertEqual(self.is_active(do), "inactive")
         left = [path for path in files if os.path.lexists(self.root + path)]
-        self.assertEqual(left, ["/etc/spguard/spguard.conf"])
+        # The hook of apt is a configuration file too, and silent without the program.
+        self.assertEqual(left, ["/etc/apt/apt.conf.d/80spguard",
+                                "/etc/spguard/spguard.conf"])
         # What is the administrator's stays.
         self.assertTrue(os.path.exists(self.root + "/var/lib/spguard/spguard.db"))
         self.assertTrue(os.path.exists(self.root + "/etc/spguard/products/app.conf"))

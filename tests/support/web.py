@@ -4,6 +4,7 @@ of the configuration that makes it listen."""
 import contextlib
 import http.client
 import json
+import random
 import socket
 import threading
 import unittest
@@ -13,10 +14,18 @@ from harness import FAIL_AFTER
 
 
 def free_port():
-    """Nobody listens there now; another program may before we do."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Nobody listens there now; and it is below the ports that the system gives away, so
+    that no connection of another test has it by the time that we listen."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        given_away = int(file.read().split()[0])
+    while True:
+        port = random.randrange(max(1024, given_away - 22000), given_away)
+        with contextlib.closing(socket.socket()) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def section(*addresses, show_processes=True):
