@@ -88,7 +88,7 @@ class VersionNamesTest(SystemTest):
         for command in (["check"], ["check", "--all"], ["who"], ["who", "--by", "file"],
                         ["who", path]):
             with self.subTest(command=command):
-                out = daemon.run(*command)[1].split("\nWhy")[0]
+                out = re.split(r"\n(?:Why|Good to know)", daemon.run(*command)[1])[0]
                 rows = [line for line in out.splitlines() if "app.dll" in line]
                 marked = [re.search(r"\(old, replaced \d\d:\d\d:\d\d\)", line) is not None
                           for line in rows]
