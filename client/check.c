@@ -54,19 +54,9 @@ static const char help[] =
 	"  spguard check --json | jq -r '.files[] | "
 	"select(.state==\"blocked\").path'\n";
 
-/* From best to worst. */
-static const struct spg_rank ranks[] = {
-	{"safe", SPG_EXIT_SAFE},
-	{"attention", SPG_EXIT_ATTENTION},
-	{"unknown", SPG_EXIT_UNKNOWN},
-	{"blocked", SPG_EXIT_BLOCKED},
-};
-
-#define N_RANKS (sizeof(ranks) / sizeof(ranks[0]))
-
 static int worst_rank(const json_t *result)
 {
-	return spg_rank_worst(ranks, N_RANKS, result);
+	return spg_rank_worst(spg_check_ranks, SPG_N_CHECK_RANKS, result);
 }
 
 /* ---- the question ---- */
@@ -262,7 +252,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		spg_client_failed(client, &why);
 		goto out;
 	}
-	code = ranks[worst].code;
+	code = spg_check_ranks[worst].code;
 	if (options.quiet)
 		goto out;
 	if (options.payload && spg_foretell_is_possible(options.payload))
@@ -272,7 +262,8 @@ static int run(struct spg_client *client, int argc, char **argv)
 			json_object_set(result, "foretold", foretold);
 		code = spg_client_pass(client, result, code);
 	} else {
-		spg_check_tell(&client->out, &options, result, ranks[worst].name);
+		spg_check_tell(
+			&client->out, &options, result, spg_check_ranks[worst].name);
 		tell_foretold(&client->out, options.payload, foretold);
 		code = spg_client_finish(client, code);
 	}

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "client/client.h"
+#include "client/write_file.h"
 
 enum { OPT_TEXTFILE = 1, OPT_FORMAT };
 
@@ -52,21 +53,6 @@ static int complain(const struct spg_client *client, const char *what, const cha
 	return client->command->exit_failed;
 }
 
-static bool write_all(int fd, const char *text, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, text, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		text += done;
-		n -= (size_t)done;
-	}
-	return true;
-}
-
 /* Beside the file and then over it: a reader sees the old one or the new one. The
  * name ends so that no collector takes the unfinished one. */
 static int replace_file(
@@ -88,8 +74,7 @@ static int replace_file(
 		spg_buf_finish(&draft);
 		return code;
 	}
-	if (!write_all(fd, text, strlen(text)) || fchmod(fd, 0644) < 0 ||
-		rename(name, path) < 0) {
+	if (!spg_write_file(fd, text) || rename(name, path) < 0) {
 		code = complain(client, "cannot write", path);
 		(void)unlink(name);
 	}

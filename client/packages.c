@@ -60,15 +60,6 @@ static const char help[] =
 	"  env SPGUARD_ON_BLOCKED=warn apt-get upgrade\n"
 	"  echo install /tmp/app_2_amd64.deb | spguard packages --dnf\n";
 
-static const struct spg_rank ranks[] = {
-	{"safe", SPG_EXIT_SAFE},
-	{"attention", SPG_EXIT_ATTENTION},
-	{"unknown", SPG_EXIT_UNKNOWN},
-	{"blocked", SPG_EXIT_BLOCKED},
-};
-
-#define N_RANKS (sizeof(ranks) / sizeof(ranks[0]))
-
 static const struct option long_options[] = {
 	{"apt", no_argument, NULL, 'a'},
 	{"dnf", no_argument, NULL, 'd'},
@@ -86,7 +77,7 @@ struct guard {
 	int64_t within_ns;
 	struct spg_transaction transaction;
 	struct spg_touched touched;
-	int worst; /* index of ranks[]; of all answers */
+	int worst; /* index of spg_check_ranks[]; of all answers */
 };
 
 /* ---- the command line ---- */
@@ -315,12 +306,12 @@ static void tell_answer(struct guard *guard, const json_t *result, int worst)
 
 	if (guard->client->json) {
 		spg_output_json_line(&guard->client->out, result);
-	} else if (ranks[worst].code == SPG_EXIT_ATTENTION) {
+	} else if (spg_check_ranks[worst].code == SPG_EXIT_ATTENTION) {
 		tell_attention(guard, result);
-	} else if (ranks[worst].code != SPG_EXIT_SAFE) {
+	} else if (spg_check_ranks[worst].code != SPG_EXIT_SAFE) {
 		tell_packages(guard, result);
-		spg_check_tell(
-			&guard->client->out, &options, result, ranks[worst].name);
+		spg_check_tell(&guard->client->out, &options, result,
+			spg_check_ranks[worst].name);
 		spg_output_raw(&guard->client->out, "\n");
 	}
 }
@@ -386,7 +377,7 @@ static bool ask_about(struct guard *guard, json_t *names, struct spg_complaint *
 
 	if (!result)
 		return false;
-	worst = spg_rank_worst(ranks, N_RANKS, result);
+	worst = spg_rank_worst(spg_check_ranks, SPG_N_CHECK_RANKS, result);
 	if (worst < 0)
 		spg_complain(why, "the daemon's answer has no verdict");
 	else
@@ -456,7 +447,7 @@ static int decide_failed(const struct guard *guard, const struct spg_complaint *
 
 static int decide(const struct guard *guard)
 {
-	int code = ranks[guard->worst].code;
+	int code = spg_check_ranks[guard->worst].code;
 
 	if (code == SPG_EXIT_SAFE || code == SPG_EXIT_ATTENTION)
 		return SPG_EXIT_OK;
@@ -501,7 +492,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 	code = spg_client_finish(client, SPG_EXIT_OK);
 	if (!known)
 		code = decide_failed(&guard, &why);
-	if (known || ranks[guard.worst].code >= SPG_EXIT_BLOCKED)
+	if (known || spg_check_ranks[guard.worst].code >= SPG_EXIT_BLOCKED)
 		code = code ? code : decide(&guard);
 	spg_complaint_finish(&why);
 	spg_touched_finish(&guard.touched);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "client/profile_files.h"
+#include "client/write_file.h"
 #include "common/buf.h"
 #include "common/text.h"
 
@@ -116,23 +117,6 @@ static bool check_there(const char *path, const char *text, bool force, bool *re
 	return good;
 }
 
-static bool write_all(int fd, const char *text)
-{
-	size_t n = strlen(text);
-
-	while (n > 0) {
-		ssize_t done = write(fd, text, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		text += done;
-		n -= (size_t)done;
-	}
-	return fchmod(fd, 0644) == 0 && fsync(fd) == 0;
-}
-
 static void sync_directory(const char *directory)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -173,7 +157,7 @@ static bool replace(struct spg_installed *installed, const char *directory,
 			installed->kept = NULL;
 		}
 	}
-	good = write_all(fd, text) && rename(draft, installed->path) == 0;
+	good = spg_write_file(fd, text) && rename(draft, installed->path) == 0;
 	if (!good) {
 		(void)complain(why, "cannot write", installed->path);
 		(void)unlink(draft);

@@ -5,6 +5,13 @@
 
 #include "client/client.h"
 
+const struct spg_rank spg_check_ranks[SPG_N_CHECK_RANKS] = {
+	{"safe", SPG_EXIT_SAFE},
+	{"attention", SPG_EXIT_ATTENTION},
+	{"unknown", SPG_EXIT_UNKNOWN},
+	{"blocked", SPG_EXIT_BLOCKED},
+};
+
 static int rank_of(const struct spg_rank *ranks, size_t n, const json_t *answer)
 {
 	const char *verdict = spg_json_text(answer, "verdict");

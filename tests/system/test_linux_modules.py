@@ -116,6 +116,22 @@ class LinuxModulesTest(SystemTest):
         self.install(2, "bin/server", "lib/libengine.so.1.0")
         self.verify(0)
 
+    def test_an_older_program_is_no_host(self):
+        """What the new one has lost, the one that is kept beside it or in another release
+        does not bring back."""
+        self.install(2, "bin/server", "lib/libengine.so.1.0", "plugins/trace.so")
+        server = os.path.join(self.bin, "bin", "server")
+        shutil.copy(server, server + ".old")
+        shutil.copytree(self.path("v2"), os.path.join(self.bin, "2"))
+        self.gcc(server, SERVER[1] + "int api_none(void) { return 0; }",
+                 os.path.join(self.bin, "lib", "libengine.so.1.0"), "-rdynamic",
+                 "-Wl,-rpath,$ORIGIN/../lib")
+        os.symlink("libengine.so.1.0", os.path.join(self.bin, "2", "lib", "libengine.so.1"))
+        self.start()
+        findings = self.findings()
+        self.assertEqual(len(findings), 1)
+        self.assertIn("trace.so needs api_trace", findings[0])
+
     def test_a_program_elsewhere_that_loads_it(self):
         host = self.path("v2", "bin", "server")
         shutil.rmtree(os.path.join(self.bin, "bin"))

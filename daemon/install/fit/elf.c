@@ -206,12 +206,37 @@ static bool is_of_missing_version(const struct judging *j, const struct root *ro
 	return false;
 }
 
+/* Who of @root lacks the library that should have the symbol, as far as is known: one
+ * without a version may be of any that is missing. */
+static bool is_of_missing_library(const struct judging *j, const struct root *root,
+	const struct spg_elf_lack *lack)
+{
+	const struct spg_binary *binary = binary_of(j, lack->object);
+	uint32_t version = binary->imports[lack->index].version;
+
+	if (!root->lacks_library || version == 0)
+		return root->lacks_library;
+	for (size_t i = 0; i < root->loading.n_lacks; i++) {
+		const struct spg_elf_lack *other = &root->loading.lacks[i];
+		const struct spg_binary *needs = binary_of(j, other->object);
+
+		if (other->kind == SPG_ELF_NO_LIBRARY &&
+			strcmp(spg_binary_text(
+				       needs, needs->modules[other->index].name),
+				spg_binary_text(binary,
+					binary->versions[version - 1].module)) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Where libraries are missing nobody knows what they would define. */
 static bool is_to_tell(const struct judging *j, const struct root *root,
 	const struct spg_elf_lack *lack)
 {
 	return lack->kind != SPG_ELF_NO_SYMBOL ||
-	       (!root->lacks_library && !is_of_missing_version(j, root, lack));
+	       (!is_of_missing_library(j, root, lack) &&
+		       !is_of_missing_version(j, root, lack));
 }
 
 static int tell(struct judging *j, const struct root *root,
@@ -316,15 +341,31 @@ static bool is_of_glibc(const struct spg_binary *binary)
 	       strncmp(name, "ld64.so", 7) == 0 || strncmp(name, "ld.so", 5) == 0;
 }
 
+/* One made for musl where that is not installed: nobody starts it here. */
+static int judge_of_other_loader(struct judging *j, size_t object)
+{
+	const struct spg_binary *binary = binary_of(j, object);
+	const char *path = spg_binary_text(binary, binary->interpreter);
+	int err;
+
+	j->set.unseen = false;
+	if (strncmp(spg_path_base(path), "ld-musl-", 8) == 0 &&
+		spg_elf_set_find(&j->set, path) == SPG_FIT_NONE && !j->set.unseen &&
+		!j->set.failed) {
+		count_as_foreign(j);
+		return 0;
+	}
+	err = check_interpreter(j, object);
+	return err < 0 ? err : spg_elf_tell_other_loader(j->work, object);
+}
+
 static int judge_program(struct judging *j, size_t object)
 {
 	struct root root;
 	int err;
 
-	if (!is_of_glibc(binary_of(j, object))) {
-		err = check_interpreter(j, object);
-		return err < 0 ? err : spg_elf_tell_other_loader(j->work, object);
-	}
+	if (!is_of_glibc(binary_of(j, object)))
+		return judge_of_other_loader(j, object);
 	err = load(j, object, &root);
 	if (err == 0)
 		cover(j, &root);
@@ -376,6 +417,60 @@ static size_t count_found(struct judging *j, const struct plugin *p, size_t host
 }
 
 /* The one of those who define what @lack needs that has the most of the others, too. */
+static size_t count_folders(const char *path)
+{
+	size_t n = 0;
+
+	while ((path = strchr(path, '/'))) {
+		path++;
+		n++;
+	}
+	return n;
+}
+
+/* Folders to go up and down on the way from @a to @b. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t n = 0, folder = 0;
+
+	for (; a[n] && a[n] == b[n]; n++)
+		if (a[n] == '/')
+			folder = n + 1;
+	return count_folders(a + folder) + count_folders(b + folder);
+}
+
+/* "server.old" beside "server" */
+static bool is_kept_beside(
+	const struct spg_fit_module *host, const struct spg_fit_module *other)
+{
+	size_t folder = (size_t)(other->name - other->path), n = strlen(other->name);
+
+	return folder == (size_t)(host->name - host->path) &&
+	       strncmp(host->path, other->path, folder + n) == 0 &&
+	       (host->name[n] == '.' || host->name[n] == '~');
+}
+
+/* An older one of the program that would load @plugin: of the same name, and another one
+ * stands nearer to the plugin, as in release folders; or kept beside the new one. */
+static bool is_superseded(const struct judging *j, size_t host, size_t plugin)
+{
+	const struct spg_fit_module *modules = j->question->modules;
+	size_t far;
+
+	if (host >= j->question->n_modules || modules[host].binary->is_dll)
+		return false;
+	far = distance(modules[host].path, modules[plugin].path);
+	for (size_t i = 0; i < j->question->n_modules; i++) {
+		if (i == host || !is_elf(j, i) || modules[i].binary->is_dll)
+			continue;
+		if (is_kept_beside(&modules[host], &modules[i]) ||
+			(strcmp(modules[host].name, modules[i].name) == 0 &&
+				distance(modules[i].path, modules[plugin].path) < far))
+			return true;
+	}
+	return false;
+}
+
 static int find_host(
 	struct judging *j, struct plugin *p, const struct spg_elf_lack *lack)
 {
@@ -398,12 +493,12 @@ static int find_host(
 		last = d->object;
 		n_seen++;
 		n = count_found(j, p, d->object, found, &err);
-		if (n > best) {
+		if (n > best && !is_superseded(j, d->object, p->root.object)) {
 			best = n;
 			host = d->object;
 			memcpy(best_found, found, n_lacks * sizeof(found[0]));
 		}
-		if (n == n_lacks)
+		if (best == n_lacks)
 			break;
 	}
 	for (size_t i = 0; err == 0 && i < n_lacks; i++)
