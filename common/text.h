@@ -59,8 +59,8 @@ bool spg_name_match(const char *pattern, const char *name, bool ignore_case);
 /** True when @pattern has no wildcard, so that it names one file. */
 bool spg_name_is_literal(const char *pattern);
 
-/** Bytes of a product's name: "[product NAME]" has to fit the configuration's reader. */
-#define SPG_PRODUCT_NAME_MAX 39
+/** Bytes of a product's name. */
+#define SPG_PRODUCT_NAME_MAX 64
 
 /** True when @name may be a product's: letters a-z, digits, '_', '-' and '.'. */
 bool spg_name_is_product(const char *name);

@@ -457,7 +457,10 @@ static void begin_product(
 {
 	struct draft draft = {.at = *at};
 
-	if (!spg_name_is_product(name))
+	if (strlen(name) > SPG_PRODUCT_NAME_MAX)
+		PROBLEM(r, *at, "[product %s]: a name may have %d bytes", name,
+			SPG_PRODUCT_NAME_MAX);
+	else if (!spg_name_is_product(name))
 		PROBLEM(r, *at,
 			"[product %s]: a name has only letters a-z, digits, \"_\", "
 			"\"-\" "

@@ -9,15 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <ini.h>
-
 #include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/config/ini.h"
 
-/* inih cuts section and key names here without a word (ini.c, MAX_SECTION). */
-#define NAME_BYTES_MAX 48
 #define FILES_MAX      1000
+#define FILE_BYTES_MAX (4 << 20)
 
 struct source {
 	char *path; /* as it was named */
@@ -32,13 +30,10 @@ struct spg_config_files {
 
 /* One file while it is read. */
 struct parse {
-	FILE *file;
 	struct spg_config_at at;
 	const struct spg_config_handler *handler;
 	struct spg_buf *problems;
-	bool indented, in_section;
-	bool skips; /* the lines of a section whose name is no good: no faults of theirs */
-	char last_key[NAME_BYTES_MAX + 2];
+	bool in_section, told_of_form;
 };
 
 void spg_config_problem(
@@ -103,73 +98,92 @@ void spg_config_files_destroy(struct spg_config_files *files)
 	free(files);
 }
 
-/* "[name]" at the start of a line: inih tells of a section only with its first
- * key, and one without keys is a mistake to be told, too. */
-static void note_section(struct parse *p, const char *line)
+/* A file that is no configuration has faults in each line: the first is enough. */
+static void tell_of_form(struct parse *p, const char *text)
 {
-	const char *end = strchr(line, ']');
-	char name[NAME_BYTES_MAX + 1];
-
-	p->skips = true;
-	if (!end)
-		return; /* inih tells that */
-	p->in_section = true;
-	p->last_key[0] = '\0';
-	if (end - line - 1 >= NAME_BYTES_MAX) {
-		spg_config_problem(p->problems, p->at,
-			"a section's name may have %d bytes", NAME_BYTES_MAX - 1);
-		return;
-	}
-	p->skips = false;
-	snprintf(name, sizeof(name), "%.*s", (int)(end - line - 1), line + 1);
-	p->handler->on_section(p->handler->user, name, &p->at);
+	if (!p->told_of_form)
+		spg_config_problem(p->problems, p->at, "%s", text);
+	p->told_of_form = true;
 }
 
-/* inih's fgets(3): one line a call, so that it can be counted. */
-static char *read_line(char *line, int size, void *stream)
+static void take_item(struct parse *p, const struct spg_ini_item *item)
 {
-	struct parse *p = stream;
-	size_t len;
-	int c;
+	struct spg_config_line line = {.at = p->at,
+		.key = item->name,
+		.value = item->value,
+		.continued = item->kind == SPG_INI_CONTINUED,
+		.in_section = p->in_section};
 
-	if (!fgets(line, size, p->file))
-		return NULL;
-	len = strlen(line);
-	/* A byte order mark, as some editors put it. */
-	if (p->at.line++ == 0 && len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0) {
-		len -= 3;
-		memmove(line, line + 3, len + 1);
-	}
-	p->indented = line[0] == ' ' || line[0] == '\t';
-	if (len > 0 && line[len - 1] != '\n' && !feof(p->file)) {
+	switch (item->kind) {
+	case SPG_INI_SECTION:
+		p->in_section = true;
+		p->handler->on_section(p->handler->user, item->name, &p->at);
+		break;
+	case SPG_INI_VALUE:
+	case SPG_INI_CONTINUED:
+		p->handler->on_line(p->handler->user, &line);
+		break;
+	case SPG_INI_NO_FORM:
+		tell_of_form(p, "this is neither \"key = value\" nor \"[section]\"");
+		break;
+	case SPG_INI_NUL:
+		tell_of_form(p, "this line has a NUL byte: write the file as UTF-8");
+		break;
+	case SPG_INI_LONG_LINE:
 		spg_config_problem(p->problems, p->at,
 			"a line may have %d bytes: go on in the next one, indented",
-			size - 3);
-		while ((c = fgetc(p->file)) != EOF && c != '\n')
-			;
+			SPG_INI_LINE_MAX);
+		break;
+	case SPG_INI_LONG_SECTION:
+		spg_config_problem(p->problems, p->at,
+			"a section's name may have %d bytes", SPG_INI_SECTION_MAX);
+		break;
+	case SPG_INI_LONG_KEY:
+		spg_config_problem(
+			p->problems, p->at, "a key may have %d bytes", SPG_INI_KEY_MAX);
+		break;
+	case SPG_INI_END:
+		break;
 	}
-	if (line[0] == '[')
-		note_section(p, line);
-	return line;
 }
 
-static int on_value(void *user, const char *section, const char *key, const char *value)
+static int load(FILE *file, struct spg_buf *text)
 {
-	struct parse *p = user;
-	struct spg_config_line line = {
-		.at = p->at, .key = key, .value = value, .in_section = p->in_section};
+	char block[4096];
+	size_t n;
 
-	(void)section;
-	line.continued = p->indented && strcmp(key, p->last_key) == 0;
-	if (p->skips)
-		return 1;
-	if (strlen(key) >= NAME_BYTES_MAX)
-		spg_config_problem(
-			p->problems, p->at, "there is no key as long as \"%s\"", key);
+	while ((n = fread(block, 1, sizeof(block), file)) > 0) {
+		spg_buf_add(text, block, n);
+		if (text->failed)
+			return SPG_ERR_NOMEM;
+		if (text->len > FILE_BYTES_MAX)
+			return SPG_ERR_LIMIT;
+	}
+	return ferror(file) ? SPG_ERR_IO : 0;
+}
+
+static int read_text(const char *path, struct spg_buf *text, struct spg_buf *problems)
+{
+	FILE *file = fopen(path, "rbe");
+	int err;
+
+	if (!file) {
+		err = spg_err_from_errno(errno);
+		spg_text_escape(problems, path, false);
+		spg_buf_printf(problems, ": cannot be read: %s\n", strerror(errno));
+		return err;
+	}
+	err = load(file, text);
+	fclose(file);
+	if (err == 0 || err == SPG_ERR_NOMEM)
+		return err;
+	spg_text_escape(problems, path, false);
+	if (err == SPG_ERR_LIMIT)
+		spg_buf_printf(
+			problems, ": a file may have %d bytes\n", FILE_BYTES_MAX);
 	else
-		p->handler->on_line(p->handler->user, &line);
-	snprintf(p->last_key, sizeof(p->last_key), "%s", key);
-	return 1;
+		spg_buf_puts(problems, ": reading failed\n");
+	return err == SPG_ERR_LIMIT ? SPG_ERR_INVALID : err;
 }
 
 static int read_file(struct spg_config_files *files, size_t index,
@@ -178,29 +192,21 @@ static int read_file(struct spg_config_files *files, size_t index,
 	struct parse p = {.at = {.file = files->sources[index].path},
 		.handler = handler,
 		.problems = problems};
-	int bad_line, err;
+	struct spg_buf text = SPG_BUF_NULL;
+	struct spg_ini_item item;
+	struct spg_ini ini;
+	int err = read_text(p.at.file, &text, problems);
 
-	p.file = fopen(p.at.file, "re");
-	if (!p.file) {
-		err = spg_err_from_errno(errno);
-		spg_text_escape(problems, p.at.file, false);
-		spg_buf_printf(problems, ": cannot be read: %s\n", strerror(errno));
-		return err;
+	if (err == 0 && text.len > 0) {
+		spg_ini_begin(&ini, text.data, text.len);
+		for (spg_ini_next(&ini, &item); item.kind != SPG_INI_END;
+			spg_ini_next(&ini, &item)) {
+			p.at.line = item.line;
+			take_item(&p, &item);
+		}
 	}
-	bad_line = ini_parse_stream(read_line, &p, on_value, &p);
-	err = ferror(p.file) ? SPG_ERR_IO : 0;
-	fclose(p.file);
-	if (bad_line > 0) {
-		p.at.line = (unsigned)bad_line;
-		spg_config_problem(problems, p.at,
-			"this is neither \"key = value\" nor \"[section]\"");
-	}
-	if (err < 0 || bad_line < 0) {
-		spg_text_escape(problems, p.at.file, false);
-		spg_buf_puts(problems, ": reading failed\n");
-		return SPG_ERR_IO;
-	}
-	return 0;
+	spg_buf_finish(&text);
+	return err;
 }
 
 int spg_config_files_read(struct spg_config_files *files,

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The files of a configuration, line by line: INI as inih reads it, with line
- * numbers, includes, and the mistakes that inih would pass over in silence.
+ * The files of a configuration, line by line: INI as in ini.h, with includes.
  * Knows no key but where an include is asked for.
- *
- * A line that is indented goes on with the value above it.
  */
 #include <stdbool.h>
 #include <stddef.h>

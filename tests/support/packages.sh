@@ -3,7 +3,7 @@
 # Debian packages that building and testing need. Sourced; see need_packages.
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libuv1-dev libsqlite3-dev
-	libjansson-dev libinih-dev libcap-ng-dev nettle-dev libexpat1-dev libelf-dev
+	libjansson-dev libcap-ng-dev nettle-dev libexpat1-dev libelf-dev
 	libarchive-dev)
 # For HTTP; without it the daemon is built without that.
 http_packages=(libmicrohttpd-dev)

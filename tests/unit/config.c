@@ -14,11 +14,13 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "daemon/config/ini.h"
 #include "tests/support/suite.h"
 
 #define P     "[product a]\ndirectory = /tmp\n"
 #define S8    "aaaaaaaa"
 #define S64   S8 S8 S8 S8 S8 S8 S8 S8
+#define S256  S64 S64 S64 S64
 #define SAY   "is there already"
 #define FIRST "begin the line at its left edge\n"
 
@@ -208,10 +210,14 @@ static const struct {
 	{P "[advice ]\nproduct = a\n", "main.conf:3: there is no section [advice ]: "
 				       "there are [daemon], [http], "
 				       "[product NAME] and [advice PATTERN]\n"},
-	{P "[product " S64 "]\n", "main.conf:3: a section's name may have 47 bytes\n"},
+	/* A product's name has a bound of its own; nothing is cut. */
+	{P "[product " S64 "b]\ndirectory = /tmp\n",
+		"main.conf:3: [product " S64 "b]: a name may have 64 bytes\n"},
+	{P "[product " S256 "]\n",
+		"main.conf:3: a section's name may have 263 bytes\n"},
 	/* And none that are not there: its lines are no other section's. */
-	{P "[product " S64 "]\ndirectory = /tmp\nfiles = x\n[product b]\nx = 1\n",
-		"main.conf:3: a section's name may have 47 bytes\n"
+	{P "[product " S256 "]\ndirectory = /tmp\nfiles = x\n[product b]\nx = 1\n",
+		"main.conf:3: a section's name may have 263 bytes\n"
 		"main.conf:7: [product] has no key \"x\": it has title, directory, "
 		"recursive, ignore-case, replaced, install-as, files, setup-stops, "
 		"library-path, loaded-by, libraries-outside\n"
@@ -219,7 +225,16 @@ static const struct {
 		"/absolute/path\"\n"},
 	{P "[product b\nnonsense = x\n",
 		"main.conf:3: this is neither \"key = value\" nor \"[section]\"\n"},
-	{P S64 " = 1\n", "main.conf:3: there is no key as long as \"" S64 "\"\n"},
+	{P "[advice a]b\n",
+		"main.conf:3: this is neither \"key = value\" nor \"[section]\"\n"},
+	/* The first such line of a file is enough; and the values of the key go with it. */
+	{P "nonsense\n  more = x\nnonsense\n",
+		"main.conf:3: this is neither \"key = value\" nor \"[section]\"\n"},
+	{P S64 "b = 1\n\n  2\n", "main.conf:3: a key may have 64 bytes\n"},
+	{P S64 " = 1\n",
+		"main.conf:3: [product] has no key \"" S64 "\": it has title, "
+		"directory, recursive, ignore-case, replaced, install-as, files, "
+		"setup-stops, library-path, loaded-by, libraries-outside\n"},
 	/* An indented line would go on with the value above it. */
 	{P "files = a.dll\n  recursive = yes\n",
 		"main.conf:4: an indented line goes on with the value of \"files\" "
@@ -339,6 +354,9 @@ static const struct {
 	{"\xef\xbb\xbf" P, {"[product a]\n"}},
 	{"[product a]\r\ndirectory = /tmp\r\ntitle = A\r\n",
 		{"title = A\ndirectory = /tmp\n"}},
+	{"[product " S64 "]\ndirectory = /tmp", {"[product " S64 "]\n"}},
+	{"\t[product a]\r\n\tdirectory\t=\t/tmp\t\r\ntitle\t:\tA",
+		{"title = A\ndirectory = /tmp\n"}},
 	{"[product a.b-c_9]\ndirectory = /\n", {"[product a.b-c_9]\n"}},
 	/* Advice before its product. */
 	{"[advice x]\nproduct = a\nsay = Say.\n" P, {"[advice x]\nproduct = a\n"}},
@@ -414,22 +432,77 @@ START_TEST(round_trip_of_long_values)
 }
 END_TEST
 
-/* A line that inih would cut in silence. */
+/* A line may be as long as its bound; a longer one is told, and nothing is cut. */
+static void write_long_line(size_t n)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+
+	spg_buf_puts(&text, P "title = ");
+	while (text.len < strlen(P) + n)
+		spg_buf_putc(&text, 'x');
+	spg_buf_puts(&text, "\n  more\nfiles = *.dll\nnonsense\n");
+	if (n <= SPG_INI_LINE_MAX)
+		text.data[text.len -= strlen("nonsense\n")] = '\0';
+	write_file("main.conf", spg_buf_text(&text));
+	spg_buf_finish(&text);
+}
+
 START_TEST(long_line)
 {
 	struct spg_config *config = NULL;
-	struct spg_buf text = SPG_BUF_NULL;
 	char *problems;
 
-	spg_buf_puts(&text, P "title = " S64 S64 S64 S64 "\nfiles = *.dll\n"
-			      "nonsense\n");
-	write_file("main.conf", spg_buf_text(&text));
-	ck_assert_int_eq(read_main(&config, &problems, NULL), SPG_ERR_INVALID);
-	ck_assert_ptr_nonnull(strstr(problems, "main.conf:3: a line may have "));
-	/* And the lines after it are still counted right. */
-	ck_assert_ptr_nonnull(strstr(problems, "main.conf:5: this is neither"));
+	write_long_line(SPG_INI_LINE_MAX);
+	ck_assert_msg(read_main(&config, &problems, NULL) == 0, "%s", problems);
 	free(problems);
-	spg_buf_finish(&text);
+	ck_assert_uint_eq(strlen(config->products[0]->title),
+		SPG_INI_LINE_MAX - strlen("title = ") + strlen(" more"));
+	spg_config_destroy(config);
+	config = NULL;
+	write_long_line(SPG_INI_LINE_MAX + 1);
+	ck_assert_int_eq(read_main(&config, &problems, NULL), SPG_ERR_INVALID);
+	ck_assert_str_eq(problems,
+		"main.conf:3: a line may have 65536 bytes: go on in the next one, "
+		"indented\n"
+		"main.conf:6: this is neither \"key = value\" nor \"[section]\"\n");
+	free(problems);
+}
+END_TEST
+
+static void write_bytes(const char *bytes, size_t n, size_t times)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/main.conf", dir);
+	file = fopen(path, "wb");
+	ck_assert_ptr_nonnull(file);
+	for (size_t i = 0; i < times; i++)
+		ck_assert_uint_eq(fwrite(bytes, n, 1, file), 1);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+/* What is no text in UTF-8 is told, once, and a file without an end ends. */
+START_TEST(no_text)
+{
+	static const char nul[] = P "title = A\0B\n  \0\n";
+	static const char utf16[] = "\xff\xfe[\0a\0]\0\r\0\n\0x\0\r\0\n\0";
+	struct spg_config *config = NULL;
+	char *problems;
+
+	write_bytes(nul, sizeof(nul) - 1, 1);
+	ck_assert_int_eq(read_main(&config, &problems, NULL), SPG_ERR_INVALID);
+	ck_assert_str_eq(problems, "main.conf:3: this line has a NUL byte: write the "
+				   "file as UTF-8\n");
+	free(problems);
+	write_bytes(utf16, sizeof(utf16) - 1, 1);
+	ck_assert_int_eq(read_main(&config, &problems, NULL), SPG_ERR_INVALID);
+	ck_assert_ptr_nonnull(strstr(problems, "main.conf:1: this line has a NUL "));
+	free(problems);
+	write_bytes(P, strlen(P), 4 * 1024 * 1024 / strlen(P) + 1);
+	ck_assert_int_eq(read_main(&config, &problems, NULL), SPG_ERR_INVALID);
+	ck_assert_str_eq(problems, "main.conf: a file may have 4194304 bytes\n");
+	free(problems);
 }
 END_TEST
 
@@ -595,6 +668,7 @@ int main(void)
 	spg_add_rows(tc, good_one, good);
 	tcase_add_test(tc, round_trip_of_long_values);
 	tcase_add_test(tc, long_line);
+	tcase_add_test(tc, no_text);
 	tcase_add_test(tc, unreadable);
 	tcase_add_test(tc, notes);
 	tcase_add_test(tc, move_fixed);
