@@ -485,7 +485,7 @@ class Directory(ProfileTest):
             self.assertIn(words, done.err)
             if code == 2:
                 self.assertIn("hint: ", done.err)
-        for name in "A", "", "a b", ".hidden", "x" * 40, "a/b", "ü", "a]":
+        for name in "A", "", "a b", ".hidden", "x" * 65, "a/b", "ü", "a]":
             done = self.profile(self.app, "--name", name)
             self.assertEqual((done.code, done.out), (2, ""), name)
             self.assertIn("is no name of a product", done.err)
