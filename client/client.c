@@ -331,9 +331,9 @@ static bool add_path(const struct spg_client *client, json_t *array, const char 
 	bool added = false;
 
 	errno = 0;
-	absolute = path[0] == '/' || !strchr(path, '/') ? strdup(path)
+	absolute = spg_path_is_absolute(path) || !strchr(path, '/') ? strdup(path)
 	                                                : make_absolute(path);
-	if (path[0] == '/' && absolute)
+	if (spg_path_is_absolute(path) && absolute)
 		spg_path_normalise(absolute);
 	if (!absolute || !*absolute) {
 		spg_complain(&why, "%s: %s", path,

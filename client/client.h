@@ -16,6 +16,8 @@
 
 #include <jansson.h>
 
+#include "common/format.h"
+
 #include "client/connection.h"
 #include "client/error.h"
 #include "client/output.h"
@@ -89,7 +91,7 @@ int spg_client_options(struct spg_client *client, int argc, char **argv,
 /** Print "spguard COMMAND: TEXT" and where the help is; returns the exit code
  * for bad usage. */
 int spg_client_usage(const struct spg_client *client, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 
 /** True when no operands are left; else complains, and *@ret_exit is set. */
 bool spg_client_no_operands(

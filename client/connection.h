@@ -26,9 +26,6 @@
 /* spg_connection_next(): @wake_fd has something to read. */
 #define SPG_CONNECTION_WOKEN    2
 
-/* Where the daemon listens unless its configuration says otherwise. */
-#define SPG_CLIENT_SOCKET       "/run/spguard/spguard.sock"
-
 struct spg_connection {
 	int fd; /* -1: not open */
 	const char *path;

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "common/format.h"
 #include "common/message.h"
 #include "common/table.h"
 #include "common/text.h"
@@ -24,7 +25,7 @@ void spg_complaint_finish(struct spg_complaint *complaint)
 }
 
 static void put(struct spg_buf *buf, const char *format, va_list args)
-	__attribute__((format(printf, 2, 0)));
+	SPG_PRINTF(2, 0);
 
 static void put(struct spg_buf *buf, const char *format, va_list args)
 {

@@ -7,6 +7,7 @@
  * The texts may quote hostile input; they are escaped when printed.
  */
 #include "common/buf.h"
+#include "common/format.h"
 
 struct spg_complaint {
 	struct spg_buf why;  /* one sentence; more lines only from the daemon */
@@ -25,7 +26,7 @@ void spg_complaint_finish(struct spg_complaint *complaint);
 
 /** Replace the reason, and forget the hint. */
 void spg_complain(struct spg_complaint *complaint, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 
 /** The same, where there is no daemon at @path, since @what: "there is no socket". */
 void spg_complain_no_daemon(
@@ -33,7 +34,7 @@ void spg_complain_no_daemon(
 
 /** Add a sentence of advice. */
 void spg_complaint_hint(struct spg_complaint *complaint, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 
 /** Write {"error": {"code", "message", "hint"}} to stdout, as HTTP answers: for scripts
  * that asked for JSON. Without a refusal the code is SPG_RPC_NO_ANSWER. */

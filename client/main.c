@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "common/defaults.h"
 #include "common/platform.h"
 
 /* In the order in which help tells them, within their purposes. */
@@ -60,7 +61,7 @@ static const char help_tail[] =
 	"\n"
 	"Options, before or behind the command:\n"
 	"  --socket PATH   where the daemon listens (else SPGUARD_SOCKET, else\n"
-	"                  " SPG_CLIENT_SOCKET ")\n"
+	"                  " SPG_DEFAULT_SOCKET ")\n"
 	"  --json          the daemon's answer as JSON\n"
 	"  --no-color      no colour (also: NO_COLOR in the environment)\n"
 	"  --utc           times in UTC instead of local time\n"
@@ -168,7 +169,7 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	if (!client.socket_path || !*client.socket_path)
-		client.socket_path = SPG_CLIENT_SOCKET;
+		client.socket_path = SPG_DEFAULT_SOCKET;
 	client.command = find_command(argv[at]);
 	if (!client.command) {
 		spg_client_usage(&client, "there is no command '%s'", argv[at]);

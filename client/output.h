@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "common/buf.h"
+#include "common/format.h"
 #include "common/table.h"
 
 /* SGR parameters; the colours that every terminal has. */
@@ -52,7 +53,7 @@ bool spg_output_is_written(struct spg_output *out);
 
 /** Append printf(3) text that is ours, arguments included. */
 void spg_output_raw(struct spg_output *out, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 
 /** Append @text escaped, in @style (NULL: plain). */
 void spg_output_text(struct spg_output *out, const char *style, const char *text);

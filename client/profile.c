@@ -15,11 +15,11 @@
 #include "client/profile_package.h"
 #include "client/profile_relations.h"
 #include "client/profile_unit.h"
+#include "common/defaults.h"
 #include "common/message.h"
 #include "common/text.h"
 
-#define PRODUCTS_DIRECTORY SPG_SYSCONFDIR "/spguard/products"
-#define PID_MAX            4194304 /* proc(5), pid_max */
+#define PID_MAX 4194304 /* proc(5), pid_max */
 
 static const char help[] =
 	"spguard profile: make the profile of an application that is installed\n"
@@ -36,7 +36,7 @@ static const char help[] =
 	"      --install       put it where the daemon reads it, and reload that\n"
 	"      --force         over a profile of the same name\n"
 	"      --products-dir DIR  where that is\n"
-	"                      (default: " PRODUCTS_DIRECTORY ")\n"
+	"                      (default: " SPG_DEFAULT_PRODUCTS ")\n"
 	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                      as for every command: spguard --help\n"
 	"\n"
@@ -366,7 +366,7 @@ static int go(struct spg_client *client, const struct order *order)
 
 static int run(struct spg_client *client, int argc, char **argv)
 {
-	struct order order = {.products = PRODUCTS_DIRECTORY};
+	struct order order = {.products = SPG_DEFAULT_PRODUCTS};
 	int option, code;
 
 	while ((option = spg_client_options(

@@ -13,6 +13,7 @@
 
 #include "client/error.h"
 #include "common/buf.h"
+#include "common/format.h"
 #include "common/texts.h"
 
 #define SPG_PROFILE_PATH_MAX 180 /* bytes of a path: a line of it has 197 */
@@ -50,7 +51,7 @@ void spg_profile_set_name(struct spg_profile *profile, const char *text);
 
 /** Add a comment, in printf(3)'s way. */
 void spg_profile_note(struct spg_profile *profile, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 
 /** Append a copy of @text to @texts. When memory is short, or @text is NULL for want of it,
  * there will be no profile: one that lacks something would be worse. */

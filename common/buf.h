@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/format.h"
+
 struct spg_buf {
 	char *data;
 	size_t len;
@@ -41,7 +43,7 @@ void spg_buf_putc(struct spg_buf *buf, char c);
 
 /** Append formatted text, as printf(3). */
 void spg_buf_printf(struct spg_buf *buf, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 
 /** The contents as a string; "" when empty. Borrowed until the next change. */
 const char *spg_buf_text(const struct spg_buf *buf);

@@ -11,7 +11,7 @@
 
 #define HOST_MAX 64
 
-static bool parse_port(const char *text, in_port_t *ret)
+static bool parse_port(const char *text, uint16_t *ret)
 {
 	unsigned long port = 0;
 
@@ -29,7 +29,7 @@ static int parse_ip(struct spg_listen_address *ret, const char *text)
 	const char *colon = strrchr(text, ':');
 	bool bracketed = text[0] == '[';
 	char host[HOST_MAX];
-	in_port_t port;
+	uint16_t port;
 	size_t n;
 
 	if (!colon || !parse_port(colon + 1, &port))

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "common/format.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -156,7 +157,7 @@ static void cut_clean(char *text)
 }
 
 static void put(enum spg_log_level level, const struct spg_log_about *about,
-	const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+	const char *format, va_list args) SPG_PRINTF(3, 0);
 
 static void put(enum spg_log_level level, const struct spg_log_about *about,
 	const char *format, va_list args)

@@ -13,6 +13,7 @@
  */
 #include <stdbool.h>
 
+#include "common/format.h"
 #include "common/log_ids.h"
 
 /* Where journald listens, systemd-journald.service(8). */
@@ -53,11 +54,11 @@ bool spg_log_is_journal(void);
 
 /** Write one message. @format as printf(3), without a line break at its end. */
 void spg_log(enum spg_log_level level, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 
 /** The same, with fields for the journal. */
 void spg_log_about(enum spg_log_level level, const struct spg_log_about *about,
-	const char *format, ...) __attribute__((format(printf, 3, 4)));
+	const char *format, ...) SPG_PRINTF(3, 4);
 
 /** Write each line of @text as a message. */
 void spg_log_lines(enum spg_log_level level, const char *text);
@@ -65,7 +66,7 @@ void spg_log_lines(enum spg_log_level level, const char *text);
 /** As spg_log_about() at SPG_LOG_NOTICE, whatever the level: for a line that others
  * wait for. */
 void spg_log_always(const struct spg_log_about *about, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 
 #define spg_error(...)   spg_log(SPG_LOG_ERROR, __VA_ARGS__)
 #define spg_warning(...) spg_log(SPG_LOG_WARNING, __VA_ARGS__)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "common/format.h"
 #include "common/message.h"
 
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 #include "common/text.h"
 
 static int reject(struct spg_rejection *ret, json_t *id, int code, const char *hint,
-	const char *format, ...) __attribute__((format(printf, 5, 6)));
+	const char *format, ...) SPG_PRINTF(5, 6);
 
 static int reject(struct spg_rejection *ret, json_t *id, int code, const char *hint,
 	const char *format, ...)

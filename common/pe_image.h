@@ -10,6 +10,7 @@
  * the reason in @image->why, SPG_ERR_NOMEM, or what the source's read returned.
  */
 #include "common/buf.h"
+#include "common/format.h"
 #include "common/pe.h"
 
 #define SPG_PE_PAGE_BYTES 8192
@@ -68,9 +69,9 @@ struct spg_pe_image {
 
 /** Set the reason; return SPG_ERR_CORRUPT, or SPG_ERR_LIMIT. */
 int spg_pe_image_damage(struct spg_pe_image *image, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 int spg_pe_image_limit(struct spg_pe_image *image, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	SPG_PRINTF(2, 3);
 
 /** @n bytes of the file at @offset; the file ends before them: cut off. */
 int spg_pe_image_file(struct spg_pe_image *image, uint64_t offset, void *buf, size_t n);

@@ -3,7 +3,7 @@
 /*
  * The few calls that every operating system has in its own way and that need no more
  * than this; what a watch backend answers is in daemon/watch/watch.h. One file for each
- * system: platform_linux.c. Thread-safe.
+ * system: platform_linux.c, windows/platform.c. Thread-safe.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,12 +25,46 @@ int spg_platform_lock(int fd);
  * gets their numbers. First of all in main. Returns 0 or SPG_ERR_IO. */
 int spg_platform_fill_descriptors(void);
 
+/** What writes to a connection whose other end has gone gets an error, no signal, unless
+ * this program has decided about that already. Main thread, before others start. */
+void spg_platform_ignore_broken_pipes(void);
+
+/** How many descriptors this process may have; 0: no limit that it knows. */
+uint64_t spg_platform_descriptor_limit(void);
+
+/** Bytes at the start of @path that name its root ("/"; "C:/"; "//server/share/"): 0 for
+ * one that is relative. */
+size_t spg_platform_root(const char *path);
+
+/** Columns that the character @code takes on a terminal; 1 where that is not known. */
+unsigned spg_platform_columns(uint32_t code);
+
+struct spg_platform_user {
+	char *name;
+	uint32_t id;
+	uint32_t *groups; /* the primary one first */
+	size_t n_groups;
+};
+
+/** The user called @name, who is then the caller's, for spg_platform_user_finish(). May
+ * ask a directory service. Returns 0; SPG_ERR_NOT_FOUND; SPG_ERR_UNSUPPORTED where users
+ * have no numbers; SPG_ERR_NOMEM. */
+int spg_platform_find_user(const char *name, struct spg_platform_user *ret);
+
+/** Idempotent. */
+void spg_platform_user_finish(struct spg_platform_user *user);
+
 /** A descriptor that is readable as soon as the child @pid has ended; -1: the kernel has
  * none (before 5.3). */
 int spg_platform_open_child(int pid);
 
-/** Who connected the local socket @fd. Returns 0 or SPG_ERR_IO. */
-int spg_platform_peer(int fd, struct spg_peer *ret);
+/** Who connected the local socket @connection, a descriptor (on Windows: the HANDLE of
+ * the pipe). Returns 0 or SPG_ERR_IO. */
+int spg_platform_peer(intptr_t connection, struct spg_peer *ret);
+
+/** Whether the client of @connection, as above, has closed it, rather than its sending
+ * side only. */
+bool spg_platform_is_gone(intptr_t connection);
 
 /** Give memory that was freed back to the system; the allocator would keep it. Takes
  * milliseconds. */

@@ -3,19 +3,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "common/err.h"
+
+#define GROUPS_MAX 65536 /* of one user: NGROUPS_MAX of limits.h */
 
 int spg_platform_rename_new(const char *from, const char *to)
 {
@@ -57,15 +66,90 @@ int spg_platform_open_child(int pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-int spg_platform_peer(int fd, struct spg_peer *ret)
+int spg_platform_peer(intptr_t connection, struct spg_peer *ret)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+	if (getsockopt((int)connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return SPG_ERR_IO;
 	*ret = (struct spg_peer){.uid = peer.uid, .gid = peer.gid, .pid = peer.pid};
 	return 0;
+}
+
+bool spg_platform_is_gone(intptr_t connection)
+{
+	struct pollfd fd = {.fd = (int)connection, .events = 0};
+
+	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR));
+}
+
+void spg_platform_ignore_broken_pipes(void)
+{
+	struct sigaction action;
+
+	if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
+		memset(&action, 0, sizeof(action));
+		action.sa_handler = SIG_IGN;
+		sigaction(SIGPIPE, &action, NULL);
+	}
+}
+
+uint64_t spg_platform_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return 0;
+	return limit.rlim_cur;
+}
+
+size_t spg_platform_root(const char *path)
+{
+	return path[0] == '/';
+}
+
+/* wcwidth(3) has -1 for what is not printable, or not known to the locale. */
+unsigned spg_platform_columns(uint32_t code)
+{
+	int width = wcwidth((wchar_t)code);
+
+	return width < 0 ? 1 : (unsigned)width;
+}
+
+static int add_groups(struct spg_platform_user *ret, const struct passwd *user)
+{
+	int n = GROUPS_MAX;
+
+	ret->groups = calloc(GROUPS_MAX, sizeof(*ret->groups));
+	if (!ret->groups)
+		return SPG_ERR_NOMEM;
+	if (getgrouplist(user->pw_name, user->pw_gid, ret->groups, &n) < 0)
+		n = GROUPS_MAX;
+	ret->n_groups = (size_t)n;
+	return 0;
+}
+
+int spg_platform_find_user(const char *name, struct spg_platform_user *ret)
+{
+	const struct passwd *user = getpwnam(name);
+	int r;
+
+	if (!user)
+		return SPG_ERR_NOT_FOUND;
+	*ret = (struct spg_platform_user){
+		.name = strdup(user->pw_name), .id = user->pw_uid};
+	r = ret->name ? add_groups(ret, user) : SPG_ERR_NOMEM;
+	if (r < 0)
+		spg_platform_user_finish(ret);
+	return r;
+}
+
+void spg_platform_user_finish(struct spg_platform_user *user)
+{
+	free(user->name);
+	free(user->groups);
+	*user = (struct spg_platform_user){.name = NULL};
 }
 
 /* An address as the kernel's tables of sockets have it: IPv4 that came in over IPv6 is

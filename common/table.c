@@ -3,39 +3,32 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <wchar.h>
 
 #include "common/array.h"
+#include "common/platform.h"
 #include "common/text.h"
 
 #define COLUMN_GAP  2
 #define COLUMNS_MAX 16
 
 /* Decode the valid UTF-8 sequence of @len bytes at @s. */
-static wchar_t code_point(const char *s, size_t len)
+static uint32_t code_point(const char *s, size_t len)
 {
 	static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-	unsigned long code = (unsigned char)s[0] & masks[len];
+	uint32_t code = (unsigned char)s[0] & masks[len];
 
 	for (size_t i = 1; i < len; i++)
 		code = code << 6 | ((unsigned char)s[i] & 0x3f);
-	return (wchar_t)code;
+	return code;
 }
 
 /* Bytes of the first character of clean, non-empty @text, and its columns. */
 static size_t first_character(const char *text, unsigned *ret_width)
 {
 	size_t len = spg_text_utf8_length(text, strlen(text));
-	int width;
 
-	if (len == 0) {
-		*ret_width = 1;
-		return 1;
-	}
-	width = wcwidth(code_point(text, len));
-	/* -1: not printable, or unknown to a locale that is not UTF-8. */
-	*ret_width = width < 0 ? 1 : (unsigned)width;
-	return len;
+	*ret_width = len == 0 ? 1 : spg_platform_columns(code_point(text, len));
+	return len == 0 ? 1 : len;
 }
 
 unsigned spg_display_width(const char *text)

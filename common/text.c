@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/platform.h"
+
 size_t spg_text_utf8_length(const char *text, size_t n)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -319,6 +321,11 @@ bool spg_name_is_product(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == n;
 }
 
+bool spg_path_is_absolute(const char *path)
+{
+	return spg_platform_root(path) > 0;
+}
+
 const char *spg_path_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -365,8 +372,13 @@ void spg_path_normalise(char *path)
 {
 	char *out = path;
 	const char *in = path;
-	bool absolute = *in == '/';
+	size_t root = spg_platform_root(path);
+	bool absolute = root == 1;
 
+	if (root > 1) {
+		in = out = path += root - 1;
+		absolute = true;
+	}
 	while (*in) {
 		size_t len;
 

@@ -68,6 +68,9 @@ bool spg_name_is_product(const char *name);
 /** The part of @path after its last '/'; @path itself without one. */
 const char *spg_path_base(const char *path);
 
+/** True when @path begins with the root of its system. */
+bool spg_path_is_absolute(const char *path);
+
 /**
  * True when @path lies below directory @dir (or is @dir, if @or_equal), by
  * whole components. Both are absolute and normalised.

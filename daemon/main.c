@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/defaults.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/platform.h"
@@ -20,7 +21,7 @@ static const char help[] =
 	"applied safely. Clients ask with spguard(1).\n"
 	"\n"
 	"  --config FILE       read this configuration\n"
-	"                      [" SPG_CONFIG_DEFAULT_PATH "]\n"
+	"                      [" SPG_DEFAULT_CONFIG "]\n"
 	"  --check-config      say what is wrong with it, and end\n"
 	"  --print-config      show what is in force, and end\n"
 	"  --foreground        stay in the foreground; it always does, except as a\n"
@@ -194,7 +195,7 @@ static int print_config(const struct spg_config *config)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.config = SPG_CONFIG_DEFAULT_PATH};
+	struct options options = {.config = SPG_DEFAULT_CONFIG};
 	struct spg_config *config = NULL;
 	int status, r;
 

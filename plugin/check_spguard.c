@@ -19,6 +19,7 @@
 #include "client/output.h"
 #include "client/rank.h"
 #include "common/clock.h"
+#include "common/defaults.h"
 #include "common/err.h"
 #include "common/platform.h"
 #include "plugin/judge.h"
@@ -45,7 +46,7 @@ static const char help[] =
 	"  blocked    CRITICAL  unknown    UNKNOWN (also: no daemon, no permission)\n"
 	"\n"
 	"  -s, --socket SOCKET    where the daemon listens (else SPGUARD_SOCKET, else\n"
-	"                         " SPG_CLIENT_SOCKET ")\n"
+	"                         " SPG_DEFAULT_SOCKET ")\n"
 	"  -p, --product PRODUCT  about this product; without it about all of them, "
 	"the\n"
 	"                         worst decides, and labels begin with the product's "
@@ -435,7 +436,7 @@ int main(int argc, char **argv)
 	if (spg_platform_fill_descriptors() < 0)
 		return SPG_STATE_UNKNOWN;
 	if (!plugin.socket_path || !*plugin.socket_path)
-		plugin.socket_path = SPG_CLIENT_SOCKET;
+		plugin.socket_path = SPG_DEFAULT_SOCKET;
 	if (!read_options(&plugin, argc, argv, &code))
 		return code;
 	end_in_time(&plugin);

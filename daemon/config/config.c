@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/config/config.h"
 
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +9,9 @@
 
 #include "common/array.h"
 #include "common/clock.h"
+#include "common/defaults.h"
 #include "common/err.h"
+#include "common/platform.h"
 #include "common/text.h"
 #include "common/time_text.h"
 #include "daemon/config/file.h"
@@ -183,7 +183,7 @@ static void take_duration(struct reader *r, const struct spg_config_line *line,
 /* A path to a file of the daemon's own. */
 static void take_path(struct reader *r, const struct spg_config_line *line, char **to)
 {
-	if (line->value[0] != '/' || !spg_text_is_clean(line->value)) {
+	if (!spg_path_is_absolute(line->value) || !spg_text_is_clean(line->value)) {
 		PROBLEM(r, line->at, "%s = %s: it must be an absolute path", line->key,
 			line->value);
 		return;
@@ -305,7 +305,7 @@ static void take_http_key(struct reader *r, const struct spg_config_line *line)
 static void take_product_path(struct reader *r, const struct spg_config_line *line,
 	struct spg_product *product, int (*add)(struct spg_product *, const char *))
 {
-	if (line->value[0] != '/' || !spg_text_is_clean(line->value))
+	if (!spg_path_is_absolute(line->value) || !spg_text_is_clean(line->value))
 		PROBLEM(r, line->at, "%s = %s: it must be an absolute path", line->key,
 			line->value);
 	else if (add(product, line->value) < 0)
@@ -332,38 +332,32 @@ static void take_list(struct reader *r, const struct spg_config_line *line,
 	free(copy);
 }
 
-#define GROUPS_MAX 65536 /* of one user: NGROUPS_MAX of limits.h */
-
-static int add_groups(struct spg_product *product, const struct passwd *user)
-{
-	int n = GROUPS_MAX;
-
-	product->install_gids = calloc(GROUPS_MAX, sizeof(gid_t));
-	if (!product->install_gids)
-		return SPG_ERR_NOMEM;
-	if (getgrouplist(user->pw_name, user->pw_gid, product->install_gids, &n) < 0)
-		n = GROUPS_MAX;
-	product->n_install_gids = (size_t)n;
-	return 0;
-}
-
 /* Root may do everything: to name him is to say nothing. */
 static void take_installer(struct reader *r, const struct spg_config_line *line,
 	struct spg_product *product)
 {
-	const struct passwd *user = getpwnam(line->value);
+	struct spg_platform_user user = {.name = NULL};
+	int err = spg_platform_find_user(line->value, &user);
 
-	if (!user) {
+	if (err == SPG_ERR_NOT_FOUND)
 		PROBLEM(r, line->at, "install-as = %s: there is no such user",
 			line->value);
+	else if (err == SPG_ERR_UNSUPPORTED)
+		PROBLEM(r, line->at,
+			"install-as = %s: this system has no such key: take it out",
+			line->value);
+	else if (err < 0)
+		r->err = err;
+	if (err == 0 && user.id != 0) {
+		free(product->install_as);
+		free(product->install_gids);
+		product->install_uid = user.id;
+		product->install_as = user.name;
+		product->install_gids = user.groups;
+		product->n_install_gids = user.n_groups;
 		return;
 	}
-	if (user->pw_uid == 0)
-		return;
-	product->install_uid = user->pw_uid;
-	product->install_as = strdup(user->pw_name);
-	if (!product->install_as || add_groups(product, user) < 0)
-		r->err = SPG_ERR_NOMEM;
+	spg_platform_user_finish(&user);
 }
 
 static void take_product_key(struct reader *r, const struct spg_config_line *line)
@@ -377,7 +371,7 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 	if (strcmp(key, "directory") == 0) {
 		char *origin;
 
-		if (line->value[0] != '/' || !spg_text_is_clean(line->value)) {
+		if (!spg_path_is_absolute(line->value) || !spg_text_is_clean(line->value)) {
 			PROBLEM(r, line->at,
 				"directory = %s: it must be an absolute path",
 				line->value);
@@ -675,10 +669,10 @@ static int set_defaults(struct spg_config *c, const char *path)
 	c->survey_deadline_ns = 10 * SPG_NS_PER_S;
 	c->log_level = SPG_LOG_INFO;
 	if (set_text(&c->path, path) < 0 ||
-		set_text(&c->socket, "/run/spguard/spguard.sock") < 0 ||
+		set_text(&c->socket, SPG_DEFAULT_SOCKET) < 0 ||
 		set_text(&c->group, "spguard") < 0 ||
 		set_text(&c->admin_group, "") < 0 ||
-		set_text(&c->database, "/var/lib/spguard/spguard.db") < 0)
+		set_text(&c->database, SPG_DEFAULT_DATABASE) < 0)
 		return SPG_ERR_NOMEM;
 	return 0;
 }

@@ -14,8 +14,6 @@
 #include "common/log.h"
 #include "daemon/model/product.h"
 
-#define SPG_CONFIG_DEFAULT_PATH SPG_SYSCONFDIR "/spguard/spguard.conf"
-
 struct spg_config {
 	char *path; /* of the main file */
 	char *socket;

@@ -228,7 +228,7 @@ int spg_config_files_include(struct spg_config_files *files,
 	char *pattern;
 	int r = 0, n;
 
-	if (line->value[0] == '/')
+	if (spg_path_is_absolute(line->value))
 		n = asprintf(&pattern, "%s", line->value);
 	else
 		n = asprintf(&pattern, "%.*s%s", (int)(base - line->at.file),

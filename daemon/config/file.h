@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "common/buf.h"
+#include "common/format.h"
 
 struct spg_config_at {
 	const char *file; /* as long as the struct spg_config_files */
@@ -53,4 +54,4 @@ int spg_config_files_include(struct spg_config_files *files,
 
 /** Append "FILE:LINE: ..." to @problems. */
 void spg_config_problem(struct spg_buf *problems, struct spg_config_at at,
-	const char *format, ...) __attribute__((format(printf, 3, 4)));
+	const char *format, ...) SPG_PRINTF(3, 4);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/format.h"
 #include "common/lock_file.h"
 #include "common/text.h"
 
@@ -35,7 +36,7 @@ struct place {
 };
 
 static void put(struct spg_buf *to, const struct look *look, const char *format,
-	va_list args) __attribute__((format(printf, 3, 0)));
+	va_list args) SPG_PRINTF(3, 0);
 
 static void put(
 	struct spg_buf *to, const struct look *look, const char *format, va_list args)
@@ -50,7 +51,7 @@ static void put(
 	free(text);
 }
 
-static void __attribute__((format(printf, 3, 4)))
+static void SPG_PRINTF(3, 4)
 problem(struct look *look, int err, const char *format, ...)
 {
 	va_list args;
@@ -62,7 +63,7 @@ problem(struct look *look, int err, const char *format, ...)
 		look->err = err;
 }
 
-static void __attribute__((format(printf, 2, 3)))
+static void SPG_PRINTF(2, 3)
 note(struct look *look, const char *format, ...)
 {
 	va_list args;

@@ -23,7 +23,7 @@ static bool is_old_asked(const struct spg_product *product,
 	if (!selection || seen->presence != SPG_REPLACED || !seen->asked_otherwise)
 		return false;
 	for (size_t i = 0; i < selection->n_names; i++)
-		if (selection->names[i][0] == '/' &&
+		if (spg_path_is_absolute(selection->names[i]) &&
 			spg_name_equal(spg_path_base(selection->names[i]), name,
 				product->ignore_case))
 			return true;
@@ -222,11 +222,11 @@ static int add_absent(const struct spg_observation *obs, const char *name,
 	enum spg_file_state state, struct spg_verdict *v)
 {
 	struct spg_judged_file file = {
-		.seen = SPG_NO_FILE, .state = state, .anywhere = name[0] != '/'};
+		.seen = SPG_NO_FILE, .state = state, .anywhere = !spg_path_is_absolute(name)};
 	struct spg_buf path = SPG_BUF_NULL;
 	int r;
 
-	if (name[0] != '/' && obs->product->n_directories > 0)
+	if (!spg_path_is_absolute(name) && obs->product->n_directories > 0)
 		spg_buf_printf(&path, "%s/", obs->product->directories[0].path);
 	spg_buf_puts(&path, name);
 	file.own_path = spg_buf_take(&path);
@@ -250,7 +250,7 @@ static enum spg_file_state absent_state(const struct spg_observation *obs,
 {
 	if (!selection)
 		return SPG_FILE_MISSING;
-	if (name[0] == '/' && !spg_product_covers(obs->product, name))
+	if (spg_path_is_absolute(name) && !spg_product_covers(obs->product, name))
 		return SPG_FILE_UNKNOWN;
 	return SPG_FILE_NEW;
 }

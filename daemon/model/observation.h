@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/format.h"
 #include "common/kind.h"
 #include "daemon/model/bystander.h"
 #include "daemon/model/file.h"
@@ -305,7 +306,7 @@ bool spg_observation_is_complete(const struct spg_observation *obs);
 /** A copy of @lack with @why, which may have printf(3) arguments. One that concerns a
  * file of @obs gets its path. */
 int spg_observation_add_lack(struct spg_observation *obs, const struct spg_lack *lack,
-	const char *why, ...) __attribute__((format(printf, 3, 4)));
+	const char *why, ...) SPG_PRINTF(3, 4);
 
 /** *ret gets texts of its own. Returns 0, or SPG_ERR_NOMEM and nothing to release. */
 int spg_lack_copy(const struct spg_lack *lack, struct spg_lack *ret);

@@ -20,6 +20,7 @@
 
 #include <jansson.h>
 
+#include "common/format.h"
 #include "common/identity.h"
 #include "common/message.h"
 #include "daemon/serve/quota.h"
@@ -74,7 +75,7 @@ void spg_call_reply(struct spg_call *call, json_t *result);
 /** Answer with an error; @hint says what to do, or NULL. The message, made as
  * by printf(3), must be clean UTF-8. Ends the call. */
 void spg_call_fail(struct spg_call *call, int code, const char *hint,
-	const char *format, ...) __attribute__((format(printf, 4, 5)));
+	const char *format, ...) SPG_PRINTF(4, 5);
 
 /** Answer for want of memory. Ends the call. */
 void spg_call_fail_nomem(struct spg_call *call);

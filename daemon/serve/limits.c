@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/limits.h"
 
-#include <sys/resource.h>
+#include "common/platform.h"
 
 bool spg_descriptors_are_short(int fd, size_t kept)
 {
-	struct rlimit limit;
+	uint64_t limit = spg_platform_descriptor_limit();
 
 	/* The lowest free number is given out: a high one means few are left. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+	if (limit == 0)
 		return false;
-	if (kept > limit.rlim_cur / 2)
-		kept = limit.rlim_cur / 2;
-	return (rlim_t)fd >= limit.rlim_cur - kept;
+	if (kept > limit / 2)
+		kept = limit / 2;
+	return (uint64_t)fd >= limit - kept;
 }

@@ -240,18 +240,6 @@ static void on_sweep(uv_timer_t *timer)
 	update_timer(server);
 }
 
-/* libuv writes with write(2), which raises it when the peer has gone. */
-static void ignore_sigpipe(void)
-{
-	struct sigaction action;
-
-	if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
-		memset(&action, 0, sizeof(action));
-		action.sa_handler = SIG_IGN;
-		sigaction(SIGPIPE, &action, NULL);
-	}
-}
-
 /* Another daemon serves the path now. */
 static void on_lost(struct spg_listener *listener)
 {
@@ -308,7 +296,7 @@ int spg_server_start(struct spg_server **ret, const struct spg_service *service,
 		free(server);
 		return SPG_ERR_NOMEM;
 	}
-	ignore_sigpipe();
+	spg_platform_ignore_broken_pipes(); /* libuv writes with write(2) */
 	uv_timer_init(service->loop, &server->sweep_timer);
 	server->sweep_timer.data = server;
 	uv_idle_init(service->loop, &server->reaper);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/session.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/err.h"
 #include "common/log.h"
@@ -448,14 +446,12 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	buf->len = SPG_READ_BYTES;
 }
 
-/* Did the client close the connection, rather than its sending side only? */
 static bool peer_is_gone(struct spg_session *session)
 {
-	struct pollfd fd = {.events = 0};
+	uv_os_fd_t fd;
 
-	if (uv_fileno((uv_handle_t *)&session->pipe, &fd.fd) < 0)
-		return true;
-	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR));
+	return uv_fileno((uv_handle_t *)&session->pipe, &fd) < 0 ||
+	       spg_platform_is_gone((intptr_t)fd);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -584,11 +580,13 @@ static int identify_peer(struct spg_session *session)
 {
 	const struct spg_service *service = session->asker.service;
 	struct spg_quotas *quotas = &session->asker.host->quotas;
+	uv_os_fd_t fd;
 	uint32_t uid;
 
-	if (uv_fileno((uv_handle_t *)&session->pipe, &session->fd) < 0 ||
-		spg_platform_peer(session->fd, &session->peer) < 0)
+	if (uv_fileno((uv_handle_t *)&session->pipe, &fd) < 0 ||
+		spg_platform_peer((intptr_t)fd, &session->peer) < 0)
 		return SPG_ERR_IO;
+	session->fd = (int)(intptr_t)fd;
 	uid = session->peer.uid;
 	if (service->account_of)
 		uid = service->account_of(service->user, uid);

@@ -95,7 +95,7 @@ bool spg_fit_is_probed(bool fold, struct spg_fit_text directory,
 
 		if (part.n == 0 || (optional && directory.n == 0))
 			continue;
-		if (directory.n <= part.n || directory.text[0] != '/' ||
+		if (directory.n <= part.n || !spg_path_is_absolute(directory.text) ||
 			spg_fit_compare(start, part, fold || optional) != 0)
 			return false;
 		directory.text += part.n + 1;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/format.h"
 #include "common/log.h"
 #include "common/platform.h"
 #include "common/text.h"
@@ -102,7 +103,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 }
 
 static void log_of_library(void *cls, const char *format, va_list args)
-	__attribute__((format(printf, 2, 0)));
+	SPG_PRINTF(2, 0);
 
 static void log_of_library(void *cls, const char *format, va_list args)
 {

@@ -387,7 +387,7 @@ static void on_proof(void *user, int err, const struct spg_proof *proof)
 static bool is_elsewhere(const struct spg_model *model,
 	const struct spg_product *product, const char *path)
 {
-	if (path[0] != '/' || spg_product_covers(product, path))
+	if (!spg_path_is_absolute(path) || spg_product_covers(product, path))
 		return false;
 	for (size_t i = 0; i < spg_model_n_products(model); i++)
 		if (spg_product_covers(spg_model_product(model, i), path))
@@ -399,7 +399,7 @@ static bool is_elsewhere(const struct spg_model *model,
 static bool is_selected(
 	const struct gathering *g, const struct spg_product *product, const char *path)
 {
-	if (g->watched && path[0] == '/' && !spg_product_has_path(product, path))
+	if (g->watched && spg_path_is_absolute(path) && !spg_product_has_path(product, path))
 		return false;
 	return g->single || !is_elsewhere(g->call->service->model, product, path);
 }
@@ -597,7 +597,7 @@ void spg_method_check(struct spg_call *call, const json_t *params)
 /* Could a survey of @product have looked at @path? */
 static bool may_have(const struct spg_product *product, const char *path)
 {
-	if (path[0] != '/')
+	if (!spg_path_is_absolute(path))
 		return spg_product_has_name(product, path);
 	if (spg_product_covers(product, path))
 		return true;

@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "daemon/install/aside.h"
 #include "daemon/install/foretell.h"
 #include "daemon/proof/worker.h"
@@ -263,7 +264,7 @@ void spg_method_foretell(struct spg_call *call, const json_t *params)
 
 	if (!product)
 		return;
-	if (root[0] != '/') {
+	if (!spg_path_is_absolute(root)) {
 		spg_call_fail(call, SPG_RPC_BAD_PARAMS,
 			"write the path from the top, as spguardd sees it",
 			"parameter \"root\": the folder of the service pack is no "

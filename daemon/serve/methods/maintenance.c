@@ -34,7 +34,7 @@ static int64_t local_offset_s(int64_t at_s)
 	time_t at = (time_t)at_s;
 	struct tm tm;
 
-	return localtime_r(&at, &tm) ? tm.tm_gmtoff : 0;
+	return localtime_r(&at, &tm) ? timegm(&tm) - at : 0;
 }
 
 static int64_t utc_offset_s(int64_t at_s)
@@ -164,11 +164,13 @@ static json_t *render_best(const struct spg_maintenance_result *result)
 static json_t *render_zone(const struct asked *asked)
 {
 	time_t at = (time_t)(asked->question.until_ns / SPG_NS_PER_S);
+	char name[64];
 	struct tm tm;
 
-	if (asked->utc || !localtime_r(&at, &tm))
+	if (asked->utc || !localtime_r(&at, &tm) ||
+		strftime(name, sizeof(name), "%Z", &tm) == 0)
 		return json_string("UTC");
-	return spg_render_text(tm.tm_zone);
+	return spg_render_text(name);
 }
 
 static json_t *render(const struct asked *asked)

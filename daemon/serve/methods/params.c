@@ -131,7 +131,7 @@ static const char *find_fault(const char *text, const char **ret_hint)
 {
 	size_t len = strlen(text);
 
-	if (text[0] != '/' && strchr(text, '/')) {
+	if (!spg_path_is_absolute(text) && strchr(text, '/')) {
 		*ret_hint = "the daemon does not know the caller's directory";
 		return "neither a file name nor an absolute path";
 	}
@@ -184,7 +184,7 @@ bool spg_params_names(struct spg_call *call, const json_t *params, const char *n
 		list.names[list.n] = strdup(text);
 		if (!list.names[list.n])
 			goto nomem;
-		if (text[0] == '/')
+		if (spg_path_is_absolute(text))
 			spg_path_normalise(list.names[list.n]);
 		list.sizes[list.n] = size_of(item);
 		list.n++;

@@ -481,7 +481,7 @@ bool spg_path_filter_has(const struct spg_path_filter *filter,
 		const char *asked = filter->paths[i];
 		size_t n = strlen(asked);
 
-		if (asked[0] != '/') {
+		if (!spg_path_is_absolute(asked)) {
 			if (spg_name_equal(asked, spg_path_base(path), ignore_case))
 				return true;
 		} else if (spg_name_equal(asked, path, ignore_case) ||

@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 
 #include "common/err.h"
+#include "common/format.h"
 #include "common/log.h"
 #include "daemon/model/observation.h"
 
@@ -73,7 +74,7 @@ int spg_bpf_explain(struct spg_bpf_reason *reason, const char *what, int errnum)
 	return r;
 }
 
-__attribute__((format(printf, 2, 0))) static int print(
+SPG_PRINTF(2, 0) static int print(
 	enum libbpf_print_level level, const char *format, va_list args)
 {
 	char line[1024];
