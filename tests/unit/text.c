@@ -237,8 +237,9 @@ static const struct {
 } product_names[] = {
 	{"shop", true},
 	{"postgresql-15.2_x", true},
-	{"abcdefghijklmnopqrstuvwxyz0123456789_-.", true}, /* SPG_PRODUCT_NAME_MAX */
-	{"abcdefghijklmnopqrstuvwxyz0123456789_-.a", false},
+	{"abcdefghijklmnopqrstuvwxyz0123456789_-.-----------------------64", true},
+	{"abcdefghijklmnopqrstuvwxyz0123456789_-.-------- longer than 64 --", false},
+	{"abcdefghijklmnopqrstuvwxyz0123456789_-.------------------------65", false},
 	{"", false},
 	{"Shop", false},
 	{"a b", false},
