@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/daemon.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -15,6 +13,8 @@
 #include "common/text.h"
 #include "daemon/host/access.h"
 #include "daemon/host/activation.h"
+#include "daemon/host/control.h"
+#include "daemon/host/descriptors.h"
 #include "daemon/host/notify.h"
 #include "daemon/host/places.h"
 #include "daemon/host/reporter.h"
@@ -51,10 +51,10 @@ struct daemon {
 	struct spg_holds *holds;
 	struct spg_service service;
 	struct spg_buf refused_for; /* the service's */
-	uv_signal_t on_hup, on_term, on_int;
+	struct spg_control *control;
 	uv_timer_t watchdog;
 	struct spg_turns turns;
-	bool handles; /* the five above are initialised */
+	bool handles; /* the two above are initialised */
 	bool ready;   /* the first look is done */
 	bool stopping;
 	bool lost;        /* another daemon has taken the place */
@@ -306,7 +306,7 @@ static int reload(void *user, struct spg_buf *problems)
 {
 	struct daemon *d = user;
 	struct spg_config *config = NULL;
-	struct spg_access access = {.admins = NULL};
+	struct spg_access access = {.has_admin_group = false};
 	int r;
 
 	spg_reporter_reloading(d->reporter);
@@ -396,11 +396,7 @@ static void stop(struct daemon *d)
 		return;
 	d->stopping = true;
 	spg_reporter_stop(d->reporter);
-	uv_close((uv_handle_t *)&d->on_hup, NULL);
-	/* To reload what stops comes too late; it shall end nothing either. */
-	signal(SIGHUP, SIG_IGN);
-	uv_close((uv_handle_t *)&d->on_term, NULL);
-	uv_close((uv_handle_t *)&d->on_int, NULL);
+	spg_control_stop(d->control);
 	uv_close((uv_handle_t *)&d->watchdog, NULL);
 	spg_turns_stop(&d->turns);
 	/* With its sessions the server ends their holds; the watch waits for them. */
@@ -408,19 +404,19 @@ static void stop(struct daemon *d)
 	spg_server_stop(d->server, on_server_closed, d);
 }
 
-/* --- signals, watchdog ----------------------------------------------------- */
+/* --- control, watchdog ------------------------------------------------------ */
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_stop(void *user)
 {
-	struct daemon *d = handle->data;
+	spg_notice("stopping");
+	stop(user);
+}
+
+static void on_reload(void *user)
+{
 	struct spg_buf problems = SPG_BUF_NULL;
 
-	if (number != SIGHUP) {
-		spg_notice("stopping");
-		stop(d);
-		return;
-	}
-	(void)reload(d, &problems); /* logged there */
+	(void)reload(user, &problems); /* logged there */
 	spg_buf_finish(&problems);
 }
 
@@ -432,38 +428,23 @@ static void on_watchdog(uv_timer_t *timer)
 
 static int init_handles(struct daemon *d)
 {
+	const struct spg_control_listener listener = {
+		.on_stop = on_stop, .on_reload = on_reload, .user = d};
 	uint64_t watchdog_ms = spg_notify_watchdog_ms();
+	int r;
 
-	if (uv_signal_init(&d->loop, &d->on_hup) < 0 ||
-		uv_signal_init(&d->loop, &d->on_term) < 0 ||
-		uv_signal_init(&d->loop, &d->on_int) < 0 ||
-		uv_timer_init(&d->loop, &d->watchdog) < 0)
-		return SPG_ERR_NOMEM;
+	uv_timer_init(&d->loop, &d->watchdog);
 	spg_turns_start(&d->turns, &d->loop);
 	d->handles = true;
-	d->on_hup.data = d->on_term.data = d->on_int.data = d;
-	if (uv_signal_start(&d->on_hup, on_signal, SIGHUP) < 0 ||
-		uv_signal_start(&d->on_term, on_signal, SIGTERM) < 0 ||
-		uv_signal_start(&d->on_int, on_signal, SIGINT) < 0)
-		return SPG_ERR_IO;
+	r = spg_control_start(&d->control, &d->loop, &listener);
+	if (r < 0)
+		return r;
 	if (watchdog_ms > 0)
 		uv_timer_start(&d->watchdog, on_watchdog, watchdog_ms, watchdog_ms);
 	return 0;
 }
 
 /* --- start ----------------------------------------------------------------- */
-
-/* A descriptor for each holder and each client; the soft limit is historic. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		spg_debug("the limit of descriptors stays as it is");
-}
 
 static int start_watch(struct daemon *d)
 {
@@ -642,7 +623,7 @@ static int start(struct daemon *d)
 	struct spg_store_origin origin = {.records = NULL};
 	int r;
 
-	raise_descriptor_limit();
+	spg_descriptors_raise_limit();
 	d->reporter = spg_reporter_create(&d->loop);
 	if (!d->reporter)
 		return SPG_ERR_NOMEM;
@@ -700,7 +681,7 @@ int spg_daemon_check(const struct spg_config *config, struct spg_access *ret,
 	const struct spg_places_given given = {
 		.local = spg_activation_has(SPG_ACTIVATION_LOCAL),
 		.http = spg_activation_has(SPG_ACTIVATION_HTTP)};
-	struct spg_access access = {.admins = NULL};
+	struct spg_access access = {.has_admin_group = false};
 	int r = spg_places_check(config, &given, &access, problems, notes);
 
 	if (r == 0 && (given.http || config->n_http > 0) && !spg_http_is_built()) {

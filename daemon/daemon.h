@@ -18,7 +18,7 @@ int spg_daemon_check(const struct spg_config *config, struct spg_access *ret,
 	struct spg_buf *problems, struct spg_buf *notes);
 
 /**
- * Run until SIGTERM or SIGINT. Takes over @config. Returns 0 after a clean stop,
+ * Run until it is asked to stop (host/control.h). Takes over @config. Returns 0 after a clean stop,
  * or a negative spg_err, logged, when it could not start; SPG_ERR_BUSY also when another
  * daemon took its place.
  */

@@ -12,6 +12,7 @@
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/host/activation.h"
+#include "daemon/host/service.h"
 #include "daemon/watch/watch.h"
 
 static const char help[] =
@@ -132,6 +133,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 			return end_of_output();
 		case 'h':
 			fputs(help, stdout);
+			fputs(spg_service_help(), stdout);
 			return end_of_output();
 		default:
 			fputs("Try: spguardd --help\n", stderr);
@@ -193,17 +195,12 @@ static int print_config(const struct spg_config *config)
 	return failed ? EXIT_FAILURE : end_of_output();
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct options options = {.config = SPG_DEFAULT_CONFIG};
 	struct spg_config *config = NULL;
-	int status, r;
+	int status = parse_options(argc, argv, &options), r;
 
-	if (spg_platform_fill_descriptors() < 0)
-		return EXIT_FAILURE;
-	status = spg_watch_helper(argc, argv);
-	if (status < 0)
-		status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;
 	spg_log_init("spguardd", SPG_LOG_INFO);
@@ -220,4 +217,16 @@ int main(int argc, char **argv)
 	}
 	spg_log_init("spguardd", config->log_level);
 	return exit_status_of(spg_daemon_run(config, options.tier));
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	if (spg_platform_fill_descriptors() < 0)
+		return EXIT_FAILURE;
+	status = spg_watch_helper(argc, argv);
+	if (status < 0)
+		status = spg_service_command(argc, argv, run);
+	return status < 0 ? run(argc, argv) : status;
 }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/host/access.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
 
@@ -15,65 +12,54 @@ static int no_such_group(const struct spg_config *config, const char *key,
 {
 	spg_buf_printf(problems, "%s: %s = ", config->path, key);
 	spg_text_escape(problems, name, false);
-	spg_buf_puts(
-		problems, ": there is no such group: create it (groupadd --system ");
+	spg_buf_printf(problems, ": there is no such group: create it (%s ",
+		spg_accounts_make);
 	spg_text_shell_quote(problems, name);
-	spg_buf_puts(problems, ") or name another\n");
+	spg_buf_printf(problems, "%s) or name another\n", spg_accounts_make_end);
 	return SPG_ERR_INVALID;
 }
 
-static int add_admins(struct spg_access *access, const struct group *group)
+static int resolve(const struct spg_config *config, struct spg_access *access,
+	struct spg_buf *problems)
 {
-	for (char **member = group->gr_mem; *member; member++) {
-		const struct passwd *user = getpwnam(*member);
+	int r = 0;
 
-		if (!user)
-			continue;
-		if (spg_array_reserve(&access->admins, access->n_admins,
-			    &access->size_admins, sizeof(*access->admins)) < 0)
-			return SPG_ERR_NOMEM;
-		access->admins[access->n_admins++] = user->pw_uid;
+	if (config->group[0])
+		r = spg_accounts_group(config->group, &access->gid);
+	if (r == SPG_ERR_NOT_FOUND && config->group_given)
+		return no_such_group(config, "group", config->group, problems);
+	if (r == SPG_ERR_NOT_FOUND)
+		spg_warning("there is no group \"%s\": only %s may ask (%s %s%s)",
+			config->group, spg_accounts_root, spg_accounts_make,
+			config->group, spg_accounts_make_end);
+	else if (r < 0)
+		return r;
+	access->http_gid = access->gid;
+	r = 0;
+	if (config->http_group) {
+		access->http_gid = SPG_GID_NONE;
+		if (config->http_group[0])
+			r = spg_accounts_group(config->http_group, &access->http_gid);
 	}
-	return 0;
+	if (r == SPG_ERR_NOT_FOUND)
+		return no_such_group(
+			config, "[http] group", config->http_group, problems);
+	if (r == 0 && config->admin_group[0]) {
+		r = spg_accounts_admins(config->admin_group, &access->admins);
+		access->has_admin_group = r == 0;
+	}
+	if (r == SPG_ERR_NOT_FOUND)
+		return no_such_group(
+			config, "admin-group", config->admin_group, problems);
+	return r;
 }
 
 int spg_access_resolve(const struct spg_config *config, struct spg_access *ret,
 	struct spg_buf *problems)
 {
 	struct spg_access access = {.gid = SPG_GID_NONE, .http_gid = SPG_GID_NONE};
-	const struct group *group;
-	int r = 0;
+	int r = resolve(config, &access, problems);
 
-	if (config->group[0]) {
-		group = getgrnam(config->group);
-		if (group)
-			access.gid = group->gr_gid;
-		else if (config->group_given)
-			return no_such_group(config, "group", config->group, problems);
-		else
-			spg_warning("there is no group \"%s\": only root may ask "
-				    "(groupadd --system %s)",
-				config->group, config->group);
-	}
-	access.http_gid = access.gid;
-	if (config->http_group && config->http_group[0]) {
-		group = getgrnam(config->http_group);
-		if (!group)
-			return no_such_group(
-				config, "[http] group", config->http_group, problems);
-		access.http_gid = group->gr_gid;
-	} else if (config->http_group) {
-		access.http_gid = SPG_GID_NONE;
-	}
-	if (config->admin_group[0]) {
-		group = getgrnam(config->admin_group);
-		if (!group)
-			return no_such_group(
-				config, "admin-group", config->admin_group, problems);
-		access.has_admin_group = true;
-		access.admin_gid = group->gr_gid;
-		r = add_admins(&access, group);
-	}
 	if (r < 0) {
 		spg_access_finish(&access);
 		return r;
@@ -84,7 +70,7 @@ int spg_access_resolve(const struct spg_config *config, struct spg_access *ret,
 
 void spg_access_finish(struct spg_access *access)
 {
-	free(access->admins);
+	free(access->admins.members);
 	*access = (struct spg_access){.gid = SPG_GID_NONE, .http_gid = SPG_GID_NONE};
 }
 
@@ -92,10 +78,10 @@ bool spg_access_is_admin(const struct spg_access *access, uint32_t uid, uint32_t
 {
 	if (uid == 0 || uid == geteuid())
 		return true;
-	if (access->has_admin_group && gid == access->admin_gid)
+	if (access->has_admin_group && gid == access->admins.gid)
 		return true;
-	for (size_t i = 0; i < access->n_admins; i++)
-		if (access->admins[i] == uid)
+	for (size_t i = 0; i < access->admins.n; i++)
+		if (access->admins.members[i] == uid)
 			return true;
 	return false;
 }

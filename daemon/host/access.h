@@ -13,14 +13,13 @@
 #include "common/buf.h"
 #include "common/identity.h"
 #include "daemon/config/config.h"
+#include "daemon/host/accounts.h"
 
 struct spg_access {
 	gid_t gid;      /* of the socket; SPG_GID_NONE: root only */
 	gid_t http_gid; /* of Unix sockets of HTTP; in the same way */
 	bool has_admin_group;
-	gid_t admin_gid;
-	uid_t *admins; /* members of the admin group */
-	size_t n_admins, size_admins;
+	struct spg_group admins;
 };
 
 /**
