@@ -248,7 +248,7 @@ json_t *spg_client_try(struct spg_client *client, const char *method, json_t *pa
 	json_t *result = NULL;
 	int err = 0;
 
-	if (client->connection.fd < 0)
+	if (!spg_local_is_open(&client->connection.local))
 		err = spg_connection_open(&client->connection, client->socket_path,
 			client->timeout_ns, why);
 	if (err != 0) {

@@ -156,6 +156,10 @@ int spg_client_pass(struct spg_client *client, const json_t *result, int code);
  */
 json_t *spg_client_paths(const struct spg_client *client, int n, char **paths);
 
+/* Those of this system, in the order in which help names them within their purposes; NULL
+ * ends them. */
+extern const struct spg_command *const spg_commands[];
+
 extern const struct spg_command spg_command_check;
 extern const struct spg_command spg_command_who;
 extern const struct spg_command spg_command_locks;

@@ -2,19 +2,8 @@
 #include "client/connection.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <libgen.h>
-#include <poll.h>
-#include <pwd.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -24,165 +13,11 @@
 #define EARLY_MAX    1000
 #define NO_DEADLINE  INT64_MAX
 #define WAIT_STEP_NS SPG_NS_PER_S
-#define HINT_JOURNAL "See why: journalctl -u spguardd -e"
 
 static int fail_nomem(struct spg_complaint *why)
 {
 	spg_complain(why, "out of memory");
 	return SPG_ERR_NOMEM;
-}
-
-/* ---- connecting ---- */
-
-static void hint_socket(struct spg_complaint *why)
-{
-	spg_complaint_hint(why, "Name the socket of spguardd: --socket PATH, or "
-				"SPGUARD_SOCKET in the environment.");
-}
-
-static void hint_start(struct spg_complaint *why)
-{
-	spg_complaint_hint(why,
-		"Start it: systemctl start spguardd (or: spguardd --config FILE).");
-	spg_complaint_hint(why, "If it listens elsewhere: --socket PATH, or "
-				"SPGUARD_SOCKET in the environment.");
-}
-
-/* Name the group that may use @path, and how to get into it. */
-static void hint_group(const char *path, struct spg_complaint *why)
-{
-	struct passwd *user = getpwuid(getuid());
-	const char *name = user ? user->pw_name : "USER";
-	struct group *group;
-	struct stat st;
-
-	if (stat(path, &st) < 0) {
-		spg_complaint_hint(why, "Ask as root, or as a member of the group "
-					"that the daemon's configuration names.");
-		return;
-	}
-	group = getgrgid(st.st_gid);
-	if (!group || st.st_gid == 0) {
-		spg_complaint_hint(why,
-			"Only root may use it: ask as root, or set \"group\" in the "
-			"daemon's configuration.");
-		return;
-	}
-	for (char **member = group->gr_mem; *member; member++) {
-		if (strcmp(*member, name) == 0) {
-			spg_complaint_hint(why,
-				"You are in the group %s, but this session is older "
-				"than that: log in again.",
-				group->gr_name);
-			return;
-		}
-	}
-	spg_complaint_hint(why,
-		"Ask as root, or as a member of the group %s: usermod -aG %s %s, then "
-		"log in again.",
-		group->gr_name, group->gr_name, name);
-}
-
-static void explain_denied(const char *path, struct spg_complaint *why)
-{
-	char *copy = strdup(path);
-	struct stat st;
-
-	if (!copy) {
-		fail_nomem(why);
-		return;
-	}
-	if (stat(path, &st) == 0) {
-		spg_complain(why, "you may not use the socket %s", path);
-		hint_group(path, why);
-	} else {
-		const char *folder = dirname(copy);
-
-		spg_complain(
-			why, "you may not look into %s, where the socket is", folder);
-		hint_group(folder, why);
-	}
-	free(copy);
-}
-
-static int explain_connect(const char *path, int errnum, struct spg_complaint *why)
-{
-	struct stat st;
-
-	switch (errnum) {
-	case ENOENT:
-	case ENOTDIR:
-		spg_complain_no_daemon(why, "there is no socket", path);
-		hint_start(why);
-		return SPG_ERR_NOT_FOUND;
-	case ECONNREFUSED:
-		if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-			spg_complain(why, "%s is not a socket", path);
-			hint_socket(why);
-			return SPG_ERR_INVALID;
-		}
-		spg_complain_no_daemon(why, "nobody listens on", path);
-		hint_start(why);
-		return SPG_ERR_NOT_FOUND;
-	case EACCES:
-	case EPERM:
-		explain_denied(path, why);
-		return SPG_ERR_DENIED;
-	case EPROTOTYPE:
-		spg_complain(why, "%s is a socket of another kind", path);
-		hint_socket(why);
-		return SPG_ERR_INVALID;
-	case EAGAIN: /* SO_SNDTIMEO ran out: the backlog is full, unix(7) */
-		spg_complain(why, "the daemon at %s does not take connections", path);
-		spg_complaint_hint(why, HINT_JOURNAL);
-		return SPG_ERR_TIMEOUT;
-	default:
-		spg_complain(why, "cannot connect to %s: %s", path, strerror(errnum));
-		return SPG_ERR_IO;
-	}
-}
-
-static int connect_to(struct spg_connection *connection, const char *path,
-	int64_t timeout_ns, struct spg_complaint *why)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {
-		.tv_sec = (time_t)(timeout_ns / SPG_NS_PER_S),
-		.tv_usec = (suseconds_t)(timeout_ns % SPG_NS_PER_S / 1000),
-	};
-	size_t len = strlen(path);
-	int flags;
-
-	if (len == 0 || len >= sizeof(address.sun_path)) {
-		spg_complain(why,
-			len ? "the path of the socket is longer than %zu bytes"
-			    : "the path of the socket is empty (at most %zu bytes)",
-			sizeof(address.sun_path) - 1);
-		spg_complaint_hint(why,
-			"Name the socket of spguardd: --socket PATH, or "
-			"SPGUARD_SOCKET in the environment.");
-		return SPG_ERR_INVALID;
-	}
-	memcpy(address.sun_path, path, len + 1);
-	connection->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (connection->fd < 0) {
-		spg_complain(why, "cannot make a socket: %s", strerror(errno));
-		return spg_err_from_errno(errno);
-	}
-	/* Only connect() waits by this; everything after it waits in poll(). */
-	if (patience.tv_sec == 0 && patience.tv_usec == 0)
-		patience.tv_usec = 1;
-	setsockopt(
-		connection->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(connection->fd, (struct sockaddr *)&address,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1)) < 0)
-		return explain_connect(path, errno, why);
-	flags = fcntl(connection->fd, F_GETFL);
-	if (flags < 0 || fcntl(connection->fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-		spg_complain(why, "cannot set up the socket: %s", strerror(errno));
-		return SPG_ERR_IO;
-	}
-	return 0;
 }
 
 static int check_welcome(struct spg_connection *connection, struct spg_complaint *why)
@@ -197,7 +32,7 @@ static int check_welcome(struct spg_connection *connection, struct spg_complaint
 	if (!name || strcmp(name, "spguardd") != 0 || !json_is_integer(protocol)) {
 		spg_complain(
 			why, "what answers at %s is not spguardd", connection->path);
-		hint_socket(why);
+		spg_local_hint_path(why);
 		return SPG_ERR_CORRUPT;
 	}
 	if (number == SPG_PROTOCOL_VERSION)
@@ -212,7 +47,7 @@ static int check_welcome(struct spg_connection *connection, struct spg_complaint
 					"was installed with the daemon.");
 	else
 		spg_complaint_hint(why, "The daemon is too old: upgrade it, then "
-					"systemctl restart spguardd.");
+					SPG_LOCAL_RESTART ".");
 	return SPG_ERR_UNSUPPORTED;
 }
 
@@ -223,7 +58,7 @@ int spg_connection_open(struct spg_connection *connection, const char *path,
 	int err;
 
 	connection->path = path;
-	err = connect_to(connection, path, timeout_ns, why);
+	err = spg_local_open(&connection->local, path, timeout_ns, why);
 	if (err < 0)
 		return err;
 	err = spg_connection_call(connection, "hello", NULL,
@@ -241,8 +76,7 @@ int spg_connection_open(struct spg_connection *connection, const char *path,
 
 void spg_connection_close(struct spg_connection *connection)
 {
-	if (connection->fd >= 0)
-		close(connection->fd);
+	spg_local_close(&connection->local);
 	spg_buf_finish(&connection->in);
 	json_decref(connection->early);
 	json_decref(connection->welcome);
@@ -251,10 +85,9 @@ void spg_connection_close(struct spg_connection *connection)
 
 /* ---- bytes and lines ---- */
 
-/* How long to wait at once: until @deadline, or until somebody is to be told that it
- * takes long. NULL: without limit. */
-static const struct timespec *patience(
-	const struct spg_connection *connection, int64_t deadline, struct timespec *ret)
+/* How long to wait at once, ns: until @deadline, or until somebody is to be told that it
+ * takes long. NO_DEADLINE: without limit. */
+static int64_t patience(const struct spg_connection *connection, int64_t deadline)
 {
 	int64_t ns =
 		deadline == NO_DEADLINE ? NO_DEADLINE : deadline - spg_clock_mono_ns();
@@ -263,45 +96,30 @@ static const struct timespec *patience(
 		ns = 0;
 	if (connection->on_wait && ns > WAIT_STEP_NS)
 		ns = WAIT_STEP_NS;
-	if (ns == NO_DEADLINE)
-		return NULL;
-	ret->tv_sec = (time_t)(ns / SPG_NS_PER_S);
-	ret->tv_nsec = (long)(ns % SPG_NS_PER_S);
-	return ret;
+	return ns;
 }
 
-/* Wait until the socket can do @events or @wake_fd can be read. */
-static int wait_for(struct spg_connection *connection, short events, int wake_fd,
+static int wait_for(struct spg_connection *connection, bool to_write, int wake_fd,
 	int64_t deadline, struct spg_complaint *why)
 {
-	struct pollfd fds[2] = {
-		{.fd = connection->fd, .events = events},
-		{.fd = wake_fd, .events = POLLIN},
-	};
-
 	for (;;) {
-		struct timespec left;
-		int n = ppoll(fds, 2, patience(connection, deadline, &left), NULL);
+		int64_t ns = patience(connection, deadline);
+		int r = spg_local_wait(&connection->local, to_write, wake_fd, ns);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0 && connection->on_wait &&
+		if (r == SPG_ERR_TIMEOUT && connection->on_wait &&
 			(deadline == NO_DEADLINE || spg_clock_mono_ns() < deadline)) {
 			connection->on_wait(connection->wait_user);
 			continue;
 		}
-		if (n < 0) {
+		if (r == SPG_ERR_TIMEOUT) {
+			spg_complain(why, "the daemon did not answer in time");
+			spg_complaint_hint(why,
+				"Wait longer with --timeout TIME. " SPG_LOCAL_SEE_WHY);
+		} else if (r < 0) {
 			spg_complain(
 				why, "cannot wait for the daemon: %s", strerror(errno));
-			return SPG_ERR_IO;
 		}
-		if (n == 0) {
-			spg_complain(why, "the daemon did not answer in time");
-			spg_complaint_hint(
-				why, "Wait longer with --timeout TIME. " HINT_JOURNAL);
-			return SPG_ERR_TIMEOUT;
-		}
-		return fds[1].revents ? SPG_CONNECTION_WOKEN : 0;
+		return r == SPG_LOCAL_WOKEN ? SPG_CONNECTION_WOKEN : r;
 	}
 }
 
@@ -311,8 +129,8 @@ static int send_all(struct spg_connection *connection, const struct spg_buf *lin
 	size_t sent = 0;
 
 	while (sent < line->len) {
-		ssize_t n = send(connection->fd, line->data + sent, line->len - sent,
-			MSG_NOSIGNAL);
+		ssize_t n = spg_local_send(
+			&connection->local, line->data + sent, line->len - sent);
 		int err;
 
 		if (n >= 0) {
@@ -329,7 +147,7 @@ static int send_all(struct spg_connection *connection, const struct spg_buf *lin
 				why, "cannot send to the daemon: %s", strerror(errno));
 			return SPG_ERR_IO;
 		}
-		err = wait_for(connection, POLLOUT, -1, deadline, why);
+		err = wait_for(connection, true, -1, deadline, why);
 		if (err < 0)
 			return err;
 	}
@@ -349,7 +167,7 @@ static int explain_end(
 	else
 		spg_complain(why, "the daemon closed the connection");
 	spg_complaint_hint(
-		why, "Is it running? systemctl status spguardd. " HINT_JOURNAL);
+		why, "Is it running? " SPG_LOCAL_STATUS ". " SPG_LOCAL_SEE_WHY);
 	return SPG_ERR_IO;
 }
 
@@ -357,7 +175,7 @@ static int explain_end(
 static int receive(struct spg_connection *connection, struct spg_complaint *why)
 {
 	char chunk[READ_BYTES];
-	ssize_t n = recv(connection->fd, chunk, sizeof(chunk), 0);
+	ssize_t n = spg_local_receive(&connection->local, chunk, sizeof(chunk));
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return 0;
@@ -405,7 +223,7 @@ static int decode(const char *line, size_t n, json_t **ret, struct spg_complaint
 		else
 			spg_complain(
 				why, "the daemon sent what is no JSON: %s", error.text);
-		spg_complaint_hint(why, "Is it the socket of spguardd? " HINT_JOURNAL);
+		spg_complaint_hint(why, "Is it the socket of spguardd? " SPG_LOCAL_SEE_WHY);
 		json_decref(message);
 		return SPG_ERR_CORRUPT;
 	}
@@ -434,7 +252,7 @@ static int next_message(struct spg_connection *connection, int wake_fd,
 			return err;
 		}
 		connection->scanned = in->len;
-		err = wait_for(connection, POLLIN, wake_fd, deadline, why);
+		err = wait_for(connection, false, wake_fd, deadline, why);
 		if (err != 0)
 			return err;
 		err = receive(connection, why);
@@ -487,7 +305,7 @@ static int refused(
 		 connection->refusal == SPG_RPC_BAD_PARAMS)
 		spg_complaint_hint(why, "The daemon may be older than this client "
 					"(version " SPG_VERSION "): upgrade it, then "
-					"systemctl restart spguardd.");
+					SPG_LOCAL_RESTART ".");
 	else if (connection->refusal == SPG_RPC_DENIED)
 		spg_complaint_hint(why, "Ask as root or as a member of admin-group.");
 	return SPG_CALL_REFUSED;
@@ -552,7 +370,7 @@ static int await(struct spg_connection *connection, int64_t id, int64_t timeout_
 	} else if (!result || !json_is_integer(answered) ||
 		   json_integer_value(answered) != id) {
 		spg_complain(why, "the daemon sent what is no answer to the question");
-		spg_complaint_hint(why, "Is it the socket of spguardd? " HINT_JOURNAL);
+		spg_complaint_hint(why, "Is it the socket of spguardd? " SPG_LOCAL_SEE_WHY);
 		err = SPG_ERR_CORRUPT;
 	} else {
 		*ret = json_incref(result);

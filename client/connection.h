@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "client/error.h"
+#include "client/local.h"
 #include "common/buf.h"
 
 #define SPG_PROTOCOL_VERSION    1
@@ -27,7 +28,7 @@
 #define SPG_CONNECTION_WOKEN    2
 
 struct spg_connection {
-	int fd; /* -1: not open */
+	struct spg_local local;
 	const char *path;
 	struct spg_buf in; /* received, not yet taken */
 	size_t taken;      /* bytes at the start of @in that were taken */
@@ -48,7 +49,7 @@ struct spg_connection {
 
 #define SPG_CONNECTION_NULL                                                            \
 	{                                                                              \
-		.fd = -1                                                               \
+		.local.fd = -1                                                         \
 	}
 
 /**

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
+#include "client/terminal.h"
 #include "common/format.h"
 #include "common/message.h"
 #include "common/table.h"
@@ -75,12 +75,9 @@ void spg_complaint_hint(struct spg_complaint *complaint, const char *format, ...
 /* Columns of the terminal that stderr is; without one lines are not broken. */
 static unsigned width_of_stderr(void)
 {
-	struct winsize size;
+	unsigned width = spg_terminal_size(STDERR_FILENO, NULL);
 
-	if (!isatty(STDERR_FILENO) || ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 ||
-		size.ws_col < WIDTH_MIN)
-		return NOT_WRAPPED;
-	return size.ws_col;
+	return width < WIDTH_MIN ? NOT_WRAPPED : width;
 }
 
 /* Append @text to @out: every line escaped and wrapped, the first behind @first,

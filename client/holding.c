@@ -333,7 +333,7 @@ int spg_holding_run(struct spg_holding *holding, char **argv)
 json_t *spg_holding_end(struct spg_holding *holding)
 {
 	/* With the connection the hold has gone. */
-	if (holding->client->connection.fd < 0) {
+	if (!spg_local_is_open(&holding->client->connection.local)) {
 		spg_holding_say(
 			"there is no report: the connection to the daemon was lost", "",
 			"");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/live.h"
+#include "client/live_view.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 
 #include "client/answers.h"
 #include "client/event_line.h"
+#include "client/terminal.h"
 #include "common/clock.h"
 #include "common/err.h"
 
@@ -480,6 +482,11 @@ static int loop(struct spg_live *live, const struct sources *sources)
 			step(live, sources);
 	}
 	return err;
+}
+
+bool spg_live_can_run(const struct spg_client *client)
+{
+	return client->out.terminal && spg_terminal_has_colors();
 }
 
 int spg_live_run(struct spg_client *client, const char *product, const json_t *kinds)

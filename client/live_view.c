@@ -6,7 +6,7 @@
 #include "client/check_print.h"
 #include "client/describe.h"
 #include "client/event_line.h"
-#include "client/live.h"
+#include "client/live_view.h"
 #include "common/clock.h"
 #include "common/rfc3339.h"
 #include "common/text.h"

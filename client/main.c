@@ -11,30 +11,6 @@
 #include "common/defaults.h"
 #include "common/platform.h"
 
-/* In the order in which help tells them, within their purposes. */
-static const struct spg_command *const commands[] = {
-	&spg_command_check,
-	&spg_command_who,
-	&spg_command_locks,
-	&spg_command_watch,
-	&spg_command_run,
-	&spg_command_hold,
-	&spg_command_sidestep,
-	&spg_command_packages,
-	&spg_command_verify,
-	&spg_command_log,
-	&spg_command_installs,
-	&spg_command_maintenance,
-	&spg_command_status,
-	&spg_command_doctor,
-	&spg_command_metrics,
-	&spg_command_profile,
-	&spg_command_reload,
-	&spg_command_flush,
-};
-
-#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
 static const char help_head[] =
 	"spguard: can the service pack be applied safely, and who is in the way?\n"
 	"\n"
@@ -87,10 +63,10 @@ static int print_help(void)
 	fputs(help_head, stdout);
 	for (size_t p = 0; p < SPG_PURPOSES; p++) {
 		printf("\n%s:\n", purposes[order[p]]);
-		for (size_t i = 0; i < N_COMMANDS; i++)
-			if (commands[i]->purpose == order[p])
-				printf("  %-11s  %s\n", commands[i]->name,
-					commands[i]->summary);
+		for (size_t i = 0; spg_commands[i]; i++)
+			if (spg_commands[i]->purpose == order[p])
+				printf("  %-11s  %s\n", spg_commands[i]->name,
+					spg_commands[i]->summary);
 	}
 	fputs(help_tail, stdout);
 	return SPG_EXIT_OK;
@@ -98,9 +74,9 @@ static int print_help(void)
 
 static const struct spg_command *find_command(const char *name)
 {
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		if (strcmp(commands[i]->name, name) == 0)
-			return commands[i];
+	for (size_t i = 0; spg_commands[i]; i++)
+		if (strcmp(spg_commands[i]->name, name) == 0)
+			return spg_commands[i];
 	return NULL;
 }
 

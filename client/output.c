@@ -2,15 +2,13 @@
 #include "client/output.h"
 
 #include <errno.h>
-#include <langinfo.h>
-#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "client/terminal.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/rfc3339.h"
@@ -27,11 +25,8 @@
 static unsigned terminal_width(void)
 {
 	const char *columns = getenv("COLUMNS");
-	struct winsize size;
-	long width = 0;
+	long width = (long)spg_terminal_size(STDOUT_FILENO, NULL);
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-		width = size.ws_col;
 	if (width <= 0 && columns)
 		width = strtol(columns, NULL, 10);
 	if (width <= 0 || width > WIDTH_MAX)
@@ -42,19 +37,14 @@ static unsigned terminal_width(void)
 static bool environment_allows_color(void)
 {
 	const char *no_color = getenv("NO_COLOR"); /* no-color.org */
-	const char *term = getenv("TERM");
 
-	return !(no_color && *no_color) && term && *term && strcmp(term, "dumb") != 0;
+	return !(no_color && *no_color) && spg_terminal_has_colors();
 }
 
 void spg_output_init(struct spg_output *out, bool allow_color, bool utc)
 {
 	*out = (struct spg_output){.utc = utc};
-	setlocale(LC_CTYPE, "");
-	out->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-	/* Names are UTF-8 whatever the locale; their widths must be known. */
-	if (!out->unicode)
-		setlocale(LC_CTYPE, "C.UTF-8");
+	out->unicode = spg_terminal_begin();
 	out->terminal = isatty(STDOUT_FILENO);
 	out->color = out->terminal && allow_color && environment_allows_color();
 	out->width = out->terminal ? terminal_width() : WIDTH_DEFAULT;

@@ -2,9 +2,9 @@
 #include "client/progress.h"
 
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "client/terminal.h"
 #include "common/clock.h"
 #include "common/table.h"
 
@@ -14,14 +14,13 @@
 
 void spg_progress_begin(struct spg_progress *progress, bool quiet)
 {
-	struct winsize size;
+	unsigned width;
 
 	*progress = (struct spg_progress){.next_ns = spg_clock_mono_ns() + QUIET_NS};
 	if (quiet || !isatty(STDERR_FILENO))
 		return;
-	progress->width = WIDTH_DEFAULT;
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1)
-		progress->width = size.ws_col;
+	width = spg_terminal_size(STDERR_FILENO, NULL);
+	progress->width = width > 1 ? width : WIDTH_DEFAULT;
 }
 
 /* Blanks: every terminal knows them. */

@@ -3,15 +3,13 @@
  * spguard watch: events and changes of the verdict, as they come.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "client/client.h"
 #include "client/describe.h"
 #include "client/event_line.h"
+#include "client/interrupt.h"
 #include "client/kinds.h"
 #include "client/live.h"
 #include "common/err.h"
@@ -127,20 +125,6 @@ static bool tell_present(struct spg_client *client)
 	return true;
 }
 
-/* Signals that end the watch come as a descriptor, which poll can wait for. */
-static int open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -1;
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 static int follow(struct spg_client *client, int signals)
 {
 	struct spg_complaint why = SPG_COMPLAINT_NULL;
@@ -159,14 +143,6 @@ static int follow(struct spg_client *client, int signals)
 		code = spg_client_failed(client, &why);
 	spg_complaint_finish(&why);
 	return code;
-}
-
-/* A terminal that can be drawn on. */
-static bool can_draw(const struct spg_client *client)
-{
-	const char *term = getenv("TERM");
-
-	return client->out.terminal && term && *term && strcmp(term, "dumb") != 0;
 }
 
 /* The live view wants to hear of everything; its list of events is chosen by it. */
@@ -204,7 +180,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 		!spg_client_no_operands(client, argc, argv, &code))
 		goto out;
 	code = client->command->exit_failed;
-	if (!plain && !client->json && can_draw(client)) {
+	if (!plain && !client->json && spg_live_can_run(client)) {
 		code = view(client, params);
 		goto out;
 	}
@@ -214,12 +190,11 @@ static int run(struct spg_client *client, int argc, char **argv)
 	result = spg_client_ask(client, "subscribe", json_incref(params), 0);
 	if (!result || (!client->json && client->out.terminal && !tell_present(client)))
 		goto out;
-	signals = open_signals();
+	signals = spg_interrupt_open();
 	code = spg_client_finish(client, SPG_EXIT_OK);
 	if (code == SPG_EXIT_OK)
 		code = follow(client, signals);
-	if (signals >= 0)
-		close(signals);
+	spg_interrupt_close(signals);
 out:
 	json_decref(params);
 	json_decref(result);

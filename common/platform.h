@@ -29,6 +29,10 @@ int spg_platform_fill_descriptors(void);
  * this program has decided about that already. Main thread, before others start. */
 void spg_platform_ignore_broken_pipes(void);
 
+/** Call @late once, in @seconds, whatever the program is doing by then: in a signal handler,
+ * or in a thread of its own. Once. */
+void spg_platform_after(unsigned seconds, void (*late)(void));
+
 /** How many descriptors this process may have; 0: no limit that it knows. */
 uint64_t spg_platform_descriptor_limit(void);
 
@@ -61,6 +65,11 @@ int spg_platform_open_child(int pid);
 /** Who connected the local socket @connection, a descriptor (on Windows: the HANDLE of
  * the pipe). Returns 0 or SPG_ERR_IO. */
 int spg_platform_peer(intptr_t connection, struct spg_peer *ret);
+
+/** To be called when the first bytes of @connection have been read: true when @peer is who
+ * sent them. Windows tells that only then; until then it is the user of the process that
+ * had connected. */
+bool spg_platform_confirms(intptr_t connection, const struct spg_peer *peer);
 
 /** Whether the client of @connection, as above, has closed it, rather than its sending
  * side only. */

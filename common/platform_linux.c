@@ -77,6 +77,13 @@ int spg_platform_peer(intptr_t connection, struct spg_peer *ret)
 	return 0;
 }
 
+bool spg_platform_confirms(intptr_t connection, const struct spg_peer *peer)
+{
+	(void)connection;
+	(void)peer;
+	return true; /* SO_PEERCRED is as it was at connect(2) */
+}
+
 bool spg_platform_is_gone(intptr_t connection)
 {
 	struct pollfd fd = {.fd = (int)connection, .events = 0};
@@ -93,6 +100,23 @@ void spg_platform_ignore_broken_pipes(void)
 		action.sa_handler = SIG_IGN;
 		sigaction(SIGPIPE, &action, NULL);
 	}
+}
+
+static void (*after)(void);
+
+static void on_alarm(int number)
+{
+	(void)number;
+	after();
+}
+
+void spg_platform_after(unsigned seconds, void (*late)(void))
+{
+	struct sigaction action = {.sa_handler = on_alarm};
+
+	after = late;
+	sigaction(SIGALRM, &action, NULL);
+	alarm(seconds);
 }
 
 uint64_t spg_platform_descriptor_limit(void)

@@ -366,10 +366,12 @@ void spg_time_format(
 		ns = 0;
 	break_down(ns, utc, &tm);
 	ret[0] = '\0';
-	if (style == SPG_TIME_SHORT)
-		len += strftime(ret, n, "%b %e", &tm);
-	else if (date)
+	if (style == SPG_TIME_SHORT) {
+		len += strftime(ret, n, "%b ", &tm);
+		len += (size_t)snprintf(ret + len, n - len, "%2d", tm.tm_mday);
+	} else if (date) {
 		len += strftime(ret, n, "%Y-%m-%d", &tm);
+	}
 	if (date && clock)
 		len += strftime(ret + len, n - len, " ", &tm);
 	if (minute)

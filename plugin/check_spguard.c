@@ -128,9 +128,8 @@ static size_t late_len;
 static volatile sig_atomic_t late_state = SPG_STATE_UNKNOWN;
 static volatile sig_atomic_t is_writing;
 
-static void on_alarm(int number)
+static void on_late(void)
 {
-	(void)number;
 	if (!is_writing && write(STDOUT_FILENO, late_text, late_len) < 0)
 		_exit(SPG_STATE_UNKNOWN);
 	_exit(late_state);
@@ -138,15 +137,13 @@ static void on_alarm(int number)
 
 static void end_in_time(const struct plugin *plugin)
 {
-	struct sigaction action = {.sa_handler = on_alarm};
 	int n = snprintf(late_text, sizeof(late_text),
 		"SPGUARD %s: no answer within %u s\n",
 		spg_state_name(plugin->timeout_state), plugin->timeout_s);
 
 	late_len = n > 0 && (size_t)n < sizeof(late_text) ? (size_t)n : 0;
 	late_state = plugin->timeout_state;
-	sigaction(SIGALRM, &action, NULL);
-	alarm(plugin->timeout_s + 1);
+	spg_platform_after(plugin->timeout_s + 1, on_late);
 }
 
 /* ---- the end ---- */

@@ -6,6 +6,7 @@
 #include <tlhelp32.h>
 
 #include "common/err.h"
+#include "common/windows/users.h"
 #include "common/windows/wide.h"
 
 /* The byte that stands for the whole of a lock file, far behind what anybody reads: a
@@ -66,6 +67,31 @@ void spg_platform_ignore_broken_pipes(void)
 {
 }
 
+struct after {
+	unsigned seconds;
+	void (*late)(void);
+};
+
+static DWORD WINAPI wait_and_call(void *arg)
+{
+	struct after *after = arg;
+
+	Sleep(after->seconds * 1000);
+	after->late();
+	return 0;
+}
+
+void spg_platform_after(unsigned seconds, void (*late)(void))
+{
+	static struct after after;
+	HANDLE thread;
+
+	after = (struct after){seconds, late};
+	thread = CreateThread(NULL, 0, wait_and_call, &after, 0, NULL);
+	if (thread)
+		CloseHandle(thread);
+}
+
 uint64_t spg_platform_descriptor_limit(void)
 {
 	return 0;
@@ -121,6 +147,47 @@ int spg_platform_find_user(const char *name, struct spg_platform_user *ret)
 void spg_platform_user_finish(struct spg_platform_user *user)
 {
 	*user = (struct spg_platform_user){.name = NULL};
+}
+
+/* By the client's process. */
+int spg_platform_peer(intptr_t connection, struct spg_peer *ret)
+{
+	HANDLE process, token = NULL;
+	ULONG pid;
+	int r = SPG_ERR_IO;
+
+	if (!GetNamedPipeClientProcessId((HANDLE)connection, &pid))
+		return SPG_ERR_IO;
+	*ret = (struct spg_peer){.pid = (int32_t)pid};
+	process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid);
+	if (process &&
+		OpenProcessToken(process, TOKEN_QUERY | TOKEN_DUPLICATE, &token))
+		r = spg_users_of_token(token, &ret->uid, &ret->gid);
+	if (token)
+		CloseHandle(token);
+	if (process)
+		CloseHandle(process);
+	return r;
+}
+
+/* By what the client let the pipe know of its user (ImpersonateNamedPipeClient). */
+bool spg_platform_confirms(intptr_t connection, const struct spg_peer *peer)
+{
+	uint32_t uid = SPG_USERS_NONE, gid;
+	HANDLE token = NULL;
+	bool is_known = false;
+
+	if (!ImpersonateNamedPipeClient((HANDLE)connection))
+		return false;
+	if (OpenThreadToken(
+		    GetCurrentThread(), TOKEN_QUERY | TOKEN_DUPLICATE, TRUE, &token)) {
+		is_known = spg_users_of_token(token, &uid, &gid) == 0;
+		CloseHandle(token);
+	}
+	/* As somebody else, nothing may go on. */
+	if (!RevertToSelf())
+		abort();
+	return is_known && uid == peer->uid;
 }
 
 /* A client that has closed its end: nothing more can be read, and no pipe has one side

@@ -446,6 +446,21 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	buf->len = SPG_READ_BYTES;
 }
 
+/* Who has sent the first bytes is who connected. */
+static bool is_confirmed(struct spg_session *session)
+{
+	uv_os_fd_t fd;
+
+	if (!session->confirmed &&
+		uv_fileno((uv_handle_t *)&session->pipe, &fd) == 0)
+		session->confirmed =
+			spg_platform_confirms((intptr_t)fd, &session->peer);
+	if (!session->confirmed)
+		spg_warning("a client is not who connected (pid %d): dropped",
+			(int)session->peer.pid);
+	return session->confirmed;
+}
+
 static bool peer_is_gone(struct spg_session *session)
 {
 	uv_os_fd_t fd;
@@ -461,6 +476,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (n == 0 || session->doomed)
 		return;
 	session->active_ms = uv_now(session->pipe.loop);
+	if (n > 0 && !is_confirmed(session)) {
+		spg_session_close(session);
+		return;
+	}
 	if (n > 0) {
 		spg_buf_add(&session->in, buf->base, (size_t)n);
 		if (session->in.failed) {

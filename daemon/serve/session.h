@@ -80,7 +80,8 @@ struct spg_session {
 	uv_write_t write;
 	struct spg_session *prev, *next;
 	struct spg_peer peer;
-	int fd; /* of @pipe */
+	bool confirmed; /* it has proved to be @peer: spg_platform_confirms() */
+	int fd;         /* of @pipe */
 
 	struct spg_buf in; /* received; handled up to @n_used */
 	size_t n_used;
