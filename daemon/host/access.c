@@ -12,11 +12,20 @@ static int no_such_group(const struct spg_config *config, const char *key,
 {
 	spg_buf_printf(problems, "%s: %s = ", config->path, key);
 	spg_text_escape(problems, name, false);
-	spg_buf_printf(problems, ": there is no such group: create it (%s ",
-		spg_accounts_make);
-	spg_text_shell_quote(problems, name);
-	spg_buf_printf(problems, "%s) or name another\n", spg_accounts_make_end);
+	spg_buf_puts(problems, ": there is no such group: create it (");
+	spg_accounts_add_how_to_make(problems, name);
+	spg_buf_puts(problems, ") or name another\n");
 	return SPG_ERR_INVALID;
+}
+
+static void warn_of_no_group(const char *name)
+{
+	struct spg_buf how = SPG_BUF_NULL;
+
+	spg_accounts_add_how_to_make(&how, name);
+	spg_warning("there is no group \"%s\": only %s may ask (%s)", name,
+		spg_accounts_root, spg_buf_text(&how));
+	spg_buf_finish(&how);
 }
 
 static int resolve(const struct spg_config *config, struct spg_access *access,
@@ -29,9 +38,7 @@ static int resolve(const struct spg_config *config, struct spg_access *access,
 	if (r == SPG_ERR_NOT_FOUND && config->group_given)
 		return no_such_group(config, "group", config->group, problems);
 	if (r == SPG_ERR_NOT_FOUND)
-		spg_warning("there is no group \"%s\": only %s may ask (%s %s%s)",
-			config->group, spg_accounts_root, spg_accounts_make,
-			config->group, spg_accounts_make_end);
+		warn_of_no_group(config->group);
 	else if (r < 0)
 		return r;
 	access->http_gid = access->gid;

@@ -8,18 +8,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/buf.h"
+
 struct spg_group {
 	gid_t gid;
 	uid_t *members;
 	size_t n, size;
 };
 
-/** The command that makes a group, up to its name: "groupadd --system". */
-extern const char spg_accounts_make[];
-/** And what has to stand behind the name, with a blank before it; "". */
-extern const char spg_accounts_make_end[];
-/** Who is asked for first where somebody has all rights: "root". */
+/** Who may ask where nobody else may: "root". */
 extern const char spg_accounts_root[];
+
+/** Append the command that makes the group @name, which may be hostile text. */
+void spg_accounts_add_how_to_make(struct spg_buf *out, const char *name);
 
 /** The number of the group @name. Returns 0; SPG_ERR_NOT_FOUND; SPG_ERR_NOMEM. */
 int spg_accounts_group(const char *name, gid_t *ret);

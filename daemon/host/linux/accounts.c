@@ -6,10 +6,15 @@
 
 #include "common/array.h"
 #include "common/err.h"
+#include "common/text.h"
 
-const char spg_accounts_make[] = "groupadd --system";
-const char spg_accounts_make_end[] = "";
 const char spg_accounts_root[] = "root";
+
+void spg_accounts_add_how_to_make(struct spg_buf *out, const char *name)
+{
+	spg_buf_puts(out, "groupadd --system ");
+	spg_text_shell_quote(out, name);
+}
 
 int spg_accounts_group(const char *name, gid_t *ret)
 {
