@@ -162,7 +162,7 @@ int spg_platform_peer(intptr_t connection, struct spg_peer *ret)
 	process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid);
 	if (process &&
 		OpenProcessToken(process, TOKEN_QUERY | TOKEN_DUPLICATE, &token))
-		r = spg_users_of_token(token, &ret->uid, &ret->gid);
+		r = spg_windows_token_user(token, &ret->uid, &ret->gid);
 	if (token)
 		CloseHandle(token);
 	if (process)
@@ -173,7 +173,7 @@ int spg_platform_peer(intptr_t connection, struct spg_peer *ret)
 /* By what the client let the pipe know of its user (ImpersonateNamedPipeClient). */
 bool spg_platform_confirms(intptr_t connection, const struct spg_peer *peer)
 {
-	uint32_t uid = SPG_USERS_NONE, gid;
+	uint32_t uid = SPG_WINDOWS_NOBODY, gid;
 	HANDLE token = NULL;
 	bool is_known = false;
 
@@ -181,7 +181,7 @@ bool spg_platform_confirms(intptr_t connection, const struct spg_peer *peer)
 		return false;
 	if (OpenThreadToken(
 		    GetCurrentThread(), TOKEN_QUERY | TOKEN_DUPLICATE, TRUE, &token)) {
-		is_known = spg_users_of_token(token, &uid, &gid) == 0;
+		is_known = spg_windows_token_user(token, &uid, &gid) == 0;
 		CloseHandle(token);
 	}
 	/* As somebody else, nothing may go on. */

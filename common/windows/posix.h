@@ -83,6 +83,7 @@ int spg_posix_access(const char *path, int mode);
 FILE *spg_posix_fopen(const char *path, const char *mode);
 ssize_t spg_posix_pread(int fd, void *ret, size_t n, off_t offset);
 int spg_posix_fsync(int fd);
+int fchmod(int fd, mode_t mode); /* rights are those of the folder: nothing to do */
 char *spg_posix_realpath(const char *path, char *ret);
 int spg_posix_link(const char *from, const char *to);
 

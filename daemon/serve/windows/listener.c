@@ -61,47 +61,15 @@ static bool is_served(const char *native)
 
 /* --- who may connect -------------------------------------------------------- */
 
-static char *sid_text(void *sid)
-{
-	wchar_t *wide = NULL;
-	char *text = NULL;
-
-	if (ConvertSidToStringSidW(sid, &wide)) {
-		text = spg_wide_to_text(wide, wcslen(wide));
-		LocalFree(wide);
-	}
-	return text;
-}
-
-/* Who runs this program, who makes further instances of the pipe. */
-static char *own_sid_text(void)
-{
-	union {
-		TOKEN_USER user;
-		char bytes[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
-	} u;
-	char *text = NULL;
-	HANDLE token;
-	DWORD n;
-
-	if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
-		return NULL;
-	if (GetTokenInformation(token, TokenUser, &u, sizeof(u), &n))
-		text = sid_text(u.user.User.Sid);
-	CloseHandle(token);
-	return text;
-}
-
 /* The rules as a text: SDDL. NULL: out of memory, or no such user or group. */
 static wchar_t *rules_for(gid_t gid)
 {
-	char *own = own_sid_text(), *group = NULL, *text = NULL;
-	char sid[SECURITY_MAX_SID_SIZE];
+	char *own = spg_windows_own_sid(), *group = NULL, *text = NULL;
 	wchar_t *wide = NULL;
 	int n = -1;
 
-	if (gid != SPG_GID_NONE && spg_users_sid(gid, sid, sizeof(sid)) == 0)
-		group = sid_text(sid);
+	if (gid != SPG_GID_NONE)
+		group = spg_windows_sid_of(gid);
 	/* NU: who comes over the network. SY and BA: the system, administrators. */
 	if (own && (group || gid == SPG_GID_NONE))
 		n = group ? asprintf(&text,
