@@ -443,6 +443,11 @@ char *realpath(const char *path, char *ret)
 
 /* --- reading and writing ---------------------------------------------------- */
 
+int pipe(int ret[2])
+{
+	return _pipe(ret, 65536, _O_BINARY | _O_NOINHERIT);
+}
+
 ssize_t pread(int fd, void *ret, size_t n, off_t offset)
 {
 	OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)((uint64_t)offset >> 32)};
@@ -451,6 +456,10 @@ ssize_t pread(int fd, void *ret, size_t n, off_t offset)
 
 	if (handle == -1) {
 		errno = EBADF;
+		return -1;
+	}
+	if (GetFileType((HANDLE)handle) != FILE_TYPE_DISK) {
+		errno = ESPIPE;
 		return -1;
 	}
 	if (!ReadFile((HANDLE)handle, ret, n > INT_MAX ? INT_MAX : (DWORD)n, &got, &at) &&

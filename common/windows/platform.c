@@ -97,15 +97,16 @@ uint64_t spg_platform_descriptor_limit(void)
 	return 0;
 }
 
-/* "C:/", "//server/share/", with either separator. */
+/* "C:/", "//server/share/", "/", with either separator. */
 size_t spg_platform_root(const char *path)
 {
 	size_t n;
 
 	if (((path[0] | 0x20) >= 'a' && (path[0] | 0x20) <= 'z') && path[1] == ':')
 		return path[2] == '/' || path[2] == '\\' ? 3 : 0;
+	/* Alone it is the root of the drive that the program is on. */
 	if (strspn(path, "/\\") < 2)
-		return 0;
+		return strspn(path, "/\\");
 	n = 2 + strcspn(path + 2, "/\\");
 	if (n == 2 || !path[n])
 		return 0;
@@ -147,6 +148,20 @@ int spg_platform_find_user(const char *name, struct spg_platform_user *ret)
 void spg_platform_user_finish(struct spg_platform_user *user)
 {
 	*user = (struct spg_platform_user){.name = NULL};
+}
+
+/* Of common/windows/posix.h: 0 for who has all rights here. */
+uid_t geteuid(void)
+{
+	uint32_t uid = SPG_WINDOWS_NOBODY;
+	HANDLE token;
+
+	if (OpenProcessToken(
+		    GetCurrentProcess(), TOKEN_QUERY | TOKEN_DUPLICATE, &token)) {
+		(void)spg_windows_token_user(token, &uid, NULL);
+		CloseHandle(token);
+	}
+	return uid;
 }
 
 /* By the client's process. */

@@ -121,6 +121,7 @@ void qsort_r(void *base, size_t n, size_t size,
 void tdestroy(void *root, void (*free_node)(void *));
 time_t timegm(struct tm *tm);
 char *mkdtemp(char *name);
+int pipe(int ret[2]);
 int mkostemp(char *name, int flags);
 int setenv(const char *name, const char *value, int replace);
 int unsetenv(const char *name);
