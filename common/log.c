@@ -1,32 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-#include "common/format.h"
 #include "common/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "common/format.h"
+#include "common/log_sink.h"
 #include "common/text.h"
 
-#define TEXT_BYTES   2048
-#define FIELDS_BYTES (TEXT_BYTES + 1024)
+#define TEXT_BYTES 2048
 
 static struct {
 	const char *program;
 	enum spg_log_level max_level;
-	bool prefix; /* stderr is journald's: a line starts with its priority */
-	int fd;      /* to journald's own socket; -1: none */
-	struct sockaddr_un journal;
-} logger = {.program = "spguard", .max_level = SPG_LOG_INFO, .fd = -1};
+	bool is_system; /* the system's log is there: a line starts with its priority */
+} logger = {.program = "spguard", .max_level = SPG_LOG_INFO};
 
 void spg_log_init(const char *program, enum spg_log_level max_level)
 {
@@ -34,86 +25,14 @@ void spg_log_init(const char *program, enum spg_log_level max_level)
 	logger.max_level = max_level;
 }
 
-/* JOURNAL_STREAM is inherited by who has redirected stderr since, too. */
-static bool is_journal(int fd)
+void spg_log_use_system(const char *where)
 {
-	const char *stream = getenv("JOURNAL_STREAM");
-	uint64_t dev, ino;
-	struct stat st;
-
-	return stream && sscanf(stream, "%" SCNu64 ":%" SCNu64, &dev, &ino) == 2 &&
-	       fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+	logger.is_system = spg_log_sink_open(logger.program, where);
 }
 
-void spg_log_use_journal(const char *path)
+bool spg_log_is_system(void)
 {
-	logger.prefix = is_journal(STDERR_FILENO);
-	if (!logger.prefix || strlen(path) >= sizeof(logger.journal.sun_path))
-		return;
-	logger.journal.sun_family = AF_UNIX;
-	memcpy(logger.journal.sun_path, path, strlen(path) + 1);
-	/* Not connected: journald may be started anew. */
-	logger.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
-bool spg_log_is_journal(void)
-{
-	return logger.prefix;
-}
-
-/* --- the journal's own protocol -------------------------------------------- */
-
-struct fields {
-	char bytes[FIELDS_BYTES];
-	size_t n;
-};
-
-/* The form with a length, in which a value may contain anything. There is room for
- * the longest names that a configuration can have; a longer one is left out. */
-static void add_field(struct fields *fields, const char *name, const char *value)
-{
-	size_t name_len = strlen(name), len;
-	unsigned char *at = (unsigned char *)fields->bytes + fields->n;
-
-	if (!value)
-		return;
-	len = strlen(value);
-	if (name_len + len + 10 > sizeof(fields->bytes) - fields->n)
-		return;
-	memcpy(at, name, name_len);
-	at += name_len;
-	*at++ = '\n';
-	for (unsigned i = 0; i < 8; i++)
-		*at++ = (unsigned char)((uint64_t)len >> (8 * i));
-	memcpy(at, value, len);
-	at += len;
-	*at++ = '\n';
-	fields->n += name_len + len + 10;
-}
-
-/* False when it has to go to stderr. */
-static bool send_to_journal(
-	enum spg_log_level level, const struct spg_log_about *about, const char *text)
-{
-	const char priority[] = {(char)('0' + level), '\0'};
-	struct fields fields = {.n = 0};
-	ssize_t n;
-
-	if (logger.fd < 0)
-		return false;
-	add_field(&fields, "MESSAGE", text);
-	add_field(&fields, "PRIORITY", priority);
-	add_field(&fields, "SYSLOG_IDENTIFIER", logger.program);
-	if (about) {
-		add_field(&fields, "MESSAGE_ID", about->id);
-		add_field(&fields, "SPGUARD_PRODUCT", about->product);
-		add_field(&fields, "SPGUARD_VERDICT", about->verdict);
-		add_field(&fields, "SPGUARD_OUTCOME", about->outcome);
-		add_field(&fields, "SPGUARD_GAP", about->gap);
-	}
-	n = sendto(logger.fd, fields.bytes, fields.n, MSG_NOSIGNAL,
-		(const struct sockaddr *)&logger.journal, sizeof(logger.journal));
-	return n == (ssize_t)fields.n;
+	return logger.is_system;
 }
 
 /* --- lines ----------------------------------------------------------------- */
@@ -123,7 +42,7 @@ static void write_line(enum spg_log_level level, const char *text)
 	char line[TEXT_BYTES + 64];
 	int n;
 
-	if (logger.prefix)
+	if (logger.is_system)
 		n = snprintf(line, sizeof(line), "<%d>%s\n", (int)level, text);
 	else
 		n = snprintf(line, sizeof(line), "%s: %s%s\n", logger.program,
@@ -168,7 +87,7 @@ static void put(enum spg_log_level level, const struct spg_log_about *about,
 	if (vsnprintf(raw, sizeof(raw), format, args) >= 0) {
 		cut_clean(raw);
 		spg_text_escape_into(text, sizeof(text), raw);
-		if (!send_to_journal(level, about, text))
+		if (!spg_log_sink_put(logger.program, level, about, text))
 			write_line(level, text);
 	}
 	errno = saved_errno;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Messages for the administrator, one line each, on stderr or in the journal.
+ * Messages for the administrator, one line each, on stderr or in the system's log.
  *
  * When stderr is the journal's (systemd.exec(5), JOURNAL_STREAM), a message goes
  * to journald's own socket with its priority and what it is about as fields
  * (systemd.io/JOURNAL_NATIVE_PROTOCOL), and is no stderr line; while journald does
- * not take it, stderr gets it with its priority as "<N>" (sd-daemon(3)). Elsewhere
+ * not take it, stderr gets it with its priority as "<N>" (sd-daemon(3)). A service of
+ * Windows has no stderr, and the Event Log (windows/log.h). Elsewhere
  * a line starts with the program's name. Line breaks and control characters that
  * come in through arguments are replaced, so that data about other processes cannot
  * forge a line or a field. Thread-safe: one write(2) or sendto(2) a message.
@@ -14,27 +15,7 @@
 #include <stdbool.h>
 
 #include "common/format.h"
-#include "common/log_ids.h"
-
-/* Where journald listens, systemd-journald.service(8). */
-#define SPG_LOG_JOURNAL "/run/systemd/journal/socket"
-
-enum spg_log_level {
-	SPG_LOG_ERROR = 3, /* something is broken and stays broken */
-	SPG_LOG_WARNING = 4,
-	SPG_LOG_NOTICE = 5, /* rare and worth reading: start, stop, reload */
-	SPG_LOG_INFO = 6,
-	SPG_LOG_DEBUG = 7,
-};
-
-/* What a message is about; NULL: nothing to be said. Borrowed for the call. */
-struct spg_log_about {
-	const char *id;      /* MESSAGE_ID, of log_ids.h */
-	const char *product; /* SPGUARD_PRODUCT: its name */
-	const char *verdict; /* SPGUARD_VERDICT, SPGUARD_OUTCOME, SPGUARD_GAP: */
-	const char *outcome; /* their names as in kind.h */
-	const char *gap;
-};
+#include "common/log_about.h"
 
 /**
  * Call once, before threads start. @program is borrowed for ever; messages
@@ -43,18 +24,20 @@ struct spg_log_about {
 void spg_log_init(const char *program, enum spg_log_level max_level);
 
 /**
- * From now on send messages to the journal's socket at @path, borrowed for ever,
- * if stderr is the journal's. Call once, after spg_log_init(), before threads
- * start.
+ * From now on send messages to the system's log, if it is the one that reads what this
+ * program writes: the journal, when stderr is its own; the Event Log, in a service.
+ * Call once, after spg_log_init(), before threads start.
+ *
+ * @where  the journal's socket, the folder of the log file; NULL: where it usually is;
+ *         borrowed for ever
  */
-void spg_log_use_journal(const char *path);
+void spg_log_use_system(const char *where);
 
-/** Whether stderr is the journal's, as spg_log_use_journal() has found. */
-bool spg_log_is_journal(void);
+/** Whether the system's log has the place of stderr, as spg_log_use_system() has found. */
+bool spg_log_is_system(void);
 
 /** Write one message. @format as printf(3), without a line break at its end. */
-void spg_log(enum spg_log_level level, const char *format, ...)
-	SPG_PRINTF(2, 3);
+void spg_log(enum spg_log_level level, const char *format, ...) SPG_PRINTF(2, 3);
 
 /** The same, with fields for the journal. */
 void spg_log_about(enum spg_log_level level, const struct spg_log_about *about,

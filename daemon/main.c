@@ -150,7 +150,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 
 static void tell(struct spg_buf *problems, struct spg_buf *notes)
 {
-	if (spg_log_is_journal())
+	if (spg_log_is_system())
 		spg_log_lines(SPG_LOG_ERROR, spg_buf_text(problems));
 	else
 		fputs(spg_buf_text(problems), stderr);
@@ -204,7 +204,7 @@ static int run(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	spg_log_init("spguardd", SPG_LOG_INFO);
-	spg_log_use_journal(SPG_LOG_JOURNAL);
+	spg_log_use_system(NULL);
 	r = spg_activation_begin(SPG_ACTIVATION_FIRST);
 	if (r == 0)
 		r = read_config(&options, &config);

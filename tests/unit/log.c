@@ -113,8 +113,8 @@ START_TEST(plain_line)
 	begin(&s);
 	unsetenv("JOURNAL_STREAM");
 	spg_log_init("spguardd", SPG_LOG_INFO);
-	spg_log_use_journal(s.path);
-	ck_assert(!spg_log_is_journal());
+	spg_log_use_system(s.path);
+	ck_assert(!spg_log_is_system());
 	spg_warning("mind the %s", "gap");
 	ck_assert_str_eq(come(s.lines), "spguardd: warning: mind the gap\n");
 	spg_log_as(SPG_LOG_NOTICE, SPG_LOG_ID_READY, "ready");
@@ -134,8 +134,8 @@ START_TEST(journal_of_somebody_else)
 	begin(&s);
 	setenv("JOURNAL_STREAM", "1:1", 1);
 	spg_log_init("spguardd", SPG_LOG_INFO);
-	spg_log_use_journal(s.path);
-	ck_assert(!spg_log_is_journal());
+	spg_log_use_system(s.path);
+	ck_assert(!spg_log_is_system());
 	spg_error("here");
 	ck_assert_str_eq(come(s.lines), "spguardd: error: here\n");
 	end(&s);
@@ -154,8 +154,8 @@ START_TEST(fields)
 	begin(&s);
 	name_stderr();
 	spg_log_init("spguardd", SPG_LOG_INFO);
-	spg_log_use_journal(s.path);
-	ck_assert(spg_log_is_journal());
+	spg_log_use_system(s.path);
+	ck_assert(spg_log_is_system());
 	spg_log_about(SPG_LOG_NOTICE, &about, "held by %s", "evil\nPRIORITY=0\x1b[2J");
 	n = recv(s.journal, bytes, sizeof(bytes), 0);
 	expect(bytes, n, "MESSAGE", "held by evil\\x0aPRIORITY=0\\x1b[2J");
@@ -182,7 +182,7 @@ START_TEST(cut)
 	begin(&s);
 	name_stderr();
 	spg_log_init("spguardd", SPG_LOG_INFO);
-	spg_log_use_journal(s.path);
+	spg_log_use_system(s.path);
 	while (n < (size_t)_i)
 		text[n++] = 'x';
 	while (n + 4 < sizeof(text)) {
@@ -209,7 +209,7 @@ START_TEST(journald_is_away)
 	begin(&s);
 	name_stderr();
 	spg_log_init("spguardd", SPG_LOG_INFO);
-	spg_log_use_journal(s.path);
+	spg_log_use_system(s.path);
 	unlink(s.path);
 	spg_error("all the same");
 	ck_assert_str_eq(come(s.lines), "<3>all the same\n");

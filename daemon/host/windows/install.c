@@ -18,7 +18,9 @@ enum { EXIT_NO_RIGHTS = 77, EXIT_CONFIG = 78 };
 #define PATH_UNITS     32768
 #define STOP_WAIT_MS   60000
 #define PRESHUTDOWN_MS 30000
-#define DAY_S          (24 * 60 * 60)
+#define EVENTS_KEY                                                                     \
+	L"SYSTEM\\CurrentControlSet\\Services\\EventLog\\Application\\spguard"
+#define DAY_S (24 * 60 * 60)
 
 static wchar_t description[] =
 	L"Watches the files of applications and answers whether a service pack can be "
@@ -56,18 +58,26 @@ static int fail(const char *what, DWORD err)
 
 /* --- install ---------------------------------------------------------------- */
 
+static wchar_t *own_path(void)
+{
+	wchar_t *path = calloc(PATH_UNITS, sizeof(*path));
+	DWORD n = path ? GetModuleFileNameW(NULL, path, PATH_UNITS) : 0;
+
+	if (n > 0 && n < PATH_UNITS)
+		return path;
+	free(path);
+	return NULL;
+}
+
 /* "C:\...\spguardd.exe" service --config "C:\...\x.conf". A name of Windows has no
  * quotation mark; what it ends with is no '\' here, which would take the mark's meaning. */
 static wchar_t *command_line(const wchar_t *config)
 {
-	wchar_t *program = calloc(PATH_UNITS, sizeof(*program)), *line = NULL;
-	size_t n = 64 + (config ? wcslen(config) : 0);
-	DWORD n_program = 0;
+	wchar_t *program = own_path(), *line = NULL;
 
 	if (program)
-		n_program = GetModuleFileNameW(NULL, program, PATH_UNITS);
-	if (n_program > 0 && n_program < PATH_UNITS)
-		line = calloc(n + n_program, sizeof(*line));
+		line = calloc(wcslen(program) + (config ? wcslen(config) : 0) + 64,
+			sizeof(*line));
 	if (line) {
 		wcscpy(line, L"\"");
 		wcscat(line, program);
@@ -136,6 +146,41 @@ static void describe(SC_HANDLE service)
 		"time of its own to stop before Windows does");
 }
 
+/* Where a viewer of the Event Log finds the texts of the messages: in this program. Without
+ * it he shows the strings alone. */
+static void register_events(void)
+{
+	wchar_t *program = own_path();
+	DWORD categories = 5, types = EVENTLOG_ERROR_TYPE | EVENTLOG_WARNING_TYPE |
+	                              EVENTLOG_INFORMATION_TYPE;
+	DWORD bytes = program ? (DWORD)((wcslen(program) + 1) * sizeof(*program)) : 0;
+	HKEY key;
+	LSTATUS err = RegCreateKeyExW(HKEY_LOCAL_MACHINE, EVENTS_KEY, 0, NULL, 0,
+		KEY_SET_VALUE, NULL, &key, NULL);
+
+	if (err == ERROR_SUCCESS) {
+		err = program ? RegSetValueExW(key, L"EventMessageFile", 0, REG_SZ,
+					(const BYTE *)program, bytes)
+		              : ERROR_NOT_ENOUGH_MEMORY;
+		if (err == ERROR_SUCCESS)
+			err = RegSetValueExW(key, L"CategoryMessageFile", 0, REG_SZ,
+				(const BYTE *)program, bytes);
+		if (err == ERROR_SUCCESS)
+			err = RegSetValueExW(key, L"CategoryCount", 0, REG_DWORD,
+				(const BYTE *)&categories, sizeof(categories));
+		if (err == ERROR_SUCCESS)
+			err = RegSetValueExW(key, L"TypesSupported", 0, REG_DWORD,
+				(const BYTE *)&types, sizeof(types));
+		RegCloseKey(key);
+	}
+	if (err != ERROR_SUCCESS)
+		(void)fail(
+			"note: the service is there, but without its messages in the "
+			"Event Log",
+			(DWORD)err);
+	free(program);
+}
+
 /* NULL: the error is the system's. */
 static SC_HANDLE create_or_change(SC_HANDLE manager, const wchar_t *line, bool *ret_new)
 {
@@ -176,6 +221,7 @@ int spg_service_install(const char *config)
 		service = create_or_change(manager, line, &is_new);
 	if (service) {
 		describe(service);
+		register_events();
 		printf("The service spguard is %s. %s: net start spguard\n",
 			is_new ? "installed" : "changed",
 			is_new ? "Start it" : "It takes effect at its next start");
@@ -248,6 +294,8 @@ int spg_service_remove(void)
 		status = stop(service);
 		if (status == 0 && !DeleteService(service))
 			status = fail("cannot remove the service", GetLastError());
+		if (status == 0)
+			(void)RegDeleteKeyW(HKEY_LOCAL_MACHINE, EVENTS_KEY);
 		if (status == 0)
 			puts("The service spguard is removed.");
 		CloseServiceHandle(service);

@@ -12,7 +12,8 @@ void spg_look_at_socket(
 	(void)gid; /* the pipe's own rules name it */
 	if (strncmp(value, PREFIX, strlen(PREFIX)) != 0 || !value[strlen(PREFIX)])
 		spg_look_problem(look, SPG_ERR_INVALID,
-			"%s = %s: it has to be a named pipe: //./pipe/NAME", key, value);
+			"%s = %s: it has to be a named pipe: //./pipe/NAME", key,
+			value);
 }
 
 /* A build with HTTP does not exist here yet: a start says so. */

@@ -8,6 +8,7 @@
 
 #include <windows.h>
 
+#include "common/windows/log.h"
 #include "daemon/host/windows/install.h"
 #include "daemon/host/windows/manager.h"
 
@@ -43,6 +44,7 @@ static int run_service(int argc, char **argv, spg_service_run *run)
 	wchar_t name[] = SPG_SERVICE_NAME;
 	const SERVICE_TABLE_ENTRYW table[] = {{name, service_main}, {NULL, NULL}};
 
+	spg_log_expect_no_stderr();
 	/* argv[0], then what stands behind "service". */
 	argv[1] = argv[0];
 	own.argc = argc - 1;
