@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/windows/match.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "daemon/watch/windows/file.h"
+#include "daemon/watch/windows/probes.h"
+#include "daemon/watch/windows/text.h"
+#include "daemon/watch/windows/users.h"
+
+static int order(const void *a, const void *b)
+{
+	const struct spg_match_target *x = a, *y = b;
+
+	if (x->identity.id.ino != y->identity.id.ino)
+		return x->identity.id.ino < y->identity.id.ino ? -1 : 1;
+	return (x->file > y->file) - (x->file < y->file);
+}
+
+int spg_match_init(struct spg_match *match, const struct spg_survey_request *request,
+	struct spg_observation *obs)
+{
+	*match = (struct spg_match){.request = request, .obs = obs};
+	match->targets = calloc(obs->n_files + 1, sizeof(*match->targets));
+	if (!match->targets)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < obs->n_files; i++) {
+		struct spg_file *file = obs->files[i].file;
+		struct spg_win_file *own = spg_win_file_of(file);
+
+		/* Nothing is known of one without an identity: no index is 0. */
+		if (file->id.ino == 0)
+			continue;
+		match->targets[match->n_targets].file = i;
+		match->targets[match->n_targets].identity =
+			own ? own->identity : (struct spg_win_identity){.id = file->id};
+		match->n_targets++;
+	}
+	qsort(match->targets, match->n_targets, sizeof(*match->targets), order);
+	return 0;
+}
+
+void spg_match_finish(struct spg_match *match)
+{
+	free(match->targets);
+	match->targets = NULL;
+}
+
+size_t spg_match_file(const struct spg_match *match, size_t target)
+{
+	return match->targets[target].file;
+}
+
+static size_t first_with(const struct spg_match *match, uint64_t ino)
+{
+	size_t low = 0, high = match->n_targets;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (match->targets[middle].identity.id.ino < ino)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+size_t spg_match_next(const struct spg_match *match,
+	const struct spg_win_identity *identity, size_t after)
+{
+	size_t at = after == SPG_NO_FILE ? first_with(match, identity->id.ino) : after + 1;
+
+	for (; at < match->n_targets; at++) {
+		const struct spg_win_identity *target = &match->targets[at].identity;
+
+		if (target->id.ino != identity->id.ino)
+			break;
+		if (spg_win_is_same(target, identity))
+			return at;
+	}
+	return SPG_NO_FILE;
+}
+
+/* --- old versions ------------------------------------------------------------- */
+
+/* A file of the survey by what was known of @path before: it may have another name now, or
+ * none. SPG_NO_FILE: nothing was. */
+static size_t find_before(const struct spg_match *match, const char *path,
+	const struct spg_win_identity *now)
+{
+	const struct spg_survey_scope *scope = match->request->scope;
+
+	for (size_t i = 0; i < scope->n_known; i++) {
+		const struct spg_file *known = scope->known[i];
+
+		if (known->id.ino == 0 || !spg_win_same_path(known->path, path) ||
+			(now && spg_file_id_equal(known->id, now->id)))
+			continue;
+		for (size_t k = 0; k < match->obs->n_files; k++)
+			if (spg_file_id_equal(match->obs->files[k].file->id, known->id))
+				return k;
+	}
+	return SPG_NO_FILE;
+}
+
+/* For an old version of which only the name is known. No volume has the number 0. */
+static struct spg_win_identity made_up(const char *path)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *path; path++)
+		h = (h ^ (unsigned char)*path) * UINT64_C(1099511628211);
+	return (struct spg_win_identity){.id = {0, h | 1}, .n_links = 0};
+}
+
+static int add_old(struct spg_match *match, const char *path, const wchar_t *native,
+	size_t *ret)
+{
+	struct spg_win_identity identity = made_up(path);
+	struct spg_win_file *file;
+	int r;
+
+	for (size_t i = 0; i < match->obs->n_files; i++)
+		if (spg_file_id_equal(match->obs->files[i].file->id, identity.id)) {
+			*ret = i;
+			return 0;
+		}
+	file = spg_win_file_create(path, native, &identity, false);
+	if (!file)
+		return SPG_ERR_NOMEM;
+	r = spg_observation_add_file(
+		match->obs, &file->base, SPG_REPLACED, SPG_IN_USE_YES);
+	spg_file_unref(&file->base);
+	*ret = match->obs->n_files - 1;
+	return r;
+}
+
+static bool is_of_product(const struct spg_match *match, const char *path)
+{
+	const struct spg_survey_request *request = match->request;
+
+	if (spg_product_has_path(request->product, path))
+		return true;
+	for (size_t i = 0; i < request->n_extra_names; i++)
+		if (spg_win_same_path(request->extra_names[i], path) ||
+			(spg_product_covers(request->product, path) &&
+				spg_name_equal(request->extra_names[i],
+					spg_win_base(path),
+					request->product->ignore_case)))
+			return true;
+	return false;
+}
+
+/* Add the use of an old version of what is, or was, at @name. */
+static int use_old(struct spg_match *match, struct spg_win_users *users,
+	const struct spg_win_mapped *name, const struct spg_win_view *view)
+{
+	char *path = spg_win_path(name->native);
+	size_t file;
+	int r = 0;
+
+	if (!path)
+		return SPG_ERR_NOMEM;
+	if (!is_of_product(match, path)) {
+		free(path);
+		return 0;
+	}
+	file = find_before(match, path, name->found ? &name->file : NULL);
+	if (file == SPG_NO_FILE)
+		r = add_old(match, path, name->native, &file);
+	free(path);
+	return r < 0 ? r : spg_win_users_add(users, file, view->pid, SPG_USE_MAPPED);
+}
+
+/* --- views ------------------------------------------------------------------- */
+
+/* May the process have mapped what was at the name before? Then another file was known
+ * there, or the one that is there was made after the process. */
+static bool may_be_old(const struct spg_match *match, const struct spg_win_users *users,
+	const struct spg_win_mapped *name, const struct spg_win_view *view, size_t file)
+{
+	const struct spg_win_process *process =
+		spg_win_processes_find(&users->processes, view->pid);
+
+	return find_before(match, match->obs->files[file].file->path, &name->file) !=
+	               SPG_NO_FILE ||
+	       (process && name->file.created > process->id.start);
+}
+
+/* Its name leads to file @file of the survey. Nobody runs what can be opened for writing, so
+ * where that is so a program or library must be an old version. */
+static int use_present(struct spg_match *match, const struct spg_win_tools *tools,
+	struct spg_win_users *users, const struct spg_win_mapped *name,
+	const struct spg_win_view *view, size_t file)
+{
+	if (view->image && tools->proofs.write_probe &&
+		may_be_old(match, users, name, view, file)) {
+		enum spg_probe probe = spg_probe_write(name->native);
+		int r = probe == SPG_PROBE_GONE || probe == SPG_PROBE_FREE
+		                ? use_old(match, users, name, view)
+		                : 0;
+
+		if (r < 0 || probe == SPG_PROBE_FREE)
+			return r;
+	}
+	return spg_win_users_add(users, file, view->pid, SPG_USE_MAPPED);
+}
+
+static bool is_missing(uint32_t error)
+{
+	return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND ||
+	       error == ERROR_INVALID_NAME || error == ERROR_BAD_PATHNAME;
+}
+
+/* Its name cannot be opened, and may be that of a file of the survey. */
+static int use_by_name(struct spg_match *match, struct spg_win_users *users,
+	const struct spg_win_mapped *name, const struct spg_win_view *view)
+{
+	char *path = spg_win_path(name->native);
+	int r = 0;
+	bool any = false;
+
+	if (!path)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; r == 0 && i < match->obs->n_files; i++)
+		if (spg_win_same_path(match->obs->files[i].file->path, path)) {
+			r = spg_win_users_add(users, i, view->pid, SPG_USE_MAPPED);
+			any = true;
+		}
+	/* It may be another name of one of them. */
+	if (!any && !users->unresolved) {
+		users->unresolved = path;
+		path = NULL;
+	}
+	free(path);
+	return r;
+}
+
+static int take_view(struct spg_match *match, const struct spg_win_tools *tools,
+	struct spg_win_users *users, const struct spg_win_mapped *name,
+	const struct spg_win_view *view)
+{
+	size_t at = SPG_NO_FILE;
+	int r = 0;
+
+	if (!name->found)
+		return is_missing(name->error) ? use_old(match, users, name, view)
+		                               : use_by_name(match, users, name, view);
+	while (r == 0 && (at = spg_match_next(match, &name->file, at)) != SPG_NO_FILE)
+		r = use_present(match, tools, users, name, view, spg_match_file(match, at));
+	return r;
+}
+
+int spg_match_views(struct spg_match *match, const struct spg_win_tools *tools,
+	struct spg_win_users *users, const struct spg_win_mapping *mapping)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < mapping->n_views; i++) {
+		const struct spg_win_view *view = &mapping->views[i];
+
+		r = take_view(match, tools, users, &mapping->names[view->name], view);
+	}
+	return r;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/watch/windows/views.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <windows.h>
+
+#include <psapi.h>
+
+#include "common/array.h"
+#include "common/err.h"
+#include "daemon/watch/windows/bounded.h"
+#include "daemon/watch/windows/text.h"
+
+#define PATIENCE_MS 500
+#define NAME_W      32768
+#define TICK_EVERY  256
+
+/* One reading under way. */
+struct work {
+	struct spg_bounded_work base;
+	struct spg_win_process *processes;
+	bool *looked, *opaque;
+	/* With the lock. Slots of the hash table are indices + 1; 0: free. */
+	struct spg_win_mapping mapping;
+	size_t *slots;
+	size_t n_slots; /* a power of two */
+	bool no_memory;
+};
+
+/* What a step has found of one process, before it counts. */
+struct found {
+	struct {
+		wchar_t *name;
+		uint64_t base;
+		bool image;
+	} *items;
+	size_t n, size;
+};
+
+void spg_win_mapping_finish(struct spg_win_mapping *mapping)
+{
+	for (size_t i = 0; i < mapping->n_names; i++) {
+		free(mapping->names[i].device);
+		free(mapping->names[i].native);
+	}
+	free(mapping->names);
+	free(mapping->views);
+	free(mapping->opaque);
+	*mapping = (struct spg_win_mapping){.views = NULL};
+}
+
+static void destroy_work(struct spg_bounded_work *base)
+{
+	struct work *work = (struct work *)base;
+
+	spg_win_mapping_finish(&work->mapping);
+	free(work->processes);
+	free(work->looked);
+	free(work->opaque);
+	free(work->slots);
+	free(work);
+}
+
+static void finish_found(struct found *found)
+{
+	for (size_t i = 0; i < found->n; i++)
+		free(found->items[i].name);
+	free(found->items);
+}
+
+/* --- the names -------------------------------------------------------------- */
+
+static uint64_t hash(const wchar_t *name)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *name; name++)
+		h = (h ^ (uint64_t)*name) * UINT64_C(1099511628211);
+	return h;
+}
+
+static size_t *find_slot(const struct work *work, const wchar_t *name)
+{
+	size_t at = hash(name) & (work->n_slots - 1);
+
+	while (work->slots[at] > 0 &&
+		wcscmp(work->mapping.names[work->slots[at] - 1].device, name) != 0)
+		at = (at + 1) & (work->n_slots - 1);
+	return &work->slots[at];
+}
+
+static int grow_slots(struct work *work)
+{
+	size_t n = work->n_slots ? 2 * work->n_slots : 1024;
+	size_t *slots = calloc(n, sizeof(*slots));
+
+	if (!slots)
+		return SPG_ERR_NOMEM;
+	free(work->slots);
+	work->slots = slots;
+	work->n_slots = n;
+	for (size_t i = 0; i < work->mapping.n_names; i++)
+		*find_slot(work, work->mapping.names[i].device) = i + 1;
+	return 0;
+}
+
+/* The index of @*name, which is taken over where it is new. Negative: no memory. */
+static int take_name(struct work *work, wchar_t **name, size_t *ret)
+{
+	struct spg_win_mapping *mapping = &work->mapping;
+	size_t *slot;
+
+	if (2 * (mapping->n_names + 1) > work->n_slots && grow_slots(work) < 0)
+		return SPG_ERR_NOMEM;
+	slot = find_slot(work, *name);
+	if (*slot == 0) {
+		if (spg_array_reserve(&mapping->names, mapping->n_names,
+			    &mapping->size_names, sizeof(*mapping->names)) < 0)
+			return SPG_ERR_NOMEM;
+		mapping->names[mapping->n_names] =
+			(struct spg_win_mapped){.device = *name};
+		*name = NULL;
+		*slot = ++mapping->n_names;
+	}
+	*ret = *slot - 1;
+	return 0;
+}
+
+static int take_found(struct work *work, int32_t pid, struct found *found)
+{
+	struct spg_win_mapping *mapping = &work->mapping;
+
+	for (size_t i = 0; i < found->n; i++) {
+		struct spg_win_view view = {.pid = pid,
+			.base = found->items[i].base,
+			.image = found->items[i].image};
+
+		if (take_name(work, &found->items[i].name, &view.name) < 0 ||
+			spg_array_reserve(&mapping->views, mapping->n_views,
+				&mapping->size_views, sizeof(view)) < 0)
+			return SPG_ERR_NOMEM;
+		mapping->views[mapping->n_views++] = view;
+	}
+	return 0;
+}
+
+/* --- one address space ------------------------------------------------------- */
+
+/* A view of memory that no file backs has no name. */
+static int note_view(HANDLE process, const MEMORY_BASIC_INFORMATION *info,
+	wchar_t *buffer, struct found *found)
+{
+	DWORD n = GetMappedFileNameW(process, info->BaseAddress, buffer, NAME_W - 1);
+	wchar_t *name;
+
+	if (n == 0)
+		return 0;
+	buffer[n] = L'\0';
+	name = malloc((n + 1) * sizeof(*name));
+	if (!name || spg_array_reserve(&found->items, found->n, &found->size,
+			     sizeof(*found->items)) < 0) {
+		free(name);
+		return SPG_ERR_NOMEM;
+	}
+	memcpy(name, buffer, (n + 1) * sizeof(*name));
+	found->items[found->n].name = name;
+	found->items[found->n].base = (uint64_t)(uintptr_t)info->AllocationBase;
+	found->items[found->n++].image = info->Type == MEM_IMAGE;
+	return 0;
+}
+
+/* Returns 0, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT: given up. @ret_any: something answered,
+ * since every process has a program mapped. */
+static int walk(HANDLE process, struct spg_bounded_runner *runner, struct found *found,
+	bool *ret_any)
+{
+	wchar_t *buffer = malloc(NAME_W * sizeof(*buffer));
+	MEMORY_BASIC_INFORMATION info;
+	const void *last = NULL;
+	uintptr_t at = 0;
+	size_t n = 0;
+	int r = buffer ? 0 : SPG_ERR_NOMEM;
+
+	*ret_any = false;
+	while (r == 0 && VirtualQueryEx(process, (void *)at, &info, sizeof(info)) > 0) {
+		uintptr_t next = (uintptr_t)info.BaseAddress + info.RegionSize;
+
+		*ret_any = true;
+		if (info.State != MEM_FREE && info.Type != MEM_PRIVATE &&
+			info.AllocationBase != last) {
+			last = info.AllocationBase;
+			r = note_view(process, &info, buffer, found);
+		}
+		if (next <= at)
+			break;
+		at = next;
+		if (++n % TICK_EVERY == 0 && r == 0 && !spg_bounded_tick(runner))
+			r = SPG_ERR_TIMEOUT;
+	}
+	free(buffer);
+	return r;
+}
+
+static bool is_running(HANDLE process)
+{
+	return WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
+}
+
+/* Returns false when it cannot be looked into; true too when it has ended. */
+static bool look_into(const struct spg_win_process *process,
+	struct spg_bounded_runner *runner, struct found *found, int *ret_err)
+{
+	HANDLE handle = OpenProcess(
+		PROCESS_QUERY_INFORMATION | PROCESS_VM_READ | SYNCHRONIZE, FALSE,
+		(DWORD)process->id.pid);
+	bool any, seen;
+
+	*ret_err = 0;
+	if (!handle)
+		return GetLastError() == ERROR_INVALID_PARAMETER;
+	*ret_err = walk(handle, runner, found, &any);
+	seen = any || !is_running(handle);
+	CloseHandle(handle);
+	return seen;
+}
+
+static void step(struct spg_bounded_work *base, size_t index,
+	struct spg_bounded_runner *runner)
+{
+	struct work *work = (struct work *)base;
+	const struct spg_win_process *process = &work->processes[index];
+	struct found found = {NULL, 0, 0};
+	bool seen;
+	int err;
+
+	if (process->id.pid == (int32_t)GetCurrentProcessId())
+		err = 0, seen = true;
+	else
+		seen = look_into(process, runner, &found, &err);
+	spg_bounded_lock();
+	if (spg_bounded_counts(runner)) {
+		work->looked[index] = true;
+		work->opaque[index] = !seen;
+		if (err == SPG_ERR_NOMEM ||
+			take_found(work, process->id.pid, &found) < 0)
+			work->no_memory = true;
+	}
+	spg_bounded_unlock();
+	finish_found(&found);
+}
+
+static void on_given_up(struct spg_bounded_work *base, size_t index)
+{
+	struct work *work = (struct work *)base;
+
+	work->looked[index] = work->opaque[index] = true;
+}
+
+/* --- all of them ------------------------------------------------------------- */
+
+static struct work *begin(const struct spg_win_processes *processes)
+{
+	struct work *work = calloc(1, sizeof(*work));
+	size_t n = processes->n;
+
+	if (!work)
+		return NULL;
+	work->base = (struct spg_bounded_work){.step = step,
+		.on_given_up = on_given_up,
+		.destroy = destroy_work,
+		.n_steps = n};
+	spg_bounded_init(&work->base);
+	work->processes = calloc(n + 1, sizeof(*work->processes));
+	work->looked = calloc(n + 1, sizeof(*work->looked));
+	work->opaque = calloc(n + 1, sizeof(*work->opaque));
+	if (!work->processes || !work->looked || !work->opaque) {
+		spg_bounded_unref(&work->base);
+		return NULL;
+	}
+	if (n > 0)
+		memcpy(work->processes, processes->items, n * sizeof(*processes->items));
+	return work;
+}
+
+/* With the lock. */
+static int collect(struct work *work, struct spg_win_mapping *ret)
+{
+	struct spg_win_mapping made = work->mapping;
+
+	work->mapping = (struct spg_win_mapping){.views = NULL};
+	made.opaque = calloc(work->base.n_steps + 1, sizeof(*made.opaque));
+	if (!made.opaque || work->no_memory) {
+		spg_win_mapping_finish(&made);
+		return SPG_ERR_NOMEM;
+	}
+	for (size_t i = 0; i < work->base.n_steps; i++) {
+		if (work->opaque[i])
+			made.opaque[made.n_opaque++] = work->processes[i].id.pid;
+		made.cut = made.cut || !work->looked[i];
+	}
+	*ret = made;
+	return 0;
+}
+
+static int resolve_names(struct spg_win_mapping *mapping)
+{
+	for (size_t i = 0; i < mapping->n_names; i++) {
+		struct spg_win_mapped *name = &mapping->names[i];
+
+		name->native = spg_win_from_device(name->device);
+		if (!name->native)
+			return SPG_ERR_NOMEM;
+		name->found = spg_win_identify_path(name->native, false, &name->file);
+		name->error = name->found ? 0 : GetLastError();
+	}
+	return 0;
+}
+
+int spg_win_views_read(const struct spg_win_processes *processes,
+	const atomic_bool *cancel, struct spg_win_mapping *ret)
+{
+	struct spg_win_mapping made = {.views = NULL};
+	struct work *work = begin(processes);
+	size_t done;
+	int r;
+
+	if (!work)
+		return SPG_ERR_NOMEM;
+	r = spg_bounded_run(&work->base, PATIENCE_MS, cancel, &done);
+	spg_bounded_lock();
+	if (r == 0 || r == SPG_ERR_LIMIT)
+		r = collect(work, &made);
+	spg_bounded_unlock();
+	spg_bounded_unref(&work->base);
+	if (r == 0)
+		r = resolve_names(&made);
+	if (r < 0) {
+		spg_win_mapping_finish(&made);
+		return r;
+	}
+	*ret = made;
+	return 0;
+}
