@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/watch/windows/changes.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 #include "daemon/watch/windows/identity.h"
 #include "daemon/watch/windows/text.h"
 
-#define CHANGES_MAX 65536
+#define CHANGES_MAX  65536
+#define RECORD_BYTES (offsetof(FILE_NOTIFY_INFORMATION, FileName))
 
 void spg_win_changes_init(struct spg_win_changes *changes)
 {
@@ -177,7 +179,7 @@ static const FILE_NOTIFY_INFORMATION *follow(
 	const char *next = (const char *)record + record->NextEntryOffset;
 
 	if (record->NextEntryOffset == 0 ||
-		end - next < (ptrdiff_t)sizeof(FILE_NOTIFY_INFORMATION))
+		end - next < (ptrdiff_t)RECORD_BYTES)
 		return NULL;
 	return (const void *)next;
 }
@@ -222,7 +224,7 @@ void spg_win_changes_read(struct spg_win_changes *changes, const char *folder,
 	const char *end = (const char *)data + bytes;
 	const FILE_NOTIFY_INFORMATION *record = data;
 
-	if (bytes < sizeof(*record)) {
+	if (bytes < RECORD_BYTES) {
 		spg_win_changes_note(changes, SPG_WIN_CHANGE_OVERFLOW, NULL);
 		return;
 	}

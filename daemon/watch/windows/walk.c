@@ -251,6 +251,9 @@ static int enter(struct spg_win_walk *walk, const struct folder *folder,
 		walk->progress(walk->user, folder->path);
 	if (walk->events) {
 		r = spg_win_events_arm(walk->events, folder->path, folder->native);
+		/* Only the one above tells that this one was renamed. */
+		if (r == 0 && folder->depth == 0)
+			r = spg_win_events_await(walk->events, folder->path);
 		if (r < 0)
 			r = lack_events(walk, folder->path, r);
 	}
