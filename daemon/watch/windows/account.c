@@ -9,6 +9,8 @@
 
 #include <sddl.h>
 
+#include "common/windows/users.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/bounded.h"
 #include "daemon/watch/windows/text.h"
 
@@ -38,7 +40,7 @@ static char *join_account(const wchar_t *domain, const wchar_t *name)
 
 	swprintf(both, sizeof(both) / sizeof(both[0]), L"%ls%ls%ls", domain,
 		domain[0] ? L"\\" : L"", name);
-	return spg_win_utf8(both, wcslen(both));
+	return spg_wide_to_text(both, wcslen(both));
 }
 
 static void look_up(struct spg_bounded_work *work, size_t index,
@@ -127,7 +129,7 @@ static char *name_of(const unsigned char *sid)
 	return text;
 }
 
-char *spg_win_account_of_process(void *handle)
+char *spg_win_account_of_process(void *handle, uint32_t *ret_uid)
 {
 	union {
 		TOKEN_USER user;
@@ -138,8 +140,12 @@ char *spg_win_account_of_process(void *handle)
 	char *text = NULL;
 	DWORD n;
 
-	if (!OpenProcessToken(handle, TOKEN_QUERY, &token))
+	*ret_uid = SPG_WINDOWS_NOBODY;
+	if (!OpenProcessToken(handle, TOKEN_QUERY | TOKEN_DUPLICATE, &token) &&
+		!OpenProcessToken(handle, TOKEN_QUERY, &token))
 		return NULL;
+	if (spg_windows_token_user(token, ret_uid, NULL) < 0)
+		*ret_uid = SPG_WINDOWS_NOBODY;
 	if (GetTokenInformation(token, TokenUser, &data, sizeof(data), &n) &&
 		CopySid(sizeof(sid), sid, data.user.User.Sid)) {
 		text = from_cache(sid);

@@ -64,7 +64,8 @@ static void survey_place(struct spg_watch *watch, char *ret, size_t size)
  * alone, what the service may not read. A service has both and has to switch them on. */
 static void take_privileges(void)
 {
-	static const wchar_t *const names[] = {SE_DEBUG_NAME, SE_BACKUP_NAME};
+	static const wchar_t *const names[] = {L"SeDebugPrivilege",
+		L"SeBackupPrivilege"};
 	HANDLE token;
 
 	if (!OpenProcessToken(GetCurrentProcess(),

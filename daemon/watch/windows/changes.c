@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/identity.h"
 #include "daemon/watch/windows/text.h"
 
@@ -112,7 +113,7 @@ void spg_win_changes_note(struct spg_win_changes *changes, enum spg_win_change_k
 
 static char *path_of(const char *folder, const FILE_NOTIFY_INFORMATION *record)
 {
-	char *name = spg_win_utf8(
+	char *name = spg_wide_to_text(
 		record->FileName, record->FileNameLength / sizeof(wchar_t));
 	char *path = name ? spg_win_join(folder, name) : NULL;
 
@@ -124,7 +125,7 @@ static char *path_of(const char *folder, const FILE_NOTIFY_INFORMATION *record)
 static void look_at(struct spg_win_change *change, bool *ret_directory)
 {
 	const char *path = change->new_path ? change->new_path : change->path;
-	wchar_t *native = spg_win_native(path);
+	wchar_t *native = spg_wide_path(path);
 	struct spg_win_identity identity;
 
 	*ret_directory = false;

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/work.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/changes.h"
 #include "daemon/watch/windows/text.h"
 #include "daemon/watch/windows/watcher.h"
@@ -211,7 +212,7 @@ static int arm_above(struct spg_win_events *events, char *path)
 		more = go_up(path) || (path[0] && path[1] == ':' && strlen(path) == 3);
 		if (!more)
 			return 0;
-		native = spg_win_native(path);
+		native = spg_wide_path(path);
 		if (!native)
 			return SPG_ERR_NOMEM;
 		r = spg_win_watcher_arm(events->watcher, path, native, true);

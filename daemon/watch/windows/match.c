@@ -7,6 +7,7 @@
 #include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/file.h"
 #include "daemon/watch/windows/probes.h"
 #include "daemon/watch/windows/text.h"
@@ -160,7 +161,7 @@ static bool is_of_product(const struct spg_match *match, const char *path)
 static int use_old(struct spg_match *match, struct spg_win_users *users,
 	const struct spg_win_mapped *name, const struct spg_win_view *view)
 {
-	char *path = spg_win_path(name->native);
+	char *path = spg_wide_to_path(name->native, wcslen(name->native));
 	size_t file;
 	int r = 0;
 
@@ -221,7 +222,7 @@ static bool is_missing(uint32_t error)
 static int use_by_name(struct spg_match *match, struct spg_win_users *users,
 	const struct spg_win_mapped *name, const struct spg_win_view *view)
 {
-	char *path = spg_win_path(name->native);
+	char *path = spg_wide_to_path(name->native, wcslen(name->native));
 	int r = 0;
 	bool any = false;
 

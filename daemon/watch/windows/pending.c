@@ -7,6 +7,7 @@
 #include <windows.h>
 
 #include "common/err.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/text.h"
 
 #define KEY     L"SYSTEM\\CurrentControlSet\\Control\\Session Manager"
@@ -51,7 +52,7 @@ static int tell(const wchar_t *text, bool deletes,
 	while (*text == L'!' || *text == L'*' || (*text >= L'0' && *text <= L'9'))
 		text++;
 	native = spg_win_from_device(text);
-	path = native ? spg_win_path(native) : NULL;
+	path = native ? spg_wide_to_path(native, wcslen(native)) : NULL;
 	r = path ? each(user, path, deletes) : SPG_ERR_NOMEM;
 	free(native);
 	free(path);

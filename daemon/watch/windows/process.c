@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/account.h"
 #include "daemon/watch/windows/native.h"
 #include "daemon/watch/windows/text.h"
@@ -52,7 +53,7 @@ static int query(void **ret, size_t *ret_size)
 static void take(const struct entry *entry, struct spg_win_process *to)
 {
 	size_t n = entry->name.Length / sizeof(wchar_t);
-	char *name = entry->name.Buffer ? spg_win_utf8(entry->name.Buffer, n) : NULL;
+	char *name = entry->name.Buffer ? spg_wide_to_text(entry->name.Buffer, n) : NULL;
 
 	*to = (struct spg_win_process){
 		.id = {(int32_t)(intptr_t)entry->pid, (uint64_t)entry->created.QuadPart},
@@ -134,7 +135,7 @@ static char *exe_of(HANDLE handle)
 	wchar_t path[4096];
 	DWORD n = sizeof(path) / sizeof(path[0]);
 
-	return QueryFullProcessImageNameW(handle, 0, path, &n) ? spg_win_path(path)
+	return QueryFullProcessImageNameW(handle, 0, path, &n) ? spg_wide_to_path(path, wcslen(path))
 	                                                       : NULL;
 }
 
@@ -151,7 +152,7 @@ static char *command_of(HANDLE handle)
 			    sizeof(*data), &n) == SPG_STATUS_SUCCESS) {
 		size_t length = data->text.Length / sizeof(wchar_t);
 
-		command = spg_win_utf8(data->text.Buffer,
+		command = spg_wide_to_text(data->text.Buffer,
 			length < COMMAND_MAX ? length : COMMAND_MAX);
 	}
 	free(data);
@@ -164,13 +165,14 @@ struct spg_process *spg_win_process_describe(
 	HANDLE handle = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE,
 		(DWORD)process->id.pid);
 	char *exe = NULL, *command = NULL, *user = NULL;
+	uint32_t uid = SPG_UID_UNKNOWN;
 	struct spg_process *made;
 
 	/* The pid may be another one's by now. */
 	if (handle && spg_win_process_created(handle) == process->id.start) {
 		exe = exe_of(handle);
 		command = command_of(handle);
-		user = spg_win_account_of_process(handle);
+		user = spg_win_account_of_process(handle, &uid);
 	}
 	made = spg_process_create(&(struct spg_process_info){
 		.id = process->id,
@@ -178,7 +180,7 @@ struct spg_process *spg_win_process_describe(
 	                              ? ((int64_t)process->id.start - EPOCH_100NS) * 100
 	                              : 0,
 		.ppid = process->ppid,
-		.uid = SPG_UID_UNKNOWN,
+		.uid = uid,
 		.name = process->name[0] ? process->name : NULL,
 		.exe = exe,
 		.cmdline = command,

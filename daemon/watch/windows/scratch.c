@@ -8,17 +8,13 @@
 #include <windows.h>
 
 #include "common/err.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/helper.h"
 #include "daemon/watch/windows/text.h"
 
 wchar_t *spg_scratch_path(const struct spg_scratch *scratch, const wchar_t *name)
 {
-	size_t n = wcslen(scratch->dir) + wcslen(name) + 2;
-	wchar_t *path = malloc(n * sizeof(*path));
-
-	if (path)
-		swprintf(path, n, L"%ls\\%ls", scratch->dir, name);
-	return path;
+	return spg_win_join_native(scratch->dir, name);
 }
 
 bool spg_scratch_create(const struct spg_scratch *scratch, const wchar_t *name)
@@ -72,7 +68,7 @@ int spg_scratch_make(struct spg_scratch *scratch, const char *parent)
 		(unsigned long)GetCurrentProcessId(),
 		(unsigned long long)GetTickCount64());
 	path = spg_win_join(parent, name);
-	scratch->dir = path ? spg_win_native(path) : NULL;
+	scratch->dir = path ? spg_wide_path(path) : NULL;
 	free(path);
 	if (!scratch->dir)
 		return SPG_ERR_NOMEM;

@@ -8,6 +8,7 @@
 #include <windows.h>
 
 #include "common/err.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/helper.h"
 #include "daemon/watch/windows/probes.h"
 #include "daemon/watch/windows/scratch.h"
@@ -280,7 +281,7 @@ static void try_events(const struct spg_scratch *scratch, struct rows *rows)
 {
 	struct spg_win_changes changes;
 	struct spg_win_watcher *watcher = NULL;
-	char *dir = spg_win_path(scratch->dir);
+	char *dir = spg_wide_to_path(scratch->dir, wcslen(scratch->dir));
 	bool works = false;
 
 	spg_win_changes_init(&changes);

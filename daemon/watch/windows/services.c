@@ -7,6 +7,7 @@
 #include <windows.h>
 
 #include "common/err.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/text.h"
 
 /* The most that one call gives; the rest comes with the next one. */
@@ -35,7 +36,7 @@ static int take(struct spg_win_services *to, const ENUM_SERVICE_STATUS_PROCESSW 
 		struct spg_win_service *item = &to->items[to->n];
 
 		item->pid = (int32_t)from[i].ServiceStatusProcess.dwProcessId;
-		item->name = spg_win_utf8(
+		item->name = spg_wide_to_text(
 			from[i].lpServiceName, wcslen(from[i].lpServiceName));
 		if (!item->name)
 			return SPG_ERR_NOMEM;

@@ -7,32 +7,9 @@
 
 #include <windows.h>
 
+#include "common/windows/wide.h"
+
 #define DEVICE_MAX 512
-
-wchar_t *spg_win_wide(const char *text)
-{
-	int n = MultiByteToWideChar(CP_UTF8, 0, text, -1, NULL, 0);
-	wchar_t *wide = n > 0 ? malloc((size_t)n * sizeof(*wide)) : NULL;
-
-	if (wide)
-		MultiByteToWideChar(CP_UTF8, 0, text, -1, wide, n);
-	return wide;
-}
-
-char *spg_win_utf8(const wchar_t *text, size_t n)
-{
-	int size = n == 0 ? 0
-	                  : WideCharToMultiByte(
-				    CP_UTF8, 0, text, (int)n, NULL, 0, NULL, NULL);
-	char *utf8 = malloc((size_t)size + 1);
-
-	if (!utf8)
-		return NULL;
-	if (size > 0)
-		WideCharToMultiByte(CP_UTF8, 0, text, (int)n, utf8, size, NULL, NULL);
-	utf8[size] = '\0';
-	return utf8;
-}
 
 static wchar_t *concat(const wchar_t *a, const wchar_t *b)
 {
@@ -44,23 +21,6 @@ static wchar_t *concat(const wchar_t *a, const wchar_t *b)
 	memcpy(both, a, n_a * sizeof(*both));
 	memcpy(both + n_a, b, (n_b + 1) * sizeof(*both));
 	return both;
-}
-
-wchar_t *spg_win_native(const char *path)
-{
-	wchar_t *wide = spg_win_wide(path), *native;
-
-	if (!wide)
-		return NULL;
-	for (wchar_t *at = wide; *at; at++)
-		if (*at == L'/')
-			*at = L'\\';
-	if (wcsncmp(wide, L"\\\\?\\", 4) == 0 || wcsncmp(wide, L"\\\\.\\", 4) == 0)
-		return wide;
-	native = wcsncmp(wide, L"\\\\", 2) == 0 ? concat(L"\\\\?\\UNC\\", wide + 2)
-	                                        : concat(L"\\\\?\\", wide);
-	free(wide);
-	return native;
 }
 
 /* "\Device\HarddiskVolume3\dir" by the letter that stands for the volume. NULL: none does,
@@ -104,25 +64,6 @@ wchar_t *spg_win_from_device(const wchar_t *path)
 	return found ? found : concat(L"\\\\?\\GLOBALROOT", path);
 }
 
-char *spg_win_path(const wchar_t *native)
-{
-	char *path;
-
-	if (wcsncmp(native, L"\\\\?\\UNC\\", 8) == 0) {
-		path = spg_win_utf8(native + 6, wcslen(native + 6));
-		if (path)
-			path[0] = '\\';
-	} else {
-		if (wcsncmp(native, L"\\\\?\\", 4) == 0)
-			native += 4;
-		path = spg_win_utf8(native, wcslen(native));
-	}
-	for (char *at = path; at && *at; at++)
-		if (*at == '\\')
-			*at = SPG_WIN_SEPARATOR;
-	return path;
-}
-
 static bool is_separator(char c)
 {
 	return c == '/' || c == '\\';
@@ -137,8 +78,22 @@ char *spg_win_join(const char *dir, const char *name)
 		return NULL;
 	memcpy(path, dir, n_dir);
 	if (n_dir > 0 && !is_separator(dir[n_dir - 1]))
-		path[n_dir++] = SPG_WIN_SEPARATOR;
+		path[n_dir++] = '/';
 	memcpy(path + n_dir, name, n_name + 1);
+	return path;
+}
+
+wchar_t *spg_win_join_native(const wchar_t *dir, const wchar_t *name)
+{
+	size_t n_dir = wcslen(dir), n_name = wcslen(name);
+	wchar_t *path = malloc((n_dir + n_name + 2) * sizeof(*path));
+
+	if (!path)
+		return NULL;
+	memcpy(path, dir, n_dir * sizeof(*path));
+	if (n_dir > 0 && dir[n_dir - 1] != L'\\')
+		path[n_dir++] = L'\\';
+	memcpy(path + n_dir, name, (n_name + 1) * sizeof(*path));
 	return path;
 }
 
@@ -154,7 +109,7 @@ const char *spg_win_base(const char *path)
 
 bool spg_win_same_path(const char *a, const char *b)
 {
-	wchar_t *wide_a = spg_win_native(a), *wide_b = spg_win_native(b);
+	wchar_t *wide_a = spg_wide_path(a), *wide_b = spg_wide_path(b);
 	bool same = wide_a && wide_b &&
 	            CompareStringOrdinal(wide_a, -1, wide_b, -1, TRUE) == CSTR_EQUAL;
 
@@ -174,7 +129,7 @@ const char *spg_win_error(unsigned long error, char *ret, size_t size)
 
 	while (n > 0 && (wide[n - 1] == L' ' || wide[n - 1] == L'.'))
 		n--;
-	text = n > 0 ? spg_win_utf8(wide, n) : NULL;
+	text = n > 0 ? spg_wide_to_text(wide, n) : NULL;
 	snprintf(ret, size, "%s (error %lu)", text ? text : "it failed", error);
 	free(text);
 	return ret;

@@ -1,37 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Paths and text between spguard, which has UTF-8, and Windows, which has UTF-16. What is
- * no valid UTF-16 becomes U+FFFD: such a name can be shown, not opened. Thread-safe.
+ * Paths as this backend needs them beyond common/windows/wide.h. "Native" is a path that
+ * every call of Windows takes, with "\\?\" before it. Thread-safe.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <wchar.h>
-
-/* Between the parts of a path inside spguard. Both are read. */
-#define SPG_WIN_SEPARATOR '/'
-
-/** @text as UTF-16; the caller frees. NULL: out of memory. */
-wchar_t *spg_win_wide(const char *text);
-
-/** @n characters at @text as UTF-8; the caller frees. NULL: out of memory. */
-char *spg_win_utf8(const wchar_t *text, size_t n);
-
-/** The absolute path @path as Windows opens it whatever its length: "\\?\C:\dir\file",
- * "\\?\UNC\server\share\file". The caller frees. NULL: out of memory. */
-wchar_t *spg_win_native(const char *path);
 
 /** @path, as an NT or a Win32 path names a file, as one that can be opened: a drive letter
  * where the volume has one, else by the volume's device. The caller frees. NULL: out of
  * memory. */
 wchar_t *spg_win_from_device(const wchar_t *path);
 
-/** The path inside spguard for a native one, without "\\?\". The caller frees. NULL: out of
- * memory. */
-char *spg_win_path(const wchar_t *native);
-
 /** @dir and @name as one path; the caller frees. NULL: out of memory. */
 char *spg_win_join(const char *dir, const char *name);
+
+/** The native path of @name in the native @dir: byte by byte, since a name need not be valid
+ * text. The caller frees. NULL: out of memory. */
+wchar_t *spg_win_join_native(const wchar_t *dir, const wchar_t *name);
 
 /** The last part of @path, after either separator. */
 const char *spg_win_base(const char *path);

@@ -6,6 +6,7 @@
 
 #include "common/array.h"
 #include "common/err.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/file.h"
 #include "daemon/watch/windows/native.h"
 #include "daemon/watch/windows/probes.h"
@@ -20,7 +21,8 @@ struct folder {
 	int depth;
 };
 
-static int walk_folder(struct spg_win_walk *walk, const char *path, int depth);
+static int walk_folder(struct spg_win_walk *walk, const char *path,
+	const wchar_t *native, int depth);
 
 static bool is_cancelled(const struct spg_win_walk *walk)
 {
@@ -155,14 +157,14 @@ static int visit_file(struct spg_win_walk *walk, const char *path, const wchar_t
 static int visit(
 	struct spg_win_walk *walk, const struct folder *folder, const WIN32_FIND_DATAW *found)
 {
-	char *name = spg_win_utf8(found->cFileName, wcslen(found->cFileName));
+	char *name = spg_wide_to_text(found->cFileName, wcslen(found->cFileName));
 	char *path = name ? spg_win_join(folder->path, name) : NULL;
-	wchar_t *native = path ? spg_win_native(path) : NULL;
-	int r = native ? 0 : SPG_ERR_NOMEM;
+	wchar_t *native = spg_win_join_native(folder->native, found->cFileName);
+	int r = path && native ? 0 : SPG_ERR_NOMEM;
 
 	if (r == 0 && (found->dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY)) {
 		if (walk->obs->product->recursive)
-			r = walk_folder(walk, path, folder->depth + 1);
+			r = walk_folder(walk, path, native, folder->depth + 1);
 	} else if (r == 0 && is_wanted(walk, path)) {
 		r = visit_file(walk, path, native);
 	}
@@ -280,29 +282,22 @@ static int open_failed(struct spg_win_walk *walk, const struct folder *folder, D
 	return r == 0 ? lack_missing(walk, folder->path) : r;
 }
 
-static int walk_folder(struct spg_win_walk *walk, const char *path, int depth)
+static int walk_folder(struct spg_win_walk *walk, const char *path,
+	const wchar_t *native, int depth)
 {
-	struct folder folder = {.path = path, .depth = depth};
+	struct folder folder = {.path = path, .native = native, .depth = depth};
 	struct spg_win_identity identity;
-	wchar_t *native = spg_win_native(path);
-	int r = 0;
 
-	if (!native)
-		return SPG_ERR_NOMEM;
-	folder.native = native;
 	if (depth > DEPTH_MAX)
-		r = lack_at(walk, SPG_LACK_DIRECTORY_UNREADABLE, path,
+		return lack_at(walk, SPG_LACK_DIRECTORY_UNREADABLE, path,
 			ERROR_FILENAME_EXCED_RANGE,
 			"take it out of the product: directories are nested too deep");
-	else if (!spg_win_identify_path(native, false, &identity))
-		r = open_failed(walk, &folder, GetLastError());
-	else if (!(identity.attributes & FILE_ATTRIBUTE_DIRECTORY))
-		r = lack_at(walk, SPG_LACK_DIRECTORY_UNREADABLE, path, ERROR_DIRECTORY,
+	if (!spg_win_identify_path(native, false, &identity))
+		return open_failed(walk, &folder, GetLastError());
+	if (!(identity.attributes & FILE_ATTRIBUTE_DIRECTORY))
+		return lack_at(walk, SPG_LACK_DIRECTORY_UNREADABLE, path, ERROR_DIRECTORY,
 			"name its directory instead");
-	else if (!was_walked(walk, path, identity.id))
-		r = enter(walk, &folder, &identity);
-	free(native);
-	return r;
+	return was_walked(walk, path, identity.id) ? 0 : enter(walk, &folder, &identity);
 }
 
 int spg_win_walk_all(struct spg_win_walk *walk)
@@ -310,8 +305,13 @@ int spg_win_walk_all(struct spg_win_walk *walk)
 	const struct spg_product *product = walk->obs->product;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < product->n_directories; i++)
-		r = walk_folder(walk, product->directories[i].path, 0);
+	for (size_t i = 0; r == 0 && i < product->n_directories; i++) {
+		const char *path = product->directories[i].path;
+		wchar_t *native = spg_wide_path(path);
+
+		r = native ? walk_folder(walk, path, native, 0) : SPG_ERR_NOMEM;
+		free(native);
+	}
 	return r;
 }
 
@@ -320,7 +320,7 @@ int spg_win_walk_some(struct spg_win_walk *walk, char *const *paths, size_t n)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		wchar_t *native = spg_win_native(paths[i]);
+		wchar_t *native = spg_wide_path(paths[i]);
 
 		if (!native)
 			return SPG_ERR_NOMEM;

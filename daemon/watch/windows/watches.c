@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/windows/wide.h"
 #include "daemon/watch/windows/text.h"
 
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
@@ -99,7 +100,7 @@ void spg_win_watch_free(struct spg_win_watch *watch)
 
 bool spg_win_is_at_or_below(const char *path, const char *dir)
 {
-	wchar_t *wide_path = spg_win_native(path), *wide_dir = spg_win_native(dir);
+	wchar_t *wide_path = spg_wide_path(path), *wide_dir = spg_wide_path(dir);
 	size_t n = wide_dir ? wcslen(wide_dir) : 0;
 	bool below = false;
 
