@@ -12,6 +12,7 @@
 #include "client/progress.h"
 #include "common/clock.h"
 #include "common/message.h"
+#include "common/platform.h"
 #include "common/text.h"
 #include "common/time_text.h"
 
@@ -327,14 +328,19 @@ static char *make_absolute(const char *path)
 static bool add_path(const struct spg_client *client, json_t *array, const char *path)
 {
 	struct spg_complaint why = SPG_COMPLAINT_NULL;
-	char *absolute = NULL;
+	char *given = strdup(path), *absolute = NULL;
 	bool added = false;
 
-	errno = 0;
-	absolute = spg_path_is_absolute(path) || !strchr(path, '/') ? strdup(path)
-	                                                : make_absolute(path);
-	if (spg_path_is_absolute(path) && absolute)
+	errno = given ? 0 : ENOMEM;
+	if (given) {
+		spg_platform_separators(given);
+		absolute = spg_path_is_absolute(given) || !strchr(given, '/')
+		                   ? strdup(given)
+		                   : make_absolute(given);
+	}
+	if (absolute && spg_path_is_absolute(given))
 		spg_path_normalise(absolute);
+	free(given);
 	if (!absolute || !*absolute) {
 		spg_complain(&why, "%s: %s", path,
 			*path ? strerror(errno) : "an empty name");

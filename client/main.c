@@ -136,10 +136,12 @@ int main(int argc, char **argv)
 		.timeout_ns = SPG_CLIENT_TIMEOUT_NS,
 		.connection = SPG_CONNECTION_NULL,
 	};
-	int at = find_command_word(argc, argv), code;
+	int at, code;
 
-	if (spg_platform_fill_descriptors() < 0)
+	if (spg_platform_fill_descriptors() < 0 ||
+		spg_platform_arguments(&argc, &argv) < 0)
 		return SPG_EXIT_UNWRITABLE;
+	at = find_command_word(argc, argv);
 	if (at == 0) {
 		code = without_command(argc, argv);
 		goto out;

@@ -25,6 +25,13 @@ int spg_platform_lock(int fd);
  * gets their numbers. First of all in main. Returns 0 or SPG_ERR_IO. */
 int spg_platform_fill_descriptors(void);
 
+/** The arguments of main() as UTF-8, where the system hands over something else; they live as
+ * long as the program. Then: anything else in main. Returns 0 or SPG_ERR_NOMEM. */
+int spg_platform_arguments(int *argc, char ***argv);
+
+/** Whatever separates the parts of a path here becomes '/'. */
+void spg_platform_separators(char *path);
+
 /** What writes to a connection whose other end has gone gets an error, no signal, unless
  * this program has decided about that already. Main thread, before others start. */
 void spg_platform_ignore_broken_pipes(void);

@@ -61,6 +61,18 @@ int spg_platform_fill_descriptors(void)
 	return 0;
 }
 
+int spg_platform_arguments(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	return 0;
+}
+
+void spg_platform_separators(char *path)
+{
+	(void)path;
+}
+
 int spg_platform_open_child(int pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0);

@@ -375,6 +375,7 @@ void spg_path_normalise(char *path)
 	size_t root = spg_platform_root(path);
 	bool absolute = root == 1;
 
+	spg_platform_separators(path);
 	if (root > 1) {
 		in = out = path += root - 1;
 		absolute = true;

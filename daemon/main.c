@@ -223,7 +223,8 @@ int main(int argc, char **argv)
 {
 	int status;
 
-	if (spg_platform_fill_descriptors() < 0)
+	if (spg_platform_fill_descriptors() < 0 ||
+		spg_platform_arguments(&argc, &argv) < 0)
 		return EXIT_FAILURE;
 	status = spg_watch_helper(argc, argv);
 	if (status < 0)

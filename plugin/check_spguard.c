@@ -430,7 +430,8 @@ int main(int argc, char **argv)
 	json_t *answer = NULL;
 	int code, err;
 
-	if (spg_platform_fill_descriptors() < 0)
+	if (spg_platform_fill_descriptors() < 0 ||
+		spg_platform_arguments(&argc, &argv) < 0)
 		return SPG_STATE_UNKNOWN;
 	if (!plugin.socket_path || !*plugin.socket_path)
 		plugin.socket_path = SPG_DEFAULT_SOCKET;

@@ -3,6 +3,7 @@
 
 #include <windows.h>
 
+#include <shellapi.h>
 #include <tlhelp32.h>
 
 #include "common/err.h"
@@ -55,6 +56,38 @@ int spg_platform_lock(int fd)
 int spg_platform_fill_descriptors(void)
 {
 	return 0;
+}
+
+int spg_platform_arguments(int *argc, char ***argv)
+{
+	int n;
+	wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), &n);
+	char **texts = wide ? calloc((size_t)n + 1, sizeof(*texts)) : NULL;
+	int r = texts ? 0 : SPG_ERR_NOMEM;
+
+	for (int i = 0; r == 0 && i < n; i++) {
+		texts[i] = spg_wide_to_text(wide[i], wcslen(wide[i]));
+		if (!texts[i])
+			r = SPG_ERR_NOMEM;
+	}
+	if (wide)
+		LocalFree(wide);
+	if (r < 0) {
+		for (int i = 0; texts && i < n; i++)
+			free(texts[i]);
+		free(texts);
+		return r;
+	}
+	*argc = n;
+	*argv = texts;
+	return 0;
+}
+
+void spg_platform_separators(char *path)
+{
+	for (; *path; path++)
+		if (*path == '\\')
+			*path = '/';
 }
 
 int spg_platform_open_child(int pid)

@@ -85,6 +85,7 @@ ssize_t spg_posix_pread(int fd, void *ret, size_t n, off_t offset);
 int spg_posix_fsync(int fd);
 int fchmod(int fd, mode_t mode); /* rights are those of the folder: nothing to do */
 char *spg_posix_realpath(const char *path, char *ret);
+char *spg_posix_getcwd(char *ret, size_t size);
 int spg_posix_link(const char *from, const char *to);
 
 #undef stat
@@ -105,6 +106,7 @@ int spg_posix_link(const char *from, const char *to);
 #define pread    spg_posix_pread
 #define fsync    spg_posix_fsync
 #define realpath spg_posix_realpath
+#define getcwd   spg_posix_getcwd
 #define link     spg_posix_link
 #define tell     spg_posix_tell /* a name that <io.h> takes */
 

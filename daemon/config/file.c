@@ -11,6 +11,7 @@
 
 #include "common/array.h"
 #include "common/err.h"
+#include "common/platform.h"
 #include "common/text.h"
 #include "daemon/config/ini.h"
 
@@ -235,6 +236,7 @@ int spg_config_files_include(struct spg_config_files *files,
 			line->at.file, line->value);
 	if (n < 0)
 		return SPG_ERR_NOMEM;
+	spg_platform_separators(pattern);
 	switch (glob(pattern, 0, NULL, &found)) {
 	case 0:
 		for (size_t i = 0; r == 0 && i < found.gl_pathc; i++)
