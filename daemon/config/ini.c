@@ -53,19 +53,31 @@ void spg_ini_begin(struct spg_ini *ini, char *text, size_t n)
 		ini->at += 3;
 }
 
+/* The ']' that nothing but a comment follows: a pattern in the name may have some, too. */
+static char *find_end(char *name)
+{
+	char *end = find(name, "]");
+
+	while (end) {
+		const char *rest = end + 1 + strspn(end + 1, BLANKS);
+
+		if (!*rest || *rest == ';' || *rest == '#')
+			break;
+		end = find(end + 1, "]");
+	}
+	return end;
+}
+
 /* Both return what the line is. */
 static enum spg_ini_kind take_section(
 	struct spg_ini *ini, char *text, struct spg_ini_item *ret)
 {
-	char *end = find(text + 1, "]"), *rest;
+	char *end = find_end(text + 1);
 
 	ini->key = NULL;
 	ini->skips_value = false;
 	ini->skips_section = true;
 	if (!end)
-		return SPG_INI_NO_FORM;
-	rest = end + 1 + strspn(end + 1, BLANKS);
-	if (*rest && *rest != ';' && *rest != '#')
 		return SPG_INI_NO_FORM;
 	if (end - text - 1 > SPG_INI_SECTION_MAX)
 		return SPG_INI_LONG_SECTION;

@@ -358,6 +358,8 @@ static const struct {
 	{"\t[product a]\r\n\tdirectory\t=\t/tmp\t\r\ntitle\t:\tA",
 		{"title = A\ndirectory = /tmp\n"}},
 	{"[product a.b-c_9]\ndirectory = /\n", {"[product a.b-c_9]\n"}},
+	{P "[advice perf[0-9][ab].dll]\nproduct = a\nsay = Say.\n",
+		{"[advice perf[0-9][ab].dll]\nproduct = a\nsay = Say.\n"}},
 	/* Advice before its product. */
 	{"[advice x]\nproduct = a\nsay = Say.\n" P, {"[advice x]\nproduct = a\n"}},
 	/* The same section again goes on. */

@@ -40,6 +40,7 @@ static const struct {
 	{TEXT("\tk\t=\tv\t\n"), "1 k=v\n"},
 	{TEXT("[a b]   ; why\n[ c ] # why\n"), "1 [a b]\n2 [ c ]\n"},
 	{TEXT("[]\n"), "1 []\n"},
+	{TEXT("[a [0-9]*[a-z].x]\n[b ] ] ; ]\n"), "1 [a [0-9]*[a-z].x]\n2 [b ] ]\n"},
 	/* Comments. */
 	{TEXT("# a = b\n; a = b\n\t# a = b\nk = v ; rest\nl = v;w # x\n"),
 		"4 k=v\n5 l=v;w # x\n"},
