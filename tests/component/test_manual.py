@@ -213,7 +213,7 @@ class Environment(unittest.TestCase):
                              variables_of("client") | libc)
 
     def test_daemon(self):
-        self.assertEqual(variables_of("daemon", "daemon/*", "common"),
+        self.assertEqual(variables_of("daemon", "daemon/*", "daemon/*/linux", "common"),
                          set(Page("spguardd.8").words("ENVIRONMENT")))
 
 
