@@ -24,6 +24,8 @@
 
 #include <windows.h>
 
+#include <shellapi.h>
+
 #include "common/windows/wide.h"
 
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
@@ -155,9 +157,23 @@ static void hold(const char *how, const char *path)
 		fail(how);
 }
 
-int main(int argc, char **argv)
+/* As UTF-8; those of main() are in the code page of the system. */
+static char **take_arguments(int *ret_n)
 {
-	char line[64];
+	wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), ret_n);
+	char **text = calloc((size_t)*ret_n + 1, sizeof(*text));
+
+	for (int i = 0; text && i < *ret_n; i++)
+		text[i] = spg_wide_to_text(wide[i], wcslen(wide[i]));
+	if (!text)
+		fail("arguments");
+	return text;
+}
+
+int main(void)
+{
+	int argc;
+	char **argv = take_arguments(&argc), line[64];
 
 	if (argc == 3 && strcmp(argv[1], "child") == 0) {
 		HANDLE parent = OpenProcess(SYNCHRONIZE, FALSE, (DWORD)atol(argv[2]));

@@ -281,14 +281,16 @@ int spg_win_add_lacks(struct spg_win_survey *s)
 			&(struct spg_lack){.kind = SPG_LACK_SEARCH,
 				.file = SPG_NO_FILE,
 				.blinds = s->blind,
-				.path = s->users.unresolved},
+				.path = s->users.unresolved,
+				.remedy = {"let the service's account open it", NULL}},
 			"%s is mapped and cannot be opened: it may be another name of "
 			"a file of the product",
 			s->users.unresolved);
 	if (r == 0 && s->n_disturbing > 0)
 		r = spg_observation_add_lack(s->obs,
-			&(struct spg_lack){
-				.kind = SPG_LACK_LOCKS, .file = SPG_NO_FILE},
+			&(struct spg_lack){.kind = SPG_LACK_LOCKS,
+				.file = SPG_NO_FILE,
+				.remedy = {"they show as open for writing", NULL}},
 			"of %zu files that are open for writing: to look would disturb "
 			"who writes",
 			s->n_disturbing);

@@ -139,6 +139,36 @@ static char *exe_of(HANDLE handle)
 	                                                       : NULL;
 }
 
+/* Before Windows 8.1 it stands in the process's own memory alone. */
+static char *command_in_memory(int32_t pid, uint64_t created)
+{
+	HANDLE handle = OpenProcess(
+		PROCESS_QUERY_INFORMATION | PROCESS_VM_READ, FALSE, (DWORD)pid);
+	PROCESS_BASIC_INFORMATION basic;
+	RTL_USER_PROCESS_PARAMETERS parameters;
+	wchar_t text[COMMAND_MAX];
+	char *command = NULL;
+	SIZE_T n, length;
+	PEB peb;
+
+	if (handle && spg_win_process_created(handle) == created &&
+		NtQueryInformationProcess(handle, ProcessBasicInformation, &basic,
+			sizeof(basic), NULL) == SPG_STATUS_SUCCESS &&
+		ReadProcessMemory(handle, basic.PebBaseAddress, &peb, sizeof(peb), &n) &&
+		ReadProcessMemory(handle, peb.ProcessParameters, &parameters,
+			sizeof(parameters), &n)) {
+		length = parameters.CommandLine.Length;
+		if (length > sizeof(text))
+			length = sizeof(text);
+		if (ReadProcessMemory(handle, parameters.CommandLine.Buffer, text, length,
+			    &n))
+			command = spg_wide_to_text(text, n / sizeof(*text));
+	}
+	if (handle)
+		CloseHandle(handle);
+	return command;
+}
+
 static char *command_of(HANDLE handle)
 {
 	union {
@@ -172,6 +202,8 @@ struct spg_process *spg_win_process_describe(
 	if (handle && spg_win_process_created(handle) == process->id.start) {
 		exe = exe_of(handle);
 		command = command_of(handle);
+		if (!command)
+			command = command_in_memory(process->id.pid, process->id.start);
 		user = spg_win_account_of_process(handle, &uid);
 	}
 	made = spg_process_create(&(struct spg_process_info){

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/err.h"
+#include "daemon/watch/windows/identity.h"
 #include "daemon/watch/windows/watches.h"
 
 #define KEY_WATCH   0
@@ -68,11 +69,25 @@ static struct spg_win_watch *find(struct spg_win_watcher *w, const wchar_t *nati
 	return NULL;
 }
 
+/* Not every system tells that a directory was deleted: another one may have its name. */
+static bool is_still_there(const struct spg_win_watch *watch)
+{
+	struct spg_win_identity watched, now;
+
+	return spg_win_identify(watch->dir, &watched) &&
+	       spg_win_identify_path(watch->native, false, &now) &&
+	       spg_file_id_equal(watched.id, now.id);
+}
+
 static int arm(struct spg_win_watcher *w, const struct request *request)
 {
 	struct spg_win_watch *before = find(w, request->native), *watch;
 	int r;
 
+	if (before && !is_still_there(before)) {
+		retire(w, before);
+		before = NULL;
+	}
 	if (before && (request->names_only || !before->names_only))
 		return 0;
 	r = spg_win_watch_open(
