@@ -46,8 +46,9 @@ static int check_welcome(struct spg_connection *connection, struct spg_complaint
 		spg_complaint_hint(why, "The client is too old: use the spguard that "
 					"was installed with the daemon.");
 	else
-		spg_complaint_hint(why, "The daemon is too old: upgrade it, then "
-					SPG_LOCAL_RESTART ".");
+		spg_complaint_hint(why,
+			"The daemon is too old: upgrade it, then " SPG_LOCAL_RESTART
+			".");
 	return SPG_ERR_UNSUPPORTED;
 }
 
@@ -223,7 +224,8 @@ static int decode(const char *line, size_t n, json_t **ret, struct spg_complaint
 		else
 			spg_complain(
 				why, "the daemon sent what is no JSON: %s", error.text);
-		spg_complaint_hint(why, "Is it the socket of spguardd? " SPG_LOCAL_SEE_WHY);
+		spg_complaint_hint(
+			why, "Is it the socket of spguardd? " SPG_LOCAL_SEE_WHY);
 		json_decref(message);
 		return SPG_ERR_CORRUPT;
 	}
@@ -304,8 +306,8 @@ static int refused(
 	else if (connection->refusal == SPG_RPC_NO_METHOD ||
 		 connection->refusal == SPG_RPC_BAD_PARAMS)
 		spg_complaint_hint(why, "The daemon may be older than this client "
-					"(version " SPG_VERSION "): upgrade it, then "
-					SPG_LOCAL_RESTART ".");
+					"(version " SPG_VERSION
+					"): upgrade it, then " SPG_LOCAL_RESTART ".");
 	else if (connection->refusal == SPG_RPC_DENIED)
 		spg_complaint_hint(why, "Ask as root or as a member of admin-group.");
 	return SPG_CALL_REFUSED;
@@ -370,7 +372,8 @@ static int await(struct spg_connection *connection, int64_t id, int64_t timeout_
 	} else if (!result || !json_is_integer(answered) ||
 		   json_integer_value(answered) != id) {
 		spg_complain(why, "the daemon sent what is no answer to the question");
-		spg_complaint_hint(why, "Is it the socket of spguardd? " SPG_LOCAL_SEE_WHY);
+		spg_complaint_hint(
+			why, "Is it the socket of spguardd? " SPG_LOCAL_SEE_WHY);
 		err = SPG_ERR_CORRUPT;
 	} else {
 		*ret = json_incref(result);

@@ -95,7 +95,7 @@ static void examine_daemon(json_t *findings, const json_t *status)
 			      "Client and daemon of two versions may not understand "
 			      "each other.",
 			      "Restart the daemon after an upgrade.",
-			      .command = "systemctl restart spguardd"});
+			      .command = SPG_LOCAL_RESTART});
 	spg_buf_finish(&detail);
 }
 
@@ -203,7 +203,7 @@ static void examine_directory(json_t *findings, const json_t *status,
 		spg_buf_puts(&remedy,
 			"See the reason; the daemon needs to be root, and "
 			"the directory on a local filesystem.");
-		finding.command = "journalctl -u spguardd -e";
+		finding.command = SPG_LOCAL_LOG;
 	}
 	finding.remedy = spg_buf_text(&remedy);
 	if (!coverage_names(status, path))
@@ -466,7 +466,7 @@ static void examine_store(
 		spg_buf_printf(&command, "%s ", remedy->command);
 		spg_text_shell_quote(&command, path);
 	} else {
-		spg_buf_puts(&command, "journalctl -k -e");
+		spg_buf_puts(&command, SPG_LOCAL_DISK_LOG);
 	}
 	if (works) {
 		spg_output_count(&detail, spg_json_number(store, "rows"));

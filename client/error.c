@@ -24,8 +24,7 @@ void spg_complaint_finish(struct spg_complaint *complaint)
 	spg_buf_finish(&complaint->hint);
 }
 
-static void put(struct spg_buf *buf, const char *format, va_list args)
-	SPG_PRINTF(2, 0);
+static void put(struct spg_buf *buf, const char *format, va_list args) SPG_PRINTF(2, 0);
 
 static void put(struct spg_buf *buf, const char *format, va_list args)
 {

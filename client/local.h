@@ -13,14 +13,17 @@
 #include "client/error.h"
 
 #ifdef _WIN32
-#define SPG_LOCAL_SEE_WHY "See why: the Event Log, source spguardd"
-#define SPG_LOCAL_STATUS  "sc query spguard"
-#define SPG_LOCAL_RESTART "net stop spguard && net start spguard"
+#define SPG_LOCAL_LOG      "wevtutil qe Application /rd:true /c:20 /f:text"
+#define SPG_LOCAL_DISK_LOG "wevtutil qe System /rd:true /c:20 /f:text"
+#define SPG_LOCAL_STATUS   "sc query spguard"
+#define SPG_LOCAL_RESTART  "net stop spguard && net start spguard"
 #else
-#define SPG_LOCAL_SEE_WHY "See why: journalctl -u spguardd -e"
-#define SPG_LOCAL_STATUS  "systemctl status spguardd"
-#define SPG_LOCAL_RESTART "systemctl restart spguardd"
+#define SPG_LOCAL_LOG      "journalctl -u spguardd -e"
+#define SPG_LOCAL_DISK_LOG "journalctl -k -e"
+#define SPG_LOCAL_STATUS   "systemctl status spguardd"
+#define SPG_LOCAL_RESTART  "systemctl restart spguardd"
 #endif
+#define SPG_LOCAL_SEE_WHY "See why: " SPG_LOCAL_LOG
 
 /* spg_local_wait(): @wake has something to read. */
 #define SPG_LOCAL_WOKEN   2

@@ -52,8 +52,7 @@ int spg_output_flush(struct spg_output *out);
 bool spg_output_is_written(struct spg_output *out);
 
 /** Append printf(3) text that is ours, arguments included. */
-void spg_output_raw(struct spg_output *out, const char *format, ...)
-	SPG_PRINTF(2, 3);
+void spg_output_raw(struct spg_output *out, const char *format, ...) SPG_PRINTF(2, 3);
 
 /** Append @text escaped, in @style (NULL: plain). */
 void spg_output_text(struct spg_output *out, const char *style, const char *text);

@@ -42,8 +42,7 @@ void spg_buf_puts(struct spg_buf *buf, const char *text);
 void spg_buf_putc(struct spg_buf *buf, char c);
 
 /** Append formatted text, as printf(3). */
-void spg_buf_printf(struct spg_buf *buf, const char *format, ...)
-	SPG_PRINTF(2, 3);
+void spg_buf_printf(struct spg_buf *buf, const char *format, ...) SPG_PRINTF(2, 3);
 
 /** The contents as a string; "" when empty. Borrowed until the next change. */
 const char *spg_buf_text(const struct spg_buf *buf);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "common/format.h"
 #include "common/message.h"
+#include "common/format.h"
 
 #include <stdarg.h>
 #include <stdbool.h>

@@ -159,8 +159,7 @@ int spg_local_open(struct spg_local *local, const char *path, int64_t timeout_ns
 	/* Only connect() waits by this; everything after it waits in poll(). */
 	if (patience.tv_sec == 0 && patience.tv_usec == 0)
 		patience.tv_usec = 1;
-	setsockopt(
-		local->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(local->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(local->fd, (struct sockaddr *)&address,
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1)) < 0)
 		return explain_connect(path, errno, why);
@@ -180,8 +179,8 @@ int spg_local_wait(struct spg_local *local, bool to_write, int wake, int64_t tim
 		{.fd = local->fd, .events = to_write ? POLLOUT : POLLIN},
 		{.fd = wake, .events = POLLIN},
 	};
-	int64_t end = timeout_ns == INT64_MAX ? INT64_MAX
-	                                      : spg_clock_mono_ns() + timeout_ns;
+	int64_t end =
+		timeout_ns == INT64_MAX ? INT64_MAX : spg_clock_mono_ns() + timeout_ns;
 
 	for (;;) {
 		int64_t ns = end == INT64_MAX ? 0 : end - spg_clock_mono_ns();

@@ -11,7 +11,7 @@
 #include "common/err.h"
 #include "common/windows/wide.h"
 
-#define READ_BYTES 65536
+#define READ_BYTES   65536
 /* All instances of the pipe are taken: until the daemon has made the next. */
 #define BUSY_STEP_MS 50
 
@@ -37,8 +37,8 @@ static int explain(const char *path, DWORD error, struct spg_complaint *why)
 	switch (error) {
 	case ERROR_FILE_NOT_FOUND:
 		spg_complain_no_daemon(why, "there is no pipe", path);
-		spg_complaint_hint(
-			why, "Start it: net start spguard (or: spguardd --config FILE).");
+		spg_complaint_hint(why,
+			"Start it: net start spguard (or: spguardd --config FILE).");
 		spg_complaint_hint(why, "If it listens elsewhere: --socket PATH, or "
 					"SPGUARD_SOCKET in the environment.");
 		return SPG_ERR_NOT_FOUND;
@@ -46,7 +46,8 @@ static int explain(const char *path, DWORD error, struct spg_complaint *why)
 		spg_complain(why, "you may not use the pipe %s", path);
 		spg_complaint_hint(why,
 			"Ask as an administrator (\"Run as administrator\"), or as a "
-			"member of the group that the daemon's configuration names: net "
+			"member of the group that the daemon's configuration names: "
+		        "net "
 			"localgroup spguard USER /add, then log in again.");
 		return SPG_ERR_DENIED;
 	case ERROR_PIPE_BUSY:
@@ -187,8 +188,8 @@ ssize_t spg_local_send(struct spg_local *local, const void *bytes, size_t n)
 	DWORD done = 0;
 
 	if (!pipe->is_writing &&
-		!WriteFile(pipe->handle, bytes, n > READ_BYTES ? READ_BYTES : (DWORD)n, NULL,
-			&pipe->writing) &&
+		!WriteFile(pipe->handle, bytes, n > READ_BYTES ? READ_BYTES : (DWORD)n,
+			NULL, &pipe->writing) &&
 		GetLastError() != ERROR_IO_PENDING) {
 		errno = EPIPE;
 		return -1;

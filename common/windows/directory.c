@@ -75,9 +75,10 @@ static bool fill(struct dirent *ret, const WIN32_FIND_DATAW *found)
 	}
 	memcpy(ret->d_name, name, strlen(name) + 1);
 	free(name);
-	ret->d_type = found->dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT ? DT_UNKNOWN
-	              : found->dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY   ? DT_DIR
-	                                                                     : DT_REG;
+	ret->d_type = found->dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT
+	                      ? DT_UNKNOWN
+	              : found->dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY ? DT_DIR
+	                                                                   : DT_REG;
 	return true;
 }
 

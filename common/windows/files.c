@@ -9,7 +9,7 @@
 
 #include "common/windows/wide.h"
 
-#define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+#define SHARE_ALL     (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 
 /* 100 ns from 1601 to 1970. */
 #define EPOCH_TICKS   116444736000000000LL
@@ -72,8 +72,9 @@ static int fail(void)
 
 static struct timespec time_of(FILETIME time)
 {
-	int64_t ticks = (int64_t)((uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime) -
-	                EPOCH_TICKS;
+	int64_t ticks =
+		(int64_t)((uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime) -
+		EPOCH_TICKS;
 
 	return (struct timespec){.tv_sec = ticks / TICKS_PER_SEC,
 		.tv_nsec = (long)(ticks % TICKS_PER_SEC * 100)};
@@ -90,8 +91,8 @@ static mode_t mode_of(DWORD attributes, DWORD tag)
 }
 
 /* What the filesystem counts as a change is its ChangeTime, where it has one. */
-static void read_times(HANDLE handle, const BY_HANDLE_FILE_INFORMATION *info,
-	struct stat *ret)
+static void read_times(
+	HANDLE handle, const BY_HANDLE_FILE_INFORMATION *info, struct stat *ret)
 {
 	FILE_BASIC_INFO basic;
 
@@ -100,8 +101,9 @@ static void read_times(HANDLE handle, const BY_HANDLE_FILE_INFORMATION *info,
 	if (GetFileInformationByHandleEx(
 		    handle, FileBasicInfo, &basic, sizeof(basic)) &&
 		basic.ChangeTime.QuadPart > 0)
-		ret->st_ctim = time_of((FILETIME){.dwLowDateTime = basic.ChangeTime.LowPart,
-			.dwHighDateTime = (DWORD)basic.ChangeTime.HighPart});
+		ret->st_ctim =
+			time_of((FILETIME){.dwLowDateTime = basic.ChangeTime.LowPart,
+				.dwHighDateTime = (DWORD)basic.ChangeTime.HighPart});
 }
 
 static int look_at(HANDLE handle, struct stat *ret)
@@ -123,7 +125,8 @@ static int look_at(HANDLE handle, struct stat *ret)
 	ret->st_ino = (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow;
 	ret->st_mode = mode_of(info.dwFileAttributes, tag.ReparseTag);
 	ret->st_nlink = info.nNumberOfLinks;
-	ret->st_size = (int64_t)((uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow);
+	ret->st_size =
+		(int64_t)((uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow);
 	read_times(handle, &info, ret);
 	return 0;
 }
@@ -222,8 +225,8 @@ static int descriptor_of(HANDLE handle, int flags)
 		err = truncate_opened(handle);
 	if (err == 0)
 		fd = _open_osfhandle((intptr_t)handle,
-			(flags & (O_APPEND | O_RDONLY | O_WRONLY | O_RDWR)) | O_NOINHERIT |
-				O_BINARY);
+			(flags & (O_APPEND | O_RDONLY | O_WRONLY | O_RDWR)) |
+				O_NOINHERIT | O_BINARY);
 	if (fd < 0) {
 		if (err == 0)
 			err = errno;
@@ -458,7 +461,8 @@ int pipe(int ret[2])
 
 ssize_t pread(int fd, void *ret, size_t n, off_t offset)
 {
-	OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)((uint64_t)offset >> 32)};
+	OVERLAPPED at = {
+		.Offset = (DWORD)offset, .OffsetHigh = (DWORD)((uint64_t)offset >> 32)};
 	intptr_t handle = _get_osfhandle(fd);
 	DWORD got = 0;
 
@@ -470,7 +474,8 @@ ssize_t pread(int fd, void *ret, size_t n, off_t offset)
 		errno = ESPIPE;
 		return -1;
 	}
-	if (!ReadFile((HANDLE)handle, ret, n > INT_MAX ? INT_MAX : (DWORD)n, &got, &at) &&
+	if (!ReadFile(
+		    (HANDLE)handle, ret, n > INT_MAX ? INT_MAX : (DWORD)n, &got, &at) &&
 		GetLastError() != ERROR_HANDLE_EOF)
 		return fail();
 	return (ssize_t)got;

@@ -39,13 +39,15 @@ static int search(const char *pattern, glob_t *found, size_t *size)
 	if (!dir)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : GLOB_ABORTED;
 	while (r == 0 && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && spg_name_match(last, entry->d_name, true))
+		if (entry->d_name[0] != '.' &&
+			spg_name_match(last, entry->d_name, true))
 			r = add(found, size, pattern, entry->d_name);
 	closedir(dir);
 	return r;
 }
 
-int glob(const char *pattern, int flags, int (*on_error)(const char *, int), glob_t *ret)
+int glob(
+	const char *pattern, int flags, int (*on_error)(const char *, int), glob_t *ret)
 {
 	struct stat st;
 	size_t size = 0;

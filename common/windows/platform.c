@@ -42,13 +42,13 @@ int spg_platform_lock(int fd)
 
 	if (handle == -1)
 		return SPG_ERR_IO;
-	if (LockFileEx((HANDLE)handle, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY,
-		    0, 1, 0, &at))
+	if (LockFileEx((HANDLE)handle,
+		    LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at))
 		return 0;
 	return GetLastError() == ERROR_LOCK_VIOLATION ||
-			       GetLastError() == ERROR_IO_PENDING
-		       ? SPG_ERR_BUSY
-		       : SPG_ERR_IO;
+	                       GetLastError() == ERROR_IO_PENDING
+	               ? SPG_ERR_BUSY
+	               : SPG_ERR_IO;
 }
 
 /* A service begins without any of the three, and what it opens gets no such number: they
@@ -208,8 +208,7 @@ int spg_platform_peer(intptr_t connection, struct spg_peer *ret)
 		return SPG_ERR_IO;
 	*ret = (struct spg_peer){.pid = (int32_t)pid};
 	process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid);
-	if (process &&
-		OpenProcessToken(process, TOKEN_QUERY | TOKEN_DUPLICATE, &token))
+	if (process && OpenProcessToken(process, TOKEN_QUERY | TOKEN_DUPLICATE, &token))
 		r = spg_windows_token_user(token, &ret->uid, &ret->gid);
 	if (token)
 		CloseHandle(token);

@@ -52,11 +52,11 @@ typedef uint32_t gid_t;
 
 #undef S_ISDIR
 #undef S_ISREG
-#define S_IFLNK    0120000
-#define S_IFSOCK   0140000
-#define S_ISDIR(m) (((m)&S_IFMT) == S_IFDIR)
-#define S_ISREG(m) (((m)&S_IFMT) == S_IFREG)
-#define S_ISLNK(m) (((m)&0170000) == S_IFLNK)
+#define S_IFLNK     0120000
+#define S_IFSOCK    0140000
+#define S_ISDIR(m)  (((m)&S_IFMT) == S_IFDIR)
+#define S_ISREG(m)  (((m)&S_IFMT) == S_IFREG)
+#define S_ISLNK(m)  (((m)&0170000) == S_IFLNK)
 #define S_ISSOCK(m) (((m)&0170000) == S_IFSOCK)
 
 /* st_dev: the volume's serial number; st_ino: the file's index there. */

@@ -36,19 +36,20 @@ char *spg_wide_to_text(const wchar_t *wide, size_t n)
 	if (n > INT_MAX / 4)
 		return fail(EILSEQ);
 	if (n > 0)
-		size = WideCharToMultiByte(CP_UTF8, 0, wide, (int)n, NULL, 0, NULL, NULL);
+		size = WideCharToMultiByte(
+			CP_UTF8, 0, wide, (int)n, NULL, 0, NULL, NULL);
 	text = calloc((size_t)size + 1, 1);
 	if (!text)
 		return fail(ENOMEM);
 	if (size > 0)
-		WideCharToMultiByte(
-			CP_UTF8, 0, wide, (int)n, text, size, NULL, NULL);
+		WideCharToMultiByte(CP_UTF8, 0, wide, (int)n, text, size, NULL, NULL);
 	return text;
 }
 
 static const wchar_t *prefix_of(const wchar_t *absolute)
 {
-	if (wcsncmp(absolute, L"\\\\?\\", 4) == 0 || wcsncmp(absolute, L"\\\\.\\", 4) == 0)
+	if (wcsncmp(absolute, L"\\\\?\\", 4) == 0 ||
+		wcsncmp(absolute, L"\\\\.\\", 4) == 0)
 		return L"";
 	return absolute[0] == '\\' && absolute[1] == '\\' ? L"\\\\?\\UNC" : L"\\\\?\\";
 }

@@ -371,7 +371,8 @@ static void take_product_key(struct reader *r, const struct spg_config_line *lin
 	if (strcmp(key, "directory") == 0) {
 		char *origin;
 
-		if (!spg_path_is_absolute(line->value) || !spg_text_is_clean(line->value)) {
+		if (!spg_path_is_absolute(line->value) ||
+			!spg_text_is_clean(line->value)) {
 			PROBLEM(r, line->at,
 				"directory = %s: it must be an absolute path",
 				line->value);

@@ -19,8 +19,8 @@
 static void put(struct spg_buf *to, const struct spg_look *look, const char *format,
 	va_list args) SPG_PRINTF(3, 0);
 
-static void put(
-	struct spg_buf *to, const struct spg_look *look, const char *format, va_list args)
+static void put(struct spg_buf *to, const struct spg_look *look, const char *format,
+	va_list args)
 {
 	char *text = NULL;
 
@@ -83,7 +83,8 @@ static void try_to_make(
 		spg_look_note(look, "whether the daemon can write to %s: ask as root",
 			directory);
 	} else {
-		spg_look_problem(look, errnum == EROFS ? SPG_ERR_IO : spg_err_from_errno(errnum),
+		spg_look_problem(look,
+			errnum == EROFS ? SPG_ERR_IO : spg_err_from_errno(errnum),
 			"%s = %s: the daemon cannot write to %s: %s", place->key,
 			place->value, directory, strerror(errnum));
 	}
@@ -96,7 +97,8 @@ static void check_directory(struct spg_look *look, const struct spg_place *place
 	struct stat st;
 
 	if (!directory) {
-		spg_look_problem(look, SPG_ERR_NOMEM, "%s", spg_err_text(SPG_ERR_NOMEM));
+		spg_look_problem(
+			look, SPG_ERR_NOMEM, "%s", spg_err_text(SPG_ERR_NOMEM));
 		return;
 	}
 	if (stat(directory, &st) < 0 && errno == ENOENT && place->makes_directory) {
@@ -141,8 +143,8 @@ static void check_lock(struct spg_look *look, const struct spg_place *place)
 		return;
 	if (spg_lock_file_is_taken(name, &pid)) {
 		look->has_daemon = true;
-		spg_look_note(look, "%s = %s: a daemon that runs (pid %ld) has it", place->key,
-			place->value, pid);
+		spg_look_note(look, "%s = %s: a daemon that runs (pid %ld) has it",
+			place->key, place->value, pid);
 	}
 	free(name);
 }
@@ -177,7 +179,8 @@ int spg_places_check(const struct spg_config *config,
 		const struct spg_listen_address *address = &config->http[i];
 
 		if (address->path)
-			spg_look_at_socket(&look, "listen", address->text, ret->http_gid);
+			spg_look_at_socket(
+				&look, "listen", address->text, ret->http_gid);
 		else
 			spg_look_at_address(&look, address);
 	}

@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/model/commands.h"
 #include "daemon/model/container.h"
 #include "daemon/model/verdict.h"
 
@@ -68,9 +69,10 @@ static int advise_restart_daemon(
 	spg_note_put_process(&buf, process);
 	spg_buf_puts(&buf,
 		" is the daemon that answers you, and runs from that file: have setup "
-		"replace it by renaming, and restart the daemon afterwards (systemctl "
-		"restart spguardd); a setup that writes into the file needs the daemon "
-		"stopped");
+		"replace it by renaming, and restart the daemon afterwards (");
+	spg_buf_puts(&buf, spg_command_restart_daemon());
+	spg_buf_puts(&buf, "); a setup that writes into the file needs the daemon "
+			   "stopped");
 	return spg_notes_add(next, &note, &buf);
 }
 
@@ -112,23 +114,17 @@ static bool is_manager_to_reexecute(const struct subject *s)
 	       s->how && (s->how & ~left_behind) == 0;
 }
 
-void spg_advise_put_systemctl(struct spg_buf *buf, const char *user, const char *verb)
-{
-	spg_buf_puts(buf, "systemctl ");
-	if (user) {
-		spg_buf_puts(buf, "--user --machine=");
-		spg_text_shell_quote(buf, user);
-		spg_buf_puts(buf, "@ ");
-	}
-	spg_buf_puts(buf, verb);
-}
-
 static int advise_reexec(const struct subject *s, struct spg_notes *next)
 {
 	struct spg_buf command = SPG_BUF_NULL;
 
-	spg_advise_put_systemctl(&command,
-		s->process->id.pid == 1 ? NULL : s->process->user, "daemon-reexec");
+	spg_buf_puts(&command, "systemctl ");
+	if (s->process->id.pid != 1 && s->process->user) {
+		spg_buf_puts(&command, "--user --machine=");
+		spg_text_shell_quote(&command, s->process->user);
+		spg_buf_puts(&command, "@ ");
+	}
+	spg_buf_puts(&command, "daemon-reexec");
 	return add_about(next, spg_note_about(SPG_STEP_REEXEC_MANAGER, s->process),
 		&command, s, ", which goes on with the program that is there then");
 }
@@ -177,8 +173,8 @@ static void put_caution(struct spg_buf *buf, const struct subject *s)
 		spg_buf_puts(buf,
 			"D-Bus starts it again when somebody asks for it; if that "
 			"happens, stop it once more, then run: ");
-		spg_advise_put_systemctl(buf, process->unit_user, "mask --runtime ");
-		spg_text_shell_quote(buf, process->unit);
+		spg_command_put_service(
+			buf, SPG_SERVICE_MASK, process->unit_user, NULL, process->unit);
 		spg_buf_puts(buf, ", and unmask it after the service pack");
 	}
 }
@@ -187,23 +183,25 @@ static int advise_unit(const struct subject *s, struct spg_notes *next)
 {
 	const struct spg_process *process = s->process;
 	const char *frozen = s->state->frozen_at;
-	struct spg_buf command = SPG_BUF_NULL, caution = SPG_BUF_NULL;
+	struct spg_buf command = SPG_BUF_NULL, caution = SPG_BUF_NULL,
+		       triggers = SPG_BUF_NULL;
 	int r;
 
 	if (frozen && !s->state->frozen_v1 &&
 		strcmp(spg_path_base(frozen), process->unit) == 0) {
-		spg_advise_put_systemctl(&command, process->unit_user, "thaw ");
-		spg_text_shell_quote(&command, process->unit);
+		spg_command_put_service(&command, SPG_SERVICE_THAW, process->unit_user,
+			NULL, process->unit);
 		spg_buf_puts(&command, " && ");
 	} else if (frozen) {
 		put_thaw(&command, s->state);
 	}
-	spg_advise_put_systemctl(&command, process->unit_user, "stop ");
 	/* In one call: else the socket starts what is about to stop. */
-	put_words(&command, process->unit_triggers);
-	spg_text_shell_quote(&command, process->unit);
+	put_words(&triggers, process->unit_triggers);
+	spg_command_put_service(&command, SPG_SERVICE_STOP, process->unit_user,
+		spg_buf_text(&triggers), process->unit);
 	put_caution(&caution, s);
-	command.failed = command.failed || caution.failed;
+	command.failed = command.failed || caution.failed || triggers.failed;
+	spg_buf_finish(&triggers);
 	r = spg_notes_add_command(next, spg_note_about(SPG_STEP_STOP_UNIT, process),
 		&command, caution.len ? spg_buf_text(&caution) : NULL);
 	spg_buf_finish(&caution);
@@ -217,8 +215,8 @@ int spg_advise_restart(
 	struct spg_buf buf = SPG_BUF_NULL;
 
 	if (process->unit) {
-		spg_advise_put_systemctl(&buf, process->unit_user, "restart ");
-		spg_text_shell_quote(&buf, process->unit);
+		spg_command_put_service(&buf, SPG_SERVICE_RESTART, process->unit_user,
+			NULL, process->unit);
 		return spg_notes_add_command(next, note, &buf, why);
 	}
 	spg_buf_puts(&buf, "restart ");
@@ -245,13 +243,13 @@ static void put_end(struct spg_buf *buf, const struct subject *s)
 	int32_t pid = s->process->id.pid;
 
 	if (s->state->deaf || s->state->tracer || s->state->stuck)
-		spg_buf_printf(buf, "kill -9 %d", pid);
+		spg_command_put_end(buf, pid, true);
 	else if (s->state->stopped || s->state->frozen_at)
 		/* The one waits until the other has it go on. What is frozen may be
 		 * stopped as well, and /proc does not show it. */
 		spg_buf_printf(buf, "kill %d && kill -CONT %d", pid, pid);
 	else
-		spg_buf_printf(buf, "kill %d", pid);
+		spg_command_put_end(buf, pid, false);
 }
 
 static int advise_stuck(const struct subject *s, struct spg_notes *next)
@@ -445,7 +443,7 @@ static int advise_family(const struct spg_observation *obs,
 		return advise_process(&s, next);
 	}
 	note.count = (int64_t)n + 1;
-	spg_buf_printf(&command, "kill %d", head->id.pid);
+	spg_command_put_end(&command, head->id.pid, false);
 	if (!s.state->handles_term)
 		spg_buf_puts(&command, spg_buf_text(&numbers));
 	command.failed = command.failed || numbers.failed;

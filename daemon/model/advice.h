@@ -22,6 +22,3 @@ int spg_advise_keeper(const struct spg_observation *obs,
 /** Append how to restart @process, and @why, in words. Returns 0 or SPG_ERR_NOMEM. */
 int spg_advise_restart(
 	const struct spg_process *process, const char *why, struct spg_notes *next);
-
-/** Append "systemctl VERB", of the service manager of @user; NULL: the system's. */
-void spg_advise_put_systemctl(struct spg_buf *buf, const char *user, const char *verb);

@@ -221,8 +221,9 @@ static int list_present(const struct spg_observation *obs, char ***ret, size_t *
 static int add_absent(const struct spg_observation *obs, const char *name,
 	enum spg_file_state state, struct spg_verdict *v)
 {
-	struct spg_judged_file file = {
-		.seen = SPG_NO_FILE, .state = state, .anywhere = !spg_path_is_absolute(name)};
+	struct spg_judged_file file = {.seen = SPG_NO_FILE,
+		.state = state,
+		.anywhere = !spg_path_is_absolute(name)};
 	struct spg_buf path = SPG_BUF_NULL;
 	int r;
 

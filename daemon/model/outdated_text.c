@@ -7,7 +7,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
-#include "daemon/model/advice.h"
+#include "daemon/model/commands.h"
 
 #define NAMES_MAX 5 /* files that are named */
 
@@ -86,8 +86,8 @@ static int explain(const struct spg_observation *obs,
 	put_files(&buf, obs, uses, n);
 	spg_buf_puts(&buf, "): ");
 	if (process->unit) {
-		spg_advise_put_systemctl(&command, process->unit_user, "restart ");
-		spg_text_shell_quote(&command, process->unit);
+		spg_command_put_service(&command, SPG_SERVICE_RESTART,
+			process->unit_user, NULL, process->unit);
 		note.command = spg_buf_text(&command);
 		spg_buf_puts(&buf, note.command);
 	} else {

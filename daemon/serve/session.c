@@ -451,8 +451,7 @@ static bool is_confirmed(struct spg_session *session)
 {
 	uv_os_fd_t fd;
 
-	if (!session->confirmed &&
-		uv_fileno((uv_handle_t *)&session->pipe, &fd) == 0)
+	if (!session->confirmed && uv_fileno((uv_handle_t *)&session->pipe, &fd) == 0)
 		session->confirmed =
 			spg_platform_confirms((intptr_t)fd, &session->peer);
 	if (!session->confirmed)

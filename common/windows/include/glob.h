@@ -12,6 +12,7 @@ typedef struct {
 enum { GLOB_NOSPACE = 1, GLOB_ABORTED, GLOB_NOMATCH };
 
 /** @flags 0, @on_error NULL. */
-int glob(const char *pattern, int flags, int (*on_error)(const char *, int), glob_t *ret);
+int glob(const char *pattern, int flags, int (*on_error)(const char *, int),
+	glob_t *ret);
 
 void globfree(glob_t *found);

@@ -115,14 +115,15 @@ void spg_look_at_address(
 	int errnum = bind_for_a_moment(address);
 
 	if (errnum == EADDRINUSE && look->has_daemon)
-		spg_look_note(look, "listen = %s: in use: by the daemon that runs, if it has it",
+		spg_look_note(look,
+			"listen = %s: in use: by the daemon that runs, if it has it",
 			address->text);
 	else if (errnum == EADDRINUSE)
 		spg_look_problem(look, SPG_ERR_BUSY,
 			"listen = %s: another program listens there", address->text);
 	else if (errnum == EADDRNOTAVAIL) /* the network may come later */
-		spg_look_problem(look, SPG_ERR_IO, "listen = %s: no interface has this address",
-			address->text);
+		spg_look_problem(look, SPG_ERR_IO,
+			"listen = %s: no interface has this address", address->text);
 	else if (errnum == EACCES && look->notes && geteuid() != 0)
 		spg_look_note(look, "whether the daemon may listen at %s: ask as root",
 			address->text);

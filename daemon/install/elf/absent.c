@@ -25,7 +25,8 @@ int spg_elf_read_fd(struct spg_binary **ret, int fd, struct spg_buf *error)
 		spg_buf_puts(error, "not an ELF file");
 		return SPG_ERR_INVALID;
 	}
-	spg_buf_puts(error, "a program of Linux: this spguardd was built without libelf");
+	spg_buf_puts(
+		error, "a program of Linux: this spguardd was built without libelf");
 	return SPG_ERR_UNSUPPORTED;
 }
 

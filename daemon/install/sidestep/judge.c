@@ -6,6 +6,7 @@
 
 #include "common/text.h"
 #include "daemon/install/places.h"
+#include "daemon/model/commands.h"
 #include "daemon/model/obstacle.h"
 
 static size_t find_present(const struct spg_observation *obs, const char *path)
@@ -131,9 +132,9 @@ bool spg_sidestep_may_apply(struct spg_sidestep *record,
 		spg_text_escape(why, service->unit, false);
 		spg_buf_puts(why,
 			" runs it and would start it again by its name, which "
-			"would be gone: stop the service instead: systemctl "
-			"stop ");
-		spg_text_shell_quote(why, service->unit);
+			"would be gone: stop the service instead: ");
+		spg_command_put_service(
+			why, SPG_SERVICE_STOP, service->unit_user, NULL, service->unit);
 		return false;
 	}
 	if (!expected)

@@ -436,7 +436,9 @@ static int add_named(struct action *action, const char *name, const char *of)
 
 			if (of && strcmp(of, product->name) != 0)
 				continue;
-			if (!spg_name_equal(spg_path_is_absolute(name) ? path : spg_path_base(path),
+			if (!spg_name_equal(spg_path_is_absolute(name)
+						    ? path
+						    : spg_path_base(path),
 				    name, product->ignore_case))
 				continue;
 			if (action->n_steps > before &&

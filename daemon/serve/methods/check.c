@@ -399,7 +399,8 @@ static bool is_elsewhere(const struct spg_model *model,
 static bool is_selected(
 	const struct gathering *g, const struct spg_product *product, const char *path)
 {
-	if (g->watched && spg_path_is_absolute(path) && !spg_product_has_path(product, path))
+	if (g->watched && spg_path_is_absolute(path) &&
+		!spg_product_has_path(product, path))
 		return false;
 	return g->single || !is_elsewhere(g->call->service->model, product, path);
 }

@@ -73,14 +73,17 @@ static wchar_t *rules_for(gid_t gid)
 	/* NU: who comes over the network. SY and BA: the system, administrators. */
 	if (own && (group || gid == SPG_GID_NONE))
 		n = group ? asprintf(&text,
-				    "D:P(D;;FA;;;NU)(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;%s)"
+				    "D:P(D;;FA;;;NU)(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;%"
+		                    "s)"
 				    "(A;;0x%lx;;;%s)",
 				    own,
-				    (unsigned long)(FILE_GENERIC_READ | FILE_WRITE_DATA |
+				    (unsigned long)(FILE_GENERIC_READ |
+						    FILE_WRITE_DATA |
 						    FILE_WRITE_ATTRIBUTES),
 				    group)
-			  : asprintf(&text,
-				    "D:P(D;;FA;;;NU)(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;%s)",
+		          : asprintf(&text,
+				    "D:P(D;;FA;;;NU)(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;%"
+		                    "s)",
 				    own);
 	if (n >= 0)
 		wide = spg_wide(text);
@@ -103,11 +106,11 @@ static int restrict_to(HANDLE pipe, const char *path, gid_t gid)
 			     rules, SDDL_REVISION_1, &descriptor, NULL)) {
 		error = GetSecurityDescriptorDacl(
 				descriptor, &present, &acl, &defaulted)
-				? SetSecurityInfo(pipe, SE_KERNEL_OBJECT,
+		                ? SetSecurityInfo(pipe, SE_KERNEL_OBJECT,
 					  DACL_SECURITY_INFORMATION |
 						  PROTECTED_DACL_SECURITY_INFORMATION,
 					  NULL, NULL, acl, NULL)
-				: GetLastError();
+		                : GetLastError();
 		LocalFree(descriptor);
 	} else if (rules) {
 		error = GetLastError();
@@ -162,7 +165,8 @@ static int bind_and_listen(
 
 		if (err < 0)
 			return err;
-		r = uv_listen((uv_stream_t *)&listener->pipe, BACKLOG, on_uv_connection);
+		r = uv_listen(
+			(uv_stream_t *)&listener->pipe, BACKLOG, on_uv_connection);
 	}
 	if (r < 0) {
 		spg_error("cannot listen at %s: %s", path, uv_strerror(r));

@@ -74,8 +74,8 @@ int spg_bpf_explain(struct spg_bpf_reason *reason, const char *what, int errnum)
 	return r;
 }
 
-SPG_PRINTF(2, 0) static int print(
-	enum libbpf_print_level level, const char *format, va_list args)
+SPG_PRINTF(2, 0)
+static int print(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char line[1024];
 
