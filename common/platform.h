@@ -29,6 +29,10 @@ int spg_platform_fill_descriptors(void);
  * long as the program. Then: anything else in main. Returns 0 or SPG_ERR_NOMEM. */
 int spg_platform_arguments(int *argc, char ***argv);
 
+/** True when a shell here takes double quotes around a word, and no others: cmd.exe. What
+ * no name of a file or service has there cannot be quoted. */
+bool spg_platform_has_double_quotes(void);
+
 /** Whatever separates the parts of a path here becomes '/'. */
 void spg_platform_separators(char *path);
 

@@ -68,6 +68,11 @@ int spg_platform_arguments(int *argc, char ***argv)
 	return 0;
 }
 
+bool spg_platform_has_double_quotes(void)
+{
+	return false;
+}
+
 void spg_platform_separators(char *path)
 {
 	(void)path;

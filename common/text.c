@@ -209,6 +209,12 @@ void spg_text_shell_quote(struct spg_buf *out, const char *text)
 		spg_buf_puts(out, text);
 		return;
 	}
+	if (spg_platform_has_double_quotes()) {
+		spg_buf_putc(out, '"');
+		spg_text_escape(out, text, false);
+		spg_buf_putc(out, '"');
+		return;
+	}
 	if (!spg_text_is_clean(text)) {
 		put_printf(out, text);
 		return;

@@ -37,7 +37,7 @@ size_t spg_text_utf8_length(const char *text, size_t n);
 bool spg_text_is_utf8(const char *text, size_t n);
 
 /**
- * Append @text as one word for a POSIX shell: unchanged when it is plain, else in single
+ * Append @text as one word for this system's shell. For that of POSIX: unchanged when it is plain, else in single
  * quotes. What spg_text_escape() would escape is written by printf(1), so that the word
  * still is @text; line breaks at its end alone get lost.
  */

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
+#include <windows.h>
+
 void *reallocarray(void *at, size_t n, size_t size)
 {
 	size_t bytes;
@@ -99,26 +101,105 @@ int dprintf(int fd, const char *format, ...)
 	return write(fd, text, (unsigned)n);
 }
 
-/* Windows' own has its arguments in another order, and hands @user to the comparison
- * first. */
-struct order {
-	int (*compare)(const void *, const void *, void *);
-	void *user;
-};
+/* --- sorting: merges, from pairs upward; without memory it inserts ------------ */
 
-static int compare_by(void *user, const void *a, const void *b)
+static void insert_each(char *base, size_t n, size_t size,
+	int (*compare)(const void *, const void *, void *), void *user)
 {
-	const struct order *order = user;
+	for (size_t i = 1; i < n; i++)
+		for (size_t at = i; at > 0; at--) {
+			char *here = base + at * size, *before = here - size;
 
-	return order->compare(a, b, order->user);
+			if (compare(before, here, user) <= 0)
+				break;
+			for (size_t byte = 0; byte < size; byte++) {
+				char swapped = here[byte];
+
+				here[byte] = before[byte];
+				before[byte] = swapped;
+			}
+		}
 }
 
 void qsort_r(void *base, size_t n, size_t size,
 	int (*compare)(const void *, const void *, void *), void *user)
 {
-	struct order order = {compare, user};
+	char *from = base, *memory = n > 1 ? malloc(n * size) : NULL, *to = memory;
 
-	qsort_s(base, n, size, compare_by, &order);
+	if (!memory) {
+		insert_each(base, n, size, compare, user);
+		return;
+	}
+	for (size_t width = 1; width < n; width *= 2) {
+		char *swapped = from;
+
+		for (size_t start = 0; start < n; start += 2 * width) {
+			size_t left = start, out = start;
+			size_t middle = start + width < n ? start + width : n;
+			size_t end = middle + width < n ? middle + width : n;
+			size_t right = middle;
+
+			while (left < middle || right < end) {
+				bool takes_left =
+					right >= end ||
+					(left < middle && compare(from + left * size,
+								  from + right * size,
+								  user) <= 0);
+				size_t taken = takes_left ? left++ : right++;
+
+				memcpy(to + out++ * size, from + taken * size, size);
+			}
+		}
+		from = to;
+		to = swapped;
+	}
+	if (from != base)
+		memcpy(base, from, n * size);
+	free(memory);
+}
+
+struct plain {
+	int (*compare)(const void *, const void *);
+};
+
+static int compare_plain(const void *a, const void *b, void *user)
+{
+	return ((const struct plain *)user)->compare(a, b);
+}
+
+void qsort(
+	void *base, size_t n, size_t size, int (*compare)(const void *, const void *))
+{
+	struct plain plain = {compare};
+
+	qsort_r(base, n, size, compare_plain, &plain);
+}
+
+/* --- time --------------------------------------------------------------------- */
+
+/* 100 ns from 1601 to 1970. */
+#define EPOCH_TICKS 116444736000000000ULL
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	LARGE_INTEGER count, frequency;
+	FILETIME now;
+	uint64_t ticks;
+
+	if (clock == CLOCK_REALTIME) {
+		GetSystemTimePreciseAsFileTime(&now);
+		ticks = ((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime) -
+		        EPOCH_TICKS;
+		ret->tv_sec = (time_t)(ticks / 10000000);
+		ret->tv_nsec = (long)(ticks % 10000000 * 100);
+		return 0;
+	}
+	QueryPerformanceFrequency(&frequency);
+	QueryPerformanceCounter(&count);
+	ret->tv_sec = (time_t)(count.QuadPart / frequency.QuadPart);
+	ret->tv_nsec = (long)(count.QuadPart % frequency.QuadPart * 1000000000 /
+			      frequency.QuadPart);
+	return 0;
 }
 
 time_t timegm(struct tm *tm)

@@ -83,6 +83,11 @@ int spg_platform_arguments(int *argc, char ***argv)
 	return 0;
 }
 
+bool spg_platform_has_double_quotes(void)
+{
+	return true;
+}
+
 void spg_platform_separators(char *path)
 {
 	for (; *path; path++)

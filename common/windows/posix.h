@@ -121,6 +121,12 @@ int dprintf(int fd, const char *format, ...) __attribute__((format(gnu_printf, 2
 void qsort_r(void *base, size_t n, size_t size,
 	int (*compare)(const void *, const void *, void *), void *user);
 void tdestroy(void *root, void (*free_node)(void *));
+/* Those of Windows' library do not keep the order of equals, on which much here rests. */
+void spg_posix_qsort(
+	void *base, size_t n, size_t size, int (*compare)(const void *, const void *));
+int spg_posix_clock_gettime(clockid_t clock, struct timespec *ret);
+#define qsort         spg_posix_qsort
+#define clock_gettime spg_posix_clock_gettime
 time_t timegm(struct tm *tm);
 char *mkdtemp(char *name);
 int pipe(int ret[2]);

@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/model/commands.h"
 
-#include <string.h>
-
-/* As cmd.exe and PowerShell both read it. A service's name has no quotation mark. */
-static void put_name(struct spg_buf *buf, const char *name)
-{
-	bool quoted = strpbrk(name, " \t&|<>^();,'$%") != NULL;
-
-	spg_buf_printf(buf, quoted ? "\"%s\"" : "%s", name);
-}
+#include "common/text.h"
 
 /* "net stop" asks about the services that depend on it, and "/y" says yes: else it waits
  * for an answer that a script does not give. */
@@ -19,11 +11,11 @@ void spg_command_put_service(struct spg_buf *buf, enum spg_service_verb verb,
 	(void)user;
 	(void)first;
 	spg_buf_puts(buf, "net stop ");
-	put_name(buf, unit);
+	spg_text_shell_quote(buf, unit);
 	spg_buf_puts(buf, " /y");
 	if (verb == SPG_SERVICE_RESTART) {
 		spg_buf_puts(buf, " && net start ");
-		put_name(buf, unit);
+		spg_text_shell_quote(buf, unit);
 	}
 }
 
