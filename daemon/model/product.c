@@ -211,8 +211,18 @@ const char *spg_product_advice(const struct spg_product *product, const char *na
 	return NULL;
 }
 
-bool spg_product_setup_stops(
-	const struct spg_product *product, const char *name, const char *exe)
+static bool is_service(const char *service, const char *stop, bool ignore_case)
+{
+	static const char end[] = ".service";
+	size_t n = strlen(stop);
+
+	return spg_name_equal(stop, service, ignore_case) ||
+	       (strlen(service) == n + strlen(end) && strcmp(service + n, end) == 0 &&
+		       strncmp(service, stop, n) == 0);
+}
+
+bool spg_product_setup_stops(const struct spg_product *product, const char *name,
+	const char *exe, const char *service)
 {
 	for (size_t i = 0; i < product->n_setup_stops; i++) {
 		const char *stop = product->setup_stops[i];
@@ -221,6 +231,8 @@ bool spg_product_setup_stops(
 			return true;
 		if (exe &&
 			spg_name_equal(stop, spg_path_base(exe), product->ignore_case))
+			return true;
+		if (service && is_service(service, stop, product->ignore_case))
 			return true;
 	}
 	return false;

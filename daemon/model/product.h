@@ -46,7 +46,7 @@ struct spg_product {
 	size_t n_directories;
 	char **patterns; /* of "files" */
 	size_t n_patterns;
-	char **setup_stops; /* program names that setup ends by itself */
+	char **setup_stops; /* programs and services that setup ends by itself */
 	size_t n_setup_stops;
 	/* Where a loader looks for libraries: that of Linux as in LD_LIBRARY_PATH, that of
 	 * Windows beside the library's own folder,
@@ -103,9 +103,10 @@ bool spg_product_covers(const struct spg_product *product, const char *path);
 const char *spg_product_advice(const struct spg_product *product, const char *name);
 
 /**
- * True when setup ends the program by itself. @name and @exe describe the
- * process, either may be NULL; matches the name or the last part of @exe,
- * ignoring case where the product does.
+ * True when setup ends the program by itself. @name, @exe and @service, the machine's that
+ * runs it, describe the process, each may be NULL; matches the name, the last part of
+ * @exe, or the service, with or without ".service" at its end, ignoring case where the
+ * product does.
  */
-bool spg_product_setup_stops(
-	const struct spg_product *product, const char *name, const char *exe);
+bool spg_product_setup_stops(const struct spg_product *product, const char *name,
+	const char *exe, const char *service);

@@ -8,7 +8,10 @@
 enum spg_use_class spg_use_classify(
 	const struct spg_product *product, const struct spg_process *process)
 {
-	if (spg_product_setup_stops(product, process->name, process->exe))
+	/* A user gives the services of his own manager any name. */
+	const char *service = process->unit_user ? NULL : process->unit;
+
+	if (spg_product_setup_stops(product, process->name, process->exe, service))
 		return SPG_CLASS_SETUP_STOPS;
 	return SPG_CLASS_BLOCKER;
 }

@@ -136,6 +136,7 @@ END_TEST
 static const struct {
 	const char *name, *exe;
 	bool exact, folded;
+	const char *service;
 } stops[] = {
 	{"store.exe", NULL, true, true},
 	{"STORE.EXE", NULL, false, true},
@@ -145,6 +146,15 @@ static const struct {
 	{"store", "/srv/store", false, false},
 	{"xstore.exe", "/srv/store.exe/x", false, false},
 	{NULL, NULL, false, false},
+	/* Services. */
+	{"x", "/x", true, true, "store.exe"},
+	{"x", "/x", false, true, "Store.exe"},
+	{"x", NULL, true, true, "store.exe.service"},
+	{NULL, NULL, false, false, "store.exe.socket"},
+	{NULL, NULL, false, false, "store.exe@.service"},
+	{NULL, NULL, false, false, "store"},
+	{NULL, NULL, false, false, ".service"},
+	{NULL, NULL, false, false, ""},
 };
 
 START_TEST(product_setup_stops)
@@ -153,8 +163,8 @@ START_TEST(product_setup_stops)
 
 	for (int folds = 0; folds < 2; folds++) {
 		p->ignore_case = folds;
-		ck_assert_int_eq(
-			spg_product_setup_stops(p, stops[_i].name, stops[_i].exe),
+		ck_assert_int_eq(spg_product_setup_stops(p, stops[_i].name,
+					 stops[_i].exe, stops[_i].service),
 			folds ? stops[_i].folded : stops[_i].exact);
 	}
 	spg_product_unref(p);

@@ -1050,6 +1050,34 @@ START_TEST(classify)
 }
 END_TEST
 
+/* Services of the machine have the name that root gave them, those of a user any. */
+START_TEST(classify_services)
+{
+	static const struct {
+		const char *unit, *unit_user;
+		int class;
+	} services[] = {{"perfmon.service", NULL, SPG_CLASS_SETUP_STOPS},
+		{"perfmon", NULL, SPG_CLASS_SETUP_STOPS},
+		{"perfmon.service", "mia", SPG_CLASS_BLOCKER},
+		{"perfmon2", NULL, SPG_CLASS_BLOCKER}};
+	struct spg_product *product = help_product();
+
+	ck_assert_int_eq(spg_product_add_setup_stop(product, "perfmon"), 0);
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+		const struct spg_process_info info = {.id = {7, 7},
+			.name = "x",
+			.unit = services[i].unit,
+			.unit_user = services[i].unit_user};
+		struct spg_process *process = spg_process_create(&info);
+
+		ck_assert_ptr_nonnull(process);
+		ck_assert_int_eq(spg_use_classify(product, process), services[i].class);
+		spg_process_unref(process);
+	}
+	spg_product_unref(product);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("verdict");
@@ -1060,5 +1088,6 @@ int main(void)
 	tcase_add_test(tc, make_unknown);
 	spg_add_rows(tc, standing, standings);
 	spg_add_rows(tc, classify, classes);
+	tcase_add_test(tc, classify_services);
 	return spg_run_suite("verdict", tc);
 }

@@ -56,7 +56,8 @@ static int on_interval(void *data, const struct spg_store_interval *interval)
 {
 	struct asked *asked = data;
 
-	if (spg_product_setup_stops(asked->product, interval->name, interval->exe))
+	if (spg_product_setup_stops(
+		    asked->product, interval->name, interval->exe, interval->unit))
 		return 0;
 	if (!is_ready(asked))
 		return SPG_ERR_NOMEM;

@@ -116,7 +116,7 @@ static int on_interval(void *data, const struct spg_store_interval *interval)
 		.lasts = interval->open,
 		.cut = interval->cut,
 		.setup_stops = spg_product_setup_stops(
-			asked->product, interval->name, interval->exe)};
+			asked->product, interval->name, interval->exe, interval->unit)};
 	r = keep(&bar->path, interval->path);
 	if (r == 0)
 		r = keep(&bar->name, interval->name);
