@@ -19,6 +19,7 @@ WAYS = {
     "attributes": {"open"},
     "view": {"mapped"},
     "writable-view": {"mapped"},
+    "section": {"mapped"},
     "image": {"mapped"},
     "lock:10:5": {"open"},
     "inherited": {"open"},
@@ -60,7 +61,7 @@ class WatchTest(unittest.TestCase):
         self.assertEqual(file["in_use"], "yes", survey.answer)
         self.assertFalse(file["unattributed"])
         self.assertEqual(survey.users(name), {pid: how})
-        self.assertEqual(survey.file("free.dll")["in_use"], "no")
+        self.assertEqual(survey.file("free.dll")["in_use"], "no", survey.answer)
         return file
 
     def test_mechanisms(self):

@@ -14,7 +14,7 @@ from tap import main
 
 WAYS = {"share-all": "open", "share-read": "open", "share-none": "open", "write": "write",
         "attributes": "open", "view": "mapped", "writable-view": "mapped",
-        "section": "section", "image": "mapped", "lock:7:9": "open", "inherited": "open",
+        "section": "mapped", "image": "mapped", "lock:7:9": "open", "inherited": "open",
         "duplicated": "open"}
 # Who comes second after one of these is refused, or refuses.
 EXCLUSIVE = {"share-read", "share-none", "image", "writable-view", "write", "lock:7:9"}

@@ -30,7 +30,7 @@ static int query(struct spg_nt_handles **ret)
 	return SPG_ERR_IO;
 }
 
-/* The number of the type "file", which differs between versions of Windows. */
+/* The number of the type of @probe, which differs between versions of Windows. */
 static int find_type(const struct spg_nt_handles *all, HANDLE probe, USHORT *ret)
 {
 	for (ULONG_PTR i = 0; i < all->n; i++)
@@ -42,7 +42,7 @@ static int find_type(const struct spg_nt_handles *all, HANDLE probe, USHORT *ret
 	return SPG_ERR_IO;
 }
 
-static int pick(const struct spg_nt_handles *all, USHORT type, struct spg_handle_table *ret)
+static int pick(const struct spg_nt_handles *all, struct spg_handle_table *ret)
 {
 	size_t n = 0;
 
@@ -50,7 +50,8 @@ static int pick(const struct spg_nt_handles *all, USHORT type, struct spg_handle
 	if (!ret->items)
 		return SPG_ERR_NOMEM;
 	for (ULONG_PTR i = 0; i < all->n; i++)
-		if (all->items[i].type == type &&
+		if ((all->items[i].type == ret->file_type ||
+			    all->items[i].type == ret->section_type) &&
 			all->items[i].pid != GetCurrentProcessId())
 			ret->items[n++] = all->items[i];
 	ret->n = n;
@@ -73,24 +74,28 @@ static HANDLE open_probe(void)
 int spg_handle_table_read(struct spg_handle_table *ret)
 {
 	struct spg_nt_handles *all = NULL;
-	HANDLE probe = open_probe();
-	USHORT type = 0;
-	int r;
+	HANDLE file = open_probe();
+	HANDLE section = CreateFileMappingW(
+		INVALID_HANDLE_VALUE, NULL, PAGE_READONLY, 0, 4096, NULL);
+	int r = file != INVALID_HANDLE_VALUE && section ? query(&all) : SPG_ERR_IO;
 
-	if (probe == INVALID_HANDLE_VALUE)
-		return SPG_ERR_IO;
-	r = query(&all);
+	*ret = (struct spg_handle_table){NULL, 0, 0, 0};
 	if (r == 0)
-		r = find_type(all, probe, &type);
+		r = find_type(all, file, &ret->file_type);
 	if (r == 0)
-		r = pick(all, type, ret);
+		r = find_type(all, section, &ret->section_type);
+	if (r == 0)
+		r = pick(all, ret);
 	free(all);
-	CloseHandle(probe);
+	if (file != INVALID_HANDLE_VALUE)
+		CloseHandle(file);
+	if (section)
+		CloseHandle(section);
 	return r;
 }
 
 void spg_handle_table_finish(struct spg_handle_table *table)
 {
 	free(table->items);
-	*table = (struct spg_handle_table){NULL, 0};
+	*table = (struct spg_handle_table){NULL, 0, 0, 0};
 }

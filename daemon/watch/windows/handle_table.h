@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The system's table of all handles, as far as they lead to files, without this process's
- * own. Any thread.
+ * The system's table of all handles, as far as they lead to files or to sections, which may be of
+ * files, without this process's own. Any thread.
  */
 #include <stddef.h>
 
@@ -11,10 +11,11 @@
 struct spg_handle_table {
 	struct spg_nt_handle *items;
 	size_t n;
+	USHORT file_type, section_type; /* that of each item is one of them */
 };
 
-/** Read it. Which handles lead to files is found out by one of this process's. Returns 0;
- * SPG_ERR_NOMEM; or SPG_ERR_IO: the system gives none, or one without that handle. */
+/** Read it. Which handles lead to what is found out by this process's own. Returns 0;
+ * SPG_ERR_NOMEM; or SPG_ERR_IO: the system gives none, or one without those. */
 int spg_handle_table_read(struct spg_handle_table *ret);
 
 /** Idempotent; takes one that is all zero. */

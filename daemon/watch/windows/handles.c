@@ -4,18 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <psapi.h>
+
 #include "common/err.h"
 #include "daemon/watch/windows/bounded.h"
 #include "daemon/watch/windows/handle_table.h"
 #include "daemon/watch/windows/native.h"
+#include "daemon/watch/windows/text.h"
 
 #define PATIENCE_MS 200
 #define HUNG_MAX    64
+#define NAME_W      32768
 
 enum outcome { UNTRIED, FILE_FOUND, NO_FILE, CLOSED, REFUSED, HUNG };
 
 struct asked {
 	struct spg_nt_handle handle;
+	bool section;
 	struct spg_win_identity file;
 	enum outcome outcome;
 };
@@ -128,15 +133,48 @@ static enum outcome ask_copy(HANDLE copy, struct spg_win_identity *ret)
 	return is_no_file(GetLastError()) ? NO_FILE : REFUSED;
 }
 
+/* A section that no file backs has no name. Nor is there an old version to be found: it is
+ * what is at the name now. */
+static enum outcome ask_section(HANDLE copy, struct spg_win_identity *ret)
+{
+	wchar_t *name = malloc(NAME_W * sizeof(*name)), *native = NULL;
+	void *view = MapViewOfFile(copy, FILE_MAP_READ, 0, 0, 1);
+	enum outcome outcome = REFUSED;
+	DWORD n = 0;
+
+	/* A program's is mapped as a whole. */
+	if (!view)
+		view = MapViewOfFile(copy, FILE_MAP_READ, 0, 0, 0);
+	/* It was closed, and its number is of something else by now. */
+	if (!view && GetLastError() == ERROR_INVALID_HANDLE)
+		outcome = CLOSED;
+	if (view && name)
+		n = GetMappedFileNameW(GetCurrentProcess(), view, name, NAME_W - 1);
+	if (view && name)
+		outcome = NO_FILE;
+	if (n > 0) {
+		name[n] = L'\0';
+		native = spg_win_from_device(name);
+	}
+	if (native && spg_win_identify_path(native, false, ret))
+		outcome = FILE_FOUND;
+	if (view)
+		UnmapViewOfFile(view);
+	free(native);
+	free(name);
+	return outcome;
+}
+
 /* A process that ends refuses access like a protected one. */
 static bool has_ended(HANDLE process)
 {
 	return WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
 }
 
-static enum outcome ask(const struct work *work, const struct spg_nt_handle *handle,
+static enum outcome ask(const struct work *work, const struct asked *asked,
 	struct spg_win_identity *ret)
 {
+	const struct spg_nt_handle *handle = &asked->handle;
 	const struct owner *owner = find_owner(work, handle->pid);
 	enum outcome outcome;
 	HANDLE copy;
@@ -151,7 +189,7 @@ static enum outcome ask(const struct work *work, const struct spg_nt_handle *han
 			return CLOSED;
 		return REFUSED;
 	}
-	outcome = ask_copy(copy, ret);
+	outcome = asked->section ? ask_section(copy, ret) : ask_copy(copy, ret);
 	CloseHandle(copy);
 	return outcome;
 }
@@ -166,7 +204,7 @@ static void step(struct spg_bounded_work *base, size_t index,
 
 	if (asked->outcome != UNTRIED)
 		return;
-	outcome = ask(work, &asked->handle, &file);
+	outcome = ask(work, asked, &file);
 	spg_bounded_lock();
 	if (spg_bounded_counts(runner)) {
 		asked->file = file;
@@ -263,6 +301,7 @@ static struct work *begin(struct spg_win_handles *handles, struct spg_handle_tab
 	work->base.n_steps = table->n;
 	for (size_t i = 0; i < table->n; i++) {
 		work->asked[i].handle = table->items[i];
+		work->asked[i].section = table->items[i].type == table->section_type;
 		if (is_hung(handles, &table->items[i]))
 			work->asked[i].outcome = HUNG;
 	}
@@ -331,6 +370,7 @@ static int collect(const struct work *work, struct spg_win_reading *ret)
 				.access = asked->handle.access,
 				.handle = asked->handle.handle,
 				.object = asked->handle.object,
+				.section = asked->section,
 				.file = asked->file};
 		else if (asked->outcome == REFUSED || asked->outcome == HUNG)
 			note_opaque(&made, pid, asked->outcome == HUNG);
@@ -345,7 +385,7 @@ int spg_win_handles_read(struct spg_win_handles *handles,
 	const struct spg_win_reading *earlier, const atomic_bool *cancel,
 	struct spg_win_reading *ret)
 {
-	struct spg_handle_table table = {NULL, 0};
+	struct spg_handle_table table = {NULL, 0, 0, 0};
 	struct work *work;
 	size_t done = 0;
 	int r = spg_handle_table_read(&table);

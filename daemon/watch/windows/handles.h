@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Who has which file open: a reading of the system's table of all handles. Each handle to a
- * file is duplicated and asked which file it leads to; this process's own are left out.
+ * file is duplicated and asked which file it leads to; a section is mapped for a moment, since
+ * only a view has a name; this process's own are left out.
  * Worker thread, or any other, one reading at a time.
  *
  * A handle that does not answer hangs nothing (bounded.h). It is remembered and not asked
@@ -16,12 +17,13 @@
 #include "daemon/watch/windows/identity.h"
 #include "daemon/watch/windows/process.h"
 
-/* A handle that leads to a file or directory of a filesystem. */
+/* A handle that leads to a file or directory of a filesystem, or to a section of one. */
 struct spg_win_open {
 	int32_t pid;
 	uint32_t access; /* FILE_READ_DATA and so on */
 	uint64_t handle;
 	void *object; /* NULL: the system does not tell */
+	bool section; /* it leads to a section of the file, which needs no handle to it */
 	struct spg_win_identity file;
 };
 

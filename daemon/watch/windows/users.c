@@ -72,9 +72,11 @@ void spg_win_users_finish(struct spg_win_users *users)
 }
 
 /* A handle that may neither read nor write keeps a deleted file's name all the same. */
-static unsigned how_of(uint32_t access)
+static unsigned how_of(const struct spg_win_open *open)
 {
-	return access & (FILE_WRITE_DATA | FILE_APPEND_DATA) ? SPG_USE_WRITE
+	if (open->section)
+		return SPG_USE_MAPPED;
+	return open->access & (FILE_WRITE_DATA | FILE_APPEND_DATA) ? SPG_USE_WRITE
 	                                                     : SPG_USE_OPEN;
 }
 
@@ -90,7 +92,7 @@ static int take_opens(struct spg_match *match, struct spg_win_users *users,
 
 		while (r == 0 && (at = spg_match_next(match, &open->file, at)) != SPG_NO_FILE)
 			r = spg_win_users_add(users, spg_match_file(match, at),
-				open->pid, how_of(open->access));
+				open->pid, how_of(open));
 	}
 	return r;
 }
