@@ -52,7 +52,8 @@ static HANDLE open_file(const char *path, DWORD access_mask, DWORD share, BOOL i
 	return file;
 }
 
-static void map(const char *path, DWORD access_mask, DWORD protection, DWORD view, BOOL shown)
+static void map(
+	const char *path, DWORD access_mask, DWORD protection, DWORD view, BOOL shown)
 {
 	HANDLE file = open_file(path, access_mask, SHARE_ALL, FALSE);
 	HANDLE section = CreateFileMappingW(file, NULL, protection, 0, 0, NULL);
@@ -74,8 +75,8 @@ static void lock(const char *range, const char *path)
 	at.Offset = (DWORD)start;
 	at.OffsetHigh = (DWORD)(start >> 32);
 	if (!LockFileEx(open_file(path, GENERIC_READ, SHARE_ALL, FALSE),
-		    LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, (DWORD)length,
-		    (DWORD)(length >> 32), &at))
+		    LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0,
+		    (DWORD)length, (DWORD)(length >> 32), &at))
 		fail(path);
 }
 
@@ -98,8 +99,8 @@ static PROCESS_INFORMATION start_child(BOOL inherit)
 
 	GetModuleFileNameW(NULL, exe, 1024);
 	swprintf(command, 1100, L"\"%ls\" child %lu", exe, GetCurrentProcessId());
-	if (!CreateProcessW(NULL, command, NULL, NULL, inherit, 0, NULL, NULL, &info,
-		    &child))
+	if (!CreateProcessW(
+		    NULL, command, NULL, NULL, inherit, 0, NULL, NULL, &info, &child))
 		fail("child");
 	holder_pid = child.dwProcessId;
 	return child;

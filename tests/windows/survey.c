@@ -102,9 +102,9 @@ static json_t *uses_of(const struct spg_observation *obs, size_t file)
 		}
 		for (int bit = 0; bit < SPG_USE_HOWS; bit++)
 			if (use->how & (1U << bit))
-				json_array_append_new(how,
-					json_string(spg_use_how_name(
-						(enum spg_use_how)(1U << bit))));
+				json_array_append_new(
+					how, json_string(spg_use_how_name(
+						     (enum spg_use_how)(1U << bit))));
 		json_array_append_new(uses,
 			json_pack("{si ss* ss* ss* ss* ss* so}", "pid", (int)p->id.pid,
 				"name", p->name, "exe", p->exe, "user", p->user,
@@ -178,7 +178,8 @@ static void keep_known(struct state *s, const struct spg_observation *obs)
 
 static void survey(struct state *s, char *path)
 {
-	struct spg_survey_scope scope = {.depth = path ? SPG_SURVEY_FILES : SPG_SURVEY_FULL,
+	struct spg_survey_scope scope = {
+		.depth = path ? SPG_SURVEY_FILES : SPG_SURVEY_FULL,
 		.known = s->known,
 		.n_known = s->n_known,
 		.paths = &path,
@@ -259,9 +260,9 @@ static void say_mechanisms(struct state *s)
 	size_t n = s->watch->ops->mechanisms(s->watch, &rows);
 
 	for (size_t i = 0; i < n; i++)
-		say(json_pack("{ss ss sb sb ss}", "say", "mechanism", "name", rows[i].name,
-			"works", (int)rows[i].works, "spared", (int)rows[i].spared,
-			"detail", rows[i].detail));
+		say(json_pack("{ss ss sb sb ss}", "say", "mechanism", "name",
+			rows[i].name, "works", (int)rows[i].works, "spared",
+			(int)rows[i].spared, "detail", rows[i].detail));
 }
 
 static void on_stopped(void *user)

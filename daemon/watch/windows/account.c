@@ -43,8 +43,8 @@ static char *join_account(const wchar_t *domain, const wchar_t *name)
 	return spg_wide_to_text(both, wcslen(both));
 }
 
-static void look_up(struct spg_bounded_work *work, size_t index,
-	struct spg_bounded_runner *runner)
+static void look_up(
+	struct spg_bounded_work *work, size_t index, struct spg_bounded_runner *runner)
 {
 	struct lookup *lookup = (struct lookup *)work;
 	wchar_t name[NAME_MAX_W], domain[NAME_MAX_W];
@@ -53,7 +53,8 @@ static void look_up(struct spg_bounded_work *work, size_t index,
 	char *text = NULL;
 
 	(void)index;
-	if (LookupAccountSidW(NULL, lookup->sid, name, &n_name, domain, &n_domain, &use))
+	if (LookupAccountSidW(
+		    NULL, lookup->sid, name, &n_name, domain, &n_domain, &use))
 		text = join_account(domain, name);
 	spg_bounded_lock();
 	if (spg_bounded_counts(runner)) {

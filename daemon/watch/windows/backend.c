@@ -64,12 +64,12 @@ static void survey_place(struct spg_watch *watch, char *ret, size_t size)
  * alone, what the service may not read. A service has both and has to switch them on. */
 static void take_privileges(void)
 {
-	static const wchar_t *const names[] = {L"SeDebugPrivilege",
-		L"SeBackupPrivilege"};
+	static const wchar_t *const names[] = {
+		L"SeDebugPrivilege", L"SeBackupPrivilege"};
 	HANDLE token;
 
-	if (!OpenProcessToken(GetCurrentProcess(),
-		    TOKEN_ADJUST_PRIVILEGES | TOKEN_QUERY, &token))
+	if (!OpenProcessToken(
+		    GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES | TOKEN_QUERY, &token))
 		return;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		TOKEN_PRIVILEGES wanted = {.PrivilegeCount = 1};

@@ -95,8 +95,8 @@ bool spg_win_changes_are_empty(struct spg_win_changes *changes)
 	return empty;
 }
 
-void spg_win_changes_note(struct spg_win_changes *changes, enum spg_win_change_kind kind,
-	const char *path)
+void spg_win_changes_note(struct spg_win_changes *changes,
+	enum spg_win_change_kind kind, const char *path)
 {
 	struct spg_win_change *change = calloc(1, sizeof(*change));
 
@@ -151,8 +151,8 @@ static enum spg_event_kind kind_of(DWORD action)
 }
 
 /* Whether what went was a directory nobody says: both are told then. */
-static void tell(struct spg_win_changes *changes, struct spg_win_change *change,
-	bool names_only)
+static void tell(
+	struct spg_win_changes *changes, struct spg_win_change *change, bool names_only)
 {
 	bool directory;
 
@@ -179,15 +179,15 @@ static const FILE_NOTIFY_INFORMATION *follow(
 {
 	const char *next = (const char *)record + record->NextEntryOffset;
 
-	if (record->NextEntryOffset == 0 ||
-		end - next < (ptrdiff_t)RECORD_BYTES)
+	if (record->NextEntryOffset == 0 || end - next < (ptrdiff_t)RECORD_BYTES)
 		return NULL;
 	return (const void *)next;
 }
 
 static bool is_whole(const FILE_NOTIFY_INFORMATION *record, const char *end)
 {
-	return end - (const char *)record->FileName >= (ptrdiff_t)record->FileNameLength;
+	return end - (const char *)record->FileName >=
+	       (ptrdiff_t)record->FileNameLength;
 }
 
 /* Returns the last record that it took. */

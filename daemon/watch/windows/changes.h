@@ -45,8 +45,8 @@ void spg_win_changes_read(struct spg_win_changes *changes, const char *folder,
 	const void *data, size_t bytes, bool names_only);
 
 /** Append one without a file. */
-void spg_win_changes_note(struct spg_win_changes *changes, enum spg_win_change_kind kind,
-	const char *path);
+void spg_win_changes_note(struct spg_win_changes *changes,
+	enum spg_win_change_kind kind, const char *path);
 
 /** The next one, or NULL; the caller frees it by spg_win_change_free(). */
 struct spg_win_change *spg_win_changes_take(struct spg_win_changes *changes);

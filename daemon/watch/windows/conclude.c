@@ -275,7 +275,8 @@ int spg_win_add_lacks(struct spg_win_survey *s)
 	if (r == 0 && s->failed)
 		r = lack_search(s, "the system gives no list of processes or handles");
 	if (r == 0 && s->users.cut)
-		r = lack_search(s, "too many queries hang: not every process was asked");
+		r = lack_search(
+			s, "too many queries hang: not every process was asked");
 	if (r == 0 && s->users.unresolved)
 		r = spg_observation_add_lack(s->obs,
 			&(struct spg_lack){.kind = SPG_LACK_SEARCH,

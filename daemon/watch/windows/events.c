@@ -6,8 +6,8 @@
 
 #include "common/clock.h"
 #include "common/err.h"
-#include "common/work.h"
 #include "common/windows/wide.h"
+#include "common/work.h"
 #include "daemon/watch/windows/changes.h"
 #include "daemon/watch/windows/text.h"
 #include "daemon/watch/windows/watcher.h"
@@ -43,7 +43,8 @@ static void deliver_file(struct spg_win_events *events, struct spg_win_change *c
 		!(change->new_path && to->wants(to->user, change->new_path)))
 		return;
 	file = spg_file_create(change->path, change->id);
-	event = file ? spg_event_create(change->event, change->at_ns, file, NULL) : NULL;
+	event = file ? spg_event_create(change->event, change->at_ns, file, NULL)
+	             : NULL;
 	if (event && change->new_path) {
 		event->detail = change->new_path;
 		change->new_path = NULL;
@@ -71,8 +72,7 @@ static void deliver_directory(struct spg_win_events *events, const char *path)
 			const char *dir = product->directories[d].path;
 
 			concerns = spg_win_is_at_or_below(dir, path) ||
-			           (product->recursive &&
-					   !to->wants(to->user, path) &&
+			           (product->recursive && !to->wants(to->user, path) &&
 					   spg_win_is_at_or_below(path, dir));
 		}
 		if (concerns)
@@ -259,8 +259,8 @@ static int keep_watches(struct spg_win_events *events)
 	return 0;
 }
 
-int spg_win_events_set_products(struct spg_win_events *events,
-	struct spg_product *const *products, size_t n)
+int spg_win_events_set_products(
+	struct spg_win_events *events, struct spg_product *const *products, size_t n)
 {
 	struct spg_product **copy = calloc(n + 1, sizeof(struct spg_product *));
 

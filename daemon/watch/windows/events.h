@@ -32,8 +32,8 @@ int spg_win_events_await(struct spg_win_events *events, const char *path);
 
 /** Only directories of these products stay watched. Loop thread. Returns 0 or
  * SPG_ERR_NOMEM. */
-int spg_win_events_set_products(struct spg_win_events *events,
-	struct spg_product *const *products, size_t n);
+int spg_win_events_set_products(
+	struct spg_win_events *events, struct spg_product *const *products, size_t n);
 
 /** As spg_watch_ops.drain(). */
 int spg_win_events_drain(struct spg_win_events *events, bool begin);

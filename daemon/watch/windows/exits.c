@@ -98,8 +98,8 @@ static int translate(DWORD error)
 /* Returns 0, SPG_WATCH_GONE: it is another one, or has ended; or a negative spg_err. */
 static int open_process(struct spg_proc_id id, HANDLE *ret)
 {
-	HANDLE process = OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION,
-		FALSE, (DWORD)id.pid);
+	HANDLE process = OpenProcess(
+		SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)id.pid);
 	uint64_t created;
 
 	if (!process)

@@ -194,8 +194,8 @@ static enum outcome ask(const struct work *work, const struct asked *asked,
 	return outcome;
 }
 
-static void step(struct spg_bounded_work *base, size_t index,
-	struct spg_bounded_runner *runner)
+static void step(
+	struct spg_bounded_work *base, size_t index, struct spg_bounded_runner *runner)
 {
 	struct work *work = (struct work *)base;
 	struct asked *asked = &work->asked[index];
@@ -223,7 +223,8 @@ static void on_given_up(struct spg_bounded_work *base, size_t index)
 
 /* --- before and after -------------------------------------------------------- */
 
-static bool is_hung(const struct spg_win_handles *handles, const struct spg_nt_handle *h)
+static bool is_hung(
+	const struct spg_win_handles *handles, const struct spg_nt_handle *h)
 {
 	for (size_t i = 0; i < handles->n_hung; i++) {
 		const struct hung *hung = &handles->hung[i];
@@ -243,8 +244,8 @@ static void remember_hung(struct spg_win_handles *handles, const struct work *wo
 		const struct spg_nt_handle *h = &work->asked[i].handle;
 
 		if (work->asked[i].outcome == HUNG && handles->n_hung < HUNG_MAX)
-			handles->hung[handles->n_hung++] = (struct hung){
-				h->pid, h->handle, h->access, h->object};
+			handles->hung[handles->n_hung++] =
+				(struct hung){h->pid, h->handle, h->access, h->object};
 	}
 }
 
@@ -284,7 +285,8 @@ static int open_owners(struct work *work)
 	return 0;
 }
 
-static struct work *begin(struct spg_win_handles *handles, struct spg_handle_table *table)
+static struct work *begin(
+	struct spg_win_handles *handles, struct spg_handle_table *table)
 {
 	struct work *work = calloc(1, sizeof(*work));
 
@@ -325,7 +327,8 @@ static void take_over(struct work *work, const struct spg_win_reading *earlier)
 		while (k < earlier->n_opens &&
 			((uint32_t)earlier->opens[k].pid < asked->handle.pid ||
 				((uint32_t)earlier->opens[k].pid == asked->handle.pid &&
-					earlier->opens[k].handle < asked->handle.handle)))
+					earlier->opens[k].handle <
+						asked->handle.handle)))
 			k++;
 		if (k == earlier->n_opens)
 			return;

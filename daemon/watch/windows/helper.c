@@ -12,9 +12,9 @@
 #include "common/err.h"
 #include "daemon/watch/watch.h"
 
-#define PATH_W     1024
+#define PATH_W      1024
 #define PATIENCE_MS 10000
-#define SHARE_ALL  (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+#define SHARE_ALL   (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 
 /* --- the child ------------------------------------------------------------------ */
 
@@ -80,7 +80,8 @@ int spg_watch_helper(int argc, char **argv)
 	byte = hold(wide[2]) ? 'y' : 'n';
 	LocalFree(wide);
 	if (WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), &byte, 1, &done, NULL))
-		while (ReadFile(GetStdHandle(STD_INPUT_HANDLE), &byte, 1, &done, NULL) &&
+		while (ReadFile(
+			       GetStdHandle(STD_INPUT_HANDLE), &byte, 1, &done, NULL) &&
 			done > 0)
 			;
 	return 0;
@@ -110,7 +111,8 @@ static bool make_pipes(struct pipes *pipes)
 }
 
 /* Of all handles that may be inherited only its two are. */
-static bool create(wchar_t *command, const struct pipes *pipes, PROCESS_INFORMATION *ret)
+static bool create(
+	wchar_t *command, const struct pipes *pipes, PROCESS_INFORMATION *ret)
 {
 	HANDLE inherited[2] = {pipes->said_end, pipes->go_end};
 	STARTUPINFOEXW info = {.StartupInfo = {.cb = sizeof(info),
@@ -129,8 +131,8 @@ static bool create(wchar_t *command, const struct pipes *pipes, PROCESS_INFORMAT
 		return false;
 	}
 	if (UpdateProcThreadAttribute(info.lpAttributeList, 0,
-		    PROC_THREAD_ATTRIBUTE_HANDLE_LIST, inherited, sizeof(inherited), NULL,
-		    NULL))
+		    PROC_THREAD_ATTRIBUTE_HANDLE_LIST, inherited, sizeof(inherited),
+		    NULL, NULL))
 		made = CreateProcessW(NULL, command, NULL, NULL, TRUE,
 			CREATE_NO_WINDOW | EXTENDED_STARTUPINFO_PRESENT, NULL, NULL,
 			&info.StartupInfo, ret);
@@ -166,8 +168,10 @@ int spg_win_helper_start(const wchar_t *dir, struct spg_win_helper *ret)
 	int r = SPG_ERR_IO;
 
 	*ret = (struct spg_win_helper){.pid = 0};
-	swprintf(command, 3 * PATH_W, L"\"%ls\" " SPG_HELPER_ARGUMENT L" \"%ls\"", exe, dir);
-	if (n > 0 && n < PATH_W && make_pipes(&pipes) && create(command, &pipes, &info)) {
+	swprintf(command, 3 * PATH_W, L"\"%ls\" " SPG_HELPER_ARGUMENT L" \"%ls\"", exe,
+		dir);
+	if (n > 0 && n < PATH_W && make_pipes(&pipes) &&
+		create(command, &pipes, &info)) {
 		CloseHandle(info.hThread);
 		close_one(&pipes.said_end);
 		close_one(&pipes.go_end);

@@ -11,12 +11,12 @@
 #define SPG_HELPER_ARGUMENT L"--watch-helper"
 
 /* The files in the scratch directory, and how the child has them. */
-#define SPG_HELD_SHARED L"shared"   /* open, shares everything */
-#define SPG_HELD_ALONE  L"alone"    /* open, shares nothing */
-#define SPG_HELD_LOCKED L"locked"   /* open for reading, a range locked */
-#define SPG_HELD_MAPPED L"mapped"   /* a view of data, its handle closed */
-#define SPG_HELD_IMAGE  L"image"    /* a view as of a library, its handle closed */
-#define SPG_HELD_FREE   L"free"     /* not at all */
+#define SPG_HELD_SHARED     L"shared" /* open, shares everything */
+#define SPG_HELD_ALONE      L"alone"  /* open, shares nothing */
+#define SPG_HELD_LOCKED     L"locked" /* open for reading, a range locked */
+#define SPG_HELD_MAPPED     L"mapped" /* a view of data, its handle closed */
+#define SPG_HELD_IMAGE      L"image"  /* a view as of a library, its handle closed */
+#define SPG_HELD_FREE       L"free"   /* not at all */
 
 #define SPG_HELD_LOCK_START 100
 #define SPG_HELD_LOCK_END   199

@@ -30,8 +30,8 @@ bool spg_win_identify(HANDLE handle, struct spg_win_identity *ret)
 		return false;
 	*ret = (struct spg_win_identity){
 		.id = {info.dwVolumeSerialNumber,
-			fold_wide_index(handle,
-				join(info.nFileIndexHigh, info.nFileIndexLow))},
+			fold_wide_index(
+				handle, join(info.nFileIndexHigh, info.nFileIndexLow))},
 		.size = join(info.nFileSizeHigh, info.nFileSizeLow),
 		.created = join(info.ftCreationTime.dwHighDateTime,
 			info.ftCreationTime.dwLowDateTime),
@@ -49,7 +49,8 @@ bool spg_win_identify_path(
 	HANDLE handle = CreateFileW(native, FILE_READ_ATTRIBUTES,
 		FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
 		OPEN_EXISTING,
-		FILE_FLAG_BACKUP_SEMANTICS | (itself ? FILE_FLAG_OPEN_REPARSE_POINT : 0),
+		FILE_FLAG_BACKUP_SEMANTICS |
+			(itself ? FILE_FLAG_OPEN_REPARSE_POINT : 0),
 		NULL);
 	DWORD error;
 	bool done;
@@ -63,8 +64,7 @@ bool spg_win_identify_path(
 	return done;
 }
 
-bool spg_win_is_same(
-	const struct spg_win_identity *a, const struct spg_win_identity *b)
+bool spg_win_is_same(const struct spg_win_identity *a, const struct spg_win_identity *b)
 {
 	if (a->id.ino != b->id.ino)
 		return false;

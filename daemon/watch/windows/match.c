@@ -11,7 +11,7 @@
 #include "daemon/watch/windows/file.h"
 #include "daemon/watch/windows/probes.h"
 #include "daemon/watch/windows/text.h"
-#include "daemon/watch/windows/users.h"
+#include "daemon/watch/windows/uses.h"
 
 static int order(const void *a, const void *b)
 {
@@ -74,7 +74,8 @@ static size_t first_with(const struct spg_match *match, uint64_t ino)
 size_t spg_match_next(const struct spg_match *match,
 	const struct spg_win_identity *identity, size_t after)
 {
-	size_t at = after == SPG_NO_FILE ? first_with(match, identity->id.ino) : after + 1;
+	size_t at =
+		after == SPG_NO_FILE ? first_with(match, identity->id.ino) : after + 1;
 
 	for (; at < match->n_targets; at++) {
 		const struct spg_win_identity *target = &match->targets[at].identity;
@@ -119,8 +120,8 @@ static struct spg_win_identity made_up(const char *path)
 	return (struct spg_win_identity){.id = {0, h | 1}, .n_links = 0};
 }
 
-static int add_old(struct spg_match *match, const char *path, const wchar_t *native,
-	size_t *ret)
+static int add_old(
+	struct spg_match *match, const char *path, const wchar_t *native, size_t *ret)
 {
 	struct spg_win_identity identity = made_up(path);
 	struct spg_win_file *file;
@@ -253,7 +254,8 @@ static int take_view(struct spg_match *match, const struct spg_win_tools *tools,
 		return is_missing(name->error) ? use_old(match, users, name, view)
 		                               : use_by_name(match, users, name, view);
 	while (r == 0 && (at = spg_match_next(match, &name->file, at)) != SPG_NO_FILE)
-		r = use_present(match, tools, users, name, view, spg_match_file(match, at));
+		r = use_present(
+			match, tools, users, name, view, spg_match_file(match, at));
 	return r;
 }
 

@@ -12,10 +12,10 @@
 #define SPG_STATUS_INFO_LENGTH_MISMATCH ((NTSTATUS)0xC0000004)
 #define SPG_STATUS_DELETE_PENDING       ((NTSTATUS)0xC0000056)
 
-#define SPG_SYSTEM_EXTENDED_HANDLES   ((SYSTEM_INFORMATION_CLASS)64)
-#define SPG_PROCESS_COMMAND_LINE      ((PROCESSINFOCLASS)60)
-#define SPG_FILE_PROCESS_IDS_USING    ((FILE_INFORMATION_CLASS)47)
-#define SPG_FS_DEVICE                 ((FS_INFORMATION_CLASS)4)
+#define SPG_SYSTEM_EXTENDED_HANDLES     ((SYSTEM_INFORMATION_CLASS)64)
+#define SPG_PROCESS_COMMAND_LINE        ((PROCESSINFOCLASS)60)
+#define SPG_FILE_PROCESS_IDS_USING      ((FILE_INFORMATION_CLASS)47)
+#define SPG_FS_DEVICE                   ((FS_INFORMATION_CLASS)4)
 
 /* One handle of one process. @object is the kernel's address of what it leads to; NULL
  * where the system does not tell (Wine; Windows, to those without SeDebugPrivilege). */

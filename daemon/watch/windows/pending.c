@@ -10,9 +10,9 @@
 #include "common/windows/wide.h"
 #include "daemon/watch/windows/text.h"
 
-#define KEY     L"SYSTEM\\CurrentControlSet\\Control\\Session Manager"
-#define VALUE   L"PendingFileRenameOperations"
-#define MAX_W   (4 * 1024 * 1024)
+#define KEY   L"SYSTEM\\CurrentControlSet\\Control\\Session Manager"
+#define VALUE L"PendingFileRenameOperations"
+#define MAX_W (4 * 1024 * 1024)
 
 /* Pairs of texts, each with its end; the second of a pair may be empty. Returns NULL when
  * there are none, with *ret_err. */

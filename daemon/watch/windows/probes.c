@@ -142,8 +142,8 @@ static HANDLE open_folder(const wchar_t *native)
 	return handle;
 }
 
-int spg_probe_old_users(const wchar_t *native, struct spg_file_id id, int32_t **ret,
-	size_t *ret_n)
+int spg_probe_old_users(
+	const wchar_t *native, struct spg_file_id id, int32_t **ret, size_t *ret_n)
 {
 	FILE_ID_DESCRIPTOR what = {.dwSize = sizeof(what), .Type = FileIdType};
 	HANDLE folder = open_folder(native), handle;

@@ -42,12 +42,13 @@ int spg_probe_users(const wchar_t *native, int32_t **ret, size_t *ret_n);
 
 /** The same of a file that lost its path, by its identity, on the volume that has the
  * directory of @native, where it was. SPG_ERR_NOT_FOUND: it is no more, so nobody has it. */
-int spg_probe_old_users(const wchar_t *native, struct spg_file_id id, int32_t **ret,
-	size_t *ret_n);
+int spg_probe_old_users(
+	const wchar_t *native, struct spg_file_id id, int32_t **ret, size_t *ret_n);
 
 struct spg_probe_range {
 	bool locked;
-	int64_t start, end; /* from the first to the last byte that is locked, both included;
+	int64_t start,
+		end; /* from the first to the last byte that is locked, both included;
 	                       INT64_MAX: to the end of what can be */
 };
 

@@ -53,16 +53,18 @@ static int query(void **ret, size_t *ret_size)
 static void take(const struct entry *entry, struct spg_win_process *to)
 {
 	size_t n = entry->name.Length / sizeof(wchar_t);
-	char *name = entry->name.Buffer ? spg_wide_to_text(entry->name.Buffer, n) : NULL;
+	char *name =
+		entry->name.Buffer ? spg_wide_to_text(entry->name.Buffer, n) : NULL;
 
 	*to = (struct spg_win_process){
-		.id = {(int32_t)(intptr_t)entry->pid, (uint64_t)entry->created.QuadPart},
+		.id = {(int32_t)(intptr_t)entry->pid,
+			(uint64_t)entry->created.QuadPart},
 		.ppid = (int32_t)(intptr_t)entry->ppid,
 	};
 	snprintf(to->name, sizeof(to->name), "%s",
-		name               ? spg_win_base(name)
+		name              ? spg_win_base(name)
 		: to->id.pid == 4 ? "System"
-				   : "");
+				  : "");
 	free(name);
 }
 
@@ -135,8 +137,9 @@ static char *exe_of(HANDLE handle)
 	wchar_t path[4096];
 	DWORD n = sizeof(path) / sizeof(path[0]);
 
-	return QueryFullProcessImageNameW(handle, 0, path, &n) ? spg_wide_to_path(path, wcslen(path))
-	                                                       : NULL;
+	return QueryFullProcessImageNameW(handle, 0, path, &n)
+	               ? spg_wide_to_path(path, wcslen(path))
+	               : NULL;
 }
 
 /* Before Windows 8.1 it stands in the process's own memory alone. */
@@ -154,14 +157,15 @@ static char *command_in_memory(int32_t pid, uint64_t created)
 	if (handle && spg_win_process_created(handle) == created &&
 		NtQueryInformationProcess(handle, ProcessBasicInformation, &basic,
 			sizeof(basic), NULL) == SPG_STATUS_SUCCESS &&
-		ReadProcessMemory(handle, basic.PebBaseAddress, &peb, sizeof(peb), &n) &&
+		ReadProcessMemory(
+			handle, basic.PebBaseAddress, &peb, sizeof(peb), &n) &&
 		ReadProcessMemory(handle, peb.ProcessParameters, &parameters,
 			sizeof(parameters), &n)) {
 		length = parameters.CommandLine.Length;
 		if (length > sizeof(text))
 			length = sizeof(text);
-		if (ReadProcessMemory(handle, parameters.CommandLine.Buffer, text, length,
-			    &n))
+		if (ReadProcessMemory(
+			    handle, parameters.CommandLine.Buffer, text, length, &n))
 			command = spg_wide_to_text(text, n / sizeof(*text));
 	}
 	if (handle)
@@ -182,8 +186,8 @@ static char *command_of(HANDLE handle)
 			    sizeof(*data), &n) == SPG_STATUS_SUCCESS) {
 		size_t length = data->text.Length / sizeof(wchar_t);
 
-		command = spg_wide_to_text(data->text.Buffer,
-			length < COMMAND_MAX ? length : COMMAND_MAX);
+		command = spg_wide_to_text(
+			data->text.Buffer, length < COMMAND_MAX ? length : COMMAND_MAX);
 	}
 	free(data);
 	return command;
@@ -192,8 +196,8 @@ static char *command_of(HANDLE handle)
 struct spg_process *spg_win_process_describe(
 	const struct spg_win_process *process, const struct spg_win_services *services)
 {
-	HANDLE handle = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE,
-		(DWORD)process->id.pid);
+	HANDLE handle = OpenProcess(
+		PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)process->id.pid);
 	char *exe = NULL, *command = NULL, *user = NULL;
 	uint32_t uid = SPG_UID_UNKNOWN;
 	struct spg_process *made;

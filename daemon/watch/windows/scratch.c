@@ -21,8 +21,9 @@ bool spg_scratch_create(const struct spg_scratch *scratch, const wchar_t *name)
 {
 	static const char bytes[4096] = "spguard\r\n";
 	wchar_t *path = spg_scratch_path(scratch, name);
-	HANDLE file = path ? CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL)
-	                   : INVALID_HANDLE_VALUE;
+	HANDLE file =
+		path ? CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL)
+		     : INVALID_HANDLE_VALUE;
 	DWORD done = 0;
 	bool made = file != INVALID_HANDLE_VALUE &&
 	            WriteFile(file, bytes, sizeof(bytes), &done, NULL) &&
@@ -87,7 +88,8 @@ static void remove_files(const struct spg_scratch *scratch)
 {
 	wchar_t *pattern = spg_scratch_path(scratch, L"*");
 	WIN32_FIND_DATAW found;
-	HANDLE search = pattern ? FindFirstFileW(pattern, &found) : INVALID_HANDLE_VALUE;
+	HANDLE search =
+		pattern ? FindFirstFileW(pattern, &found) : INVALID_HANDLE_VALUE;
 
 	while (search != INVALID_HANDLE_VALUE) {
 		wchar_t *path = spg_scratch_path(scratch, found.cFileName);

@@ -41,8 +41,8 @@ static void add(struct rows *rows, enum spg_mechanism_kind kind, const char *nam
 
 /* --- handles ---------------------------------------------------------------------- */
 
-static bool has_open(const struct spg_win_reading *reading, const struct spg_scratch *scratch,
-	const wchar_t *name, int32_t pid)
+static bool has_open(const struct spg_win_reading *reading,
+	const struct spg_scratch *scratch, const wchar_t *name, int32_t pid)
 {
 	struct spg_win_identity file;
 
@@ -135,10 +135,12 @@ static void try_views(struct spg_win_tools *tools, const struct spg_scratch *scr
 		has_view(&mapping, &data, child, false);
 	add(rows, SPG_MECHANISM_EXECUTING, "programs and libraries",
 		tools->proofs.images, false,
-		tools->proofs.images ? "found who ran a program and had a library loaded"
-				     : "did not find who had a library loaded",
+		tools->proofs.images
+			? "found who ran a program and had a library loaded"
+			: "did not find who had a library loaded",
 		AS_SERVICE);
-	add(rows, SPG_MECHANISM_MAPPED, "views of data", tools->proofs.data_views, false,
+	add(rows, SPG_MECHANISM_MAPPED, "views of data", tools->proofs.data_views,
+		false,
 		tools->proofs.data_views
 			? "found who had a file mapped and its handle closed"
 			: "did not find who had a file mapped",
@@ -150,7 +152,8 @@ static void try_views(struct spg_win_tools *tools, const struct spg_scratch *scr
 /* --- probes ------------------------------------------------------------------------ */
 
 /* Is @child, or where @child is 0 nobody, in the filesystem's list? Negative: no list. */
-static int has_user(const struct spg_scratch *scratch, const wchar_t *name, int32_t child)
+static int has_user(
+	const struct spg_scratch *scratch, const wchar_t *name, int32_t child)
 {
 	wchar_t *native = spg_scratch_path(scratch, name);
 	int32_t *pids = NULL;
@@ -175,18 +178,20 @@ static void try_users(struct spg_win_tools *tools, const struct spg_scratch *scr
 	bool unused = has_user(scratch, SPG_HELD_FREE, 0) == 1;
 
 	tools->proofs.users = open && image && data && unused;
-	add(rows, SPG_MECHANISM_IN_USE, "file's list of users", tools->proofs.users, true,
-		tools->proofs.users
-			? "named who had a file open, loaded and mapped, and a file free"
-		: shared < 0 ? "this system does not give it"
-		: !open      ? "did not name who had a file open"
-		: !image     ? "did not name who had a library loaded"
-		: !data      ? "did not name who had a file mapped and its handle closed"
-			     : "named users of a file that nobody had",
+	add(rows, SPG_MECHANISM_IN_USE, "file's list of users", tools->proofs.users,
+		true,
+		tools->proofs.users ? "named who had a file open, loaded and mapped, "
+				      "and a file free"
+		: shared < 0        ? "this system does not give it"
+		: !open             ? "did not name who had a file open"
+		: !image            ? "did not name who had a library loaded"
+		: !data ? "did not name who had a file mapped and its handle closed"
+			: "named users of a file that nobody had",
 		"processes that are protected cannot be looked into without it");
 }
 
-static enum spg_probe write_probe(const struct spg_scratch *scratch, const wchar_t *name)
+static enum spg_probe write_probe(
+	const struct spg_scratch *scratch, const wchar_t *name)
 {
 	wchar_t *native = spg_scratch_path(scratch, name);
 	enum spg_probe probe = native ? spg_probe_write(native) : SPG_PROBE_REFUSED;
@@ -195,8 +200,8 @@ static enum spg_probe write_probe(const struct spg_scratch *scratch, const wchar
 	return probe;
 }
 
-static void try_write_probe(struct spg_win_tools *tools, const struct spg_scratch *scratch,
-	struct rows *rows)
+static void try_write_probe(struct spg_win_tools *tools,
+	const struct spg_scratch *scratch, struct rows *rows)
 {
 	bool works = write_probe(scratch, SPG_HELD_IMAGE) == SPG_PROBE_BUSY &&
 	             write_probe(scratch, SPG_HELD_ALONE) == SPG_PROBE_BUSY &&
@@ -224,12 +229,14 @@ static void try_locks(struct spg_win_tools *tools, const struct spg_scratch *scr
 {
 	struct spg_probe_range held, unheld;
 	bool works = lock_probe(scratch, SPG_HELD_LOCKED, &held) && held.locked &&
-	             held.start == SPG_HELD_LOCK_START && held.end == SPG_HELD_LOCK_END &&
+	             held.start == SPG_HELD_LOCK_START &&
+	             held.end == SPG_HELD_LOCK_END &&
 	             lock_probe(scratch, SPG_HELD_SHARED, &unheld) && !unheld.locked;
 
 	tools->proofs.locks = works;
 	add(rows, SPG_MECHANISM_LOCKED, "locks of bytes (LockFileEx)", works, true,
-		works ? "found the range that was locked" : "did not find what was locked",
+		works ? "found the range that was locked"
+		      : "did not find what was locked",
 		"files with locks show as open; keep the state directory on a local "
 		"NTFS volume");
 }
@@ -266,9 +273,10 @@ static bool saw_file(struct spg_win_watcher *watcher, struct spg_win_changes *ch
 		(void)spg_win_watcher_passed(
 			watcher, spg_win_watcher_mark(watcher), EVENT_WAIT_MS);
 		while ((change = spg_win_changes_take(changes))) {
-			saw = saw || (change->kind == SPG_WIN_CHANGE_FILE &&
-					     change->event == SPG_EVENT_CREATE &&
-					     strcmp(spg_win_base(change->path), name) == 0);
+			saw = saw ||
+			      (change->kind == SPG_WIN_CHANGE_FILE &&
+				      change->event == SPG_EVENT_CREATE &&
+				      strcmp(spg_win_base(change->path), name) == 0);
 			spg_win_change_free(change);
 		}
 		if (!saw)

@@ -23,8 +23,8 @@ static int order(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int take(struct spg_win_services *to, const ENUM_SERVICE_STATUS_PROCESSW *from,
-	DWORD n)
+static int take(
+	struct spg_win_services *to, const ENUM_SERVICE_STATUS_PROCESSW *from, DWORD n)
 {
 	struct spg_win_service *more =
 		realloc(to->items, (to->n + n + 1) * sizeof(*more));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* A survey under way. For this folder only; worker thread. */
+#include "daemon/watch/windows/find_users.h"
 #include "daemon/watch/windows/tools.h"
-#include "daemon/watch/windows/users.h"
 
 struct spg_win_survey {
 	struct spg_win_tools *tools;

@@ -74,7 +74,8 @@ static bool is_not_asked_now(const struct spg_win_survey *s, struct spg_file *fi
 	struct spg_win_file *own = spg_win_file_of(file);
 	struct spg_win_identity now;
 
-	return own && !spg_product_has_name(s->obs->product, spg_win_base(file->path)) &&
+	return own &&
+	       !spg_product_has_name(s->obs->product, spg_win_base(file->path)) &&
 	       spg_win_identify_path(own->native, false, &now) &&
 	       spg_file_id_equal(now.id, file->id);
 }
@@ -95,7 +96,8 @@ static int add_replaced(struct spg_win_survey *s)
 	for (size_t i = 0; r == 0 && i < scope->n_known; i++) {
 		struct spg_file *known = scope->known[i];
 
-		if ((scope->depth == SPG_SURVEY_FILES && !in_paths(scope, known->path)) ||
+		if ((scope->depth == SPG_SURVEY_FILES &&
+			    !in_paths(scope, known->path)) ||
 			known->id.ino == 0 ||
 			bsearch(&known->id, here, n, sizeof(*here), order_ids) ||
 			is_pending_at(s->obs, known->path))

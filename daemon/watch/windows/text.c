@@ -121,9 +121,9 @@ bool spg_win_same_path(const char *a, const char *b)
 const char *spg_win_error(unsigned long error, char *ret, size_t size)
 {
 	wchar_t wide[256];
-	DWORD n = FormatMessageW(
-		FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS |
-			FORMAT_MESSAGE_MAX_WIDTH_MASK,
+	DWORD n = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM |
+					 FORMAT_MESSAGE_IGNORE_INSERTS |
+					 FORMAT_MESSAGE_MAX_WIDTH_MASK,
 		NULL, error, 0, wide, sizeof(wide) / sizeof(wide[0]), NULL);
 	char *text;
 

@@ -35,7 +35,7 @@ struct found {
 		wchar_t *name;
 		uint64_t base;
 		bool image;
-	} *items;
+	} * items;
 	size_t n, size;
 };
 
@@ -212,9 +212,9 @@ static bool is_running(HANDLE process)
 static bool look_into(const struct spg_win_process *process,
 	struct spg_bounded_runner *runner, struct found *found, int *ret_err)
 {
-	HANDLE handle = OpenProcess(
-		PROCESS_QUERY_INFORMATION | PROCESS_VM_READ | SYNCHRONIZE, FALSE,
-		(DWORD)process->id.pid);
+	HANDLE handle =
+		OpenProcess(PROCESS_QUERY_INFORMATION | PROCESS_VM_READ | SYNCHRONIZE,
+			FALSE, (DWORD)process->id.pid);
 	bool any, seen;
 
 	*ret_err = 0;
@@ -226,8 +226,8 @@ static bool look_into(const struct spg_win_process *process,
 	return seen;
 }
 
-static void step(struct spg_bounded_work *base, size_t index,
-	struct spg_bounded_runner *runner)
+static void step(
+	struct spg_bounded_work *base, size_t index, struct spg_bounded_runner *runner)
 {
 	struct work *work = (struct work *)base;
 	const struct spg_win_process *process = &work->processes[index];
@@ -280,7 +280,8 @@ static struct work *begin(const struct spg_win_processes *processes)
 		return NULL;
 	}
 	if (n > 0)
-		memcpy(work->processes, processes->items, n * sizeof(*processes->items));
+		memcpy(work->processes, processes->items,
+			n * sizeof(*processes->items));
 	return work;
 }
 

@@ -20,7 +20,7 @@ struct spg_win_mapped {
 	wchar_t *device; /* as the system tells it */
 	wchar_t *native; /* as it can be opened */
 	struct spg_win_identity file;
-	bool found; /* @file: what is at the name now */
+	bool found;     /* @file: what is at the name now */
 	uint32_t error; /* GetLastError() otherwise */
 };
 

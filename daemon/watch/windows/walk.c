@@ -21,8 +21,8 @@ struct folder {
 	int depth;
 };
 
-static int walk_folder(struct spg_win_walk *walk, const char *path,
-	const wchar_t *native, int depth);
+static int walk_folder(
+	struct spg_win_walk *walk, const char *path, const wchar_t *native, int depth);
 
 static bool is_cancelled(const struct spg_win_walk *walk)
 {
@@ -104,7 +104,8 @@ static int lack_elsewhere(struct spg_win_walk *walk, const char *path)
 			.file = SPG_NO_FILE,
 			.blinds = true,
 			.path = path,
-			.remedy = {"run spguardd where the files are served from, and ask "
+			.remedy = {"run spguardd where the files are served from, and "
+				   "ask "
 				   "there",
 				NULL}},
 		"%s is on a network share: users on other machines do not show here",
@@ -142,7 +143,8 @@ static int add_unopened(
 }
 
 /* @native may be a file, or a link to one. */
-static int visit_file(struct spg_win_walk *walk, const char *path, const wchar_t *native)
+static int visit_file(
+	struct spg_win_walk *walk, const char *path, const wchar_t *native)
 {
 	struct spg_win_identity identity;
 
@@ -154,8 +156,8 @@ static int visit_file(struct spg_win_walk *walk, const char *path, const wchar_t
 					spg_probe_there(native) == SPG_PROBE_PENDING));
 }
 
-static int visit(
-	struct spg_win_walk *walk, const struct folder *folder, const WIN32_FIND_DATAW *found)
+static int visit(struct spg_win_walk *walk, const struct folder *folder,
+	const WIN32_FIND_DATAW *found)
 {
 	char *name = spg_wide_to_text(found->cFileName, wcslen(found->cFileName));
 	char *path = name ? spg_win_join(folder->path, name) : NULL;
@@ -189,8 +191,8 @@ static int list(struct spg_win_walk *walk, const struct folder *folder)
 		return SPG_ERR_NOMEM;
 	wcscpy(pattern, folder->native);
 	wcscpy(pattern + n, n > 0 && pattern[n - 1] == L'\\' ? L"*" : L"\\*");
-	search = FindFirstFileExW(pattern, FindExInfoBasic, &found, FindExSearchNameMatch,
-		NULL, FIND_FIRST_EX_LARGE_FETCH);
+	search = FindFirstFileExW(pattern, FindExInfoBasic, &found,
+		FindExSearchNameMatch, NULL, FIND_FIRST_EX_LARGE_FETCH);
 	free(pattern);
 	if (search == INVALID_HANDLE_VALUE)
 		error = GetLastError();
@@ -208,7 +210,8 @@ static int list(struct spg_win_walk *walk, const struct folder *folder)
 	/* The root of a volume may be empty: it has no "." either. */
 	if (r < 0 || error == ERROR_NO_MORE_FILES || error == ERROR_FILE_NOT_FOUND)
 		return r;
-	return lack_at(walk, SPG_LACK_DIRECTORY_UNREADABLE, folder->path, error, READABLE);
+	return lack_at(
+		walk, SPG_LACK_DIRECTORY_UNREADABLE, folder->path, error, READABLE);
 }
 
 /* True when it was listed by another of its names: a link may lead back up. Its files are
@@ -264,7 +267,8 @@ static int enter(struct spg_win_walk *walk, const struct folder *folder,
 	return r == 0 ? list(walk, folder) : r;
 }
 
-static int open_failed(struct spg_win_walk *walk, const struct folder *folder, DWORD error)
+static int open_failed(
+	struct spg_win_walk *walk, const struct folder *folder, DWORD error)
 {
 	bool gone = error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND;
 	int r;
@@ -282,8 +286,8 @@ static int open_failed(struct spg_win_walk *walk, const struct folder *folder, D
 	return r == 0 ? lack_missing(walk, folder->path) : r;
 }
 
-static int walk_folder(struct spg_win_walk *walk, const char *path,
-	const wchar_t *native, int depth)
+static int walk_folder(
+	struct spg_win_walk *walk, const char *path, const wchar_t *native, int depth)
 {
 	struct folder folder = {.path = path, .native = native, .depth = depth};
 	struct spg_win_identity identity;
@@ -295,9 +299,10 @@ static int walk_folder(struct spg_win_walk *walk, const char *path,
 	if (!spg_win_identify_path(native, false, &identity))
 		return open_failed(walk, &folder, GetLastError());
 	if (!(identity.attributes & FILE_ATTRIBUTE_DIRECTORY))
-		return lack_at(walk, SPG_LACK_DIRECTORY_UNREADABLE, path, ERROR_DIRECTORY,
-			"name its directory instead");
-	return was_walked(walk, path, identity.id) ? 0 : enter(walk, &folder, &identity);
+		return lack_at(walk, SPG_LACK_DIRECTORY_UNREADABLE, path,
+			ERROR_DIRECTORY, "name its directory instead");
+	return was_walked(walk, path, identity.id) ? 0
+	                                           : enter(walk, &folder, &identity);
 }
 
 int spg_win_walk_all(struct spg_win_walk *walk)

@@ -14,7 +14,7 @@
 #include "daemon/watch/windows/events.h"
 
 struct spg_win_walk {
-	struct spg_observation *obs; /* files and lacks are appended */
+	struct spg_observation *obs;      /* files and lacks are appended */
 	const struct spg_name_set *extra; /* names that count too, or NULL */
 	struct spg_win_events *events;    /* NULL: nothing is watched */
 	const atomic_bool *cancel;        /* or NULL */

@@ -64,7 +64,8 @@ static void retire(struct spg_win_watcher *w, struct spg_win_watch *watch)
 static struct spg_win_watch *find(struct spg_win_watcher *w, const wchar_t *native)
 {
 	for (struct spg_win_watch *watch = w->watches; watch; watch = watch->next)
-		if (CompareStringOrdinal(watch->native, -1, native, -1, TRUE) == CSTR_EQUAL)
+		if (CompareStringOrdinal(watch->native, -1, native, -1, TRUE) ==
+			CSTR_EQUAL)
 			return watch;
 	return NULL;
 }

@@ -107,8 +107,8 @@ bool spg_win_is_at_or_below(const char *path, const char *dir)
 	while (n > 0 && wide_dir[n - 1] == L'\\')
 		n--;
 	if (wide_path && wide_dir && wcslen(wide_path) >= n)
-		below = CompareStringOrdinal(wide_path, (int)n, wide_dir, (int)n, TRUE) ==
-		                CSTR_EQUAL &&
+		below = CompareStringOrdinal(wide_path, (int)n, wide_dir, (int)n,
+				TRUE) == CSTR_EQUAL &&
 		        (wide_path[n] == L'\0' || wide_path[n] == L'\\');
 	free(wide_path);
 	free(wide_dir);

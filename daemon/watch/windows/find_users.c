@@ -1,75 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/watch/windows/users.h"
+#include "daemon/watch/windows/find_users.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/array.h"
 #include "common/err.h"
 #include "daemon/watch/windows/match.h"
-#include "daemon/watch/windows/text.h"
-
-int spg_win_users_add(
-	struct spg_win_users *users, size_t file, int32_t pid, unsigned how)
-{
-	int r;
-
-	for (size_t i = users->n_uses; i-- > 0;)
-		if (users->uses[i].file == file && users->uses[i].pid == pid) {
-			users->uses[i].how |= how;
-			return 0;
-		}
-	r = spg_array_reserve(&users->uses, users->n_uses, &users->size_uses,
-		sizeof(*users->uses));
-	if (r == 0)
-		users->uses[users->n_uses++] =
-			(struct spg_win_use){.file = file, .pid = pid, .how = how};
-	return r;
-}
-
-unsigned spg_win_users_how(const struct spg_win_users *users, size_t index)
-{
-	unsigned how = 0;
-
-	for (size_t i = 0; i < users->n_uses; i++)
-		if (users->uses[i].file == index)
-			how |= users->uses[i].how;
-	return how;
-}
-
-int32_t spg_win_users_only(const struct spg_win_users *users, size_t index)
-{
-	int32_t pid = 0;
-
-	for (size_t i = 0; i < users->n_uses; i++) {
-		const struct spg_win_use *use = &users->uses[i];
-
-		if (use->file != index || !(use->how & (SPG_USE_OPEN | SPG_USE_WRITE)))
-			continue;
-		if (pid)
-			return 0;
-		pid = use->pid;
-	}
-	return pid;
-}
-
-bool spg_win_users_complete(
-	const struct spg_win_tools *tools, const struct spg_win_users *users)
-{
-	return tools->proofs.handles && tools->proofs.images &&
-	       tools->proofs.data_views && users->n_opaque == 0 && !users->cut &&
-	       !users->unresolved;
-}
-
-void spg_win_users_finish(struct spg_win_users *users)
-{
-	free(users->uses);
-	free(users->opaque);
-	free(users->unresolved);
-	spg_win_processes_finish(&users->processes);
-	spg_win_services_finish(&users->services);
-	*users = (struct spg_win_users){.uses = NULL};
-}
 
 /* A handle that may neither read nor write keeps a deleted file's name all the same. */
 static unsigned how_of(const struct spg_win_open *open)
@@ -77,7 +12,7 @@ static unsigned how_of(const struct spg_win_open *open)
 	if (open->section)
 		return SPG_USE_MAPPED;
 	return open->access & (FILE_WRITE_DATA | FILE_APPEND_DATA) ? SPG_USE_WRITE
-	                                                     : SPG_USE_OPEN;
+	                                                           : SPG_USE_OPEN;
 }
 
 static int take_opens(struct spg_match *match, struct spg_win_users *users,
@@ -90,7 +25,8 @@ static int take_opens(struct spg_match *match, struct spg_win_users *users,
 		const struct spg_win_open *open = &reading->opens[i];
 		size_t at = SPG_NO_FILE;
 
-		while (r == 0 && (at = spg_match_next(match, &open->file, at)) != SPG_NO_FILE)
+		while (r == 0 &&
+			(at = spg_match_next(match, &open->file, at)) != SPG_NO_FILE)
 			r = spg_win_users_add(users, spg_match_file(match, at),
 				open->pid, how_of(open));
 	}

@@ -29,15 +29,6 @@ struct spg_win_users {
 	struct spg_win_services services;
 };
 
-/**
- * Search everybody. Files that lost their place are added to the observation where somebody
- * uses them and nothing else is known of them. Returns 0; SPG_ERR_NOMEM; SPG_ERR_TIMEOUT:
- * cancelled; or SPG_ERR_IO: the system has no list of processes or handles.
- */
-int spg_win_users_find(struct spg_win_tools *tools,
-	const struct spg_survey_request *request, struct spg_observation *obs,
-	struct spg_win_users *ret);
-
 /** Note another use; one of the same process and file is widened. */
 int spg_win_users_add(
 	struct spg_win_users *users, size_t file, int32_t pid, unsigned how);
