@@ -211,16 +211,6 @@ const char *spg_product_advice(const struct spg_product *product, const char *na
 	return NULL;
 }
 
-static bool is_service(const char *service, const char *stop, bool ignore_case)
-{
-	static const char end[] = ".service";
-	size_t n = strlen(stop);
-
-	return spg_name_equal(stop, service, ignore_case) ||
-	       (strlen(service) == n + strlen(end) && strcmp(service + n, end) == 0 &&
-		       strncmp(service, stop, n) == 0);
-}
-
 bool spg_product_setup_stops(const struct spg_product *product, const char *name,
 	const char *exe, const char *service)
 {
@@ -232,7 +222,7 @@ bool spg_product_setup_stops(const struct spg_product *product, const char *name
 		if (exe &&
 			spg_name_equal(stop, spg_path_base(exe), product->ignore_case))
 			return true;
-		if (service && is_service(service, stop, product->ignore_case))
+		if (service && spg_name_equal(stop, service, product->ignore_case))
 			return true;
 	}
 	return false;

@@ -105,8 +105,8 @@ const char *spg_product_advice(const struct spg_product *product, const char *na
 /**
  * True when setup ends the program by itself. @name, @exe and @service, the machine's that
  * runs it, describe the process, each may be NULL; matches the name, the last part of
- * @exe, or the service, with or without ".service" at its end, ignoring case where the
- * product does.
+ * @exe, or the whole name of the service ("x.service"), ignoring case where the product
+ * does.
  */
 bool spg_product_setup_stops(const struct spg_product *product, const char *name,
 	const char *exe, const char *service);

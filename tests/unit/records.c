@@ -149,7 +149,7 @@ static const struct {
 	/* Services. */
 	{"x", "/x", true, true, "store.exe"},
 	{"x", "/x", false, true, "Store.exe"},
-	{"x", NULL, true, true, "store.exe.service"},
+	{"x", NULL, false, false, "store.exe.service"},
 	{NULL, NULL, false, false, "store.exe.socket"},
 	{NULL, NULL, false, false, "store.exe@.service"},
 	{NULL, NULL, false, false, "store"},

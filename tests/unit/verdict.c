@@ -1057,12 +1057,12 @@ START_TEST(classify_services)
 		const char *unit, *unit_user;
 		int class;
 	} services[] = {{"perfmon.service", NULL, SPG_CLASS_SETUP_STOPS},
-		{"perfmon", NULL, SPG_CLASS_SETUP_STOPS},
+		{"perfmon", NULL, SPG_CLASS_BLOCKER},
 		{"perfmon.service", "mia", SPG_CLASS_BLOCKER},
 		{"perfmon2", NULL, SPG_CLASS_BLOCKER}};
 	struct spg_product *product = help_product();
 
-	ck_assert_int_eq(spg_product_add_setup_stop(product, "perfmon"), 0);
+	ck_assert_int_eq(spg_product_add_setup_stop(product, "perfmon.service"), 0);
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		const struct spg_process_info info = {.id = {7, 7},
 			.name = "x",
