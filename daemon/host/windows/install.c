@@ -10,7 +10,9 @@
 
 #include <windows.h>
 
+#include "common/defaults.h"
 #include "common/windows/wide.h"
+#include "daemon/host/windows/data.h"
 
 /* As main.c has them. */
 enum { EXIT_NO_RIGHTS = 77, EXIT_CONFIG = 78 };
@@ -181,6 +183,24 @@ static void register_events(void)
 	free(program);
 }
 
+static int secure_data(void)
+{
+	enum spg_data_state state = SPG_DATA_UNSURE;
+	DWORD err = spg_data_secure(SPG_DEFAULT_DIRECTORY, &state);
+
+	if (err != ERROR_SUCCESS)
+		return fail("cannot see to the rights on " SPG_DEFAULT_DIRECTORY, err);
+	if (state == SPG_DATA_MADE_PRIVATE)
+		puts("Only administrators may change " SPG_DEFAULT_DIRECTORY
+		     " from now on.");
+	else if (state == SPG_DATA_UNSURE)
+		fputs("spguardd: note: whether only administrators may "
+		      "change " SPG_DEFAULT_DIRECTORY
+		      " could not be made sure of: look at its rights\n",
+			stderr);
+	return 0;
+}
+
 /* NULL: the error is the system's. */
 static SC_HANDLE create_or_change(SC_HANDLE manager, const wchar_t *line, bool *ret_new)
 {
@@ -211,8 +231,12 @@ int spg_service_install(const char *config)
 	bool is_new;
 	int status = config ? find_config(config, &path) : 0;
 
-	if (status != 0)
+	if (status == 0)
+		status = secure_data();
+	if (status != 0) {
+		free(path);
 		return status;
+	}
 	line = command_line(path);
 	if (line)
 		manager = OpenSCManagerW(

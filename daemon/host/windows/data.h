@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The folder of the configuration and the history, %ProgramData%\spguard. Windows lets every
+ * user write to a new folder in %ProgramData%, and whoever makes it before the installation
+ * owns it: such a user could add configuration that the system's account reads.
+ */
+enum spg_data_state {
+	SPG_DATA_PRIVATE, /* only the system and administrators may change what is in it */
+	SPG_DATA_MADE_PRIVATE,
+	SPG_DATA_UNSURE, /* Windows said that it is done, and shows something else */
+};
+
+/**
+ * See to it that only the system and administrators may change what is in @folder; it is
+ * made if it is not there. What somebody else has put into it before becomes theirs, and
+ * stays. Returns 0 and *ret, or the system's error: then @folder is not to be trusted.
+ */
+unsigned spg_data_secure(const char *folder, enum spg_data_state *ret);
