@@ -17,6 +17,9 @@ test_packages=(check python3 python3-jsonschema util-linux mount e2fsprogs xfspr
 # compilers make: without them those skip.
 story_packages=(gcc-mingw-w64-x86-64 binutils-mingw-w64-x86-64 wine64
 	g++-mingw-w64-x86-64 g++-mingw-w64-i686 lld llvm)
+# For building for Windows, and running that under Wine.
+windows_packages=(gcc-mingw-w64-x86-64-posix binutils-mingw-w64-x86-64 cmake make m4 tcl
+	wine64 wixl msitools)
 # For the tests with assemblies of .NET: without them those skip.
 dotnet_packages=(mono-mcs mono-devel mono-utils)
 # The real systemd, monitoring systems, a browser, and what builds and checks Debian's

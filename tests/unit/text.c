@@ -79,6 +79,7 @@ START_TEST(escape_into)
 }
 END_TEST
 
+#ifndef _WIN32 /* whose words are for cmd.exe */
 static const struct {
 	const char *in, *out;
 } quotes[] = {
@@ -123,6 +124,7 @@ START_TEST(quote)
 	spg_buf_finish(&buf);
 }
 END_TEST
+#endif
 
 static const struct {
 	const char *pattern, *name;
@@ -261,7 +263,7 @@ int main(void)
 
 	spg_add_rows(tc, escape, escapes);
 	tcase_add_test(tc, escape_into);
-#ifndef _WIN32 /* whose words are for cmd.exe */
+#ifndef _WIN32
 	spg_add_rows(tc, quote, quotes);
 #endif
 	spg_add_rows(tc, glob, globs);
