@@ -83,11 +83,6 @@ int spg_platform_arguments(int *argc, char ***argv)
 	return 0;
 }
 
-bool spg_platform_has_double_quotes(void)
-{
-	return true;
-}
-
 void spg_platform_separators(char *path)
 {
 	for (; *path; path++)
@@ -147,7 +142,7 @@ size_t spg_platform_root(const char *path)
 		return strspn(path, "/\\");
 	n = 2 + strcspn(path + 2, "/\\");
 	if (n == 2 || !path[n])
-		return 0;
+		return 1;
 	n += 1 + strcspn(path + n + 1, "/\\");
 	return n + (path[n] != '\0');
 }
