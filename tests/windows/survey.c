@@ -53,9 +53,10 @@ static bool wants(void *user, const char *path)
 static void on_event(void *user, struct spg_event *event)
 {
 	(void)user;
-	say(json_pack("{ss ss ss ss*}", "say", "event", "kind",
+	say(json_pack("{ss ss ss ss* si}", "say", "event", "kind",
 		spg_event_kind_name(event->kind), "path", event->file->path, "detail",
-		event->detail));
+		event->detail, "pid",
+		event->process ? (int)event->process->id.pid : 0));
 }
 
 static void on_gap(void *user, enum spg_gap_reason reason, int64_t since_ns,

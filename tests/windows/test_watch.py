@@ -209,6 +209,27 @@ class WatchTest(unittest.TestCase):
         self.assertIn(("rename", "new.dll", "other.dll"), kinds)
         self.assertIn(("delete", "other.dll", ""), kinds)
 
+    def await_event(self, kind, name, pid):
+        said = []
+        for _ in range(200):
+            said += self.watch.ask("wait 100", "waited")[1]
+            if any(line.get("kind") == kind and line["path"].endswith(name) and
+                   line["pid"] == pid for line in said):
+                return
+        self.fail(f"no {kind} of {name} by {pid}: {said}")
+
+    def test_opens_and_closes(self):
+        """By readings: a file that is held for some seconds is told of."""
+        self.world.make_library("held.dll")
+        for way in ("share-all", "view", "image"):
+            with self.subTest(way=way):
+                self.watch.survey()
+                self.watch.ask("wait 4000", "waited")
+                holder = self.hold(f"{way}=C:/product/held.dll", "attributes=C:/product/free.dll")
+                self.await_event("open", "held.dll", holder.pid)
+                holder.close()
+                self.await_event("close", "held.dll", holder.pid)
+
     def test_drain_is_a_barrier(self):
         """What a program did before drain() is delivered by it."""
         self.watch.survey()

@@ -89,7 +89,7 @@ class Holder(Program):
     def kill(self):
         """Its end, as taskkill has it."""
         self.world.wine.run("taskkill", "/f", "/pid", str(self.pid))
-        self.process.wait(30)
+        self.close()  # it may have been a child that held it
 
 
 class Watch(Program):

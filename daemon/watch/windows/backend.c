@@ -18,6 +18,7 @@
 #include "daemon/watch/windows/events.h"
 #include "daemon/watch/windows/exits.h"
 #include "daemon/watch/windows/process.h"
+#include "daemon/watch/windows/readings.h"
 #include "daemon/watch/windows/selftest.h"
 #include "daemon/watch/windows/survey.h"
 
@@ -26,6 +27,7 @@ struct backend {
 	char *scratch_dir;
 	struct spg_win_events *events; /* NULL: no events on this system */
 	struct spg_win_exits *exits;
+	struct spg_win_readings *readings;
 	struct spg_win_tools tools;
 	struct spg_mechanism mechanisms[SPG_WIN_ROWS];
 	size_t n_mechanisms;
@@ -98,6 +100,9 @@ static int start(struct spg_watch *watch)
 	if (r == 0)
 		r = spg_win_events_start(&b->events, watch->loop, &watch->listener);
 	b->tools.events = b->events;
+	if (r == 0)
+		r = spg_win_readings_start(
+			&b->readings, watch->loop, &b->tools, &watch->listener);
 	for (size_t i = 0; i < b->n_mechanisms; i++)
 		if (!b->mechanisms[i].works)
 			spg_warning("%s: %s; %s", b->mechanisms[i].name,
@@ -108,7 +113,10 @@ static int start(struct spg_watch *watch)
 static int set_products(
 	struct spg_watch *watch, struct spg_product *const *products, size_t n)
 {
-	return spg_win_events_set_products(backend_of(watch)->events, products, n);
+	struct backend *b = backend_of(watch);
+
+	spg_win_readings_keep(b->readings, products, n);
+	return spg_win_events_set_products(b->events, products, n);
 }
 
 static int drain(struct spg_watch *watch, bool begin)
@@ -151,6 +159,8 @@ static int survey(struct spg_watch *watch, const struct spg_survey_request *requ
 	note_place(b, "");
 	if (r == 0)
 		r = add_lacks(b, obs);
+	if (r == 0 && obs->depth == SPG_SURVEY_FULL)
+		r = spg_win_readings_take(b->readings, obs);
 	if (r != 0) {
 		spg_observation_destroy(obs);
 		return r;
@@ -231,12 +241,20 @@ static void on_events_closed(void *user)
 	b->on_stopped(b->user);
 }
 
+static void on_readings_closed(void *user)
+{
+	struct backend *b = user;
+
+	b->readings = NULL;
+	spg_win_events_stop(b->events, on_events_closed, b);
+}
+
 static void on_exits_closed(void *user)
 {
 	struct backend *b = user;
 
 	b->exits = NULL;
-	spg_win_events_stop(b->events, on_events_closed, b);
+	spg_win_readings_stop(b->readings, on_readings_closed, b);
 }
 
 static void stop(struct spg_watch *watch, void (*on_stopped)(void *user), void *user)
