@@ -224,7 +224,6 @@ class WatchTest(unittest.TestCase):
         for way in ("share-all", "view", "image"):
             with self.subTest(way=way):
                 self.watch.survey()
-                self.watch.ask("wait 4000", "waited")
                 holder = self.hold(f"{way}=C:/product/held.dll", "attributes=C:/product/free.dll")
                 self.await_event("open", "held.dll", holder.pid)
                 holder.close()

@@ -73,7 +73,7 @@ class RandomTest(unittest.TestCase):
         for name in self.files:
             truth = {holder.pid for holder, ways in self.holders if name in ways}
             file = survey.file(name)
-            what = f"state {step}: {name} is held {self.ways_on(name)}: {file}"
+            what = f"state {step}: {name} is held {self.ways_on(name)}: {file} {survey.blind}"
             self.assertEqual(file["in_use"], "yes" if truth else "no", what)
             self.assertEqual(set(survey.users(name)), truth, what)
         self.assertTrue(survey.complete)

@@ -49,9 +49,24 @@ static bool in_opaque(const struct spg_win_reading *reading, int32_t pid)
 	return false;
 }
 
-/* Of those that have ended meanwhile nothing is to be known. */
-static int note_opaque(struct spg_win_users *users, const struct spg_win_reading *first,
-	const struct spg_win_reading *second, const struct spg_win_mapping *mapping)
+/* What could not be looked into, by whom it is. */
+struct look {
+	struct spg_win_reading first, second, third;
+	struct spg_win_mapping mapping, again;
+};
+
+static void finish_look(struct look *look)
+{
+	spg_win_reading_finish(&look->first);
+	spg_win_reading_finish(&look->second);
+	spg_win_reading_finish(&look->third);
+	spg_win_mapping_finish(&look->mapping);
+	spg_win_mapping_finish(&look->again);
+}
+
+/* Of those that have ended meanwhile nothing is to be known. Who begins or ends just now
+ * refuses, and is asked again: who refused twice cannot be looked into. */
+static int note_opaque(struct spg_win_users *users, const struct look *look)
 {
 	const struct spg_win_processes *all = &users->processes;
 
@@ -61,11 +76,42 @@ static int note_opaque(struct spg_win_users *users, const struct spg_win_reading
 	for (size_t i = 0; i < all->n; i++) {
 		int32_t pid = all->items[i].id.pid;
 
-		if (in_opaque(first, pid) || in_opaque(second, pid) ||
-			in_pids(mapping->opaque, mapping->n_opaque, pid))
+		if ((in_opaque(&look->second, pid) && in_opaque(&look->third, pid)) ||
+			in_pids(look->again.opaque, look->again.n_opaque, pid))
 			users->opaque[users->n_opaque++] = all->items[i];
 	}
 	return 0;
+}
+
+/* Walk the address spaces again that could not be walked. */
+static int walk_again(
+	struct spg_win_users *users, const atomic_bool *cancel, struct look *look)
+{
+	struct spg_win_processes some = {
+		calloc(users->processes.n + 1, sizeof(*some.items)), 0};
+	int r = some.items ? 0 : SPG_ERR_NOMEM;
+
+	for (size_t i = 0; r == 0 && i < users->processes.n; i++)
+		if (in_pids(look->mapping.opaque, look->mapping.n_opaque,
+			    users->processes.items[i].id.pid))
+			some.items[some.n++] = users->processes.items[i];
+	if (r == 0)
+		r = spg_win_views_read(&some, cancel, &look->again);
+	free(some.items);
+	return r;
+}
+
+static int ask_again(struct spg_win_tools *tools, struct spg_win_users *users,
+	const atomic_bool *cancel, struct look *look)
+{
+	int r = 0;
+
+	if (look->second.n_opaque > 0)
+		r = spg_win_handles_read(
+			tools->handles, &look->second, cancel, &look->third);
+	if (r == 0 && look->mapping.n_opaque > 0)
+		r = walk_again(users, cancel, look);
+	return r;
 }
 
 /* Whoever has ended meanwhile uses nothing. */
@@ -84,37 +130,49 @@ static void drop_ended(struct spg_win_users *users)
  * the handles again: who hands one over to a process that has been looked at already, or
  * unmaps what he opens again, is seen by that.
  */
-static int look(struct spg_win_tools *tools, const struct spg_survey_request *request,
-	struct spg_match *match, struct spg_win_users *users)
+static int look_at_all(struct spg_win_tools *tools, struct spg_win_users *users,
+	const atomic_bool *cancel, struct look *look)
 {
-	struct spg_win_reading first = {.opens = NULL}, second = {.opens = NULL};
-	struct spg_win_mapping mapping = {.views = NULL};
-	int r = spg_win_handles_read(tools->handles, NULL, request->cancel, &first);
+	int r = spg_win_handles_read(tools->handles, NULL, cancel, &look->first);
 
 	if (r == 0)
 		r = spg_win_processes_read(&users->processes);
 	if (r == 0)
-		r = spg_win_views_read(&users->processes, request->cancel, &mapping);
+		r = spg_win_views_read(&users->processes, cancel, &look->mapping);
 	if (r == 0)
 		r = spg_win_handles_read(
-			tools->handles, &first, request->cancel, &second);
+			tools->handles, &look->first, cancel, &look->second);
+	if (r == 0)
+		r = ask_again(tools, users, cancel, look);
 	spg_win_processes_finish(&users->processes);
 	if (r == 0)
 		r = spg_win_processes_read(&users->processes);
+	users->cut = look->mapping.cut || look->again.cut;
+	return r;
+}
+
+static int look_and_match(struct spg_win_tools *tools,
+	const struct spg_survey_request *request, struct spg_match *match,
+	struct spg_win_users *users)
+{
+	struct look look = {.first = {.opens = NULL}};
+	int r = look_at_all(tools, users, request->cancel, &look);
+
 	if (r == 0)
-		r = take_opens(match, users, &first);
+		r = take_opens(match, users, &look.first);
 	if (r == 0)
-		r = take_opens(match, users, &second);
+		r = take_opens(match, users, &look.second);
 	if (r == 0)
-		r = spg_match_views(match, tools, users, &mapping);
+		r = take_opens(match, users, &look.third);
 	if (r == 0)
-		r = note_opaque(users, &first, &second, &mapping);
+		r = spg_match_views(match, tools, users, &look.mapping);
+	if (r == 0)
+		r = spg_match_views(match, tools, users, &look.again);
+	if (r == 0)
+		r = note_opaque(users, &look);
 	if (r == 0)
 		drop_ended(users);
-	users->cut = users->cut || mapping.cut;
-	spg_win_reading_finish(&first);
-	spg_win_reading_finish(&second);
-	spg_win_mapping_finish(&mapping);
+	finish_look(&look);
 	return r;
 }
 
@@ -126,7 +184,7 @@ int spg_win_users_find(struct spg_win_tools *tools,
 	int r = spg_match_init(&match, request, obs);
 
 	if (r == 0)
-		r = look(tools, request, &match, ret);
+		r = look_and_match(tools, request, &match, ret);
 	spg_match_finish(&match);
 	/* Services are names for people: without them processes are named. */
 	if (r == 0 && ret->n_uses > 0 &&

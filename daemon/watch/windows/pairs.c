@@ -73,16 +73,84 @@ static int add(struct spg_pairs *pairs, struct spg_file *file, int32_t pid,
 	return 0;
 }
 
+static void sort(struct spg_pairs *pairs)
+{
+	qsort(pairs->items, pairs->n, sizeof(*pairs->items), order);
+	qsort(pairs->files, pairs->n_files, sizeof(struct spg_file *), order_files);
+}
+
+static bool has_file(const struct spg_pairs *pairs, struct spg_file *file)
+{
+	return bsearch(&file, pairs->files, pairs->n_files, sizeof(struct spg_file *),
+		       order_files) != NULL;
+}
+
+/* Room for so many, where there is none yet. */
+static int reserve(struct spg_pairs *pairs, size_t n, size_t n_files)
+{
+	*pairs = (struct spg_pairs)SPG_PAIRS_NULL;
+	pairs->items = calloc(n + 1, sizeof(*pairs->items));
+	pairs->files = calloc(n_files + 1, sizeof(struct spg_file *));
+	if (pairs->items && pairs->files)
+		return 0;
+	spg_pairs_finish(pairs);
+	return SPG_ERR_NOMEM;
+}
+
+static void put(
+	struct spg_pairs *pairs, struct spg_file *file, struct spg_process *process)
+{
+	pairs->items[pairs->n++] = (struct spg_pair){
+		.file = spg_file_ref(file), .process = spg_process_ref(process)};
+}
+
+int spg_pairs_of_survey(struct spg_pairs *pairs, const struct spg_observation *obs)
+{
+	int r = reserve(pairs, obs->n_uses, obs->n_files);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < obs->n_files; i++)
+		if (obs->files[i].presence != SPG_GONE)
+			pairs->files[pairs->n_files++] =
+				spg_file_ref(obs->files[i].file);
+	for (size_t i = 0; i < obs->n_uses; i++)
+		put(pairs, obs->files[obs->uses[i].file].file, obs->uses[i].process);
+	sort(pairs);
+	return 0;
+}
+
+static void copy(struct spg_pairs *to, const struct spg_pairs *from,
+	const struct spg_pairs *unless)
+{
+	for (size_t i = 0; i < from->n; i++)
+		if (!unless || !has_file(unless, from->items[i].file))
+			put(to, from->items[i].file, from->items[i].process);
+	for (size_t i = 0; i < from->n_files; i++)
+		if (!unless || !has_file(unless, from->files[i]))
+			to->files[to->n_files++] = spg_file_ref(from->files[i]);
+}
+
+int spg_pairs_merge(struct spg_pairs *pairs, const struct spg_pairs *more)
+{
+	struct spg_pairs both;
+	int r = reserve(&both, pairs->n + more->n, pairs->n_files + more->n_files);
+
+	if (r < 0)
+		return r;
+	copy(&both, pairs, NULL);
+	copy(&both, more, pairs->files ? pairs : NULL);
+	sort(&both);
+	spg_pairs_finish(pairs);
+	*pairs = both;
+	return 0;
+}
+
 int spg_pairs_make(struct spg_pairs *pairs, const struct spg_observation *obs,
 	const struct spg_win_users *users, const struct spg_pairs *before)
 {
-	int r = 0;
+	int r = reserve(pairs, users->n_uses, obs->n_files);
 
-	*pairs = (struct spg_pairs)SPG_PAIRS_NULL;
-	pairs->items = calloc(users->n_uses + 1, sizeof(*pairs->items));
-	pairs->files = calloc(obs->n_files + 1, sizeof(struct spg_file *));
-	if (!pairs->items || !pairs->files)
-		r = SPG_ERR_NOMEM;
 	for (size_t i = 0; r == 0 && i < obs->n_files; i++)
 		pairs->files[pairs->n_files++] = spg_file_ref(obs->files[i].file);
 	for (size_t i = 0; r == 0 && i < users->n_uses; i++)
@@ -92,15 +160,8 @@ int spg_pairs_make(struct spg_pairs *pairs, const struct spg_observation *obs,
 		spg_pairs_finish(pairs);
 		return r;
 	}
-	qsort(pairs->items, pairs->n, sizeof(*pairs->items), order);
-	qsort(pairs->files, pairs->n_files, sizeof(struct spg_file *), order_files);
+	sort(pairs);
 	return 0;
-}
-
-static bool has_file(const struct spg_pairs *pairs, struct spg_file *file)
-{
-	return bsearch(&file, pairs->files, pairs->n_files, sizeof(struct spg_file *),
-		       order_files) != NULL;
 }
 
 void spg_pairs_compare(const struct spg_pairs *before, const struct spg_pairs *after,
@@ -114,11 +175,9 @@ void spg_pairs_compare(const struct spg_pairs *before, const struct spg_pairs *a
 		                    ? -1
 		                    : order(&before->items[i], &after->items[k]);
 
-		if (which < 0 && before->n_files > 0 &&
-			has_file(after, before->items[i].file))
+		if (which < 0 && has_file(after, before->items[i].file))
 			each(user, &before->items[i], false);
-		if (which > 0 && before->n_files > 0 &&
-			has_file(before, after->items[k].file))
+		if (which > 0 && has_file(before, after->items[k].file))
 			each(user, &after->items[k], true);
 		i += which <= 0;
 		k += which >= 0;

@@ -31,6 +31,13 @@ struct spg_pairs {
 int spg_pairs_make(struct spg_pairs *pairs, const struct spg_observation *obs,
 	const struct spg_win_users *users, const struct spg_pairs *before);
 
+/** Those that a survey has found. The same. */
+int spg_pairs_of_survey(struct spg_pairs *pairs, const struct spg_observation *obs);
+
+/** Add to @pairs the files that are in @more only, and who uses them. Returns 0, or
+ * SPG_ERR_NOMEM: @pairs stays as it was. */
+int spg_pairs_merge(struct spg_pairs *pairs, const struct spg_pairs *more);
+
 /** Idempotent. */
 void spg_pairs_finish(struct spg_pairs *pairs);
 

@@ -21,8 +21,7 @@
 /* The files of one product. */
 struct watched {
 	struct spg_product *product;
-	struct spg_file **files;
-	size_t n_files;
+	struct spg_pairs found; /* by the survey */
 	struct watched *next;
 };
 
@@ -35,7 +34,6 @@ struct spg_win_readings {
 	/* The thread's own. */
 	struct spg_win_handles *handles;
 	struct spg_pairs before;
-	bool has_before;
 	SRWLOCK lock; /* what follows */
 	struct watched *watched;
 	struct spg_event_list events;
@@ -50,9 +48,7 @@ static void free_watched(struct watched *watched)
 {
 	if (!watched)
 		return;
-	while (watched->n_files > 0)
-		spg_file_unref(watched->files[--watched->n_files]);
-	free(watched->files);
+	spg_pairs_finish(&watched->found);
 	spg_product_unref(watched->product);
 	free(watched);
 }
@@ -63,15 +59,11 @@ static struct watched *make_watched(const struct spg_observation *obs)
 
 	if (!made)
 		return NULL;
-	made->files = calloc(obs->n_files + 1, sizeof(struct spg_file *));
-	if (!made->files) {
+	if (spg_pairs_of_survey(&made->found, obs) < 0) {
 		free(made);
 		return NULL;
 	}
 	made->product = spg_product_ref(obs->product);
-	for (size_t i = 0; i < obs->n_files; i++)
-		if (obs->files[i].presence != SPG_GONE)
-			made->files[made->n_files++] = spg_file_ref(obs->files[i].file);
 	return made;
 }
 
@@ -118,15 +110,18 @@ void spg_win_readings_keep(struct spg_win_readings *readings,
 	ReleaseSRWLockExclusive(&readings->lock);
 }
 
+/* A file that is new is compared with what the survey found of it. */
 static int list_files(struct spg_win_readings *readings, struct spg_observation *obs)
 {
 	int r = 0;
 
 	AcquireSRWLockShared(&readings->lock);
-	for (struct watched *w = readings->watched; w && r == 0; w = w->next)
-		for (size_t i = 0; r == 0 && i < w->n_files; i++)
-			r = spg_observation_add_file(
-				obs, w->files[i], SPG_PRESENT, SPG_IN_USE_UNKNOWN);
+	for (struct watched *w = readings->watched; w && r == 0; w = w->next) {
+		r = spg_pairs_merge(&readings->before, &w->found);
+		for (size_t i = 0; r == 0 && i < w->found.n_files; i++)
+			r = spg_observation_add_file(obs, w->found.files[i],
+				SPG_PRESENT, SPG_IN_USE_UNKNOWN);
+	}
 	ReleaseSRWLockShared(&readings->lock);
 	return r;
 }
@@ -187,14 +182,12 @@ static int look(struct spg_win_readings *readings, struct spg_observation *obs)
 	if (r == 0)
 		r = spg_pairs_make(&now, obs, &users, &readings->before);
 	spg_win_users_finish(&users);
-	if (r == 0 && readings->has_before)
-		tell(readings, &now);
-	if (r == 0) {
-		spg_pairs_finish(&readings->before);
-		readings->before = now;
-		readings->has_before = true;
-	}
-	return r;
+	if (r < 0)
+		return r;
+	tell(readings, &now);
+	spg_pairs_finish(&readings->before);
+	readings->before = now;
+	return 0;
 }
 
 static void read_once(struct spg_win_readings *readings)
