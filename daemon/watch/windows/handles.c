@@ -14,6 +14,8 @@
 
 #define PATIENCE_MS 200
 #define HUNG_MAX    64
+/* One that did not answer is spared for so long. */
+#define SPARE_MS    60000
 #define NAME_W      32768
 
 enum outcome { UNTRIED, FILE_FOUND, NO_FILE, CLOSED, REFUSED, HUNG };
@@ -43,6 +45,7 @@ struct hung {
 	ULONG_PTR pid, handle;
 	ULONG access;
 	void *object;
+	ULONGLONG tried_ms;
 };
 
 struct spg_win_handles {
@@ -223,7 +226,7 @@ static void on_given_up(struct spg_bounded_work *base, size_t index)
 
 /* --- before and after -------------------------------------------------------- */
 
-static bool is_hung(
+static const struct hung *find_hung(
 	const struct spg_win_handles *handles, const struct spg_nt_handle *h)
 {
 	for (size_t i = 0; i < handles->n_hung; i++) {
@@ -231,22 +234,36 @@ static bool is_hung(
 
 		if (hung->pid == h->pid && hung->handle == h->handle &&
 			hung->access == h->access && hung->object == h->object)
-			return true;
+			return hung;
 	}
-	return false;
+	return NULL;
+}
+
+static bool is_spared(
+	const struct spg_win_handles *handles, const struct spg_nt_handle *h)
+{
+	const struct hung *hung = find_hung(handles, h);
+
+	return hung && GetTickCount64() - hung->tried_ms < SPARE_MS;
 }
 
 /* Those that hang now are those to be spared next time. */
 static void remember_hung(struct spg_win_handles *handles, const struct work *work)
 {
-	handles->n_hung = 0;
+	struct spg_win_handles now = {.n_hung = 0};
+
 	for (size_t i = 0; i < work->base.n_steps; i++) {
 		const struct spg_nt_handle *h = &work->asked[i].handle;
+		const struct hung *before = find_hung(handles, h);
 
-		if (work->asked[i].outcome == HUNG && handles->n_hung < HUNG_MAX)
-			handles->hung[handles->n_hung++] =
-				(struct hung){h->pid, h->handle, h->access, h->object};
+		if (work->asked[i].outcome != HUNG || now.n_hung == HUNG_MAX)
+			continue;
+		now.hung[now.n_hung++] =
+			(struct hung){h->pid, h->handle, h->access, h->object,
+				before && is_spared(handles, h) ? before->tried_ms
+								: GetTickCount64()};
 	}
+	*handles = now;
 }
 
 static int order_asked(const void *a, const void *b)
@@ -304,7 +321,7 @@ static struct work *begin(
 	for (size_t i = 0; i < table->n; i++) {
 		work->asked[i].handle = table->items[i];
 		work->asked[i].section = table->items[i].type == table->section_type;
-		if (is_hung(handles, &table->items[i]))
+		if (is_spared(handles, &table->items[i]))
 			work->asked[i].outcome = HUNG;
 	}
 	qsort(work->asked, table->n, sizeof(*work->asked), order_asked);

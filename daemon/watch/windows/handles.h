@@ -7,7 +7,7 @@
  * Worker thread, or any other, one reading at a time.
  *
  * A handle that does not answer hangs nothing (bounded.h). It is remembered and not asked
- * again while it is there.
+ * again for a minute.
  */
 #include <stdatomic.h>
 #include <stdbool.h>

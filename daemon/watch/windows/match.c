@@ -158,6 +158,19 @@ static bool is_of_product(const struct spg_match *match, const char *path)
 	return false;
 }
 
+/* A survey of some files is about old versions of these alone, one of locks about none. */
+static bool is_asked(const struct spg_match *match, const char *path)
+{
+	const struct spg_survey_scope *scope = match->request->scope;
+
+	if (scope->depth != SPG_SURVEY_FILES)
+		return scope->depth == SPG_SURVEY_FULL;
+	for (size_t i = 0; i < scope->n_paths; i++)
+		if (spg_win_same_path(scope->paths[i], path))
+			return true;
+	return false;
+}
+
 /* Add the use of an old version of what is, or was, at @name. */
 static int use_old(struct spg_match *match, struct spg_win_users *users,
 	const struct spg_win_mapped *name, const struct spg_win_view *view)
@@ -168,7 +181,7 @@ static int use_old(struct spg_match *match, struct spg_win_users *users,
 
 	if (!path)
 		return SPG_ERR_NOMEM;
-	if (!is_of_product(match, path)) {
+	if (!is_of_product(match, path) || !is_asked(match, path)) {
 		free(path);
 		return 0;
 	}

@@ -152,7 +152,7 @@ static int survey(struct spg_win_survey *s)
 	if (r == 0 && !locks_only)
 		r = add_replaced(s);
 	s->obs->looked_ns = spg_clock_wall_ns();
-	s->obs->attributed = true;
+	s->obs->attributed = !locks_only;
 	if (r == 0)
 		r = spg_win_users_find(s->tools, s->request, s->obs, &s->users);
 	if (r == SPG_ERR_IO) {
