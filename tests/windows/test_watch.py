@@ -6,7 +6,8 @@ import os
 import time
 import unittest
 
-from watching import Holder, Watch, World, can_run
+import watching
+from watching import Holder, Watch, World, can_run, program
 
 from tap import main
 
@@ -70,6 +71,21 @@ class WatchTest(unittest.TestCase):
             self.assertTrue(row["works"] or row["spared"], name)
         self.assertFalse(self.watch.mechanisms["file's list of users"]["works"])
 
+    def test_steps_that_hang(self):
+        code, said = self.world.wine.run(program("bounded.exe"))
+        self.assertEqual((code, said.split()[-1:]), (0, ["ok"]), said)
+
+    def test_a_survey_of_one_file(self):
+        self.world.make("held.dll")
+        self.world.make("other.dll")
+        self.watch.survey()
+        holder = self.hold("share-all=C:/product/held.dll")
+        for name, in_use in (("held.dll", "yes"), ("other.dll", "no")):
+            answer, _ = self.watch.ask(f"files C:/product/{name}", "survey")
+            self.assertEqual([(f["path"], f["in_use"]) for f in answer["files"]],
+                             [(f"C:/product/{name}", in_use)])
+        holder.close()
+
     def test_every_way_to_hold(self):
         for way, how in WAYS.items():
             with self.subTest(way=way):
@@ -112,14 +128,13 @@ class WatchTest(unittest.TestCase):
     def test_running_program(self):
         self.world.make_library("tool.exe")
         self.world.make("held.dll")
-        import watching
-        program, watching.PROGRAMS = watching.PROGRAMS, self.world.product
+        programs, watching.PROGRAMS = watching.PROGRAMS, self.world.product
         os.rename(os.path.join(self.world.product, "tool.exe"),
                   os.path.join(self.world.product, "holder.exe"))
         try:
             holder = self.hold("share-all=C:/product/held.dll")
         finally:
-            watching.PROGRAMS = program
+            watching.PROGRAMS = programs
         self.assert_held("holder.exe", holder.pid, {"executing"})
         holder.close()
         self.assert_free("holder.exe")

@@ -25,7 +25,7 @@ def program(name):
 
 def can_run():
     return bool(WINE) and all(os.path.exists(program(name))
-                              for name in ("survey.exe", "holder.exe"))
+                              for name in ("survey.exe", "holder.exe", "bounded.exe"))
 
 
 class World:
