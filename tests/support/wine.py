@@ -34,11 +34,20 @@ class Wine:
         # No dialogs, no debugger: a program that fails just ends.
         self.env.update(WINEPREFIX=prefix, WINEDEBUG="-all",
                         WINEDLLOVERRIDES="mscoree,mshtml,winedbg.exe=")
+        self.prefix = prefix
+        self.start_server()
+        self.run("wineboot", "-i")
+
+    def start_server(self):
         self.server = subprocess.Popen([SERVER, "-f", "-p"], env=self.env,
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)
-        self.prefix = prefix
-        self.run("wineboot", "-i")
+
+    def restart(self):
+        """End everything and begin anew: a prefix that is being made starts two service
+        managers, and each knows half of the services."""
+        self.stop_server()
+        self.start_server()
 
     def run(self, *command):
         """Run to the end: exit code, and all that it said."""
@@ -54,13 +63,16 @@ class Wine:
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                         text=True))
 
-    def close(self):
+    def stop_server(self):
         subprocess.run([SERVER, "-k"], env=self.env, check=False)
         try:
             self.server.wait(FAIL_AFTER)
         except subprocess.TimeoutExpired:
             self.server.kill()  # it waits for its programs at times, which end with it
             self.server.wait(FAIL_AFTER)
+
+    def close(self):
+        self.stop_server()
         shutil.rmtree(self.prefix, ignore_errors=True)
 
 
