@@ -121,6 +121,20 @@ class ServiceTest(unittest.TestCase):
         self.configure("[product app]", "directory = C:\\product")
         self.start()
 
+    def test_killed(self):
+        """Wine's service manager goes on to say that it runs, but starts it again."""
+        self.install()
+        for _ in range(2):
+            self.start()
+            self.assertEqual(
+                self.run_wine("taskkill", "/f", "/im", "spguardd.exe")[0], 0)
+        self.start()
+        end = time.monotonic() + FAIL_AFTER
+        while self.log().count("notice: ready") < 3 and time.monotonic() < end:
+            time.sleep(0.1)
+        self.expect(0, "SAFE", CLIENT, "check", "--product", "app")
+        self.expect(0, "ended without a clean stop", CLIENT, "log")
+
     def test_removed_while_it_runs(self):
         self.install()
         self.start()
@@ -163,7 +177,7 @@ class ServiceTest(unittest.TestCase):
 class InstallerTest(ServiceTest):
     """The same prefix, with what the installer puts there."""
     test_a_life = test_where_it_logs = test_a_start_that_fails = None
-    test_removed_while_it_runs = test_another_configuration = test_wrong = None
+    test_killed = test_removed_while_it_runs = test_another_configuration = test_wrong = None
 
     def msi(self, *arguments):
         self.expect(0, "", "msiexec", arguments[0], self.file, "/qn", *arguments[1:])
