@@ -130,6 +130,15 @@ static const char *what_it_leads_to(const json_t *mechanism)
 			"Who holds a file cannot be told for all processes.",
 		[SPG_MECHANISM_PROCESS_TABLE] =
 			"Processes that end at once may have no name in the history.",
+		[SPG_MECHANISM_USER_LIST] =
+			"Processes that are protected cannot be looked into: while one "
+			"runs, files that nobody else has are \"unknown\".",
+		[SPG_MECHANISM_WRITE_PROBE] =
+			"While not every process can be looked into, nothing else tells "
+			"whether a library is loaded.",
+		[SPG_MECHANISM_SERVICES] =
+			"Processes are named without their services, and setup-stops "
+			"does not find those.",
 	};
 	int kind = spg_mechanism_kind_from_name(spg_json_text(mechanism, "kind"));
 

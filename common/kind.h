@@ -219,7 +219,10 @@ enum spg_gap_reason {
 	X(LOCK_EVENTS, "lock-events") \
 	X(PROCESS_TABLE, "process-table") \
 	X(COUNTERS, "kernel-counters")                  /* all that tier "bpf" needs */ \
-	X(SELF_TEST, "self-test")
+	X(SELF_TEST, "self-test") \
+	X(USER_LIST, "user-list")                       /* a filesystem's own, of a file */ \
+	X(WRITE_PROBE, "write-probe") \
+	X(SERVICES, "services")                         /* which process is which */
 
 /* Why the history is not written just now. */
 #define SPG_STORE_FAULTS(X) \

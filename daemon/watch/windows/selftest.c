@@ -178,7 +178,7 @@ static void try_users(struct spg_win_tools *tools, const struct spg_scratch *scr
 	bool unused = has_user(scratch, SPG_HELD_FREE, 0) == 1;
 
 	tools->proofs.users = open && image && data && unused;
-	add(rows, SPG_MECHANISM_IN_USE, "file's list of users", tools->proofs.users,
+	add(rows, SPG_MECHANISM_USER_LIST, "file's list of users", tools->proofs.users,
 		true,
 		tools->proofs.users ? "named who had a file open, loaded and mapped, "
 				      "and a file free"
@@ -208,7 +208,7 @@ static void try_write_probe(struct spg_win_tools *tools,
 	             write_probe(scratch, SPG_HELD_FREE) == SPG_PROBE_FREE;
 
 	tools->proofs.write_probe = works;
-	add(rows, SPG_MECHANISM_IN_USE, "write probe", works, true,
+	add(rows, SPG_MECHANISM_WRITE_PROBE, "write probe", works, true,
 		works ? "told a library in use from a free file"
 		      : "did not tell a library in use from a free file",
 		"keep the state directory on a local NTFS volume");
@@ -247,7 +247,7 @@ static void try_services(struct spg_win_tools *tools, struct rows *rows)
 	int r = spg_win_services_read(&services);
 
 	tools->proofs.services = r == 0 && services.n > 0;
-	add(rows, SPG_MECHANISM_PROCESS_TABLE, "services", tools->proofs.services, true,
+	add(rows, SPG_MECHANISM_SERVICES, "services", tools->proofs.services, true,
 		tools->proofs.services ? "the Service Control Manager names them"
 				       : "the Service Control Manager names none",
 		AS_SERVICE);
