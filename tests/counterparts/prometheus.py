@@ -136,6 +136,13 @@ class Monitoring:
             lambda: (lambda got: got if got is not None and len(got) == n else None)(
                 self.query(expression)))
 
+    def until_from(self, expression, instances):
+        """Wait until exactly @instances have results of @expression."""
+        return self.prometheus.until(
+            f"{expression} of those {len(instances)}",
+            lambda: {labels["instance"] for labels, _ in self.query(expression) or []}
+            == set(instances))
+
     def until_alert(self, name, state, **labels):
         return self.prometheus.until(f"alert {name} {state}", lambda: [
             a for a in (self.api("alerts") or {"alerts": []})["alerts"]

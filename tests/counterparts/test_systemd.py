@@ -102,7 +102,7 @@ class CatalogTest(SystemTest):
         """Fields that are sent, and commands that the client takes."""
         daemon = self.daemon()
         self.file("Mdbperf.dll")
-        with open(os.path.join(ROOT, "common", "log.c"), encoding="utf-8") as f:
+        with open(os.path.join(ROOT, "common", "log_linux.c"), encoding="utf-8") as f:
             sent = set(re.findall(r'"(SPGUARD_\w+)"', f.read()))
         commands = set()
         for number, text in self.entries().items():
