@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/fold.h"
 #include "common/platform.h"
 
 size_t spg_text_utf8_length(const char *text, size_t n)
@@ -229,20 +230,102 @@ void spg_text_shell_quote(struct spg_buf *out, const char *text)
 	spg_buf_putc(out, '\'');
 }
 
-static unsigned char fold(char c, bool ignore_case)
-{
-	unsigned char u = (unsigned char)c;
+/* What a byte that is no UTF-8 is compared as: behind all characters. */
+#define NO_UTF8  0x110000
 
-	return ignore_case && u >= 'A' && u <= 'Z' ? (unsigned char)(u + 32) : u;
+#define UTF8_MAX 4 /* bytes of a character */
+
+static uint32_t read_long(const char *text, size_t n, bool ignore_case, size_t *ret_len)
+{
+	size_t len = spg_text_utf8_length(text, n);
+	uint32_t code;
+
+	if (len == 0) {
+		*ret_len = 1;
+		return NO_UTF8 + (unsigned char)*text;
+	}
+	*ret_len = len;
+	code = code_of(text, len);
+	return ignore_case ? spg_fold(code) : code;
+}
+
+/* The character at @text, of which @n > 0 bytes may be read; a '\0' ends a sequence. */
+static inline uint32_t read_one(
+	const char *text, size_t n, bool ignore_case, size_t *ret_len)
+{
+	unsigned char c = (unsigned char)*text;
+
+	/* Nearly all there is, and events wait for it. */
+	if (c >= 0x80)
+		return read_long(text, n, ignore_case, ret_len);
+	*ret_len = 1;
+	return ignore_case && c >= 'A' && c <= 'Z' ? c + 32U : c;
+}
+
+int spg_name_compare(const char *a, const char *b, bool ignore_case)
+{
+	if (!ignore_case)
+		return strcmp(a, b);
+	for (;;) {
+		size_t len_a, len_b;
+		uint32_t one = read_one(a, UTF8_MAX, true, &len_a);
+		uint32_t two = read_one(b, UTF8_MAX, true, &len_b);
+
+		if (one != two || one == 0)
+			return (one > two) - (one < two);
+		a += len_a;
+		b += len_b;
+	}
 }
 
 bool spg_name_equal(const char *a, const char *b, bool ignore_case)
 {
-	while (*a && fold(*a, ignore_case) == fold(*b, ignore_case)) {
-		a++;
-		b++;
+	return spg_name_compare(a, b, ignore_case) == 0;
+}
+
+int spg_name_compare_parts(
+	const char *a, size_t n_a, const char *b, size_t n_b, bool ignore_case)
+{
+	while (n_a > 0 && n_b > 0) {
+		size_t len_a, len_b;
+		uint32_t one = read_one(a, n_a, ignore_case, &len_a);
+		uint32_t two = read_one(b, n_b, ignore_case, &len_b);
+
+		if (one != two)
+			return one < two ? -1 : 1;
+		a += len_a;
+		n_a -= len_a;
+		b += len_b;
+		n_b -= len_b;
 	}
-	return fold(*a, ignore_case) == fold(*b, ignore_case);
+	return (n_a > n_b) - (n_a < n_b);
+}
+
+size_t spg_name_begin(
+	const char *name, size_t n, const char *start, size_t n_start, bool ignore_case)
+{
+	size_t at = 0;
+
+	while (n_start > 0) {
+		size_t len, len_start;
+		uint32_t wanted = read_one(start, n_start, ignore_case, &len_start);
+
+		if (at == n || read_one(name + at, n - at, ignore_case, &len) != wanted)
+			return SIZE_MAX;
+		at += len;
+		start += len_start;
+		n_start -= len_start;
+	}
+	return at;
+}
+
+uint32_t spg_name_last(const char *text, size_t n, bool ignore_case, size_t *ret_len)
+{
+	/* The same characters as read from the start: what begins one is in no other. */
+	for (size_t i = 2; i <= UTF8_MAX && i <= n && (text[n - 1] & 0x80); i++)
+		if (spg_text_utf8_length(text + n - i, i) == i)
+			return read_one(text + n - i, i, ignore_case, ret_len);
+	return read_one(text + n - 1, 1, ignore_case, ret_len);
 }
 
 /*
@@ -250,30 +333,49 @@ bool spg_name_equal(const char *a, const char *b, bool ignore_case)
  * the text behind ']' and whether it matched; NULL when the set never ends,
  * and then '[' is an ordinary character, as in fnmatch(3).
  */
-static const char *match_set(
-	const char *set, unsigned char c, bool ignore_case, bool *ret)
+static const char *match_set(const char *set, uint32_t c, bool ignore_case, bool *ret)
 {
 	bool negate = false, hit = false, first = true;
+	size_t len;
 
 	if (*set == '!' || *set == '^') {
 		negate = true;
 		set++;
 	}
 	for (; *set && (first || *set != ']'); first = false) {
-		unsigned char low = fold(*set++, ignore_case);
-		unsigned char high = low;
+		uint32_t low = read_one(set, UTF8_MAX, false, &len), high = low;
 
+		set += len;
 		if (set[0] == '-' && set[1] && set[1] != ']') {
-			high = fold(set[1], ignore_case);
-			set += 2;
+			high = read_one(set + 1, UTF8_MAX, false, &len);
+			set += 1 + len;
 		}
-		if (low <= c && c <= high)
-			hit = true;
+		hit = hit || (ignore_case ? spg_fold_is_between(c, low, high)
+					  : low <= c && c <= high);
 	}
 	if (*set != ']')
 		return NULL;
 	*ret = hit != negate && c != '/';
 	return set + 1;
+}
+
+/* The pattern behind what matches @c alone; NULL: nothing does. */
+static const char *match_one(const char *pattern, uint32_t c, bool ignore_case)
+{
+	bool hit = false;
+	size_t len;
+
+	if (*pattern == '[') {
+		const char *next = match_set(pattern + 1, c, ignore_case, &hit);
+
+		if (next)
+			return hit ? next : NULL;
+	}
+	if (*pattern == '?')
+		return c != '/' ? pattern + 1 : NULL;
+	/* Its end is no character of a name. */
+	return read_one(pattern, UTF8_MAX, ignore_case, &len) == c ? pattern + len
+	                                                           : NULL;
 }
 
 bool spg_name_match(const char *pattern, const char *name, bool ignore_case)
@@ -283,31 +385,27 @@ bool spg_name_match(const char *pattern, const char *name, bool ignore_case)
 	/* On a mismatch only the last '*' needs another try: it can take over
 	 * whatever an earlier one would have taken. That bounds the time. */
 	while (*name) {
-		const char *next = NULL;
-		unsigned char c = fold(*name, ignore_case);
-		bool hit = false;
+		const char *next;
+		size_t len;
+		uint32_t c;
 
 		if (*pattern == '*') {
 			star = ++pattern;
 			star_name = name;
 			continue;
 		}
-		if (*pattern == '[')
-			next = match_set(pattern + 1, c, ignore_case, &hit);
-		if (!next && *pattern) {
-			next = pattern + 1;
-			hit = *pattern == '?' ? *name != '/'
-			                      : fold(*pattern, ignore_case) == c;
-		}
-		if (next && hit) {
+		c = read_one(name, UTF8_MAX, ignore_case, &len);
+		next = match_one(pattern, c, ignore_case);
+		if (next) {
 			pattern = next;
-			name++;
+			name += len;
 			continue;
 		}
 		if (!star || *star_name == '/')
 			return false;
+		read_one(star_name, UTF8_MAX, false, &len);
 		pattern = star;
-		name = ++star_name;
+		name = star_name += len;
 	}
 	while (*pattern == '*')
 		pattern++;

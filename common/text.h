@@ -9,6 +9,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/buf.h"
 
@@ -43,16 +44,34 @@ bool spg_text_is_utf8(const char *text, size_t n);
  */
 void spg_text_shell_quote(struct spg_buf *out, const char *text);
 
-/**
- * Compare names by a product's rule. @ignore_case folds ASCII letters only:
- * what Win32 file names of products need, without a locale.
+/*
+ * Names by a product's rule: byte by byte, or with @ignore_case by Unicode's simple
+ * case folding (common/fold.h), without a locale. A byte that is no UTF-8 is a character
+ * of its own.
  */
+
+/** True when they are one name: spg_name_compare() is 0. */
 bool spg_name_equal(const char *a, const char *b, bool ignore_case);
 
+/** < 0, 0 or > 0: a total order. */
+int spg_name_compare(const char *a, const char *b, bool ignore_case);
+
+/** The same of @n_a and @n_b bytes, which need not end in a '\0'. */
+int spg_name_compare_parts(
+	const char *a, size_t n_a, const char *b, size_t n_b, bool ignore_case);
+
+/** With how many of its @n bytes @name says all of @start, @n_start bytes; SIZE_MAX when
+ * it begins otherwise. With @ignore_case that may be more or less than @n_start. */
+size_t spg_name_begin(const char *name, size_t n, const char *start, size_t n_start,
+	bool ignore_case);
+
+/** The last character of @text, @n > 0 bytes, as compared; @ret_len gets its bytes. */
+uint32_t spg_name_last(const char *text, size_t n, bool ignore_case, size_t *ret_len);
+
 /**
- * Match @name against a glob: '*', '?', '[a-z]' and '[!a-z]'. A '*' does not
- * match '/'. @ignore_case as in spg_name_equal(). Time is bounded by
- * strlen(pattern) * strlen(name).
+ * Match @name against a glob: '*', '?', '[a-z]' and '[!a-z]', each character one of
+ * UTF-8. A '*' does not match '/'. With @ignore_case a set has each character of which
+ * it has another case. Time is bounded by strlen(pattern) * strlen(name).
  */
 bool spg_name_match(const char *pattern, const char *name, bool ignore_case);
 

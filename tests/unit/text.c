@@ -153,6 +153,42 @@ static const struct {
 	{"*", "dir/file", false, false},
 	{"d*/f?le", "dir/file", false, true},
 	{"*ab", "aab", false, true},
+	{"[A-_]", "b", true, true}, /* B is in it */
+	{"[!A-_]", "b", true, false},
+	{"[Z-a]", "z", true, true},
+	{"[Z-a]", "b", true, false},
+	/* Characters, not bytes. */
+	{"?.dll", "\xc3\x84.dll", false, true},
+	{"??.dll", "\xc3\x84.dll", false, false},
+	{"?.dll", "\xf0\x90\x90\x80.dll", true, true},
+	{"[\xc3\x84\xc3\x96].dll", "\xc3\x96.dll", false, true},
+	{"[\xc3\x84\xc3\x96].dll", "\xc3\x9c.dll", false, false},
+	{"[!a]x", "\xc3\x84x", false, true},
+	{"*[!a]", "\xc3\x84", false, true},
+	/* Each byte that is no UTF-8 is one. */
+	{"?.dll", "\xc3.dll", false, true},
+	{"??.dll", "\xff\xc3.dll", true, true},
+	{"?", "\xc3\x84\xc3", false, false},
+	{"\xff*",
+		"\xff"
+		"A",
+		true, true},
+	{"\xe4*", "\xc4", true, false}, /* as in Latin-1, which nobody reads here */
+	{"[\xf0-\xff]", "\xff", true, true},
+	{"*\xc3\xa4", "\xc3\xc3\x84", true, true},
+	/* What differs in case alone. */
+	{"\xc3\xa4rger*.dll", "\xc3\x84RGER1.DLL", true, true},
+	{"\xc3\xa4rger*.dll", "\xc3\x84rger1.dll", false, false},
+	{"*\xc3\x9f", "\xe1\xba\x9e", true, true},
+	{"*ss", "\xc3\x9f", true, false},
+	{"k*", "\xe2\x84\xaa.dll", true, true},
+	{"[a-z]*", "\xe2\x84\xaa.dll", true, true},
+	{"[\xe2\x84\xaa]*", "K.dll", true, true},
+	{"[\xc3\x80-\xc3\x9e]", "\xc3\xa4", true, true},
+	{"[\xc3\xa0-\xc3\xbe]", "\xc3\x84", true, true},
+	{"[!\xc3\xa0-\xc3\xbe]", "\xc3\x84", true, false},
+	{"[\xc4\x80-\xc5\xbf]", "S", true, true}, /* the long s */
+	{"\xd0\x94*", "\xd0\xb4.dll", true, true},
 };
 
 START_TEST(glob)
@@ -160,6 +196,131 @@ START_TEST(glob)
 	ck_assert_int_eq(spg_name_match(globs[_i].pattern, globs[_i].name,
 				 globs[_i].ignore_case),
 		globs[_i].match);
+}
+END_TEST
+
+/* Names in the order of spg_name_compare(), with case ignored; those of one row are one. */
+static const char *const ordered[][4] = {
+	{""},
+	{"\x01"},
+	{"[a]"},
+	{"_"},
+	{"a", "A"},
+	{"ab", "AB", "Ab", "aB"},
+	{"A\xcc\x88", "a\xcc\x88"}, /* no umlaut: a letter and a mark */
+	{"k", "K", "\xe2\x84\xaa"},
+	{"kx", "\xe2\x84\xaaX"},
+	{"s", "S", "\xc5\xbf"},
+	{"ss"},
+	{"\xc3\x9f", "\xe1\xba\x9e"},
+	{"\xc3\xa4", "\xc3\x84"},
+	{"\xc3\xa5", "\xc3\x85", "\xe2\x84\xab"},
+	{"\xc4\xb0"}, /* I with its dot */
+	{"\xc4\xb1"}, /* i without */
+	{"\xcf\x83", "\xce\xa3", "\xcf\x82"},
+	{"\xe1\x8e\xa0", "\xea\xad\xb0"},         /* Cherokee */
+	{"\xf0\x90\x90\xa8", "\xf0\x90\x90\x80"}, /* Deseret */
+	{"\x84"},
+	{"\xc3"},
+	{"\xc3"
+	 "a",
+		"\xc3"
+		"A"},
+	{"\xc4"},
+	{"\xe2\x84"}, /* the sign of Kelvin, cut */
+	{"\xff"},
+};
+
+#define N_ORDERED (sizeof(ordered) / sizeof(ordered[0]))
+
+static int sign(int n)
+{
+	return (n > 0) - (n < 0);
+}
+
+static void check_pair(const char *a, const char *b, int order)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%s/", b);
+
+	ck_assert_int_eq(sign(spg_name_compare(a, b, true)), order);
+	ck_assert_int_eq(
+		sign(spg_name_compare_parts(a, strlen(a), b, strlen(b), true)), order);
+	ck_assert_int_eq(spg_name_equal(a, b, true), order == 0);
+	ck_assert_int_eq(spg_name_equal(a, b, false), strcmp(a, b) == 0);
+	ck_assert_int_eq(
+		sign(spg_name_compare_parts(a, strlen(a), b, strlen(b), false) == 0),
+		strcmp(a, b) == 0);
+	if (order == 0)
+		ck_assert_uint_eq(
+			spg_name_begin(text, (size_t)n, a, strlen(a), true), strlen(b));
+	if (!strpbrk(a, "*?["))
+		ck_assert_int_eq(spg_name_match(a, b, true), order == 0);
+}
+
+START_TEST(order)
+{
+	for (size_t i = 0; i < 4 && ordered[_i][i]; i++)
+		for (size_t k = 0; k < N_ORDERED * 4; k++) {
+			int row = (int)(k / 4);
+
+			if (ordered[row][k % 4])
+				check_pair(ordered[_i][i], ordered[row][k % 4],
+					sign(_i - row));
+		}
+}
+END_TEST
+
+static const struct {
+	const char *name, *start;
+	bool ignore_case;
+	size_t n;
+} begins[] = {
+	{"/srv/bin/x", "/SRV", true, 4}, {"/srv/bin/x", "/SRV", false, SIZE_MAX},
+	{"/srv", "/srv/x", true, SIZE_MAX}, {"x", "", true, 0},
+	{"", "x", true, SIZE_MAX}, {"\xe2\x84\xaa/x", "k", true, 3},
+	{"k/x", "\xe2\x84\xaa", true, 1},
+	{"\xc3\x84", "\xc3", true, SIZE_MAX}, /* half of a character */
+};
+
+START_TEST(begin)
+{
+	ck_assert_uint_eq(spg_name_begin(begins[_i].name, strlen(begins[_i].name),
+				  begins[_i].start, strlen(begins[_i].start),
+				  begins[_i].ignore_case),
+		begins[_i].n);
+}
+END_TEST
+
+/* Read from its end, a text has the characters that it has from its start. */
+START_TEST(last)
+{
+	static const char bytes[] = "a/\xc3\x84\xe2\xaa\xf0\x90\x80\xff";
+	uint32_t seed = 1;
+
+	for (int round = 0; round < 100000; round++) {
+		size_t lengths[8], at = 0, n = 0;
+		char text[8];
+
+		for (size_t i = 0; i < sizeof(text); i++) {
+			seed = seed * 1103515245 + 12345;
+			text[i] = bytes[(seed >> 16) % (sizeof(bytes) - 1)];
+		}
+		for (; at < sizeof(text); at += lengths[n++]) {
+			lengths[n] = spg_text_utf8_length(text + at, sizeof(text) - at);
+			lengths[n] += lengths[n] == 0;
+		}
+		while (n-- > 0) {
+			size_t len;
+			uint32_t code = spg_name_last(text, at, true, &len);
+
+			ck_assert_uint_eq(len, lengths[n]);
+			at -= len;
+			ck_assert_uint_eq(
+				code, spg_name_last(text + at, len, true, &len));
+		}
+		ck_assert_uint_eq(at, 0);
+	}
 }
 END_TEST
 
@@ -268,6 +429,9 @@ int main(void)
 #endif
 	spg_add_rows(tc, glob, globs);
 	tcase_add_test(tc, glob_is_not_exponential);
+	spg_add_rows(tc, order, ordered);
+	spg_add_rows(tc, begin, begins);
+	tcase_add_test(tc, last);
 	spg_add_rows(tc, normalise, paths);
 	spg_add_rows(tc, runtime_path, runtime_paths);
 	spg_add_rows(tc, product_name, product_names);
