@@ -255,7 +255,6 @@ static inline uint32_t read_one(
 {
 	unsigned char c = (unsigned char)*text;
 
-	/* Nearly all there is, and events wait for it. */
 	if (c >= 0x80)
 		return read_long(text, n, ignore_case, ret_len);
 	*ret_len = 1;
@@ -266,6 +265,10 @@ int spg_name_compare(const char *a, const char *b, bool ignore_case)
 {
 	if (!ignore_case)
 		return strcmp(a, b);
+	while (*a && *a == *b && !(*a & 0x80)) {
+		a++;
+		b++;
+	}
 	for (;;) {
 		size_t len_a, len_b;
 		uint32_t one = read_one(a, UTF8_MAX, true, &len_a);
@@ -378,6 +381,33 @@ static const char *match_one(const char *pattern, uint32_t c, bool ignore_case)
 	                                                           : NULL;
 }
 
+static inline bool is_plain(char c)
+{
+	return (unsigned char)c < 0x80 && c != '*' && c != '?' && c != '[';
+}
+
+static inline char fold_plain(char c, bool ignore_case)
+{
+	return ignore_case && c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* The next place behind @name where @pattern may begin, or '/' or the end. */
+static const char *retry_at(const char *pattern, const char *name, bool ignore_case)
+{
+	size_t len;
+
+	read_one(name, UTF8_MAX, false, &len);
+	name += len;
+	if (*pattern && is_plain(*pattern)) {
+		char first = fold_plain(*pattern, ignore_case);
+
+		while (*name && !(*name & 0x80) && *name != '/' &&
+			fold_plain(*name, ignore_case) != first)
+			name++;
+	}
+	return name;
+}
+
 bool spg_name_match(const char *pattern, const char *name, bool ignore_case)
 {
 	const char *star = NULL, *star_name = NULL;
@@ -386,16 +416,23 @@ bool spg_name_match(const char *pattern, const char *name, bool ignore_case)
 	 * whatever an earlier one would have taken. That bounds the time. */
 	while (*name) {
 		const char *next;
-		size_t len;
-		uint32_t c;
+		size_t len = 1;
 
 		if (*pattern == '*') {
 			star = ++pattern;
 			star_name = name;
 			continue;
 		}
-		c = read_one(name, UTF8_MAX, ignore_case, &len);
-		next = match_one(pattern, c, ignore_case);
+		/* Nearly all there is, and events wait for it. */
+		if (is_plain(*pattern) && (unsigned char)*name < 0x80)
+			next = fold_plain(*pattern, ignore_case) ==
+			                       fold_plain(*name, ignore_case)
+			               ? pattern + 1
+			               : NULL;
+		else
+			next = match_one(pattern,
+				read_one(name, UTF8_MAX, ignore_case, &len),
+				ignore_case);
 		if (next) {
 			pattern = next;
 			name += len;
@@ -403,9 +440,9 @@ bool spg_name_match(const char *pattern, const char *name, bool ignore_case)
 		}
 		if (!star || *star_name == '/')
 			return false;
-		read_one(star_name, UTF8_MAX, false, &len);
+		star_name = retry_at(star, star_name, ignore_case);
 		pattern = star;
-		name = star_name += len;
+		name = star_name;
 	}
 	while (*pattern == '*')
 		pattern++;
