@@ -3,26 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/err.h"
 #include "common/text.h"
-
-/* spg_name_equal() folds ASCII only; the order has to agree with it. */
-static int fold(char c)
-{
-	return c >= 'A' && c <= 'Z' ? c + 32 : (unsigned char)c;
-}
-
-static int compare_folded(const char *a, const char *b)
-{
-	for (;; a++, b++) {
-		int ca = fold(*a), cb = fold(*b);
-
-		if (ca != cb || !ca)
-			return ca - cb;
-	}
-}
 
 static int order_exact(const void *a, const void *b)
 {
@@ -31,7 +14,7 @@ static int order_exact(const void *a, const void *b)
 
 static int order_folded(const void *a, const void *b)
 {
-	return compare_folded(*(const char *const *)a, *(const char *const *)b);
+	return spg_name_compare(*(const char *const *)a, *(const char *const *)b, true);
 }
 
 int spg_name_set_init(
@@ -68,15 +51,14 @@ bool spg_name_set_has_path(const struct spg_name_set *set, const char *path)
 
 bool spg_name_set_any_below(const struct spg_name_set *set, const char *dir)
 {
-	for (size_t i = 0; i < set->n; i++) {
-		const char *name = set->sorted[i], *at = dir;
+	size_t n_dir = strlen(dir);
 
-		while (*at &&
-			(set->ignore_case ? fold(*at) == fold(*name) : *at == *name)) {
-			at++;
-			name++;
-		}
-		if (!*at && *name == '/')
+	for (size_t i = 0; i < set->n; i++) {
+		const char *name = set->sorted[i];
+		size_t n = spg_name_begin(
+			name, strlen(name), dir, n_dir, set->ignore_case);
+
+		if (n != SIZE_MAX && name[n] == '/')
 			return true;
 	}
 	return false;

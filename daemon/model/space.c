@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/err.h"
 #include "common/text.h"
@@ -28,7 +27,7 @@ struct sized {
 struct sizes {
 	struct sized *rows; /* sorted by name */
 	size_t n;
-	int (*compare)(const char *a, const char *b);
+	bool ignore_case;
 };
 
 static int order_exactly(const void *a, const void *b)
@@ -38,14 +37,14 @@ static int order_exactly(const void *a, const void *b)
 
 static int order_folded(const void *a, const void *b)
 {
-	return strcasecmp(
-		((const struct sized *)a)->name, ((const struct sized *)b)->name);
+	return spg_name_compare(
+		((const struct sized *)a)->name, ((const struct sized *)b)->name, true);
 }
 
 static int sort_sizes(
 	const struct spg_selection *selection, bool ignore_case, struct sizes *ret)
 {
-	ret->compare = ignore_case ? strcasecmp : strcmp;
+	ret->ignore_case = ignore_case;
 	ret->n = 0;
 	ret->rows =
 		calloc((selection ? selection->n_names : 0) + 1, sizeof(*ret->rows));
@@ -70,12 +69,14 @@ static uint64_t find_name(const struct sizes *sizes, const char *name)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (sizes->compare(sizes->rows[middle].name, name) < 0)
+		if (spg_name_compare(
+			    sizes->rows[middle].name, name, sizes->ignore_case) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	for (; low < sizes->n && sizes->compare(sizes->rows[low].name, name) == 0;
+	for (; low < sizes->n &&
+		spg_name_equal(sizes->rows[low].name, name, sizes->ignore_case);
 		low++)
 		if (bytes == SPG_SIZE_UNKNOWN || sizes->rows[low].bytes > bytes)
 			bytes = sizes->rows[low].bytes;

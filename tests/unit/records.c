@@ -13,7 +13,7 @@
 /* --- name sets ------------------------------------------------------------- */
 
 static char *const listed[] = {"b.dll", "A.dll", "/srv/bin/c.dll", "Z_file", "z[1]",
-	"\xc3\x84.dll", "a.dll", "b.dll", ""};
+	"\xc3\x84.dll", "a.dll", "b.dll", "", "K.dll", "\xff.dll"};
 
 static const struct {
 	const char *name;
@@ -29,9 +29,13 @@ static const struct {
 	{"z_FILE", false, true},
 	/* '_' and '[' lie between 'Z' and 'a'. */
 	{"Z[1]", false, true},
-	/* Only ASCII letters fold. */
 	{"\xc3\x84.DLL", false, true},
-	{"\xc3\xa4.dll", false, false},
+	{"\xc3\xa4.dll", false, true},
+	{"a\xcc\x88.dll", false, false},   /* a letter and a mark */
+	{"\xe2\x84\xaa.dll", false, true}, /* the sign of Kelvin */
+	{"k.dll", false, true},
+	{"\xff.DLL", false, true},
+	{"\xdf.dll", false, false},
 	{"", true, true},
 	{"b.dl", false, false},
 	{"b.dlll", false, false},
@@ -68,6 +72,36 @@ START_TEST(name_set_paths)
 	ck_assert(!spg_name_set_has_path(&set, "/srv/other/c.dll"));
 	ck_assert(!spg_name_set_has_path(&set, "/b.dll/other"));
 	spg_name_set_finish(&set);
+}
+END_TEST
+
+static const struct {
+	const char *name, *dir;
+	bool exact, folded;
+} belows[] = {
+	{"/srv/bin/x", "/srv/bin", true, true},
+	{"/srv/bin/x", "/srv/BIN", false, true},
+	{"/srv/binary", "/srv/bin", false, false},
+	{"/srv/bin", "/srv/bin", false, false},
+	{"/srv/\xc3\x84/x", "/srv/\xc3\xa4", false, true},
+	{"/srv/\xe2\x84\xaa/x", "/SRV/k", false, true}, /* of another length */
+	{"/srv/k/x", "/srv/\xe2\x84\xaa", false, true},
+	{"/srv/\xc3\x84", "/srv/\xc3", false, false},
+};
+
+START_TEST(name_set_below)
+{
+	char *name = strdup(belows[_i].name);
+
+	for (int folds = 0; folds < 2; folds++) {
+		struct spg_name_set set;
+
+		ck_assert_int_eq(spg_name_set_init(&set, &name, 1, folds), 0);
+		ck_assert_int_eq(spg_name_set_any_below(&set, belows[_i].dir),
+			folds ? belows[_i].folded : belows[_i].exact);
+		spg_name_set_finish(&set);
+	}
+	free(name);
 }
 END_TEST
 
@@ -224,6 +258,7 @@ int main(void)
 	TCase *tc = tcase_create("records");
 
 	spg_add_rows(tc, name_set, names);
+	spg_add_rows(tc, name_set_below, belows);
 	tcase_add_test(tc, name_set_paths);
 	tcase_add_test(tc, name_set_large);
 	spg_add_rows(tc, product_covers, covers);

@@ -278,6 +278,15 @@ static const struct {
 	{"/SRV/bin", "/srv/bin/a.dll", false, false},
 	{"/srv/bi", "/srv/bin/a.dll", true, false},
 	{"/srv/bin/a.dll/x", "/srv/bin/a.dll", true, false},
+	{"\xc3\x84.dll", "/srv/bin/\xc3\xa4.dll", true, true},
+	{"\xc3\x84.dll", "/srv/bin/\xc3\xa4.dll", false, false},
+	{"/srv/\xc3\x84", "/srv/\xc3\xa4/a.dll", true, true},
+	{"/srv/\xe2\x84\xaa", "/SRV/k/a.dll", true, true}, /* of another length */
+	{"/srv/k", "/srv/\xe2\x84\xaa/a.dll", true, true},
+	{"/srv/k",
+		"/srv/\xe2\x84\xaa"
+		"a/a.dll",
+		true, false},
 };
 
 START_TEST(filter)

@@ -232,6 +232,14 @@ static const struct {
 		"  b.dll blocked\n"
 		"? the service pack needs 15.0 kB on /m, where 14.0 kB are free\n"
 		"! df -h /m   # free 1.0 kB there\n"},
+	{"replaces rename; " DISK(14) "file \xc3\xa4.dll free bytes:9000; "
+				      "file b.dll free bytes:9000",
+		"\xc3\x84.dll:9500 b.dll:5000", NULL,
+		"blocked/blocked files=2 blocked=2 obstructed=2\n  \xc3\xa4.dll "
+		"blocked\n"
+		"  b.dll blocked\n"
+		"? the service pack needs 15.0 kB on /m, where 14.0 kB are free\n"
+		"! df -h /m   # free 1.0 kB there\n"},
 	{"replaces rename; " DISK(15) "file a.dll free bytes:9000; "
 				      "file b.dll free bytes:9000",
 		"A.dll:9500 b.dll:5000", NULL,
@@ -688,6 +696,11 @@ static const struct {
 		"/srv/bin/a.dll", NULL, "safe files=1\n  a.dll free\n"},
 	{"file a.dll free; file /srv/system32/a.dll free", "/srv/SYSTEM32/A.dll", NULL,
 		"safe files=1\n  /srv/system32/a.dll free\n"},
+	{"file \xc3\xa4x.dll busy; use \xc3\xa4x.dll perfmon mapped; file b.dll free",
+		"\xc3\x84X.DLL b.dll", NULL,
+		"blocked files=2 blocked=1 mapped=1\n  \xc3\xa4x.dll blocked\n"
+		"  b.dll free\n? \xc3\xa4x.dll is mapped by perfmon (pid 2113)\n"
+		"! systemctl stop perfmon.service\n"},
 	/* Not of the product's patterns, but of the payload. */
 	{"file readme.txt busy; file a.dll free; use readme.txt scanner open",
 		"readme.txt a.dll", NULL,

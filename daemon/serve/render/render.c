@@ -479,7 +479,8 @@ bool spg_path_filter_has(const struct spg_path_filter *filter,
 		return true;
 	for (size_t i = 0; i < filter->n; i++) {
 		const char *asked = filter->paths[i];
-		size_t n = strlen(asked);
+		size_t n = spg_name_begin(
+			path, strlen(path), asked, strlen(asked), ignore_case);
 
 		if (!spg_path_is_absolute(asked)) {
 			if (spg_name_equal(asked, spg_path_base(path), ignore_case))
@@ -487,8 +488,7 @@ bool spg_path_filter_has(const struct spg_path_filter *filter,
 		} else if (spg_name_equal(asked, path, ignore_case) ||
 			   spg_path_below(path, asked, false)) {
 			return true;
-		} else if (ignore_case && strlen(path) > n && path[n] == '/' &&
-			   strncasecmp(path, asked, n) == 0) {
+		} else if (n != SIZE_MAX && path[n] == '/') {
 			return true;
 		}
 	}
