@@ -556,6 +556,31 @@ START_TEST(against_payload)
 }
 END_TEST
 
+/* Letters beyond ASCII have two cases, too, and one may need more bytes. */
+START_TEST(payload_without_case)
+{
+	static const struct spg_fit_payload payload[] = {
+		{"\xc3\x84.dll", NULL, "aa"}, {"\xe2\x84\xaa.dll", NULL, "bb"}};
+	struct scene scene = {0};
+
+	put(&scene, (struct spg_fit_module){.path = "/bin/\xc3\xa4.dll",
+			    .err = SPG_ERR_INVALID,
+			    .sha256 = "aa"});
+	put(&scene,
+		(struct spg_fit_module){
+			.path = "/bin/k.dll", .err = SPG_ERR_INVALID, .sha256 = "cc"});
+	scene.question.payload = payload;
+	scene.question.n_payload = 2;
+	scene.question.ignore_case = true;
+	expect(&scene, "not-payload /bin/k.dll: k.dll has another content than in the "
+		       "service pack\n");
+	ck_assert_uint_eq(scene.fit.n_same, 1);
+	ck_assert_uint_eq(scene.fit.n_different, 1);
+	ck_assert_uint_eq(scene.fit.n_missing, 0);
+	finish(&scene);
+}
+END_TEST
+
 /* Where names differ in case, these are two files. */
 START_TEST(payload_with_case)
 {
@@ -823,6 +848,7 @@ int main(void)
 	tcase_add_test(tc, absent);
 	tcase_add_test(tc, hostile_names);
 	spg_add_rows(tc, against_payload, packs);
+	tcase_add_test(tc, payload_without_case);
 	tcase_add_test(tc, payload_with_case);
 	tcase_add_test(tc, not_installed);
 	tcase_add_test(tc, not_installed_of_a_flat_pack);

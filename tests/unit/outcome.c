@@ -121,6 +121,12 @@ static const struct {
 		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
 			   "? b.dll was not replaced: it is 1.0, the service pack has "
 			   "2.0\n"},
+	{"a.dll@1.0=x \xc3\xa4.dll@1.0=x", "a.dll@2.0=y \xc3\xa4.dll@1.0=x", "a.dll:r",
+		"", .expected = "A.DLL@2.0=y \xc3\x84.dll@2.0=y",
+		.outcome =
+			"mixed: a.dll replaced, \xc3\xa4.dll skipped\n"
+			"? \xc3\xa4.dll was not replaced: it is 1.0, the service pack "
+			"has 2.0\n"},
 	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
 		"b.dll:perfmon", .expected = "a.dll@2.0=y b.dll@2.0=y",
 		.outcome = "mixed: a.dll replaced, b.dll skipped\n"

@@ -205,6 +205,20 @@ static const struct {
 		"/usr/lib/a=/usr/lib/a|/usr/lib/a"},
 	{"/a /usr/b", "/", "/a /usr/b", "/a=/a /usr/b=/usr/b"},
 	{"/USR/A", "/usr", "/usr/a", "/usr/a=/USR/A", true},
+	{"/USR/\xc3\x84", "/usr", "/usr/\xc3\xa4", "/usr/\xc3\xa4=/USR/\xc3\x84", true},
+	{"/\xc3\x84/x", "/\xc3\xa4", "/\xc3\xa4/x", "/\xc3\xa4/x=/\xc3\x84/x", true},
+	{"x\xc3\x84/a x86/a", "/srv", "/srv/x\xc3\xa4/a /srv/x86/a",
+		"/srv/x\xc3\xa4/a=x\xc3\x84/a /srv/x86/a=x86/a", true},
+	{"x\xc3\x84/a x86/a", "/srv", "/srv/x\xc3\xa4/a",
+		"/srv/x\xc3\xa4/a=x\xc3\x84/a|x86/a"},
+	/* Capitals of another length. */
+	{"\xe2\x84\xaa/\xe1\xba\x9e x/\xe1\xba\x9e", "/srv",
+		"/srv/k/\xc3\x9f /srv/X/\xc3\x9f",
+		"/srv/k/\xc3\x9f=\xe2\x84\xaa/\xe1\xba\x9e "
+		"/srv/X/\xc3\x9f=x/\xe1\xba\x9e",
+		true},
+	/* The last byte is the same, the character is not. */
+	{"\xc3\xa4", "/srv", "/srv/\xc4\xa4", "/srv/\xc4\xa4=- ?\xc3\xa4!", true},
 	/* Odd ones. */
 	{"a a x/a x/a", "/srv", "/srv/a /srv/x/a", "/srv/a=a|a /srv/x/a=x/a|x/a"},
 	{"", "/srv", "/srv/a", "/srv/a=-"},

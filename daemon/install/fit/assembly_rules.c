@@ -33,13 +33,6 @@ static struct spg_fit_text whole(const char *text)
 	return (struct spg_fit_text){text, strlen(text)};
 }
 
-/* @text begins with the first @n bytes of @start, whatever the case. */
-static bool begins(const char *text, const char *start, size_t n)
-{
-	return strlen(text) >= n && spg_fit_compare((struct spg_fit_text){text, n},
-					    (struct spg_fit_text){start, n}, true) == 0;
-}
-
 bool spg_fit_is_framework(const struct spg_binary_assembly *reference, const char *name)
 {
 	for (size_t i = 0; i < sizeof(framework_names) / sizeof(framework_names[0]);
@@ -47,7 +40,7 @@ bool spg_fit_is_framework(const struct spg_binary_assembly *reference, const cha
 		const char *known = framework_names[i];
 		size_t n = strcspn(known, "*");
 
-		if (begins(name, known, n) && (known[n] || !name[n]))
+		if (strncasecmp(name, known, n) == 0 && (known[n] || !name[n]))
 			return true;
 	}
 	for (size_t i = 0; reference->has_token &&
@@ -82,24 +75,20 @@ bool spg_fit_is_probed(bool fold, struct spg_fit_text directory,
 {
 	const char *parts[] = {below, name};
 
-	if (directory.n < base.n ||
-		spg_fit_compare(
-			(struct spg_fit_text){directory.text, base.n}, base, fold) != 0)
+	if (!spg_fit_take(&directory, base, fold))
 		return false;
-	directory.text += base.n;
-	directory.n -= base.n;
 	for (size_t i = 0; i < 2; i++) {
 		struct spg_fit_text part = whole(parts[i] ? parts[i] : "");
-		struct spg_fit_text start = {directory.text + 1, part.n};
 		bool optional = i == 1;
 
 		if (part.n == 0 || (optional && directory.n == 0))
 			continue;
-		if (directory.n <= part.n || !spg_path_is_absolute(directory.text) ||
-			spg_fit_compare(start, part, fold || optional) != 0)
+		if (directory.n == 0 || !spg_path_is_absolute(directory.text))
 			return false;
-		directory.text += part.n + 1;
-		directory.n -= part.n + 1;
+		directory.text++;
+		directory.n--;
+		if (!spg_fit_take(&directory, part, fold || optional))
+			return false;
 	}
 	return directory.n == 0;
 }
@@ -117,9 +106,9 @@ bool spg_fit_is_in_cache(const struct spg_fit_module *module)
 
 bool spg_fit_is_found_as(const struct spg_fit_module *module, const char *name)
 {
-	size_t n = strlen(name);
+	struct spg_fit_text ending = whole(module->name);
 
-	return begins(module->name, name, n) &&
-	       (strcasecmp(module->name + n, ".dll") == 0 ||
-		       strcasecmp(module->name + n, ".exe") == 0);
+	return spg_fit_take(&ending, whole(name), true) &&
+	       (strcasecmp(ending.text, ".dll") == 0 ||
+		       strcasecmp(ending.text, ".exe") == 0);
 }

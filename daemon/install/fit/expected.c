@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/array.h"
 #include "common/err.h"
@@ -49,7 +48,7 @@ static int compare_texts(const char *a, const char *b)
 static int compare_names(
 	const struct spg_expected *expected, const char *a, const char *b)
 {
-	return expected->ignore_case ? strcasecmp(a, b) : strcmp(a, b);
+	return spg_name_compare(a, b, expected->ignore_case);
 }
 
 static int compare_files(const void *a, const void *b, void *user)

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/install/fit/names.h"
 
+#include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/text.h"
-
-static int folded(char c, bool fold)
-{
-	return fold && c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : (unsigned char)c;
-}
 
 struct spg_fit_text spg_fit_whole(const char *text)
 {
@@ -22,19 +19,21 @@ struct spg_fit_text spg_fit_folder(const char *path)
 
 int spg_fit_compare(struct spg_fit_text a, struct spg_fit_text b, bool fold)
 {
-	for (size_t i = 0; i < a.n && i < b.n; i++) {
-		int order = folded(a.text[i], fold) - folded(b.text[i], fold);
+	return spg_name_compare_parts(a.text, a.n, b.text, b.n, fold);
+}
 
-		if (order)
-			return order;
-	}
-	return (a.n > b.n) - (a.n < b.n);
+bool spg_fit_take(struct spg_fit_text *text, struct spg_fit_text start, bool fold)
+{
+	size_t n = spg_name_begin(text->text, text->n, start.text, start.n, fold);
+
+	if (n == SIZE_MAX)
+		return false;
+	text->text += n;
+	text->n -= n;
+	return true;
 }
 
 bool spg_fit_begins(const char *name, const char *with)
 {
-	const struct spg_fit_text wanted = spg_fit_whole(with);
-	const struct spg_fit_text has = {name, strnlen(name, wanted.n)};
-
-	return spg_fit_compare(has, wanted, true) == 0;
+	return strncasecmp(name, with, strlen(with)) == 0;
 }

@@ -14,47 +14,45 @@ struct spg_place_text spg_place_folder_of(const char *path)
 	return (struct spg_place_text){path, n > 0 ? n - 1 : 0};
 }
 
-static int folded(char c, bool fold)
-{
-	return fold && c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : (unsigned char)c;
-}
-
 int spg_place_compare(struct spg_place_text a, struct spg_place_text b, bool fold)
 {
-	for (size_t i = 0; i < a.n && i < b.n; i++) {
-		int order = folded(a.text[i], fold) - folded(b.text[i], fold);
-
-		if (order)
-			return order;
-	}
-	return (a.n > b.n) - (a.n < b.n);
+	return spg_name_compare_parts(a.text, a.n, b.text, b.n, fold);
 }
 
-/* The @at-th byte from the end; a component's end comes before everything. */
-static int byte_from_end(struct spg_place_text text, size_t at, bool fold)
-{
-	char c;
+enum { COMPONENT_END = -1, BEHIND_END = -2 };
 
-	if (at >= text.n)
-		return at == text.n ? -1 : -2;
-	c = text.text[text.n - 1 - at];
-	return c == '/' ? -1 : folded(c, fold);
+/* Take the last character off @text; a component's end comes before everything, but for
+ * what is behind the end. */
+static int take_last(struct spg_place_text *text, bool *ended, bool fold)
+{
+	size_t len;
+	uint32_t c;
+
+	if (text->n == 0) {
+		int end = *ended ? BEHIND_END : COMPONENT_END;
+
+		*ended = true;
+		return end;
+	}
+	c = spg_name_last(text->text, text->n, fold, &len);
+	text->n -= len;
+	return c == '/' ? COMPONENT_END : (int)c;
 }
 
 int spg_place_compare_endings(
 	struct spg_place_text a, struct spg_place_text b, bool fold, size_t *ret_common)
 {
+	bool a_ended = false, b_ended = false;
 	size_t common = 0;
 	int order = 0;
 
 	/* Behind an absolute path's first slash, and an empty one, is no component. */
-	for (size_t at = 0; order == 0 && (at < a.n || at < b.n); at++) {
-		int one = byte_from_end(a, at, fold), two = byte_from_end(b, at, fold);
+	while (order == 0 && (a.n > 0 || b.n > 0)) {
+		int one = take_last(&a, &a_ended, fold);
+		int two = take_last(&b, &b_ended, fold);
 
 		order = (one > two) - (one < two);
-		if (order == 0 && one == -1)
-			common++;
-		else if (order == 0 && at + 1 == a.n && at + 1 == b.n)
+		if (order == 0 && (one == COMPONENT_END || (a.n == 0 && b.n == 0)))
 			common++;
 	}
 	/* One ends where a component of the other does. */

@@ -38,7 +38,7 @@ struct spg_place_home {
 /** The folder of @path: "" of a bare name. */
 struct spg_place_text spg_place_folder_of(const char *path);
 
-/** By bytes, ASCII letters folded when @fold. */
+/** By spg_name_compare(), the case ignored when @fold. */
 int spg_place_compare(struct spg_place_text a, struct spg_place_text b, bool fold);
 
 /**
