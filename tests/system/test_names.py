@@ -84,6 +84,35 @@ class NamesTest(SystemTest):
         holder = self.hold("read", path)
         self.assert_blocked_by(daemon, path, [holder.pid], {"open"})
 
+    def test_ignoring_case_of_every_alphabet(self):
+        """By the product's pattern, by a name that is asked about, by a service pack's, and
+        by events."""
+        path = self.file("\u00c4RGER\u212a.DLL")  # the sign of Kelvin: three bytes for one
+        payload = self.directory("payload")
+        self.file("\u00e4rGerk.dll", payload, content=b"a newer one\n")
+        names = self.file("list", self.scratch, "\u00e4rgerK.dll\n".encode())
+        daemon = self.daemon(Product("app", self.bin, files="\u00e4rger?.dll"))
+        for asked in ((), ("--files", names), ("--payload", payload)):
+            with self.subTest(asked=asked):
+                self.assert_safe(daemon, *asked)
+                holder = self.hold("mapped", path)
+                answer = daemon.check(*asked)
+                self.assert_verdict(answer, "blocked")
+                self.assertEqual(self.use_of(answer, path, holder.pid)["how"], ["mapped"])
+                holder.kill()
+                self.assert_safe(daemon, *asked)
+        later = self.file("\u00e4RGERX.dll")
+        holder = self.hold("read", later)
+        self.assert_blocked_by(daemon, later, [holder.pid], {"open"})
+        holder.kill()
+        self.assert_safe(daemon)
+        self.assertIn(later, {e["path"] for e in daemon.log_events("--kind", "open")})
+
+    def test_a_letter_and_a_mark_are_not_the_letter_with_it(self):
+        self.file("\u00e4.dll")
+        self.hold("read", self.file("A\u0308.dll"))
+        self.assert_safe(self.daemon(Product("app", self.bin, files="\u00c4.dll")))
+
     def test_minding_case(self):
         self.hold("read", self.file("MDBPERF.DLL"))
         self.file("mdbperf.dll")
