@@ -128,13 +128,13 @@ static const struct row {
 		     PROGRAM("/p/A.exe", {"A", "1.0.0.0"}, {{"Net", "1.0.0.0", "k"}})}},
 	/* Other cases of letters are no other name, nor where they need more bytes. */
 	{"A.exe needs \xc3\xa4k 1.0.0.0, which is not here: \xc3\x84\xe2\x84\xaa.dll "
-         "is "
+	 "is "
 	 "2.0.0.0\n",
 		{LIBRARY("/p/\xc3\x84\xe2\x84\xaa.dll", {"\xc3\xa4k", "2.0.0.0", "k"}),
 			PROGRAM("/p/A.exe", {"A", "1.0.0.0"},
 				{{"\xc3\xa4k", "1.0.0.0", "k"}})}},
 	{"A.exe needs k 1.0.0.0, which is not here: K.dll in /p/\xe2\x84\xaa is "
-         "2.0.0.0\n",
+	 "2.0.0.0\n",
 		{LIBRARY("/p/\xe2\x84\xaa/K.dll", {"k", "2.0.0.0", "k"}),
 			PROGRAM("/p/A.exe", {"A", "1.0.0.0"},
 				{{"k", "1.0.0.0", "k"}})}},
