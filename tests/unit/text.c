@@ -298,7 +298,7 @@ START_TEST(last)
 	static const char bytes[] = "a/\xc3\x84\xe2\xaa\xf0\x90\x80\xff";
 	uint32_t seed = 1;
 
-	for (int round = 0; round < 100000; round++) {
+	for (int round = 0; round < 20000; round++) {
 		size_t lengths[8], at = 0, n = 0;
 		char text[8];
 
@@ -314,10 +314,12 @@ START_TEST(last)
 			size_t len;
 			uint32_t code = spg_name_last(text, at, true, &len);
 
-			ck_assert_uint_eq(len, lengths[n]);
+			if (len != lengths[n])
+				ck_abort_msg(
+					"round %d, %zu: %zu bytes", round, at, len);
 			at -= len;
-			ck_assert_uint_eq(
-				code, spg_name_last(text + at, len, true, &len));
+			if (code != spg_name_last(text + at, len, true, &len))
+				ck_abort_msg("round %d, %zu: another one", round, at);
 		}
 		ck_assert_uint_eq(at, 0);
 	}
