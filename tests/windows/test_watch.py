@@ -171,12 +171,14 @@ class WatchTest(unittest.TestCase):
                         survey.answer)
 
     def test_old_version_of_a_library(self):
-        """Renamed aside while it is loaded, and a new one put in its place."""
-        for ways in ("image", "share-all"):
-            with self.subTest(ways=ways):
+        """Renamed aside while it is loaded, and a new one put in its place; whoever loads it
+        writes its directory as he likes."""
+        for ways, directory in (("image", "product"), ("share-all", "product"),
+                                ("image", "PRODUCT")):
+            with self.subTest(ways=ways, directory=directory):
                 self.world.make_library("held.dll")
                 self.assert_free("held.dll")
-                holder = self.hold(f"{ways}=C:/product/held.dll")
+                holder = self.hold(f"{ways}=C:/{directory}/held.dll")
                 os.rename(os.path.join(self.world.product, "held.dll"),
                           os.path.join(self.world.product, "held.dll.old"))
                 survey = self.watch.survey()

@@ -142,18 +142,38 @@ static int add_old(
 	return r;
 }
 
+/* Like spg_product_covers(), but a process writes the names of directories as it likes,
+ * and gets what it means: C:/EXCHSRVR/BIN. */
+static bool covers(const struct spg_product *product, const char *path)
+{
+	const char *base = spg_path_base(path);
+
+	for (size_t i = 0; i < product->n_directories; i++) {
+		const char *dir = product->directories[i].path;
+		size_t n_dir = strlen(dir), n;
+
+		n_dir -= n_dir > 0 && dir[n_dir - 1] == '/'; /* that of a drive */
+		n = spg_name_begin(path, strlen(path), dir, n_dir, true);
+		if (n == SIZE_MAX || path[n] != '/')
+			continue;
+		if (product->recursive || base == path + n + 1)
+			return true;
+	}
+	return false;
+}
+
 static bool is_of_product(const struct spg_match *match, const char *path)
 {
 	const struct spg_survey_request *request = match->request;
+	bool covered = covers(request->product, path);
 
-	if (spg_product_has_path(request->product, path))
+	if (covered && spg_product_has_name(request->product, spg_path_base(path)))
 		return true;
 	for (size_t i = 0; i < request->n_extra_names; i++)
 		if (spg_win_same_path(request->extra_names[i], path) ||
-			(spg_product_covers(request->product, path) &&
-				spg_name_equal(request->extra_names[i],
-					spg_win_base(path),
-					request->product->ignore_case)))
+			(covered && spg_name_equal(request->extra_names[i],
+					    spg_win_base(path),
+					    request->product->ignore_case)))
 			return true;
 	return false;
 }
