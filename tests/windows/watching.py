@@ -80,8 +80,8 @@ class Program:
 class Holder(Program):
     """Holds what it is asked to; @pid is that of Windows."""
 
-    def __init__(self, world, *held):
-        super().__init__(world, program("holder.exe"), *held)
+    def __init__(self, world, *held, exe=None):
+        super().__init__(world, exe or program("holder.exe"), *held)
         line = self.lines.wait_for(lambda text: text.startswith("ready"), f"holder {held}")
         self.pid = int(line.split()[1])
         self.world = world
