@@ -33,6 +33,13 @@ static struct spg_fit_text whole(const char *text)
 	return (struct spg_fit_text){text, strlen(text)};
 }
 
+/* @text begins with the first @n bytes of @start, of ASCII, whatever the case. */
+static bool begins(const char *text, const char *start, size_t n)
+{
+	return strlen(text) >= n && spg_fit_compare((struct spg_fit_text){text, n},
+					    (struct spg_fit_text){start, n}, true) == 0;
+}
+
 bool spg_fit_is_framework(const struct spg_binary_assembly *reference, const char *name)
 {
 	for (size_t i = 0; i < sizeof(framework_names) / sizeof(framework_names[0]);
@@ -40,7 +47,7 @@ bool spg_fit_is_framework(const struct spg_binary_assembly *reference, const cha
 		const char *known = framework_names[i];
 		size_t n = strcspn(known, "*");
 
-		if (strncasecmp(name, known, n) == 0 && (known[n] || !name[n]))
+		if (begins(name, known, n) && (known[n] || !name[n]))
 			return true;
 	}
 	for (size_t i = 0; reference->has_token &&
@@ -109,6 +116,6 @@ bool spg_fit_is_found_as(const struct spg_fit_module *module, const char *name)
 	struct spg_fit_text ending = whole(module->name);
 
 	return spg_fit_take(&ending, whole(name), true) &&
-	       (strcasecmp(ending.text, ".dll") == 0 ||
-		       strcasecmp(ending.text, ".exe") == 0);
+	       (spg_name_equal(ending.text, ".dll", true) ||
+		       spg_name_equal(ending.text, ".exe", true));
 }

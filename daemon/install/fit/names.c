@@ -3,7 +3,6 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/text.h"
 
@@ -35,5 +34,8 @@ bool spg_fit_take(struct spg_fit_text *text, struct spg_fit_text start, bool fol
 
 bool spg_fit_begins(const char *name, const char *with)
 {
-	return strncasecmp(name, with, strlen(with)) == 0;
+	const struct spg_fit_text wanted = spg_fit_whole(with);
+	const struct spg_fit_text has = {name, strnlen(name, wanted.n)};
+
+	return spg_fit_compare(has, wanted, true) == 0;
 }
