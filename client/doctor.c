@@ -149,9 +149,9 @@ static const char *what_it_leads_to(const json_t *status, const json_t *mechanis
 		[SPG_MECHANISM_USER_LIST] =
 			"Processes that are protected cannot be looked into: while one "
 			"runs, files that nobody else has are \"unknown\".",
-		[SPG_MECHANISM_WRITE_PROBE] =
-			"While not every process can be looked into, nothing else tells "
-			"whether a library is loaded.",
+		[SPG_MECHANISM_WRITE_PROBE] = "While not every process can be looked "
+	                                      "into, no other way tells "
+					      "whether a library is loaded.",
 		[SPG_MECHANISM_SERVICES] =
 			"Processes are named without their services, and setup-stops "
 			"does not find those.",

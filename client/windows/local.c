@@ -7,6 +7,8 @@
 
 #include <windows.h>
 
+#include <aclapi.h>
+
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/windows/wide.h"
@@ -47,7 +49,7 @@ static int explain(const char *path, DWORD error, struct spg_complaint *why)
 		spg_complaint_hint(why,
 			"Ask as an administrator (\"Run as administrator\"), or as a "
 			"member of the group that the daemon's configuration names: "
-		        "net "
+			"net "
 			"localgroup spguard USER /add, then log in again.");
 		return SPG_ERR_DENIED;
 	case ERROR_PIPE_BUSY:
@@ -87,6 +89,50 @@ static HANDLE open_pipe(const wchar_t *name, int64_t end)
 	}
 }
 
+/* Anybody may make a pipe of that name while no daemon runs, and say "safe". Its owner is
+ * who made it: the system or the administrators, or, of a daemon on a console, whoever
+ * owns what the user who asks makes. */
+static bool is_of_daemon(HANDLE pipe)
+{
+	union {
+		TOKEN_OWNER owner;
+		char bytes[sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE];
+	} own;
+	PSECURITY_DESCRIPTOR descriptor = NULL;
+	PSID owner = NULL;
+	HANDLE token = NULL;
+	bool is = false;
+	DWORD n;
+
+	if (GetSecurityInfo(pipe, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner,
+		    NULL, NULL, NULL, &descriptor) != ERROR_SUCCESS)
+		return false;
+	if (owner)
+		is = IsWellKnownSid(owner, WinLocalSystemSid) ||
+		     IsWellKnownSid(owner, WinBuiltinAdministratorsSid);
+	if (owner && !is &&
+		OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token)) {
+		is = GetTokenInformation(token, TokenOwner, &own, sizeof(own), &n) &&
+		     EqualSid(owner, own.owner.Owner);
+		CloseHandle(token);
+	}
+	LocalFree(descriptor);
+	return is;
+}
+
+static int refuse_stranger(
+	struct pipe *pipe, const char *path, struct spg_complaint *why)
+{
+	CloseHandle(pipe->handle);
+	free(pipe);
+	spg_complain(why,
+		"what serves %s was not started by an administrator: it is not asked",
+		path);
+	spg_complaint_hint(why, "See which program has the pipe, end it, then: "
+				"net start spguard");
+	return SPG_ERR_DENIED;
+}
+
 int spg_local_open(struct spg_local *local, const char *path, int64_t timeout_ns,
 	struct spg_complaint *why)
 {
@@ -109,6 +155,8 @@ int spg_local_open(struct spg_local *local, const char *path, int64_t timeout_ns
 	if (pipe->handle == INVALID_HANDLE_VALUE) {
 		r = explain(path, GetLastError(), why);
 		free(pipe);
+	} else if (!is_of_daemon(pipe->handle)) {
+		r = refuse_stranger(pipe, path, why);
 	} else {
 		pipe->reading.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
 		pipe->writing.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);

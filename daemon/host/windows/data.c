@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/host/windows/data.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -69,6 +70,84 @@ static bool is_private(const wchar_t *path)
 	}
 	LocalFree(descriptor);
 	return is;
+}
+
+/* Who installs, beside those who are trusted: who could have written it anyhow. */
+static bool is_own(PSID sid)
+{
+	union {
+		TOKEN_OWNER owner;
+		char bytes[sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE];
+	} own;
+	HANDLE token;
+	bool is;
+	DWORD n;
+
+	if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
+		return false;
+	is = GetTokenInformation(token, TokenOwner, &own, sizeof(own), &n) &&
+	     EqualSid(sid, own.owner.Owner);
+	CloseHandle(token);
+	return is;
+}
+
+static bool is_somebodys(const wchar_t *path)
+{
+	PSECURITY_DESCRIPTOR descriptor = NULL;
+	PSID owner = NULL;
+	bool is;
+
+	if (GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES)
+		return false;
+	if (GetNamedSecurityInfoW((wchar_t *)path, SE_FILE_OBJECT,
+		    OWNER_SECURITY_INFORMATION, &owner, NULL, NULL, NULL,
+		    &descriptor) != ERROR_SUCCESS)
+		return true;
+	is = !owner || !(is_trusted(owner) || is_own(owner));
+	LocalFree(descriptor);
+	return is;
+}
+
+/* The first in @folder that is somebody's; NULL: none is. */
+static char *search_below(const char *folder)
+{
+	const struct dirent *entry;
+	char *path = NULL, *found = NULL;
+	wchar_t *wide;
+	DIR *dir = opendir(folder);
+
+	while (dir && !found && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 ||
+			strcmp(entry->d_name, "..") == 0 ||
+			asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
+			continue;
+		wide = spg_wide_path(path);
+		if (!wide || is_somebodys(wide))
+			found = path;
+		else
+			free(path);
+		free(wide);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+char *spg_data_strangers(const char *folder)
+{
+	wchar_t *wide = spg_wide_path(folder);
+	char *products = NULL, *found = NULL;
+
+	if (!wide || is_somebodys(wide))
+		found = strdup(folder);
+	free(wide);
+	if (!found)
+		found = search_below(folder);
+	if (!found && asprintf(&products, "%s/products", folder) >= 0) {
+		found = search_below(products);
+		free(products);
+	}
+	return found;
 }
 
 /* The folder and all that is in it: whoever owns a file there could change it still. */

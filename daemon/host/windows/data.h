@@ -11,6 +11,11 @@ enum spg_data_state {
 	SPG_DATA_UNSURE, /* Windows said that it is done, and shows something else */
 };
 
+/** What is in @folder, or in its "products", and belongs to a user who is no administrator,
+ * or @folder itself: everybody may have put it there before spguard came. The caller frees.
+ * NULL: nothing is. */
+char *spg_data_strangers(const char *folder);
+
 /**
  * See to it that only the system and administrators may change what is in @folder; it is
  * made if it is not there. What somebody else has put into it before becomes theirs, and

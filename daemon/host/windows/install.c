@@ -186,7 +186,18 @@ static void register_events(void)
 static int secure_data(void)
 {
 	enum spg_data_state state = SPG_DATA_UNSURE;
-	DWORD err = spg_data_secure(SPG_DEFAULT_DIRECTORY, &state);
+	char *strangers = spg_data_strangers(SPG_DEFAULT_DIRECTORY);
+	DWORD err;
+
+	if (strangers) {
+		fprintf(stderr,
+			"spguardd: %s belongs to a user who is no administrator: look "
+			"who has put it there, move it away, and try again\n",
+			strangers);
+		free(strangers);
+		return EXIT_FAILURE;
+	}
+	err = spg_data_secure(SPG_DEFAULT_DIRECTORY, &state);
 
 	if (err != ERROR_SUCCESS)
 		return fail("cannot see to the rights on " SPG_DEFAULT_DIRECTORY, err);

@@ -74,7 +74,7 @@ static wchar_t *rules_for(gid_t gid)
 	if (own && (group || gid == SPG_GID_NONE))
 		n = group ? asprintf(&text,
 				    "D:P(D;;FA;;;NU)(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;%"
-		                    "s)"
+				    "s)"
 				    "(A;;0x%lx;;;%s)",
 				    own,
 				    (unsigned long)(FILE_GENERIC_READ |
@@ -83,7 +83,7 @@ static wchar_t *rules_for(gid_t gid)
 				    group)
 		          : asprintf(&text,
 				    "D:P(D;;FA;;;NU)(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;%"
-		                    "s)",
+				    "s)",
 				    own);
 	if (n >= 0)
 		wide = spg_wide(text);

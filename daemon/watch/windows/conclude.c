@@ -81,7 +81,8 @@ int spg_win_conclude(struct spg_win_survey *s)
 
 		if (used || (own && own->pending && !has_gone(seen)))
 			seen->in_use = SPG_IN_USE_YES;
-		else if (complete)
+		/* Nothing can be found of one whose number is not known. */
+		else if (complete && seen->file->id.ino != 0)
 			seen->in_use = SPG_IN_USE_NO;
 		else
 			r = ask(s, i);

@@ -36,7 +36,7 @@ enum spg_probe spg_probe_write(const wchar_t *native);
 enum spg_probe spg_probe_there(const wchar_t *native);
 
 /** The processes that use it, but this one, protected ones among them: as the filesystem
- * knows them (FileProcessIdsUsingFileInformation). The caller frees *ret, which has *ret_n.
+ * knows them (FileProcessIdsUsingFileInformation), on NTFS alone. The caller frees *ret, which has *ret_n.
  * Returns 0; SPG_ERR_UNSUPPORTED; SPG_ERR_NOT_FOUND; SPG_ERR_DENIED or SPG_ERR_NOMEM. */
 int spg_probe_users(const wchar_t *native, int32_t **ret, size_t *ret_n);
 

@@ -37,6 +37,8 @@ static bool is_wanted(const struct spg_win_walk *walk, const char *path)
 
 void spg_win_walk_finish(struct spg_win_walk *walk)
 {
+	for (size_t i = 0; i < walk->n_walked; i++)
+		free(walk->walked[i]);
 	free(walk->walked);
 	walk->walked = NULL;
 	walk->n_walked = walk->size_walked = 0;
@@ -217,14 +219,29 @@ static int list(struct spg_win_walk *walk, const struct folder *folder)
 /* True when it was listed by another of its names: a link may lead back up. Its files are
  * the same, unless somebody asks about them by this name. */
 static bool was_walked(
-	const struct spg_win_walk *walk, const char *path, struct spg_file_id id)
+	const struct spg_win_walk *walk, const char *path, const char *final)
 {
 	if (walk->extra && spg_name_set_any_below(walk->extra, path))
 		return false;
 	for (size_t i = 0; i < walk->n_walked; i++)
-		if (spg_file_id_equal(walk->walked[i], id))
+		if (strcmp(walk->walked[i], final) == 0)
 			return true;
 	return false;
+}
+
+/* Where @native leads to, without links; NULL: that cannot be told. */
+static char *final_path(const wchar_t *native)
+{
+	HANDLE handle = CreateFileW(native, FILE_READ_ATTRIBUTES,
+		FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+		OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+	char *path;
+
+	if (handle == INVALID_HANDLE_VALUE)
+		return NULL;
+	path = spg_wide_handle_path(handle);
+	CloseHandle(handle);
+	return path;
 }
 
 static bool is_remote(const wchar_t *native)
@@ -243,15 +260,17 @@ static bool is_remote(const wchar_t *native)
 	return device.characteristics & REMOTE_DEVICE_FLAG;
 }
 
-static int enter(struct spg_win_walk *walk, const struct folder *folder,
-	const struct spg_win_identity *identity)
+/* Takes over @final. */
+static int enter(struct spg_win_walk *walk, const struct folder *folder, char *final)
 {
 	int r = spg_array_reserve(&walk->walked, walk->n_walked, &walk->size_walked,
 		sizeof(*walk->walked));
 
-	if (r < 0)
+	if (r < 0) {
+		free(final);
 		return r;
-	walk->walked[walk->n_walked++] = identity->id;
+	}
+	walk->walked[walk->n_walked++] = final;
 	if (walk->progress)
 		walk->progress(walk->user, folder->path);
 	if (walk->events) {
@@ -291,6 +310,7 @@ static int walk_folder(
 {
 	struct folder folder = {.path = path, .native = native, .depth = depth};
 	struct spg_win_identity identity;
+	char *final;
 
 	if (depth > DEPTH_MAX)
 		return lack_at(walk, SPG_LACK_DIRECTORY_UNREADABLE, path,
@@ -301,8 +321,16 @@ static int walk_folder(
 	if (!(identity.attributes & FILE_ATTRIBUTE_DIRECTORY))
 		return lack_at(walk, SPG_LACK_DIRECTORY_UNREADABLE, path,
 			ERROR_DIRECTORY, "name its directory instead");
-	return was_walked(walk, path, identity.id) ? 0
-	                                           : enter(walk, &folder, &identity);
+	final = final_path(native);
+	/* By its own name then: links that lead back up end at DEPTH_MAX. */
+	if (!final)
+		final = strdup(path);
+	if (!final)
+		return SPG_ERR_NOMEM;
+	if (!was_walked(walk, path, final))
+		return enter(walk, &folder, final);
+	free(final);
+	return 0;
 }
 
 int spg_win_walk_all(struct spg_win_walk *walk)

@@ -21,8 +21,9 @@ struct spg_win_walk {
 	void (*progress)(void *user, const char *path); /* or NULL */
 	void *user;
 
-	/* The directories that were listed. */
-	struct spg_file_id *walked;
+	/* The final paths of the directories that were listed; owned. Not by their numbers:
+	 * a volume that was cloned has the same ones. */
+	char **walked;
 	size_t n_walked, size_walked;
 };
 
