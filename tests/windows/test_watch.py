@@ -195,10 +195,15 @@ class WatchTest(unittest.TestCase):
                 os.unlink(os.path.join(self.world.product, "held.dll.old"))
 
     def test_subdirectories(self):
+        """The name of a view's file, too, has more than 260 characters."""
         name = "a/" + "/".join(["long" * 20] * 4) + "/held.dll"
-        self.world.make(name)
-        holder = self.hold("share-all=C:/product/" + name)
-        self.assert_held(name, holder.pid, {"open"})
+        for way in ("share-all", "view", "section", "image"):
+            with self.subTest(way=way):
+                self.world.make_library(name)
+                holder = self.hold(f"{way}=C:/product/" + name)
+                self.assert_held(name, holder.pid, WAYS[way])
+                holder.close()
+                self.assert_free(name)
 
     def test_names_of_all_kinds(self):
         for name in ("ünïcode ☃.dll", "a b.DLL", "𝄞.dll"):

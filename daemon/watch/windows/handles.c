@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <psapi.h>
-
 #include "common/err.h"
 #include "daemon/watch/windows/bounded.h"
 #include "daemon/watch/windows/handle_table.h"
+#include "daemon/watch/windows/mapped.h"
 #include "daemon/watch/windows/native.h"
 #include "daemon/watch/windows/text.h"
 
@@ -16,7 +15,6 @@
 #define HUNG_MAX    64
 /* One that did not answer is spared for so long. */
 #define SPARE_MS    60000
-#define NAME_W      32768
 
 enum outcome { UNTRIED, FILE_FOUND, NO_FILE, CLOSED, REFUSED, HUNG };
 
@@ -140,10 +138,10 @@ static enum outcome ask_copy(HANDLE copy, struct spg_win_identity *ret)
  * what is at the name now. */
 static enum outcome ask_section(HANDLE copy, struct spg_win_identity *ret)
 {
-	wchar_t *name = malloc(NAME_W * sizeof(*name)), *native = NULL;
+	wchar_t *name = NULL, *native = NULL;
 	void *view = MapViewOfFile(copy, FILE_MAP_READ, 0, 0, 1);
 	enum outcome outcome = REFUSED;
-	DWORD n = 0;
+	int r;
 
 	/* A program's is mapped as a whole. */
 	if (!view)
@@ -151,14 +149,11 @@ static enum outcome ask_section(HANDLE copy, struct spg_win_identity *ret)
 	/* It was closed, and its number is of something else by now. */
 	if (!view && GetLastError() == ERROR_INVALID_HANDLE)
 		outcome = CLOSED;
-	if (view && name)
-		n = GetMappedFileNameW(GetCurrentProcess(), view, name, NAME_W - 1);
-	if (view && name)
+	r = view ? spg_win_mapped_name(GetCurrentProcess(), view, &name) : SPG_ERR_IO;
+	if (r >= 0)
 		outcome = NO_FILE;
-	if (n > 0) {
-		name[n] = L'\0';
+	if (name)
 		native = spg_win_from_device(name);
-	}
 	if (native && spg_win_identify_path(native, false, ret))
 		outcome = FILE_FOUND;
 	if (view)

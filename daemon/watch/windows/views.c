@@ -6,15 +6,13 @@
 
 #include <windows.h>
 
-#include <psapi.h>
-
 #include "common/array.h"
 #include "common/err.h"
 #include "daemon/watch/windows/bounded.h"
+#include "daemon/watch/windows/mapped.h"
 #include "daemon/watch/windows/text.h"
 
 #define PATIENCE_MS 500
-#define NAME_W      32768
 #define TICK_EVERY  256
 
 /* One reading under way. */
@@ -148,40 +146,37 @@ static int take_found(struct work *work, int32_t pid, struct found *found)
 
 /* --- one address space ------------------------------------------------------- */
 
-/* A view of memory that no file backs has no name. */
-static int note_view(HANDLE process, const MEMORY_BASIC_INFORMATION *info,
-	wchar_t *buffer, struct found *found)
+/* Returns 0; SPG_ERR_NOMEM; or SPG_ERR_IO: which file it is of, the system does not say. */
+static int note_view(
+	HANDLE process, const MEMORY_BASIC_INFORMATION *info, struct found *found)
 {
-	DWORD n = GetMappedFileNameW(process, info->BaseAddress, buffer, NAME_W - 1);
-	wchar_t *name;
+	wchar_t *name = NULL;
+	int r = spg_win_mapped_name(process, info->BaseAddress, &name);
 
-	if (n == 0)
-		return 0;
-	buffer[n] = L'\0';
-	name = malloc((n + 1) * sizeof(*name));
-	if (!name || spg_array_reserve(&found->items, found->n, &found->size,
-			     sizeof(*found->items)) < 0) {
+	if (r != 0)
+		return r == SPG_WIN_NO_FILE ? 0 : r;
+	if (spg_array_reserve(
+		    &found->items, found->n, &found->size, sizeof(*found->items)) < 0) {
 		free(name);
 		return SPG_ERR_NOMEM;
 	}
-	memcpy(name, buffer, (n + 1) * sizeof(*name));
 	found->items[found->n].name = name;
 	found->items[found->n].base = (uint64_t)(uintptr_t)info->AllocationBase;
 	found->items[found->n++].image = info->Type == MEM_IMAGE;
 	return 0;
 }
 
-/* Returns 0, SPG_ERR_NOMEM, or SPG_ERR_TIMEOUT: given up. @ret_any: something answered,
- * since every process has a program mapped. */
+/* Returns 0, SPG_ERR_NOMEM, SPG_ERR_TIMEOUT: given up, or SPG_ERR_IO: a view's file is not
+ * known. @ret_any: something answered, since every process has a program mapped. */
 static int walk(HANDLE process, struct spg_bounded_runner *runner, struct found *found,
 	bool *ret_any)
 {
-	wchar_t *buffer = malloc(NAME_W * sizeof(*buffer));
 	MEMORY_BASIC_INFORMATION info;
 	const void *last = NULL;
+	bool unknown = false;
 	uintptr_t at = 0;
 	size_t n = 0;
-	int r = buffer ? 0 : SPG_ERR_NOMEM;
+	int r = 0;
 
 	*ret_any = false;
 	while (r == 0 && VirtualQueryEx(process, (void *)at, &info, sizeof(info)) > 0) {
@@ -191,7 +186,12 @@ static int walk(HANDLE process, struct spg_bounded_runner *runner, struct found 
 		if (info.State != MEM_FREE && info.Type != MEM_PRIVATE &&
 			info.AllocationBase != last) {
 			last = info.AllocationBase;
-			r = note_view(process, &info, buffer, found);
+			r = note_view(process, &info, found);
+		}
+		/* The other views count nevertheless. */
+		if (r == SPG_ERR_IO) {
+			unknown = true;
+			r = 0;
 		}
 		if (next <= at)
 			break;
@@ -199,8 +199,7 @@ static int walk(HANDLE process, struct spg_bounded_runner *runner, struct found 
 		if (++n % TICK_EVERY == 0 && r == 0 && !spg_bounded_tick(runner))
 			r = SPG_ERR_TIMEOUT;
 	}
-	free(buffer);
-	return r;
+	return r == 0 && unknown ? SPG_ERR_IO : r;
 }
 
 static bool is_running(HANDLE process)
@@ -221,7 +220,7 @@ static bool look_into(const struct spg_win_process *process,
 	if (!handle)
 		return GetLastError() == ERROR_INVALID_PARAMETER;
 	*ret_err = walk(handle, runner, found, &any);
-	seen = any || !is_running(handle);
+	seen = (any && *ret_err != SPG_ERR_IO) || !is_running(handle);
 	CloseHandle(handle);
 	return seen;
 }
