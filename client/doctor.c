@@ -101,24 +101,8 @@ static void examine_daemon(json_t *findings, const json_t *status)
 
 #define CHECK_AND_RELOAD "spguardd --check-config && spguard reload"
 
-/* No verdict suffers without it: coverage says so. */
-static bool is_spared(const json_t *status, const char *name)
-{
-	size_t i;
-	json_t *lack;
-
-	json_array_foreach (spg_json_list(status, "coverage"), i, lack) {
-		const char *what = spg_json_text(lack, "what");
-
-		if (what && strcmp(what, name) == 0 &&
-			json_object_get(lack, "blinds") == json_false())
-			return true;
-	}
-	return false;
-}
-
 /* What a broken means of looking leads to. */
-static const char *what_it_leads_to(const json_t *status, const json_t *mechanism)
+static const char *what_it_leads_to(const json_t *mechanism)
 {
 	static const char *const matters[SPG_MECHANISM_N_KINDS] = {
 		[SPG_MECHANISM_COUNTERS] =
@@ -158,10 +142,6 @@ static const char *what_it_leads_to(const json_t *status, const json_t *mechanis
 	};
 	int kind = spg_mechanism_kind_from_name(spg_json_text(mechanism, "kind"));
 
-	if (kind == SPG_MECHANISM_IN_USE &&
-		is_spared(status, spg_json_text(mechanism, "name")))
-		return "Other means do its work, with more effort; verdicts stay "
-		       "right.";
 	if (kind >= 0 && matters[kind])
 		return matters[kind];
 	return "One of the ways to look is missing; another may take its place, more "
@@ -180,7 +160,7 @@ static void examine_mechanisms(json_t *findings, const json_t *status)
 			continue;
 		add(findings, &(struct finding){name, spg_json_true(mechanism, "works"),
 				      spg_json_text(mechanism, "detail"),
-				      what_it_leads_to(status, mechanism),
+				      what_it_leads_to(mechanism),
 				      spg_json_text(mechanism, "remedy"),
 				      .command = spg_json_text(mechanism, "command")});
 	}

@@ -15,8 +15,10 @@
  *   deleted                             open, then deleted
  *   inherited                           open in a child alone, which got it from here
  *   duplicated                          open in a child alone, which was given a copy
+ *   relay:HOW                           held in way HOW by children, without a gap: each starts
+ *                                       the next, waits until that one holds it, and ends
  *
- * It says "ready PID", with the pid of the child for the last two, then waits.
+ * It says "ready PID", with the pid of the child for the last three, then waits.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +127,48 @@ static void hand_over(const char *path)
 	CloseHandle(file);
 }
 
+/* --- from one to the next ------------------------------------------------------ */
+
+/* Start number @n of the relay, and wait until it holds the file or @root ends. */
+static void start_next(
+	const char *how, const char *path, unsigned long root, unsigned long n)
+{
+	STARTUPINFOW info = {.cb = sizeof(info)};
+	wchar_t exe[1024], command[3000], name[64];
+	HANDLE waited[2] = {NULL, OpenProcess(SYNCHRONIZE, FALSE, root)};
+	PROCESS_INFORMATION child;
+
+	swprintf(name, 64, L"spguard-relay-%lu-%lu", root, n);
+	waited[0] = CreateEventW(NULL, TRUE, FALSE, name);
+	GetModuleFileNameW(NULL, exe, 1024);
+	swprintf(command, 3000, L"\"%ls\" relay %hs %hs %lu %lu", exe, how, path, root,
+		n);
+	if (!waited[0] || !waited[1] ||
+		!CreateProcessW(
+			NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &info, &child))
+		fail("relay");
+	WaitForMultipleObjects(2, waited, FALSE, INFINITE);
+	holder_pid = child.dwProcessId;
+}
+
+static void hold(const char *how, const char *path);
+
+/* Hold it, say so, hand it on, and end; the last one is told by the end of @root. */
+static void run_relay(
+	const char *how, const char *path, unsigned long root, unsigned long n)
+{
+	wchar_t name[64];
+	HANDLE held, first = OpenProcess(SYNCHRONIZE, FALSE, root);
+
+	hold(how, path);
+	swprintf(name, 64, L"spguard-relay-%lu-%lu", root, n);
+	held = OpenEventW(EVENT_MODIFY_STATE, FALSE, name);
+	if (held)
+		SetEvent(held);
+	if (first && WaitForSingleObject(first, 10) == WAIT_TIMEOUT)
+		start_next(how, path, root, n + 1);
+}
+
 static void hold(const char *how, const char *path)
 {
 	if (strcmp(how, "share-all") == 0)
@@ -154,6 +198,8 @@ static void hold(const char *how, const char *path)
 		hand_down(path);
 	else if (strcmp(how, "duplicated") == 0)
 		hand_over(path);
+	else if (strncmp(how, "relay:", 6) == 0)
+		start_next(how + 6, path, GetCurrentProcessId(), 1);
 	else
 		fail(how);
 }
@@ -181,6 +227,11 @@ int main(void)
 
 		if (parent)
 			WaitForSingleObject(parent, INFINITE);
+		return 0;
+	}
+	if (argc == 6 && strcmp(argv[1], "relay") == 0) {
+		run_relay(argv[2], argv[3], strtoul(argv[4], NULL, 10),
+			strtoul(argv[5], NULL, 10));
 		return 0;
 	}
 	holder_pid = GetCurrentProcessId();

@@ -110,6 +110,29 @@ class WatchTest(unittest.TestCase):
                 holder.kill()
                 self.assert_free("held.dll")
 
+    def test_handed_from_one_to_the_next(self):
+        """Held without a gap, by processes that come and go: never free."""
+        self.world.make_library("held.dll")
+        for way in ("view", "image", "share-all"):
+            with self.subTest(way=way):
+                self.assert_free("held.dll")
+                holder = self.hold(f"relay:{way}=C:/product/held.dll")
+                for _ in range(4):
+                    survey = self.watch.survey()
+                    self.assertIn(survey.file("held.dll")["in_use"], ("yes", "unknown"),
+                                  survey.answer)
+                    if survey.file("held.dll")["in_use"] == "unknown":
+                        self.assertNotEqual(survey.blind, [], survey.answer)
+                holder.close()
+                self.await_free("held.dll")
+
+    def await_free(self, name):
+        deadline = time.monotonic() + 20
+        while (self.watch.survey().file(name)["in_use"] != "no" and
+               time.monotonic() < deadline):
+            pass
+        self.assert_free(name)
+
     def test_by_another_path(self):
         """The same file by another drive letter, whose volume claims to be another one."""
         self.world.make("held.dll")

@@ -278,6 +278,9 @@ int spg_win_add_lacks(struct spg_win_survey *s)
 	if (r == 0 && s->users.cut)
 		r = lack_search(
 			s, "too many queries hang: not every process was asked");
+	if (r == 0 && s->users.restless)
+		r = lack_search(s, "processes come and go: a file may have gone from "
+				   "one to another meanwhile");
 	if (r == 0 && s->users.unresolved)
 		r = spg_observation_add_lack(s->obs,
 			&(struct spg_lack){.kind = SPG_LACK_SEARCH,

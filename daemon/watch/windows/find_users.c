@@ -3,8 +3,11 @@
 
 #include <stdlib.h>
 
+#include "common/array.h"
 #include "common/err.h"
 #include "daemon/watch/windows/match.h"
+
+#define ROUNDS_MAX 4
 
 /* A handle that may neither read nor write keeps a deleted file's name all the same. */
 static unsigned how_of(const struct spg_win_open *open)
@@ -49,105 +52,274 @@ static bool in_opaque(const struct spg_win_reading *reading, int32_t pid)
 	return false;
 }
 
-/* What could not be looked into, by whom it is. */
-struct look {
+/* --- whom to look into ---------------------------------------------------------- */
+
+/* Processes, sorted. */
+struct ids {
+	struct spg_proc_id *items;
+	size_t n, size;
+};
+
+static int order_ids(const void *a, const void *b)
+{
+	const struct spg_proc_id *x = a, *y = b;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+static bool has_id(const struct ids *ids, struct spg_proc_id id)
+{
+	return ids->n > 0 &&
+	       bsearch(&id, ids->items, ids->n, sizeof(id), order_ids) != NULL;
+}
+
+/* Add those of @processes that are in @pids; NULL: all. */
+static int add_ids(struct ids *ids, const struct spg_win_processes *processes,
+	const int32_t *pids, size_t n)
+{
+	for (size_t i = 0; i < processes->n; i++) {
+		if (pids && !in_pids(pids, n, processes->items[i].id.pid))
+			continue;
+		if (spg_array_reserve(
+			    &ids->items, ids->n, &ids->size, sizeof(*ids->items)) < 0)
+			return SPG_ERR_NOMEM;
+		ids->items[ids->n++] = processes->items[i].id;
+	}
+	if (ids->n > 0)
+		qsort(ids->items, ids->n, sizeof(*ids->items), order_ids);
+	return 0;
+}
+
+/* One round: the handles, the views, the handles again. */
+struct round {
+	struct spg_win_processes some; /* whose views are read */
 	struct spg_win_reading first, second, third;
 	struct spg_win_mapping mapping, again;
 };
 
-static void finish_look(struct look *look)
+/* All rounds. */
+struct look {
+	struct ids walked; /* looked into */
+	struct ids opaque; /* of these, who refused twice */
+	struct ids dead;   /* ended while or before they were looked into */
+};
+
+static void finish_round(struct round *round)
 {
-	spg_win_reading_finish(&look->first);
-	spg_win_reading_finish(&look->second);
-	spg_win_reading_finish(&look->third);
-	spg_win_mapping_finish(&look->mapping);
-	spg_win_mapping_finish(&look->again);
+	spg_win_processes_finish(&round->some);
+	spg_win_reading_finish(&round->first);
+	spg_win_reading_finish(&round->second);
+	spg_win_reading_finish(&round->third);
+	spg_win_mapping_finish(&round->mapping);
+	spg_win_mapping_finish(&round->again);
 }
 
-/* Of those that have ended meanwhile nothing is to be known. Who begins or ends just now
- * refuses, and is asked again: who refused twice cannot be looked into. */
-static int note_opaque(struct spg_win_users *users, const struct look *look)
+static void finish_look(struct look *look)
 {
-	const struct spg_win_processes *all = &users->processes;
+	free(look->walked.items);
+	free(look->opaque.items);
+	free(look->dead.items);
+}
 
-	users->opaque = calloc(all->n + 1, sizeof(*users->opaque));
-	if (!users->opaque)
+/* Of @all those that were not looked into, or refused and are in @pids. */
+static int pick(const struct look *look, const struct spg_win_processes *all,
+	const int32_t *pids, size_t n, struct spg_win_processes *ret)
+{
+	ret->items = calloc(all->n + 1, sizeof(*ret->items));
+	if (!ret->items)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < all->n; i++) {
-		int32_t pid = all->items[i].id.pid;
+		struct spg_proc_id id = all->items[i].id;
 
-		if ((in_opaque(&look->second, pid) && in_opaque(&look->third, pid)) ||
-			in_pids(look->again.opaque, look->again.n_opaque, pid))
-			users->opaque[users->n_opaque++] = all->items[i];
+		if (pids ? in_pids(pids, n, id.pid)
+			 : !has_id(&look->walked, id) && !has_id(&look->dead, id))
+			ret->items[ret->n++] = all->items[i];
 	}
 	return 0;
 }
 
-/* Walk the address spaces again that could not be walked. */
-static int walk_again(
-	struct spg_win_users *users, const atomic_bool *cancel, struct look *look)
-{
-	struct spg_win_processes some = {
-		calloc(users->processes.n + 1, sizeof(*some.items)), 0};
-	int r = some.items ? 0 : SPG_ERR_NOMEM;
+/* --- one round ------------------------------------------------------------------- */
 
-	for (size_t i = 0; r == 0 && i < users->processes.n; i++)
-		if (in_pids(look->mapping.opaque, look->mapping.n_opaque,
-			    users->processes.items[i].id.pid))
-			some.items[some.n++] = users->processes.items[i];
+/* Walk the address spaces again that could not be walked. Who begins or ends just now refuses,
+ * and is asked again: who refused twice cannot be looked into. */
+static int walk_again(struct look *look, const atomic_bool *cancel, struct round *round)
+{
+	struct spg_win_processes some = {NULL, 0};
+	int r = pick(look, &round->some, round->mapping.opaque, round->mapping.n_opaque,
+		&some);
+
 	if (r == 0)
-		r = spg_win_views_read(&some, cancel, &look->again);
-	free(some.items);
+		r = spg_win_views_read(&some, cancel, &round->again);
+	if (r == 0)
+		r = add_ids(&look->opaque, &some, round->again.opaque,
+			round->again.n_opaque);
+	spg_win_processes_finish(&some);
 	return r;
 }
 
-static int ask_again(struct spg_win_tools *tools, struct spg_win_users *users,
-	const atomic_bool *cancel, struct look *look)
+static int ask_again(struct spg_win_tools *tools, struct look *look,
+	const atomic_bool *cancel, struct round *round)
 {
 	int r = 0;
 
-	if (look->second.n_opaque > 0)
-		r = spg_win_handles_read(
-			tools->handles, &look->second, cancel, &look->third);
-	if (r == 0 && look->mapping.n_opaque > 0)
-		r = walk_again(users, cancel, look);
+	if (round->second.n_opaque > 0)
+		r = spg_win_handles_read(tools->handles, NULL, cancel, &round->third);
+	if (r == 0 && round->mapping.n_opaque > 0)
+		r = walk_again(look, cancel, round);
 	return r;
 }
 
-/* Whoever has ended meanwhile uses nothing. */
-static void drop_ended(struct spg_win_users *users)
+/* Who ended is dead once: a list may have him for as long as somebody has a handle to him. */
+static int note_walked(struct look *look, const struct round *round)
 {
-	size_t n = 0;
+	int r = add_ids(&look->walked, &round->some, NULL, 0);
 
-	for (size_t i = 0; i < users->n_uses; i++)
-		if (spg_win_processes_find(&users->processes, users->uses[i].pid))
-			users->uses[n++] = users->uses[i];
-	users->n_uses = n;
+	if (r == 0)
+		r = add_ids(&look->dead, &round->some, round->mapping.ended,
+			round->mapping.n_ended);
+	if (r == 0 && round->again.n_ended > 0)
+		r = add_ids(&look->dead, &round->some, round->again.ended,
+			round->again.n_ended);
+	return r;
 }
 
 /*
  * Handles first, then views: who maps a file and closes it is seen by one or the other. Then
  * the handles again: who hands one over to a process that has been looked at already, or
- * unmaps what he opens again, is seen by that.
+ * unmaps what he opens again, is seen by that. Whatever is found is asked anew: what an object
+ * was at its address a moment ago, another one may be now.
  */
-static int look_at_all(struct spg_win_tools *tools, struct spg_win_users *users,
-	const atomic_bool *cancel, struct look *look)
+static int look_around(struct spg_win_tools *tools, struct spg_win_users *users,
+	const atomic_bool *cancel, struct look *look, struct round *round)
 {
-	int r = spg_win_handles_read(tools->handles, NULL, cancel, &look->first);
+	int r = spg_win_handles_read(tools->handles, NULL, cancel, &round->first);
 
-	if (r == 0)
-		r = spg_win_processes_read(&users->processes);
-	if (r == 0)
-		r = spg_win_views_read(&users->processes, cancel, &look->mapping);
-	if (r == 0)
-		r = spg_win_handles_read(
-			tools->handles, &look->first, cancel, &look->second);
-	if (r == 0)
-		r = ask_again(tools, users, cancel, look);
 	spg_win_processes_finish(&users->processes);
 	if (r == 0)
 		r = spg_win_processes_read(&users->processes);
-	users->cut = look->mapping.cut || look->again.cut;
+	if (r == 0)
+		r = pick(look, &users->processes, NULL, 0, &round->some);
+	if (r == 0)
+		r = spg_win_views_read(&round->some, cancel, &round->mapping);
+	if (r == 0)
+		r = spg_win_handles_read(tools->handles, NULL, cancel, &round->second);
+	if (r == 0)
+		r = ask_again(tools, look, cancel, round);
+	if (r == 0)
+		r = note_walked(look, round);
+	spg_win_processes_finish(&users->processes);
+	if (r == 0)
+		r = spg_win_processes_read(&users->processes);
+	return r;
+}
+
+static int match_all(const struct spg_win_tools *tools, struct spg_match *match,
+	struct spg_win_users *users, const struct round *round)
+{
+	int r = take_opens(match, users, &round->first);
+
+	if (r == 0)
+		r = take_opens(match, users, &round->second);
+	if (r == 0)
+		r = take_opens(match, users, &round->third);
+	if (r == 0)
+		r = spg_match_views(match, tools, users, &round->mapping);
+	if (r == 0)
+		r = spg_match_views(match, tools, users, &round->again);
+	users->cut = users->cut || round->mapping.cut || round->again.cut;
+	return r;
+}
+
+/* Of those that have ended meanwhile nothing is to be known. */
+static int note_opaque(
+	struct spg_win_users *users, const struct look *look, const struct round *round)
+{
+	const struct spg_win_processes *all = &users->processes;
+
+	free(users->opaque);
+	users->n_opaque = 0;
+	users->opaque = calloc(all->n + 1, sizeof(*users->opaque));
+	if (!users->opaque)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < all->n; i++) {
+		struct spg_proc_id id = all->items[i].id;
+
+		if ((in_opaque(&round->second, id.pid) &&
+			    in_opaque(&round->third, id.pid)) ||
+			has_id(&look->opaque, id))
+			users->opaque[users->n_opaque++] = all->items[i];
+	}
+	return 0;
+}
+
+/* --- until it holds -------------------------------------------------------------- */
+
+/* Whoever has ended meanwhile uses nothing. Returns true when a file is left without any
+ * user: before he ended he may have handed it to somebody who was looked at before that. */
+static bool drop_ended(struct spg_win_users *users)
+{
+	size_t n = 0;
+	bool bare = false;
+
+	/* Those of who runs first. */
+	for (size_t i = 0; i < users->n_uses; i++)
+		if (spg_win_processes_find(&users->processes, users->uses[i].pid)) {
+			struct spg_win_use use = users->uses[i];
+
+			users->uses[i] = users->uses[n];
+			users->uses[n++] = use;
+		}
+	for (size_t i = n; i < users->n_uses && !bare; i++) {
+		bool used = false;
+
+		for (size_t k = 0; k < n && !used; k++)
+			used = users->uses[k].file == users->uses[i].file;
+		bare = !used;
+	}
+	users->n_uses = n;
+	return bare;
+}
+
+static bool any_new(const struct look *look, const struct spg_win_processes *processes)
+{
+	for (size_t i = 0; i < processes->n; i++) {
+		struct spg_proc_id id = processes->items[i].id;
+
+		if (!has_id(&look->walked, id) && !has_id(&look->dead, id))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A file may go from hand to hand: who has it gives it to another process and ends. Who was
+ * looked at before that has it now, or somebody who is not in the list. So who is new is
+ * looked into; and everybody again, where somebody ended who had a file that seems free now,
+ * or of whom nobody knows what he had.
+ */
+static int look_once(struct spg_win_tools *tools,
+	const struct spg_survey_request *request, struct spg_match *match,
+	struct spg_win_users *users, struct look *look, bool *ret_settled)
+{
+	struct round round = {.some = {NULL, 0}};
+	int r = look_around(tools, users, request->cancel, look, &round);
+	bool again = false;
+
+	if (r == 0)
+		r = match_all(tools, match, users, &round);
+	if (r == 0)
+		r = note_opaque(users, look, &round);
+	if (r == 0) {
+		again = drop_ended(users) || round.mapping.n_ended > 0 ||
+		        round.again.n_ended > 0 ||
+		        (round.first.ended && round.second.ended);
+		*ret_settled = !again && !any_new(look, &users->processes);
+	}
+	if (again)
+		look->walked.n = look->opaque.n = 0;
+	finish_round(&round);
 	return r;
 }
 
@@ -155,23 +327,15 @@ static int look_and_match(struct spg_win_tools *tools,
 	const struct spg_survey_request *request, struct spg_match *match,
 	struct spg_win_users *users)
 {
-	struct look look = {.first = {.opens = NULL}};
-	int r = look_at_all(tools, users, request->cancel, &look);
+	/* Neither events nor locks say that a file is free. */
+	bool once = tools->once || request->scope->depth == SPG_SURVEY_LOCKS;
+	struct look look = {.walked = {NULL, 0, 0}};
+	bool settled = false;
+	int r = 0;
 
-	if (r == 0)
-		r = take_opens(match, users, &look.first);
-	if (r == 0)
-		r = take_opens(match, users, &look.second);
-	if (r == 0)
-		r = take_opens(match, users, &look.third);
-	if (r == 0)
-		r = spg_match_views(match, tools, users, &look.mapping);
-	if (r == 0)
-		r = spg_match_views(match, tools, users, &look.again);
-	if (r == 0)
-		r = note_opaque(users, &look);
-	if (r == 0)
-		drop_ended(users);
+	for (int i = 0; r == 0 && !settled && i < (once ? 1 : ROUNDS_MAX); i++)
+		r = look_once(tools, request, match, users, &look, &settled);
+	users->restless = !settled;
 	finish_look(&look);
 	return r;
 }

@@ -6,7 +6,8 @@
 #include "daemon/watch/windows/uses.h"
 
 /**
- * Search everybody. Files that lost their place are added to the observation where somebody
+ * Search everybody, and again while processes come and go that may have handed a file on:
+ * several times, then @ret says that they did not come to rest. Files that lost their place are added to the observation where somebody
  * uses them and nothing else is known of them. Returns 0; SPG_ERR_NOMEM; SPG_ERR_TIMEOUT:
  * cancelled; or SPG_ERR_IO: the system has no list of processes or handles.
  */

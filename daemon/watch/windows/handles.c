@@ -16,7 +16,7 @@
 /* One that did not answer is spared for so long. */
 #define SPARE_MS    60000
 
-enum outcome { UNTRIED, FILE_FOUND, NO_FILE, CLOSED, REFUSED, HUNG };
+enum outcome { UNTRIED, FILE_FOUND, NO_FILE, CLOSED, ENDED, REFUSED, HUNG };
 
 struct asked {
 	struct spg_nt_handle handle;
@@ -178,14 +178,16 @@ static enum outcome ask(const struct work *work, const struct asked *asked,
 	HANDLE copy;
 
 	if (!owner || owner->gone)
-		return CLOSED;
+		return ENDED;
 	if (!owner->process)
 		return REFUSED;
 	if (!DuplicateHandle(owner->process, (HANDLE)handle->handle,
 		    GetCurrentProcess(), &copy, 0, FALSE, DUPLICATE_SAME_ACCESS)) {
-		if (GetLastError() == ERROR_INVALID_HANDLE || has_ended(owner->process))
-			return CLOSED;
-		return REFUSED;
+		DWORD error = GetLastError();
+
+		if (has_ended(owner->process))
+			return ENDED;
+		return error == ERROR_INVALID_HANDLE ? CLOSED : REFUSED;
 	}
 	outcome = asked->section ? ask_section(copy, ret) : ask_copy(copy, ret);
 	CloseHandle(copy);
@@ -389,6 +391,8 @@ static int collect(const struct work *work, struct spg_win_reading *ret)
 				.file = asked->file};
 		else if (asked->outcome == REFUSED || asked->outcome == HUNG)
 			note_opaque(&made, pid, asked->outcome == HUNG);
+		else if (asked->outcome == ENDED)
+			made.ended = true;
 		else if (asked->outcome == UNTRIED)
 			made.cut = true;
 	}

@@ -38,6 +38,7 @@ struct spg_win_reading {
 	size_t n_opens;
 	struct spg_win_opaque *opaque; /* by pid, each once */
 	size_t n_opaque;
+	bool ended; /* some process ended before its handles could be asked about */
 	bool cut; /* there were more handles than memory or threads allow: not whole */
 };
 

@@ -170,8 +170,9 @@ static void tell(struct spg_win_readings *readings, struct spg_pairs *now)
 /* What cannot be looked into is no difference: surveys say so. */
 static int look(struct spg_win_readings *readings, struct spg_observation *obs)
 {
-	struct spg_win_tools tools = {
-		.proofs = readings->tools->proofs, .handles = readings->handles};
+	struct spg_win_tools tools = {.proofs = readings->tools->proofs,
+		.handles = readings->handles,
+		.once = true};
 	struct spg_survey_scope scope = {.depth = SPG_SURVEY_FILES};
 	struct spg_survey_request request = {
 		.product = obs->product, .scope = &scope, .cancel = &readings->cancel};

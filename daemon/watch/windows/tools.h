@@ -26,6 +26,7 @@ struct spg_win_tools {
 	struct spg_win_proofs proofs;
 	struct spg_win_events *events; /* NULL: no events */
 	struct spg_win_handles *handles;
+	bool once; /* one look will do: it is for events */
 	void (*progress)(void *user, const char *path); /* or NULL */
 	void *user;
 };

@@ -54,7 +54,7 @@ bool spg_win_users_complete(
 {
 	return tools->proofs.handles && tools->proofs.images &&
 	       tools->proofs.data_views && users->n_opaque == 0 && !users->cut &&
-	       !users->unresolved;
+	       !users->restless && !users->unresolved;
 }
 
 void spg_win_users_finish(struct spg_win_users *users)

@@ -23,7 +23,8 @@ struct spg_win_users {
 	/* Processes that run and could not be looked into, by pid. */
 	struct spg_win_process *opaque;
 	size_t n_opaque;
-	bool cut;         /* the search was not whole, for want of threads or memory */
+	bool cut; /* the search was not whole, for want of threads or memory */
+	bool restless; /* processes came and went: a file may have gone from one to another */
 	char *unresolved; /* a view whose name leads nowhere that can be told; or NULL */
 	struct spg_win_processes processes; /* at the end */
 	struct spg_win_services services;

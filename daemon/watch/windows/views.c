@@ -19,7 +19,7 @@
 struct work {
 	struct spg_bounded_work base;
 	struct spg_win_process *processes;
-	bool *looked, *opaque;
+	bool *looked, *opaque, *ended;
 	/* With the lock. Slots of the hash table are indices + 1; 0: free. */
 	struct spg_win_mapping mapping;
 	size_t *slots;
@@ -46,6 +46,7 @@ void spg_win_mapping_finish(struct spg_win_mapping *mapping)
 	free(mapping->names);
 	free(mapping->views);
 	free(mapping->opaque);
+	free(mapping->ended);
 	*mapping = (struct spg_win_mapping){.views = NULL};
 }
 
@@ -57,6 +58,7 @@ static void destroy_work(struct spg_bounded_work *base)
 	free(work->processes);
 	free(work->looked);
 	free(work->opaque);
+	free(work->ended);
 	free(work->slots);
 	free(work);
 }
@@ -207,9 +209,11 @@ static bool is_running(HANDLE process)
 	return WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
 }
 
-/* Returns false when it cannot be looked into; true too when it has ended. */
+/* Returns false when it cannot be looked into; true too when it has ended. @ret_ended: it
+ * ended meanwhile, and what it used may be another one's by now. */
 static bool look_into(const struct spg_win_process *process,
-	struct spg_bounded_runner *runner, struct found *found, int *ret_err)
+	struct spg_bounded_runner *runner, struct found *found, bool *ret_ended,
+	int *ret_err)
 {
 	HANDLE handle =
 		OpenProcess(PROCESS_QUERY_INFORMATION | PROCESS_VM_READ | SYNCHRONIZE,
@@ -217,10 +221,12 @@ static bool look_into(const struct spg_win_process *process,
 	bool any, seen;
 
 	*ret_err = 0;
+	*ret_ended = !handle && GetLastError() == ERROR_INVALID_PARAMETER;
 	if (!handle)
-		return GetLastError() == ERROR_INVALID_PARAMETER;
+		return *ret_ended;
 	*ret_err = walk(handle, runner, found, &any);
-	seen = (any && *ret_err != SPG_ERR_IO) || !is_running(handle);
+	*ret_ended = !is_running(handle);
+	seen = (any && *ret_err != SPG_ERR_IO) || *ret_ended;
 	CloseHandle(handle);
 	return seen;
 }
@@ -231,17 +237,18 @@ static void step(
 	struct work *work = (struct work *)base;
 	const struct spg_win_process *process = &work->processes[index];
 	struct found found = {NULL, 0, 0};
-	bool seen;
+	bool seen, ended = false;
 	int err;
 
 	if (process->id.pid == (int32_t)GetCurrentProcessId())
 		err = 0, seen = true;
 	else
-		seen = look_into(process, runner, &found, &err);
+		seen = look_into(process, runner, &found, &ended, &err);
 	spg_bounded_lock();
 	if (spg_bounded_counts(runner)) {
 		work->looked[index] = true;
 		work->opaque[index] = !seen;
+		work->ended[index] = ended;
 		if (err == SPG_ERR_NOMEM ||
 			take_found(work, process->id.pid, &found) < 0)
 			work->no_memory = true;
@@ -274,7 +281,8 @@ static struct work *begin(const struct spg_win_processes *processes)
 	work->processes = calloc(n + 1, sizeof(*work->processes));
 	work->looked = calloc(n + 1, sizeof(*work->looked));
 	work->opaque = calloc(n + 1, sizeof(*work->opaque));
-	if (!work->processes || !work->looked || !work->opaque) {
+	work->ended = calloc(n + 1, sizeof(*work->ended));
+	if (!work->processes || !work->looked || !work->opaque || !work->ended) {
 		spg_bounded_unref(&work->base);
 		return NULL;
 	}
@@ -291,13 +299,16 @@ static int collect(struct work *work, struct spg_win_mapping *ret)
 
 	work->mapping = (struct spg_win_mapping){.views = NULL};
 	made.opaque = calloc(work->base.n_steps + 1, sizeof(*made.opaque));
-	if (!made.opaque || work->no_memory) {
+	made.ended = calloc(work->base.n_steps + 1, sizeof(*made.ended));
+	if (!made.opaque || !made.ended || work->no_memory) {
 		spg_win_mapping_finish(&made);
 		return SPG_ERR_NOMEM;
 	}
 	for (size_t i = 0; i < work->base.n_steps; i++) {
 		if (work->opaque[i])
 			made.opaque[made.n_opaque++] = work->processes[i].id.pid;
+		if (work->ended[i])
+			made.ended[made.n_ended++] = work->processes[i].id.pid;
 		made.cut = made.cut || !work->looked[i];
 	}
 	*ret = made;

@@ -38,6 +38,8 @@ struct spg_win_mapping {
 	size_t n_names, size_names;
 	int32_t *opaque; /* processes that could not be looked into, by pid */
 	size_t n_opaque;
+	int32_t *ended; /* those that ended before they were looked into to their end */
+	size_t n_ended;
 	bool cut; /* not whole */
 };
 
