@@ -134,7 +134,7 @@ static const char *what_it_leads_to(const json_t *mechanism)
 			"Processes that are protected cannot be looked into: while one "
 			"runs, files that nobody else has are \"unknown\".",
 		[SPG_MECHANISM_WRITE_PROBE] = "While not every process can be looked "
-	                                      "into, no other way tells "
+					      "into, no other way tells "
 					      "whether a library is loaded.",
 		[SPG_MECHANISM_SERVICES] =
 			"Processes are named without their services, and setup-stops "

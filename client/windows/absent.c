@@ -47,7 +47,7 @@ int spg_archive_read(struct spg_payload *payload, const char *path,
 		return SPG_ARCHIVE_NONE;
 	spg_buf_printf(error,
 		"%s is a file: unpack it and name the folder (an .msi: msiexec /a FILE "
-	        "/qn "
+		"/qn "
 		"TARGETDIR=FOLDER; others: tar -xf FILE -C FOLDER)\n",
 		path);
 	return SPG_ERR_UNSUPPORTED;
