@@ -217,6 +217,54 @@ class WatchTest(unittest.TestCase):
                 self.assert_free("held.dll")
                 os.unlink(os.path.join(self.world.product, "held.dll.old"))
 
+    def swap(self, folder, name):
+        path = os.path.join(folder, name)
+        os.rename(path, path + ".old")
+        with open(program("holder.exe"), "rb") as source, open(path, "wb") as file:
+            file.write(source.read())
+
+    def assert_old_held(self, name, pid):
+        survey = self.watch.survey()
+        old = [f for f in survey.all(name) if f["presence"] == "replaced"]
+        self.assertEqual([f["in_use"] for f in old], ["yes"], survey.answer)
+        self.assertIn(pid, survey.users(name), survey.answer)
+
+    def test_old_version_of_data(self):
+        """A section, without a view too, whose file was renamed aside and replaced."""
+        for way in ("section", "view"):
+            with self.subTest(way=way):
+                self.world.make_library("held.dll")
+                self.assert_free("held.dll")
+                holder = self.hold(f"{way}=C:/product/held.dll")
+                self.swap(self.world.product, "held.dll")
+                self.assert_old_held("held.dll", holder.pid)
+                os.unlink(os.path.join(self.world.product, "held.dll"))
+                self.assert_old_held("held.dll", holder.pid)
+                self.world.make_library("held.dll")
+                self.assert_old_held("held.dll", holder.pid)
+                holder.close()
+                self.await_free("held.dll")
+                os.unlink(os.path.join(self.world.product, "held.dll.old"))
+
+    def test_old_version_behind_a_link(self):
+        """The product has the directory by another path than who loaded the file."""
+        real = os.path.join(self.world.drive, "real")
+        os.makedirs(real)
+        os.symlink(real, os.path.join(self.world.product, "link"))
+        for way in ("image", "section"):
+            with self.subTest(way=way):
+                self.world.make_library("link/held.dll")
+                self.assert_free("link/held.dll")
+                holder = self.hold(f"{way}=C:/real/held.dll")
+                os.rename(os.path.join(real, "held.dll"), os.path.join(real, "held.dll.old"))
+                self.assert_old_held("link/held.dll", holder.pid)
+                os.rename(os.path.join(real, "held.dll.old"), os.path.join(real, "held.dll"))
+                self.swap(real, "held.dll")
+                self.assert_old_held("link/held.dll", holder.pid)
+                holder.close()
+                self.await_free("link/held.dll")
+                os.unlink(os.path.join(real, "held.dll.old"))
+
     def test_subdirectories(self):
         """The name of a view's file, too, has more than 260 characters."""
         name = "a/" + "/".join(["long" * 20] * 4) + "/held.dll"

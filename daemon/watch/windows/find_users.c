@@ -12,14 +12,25 @@
 /* A handle that may neither read nor write keeps a deleted file's name all the same. */
 static unsigned how_of(const struct spg_win_open *open)
 {
-	if (open->section)
-		return SPG_USE_MAPPED;
 	return open->access & (FILE_WRITE_DATA | FILE_APPEND_DATA) ? SPG_USE_WRITE
 	                                                           : SPG_USE_OPEN;
 }
 
-static int take_opens(struct spg_match *match, struct spg_win_users *users,
-	const struct spg_win_reading *reading)
+/* A section is told by name, as a view is. */
+static int take_section(struct spg_match *match, const struct spg_win_tools *tools,
+	struct spg_win_users *users, const struct spg_win_open *open)
+{
+	struct spg_win_mapped name = {.native = open->section,
+		.file = open->file,
+		.found = open->error == 0,
+		.error = open->error};
+	struct spg_win_view view = {.pid = open->pid};
+
+	return spg_match_view(match, tools, users, &name, &view);
+}
+
+static int take_opens(struct spg_match *match, const struct spg_win_tools *tools,
+	struct spg_win_users *users, const struct spg_win_reading *reading)
 {
 	int r = 0;
 
@@ -28,7 +39,9 @@ static int take_opens(struct spg_match *match, struct spg_win_users *users,
 		const struct spg_win_open *open = &reading->opens[i];
 		size_t at = SPG_NO_FILE;
 
-		while (r == 0 &&
+		if (open->section)
+			r = take_section(match, tools, users, open);
+		while (r == 0 && !open->section &&
 			(at = spg_match_next(match, &open->file, at)) != SPG_NO_FILE)
 			r = spg_win_users_add(users, spg_match_file(match, at),
 				open->pid, how_of(open));
@@ -218,12 +231,12 @@ static int look_around(struct spg_win_tools *tools, struct spg_win_users *users,
 static int match_all(const struct spg_win_tools *tools, struct spg_match *match,
 	struct spg_win_users *users, const struct round *round)
 {
-	int r = take_opens(match, users, &round->first);
+	int r = take_opens(match, tools, users, &round->first);
 
 	if (r == 0)
-		r = take_opens(match, users, &round->second);
+		r = take_opens(match, tools, users, &round->second);
 	if (r == 0)
-		r = take_opens(match, users, &round->third);
+		r = take_opens(match, tools, users, &round->third);
 	if (r == 0)
 		r = spg_match_views(match, tools, users, &round->mapping);
 	if (r == 0)

@@ -21,7 +21,7 @@ enum outcome { UNTRIED, FILE_FOUND, NO_FILE, CLOSED, ENDED, REFUSED, HUNG };
 struct asked {
 	struct spg_nt_handle handle;
 	bool section;
-	struct spg_win_identity file;
+	struct spg_win_open found;
 	enum outcome outcome;
 };
 
@@ -63,6 +63,8 @@ void spg_win_handles_destroy(struct spg_win_handles *handles)
 
 void spg_win_reading_finish(struct spg_win_reading *reading)
 {
+	for (size_t i = 0; i < reading->n_opens; i++)
+		free(reading->opens[i].section);
 	free(reading->opens);
 	free(reading->opaque);
 	*reading = (struct spg_win_reading){.opens = NULL};
@@ -75,6 +77,8 @@ static void destroy_work(struct spg_bounded_work *base)
 	for (size_t i = 0; i < work->n_owners; i++)
 		if (work->owners[i].process)
 			CloseHandle(work->owners[i].process);
+	for (size_t i = 0; i < work->base.n_steps; i++)
+		free(work->asked[i].found.section);
 	free(work->owners);
 	free(work->asked);
 	free(work);
@@ -134,33 +138,30 @@ static enum outcome ask_copy(HANDLE copy, struct spg_win_identity *ret)
 	return is_no_file(GetLastError()) ? NO_FILE : REFUSED;
 }
 
-/* A section that no file backs has no name. Nor is there an old version to be found: it is
- * what is at the name now. */
-static enum outcome ask_section(HANDLE copy, struct spg_win_identity *ret)
+/* Only a view has a name. What is found is what is at the name now. */
+static enum outcome ask_section(HANDLE copy, struct spg_win_open *ret)
 {
-	wchar_t *name = NULL, *native = NULL;
+	wchar_t *name = NULL;
 	void *view = MapViewOfFile(copy, FILE_MAP_READ, 0, 0, 1);
-	enum outcome outcome = REFUSED;
 	int r;
 
 	/* A program's is mapped as a whole. */
 	if (!view)
 		view = MapViewOfFile(copy, FILE_MAP_READ, 0, 0, 0);
 	/* It was closed, and its number is of something else by now. */
-	if (!view && GetLastError() == ERROR_INVALID_HANDLE)
-		outcome = CLOSED;
-	r = view ? spg_win_mapped_name(GetCurrentProcess(), view, &name) : SPG_ERR_IO;
-	if (r >= 0)
-		outcome = NO_FILE;
-	if (name)
-		native = spg_win_from_device(name);
-	if (native && spg_win_identify_path(native, false, ret))
-		outcome = FILE_FOUND;
-	if (view)
-		UnmapViewOfFile(view);
-	free(native);
+	if (!view)
+		return GetLastError() == ERROR_INVALID_HANDLE ? CLOSED : REFUSED;
+	r = spg_win_mapped_name(GetCurrentProcess(), view, &name);
+	UnmapViewOfFile(view);
+	if (r != 0)
+		return r == SPG_WIN_NO_FILE ? NO_FILE : REFUSED;
+	ret->section = spg_win_from_device(name);
 	free(name);
-	return outcome;
+	if (!ret->section)
+		return REFUSED;
+	if (!spg_win_identify_path(ret->section, false, &ret->file))
+		ret->error = GetLastError();
+	return FILE_FOUND;
 }
 
 /* A process that ends refuses access like a protected one. */
@@ -169,8 +170,8 @@ static bool has_ended(HANDLE process)
 	return WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
 }
 
-static enum outcome ask(const struct work *work, const struct asked *asked,
-	struct spg_win_identity *ret)
+static enum outcome ask(
+	const struct work *work, const struct asked *asked, struct spg_win_open *ret)
 {
 	const struct spg_nt_handle *handle = &asked->handle;
 	const struct owner *owner = find_owner(work, handle->pid);
@@ -189,7 +190,7 @@ static enum outcome ask(const struct work *work, const struct asked *asked,
 			return ENDED;
 		return error == ERROR_INVALID_HANDLE ? CLOSED : REFUSED;
 	}
-	outcome = asked->section ? ask_section(copy, ret) : ask_copy(copy, ret);
+	outcome = asked->section ? ask_section(copy, ret) : ask_copy(copy, &ret->file);
 	CloseHandle(copy);
 	return outcome;
 }
@@ -199,18 +200,20 @@ static void step(
 {
 	struct work *work = (struct work *)base;
 	struct asked *asked = &work->asked[index];
-	struct spg_win_identity file = {.size = 0};
+	struct spg_win_open found = {.section = NULL};
 	enum outcome outcome;
 
 	if (asked->outcome != UNTRIED)
 		return;
-	outcome = ask(work, asked, &file);
+	outcome = ask(work, asked, &found);
 	spg_bounded_lock();
 	if (spg_bounded_counts(runner)) {
-		asked->file = file;
+		asked->found = found;
 		asked->outcome = outcome;
+		found.section = NULL;
 	}
 	spg_bounded_unlock();
+	free(found.section);
 }
 
 static void on_given_up(struct spg_bounded_work *base, size_t index)
@@ -347,12 +350,13 @@ static void take_over(struct work *work, const struct spg_win_reading *earlier)
 		if (k == earlier->n_opens)
 			return;
 		open = &earlier->opens[k];
-		if (!asked->handle.object || asked->outcome != UNTRIED ||
+		if (!asked->handle.object || asked->section ||
+			asked->outcome != UNTRIED ||
 			(uint32_t)open->pid != asked->handle.pid ||
 			open->handle != asked->handle.handle ||
 			open->object != asked->handle.object)
 			continue;
-		asked->file = open->file;
+		asked->found.file = open->file;
 		asked->outcome = FILE_FOUND;
 	}
 }
@@ -366,8 +370,20 @@ static void note_opaque(struct spg_win_reading *to, int32_t pid, bool hung)
 	to->opaque[to->n_opaque++] = (struct spg_win_opaque){.pid = pid, .hung = hung};
 }
 
+static struct spg_win_open take_open(struct asked *asked)
+{
+	struct spg_win_open open = asked->found;
+
+	asked->found.section = NULL;
+	open.pid = (int32_t)asked->handle.pid;
+	open.access = asked->handle.access;
+	open.handle = asked->handle.handle;
+	open.object = asked->handle.object;
+	return open;
+}
+
 /* With the lock, so that no thread that was given up writes meanwhile. */
-static int collect(const struct work *work, struct spg_win_reading *ret)
+static int collect(struct work *work, struct spg_win_reading *ret)
 {
 	struct spg_win_reading made = {.opens = NULL};
 	size_t n = work->base.n_steps;
@@ -379,16 +395,11 @@ static int collect(const struct work *work, struct spg_win_reading *ret)
 		return SPG_ERR_NOMEM;
 	}
 	for (size_t i = 0; i < n; i++) {
-		const struct asked *asked = &work->asked[i];
+		struct asked *asked = &work->asked[i];
 		int32_t pid = (int32_t)asked->handle.pid;
 
 		if (asked->outcome == FILE_FOUND)
-			made.opens[made.n_opens++] = (struct spg_win_open){.pid = pid,
-				.access = asked->handle.access,
-				.handle = asked->handle.handle,
-				.object = asked->handle.object,
-				.section = asked->section,
-				.file = asked->file};
+			made.opens[made.n_opens++] = take_open(asked);
 		else if (asked->outcome == REFUSED || asked->outcome == HUNG)
 			note_opaque(&made, pid, asked->outcome == HUNG);
 		else if (asked->outcome == ENDED)

@@ -23,8 +23,11 @@ struct spg_win_open {
 	uint32_t access; /* FILE_READ_DATA and so on */
 	uint64_t handle;
 	void *object; /* NULL: the system does not tell */
-	bool section; /* it leads to a section of the file, which needs no handle to it */
 	struct spg_win_identity file;
+	/* It leads to a section of the file, which needs no handle to it: the file's name, and
+	 * @file is what is there now; unless @error. NULL: it leads to the file itself. */
+	wchar_t *section;
+	uint32_t error; /* GetLastError() */
 };
 
 /* A process with handles to files that could not be asked about. */

@@ -191,25 +191,54 @@ static bool is_asked(const struct spg_match *match, const char *path)
 	return false;
 }
 
-/* Add the use of an old version of what is, or was, at @name. */
+/* Add the use of an old version of what is, or was, at @path. @ret_any: it was added. */
 static int use_old(struct spg_match *match, struct spg_win_users *users,
-	const struct spg_win_mapped *name, const struct spg_win_view *view)
+	const char *path, const struct spg_win_mapped *name,
+	const struct spg_win_view *view, bool *ret_any)
 {
-	char *path = spg_wide_to_path(name->native, wcslen(name->native));
 	size_t file;
 	int r = 0;
 
-	if (!path)
-		return SPG_ERR_NOMEM;
-	if (!is_of_product(match, path) || !is_asked(match, path)) {
-		free(path);
+	*ret_any = false;
+	if (!is_of_product(match, path) || !is_asked(match, path))
 		return 0;
-	}
 	file = find_before(match, path, name->found ? &name->file : NULL);
 	if (file == SPG_NO_FILE)
 		r = add_old(match, path, name->native, &file);
+	if (r == 0)
+		r = spg_win_users_add(users, file, view->pid, SPG_USE_MAPPED);
+	*ret_any = r == 0;
+	return r;
+}
+
+/* Nothing is at @path, which is none of the product. A link may lead there from one of its
+ * paths: then it is a file that was known by its own name, and is at no path any more. */
+static int use_linked(struct spg_match *match, struct spg_win_users *users,
+	const char *path, const struct spg_win_view *view)
+{
+	const struct spg_observation *obs = match->obs;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < obs->n_files; i++)
+		if (obs->files[i].presence == SPG_REPLACED &&
+			spg_name_equal(spg_path_base(obs->files[i].file->path),
+				spg_path_base(path), true))
+			r = spg_win_users_add(users, i, view->pid, SPG_USE_MAPPED);
+	return r;
+}
+
+/* Nothing is at the name any more. */
+static int use_missing(struct spg_match *match, struct spg_win_users *users,
+	const struct spg_win_mapped *name, const struct spg_win_view *view)
+{
+	char *path = spg_wide_to_path(name->native, wcslen(name->native));
+	bool any;
+	int r = path ? use_old(match, users, path, name, view, &any) : SPG_ERR_NOMEM;
+
+	if (r == 0 && !any)
+		r = use_linked(match, users, path, view);
 	free(path);
-	return r < 0 ? r : spg_win_users_add(users, file, view->pid, SPG_USE_MAPPED);
+	return r;
 }
 
 /* --- views ------------------------------------------------------------------- */
@@ -227,23 +256,50 @@ static bool may_be_old(const struct spg_match *match, const struct spg_win_users
 	       (process && name->file.created > process->id.start);
 }
 
-/* Its name leads to file @file of the survey. Nobody runs what can be opened for writing, so
- * where that is so a program or library must be an old version. */
+/* A program or library that another process has loaded cannot be opened for writing: where
+ * that may be done, the view must be of an old version. */
+static int use_image(struct spg_match *match, struct spg_win_users *users,
+	const struct spg_win_mapped *name, const struct spg_win_view *view, size_t file,
+	bool *ret_old)
+{
+	enum spg_probe probe = spg_probe_write(name->native);
+	bool any = false;
+	int r = 0;
+
+	if (probe == SPG_PROBE_GONE || probe == SPG_PROBE_FREE)
+		r = use_old(match, users, match->obs->files[file].file->path, name,
+			view, &any);
+	*ret_old = any && probe == SPG_PROBE_FREE;
+	return r;
+}
+
+/* Of data nothing tells which version it is: it counts for both. */
+static int use_data(struct spg_match *match, struct spg_win_users *users,
+	const struct spg_win_mapped *name, const struct spg_win_view *view, size_t file)
+{
+	size_t old =
+		find_before(match, match->obs->files[file].file->path, &name->file);
+
+	return old == SPG_NO_FILE
+	               ? 0
+	               : spg_win_users_add(users, old, view->pid, SPG_USE_MAPPED);
+}
+
+/* Its name leads to file @file of the survey, which may have been put there since. */
 static int use_present(struct spg_match *match, const struct spg_win_tools *tools,
 	struct spg_win_users *users, const struct spg_win_mapped *name,
 	const struct spg_win_view *view, size_t file)
 {
-	if (view->image && tools->proofs.write_probe &&
-		may_be_old(match, users, name, view, file)) {
-		enum spg_probe probe = spg_probe_write(name->native);
-		int r = probe == SPG_PROBE_GONE || probe == SPG_PROBE_FREE
-		                ? use_old(match, users, name, view)
-		                : 0;
+	bool old = false;
+	int r = 0;
 
-		if (r < 0 || probe == SPG_PROBE_FREE)
-			return r;
-	}
-	return spg_win_users_add(users, file, view->pid, SPG_USE_MAPPED);
+	if (!view->image)
+		r = use_data(match, users, name, view, file);
+	else if (tools->proofs.write_probe &&
+		 may_be_old(match, users, name, view, file))
+		r = use_image(match, users, name, view, file, &old);
+	return r < 0 || old ? r
+	                    : spg_win_users_add(users, file, view->pid, SPG_USE_MAPPED);
 }
 
 static bool is_missing(uint32_t error)
@@ -276,7 +332,7 @@ static int use_by_name(struct spg_match *match, struct spg_win_users *users,
 	return r;
 }
 
-static int take_view(struct spg_match *match, const struct spg_win_tools *tools,
+int spg_match_view(struct spg_match *match, const struct spg_win_tools *tools,
 	struct spg_win_users *users, const struct spg_win_mapped *name,
 	const struct spg_win_view *view)
 {
@@ -284,7 +340,7 @@ static int take_view(struct spg_match *match, const struct spg_win_tools *tools,
 	int r = 0;
 
 	if (!name->found)
-		return is_missing(name->error) ? use_old(match, users, name, view)
+		return is_missing(name->error) ? use_missing(match, users, name, view)
 		                               : use_by_name(match, users, name, view);
 	while (r == 0 && (at = spg_match_next(match, &name->file, at)) != SPG_NO_FILE)
 		r = use_present(
@@ -300,7 +356,8 @@ int spg_match_views(struct spg_match *match, const struct spg_win_tools *tools,
 	for (size_t i = 0; r == 0 && i < mapping->n_views; i++) {
 		const struct spg_win_view *view = &mapping->views[i];
 
-		r = take_view(match, tools, users, &mapping->names[view->name], view);
+		r = spg_match_view(
+			match, tools, users, &mapping->names[view->name], view);
 	}
 	return r;
 }

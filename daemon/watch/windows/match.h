@@ -39,6 +39,12 @@ size_t spg_match_next(const struct spg_match *match,
 /** Its index in the observation. */
 size_t spg_match_file(const struct spg_match *match, size_t target);
 
+/** Add the use that one view shows: one whose file has the name @name. Returns 0 or
+ * SPG_ERR_NOMEM. */
+int spg_match_view(struct spg_match *match, const struct spg_win_tools *tools,
+	struct spg_win_users *users, const struct spg_win_mapped *name,
+	const struct spg_win_view *view);
+
 /** Add the uses that @mapping shows. Old versions that nobody knew are added to the
  * observation. Returns 0 or SPG_ERR_NOMEM. */
 int spg_match_views(struct spg_match *match, const struct spg_win_tools *tools,
