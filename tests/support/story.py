@@ -3,7 +3,9 @@
 """The programs of the story of Q246337: a small Exchange, its service pack, and
 Performance Monitor, built with mingw-w64 from tests/data/story.
 
-  story.py build FOLDER         build all of it into FOLDER, which is made anew
+  story.py build FOLDER [--windows]
+                                build all of it into FOLDER, which is made anew;
+                                an installer that is a program of Windows, too
   story.py lay BUILT FOLDER     lay out in FOLDER what was built in BUILT:
                                   Exchsrvr/Bin, Winnt/System32   version 1, installed
                                   sp      the service pack, version 2
@@ -64,12 +66,15 @@ def build_version(scratch, folder, version):
         compile_one(scratch, folder, name, version, "library.c")
 
 
-def build(folder):
+def build(folder, installer=False):
+    """@installer: setup.exe, too, for a machine where all is Windows."""
     shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="spguard-story-") as scratch:
         build_version(scratch, os.path.join(folder, "old"), OLD)
         build_version(scratch, os.path.join(folder, "sp"), NEW)
         compile_one(scratch, folder, "perfmon.exe", OLD, "perfmon.c")
+        if installer:
+            compile_one(scratch, folder, "setup.exe", NEW, "setup.c")
 
 
 def lay(built, folder):
@@ -79,13 +84,15 @@ def lay(built, folder):
         directory = SYSTEM if name in IN_SYSTEM else BIN
         shutil.copy(os.path.join(built, "old", name), os.path.join(folder, directory))
     shutil.copytree(os.path.join(built, "sp"), os.path.join(folder, "sp"))
-    shutil.copy(os.path.join(built, "perfmon.exe"), folder)
+    for name in "perfmon.exe", "setup.exe":
+        if os.path.exists(os.path.join(built, name)):
+            shutil.copy(os.path.join(built, name), folder)
     shutil.copy(os.path.join(SOURCES, "setup"), folder)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["build"] and len(sys.argv) == 3:
-        build(sys.argv[2])
+    if sys.argv[1:2] == ["build"] and sys.argv[3:] in ([], ["--windows"]):
+        build(sys.argv[2], sys.argv[3:] != [])
     elif sys.argv[1:2] == ["lay"] and len(sys.argv) == 4:
         lay(*sys.argv[2:])
     else:
