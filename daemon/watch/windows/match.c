@@ -191,6 +191,31 @@ static bool is_asked(const struct spg_match *match, const char *path)
 	return false;
 }
 
+/* Add a use of each file that was known of @path before: which one it is of nothing tells.
+ * @ret_any: there was one. */
+static int use_before(struct spg_match *match, struct spg_win_users *users,
+	const char *path, const struct spg_win_mapped *name, int32_t pid, bool *ret_any)
+{
+	const struct spg_survey_scope *scope = match->request->scope;
+	int r = 0;
+
+	*ret_any = false;
+	for (size_t i = 0; i < scope->n_known && r == 0; i++) {
+		const struct spg_file *known = scope->known[i];
+
+		if (known->id.ino == 0 || !spg_win_same_path(known->path, path) ||
+			(name->found && spg_file_id_equal(known->id, name->file.id)))
+			continue;
+		for (size_t k = 0; k < match->obs->n_files && r == 0; k++)
+			if (spg_file_id_equal(
+				    match->obs->files[k].file->id, known->id)) {
+				r = spg_win_users_add(users, k, pid, SPG_USE_MAPPED);
+				*ret_any = true;
+			}
+	}
+	return r;
+}
+
 /* Add the use of an old version of what is, or was, at @path. @ret_any: it was added. */
 static int use_old(struct spg_match *match, struct spg_win_users *users,
 	const char *path, const struct spg_win_mapped *name,
@@ -202,9 +227,10 @@ static int use_old(struct spg_match *match, struct spg_win_users *users,
 	*ret_any = false;
 	if (!is_of_product(match, path) || !is_asked(match, path))
 		return 0;
-	file = find_before(match, path, name->found ? &name->file : NULL);
-	if (file == SPG_NO_FILE)
-		r = add_old(match, path, name->native, &file);
+	r = use_before(match, users, path, name, view->pid, ret_any);
+	if (r < 0 || *ret_any)
+		return r;
+	r = add_old(match, path, name->native, &file);
 	if (r == 0)
 		r = spg_win_users_add(users, file, view->pid, SPG_USE_MAPPED);
 	*ret_any = r == 0;
@@ -277,12 +303,10 @@ static int use_image(struct spg_match *match, struct spg_win_users *users,
 static int use_data(struct spg_match *match, struct spg_win_users *users,
 	const struct spg_win_mapped *name, const struct spg_win_view *view, size_t file)
 {
-	size_t old =
-		find_before(match, match->obs->files[file].file->path, &name->file);
+	bool any;
 
-	return old == SPG_NO_FILE
-	               ? 0
-	               : spg_win_users_add(users, old, view->pid, SPG_USE_MAPPED);
+	return use_before(match, users, match->obs->files[file].file->path, name,
+		view->pid, &any);
 }
 
 /* Its name leads to file @file of the survey, which may have been put there since. */
