@@ -107,6 +107,7 @@ static int add_ids(struct ids *ids, const struct spg_win_processes *processes,
 
 /* One round: the handles, the views, the handles again. */
 struct round {
+	struct ids listed;             /* all that there were */
 	struct spg_win_processes some; /* whose views are read */
 	struct spg_win_reading first, second, third;
 	struct spg_win_mapping mapping, again;
@@ -121,6 +122,7 @@ struct look {
 
 static void finish_round(struct round *round)
 {
+	free(round->listed.items);
 	spg_win_processes_finish(&round->some);
 	spg_win_reading_finish(&round->first);
 	spg_win_reading_finish(&round->second);
@@ -213,6 +215,8 @@ static int look_around(struct spg_win_tools *tools, struct spg_win_users *users,
 	if (r == 0)
 		r = spg_win_processes_read(&users->processes);
 	if (r == 0)
+		r = add_ids(&round->listed, &users->processes, NULL, 0);
+	if (r == 0)
 		r = pick(look, &users->processes, NULL, 0, &round->some);
 	if (r == 0)
 		r = spg_win_views_read(&round->some, cancel, &round->mapping);
@@ -295,6 +299,19 @@ static bool drop_ended(struct spg_win_users *users)
 	return bare;
 }
 
+/* Who ends closes what he has before he is gone from the list: what it was nobody knows. */
+static bool any_left(const struct round *round, const struct spg_win_processes *now)
+{
+	for (size_t i = 0; i < round->listed.n; i++) {
+		const struct spg_win_process *process =
+			spg_win_processes_find(now, round->listed.items[i].pid);
+
+		if (!process || process->id.start != round->listed.items[i].start)
+			return true;
+	}
+	return false;
+}
+
 static bool any_new(const struct look *look, const struct spg_win_processes *processes)
 {
 	for (size_t i = 0; i < processes->n; i++) {
@@ -316,7 +333,7 @@ static int look_once(struct spg_win_tools *tools,
 	const struct spg_survey_request *request, struct spg_match *match,
 	struct spg_win_users *users, struct look *look, bool *ret_settled)
 {
-	struct round round = {.some = {NULL, 0}};
+	struct round round = {.listed = {NULL, 0, 0}};
 	int r = look_around(tools, users, request->cancel, look, &round);
 	bool again = false;
 
@@ -325,8 +342,8 @@ static int look_once(struct spg_win_tools *tools,
 	if (r == 0)
 		r = note_opaque(users, look, &round);
 	if (r == 0) {
-		again = drop_ended(users) || round.mapping.n_ended > 0 ||
-		        round.again.n_ended > 0 ||
+		again = drop_ended(users) || any_left(&round, &users->processes) ||
+		        round.mapping.n_ended > 0 || round.again.n_ended > 0 ||
 		        (round.first.ended && round.second.ended);
 		*ret_settled = !again && !any_new(look, &users->processes);
 	}

@@ -13,6 +13,7 @@
 
 #define PATIENCE_MS 200
 #define HUNG_MAX    64
+#define ENDING_MS   10
 /* One that did not answer is spared for so long. */
 #define SPARE_MS    60000
 
@@ -164,12 +165,6 @@ static enum outcome ask_section(HANDLE copy, struct spg_win_open *ret)
 	return FILE_FOUND;
 }
 
-/* A process that ends refuses access like a protected one. */
-static bool has_ended(HANDLE process)
-{
-	return WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
-}
-
 static enum outcome ask(
 	const struct work *work, const struct asked *asked, struct spg_win_open *ret)
 {
@@ -186,7 +181,10 @@ static enum outcome ask(
 		    GetCurrentProcess(), &copy, 0, FALSE, DUPLICATE_SAME_ACCESS)) {
 		DWORD error = GetLastError();
 
-		if (has_ended(owner->process))
+		/* Who ends closes his handles first. */
+		if (WaitForSingleObject(owner->process,
+			    error == ERROR_INVALID_HANDLE ? ENDING_MS : 0) ==
+			WAIT_OBJECT_0)
 			return ENDED;
 		return error == ERROR_INVALID_HANDLE ? CLOSED : REFUSED;
 	}
