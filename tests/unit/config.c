@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "common/defaults.h"
 #include "common/clock.h"
+#include "common/defaults.h"
 #include "common/err.h"
 #include "daemon/config/ini.h"
 #include "tests/support/suite.h"
