@@ -9,6 +9,9 @@
 wine=
 wineserver=
 wineserver_pid=
+# Where the small Exchange lies, and what spguard calls that place.
+server=$home/server
+place=$server
 
 need_story_packages() {
 	local missing
@@ -55,16 +58,16 @@ stop_wine() {
 
 lay_out_story() {
 	echo "Building a small Exchange and its service pack in $home"
-	python3 "$top/tests/support/story.py" build "$home/built" >"$home/build.log" 2>&1 ||
+	python3 "$top/tests/support/story.py" build "$home/built" "$@" >"$home/build.log" 2>&1 ||
 		{ cat "$home/build.log" >&2; die "its programs could not be built"; }
-	python3 "$top/tests/support/story.py" lay "$home/built" "$home/server"
+	python3 "$top/tests/support/story.py" lay "$home/built" "$server"
 	rm -r "$home/built" "$home/build.log"
-	start_wine
+	[ -n "$wine" ] || start_wine
 	write_config <<-END
 		[product exchange55]
 		title = Microsoft Exchange Server 5.5
-		directory = $home/server/Exchsrvr/Bin
-		directory = $home/server/Winnt/System32
+		directory = $place/Exchsrvr/Bin
+		directory = $place/Winnt/System32
 		ignore-case = yes
 		files = *.dll dsamain.exe
 		setup-stops = dsamain.exe
@@ -77,13 +80,13 @@ lay_out_story() {
 
 # Until let_go: somebody looks at the counters of the Information Store.
 start_perfmon() {
-	local dll=$home/server/Exchsrvr/Bin/mdbperf.dll
+	local dll=$place/Exchsrvr/Bin/mdbperf.dll
 	if [ -z "$wine" ]; then
 		hold perfmon mapped "$dll"
 		return
 	fi
 	mkfifo -m 600 "$home/ready"
-	"${in_wine[@]}" "$wine" "$home/server/perfmon.exe" "Z:$dll" <"$home/story" >"$home/ready" \
+	"${in_wine[@]}" "$wine" "$server/perfmon.exe" "${dll/#\//Z:/}" <"$home/story" >"$home/ready" \
 		2>>"$home/wine.log" {story}>&- &
 	holders+=("$!")
 	grep -q ready "$home/ready" || die "perfmon.exe could not load $dll"
@@ -91,10 +94,11 @@ start_perfmon() {
 }
 
 run_setup() {
-	local server=$home/server
+	local setup=("$server/setup")
+	[ "$windows" = no ] || setup=("${in_wine[@]}" "$wine" "$server/setup.exe")
 	printf '\n    # setup sp\n'
-	"$server/setup" "$server/sp" "$server/Exchsrvr/Bin" "$server/Winnt/System32" |
-		sed 's/^/    /'
+	"${setup[@]}" "$place/sp" "$place/Exchsrvr/Bin" "$place/Winnt/System32" |
+		tr -d '\r' | sed 's/^/    /'
 }
 
 # Until the daemon has seen that setup is through, and looked at what came of it.
@@ -114,23 +118,29 @@ newest_install() {
 start_service() {
 	local said result=yes
 	[ -n "$wine" ] || return 0
-	said=$("${in_wine[@]}" "$wine" "$home/server/Exchsrvr/Bin/dsamain.exe" </dev/null 2>&1) ||
+	said=$("${in_wine[@]}" "$wine" "$server/Exchsrvr/Bin/dsamain.exe" </dev/null 2>&1) ||
 		result=no
 	# Shown as a console would: without Wine's own line ends, and the first line only.
 	printf '\n    # wine dsamain.exe\n    %s\n' "$(tr -d '\r' <<<"$said" | head -n 1)"
 	[ "$result" = "$1" ] || die "expected of dsamain.exe: $1, got: $result"
 }
 
+under_wine() {
+	if [ -n "$wine" ] && [ "$windows" = no ]; then
+		echo "(Under Wine, wineserver keeps open what its programs have loaded.)"
+	fi
+}
+
 tell_before() {
 	say "1. Twelve files of Exchange are installed, in version 5.5.2448.0. A service pack" \
 		"brings 5.5.2650.24 of each. May it be applied?"
 	start_service yes
-	expect safe --payload "$home/server/sp"
+	expect safe --payload "$place/sp"
 	start_perfmon
 	say "2. Somebody starts Performance Monitor. It loads mdbperf.dll to read counters." \
 		"No window shows that; spguard does, and says what to do." \
-		"${wine:+(Under Wine, wineserver keeps open what its programs have loaded.)}"
-	expect blocked --payload "$home/server/sp"
+		"$(under_wine)"
+	expect blocked --payload "$place/sp"
 }
 
 tell_mixed() {
@@ -153,13 +163,13 @@ tell_mixed() {
 tell_mended() {
 	say "6. The article's way out: rename the library to .old, so that setup can write a" \
 		"new one. spguard keeps a journal of it, and could undo it."
-	expect_exit 0 sidestep --dry-run "$home/server/Exchsrvr/Bin/mdbperf.dll"
-	expect_exit 0 sidestep --yes "$home/server/Exchsrvr/Bin/mdbperf.dll"
+	expect_exit 0 sidestep --dry-run "$place/Exchsrvr/Bin/mdbperf.dll"
+	expect_exit 0 sidestep --yes "$place/Exchsrvr/Bin/mdbperf.dll"
 	say "7. Setup once more. Nothing is in its way."
 	run_setup
 	await_install
 	expect_exit 0 installs
-	expect_exit 0 verify --payload "$home/server/sp"
+	expect_exit 0 verify --payload "$place/sp"
 	start_service yes
 	say "8. Performance Monitor is closed; it had the old library until now."
 	let_go
