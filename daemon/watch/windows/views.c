@@ -12,8 +12,9 @@
 #include "daemon/watch/windows/mapped.h"
 #include "daemon/watch/windows/text.h"
 
-#define PATIENCE_MS 500
-#define TICK_EVERY  256
+#define LOADER_TICKS 4000000 /* 400 ms, in FILETIME's 100 ns */
+#define PATIENCE_MS  500
+#define TICK_EVERY   256
 
 /* One reading under way. */
 struct work {
@@ -209,6 +210,24 @@ static bool is_running(HANDLE process)
 	return WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
 }
 
+/* Wine answers a question about an address space within that process, and one whose loader
+ * is at work may not come out of that again: there, not before it has had its time. */
+static void spare_loader(HANDLE process, struct spg_bounded_runner *runner)
+{
+	uint64_t created = spg_win_process_created(process), now;
+	FILETIME time;
+
+	if (!GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version"))
+		return;
+	GetSystemTimeAsFileTime(&time);
+	now = (uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime;
+	if (created == 0 || now < created || now - created >= LOADER_TICKS)
+		return;
+	(void)spg_bounded_tick(runner);
+	Sleep((DWORD)((LOADER_TICKS - (now - created)) / 10000));
+	(void)spg_bounded_tick(runner);
+}
+
 /* Returns false when it cannot be looked into; true too when it has ended. @ret_ended: it
  * ended meanwhile, and what it used may be another one's by now. */
 static bool look_into(const struct spg_win_process *process,
@@ -224,6 +243,7 @@ static bool look_into(const struct spg_win_process *process,
 	*ret_ended = !handle && GetLastError() == ERROR_INVALID_PARAMETER;
 	if (!handle)
 		return *ret_ended;
+	spare_loader(handle, runner);
 	*ret_err = walk(handle, runner, found, &any);
 	*ret_ended = !is_running(handle);
 	seen = (any && *ret_err != SPG_ERR_IO) || *ret_ended;
