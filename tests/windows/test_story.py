@@ -56,7 +56,7 @@ class StoryTest(DaemonTest):
 
     def newest_install(self):
         self.assertEqual(self.served.run("flush")[0], 0)
-        self.assertEqual(self.served.run("installs", f"--wait={FAIL_AFTER / 2:g}s")[0], 0)
+        self.assertEqual(self.served.run("installs", f"--wait={FAIL_AFTER:g}s")[0], 0)
         newest = self.served.json("installs")[1]["installs"][0]["id"]
         return self.served.json("installs", newest)[1]["installs"][0]
 

@@ -162,9 +162,11 @@ class WatchTest(unittest.TestCase):
         self.world.make("held.dll")
         holders = [self.hold("share-all=C:/product/held.dll") for _ in range(3)]
         holders.append(self.hold("write=C:/product/held.dll", "view=C:/product/held.dll"))
-        self.assertEqual(self.watch.survey().users("held.dll"), {
-            holders[0].pid: {"open"}, holders[1].pid: {"open"}, holders[2].pid: {"open"},
-            holders[3].pid: {"write", "mapped"}})
+        survey = self.watch.survey()
+        wanted = {holders[0].pid: {"open"}, holders[1].pid: {"open"},
+                  holders[2].pid: {"open"}, holders[3].pid: {"write", "mapped"}}
+        found = survey.users("held.dll")
+        self.assertEqual(found, wanted, survey.answer)
 
     def test_running_program(self):
         self.world.make_library("tool.exe")

@@ -19,6 +19,9 @@ PROGRAMS = os.environ.get(
                  "../../build-windows/tests/windows"))
 
 
+TRIES = 3
+
+
 def program(name):
     return os.path.join(PROGRAMS, name)
 
@@ -81,8 +84,18 @@ class Holder(Program):
     """Holds what it is asked to; @pid is that of Windows."""
 
     def __init__(self, world, *held, exe=None):
-        super().__init__(world, exe or program("holder.exe"), *held)
-        line = self.lines.wait_for(lambda text: text.startswith("ready"), f"holder {held}")
+        for left in reversed(range(TRIES)):
+            super().__init__(world, exe or program("holder.exe"), *held)
+            try:
+                line = self.lines.wait_for(lambda text: text.startswith("ready"),
+                                           f"holder {held}")
+                break
+            except Failure:
+                # One that cannot hold it ends with 1. With 0, or never, ends what Wine
+                # did not begin: see daemon.py.
+                if self.close() == 1 or left == 0:
+                    raise
+                print(f"# Wine did not begin holder {held}", flush=True)
         self.pid = int(line.split()[1])
         self.world = world
 
@@ -150,4 +163,8 @@ class Survey:
 
     def users(self, name):
         """Who uses it, whatever became of its name: {pid: ways}."""
-        return {use["pid"]: set(use["how"]) for file in self.all(name) for use in file["uses"]}
+        users = {}
+        for file in self.all(name):
+            for use in file["uses"]:
+                users.setdefault(use["pid"], set()).update(use["how"])
+        return users

@@ -72,12 +72,13 @@ static bool is_private(const wchar_t *path)
 	return is;
 }
 
-/* Who installs, beside those who are trusted: who could have written it anyhow. */
+/* Who installs, and who owns what he makes (TokenOwner): he could have written it anyhow. */
 static bool is_own(PSID sid)
 {
 	union {
+		TOKEN_USER user;
 		TOKEN_OWNER owner;
-		char bytes[sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE];
+		char bytes[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
 	} own;
 	HANDLE token;
 	bool is;
@@ -85,8 +86,10 @@ static bool is_own(PSID sid)
 
 	if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
 		return false;
-	is = GetTokenInformation(token, TokenOwner, &own, sizeof(own), &n) &&
-	     EqualSid(sid, own.owner.Owner);
+	is = GetTokenInformation(token, TokenUser, &own, sizeof(own), &n) &&
+	     EqualSid(sid, own.user.User.Sid);
+	is = is || (GetTokenInformation(token, TokenOwner, &own, sizeof(own), &n) &&
+			   EqualSid(sid, own.owner.Owner));
 	CloseHandle(token);
 	return is;
 }
