@@ -91,11 +91,12 @@ class Holder(Program):
                                            f"holder {held}")
                 break
             except Failure:
-                # One that cannot hold it ends with 1. With 0, or never, ends what Wine
-                # did not begin: see daemon.py.
-                if self.close() == 1 or left == 0:
+                # What Wine does not begin ends with any code, or never: see daemon.py. One
+                # that cannot hold the file cannot at another try.
+                code = self.close()
+                if left == 0:
                     raise
-                print(f"# Wine did not begin holder {held}", flush=True)
+                print(f"# holder {held} ended with {code} and is begun again", flush=True)
         self.pid = int(line.split()[1])
         self.world = world
 
