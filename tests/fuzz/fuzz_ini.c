@@ -25,14 +25,13 @@ static void check_text(const char *text, const char *begin, size_t size, size_t 
 static void check_item(const struct spg_ini_item *item, const char *begin, size_t size,
 	bool key_before)
 {
+	if (item->kind == SPG_INI_CONTINUED && (!key_before || !*item->value))
+		abort();
 	switch (item->kind) {
 	case SPG_INI_SECTION:
 		check_text(item->name, begin, size, SPG_INI_SECTION_MAX);
 		break;
 	case SPG_INI_CONTINUED:
-		if (!key_before || !*item->value)
-			abort();
-		/* fall through */
 	case SPG_INI_VALUE:
 		check_text(item->name, begin, size, SPG_INI_KEY_MAX);
 		check_text(item->value, begin, size, SPG_INI_LINE_MAX);
