@@ -160,6 +160,9 @@ json_t *spg_client_paths(const struct spg_client *client, int n, char **paths);
  * ends them. */
 extern const struct spg_command *const spg_commands[];
 
+/* Lines of the help: commands of this system, and where its manual is. */
+extern const char spg_help_examples[], spg_help_manual[];
+
 extern const struct spg_command spg_command_check;
 extern const struct spg_command spg_command_who;
 extern const struct spg_command spg_command_locks;

@@ -47,16 +47,13 @@ static const char help_tail[] =
 	"\n"
 	"TIME is a number with ms, s, m, h or d: 90s, 30m, 2h, 1d.\n"
 	"\n"
-	"Examples:\n"
-	"  spguard check --payload /mnt/sp4 --wait=2h\n"
-	"  spguard run --payload /mnt/sp4 -- /mnt/sp4/setup\n"
-	"  spguard log --since 'yesterday 02:00' Mdbperf.dll   # who was it last "
-	"night?\n"
+	"Examples:\n";
+
+static const char help_end[] =
 	"\n"
 	"Exit code: 3 when the answer could not be written; else see\n"
 	"spguard COMMAND --help.\n"
-	"\n"
-	"Manual: man spguard, spguardd(8), spguard.conf(5), spguard-db(5).\n";
+	"\n";
 
 static int print_help(void)
 {
@@ -69,6 +66,9 @@ static int print_help(void)
 					spg_commands[i]->summary);
 	}
 	fputs(help_tail, stdout);
+	fputs(spg_help_examples, stdout);
+	fputs(help_end, stdout);
+	fputs(spg_help_manual, stdout);
 	return SPG_EXIT_OK;
 }
 

@@ -27,17 +27,16 @@ static const char help[] =
 	"  --print-config      show what is in force, and end\n"
 	"  --foreground        stay in the foreground; it always does, except as a\n"
 	"                      Windows service\n"
-	"  --tier TIER         how to look: auto (the best that works here), bpf or\n"
-	"                      procfs\n"
+	"  --tier TIER         how to look: auto (the best that works here); on Linux\n"
+	"                      also bpf or procfs\n"
 	"  -V, --version       show the version, and end\n"
 	"  -h, --help          show this, and end\n"
 	"\n"
-	"SIGHUP reads the configuration again, SIGTERM stops. Exit status: 0 after a\n"
-	"clean stop, 1 if it could not start and may at another try. Another try is "
-	"of\n"
-	"no use with 2 (bad usage), 69 (this system lacks something), 77 (the daemon\n"
-	"lacks rights) and 78 (the configuration is bad or does not fit this "
-	"system).\n";
+	"SIGHUP (everywhere: spguard reload) reads the configuration again, SIGTERM\n"
+	"or Ctrl-C stops. Exit status: 0 after a clean stop, 1 if it could not start\n"
+	"and may at another try. Another try is of no use with 2 (bad usage), 69\n"
+	"(this system lacks something), 77 (the daemon lacks rights) and 78 (the\n"
+	"configuration is bad or does not fit this system).\n";
 
 /* Those of sysexits(3h) for what no restart mends: conf/spguardd.service names them. */
 enum { EXIT_USAGE = 2, EXIT_UNAVAILABLE = 69, EXIT_NO_RIGHTS = 77, EXIT_CONFIG = 78 };

@@ -22,3 +22,12 @@ const struct spg_command *const spg_commands[] = {
 	&spg_command_flush,
 	NULL,
 };
+
+const char spg_help_examples[] =
+	"  spguard check --payload /mnt/sp4 --wait=2h\n"
+	"  spguard run --payload /mnt/sp4 -- /mnt/sp4/setup\n"
+	"  spguard log --since 'yesterday 02:00' Mdbperf.dll   # who was it last "
+	"night?\n";
+
+const char spg_help_manual[] =
+	"Manual: man spguard, spguardd(8), spguard.conf(5), spguard-db(5).\n";

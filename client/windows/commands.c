@@ -22,3 +22,12 @@ const struct spg_command *const spg_commands[] = {
 	&spg_command_flush,
 	NULL,
 };
+
+const char spg_help_examples[] =
+	"  spguard check --payload D:\\sp4 --wait=2h\n"
+	"  spguard log --since \"yesterday 02:00\" Mdbperf.dll   # who was it last "
+	"night?\n";
+
+const char spg_help_manual[] =
+	"Manual: docs/windows.md and man/ of the source; README.md is beside this "
+	"program.\n";

@@ -24,6 +24,7 @@
 
 struct backend {
 	struct spg_watch base;
+	enum spg_tier tier; /* that was asked for */
 	char *scratch_dir;
 	struct spg_win_events *events; /* NULL: no events on this system */
 	struct spg_win_exits *exits;
@@ -88,6 +89,10 @@ static int start(struct spg_watch *watch)
 	struct backend *b = backend_of(watch);
 	int r;
 
+	if (b->tier != SPG_TIER_AUTO) {
+		spg_error("the tiers bpf and procfs are of Linux: leave --tier out");
+		return SPG_ERR_UNSUPPORTED;
+	}
 	take_privileges();
 	b->tools.handles = spg_win_handles_create();
 	if (!b->tools.handles)
@@ -297,10 +302,9 @@ struct spg_watch *spg_watch_create(uv_loop_t *loop,
 {
 	struct backend *b = calloc(1, sizeof(*b));
 
-	/* There is one tier. */
-	(void)tier;
 	if (!b)
 		return NULL;
+	b->tier = tier;
 	b->base = (struct spg_watch){
 		.ops = &ops, .tier = "windows", .listener = *listener, .loop = loop};
 	b->place_lock = (SRWLOCK)SRWLOCK_INIT;
