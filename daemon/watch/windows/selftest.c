@@ -187,7 +187,7 @@ static void try_users(struct spg_win_tools *tools, const struct spg_scratch *scr
 		: !image            ? "did not name who had a library loaded"
 		: !data ? "did not name who had a file mapped and its handle closed"
 			: "named users of a file that nobody had",
-		"processes that are protected cannot be looked into without it");
+		"keep the state directory on NTFS, on Windows Vista or later");
 }
 
 static enum spg_probe write_probe(
