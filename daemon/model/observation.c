@@ -175,6 +175,9 @@ void spg_observation_destroy(struct spg_observation *obs)
 	}
 	for (size_t i = 0; i < obs->n_lacks; i++)
 		spg_lack_finish(&obs->lacks[i]);
+	for (size_t i = 0; i < obs->n_missing; i++)
+		free(obs->missing[i]);
+	free(obs->missing);
 	free(obs->mounts);
 	free(obs->folders);
 	for (size_t i = 0; i < obs->n_states; i++) {
@@ -192,6 +195,18 @@ void spg_observation_destroy(struct spg_observation *obs)
 	free(obs->hidden_why);
 	spg_product_unref(obs->product);
 	free(obs);
+}
+
+int spg_observation_add_missing(struct spg_observation *obs, const char *place)
+{
+	int r = spg_array_reserve(&obs->missing, obs->n_missing, &obs->size_missing,
+		sizeof(*obs->missing));
+	char *copy = r < 0 ? NULL : strdup(place);
+
+	if (!copy)
+		return SPG_ERR_NOMEM;
+	obs->missing[obs->n_missing++] = copy;
+	return 0;
 }
 
 int spg_observation_add_file(struct spg_observation *obs, struct spg_file *file,

@@ -205,9 +205,14 @@ struct spg_observation {
 	int64_t took_ns;            /* monotonic duration */
 	bool attributed;            /* holders were searched for */
 	bool search_failed;         /* but not everywhere: search again next time */
-	/* Some directory could not be listed: there may be more files than @files.
-	 * A lack says why. */
+	/* Some directory could not be listed, though it may be there: there may be more
+	 * files than @files. A lack says why. */
 	bool unlisted;
+	/* The places of directories that are not there, with all links resolved: one may be
+	 * unmounted, and its files in use all the same. Nobody has files here that lie
+	 * elsewhere. A lack says it of each. */
+	char **missing;
+	size_t n_missing, size_missing;
 	/* The in-use probe counted users: a file that is not `unattributed` has no
 	 * others than its uses. False: it said only whether there are any, and a file
 	 * with a visible user may have others. */
@@ -253,6 +258,7 @@ void spg_observation_destroy(struct spg_observation *obs);
  * Append; each takes references of its own on what it is given. Return 0 or
  * SPG_ERR_NOMEM; the index of a file is obs->n_files - 1 after the call.
  */
+int spg_observation_add_missing(struct spg_observation *obs, const char *place);
 int spg_observation_add_file(struct spg_observation *obs, struct spg_file *file,
 	enum spg_presence presence, enum spg_in_use in_use);
 int spg_observation_add_use(struct spg_observation *obs, size_t file,

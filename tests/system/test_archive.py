@@ -109,6 +109,42 @@ class ArchiveTest(SystemTest):
         self.assertIn("no product has a file of this service pack", err)
         self.assertEqual(daemon.check("--payload", self.deb)["payload"]["new"], 2)
 
+    def test_a_product_that_it_does_not_touch(self):
+        """One whose directory is not there: no file of the package would go there."""
+        self.put(self.release("15", OLD))
+        self.make_deb(self.release("15", NEW))
+        gone = os.path.join(self.app, "..", "gone")
+        os.symlink("gone", os.path.join(self.app, "..", "link"))
+        others = [Product("gone", gone), Product("linked", os.path.join(
+            self.app, "..", "link", "deep"), recursive=True)]
+        daemon = self.daemon(Product("app", self.app, recursive=True), *others)
+        self.assert_verdict(daemon.check(), "unknown")
+        answer = daemon.check("--payload", self.deb)
+        self.assert_verdict(answer, "safe")
+        self.assertEqual([p["product"] for p in answer["products"]], ["app"])
+        self.assert_verdict(daemon.check("--payload", self.deb, "--product", "gone"),
+                            "unknown")
+        folder = os.path.dirname(self.directory("tree") + self.app)
+        self.assert_verdict(daemon.check("--payload", folder), "unknown")
+        holder = self.hold("read", os.path.join(self.app, "15", "lib", "foo.dll"))
+        self.assert_verdict(daemon.check("--payload", self.deb), "blocked")
+        holder.kill()
+        # Where a link leads to nothing, the package would bring what is missing.
+        self.make_deb({**self.release("15", NEW), os.path.realpath(gone) + "/deep/a.dll": NEW})
+        answer = daemon.check("--payload", self.deb)
+        self.assert_verdict(answer, "unknown")
+        self.assertEqual([(p["product"], p["verdict"]) for p in answer["products"]],
+                         [("app", "safe"), ("gone", "unknown"), ("linked", "unknown")])
+
+    def test_an_unreadable_product_may_have_it(self):
+        """What cannot be listed may be the same directory by another way."""
+        self.put(self.release("15", OLD))
+        self.make_deb(self.release("15", NEW))
+        loop = os.path.join(self.directory("links"), "loop")
+        os.symlink("loop", loop)
+        daemon = self.daemon(Product("app", self.app, recursive=True), Product("loop", loop))
+        self.assert_verdict(daemon.check("--payload", self.deb), "unknown")
+
 
 if __name__ == "__main__":
     main()

@@ -49,6 +49,7 @@ struct gathering {
 	bool single;                /* about one product only */
 	struct spg_name_list names; /* check: the payload; else the paths */
 	json_t *params;             /* a reference; NULL: none */
+	bool by_payload;            /* its "payload" says the names, one by one */
 	bool *path_seen;            /* for each path: some product has it */
 	bool waits, waits_later; /* check; later: when it is known whom it concerns */
 	bool confirms;           /* asks again about what was waited for */
@@ -333,6 +334,52 @@ static int take_rows(struct question *q, const struct spg_proof *proof)
 	return r < 0 ? r : spg_render_coverage(q->coverage, proof);
 }
 
+/* Where the file number @i that was asked about goes; NULL: anywhere. */
+static const char *place_asked(const struct gathering *g, size_t i)
+{
+	const char *path = g->names.names[i];
+
+	if (g->by_payload && !spg_path_is_absolute(path))
+		path = spg_params_text(
+			json_array_get(json_object_get(g->params, "payload"), i),
+			"path");
+
+	return path && spg_path_is_absolute(path) ? path : NULL;
+}
+
+/* True when @path is @directory or lies below it. */
+static bool is_within(const char *path, const char *directory, bool ignore_case)
+{
+	bool found = spg_path_below(path, directory, true);
+
+	for (size_t at = 1; ignore_case && !found && path[at - 1]; at++) {
+		char *above = NULL;
+
+		if (path[at] != '/' && path[at] != '\0')
+			continue;
+		above = strndup(path, at);
+		found = !above || spg_name_equal(above, directory, true);
+		free(above);
+	}
+	return found;
+}
+
+/* True when files asked about may lie in directories of @obs that are not there: what
+ * a package brings goes where it says. */
+static bool may_be_missing(const struct gathering *g, const struct spg_observation *obs)
+{
+	for (size_t i = 0; obs->n_missing > 0 && i < g->names.n; i++) {
+		const char *path = place_asked(g, i);
+
+		if (!path)
+			return true;
+		for (size_t k = 0; k < obs->n_missing; k++)
+			if (is_within(path, obs->missing[k], obs->product->ignore_case))
+				return true;
+	}
+	return false;
+}
+
 static int take_check(struct question *q, const struct spg_proof *proof)
 {
 	struct gathering *g = q->gathering;
@@ -352,7 +399,8 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	spg_offer_finish(&offer);
 	q->verdict = proof->verdict->kind;
 	q->without_blocked = proof->verdict->without_blocked;
-	q->concerned = proof->observation->unlisted;
+	q->concerned = proof->observation->unlisted ||
+	               may_be_missing(g, proof->observation);
 	for (size_t i = 0; i < proof->verdict->n_files && !q->concerned; i++)
 		q->concerned = proof->verdict->files[i].seen != SPG_NO_FILE;
 	if (q->answer && q->waited && !proof->waited &&
@@ -549,6 +597,7 @@ static struct gathering *gather(struct spg_call *call, const json_t *params,
 		names = "paths";
 	else if (!json_is_array(json_object_get(params, names)))
 		names = "payload";
+	g->by_payload = strcmp(names, "payload") == 0;
 	if (!spg_params_names(call, params, names, &g->names)) {
 		gathering_destroy(g);
 		return NULL;

@@ -613,7 +613,8 @@ static int walk_local(struct spg_walk *walk, const struct folder *folder)
 	return list_local(walk, folder, fd);
 }
 
-static int lack_missing(struct spg_walk *walk, const char *path)
+/* @place: where it would have to be, without links. */
+static int lack_missing(struct spg_walk *walk, const char *path, const char *place)
 {
 	const struct spg_product *product = walk->obs->product;
 	const char *origin = "the configuration";
@@ -621,8 +622,8 @@ static int lack_missing(struct spg_walk *walk, const char *path)
 	for (size_t i = 0; i < product->n_directories; i++)
 		if (strcmp(product->directories[i].path, path) == 0)
 			origin = product->directories[i].origin;
-	/* It may be unmounted, and its files in use all the same. */
-	walk->obs->unlisted = true;
+	if (spg_observation_add_missing(walk->obs, place) < 0)
+		return SPG_ERR_NOMEM;
 	return spg_observation_add_lack(walk->obs,
 		&(struct spg_lack){.kind = SPG_LACK_DIRECTORY_MISSING,
 			.file = SPG_NO_FILE,
@@ -648,7 +649,7 @@ static int walk_folder(struct spg_walk *walk, const char *path, int depth)
 			walk, path, "directories are nested too deep", SHORTEN);
 	r = spg_resolve(walk->mounts, path, real_path, &folder.mount);
 	if (r == SPG_ERR_NOT_FOUND)
-		return depth == 0 ? lack_missing(walk, path) : 0;
+		return depth == 0 ? lack_missing(walk, path, real_path) : 0;
 	if (r == SPG_ERR_NOMEM)
 		return r;
 	if (r == SPG_RESOLVE_CIRCLE)
