@@ -11,11 +11,17 @@
 
 #define IN_MEMORY_MAX (64U << 20) /* bytes */
 
-void spg_archive_content_init(
-	struct spg_archive_content *content, struct spg_archive_job *job)
+/* What is unpacked has this name until its digest is known. */
+#define UNPACKED_NAME "new"
+
+void spg_archive_content_init(struct spg_archive_content *content,
+	struct spg_archive_job *job, const struct spg_archive_unpack *unpack)
 {
-	*content = (struct spg_archive_content){
-		.job = job, .memory_fd = -1, .file_fd = -1};
+	*content = (struct spg_archive_content){.job = job,
+		.memory_fd = -1,
+		.file_fd = -1,
+		.unpack = unpack,
+		.unpack_fd = -1};
 }
 
 void spg_archive_content_finish(struct spg_archive_content *content)
@@ -24,7 +30,9 @@ void spg_archive_content_finish(struct spg_archive_content *content)
 		close(content->memory_fd);
 	if (content->file_fd >= 0)
 		close(content->file_fd);
-	content->memory_fd = content->file_fd = -1;
+	if (content->unpack_fd >= 0)
+		close(content->unpack_fd);
+	content->memory_fd = content->file_fd = content->unpack_fd = -1;
 }
 
 void spg_archive_content_begin(struct spg_archive_content *content)
@@ -98,16 +106,52 @@ static int keep(struct spg_archive_content *content, const void *bytes, size_t n
 	return err;
 }
 
+/* ---- a copy ---- */
+
+static int unpack(struct spg_archive_content *content, const void *bytes, size_t n)
+{
+	if (content->unpack_fd < 0)
+		content->unpack_fd = openat(content->unpack->directory_fd,
+			UNPACKED_NAME,
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (content->unpack_fd < 0)
+		return spg_archive_fail_errno(content->job, errno);
+	content->n_unpacked += n;
+	if (content->n_unpacked > content->unpack->bytes_max)
+		return spg_archive_fail(content->job, SPG_ERR_LIMIT,
+			"unpacked it would take too much room", NULL);
+	return write_all(content, content->unpack_fd, bytes, n);
+}
+
+static int end_unpacking(
+	struct spg_archive_content *content, const struct spg_payload_file *file)
+{
+	int directory_fd = content->unpack->directory_fd, fd;
+	/* An empty one has no first byte. */
+	int err = unpack(content, "", 0);
+
+	if (err < 0)
+		return err;
+	fd = content->unpack_fd;
+	content->unpack_fd = -1;
+	if (close(fd) < 0 ||
+		renameat(directory_fd, UNPACKED_NAME, directory_fd, file->sha256) < 0)
+		return spg_archive_fail_errno(content->job, errno);
+	return 0;
+}
+
+/* ---- one content ---- */
+
 int spg_archive_content_add(
 	struct spg_archive_content *content, const void *bytes, size_t n)
 {
-	int err = 0;
+	int err = content->unpack ? unpack(content, bytes, n) : 0;
 
 	if (!content->begun) {
 		content->begun = true;
 		/* Nothing else says a version, see spg_payload_read_version(). */
 		content->keeps = n >= 2 && memcmp(bytes, "MZ", 2) == 0;
-		if (content->keeps)
+		if (err == 0 && content->keeps)
 			err = prepare(content, &content->memory_fd, false);
 	}
 	if (err == 0 && content->keeps)
@@ -132,5 +176,7 @@ int spg_archive_content_end(
 		err = spg_archive_fail(job, err, spg_err_text(err), NULL);
 	spg_digest_text(&content->digest, file->sha256);
 	spg_buf_finish(&why);
+	if (err == 0 && content->unpack)
+		err = end_unpacking(content, file);
 	return err;
 }

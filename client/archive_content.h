@@ -2,12 +2,13 @@
 #pragma once
 /*
  * The content of one file of an archive as it comes: its digest and, of what may be a
- * module, its version, for which the whole file has to be at hand. Inside of archive_payload.c.
+ * module, its version, for which the whole file has to be at hand; and a copy, where one is wanted. Inside of archive_payload.c.
  */
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "client/archive_stream.h"
+#include "client/archive_unpack.h"
 #include "common/digest.h"
 #include "common/payload.h"
 
@@ -17,10 +18,14 @@ struct spg_archive_content {
 	int memory_fd, file_fd; /* -1: not needed yet; each is used again and again */
 	bool keeps, in_file;
 	bool begun;
+	const struct spg_archive_unpack *unpack; /* NULL: nothing is unpacked */
+	int unpack_fd;                           /* of this one; -1: not yet */
+	uint64_t n_unpacked;                     /* bytes of all */
 };
 
-void spg_archive_content_init(
-	struct spg_archive_content *content, struct spg_archive_job *job);
+/** @unpack  borrowed; may be NULL */
+void spg_archive_content_init(struct spg_archive_content *content,
+	struct spg_archive_job *job, const struct spg_archive_unpack *unpack);
 
 /** Begin with the next file. */
 void spg_archive_content_begin(struct spg_archive_content *content);

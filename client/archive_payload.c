@@ -568,7 +568,7 @@ int spg_archive_read(struct spg_payload *payload, const char *path,
 	r.entries_max =
 		limits->entries_max ? limits->entries_max : SPG_PAYLOAD_FILES_MAX;
 	spg_buf_puts(&r.job.shown, path);
-	spg_archive_content_init(&r.content, &r.job);
+	spg_archive_content_init(&r.content, &r.job, limits->unpack);
 	/* Not waiting, should a pipe have taken the file's place. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	err = fd < 0 ? fail_open(&r, errno) : read_file(&r, fd);

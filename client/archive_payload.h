@@ -4,8 +4,8 @@
  * A service pack that is an archive: .deb, .rpm, .tar and .cpio (.gz .xz .zst .bz2 .lz4
  * .lzma .Z), .zip, .cab, .iso, .7z. What it is tells its content, not its name.
  *
- * It is read by libarchive with the caller's rights and as a stream; nothing is unpacked,
- * but for a module beyond 64 MiB, which lies in an unlinked temporary file while its
+ * It is read by libarchive with the caller's rights and as a stream; unless the caller
+ * asks for it nothing is unpacked, but for a module beyond 64 MiB, which lies in an unlinked temporary file while its
  * version is read. A .deb or .rpm is the files that it installs. A .deb, .rpm or .cab in
  * another archive is read too; whatever else lies in one is a file like others, and an
  * archive deeper down is an error.
@@ -17,14 +17,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/archive_unpack.h"
 #include "common/buf.h"
 #include "common/payload.h"
 
 #define SPG_ARCHIVE_BYTES_MAX (UINT64_C(64) << 30) /* of all files, unpacked */
 
 struct spg_archive_limits {
-	size_t entries_max; /* 0: SPG_PAYLOAD_FILES_MAX */
-	uint64_t bytes_max; /* 0: SPG_ARCHIVE_BYTES_MAX */
+	size_t entries_max;                      /* 0: SPG_PAYLOAD_FILES_MAX */
+	uint64_t bytes_max;                      /* 0: SPG_ARCHIVE_BYTES_MAX */
+	const struct spg_archive_unpack *unpack; /* NULL: nothing is unpacked */
 	/* Of a package where its files go, and nothing of contents: no size, version or
 	 * digest. There may be no file at all, as in one that only needs others. What is
 	 * no package is SPG_ARCHIVE_NONE. */

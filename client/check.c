@@ -31,8 +31,7 @@ static const char help[] =
 	"      --payload PACK\n"
 	"                    only about the files that the service pack brings: a\n"
 	"                    folder or an archive (.deb .rpm .tar .zip .cab .iso\n"
-	"                    .7z); and of a folder, to who may install, what it\n"
-	"                    would break\n"
+	"                    .7z); and to who may install, what it would break\n"
 	"      --files LIST  only about the files named in LIST, one a line (- reads\n"
 	"                    standard input; lines that begin with # are skipped)\n"
 	"      --wait[=TIME] ask until it is safe, or TIME is over (default: 24h)\n"
@@ -210,17 +209,19 @@ static void tell_one(void *user, const char *sentence)
 	spg_output_wrap(user, "  -", 4, sentence);
 }
 
-static void tell_foretold(struct spg_output *out, const char *payload, json_t *foretold)
+/* @why: why it could not be foretold; empty when it was. */
+static void tell_foretold(
+	struct spg_output *out, json_t *foretold, const struct spg_complaint *why)
 {
-	bool possible = !payload || spg_foretell_is_possible(payload);
+	struct spg_buf sentence = SPG_BUF_NULL;
 
-	if (json_array_size(foretold) == 0 && possible)
+	if (json_array_size(foretold) == 0 && why->why.len == 0)
 		return;
 	spg_output_raw(out, "\nAfter the service pack:\n");
-	if (possible)
-		spg_foretell_each(foretold, tell_one, out);
-	else
-		tell_one(out, spg_foretell_impossible);
+	spg_foretell_each(foretold, tell_one, out);
+	if (why->why.len > 0 && spg_foretell_fault(&sentence, why))
+		tell_one(out, spg_buf_text(&sentence));
+	spg_buf_finish(&sentence);
 }
 
 static int run(struct spg_client *client, int argc, char **argv)
@@ -255,8 +256,9 @@ static int run(struct spg_client *client, int argc, char **argv)
 	code = spg_check_ranks[worst].code;
 	if (options.quiet)
 		goto out;
-	if (options.payload && spg_foretell_is_possible(options.payload))
-		foretold = spg_foretell_ask(client, params, options.payload, result);
+	if (options.payload)
+		foretold =
+			spg_foretell_ask(client, params, options.payload, result, &why);
 	if (client->json) {
 		if (json_array_size(foretold) > 0)
 			json_object_set(result, "foretold", foretold);
@@ -264,7 +266,7 @@ static int run(struct spg_client *client, int argc, char **argv)
 	} else {
 		spg_check_tell(
 			&client->out, &options, result, spg_check_ranks[worst].name);
-		tell_foretold(&client->out, options.payload, foretold);
+		tell_foretold(&client->out, foretold, &why);
 		code = spg_client_finish(client, code);
 	}
 out:

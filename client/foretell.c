@@ -7,22 +7,13 @@
 
 #include "client/describe.h"
 #include "client/error.h"
+#include "client/unpacked.h"
 #include "common/clock.h"
 #include "common/text.h"
 
 /* The daemon reads the service pack, and every file of the product that is new to it. */
 #define FORETELL_NS       (120 * SPG_NS_PER_S)
 #define FORETELL_HELD_MAX 256 /* that the method takes */
-
-const char spg_foretell_impossible[] =
-	"what would break is not foretold of an archive: unpack it and name the folder";
-
-bool spg_foretell_is_possible(const char *payload)
-{
-	struct stat st;
-
-	return stat(payload, &st) == 0 && S_ISDIR(st.st_mode);
-}
 
 /* ---- asking ---- */
 
@@ -60,19 +51,16 @@ static json_t *ask_one(struct spg_client *client, const json_t *payload,
 	return result;
 }
 
-json_t *spg_foretell_ask(struct spg_client *client, const json_t *params,
-	const char *folder, const json_t *checked)
+static json_t *ask_all(struct spg_client *client, const json_t *payload,
+	const char *root, const json_t *checked)
 {
-	const json_t *payload = json_object_get(params, "payload");
-	char *root = realpath(folder, NULL);
 	json_t *all = json_array(), *product;
 	size_t i;
 
 	json_array_foreach (spg_json_list(checked, "products"), i, product) {
 		const char *name = spg_json_text(product, "product");
-		json_t *one = name && root && payload
-		                      ? ask_one(client, payload, root, checked, name)
-		                      : NULL;
+		json_t *one =
+			name ? ask_one(client, payload, root, checked, name) : NULL;
 
 		/* Where no file is a module there is nothing that could break. */
 		if (one && (spg_json_number(one, "checked") > 0 ||
@@ -80,11 +68,56 @@ json_t *spg_foretell_ask(struct spg_client *client, const json_t *params,
 			json_array_append(all, one);
 		json_decref(one);
 	}
+	return all;
+}
+
+static json_t *ask_unpacked(struct spg_client *client, const json_t *payload,
+	const char *archive, const json_t *checked, struct spg_complaint *why)
+{
+	struct spg_unpacked *unpacked;
+	json_t *all;
+
+	/* Else it would be unpacked for nothing. */
+	if (!json_is_true(json_object_get(client->connection.welcome, "admin")))
+		return json_array();
+	unpacked = spg_unpacked_create(archive, payload, why);
+	if (!unpacked) {
+		spg_complaint_hint(why, "Unpack it, and name the folder.");
+		return NULL;
+	}
+	all = ask_all(client, payload, spg_unpacked_root(unpacked), checked);
+	spg_unpacked_destroy(unpacked);
+	return all;
+}
+
+json_t *spg_foretell_ask(struct spg_client *client, const json_t *params,
+	const char *pack, const json_t *checked, struct spg_complaint *why)
+{
+	const json_t *payload = json_object_get(params, "payload");
+	char *root = realpath(pack, NULL);
+	struct stat st;
+	json_t *all;
+
+	if (!payload || !root || stat(root, &st) < 0)
+		all = json_array();
+	else if (S_ISDIR(st.st_mode))
+		all = ask_all(client, payload, root, checked);
+	else
+		all = ask_unpacked(client, payload, root, checked, why);
 	free(root);
 	return all;
 }
 
 /* ---- telling ---- */
+
+bool spg_foretell_fault(struct spg_buf *out, const struct spg_complaint *why)
+{
+	spg_buf_printf(
+		out, "what would break is not foretold: %s", spg_buf_text(&why->why));
+	if (why->hint.len > 0)
+		spg_buf_printf(out, " (%s)", spg_buf_text(&why->hint));
+	return !out->failed;
+}
 
 struct telling {
 	void (*each)(void *user, const char *sentence);

@@ -10,24 +10,23 @@
 
 #include "client/client.h"
 
-/** Whether the daemon can read the service pack at @payload itself: a folder. */
-bool spg_foretell_is_possible(const char *payload);
-
-/** What to say where it is not. */
-extern const char spg_foretell_impossible[];
-
 /**
  * Ask about each product that @checked, an answer of check, is about.
  *
  * @params  of that check, with its "payload"; borrowed
- * @folder  the service pack's
+ * @pack    the service pack: its folder; or an archive, which is unpacked for as long as
+ *          that takes, if the caller may ask at all
+ * @why     why nothing can be foretold of the archive, with advice
  *
  * Returns a new array of what the daemon answered, empty where there is nothing to
- * foretell: the caller may change nothing, or the daemon does not see the folder. NULL:
- * out of memory.
+ * foretell: the caller may change nothing, or the daemon does not see the folder. NULL
+ * with @why: it cannot be unpacked, or out of memory.
  */
 json_t *spg_foretell_ask(struct spg_client *client, const json_t *params,
-	const char *folder, const json_t *checked);
+	const char *pack, const json_t *checked, struct spg_complaint *why);
+
+/** Append the sentence that says @why of spg_foretell_ask(). False: out of memory. */
+bool spg_foretell_fault(struct spg_buf *out, const struct spg_complaint *why);
 
 /** Call @each with the sentences about @foretold, an array of spg_foretell_ask(). */
 void spg_foretell_each(const json_t *foretold,

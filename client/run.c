@@ -200,21 +200,22 @@ static void say_foretold(void *user, const char *sentence)
 
 static void foretell(struct course *course, const json_t *params, const json_t *checked)
 {
-	json_t *foretold = NULL;
+	struct spg_complaint why = SPG_COMPLAINT_NULL;
+	struct spg_buf fault = SPG_BUF_NULL;
+	json_t *foretold = spg_foretell_ask(
+		course->client, params, course->payload, checked, &why);
 
 	course->foretold = true;
-	if (spg_foretell_is_possible(course->payload))
-		foretold = spg_foretell_ask(
-			course->client, params, course->payload, checked);
-	else
-		spg_holding_say(
-			"after the service pack: ", spg_foretell_impossible, "");
+	if (why.why.len > 0 && spg_foretell_fault(&fault, &why))
+		spg_holding_say("after the service pack: ", spg_buf_text(&fault), "");
 	if (json_array_size(foretold) > 0) {
 		keep(course, "foretold", foretold);
 		spg_holding_say("after the service pack:", "", "");
 		spg_foretell_each(foretold, say_foretold, NULL);
 	}
 	json_decref(foretold);
+	spg_buf_finish(&fault);
+	spg_complaint_finish(&why);
 }
 
 /* Returns 0 to go on, else the exit code. */

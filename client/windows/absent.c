@@ -7,6 +7,7 @@
 #include "client/live.h"
 #include "client/pager.h"
 #include "client/rights.h"
+#include "client/unpacked.h"
 #include "common/err.h"
 
 bool spg_live_can_run(const struct spg_client *client)
@@ -32,6 +33,26 @@ const char *spg_rights_fault(const char *directory)
 int spg_pager_flush(struct spg_output *out)
 {
 	return spg_output_flush(out);
+}
+
+struct spg_unpacked *spg_unpacked_create(
+	const char *path, const json_t *payload, struct spg_complaint *why)
+{
+	(void)path;
+	(void)payload;
+	spg_complain(why, "archives are not read here");
+	return NULL;
+}
+
+const char *spg_unpacked_root(const struct spg_unpacked *unpacked)
+{
+	(void)unpacked;
+	return "";
+}
+
+void spg_unpacked_destroy(struct spg_unpacked *unpacked)
+{
+	(void)unpacked;
 }
 
 int spg_archive_read(struct spg_payload *payload, const char *path,

@@ -13,14 +13,16 @@ import lzma
 import os
 import random
 import shutil
+import signal
 import subprocess
 import tarfile
 import tempfile
+import time
 import unittest
 import zipfile
 
 import fake_daemon as fake
-from client_run import BUILD, ENV, ask, run
+from client_run import BUILD, CLIENT, ENV, HANG, ask, run
 from pe_library import library  # (fake_daemon knows where it is)
 
 DUMP = os.path.join(BUILD, "tests", "component", "archive-dump")
@@ -502,16 +504,58 @@ class Damaged(Case):
 
 
 class Client(Case):
-    def test_not_foretold(self):
-        """The daemon would have to read it: that is said once, and asked never."""
-        path = self.put("sp4.zip", make_zip())
-        done = ask({"check": fake.SAFE}, "check", "--payload", path)
-        self.assertEqual(done.code, 0)
-        self.assertEqual(" ".join(done.out.split()).count("unpack it and name the folder"), 1)
-        self.assertNotIn("foretell", [call["method"] for call in done.daemon.requests])
-        for option in "--json", "-q":
-            done = ask({"check": fake.SAFE}, "check", option, "--payload", path)
-            self.assertNotIn("unpack it", done.out + done.err)
+    def test_foretold(self):
+        """The daemon reads what is unpacked for it, which is gone afterwards."""
+        content = library(VERSION)
+        path = self.put("sp4.zip", make_zip({"i386/mdb.dll": content, "same.dll": content,
+                                             "i386/mdb.dll/x": b"no folder", "e": b""}))
+        roots, seen = [], {}
+
+        def foretell(params):
+            roots.append(params["root"])
+            for folder, _, names in os.walk(params["root"]):
+                for name in names:
+                    with open(os.path.join(folder, name), "rb") as f:
+                        seen[os.path.relpath(f.name, params["root"])] = f.read()
+            return {"product": params["product"], "at": "2026-01-02T03:04:05Z", "replaced": 1,
+                    "added": 0, "unplaced": 0, "unseen": 0, "checked": 1, "findings": [],
+                    "held": []}
+
+        checked = {"verdict": "safe", "products": [fake.SAFE]}
+        done = ask({"check": checked, "foretell": foretell}, "check", "--payload", path)
+        self.assertEqual(done.code, 0, done.out + done.err)
+        self.assertIn("After the service pack", done.out)
+        root, = roots
+        self.assertEqual({name: seen.get(name) for name in ("same.dll", "e")},
+                         {"same.dll": content, "e": b""})
+        self.assertEqual(seen.get("i386/mdb.dll", content), content)
+        self.assertFalse(os.path.exists(os.path.dirname(root)))
+        # Who may not ask unpacks nothing, and nothing is foretold to nobody.
+        for hello, option in (dict(fake.HELLO, admin=False), "--json"), (fake.HELLO, "-q"):
+            done = ask({"check": checked, "foretell": foretell, "hello": hello}, "check",
+                       option, "--payload", path)
+            self.assertEqual((done.code, len(roots)), (0, 1), done.err)
+
+    def test_what_is_unpacked_goes_with_the_client(self):
+        path = self.put("sp4.zip", make_zip({"a.dll": library(VERSION)}))
+        roots, clients = [], []
+
+        def foretell(params):
+            roots.append(os.path.dirname(params["root"]))
+            clients[0].kill()
+            return None
+
+        with fake.FakeDaemon({"check": {"verdict": "safe", "products": [fake.SAFE]},
+                              "foretell": foretell}) as daemon:
+            with subprocess.Popen([CLIENT, "--socket", daemon.path, "check", "--payload",
+                                   path], env=ENV, stdout=subprocess.DEVNULL,
+                                  stdin=subprocess.PIPE) as client:
+                clients.append(client)
+        self.assertEqual((client.returncode, len(roots)), (-signal.SIGKILL, 1))
+        until = time.monotonic() + HANG
+        while os.path.exists(roots[0]) and time.monotonic() < until:
+            time.sleep(0.01)
+        self.assertFalse(os.path.exists(roots[0]))
 
     def test_check(self):
         path = self.put("sp4.zip", make_zip({"i386/mdb.dll": library(VERSION), "x": b"x"}))

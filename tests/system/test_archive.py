@@ -94,7 +94,7 @@ class ArchiveTest(SystemTest):
         code, out, err = daemon.run("run", "--yes", "--payload", self.deb, "--",
                                     *self.install_command())
         self.assertEqual(code, 0, (out, err))
-        self.assertEqual(" ".join(err.split()).count("unpack it and name the folder"), 1)
+        self.assertEqual(" ".join(err.split()).count("the whole service pack would fit"), 1)
         self.assertEqual(self.verify(daemon), ({"files": 3, "same": 3}, []))
         install, = self.rpc(daemon).call("installs", wait=FAIL_AFTER)["installs"]
         self.assertEqual(install["outcome"], "clean")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What a service pack would break is said before it is applied: of the whole set, and of
 each file that somebody holds. And it comes true."""
+import glob
 import os
 import shutil
 
@@ -27,9 +28,9 @@ class ForetellTest(SystemTest):
         self.module("new.dll", self.pack, NEW, ["+New"])
         self.app = self.daemon(Product("app", self.bin), daemon_keys={"install-quiet": "1ms"})
 
-    def foretold(self, code):
+    def foretold(self, code, pack=None):
         self.rpc(self.app).call("installs", wait=60)  # none runs
-        got, answer = self.app.json("check", "--payload", self.pack)
+        got, answer = self.app.json("check", "--payload", pack or self.pack)
         self.assertEqual(got, code, self.show(answer))
         foretold, = answer["foretold"]
         return (self.texts(foretold["findings"]),
@@ -71,6 +72,19 @@ class ForetellTest(SystemTest):
                                     "5.5.2650.24 does not export"])
         _, text, _ = self.app.run("check", "--payload", self.pack)
         self.assertIn("with the whole service pack, this would not fit:", text)
+
+    def test_an_archive(self):
+        """It is unpacked for the answer, and gone afterwards."""
+        self.module("mdbperf.dll", self.pack, NEW, ["+EcPerfOpenEx"])
+        for form in "zip", "gztar":
+            pack = shutil.make_archive(self.path("pack-" + form), form, self.pack)
+            before = set(glob.glob("/var/tmp/spguard-*"))
+            findings, held, foretold = self.foretold(SAFE, pack)
+            self.assertEqual((findings, held), self.foretold(SAFE)[:2])
+            self.assertEqual(len(findings), 1)
+            self.assertEqual((foretold["replaced"], foretold["added"], foretold["unseen"]),
+                             (3, 1, 0))
+            self.assertLessEqual(set(glob.glob("/var/tmp/spguard-*")), before)
 
     def test_what_does_not_fit_now(self):
         """The pack mends it; what it does not mend is not foretold."""

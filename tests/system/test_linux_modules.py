@@ -254,6 +254,34 @@ class LinuxModulesTest(SystemTest):
         foretold, = self.app.json("check", "--payload", pack)[1]["foretold"]
         self.assertIn("server needs engine_reopen", self.show(foretold["findings"]))
 
+    @unittest.skipUnless(shutil.which("dpkg-deb"), "dpkg-deb is not installed")
+    def test_a_package_that_is_yet_to_come(self):
+        """Its paths are absolute, and the link to its library is one of its files."""
+        self.start()
+        self.verify(0)
+        tree = self.directory("tree")
+        there = tree + self.bin
+        for name in "bin/server", "lib/libengine.so.1.1":
+            os.makedirs(os.path.dirname(os.path.join(there, name)), exist_ok=True)
+            shutil.copy(self.path("v2", name.replace("1.1", "1.0")), os.path.join(there, name))
+        os.symlink("libengine.so.1.1", os.path.join(there, "lib", "libengine.so.1"))
+        self.assertEqual(self.foretold_of_package(tree), [])
+        # The link stays as it was without it.
+        os.unlink(os.path.join(there, "lib", "libengine.so.1"))
+        findings = self.foretold_of_package(tree)
+        self.assertIn("server needs engine_reopen", findings[0])
+        self.assertEqual(len(findings), 1)
+
+    def foretold_of_package(self, tree):
+        self.file("control", self.directory("tree", "DEBIAN"),
+                  b"Package: app\nVersion: 2\nArchitecture: all\nMaintainer: A <a@b.c>\n"
+                  b"Description: d\n")
+        package = os.path.join(self.directory("packages"), "app.deb")
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, package], check=True,
+                       capture_output=True, timeout=FAIL_AFTER)
+        foretold, = self.app.json("check", "--payload", package)[1]["foretold"]
+        return self.texts(foretold["findings"])
+
 
 if __name__ == "__main__":
     main()

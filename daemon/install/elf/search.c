@@ -176,24 +176,26 @@ static int add_outside(struct spg_search *search, const char *path,
 }
 
 /* The file of the set at @path, which may have been named in another way, as
- * "bin/../lib/libfoo.so.1": by where that leads, or its folder does. A set that is to be
- * has files that are not on the disk, or others than there. */
+ * "bin/../lib/libfoo.so.1": by where its folder leads, or else by where all of it does. A
+ * set that is to be has files that are not on the disk, or others than there, in the place
+ * of links too. */
 static const char *find_inside(const struct spg_search *search, const char *path)
 {
 	const struct spg_module *module = NULL;
 	const char *base = spg_path_base(path);
-	char *whole = realpath(path, NULL);
-	char *folder = whole ? NULL : strndup(path, (size_t)(base - path));
+	char *folder = strndup(path, (size_t)(base - path)), *whole = NULL;
 	char *real = folder ? realpath(folder, NULL) : NULL;
 	struct spg_buf text = SPG_BUF_NULL;
 
-	if (whole) {
-		module = spg_module_set_find(search->set, whole);
-	} else if (real) {
+	if (real) {
 		spg_buf_printf(&text, "%s/%s", real, base);
 		if (!text.failed)
 			module = spg_module_set_find(search->set, spg_buf_text(&text));
 	}
+	if (!module)
+		whole = realpath(path, NULL);
+	if (whole)
+		module = spg_module_set_find(search->set, whole);
 	spg_buf_finish(&text);
 	free(whole);
 	free(real);

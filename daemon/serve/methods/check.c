@@ -399,8 +399,8 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	spg_offer_finish(&offer);
 	q->verdict = proof->verdict->kind;
 	q->without_blocked = proof->verdict->without_blocked;
-	q->concerned = proof->observation->unlisted ||
-	               may_be_missing(g, proof->observation);
+	q->concerned =
+		proof->observation->unlisted || may_be_missing(g, proof->observation);
 	for (size_t i = 0; i < proof->verdict->n_files && !q->concerned; i++)
 		q->concerned = proof->verdict->files[i].seen != SPG_NO_FILE;
 	if (q->answer && q->waited && !proof->waited &&
