@@ -386,28 +386,33 @@ static void tell_files(struct spg_output *out, const json_t *install)
 }
 
 /* Who still runs the old versions, of this install or an earlier one: the verdict of now
- * knows. Without an answer the install has been told all the same. */
-static void tell_outdated(struct spg_client *client, const json_t *install)
+ * knows. Without an answer the install has been told all the same, and this is NULL. */
+static json_t *ask_outdated(struct spg_client *client, const json_t *install)
 {
-	static const enum spg_note_kind kind = SPG_REASON_OUTDATED;
 	const char *product = spg_json_text(install, "product");
 	struct spg_complaint why = SPG_COMPLAINT_NULL;
-	json_t *params = json_object(), *result, *answers, *answer;
-	size_t i;
+	json_t *params = json_object(), *result, *answers, *answer, *remark, *outdated;
+	size_t i, k;
 
 	if (product)
 		json_object_set_new(params, "product", json_string(product));
 	result = spg_client_try(client, "check", params, 0, &why);
 	answers = result ? spg_answers_split(result) : NULL;
-	json_array_foreach (answers, i, answer)
-		spg_describe_remarks(&client->out, "Still running what was replaced",
-			spg_json_list(answer, "remarks"), &kind);
+	outdated = answers ? json_array() : NULL;
+	json_array_foreach (answers, i, answer) {
+		json_array_foreach (spg_json_list(answer, "remarks"), k, remark) {
+			if (spg_note_is(remark, SPG_REASON_OUTDATED))
+				json_array_append(outdated, remark);
+		}
+	}
 	json_decref(answers);
 	json_decref(result);
 	spg_complaint_finish(&why);
+	return outdated;
 }
 
-static void tell_one(struct spg_client *client, const json_t *install)
+static void tell_one(
+	struct spg_client *client, const json_t *install, const json_t *outdated)
 {
 	struct spg_output *out = &client->out;
 	int64_t follows = spg_json_number(install, "follows");
@@ -426,8 +431,8 @@ static void tell_one(struct spg_client *client, const json_t *install)
 	}
 	tell_reasons(out, install);
 	tell_files(out, install);
-	if (!is_outcome(install, "running"))
-		tell_outdated(client, install);
+	spg_describe_remarks(
+		&client->out, "Still running what was replaced", outdated, NULL);
 	spg_describe_next(out, spg_json_list(install, "next"));
 }
 
@@ -555,8 +560,8 @@ static int accept_install(struct spg_client *client, int64_t id)
 static int run(struct spg_client *client, int argc, char **argv)
 {
 	struct installs_options options = {.wait_ns = WAIT_DEFAULT_NS};
-	const json_t *installs;
-	json_t *result;
+	const json_t *installs, *only;
+	json_t *result, *outdated = NULL;
 	int code;
 
 	if (!read_options(client, argc, argv, &options, &code))
@@ -567,15 +572,21 @@ static int run(struct spg_client *client, int argc, char **argv)
 	if (!result)
 		return code;
 	installs = spg_json_list(result, "installs");
+	only = options.id ? json_array_get(installs, 0) : NULL;
+	if (only && !is_outcome(only, "running"))
+		outdated = ask_outdated(client, only);
 	if (client->json) {
+		if (outdated)
+			json_object_set(result, "outdated", outdated);
 		code = spg_client_pass(client, result, SPG_EXIT_OK);
 	} else {
-		if (options.id && json_array_size(installs) > 0)
-			tell_one(client, json_array_get(installs, 0));
+		if (only)
+			tell_one(client, only, outdated);
 		else
 			tell_list(&client->out, installs);
 		code = spg_client_finish(client, SPG_EXIT_OK);
 	}
+	json_decref(outdated);
 	json_decref(result);
 	return code;
 }

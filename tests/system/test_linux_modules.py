@@ -233,7 +233,10 @@ class LinuxModulesTest(SystemTest):
                       remarks[0]["text"])
         said = " ".join(self.app.run("installs", newest["id"])[1].split())
         self.assertIn("Still running what was replaced: - " + remarks[0]["text"], said)
+        self.assertEqual(self.app.json("installs", newest["id"])[1]["outdated"], remarks)
         holder.kill()
+        self.assertEqual(self.app.json("installs", newest["id"])[1]["outdated"], [])
+        self.assertNotIn("outdated", self.app.json("installs")[1])
         self.assertNotIn("outdated", [r["kind"] for r in
                                       self.app.json("check")[1]["remarks"]])
 
