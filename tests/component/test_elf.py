@@ -376,6 +376,25 @@ class TestWhereItLooks(Made):
         self.assertIn(("library", "libtwo.so"), self.agree(program))
         self.fails(program, "libtwo.so")
 
+    def test_origin_behind_a_link(self):
+        """That of a library is where it was found; that of a program, where it lies."""
+        self.library("app/store/libtwo.so", "int two(void) { return 2; }")
+        self.library("app/store/libone.so", "int two(void); int one(void) { return two(); }",
+                     "-L" + self.path("app/store"), "-ltwo", "-Wl,-rpath,$ORIGIN")
+        os.symlink("../store/libone.so", self.path("app/lib/libone.so"))
+        program = self.program("int one(void); int main(void) { return one() - 2; }", "-lone",
+                               "-Wl,-rpath-link," + self.path("app/store"))
+        self.assertIn(("library", "libtwo.so"), self.agree(program))
+        self.fails(program, "libtwo.so")
+        os.rename(self.path("app/store/libtwo.so"), self.path("app/lib/libtwo.so"))
+        self.assertEqual(self.agree(program), set())
+        self.runs(program)
+        os.makedirs(self.path("app/links"))
+        link = self.path("app/links/program")
+        os.symlink("../bin/program", link)
+        self.assertEqual(lacks([link])[link], set())
+        self.runs(link)
+
     def test_library_path(self):
         program = self.chain("-Wl,--enable-new-dtags")
         folder = self.path("app/b")

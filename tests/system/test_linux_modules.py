@@ -175,6 +175,17 @@ class LinuxModulesTest(SystemTest):
         self.file("tool", os.path.join(self.bin, "bin"), b"#!/bin/sh\n")
         self.verify(0)
         self.assertTrue(os.path.exists(script))
+        env, more = shutil.which("env").encode(), [b"sh", b"-S sh -e", b"A=1 sh", b"server"]
+        for words in more:
+            self.file("tool", os.path.join(self.bin, "bin"), b"#!%s %s\n" % (env, words))
+            self.verify(0)
+        for words, name in (b"no-such-perl", "no-such-perl"), (b"sh\r", "sh\\x0d"):
+            self.file("tool", os.path.join(self.bin, "bin"), b"#!%s %s\n" % (env, words))
+            self.assertEqual(self.findings(), [
+                f"tool needs {name}, its interpreter, which is in no directory of PATH"])
+        self.file("tool", os.path.join(self.bin, "bin"), b"#!%s /no/such/perl\n" % env)
+        self.assertEqual(self.findings(), [
+            "tool needs /no/such/perl, its interpreter, which is not there"])
 
     def test_a_library_that_has_stepped_aside(self):
         """It is none of the product's any more; the program lacks it until setup has run."""

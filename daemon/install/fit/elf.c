@@ -316,19 +316,38 @@ static bool is_started(const struct spg_fit_module *module)
 	return false;
 }
 
+/* Whoever starts a program of the product may have its own folders in PATH. */
+static bool is_of_product(const struct judging *j, const char *name)
+{
+	for (size_t i = 0; i < j->question->n_modules; i++)
+		if (strcmp(j->question->modules[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static int check_interpreter(struct judging *j, size_t module)
 {
 	const struct spg_fit_module *m = &j->question->modules[module];
 	const char *path = spg_binary_text(m->binary, m->binary->interpreter);
+	const char *started = NULL;
+	size_t found;
 
 	if (!path)
 		return 0;
 	j->set.unseen = false;
-	if (spg_elf_set_find(&j->set, path) != SPG_FIT_NONE || j->set.failed)
-		return j->set.failed ? SPG_ERR_NOMEM : 0;
+	found = spg_elf_set_find(&j->set, path);
+	if (found != SPG_FIT_NONE && m->binary->format == SPG_BINARY_SCRIPT) {
+		started = spg_elf_script_env(m->binary);
+		found = spg_elf_script_program(&j->set.world, m->binary);
+	}
+	if (j->set.failed)
+		return SPG_ERR_NOMEM;
+	if (found != SPG_FIT_NONE || (started && is_of_product(j, started)))
+		return 0;
 	if (j->set.unseen)
 		return spg_elf_tell_unseen(j->work, module);
-	return spg_elf_tell_interpreter(j->work, module, path, !is_started(m));
+	return spg_elf_tell_interpreter(j->work, module, started ? started : path,
+		started && !strchr(started, '/'), !is_started(m));
 }
 
 /* The rules are those of glibc's loader; another one has its own. */

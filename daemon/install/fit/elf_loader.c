@@ -63,11 +63,26 @@ static size_t place_of(const struct spg_elf_scope *scope, size_t object)
 	return SPG_FIT_NONE;
 }
 
-/* Take @object into the scope, once; it is known as @name from now on. */
+static bool has_token(const struct spg_binary *binary)
+{
+	const char *runpath = spg_binary_text(binary, binary->runpath);
+	const char *rpath = spg_binary_text(binary, binary->rpath);
+	bool has = (runpath && strchr(runpath, '$')) || (rpath && strchr(rpath, '$'));
+
+	for (uint32_t i = 0; !has && i < binary->n_modules; i++) {
+		const char *name = spg_binary_text(binary, binary->modules[i].name);
+
+		has = name && strchr(name, '$');
+	}
+	return has;
+}
+
+/* Take @object, found at @path, into the scope, once; it is known as @name from now on. */
 static int take(struct spg_elf_scope *scope, const struct spg_elf_world *world,
-	size_t object, size_t loader, const char *name)
+	size_t object, size_t loader, const char *name, const char *path)
 {
 	size_t at = place_of(scope, object);
+	char *found_at = NULL;
 
 	if (at == SPG_FIT_NONE) {
 		const struct spg_binary *binary =
@@ -78,12 +93,20 @@ static int take(struct spg_elf_scope *scope, const struct spg_elf_world *world,
 			return 0;
 		}
 		at = scope->n;
+		if (path && has_token(binary)) {
+			found_at = strdup(path);
+			if (!found_at)
+				return SPG_ERR_NOMEM;
+		}
 		if (spg_array_reserve(&scope->loaded, scope->n, &scope->size,
 			    sizeof(scope->loaded[0])) < 0 ||
 			add_name(scope, spg_binary_text(binary, binary->soname), at) <
-				0)
+				0) {
+			free(found_at);
 			return SPG_ERR_NOMEM;
-		scope->loaded[scope->n++] = (struct spg_elf_loaded){object, loader};
+		}
+		scope->loaded[scope->n++] =
+			(struct spg_elf_loaded){object, found_at, loader};
 	}
 	return add_name(scope, name, at);
 }
@@ -97,7 +120,7 @@ struct search {
 	const char *name; /* the library */
 	const struct spg_binary *for_binary;
 	size_t found, unfit; /* SPG_FIT_NONE */
-	struct spg_buf path;
+	struct spg_buf path; /* where it was found */
 };
 
 /* True when the search is over: there is one that fits, or one that nothing can load. */
@@ -205,12 +228,27 @@ static void put_lib(struct search *s, struct spg_buf *out)
 		spg_buf_puts(out, s->for_binary->is_64_bit ? "lib64" : "lib");
 }
 
-/* The @n bytes of @directory with its tokens replaced; @owner names its list. */
-static void expand(struct search *s, const struct spg_elf_object *owner,
-	const char *directory, size_t n, struct spg_buf *out)
+static struct spg_elf_object object_at(const struct search *s, size_t at)
+{
+	return s->world->object(s->world->user, s->scope->loaded[at].object);
+}
+
+/* The file whose folder is $ORIGIN to the one at @at. */
+static const char *origin_of(const struct search *s, size_t at)
+{
+	struct spg_elf_object owner = object_at(s, at);
+
+	if (s->scope->loaded[at].found_at)
+		return s->scope->loaded[at].found_at;
+	return owner.real ? owner.real : owner.path;
+}
+
+/* The @n bytes of @directory, of a list of the one at @at, with its tokens replaced. */
+static void expand(struct search *s, size_t owner, const char *directory, size_t n,
+	struct spg_buf *out)
 {
 	const struct machine *machine = machine_of(s->for_binary);
-	const char *origin = owner->real ? owner->real : owner->path;
+	const char *origin = origin_of(s, owner);
 	size_t length;
 
 	for (size_t i = 0; i < n; i += length) {
@@ -237,8 +275,7 @@ static void expand(struct search *s, const struct spg_elf_object *owner,
 }
 
 /* A relative one depends on where the program is started: nobody knows. */
-static bool try_list(
-	struct search *s, const struct spg_elf_object *owner, const char *list)
+static bool try_list(struct search *s, size_t owner, const char *list)
 {
 	struct spg_buf directory = SPG_BUF_NULL;
 	bool over = false;
@@ -256,11 +293,6 @@ static bool try_list(
 	return over;
 }
 
-static struct spg_elf_object object_at(const struct search *s, size_t at)
-{
-	return s->world->object(s->world->user, s->scope->loaded[at].object);
-}
-
 static bool try_list_of(struct search *s, size_t at, bool runpath)
 {
 	struct spg_elf_object owner = object_at(s, at);
@@ -268,7 +300,7 @@ static bool try_list_of(struct search *s, size_t at, bool runpath)
 
 	if (offset == 0 || (!runpath && owner.binary->runpath))
 		return false;
-	return try_list(s, &owner, spg_binary_text(owner.binary, offset));
+	return try_list(s, at, spg_binary_text(owner.binary, offset));
 }
 
 /* Those of the program are the last. */
@@ -312,7 +344,9 @@ static bool try_cache(struct search *s, bool no_default)
 				s->unfit = object;
 			continue;
 		}
-		if (try_path(s, lines[i].path))
+		spg_buf_clear(&s->path);
+		spg_buf_puts(&s->path, lines[i].path);
+		if (!s->path.failed && try_path(s, lines[i].path))
 			return true;
 	}
 	return false;
@@ -346,7 +380,7 @@ static void look_for(struct search *s)
 
 	if (strchr(s->name, '/')) {
 		spg_buf_clear(&s->path);
-		expand(s, &owner, s->name, strlen(s->name), &s->path);
+		expand(s, s->at, s->name, strlen(s->name), &s->path);
 		if (!s->path.failed && s->path.len && s->path.data[0] == '/')
 			try_path(s, spg_buf_text(&s->path));
 		return;
@@ -389,19 +423,20 @@ static int load(struct spg_elf_scope *scope, const struct spg_elf_world *world,
 		.found = SPG_FIT_NONE,
 		.unfit = SPG_FIT_NONE,
 		.path = SPG_BUF_NULL};
-	bool failed;
+	int err;
 
 	if (spg_elf_scope_named(scope, name) != SPG_FIT_NONE)
 		return 0;
 	look_for(&s);
-	failed = s.path.failed;
-	spg_buf_finish(&s.path);
-	if (failed)
-		return SPG_ERR_NOMEM;
-	if (s.found == SPG_FIT_NONE)
-		return note_missing(
+	if (s.path.failed)
+		err = SPG_ERR_NOMEM;
+	else if (s.found == SPG_FIT_NONE)
+		err = note_missing(
 			scope, &(struct spg_elf_missing){at, needed, s.unfit});
-	return take(scope, world, s.found, at, name);
+	else
+		err = take(scope, world, s.found, at, name, spg_buf_text(&s.path));
+	spg_buf_finish(&s.path);
+	return err;
 }
 
 int spg_elf_scope_find(
@@ -410,7 +445,7 @@ int spg_elf_scope_find(
 	int err;
 
 	*ret = (struct spg_elf_scope)SPG_ELF_SCOPE_NULL;
-	err = take(ret, world, root, 0, NULL);
+	err = take(ret, world, root, 0, NULL, NULL);
 	for (size_t at = 0; err == 0 && at < ret->n; at++) {
 		uint32_t n = world->object(world->user, ret->loaded[at].object)
 		                     .binary->n_modules;
@@ -421,20 +456,36 @@ int spg_elf_scope_find(
 	return err;
 }
 
+const char *spg_elf_script_env(const struct spg_binary *script)
+{
+	const char *interpreter = spg_binary_text(script, script->interpreter);
+	const char *argument = spg_binary_text(script, script->argument);
+
+	if (!interpreter || strcmp(spg_path_base(interpreter), "env") != 0 ||
+		!argument || argument[0] == '-' || strchr(argument, '='))
+		return NULL;
+	return argument;
+}
+
 size_t spg_elf_script_program(
 	const struct spg_elf_world *world, const struct spg_binary *script)
 {
-	static const char *const folders[] = {"/usr/local/bin", "/usr/bin", "/bin"};
+	/* What systemd.exec(5) and login(1) set, together. */
+	static const char *const folders[] = {"/usr/local/sbin", "/usr/local/bin",
+		"/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin", "/usr/games",
+		"/usr/local/games"};
 	const char *interpreter = spg_binary_text(script, script->interpreter);
-	const char *argument = spg_binary_text(script, script->argument);
+	const char *name = spg_elf_script_env(script);
 	size_t found = SPG_FIT_NONE;
 
-	if (!interpreter || strcmp(spg_path_base(interpreter), "env") != 0 || !argument)
-		return interpreter ? world->find(world->user, interpreter) : found;
-	for (size_t i = 0; found == SPG_FIT_NONE && i < 3; i++) {
+	if (interpreter && (!name || strchr(name, '/')))
+		found = world->find(world->user, name ? name : interpreter);
+	for (size_t i = 0; name && !strchr(name, '/') && found == SPG_FIT_NONE &&
+			   i < sizeof(folders) / sizeof(folders[0]);
+		i++) {
 		struct spg_buf path = SPG_BUF_NULL;
 
-		spg_buf_printf(&path, "%s/%s", folders[i], argument);
+		spg_buf_printf(&path, "%s/%s", folders[i], name);
 		if (!path.failed)
 			found = world->find(world->user, spg_buf_text(&path));
 		spg_buf_finish(&path);
@@ -444,6 +495,8 @@ size_t spg_elf_script_program(
 
 void spg_elf_scope_finish(struct spg_elf_scope *scope)
 {
+	for (size_t i = 0; i < scope->n; i++)
+		free(scope->loaded[i].found_at);
 	free(scope->loaded);
 	free(scope->missing);
 	free(scope->names);

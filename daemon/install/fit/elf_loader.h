@@ -21,7 +21,7 @@
 /* Objects are files that may be loaded, by numbers of the caller's. */
 struct spg_elf_object {
 	const char *path;
-	const char *real; /* where links lead, for $ORIGIN; NULL: @path */
+	const char *real;                /* where links lead; NULL: @path */
 	const struct spg_binary *binary; /* NULL: no ELF file, or damaged */
 };
 
@@ -48,6 +48,9 @@ struct spg_elf_missing {
 
 struct spg_elf_loaded {
 	size_t object;
+	/* Of a library: where it was found, links not followed, which is its $ORIGIN; that of
+	 * a program is where it really lies. Owned; NULL: it is not asked for. */
+	char *found_at;
 	size_t loader; /* place of who made it be loaded; of the first its own */
 };
 
@@ -76,8 +79,12 @@ struct spg_elf_scope {
 int spg_elf_scope_find(
 	struct spg_elf_scope *ret, const struct spg_elf_world *world, size_t root);
 
+/** The program that env(1) starts for @script: a name that it looks for in PATH, or a path;
+ * borrowed. NULL: its interpreter is not env, or is told more than that. */
+const char *spg_elf_script_env(const struct spg_binary *script);
+
 /** Number of the program that runs a script: its interpreter, or what env(1) starts as
- * such. SPG_FIT_NONE: it is not there. */
+ * such, in the directories of a usual PATH. SPG_FIT_NONE: it is not there. */
 size_t spg_elf_script_program(
 	const struct spg_elf_world *world, const struct spg_binary *script);
 

@@ -344,15 +344,16 @@ int spg_elf_tell_symbol(
 
 /* ---- what has no library to blame ---- */
 
-int spg_elf_tell_interpreter(
-	struct spg_fit_work *work, size_t module, const char *interpreter, bool hint)
+int spg_elf_tell_interpreter(struct spg_fit_work *work, size_t module,
+	const char *interpreter, bool by_path, bool hint)
 {
 	struct spg_buf text = SPG_BUF_NULL;
 
 	put_name(&text, work->question->modules[module].path);
 	spg_buf_puts(&text, " needs ");
 	spg_text_escape(&text, interpreter, false);
-	spg_buf_puts(&text, ", its interpreter, which is not there");
+	spg_buf_puts(&text, ", its interpreter, which is ");
+	spg_buf_puts(&text, by_path ? "in no directory of PATH" : "not there");
 	if (hint)
 		return spg_fit_add_hint(work, module, &text);
 	return spg_fit_add(work, SPG_FINDING_MISSING_MODULE, module, NULL,

@@ -33,10 +33,10 @@ int spg_elf_tell_symbol(
 int spg_elf_tell_elsewhere(struct spg_fit_work *work, const struct spg_elf_set *set,
 	size_t root, const struct spg_elf_lack *lack, size_t library, bool hint);
 
-/** "report needs /lib/ld-linux.so.2, its interpreter, which is not there"; @hint: that is
- * no more than a hint. */
-int spg_elf_tell_interpreter(
-	struct spg_fit_work *work, size_t module, const char *interpreter, bool hint);
+/** "report needs /lib/ld-linux.so.2, its interpreter, which is not there"; @by_path: it is
+ * looked for in PATH; @hint: that is no more than a hint. */
+int spg_elf_tell_interpreter(struct spg_fit_work *work, size_t module,
+	const char *interpreter, bool by_path, bool hint);
 
 /** What could not be checked: paths that were not looked at, another loader than glibc's,
  * a plugin for a program that is not here, which would define what @lack names, one of
