@@ -183,6 +183,9 @@ class LinuxModulesTest(SystemTest):
             self.file("tool", os.path.join(self.bin, "bin"), b"#!%s %s\n" % (env, words))
             self.assertEqual(self.findings(), [
                 f"tool needs {name}, its interpreter, which is in no directory of PATH"])
+        self.file("tool", os.path.join(self.bin, "bin"), b"#!/bin/sh\n")
+        self.file("tool.ps1", os.path.join(self.bin, "bin"), b"#!%s no-such-pwsh\n" % env)
+        self.assertIn("no-such-pwsh", self.show(self.verify(0)["hints"]))
         self.file("tool", os.path.join(self.bin, "bin"), b"#!%s /no/such/perl\n" % env)
         self.assertEqual(self.findings(), [
             "tool needs /no/such/perl, its interpreter, which is not there"])

@@ -298,7 +298,8 @@ static void count_as_foreign(struct judging *j)
 /* ---- programs ---- */
 
 /* A script in another folder than one of programs may never be started, though it could
- * be: many libraries of Python and Perl begin with such a line. */
+ * be: many libraries of Python and Perl begin with such a line. One of PowerShell's is
+ * mostly there for Windows, beside its twin for a shell. */
 static bool is_started(const struct spg_fit_module *module)
 {
 	static const char *const folders[] = {"bin", "sbin", "libexec"};
@@ -306,6 +307,8 @@ static bool is_started(const struct spg_fit_module *module)
 
 	if (module->binary->format != SPG_BINARY_SCRIPT)
 		return true;
+	if (spg_name_match("*.ps1", module->name, true))
+		return false;
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		size_t length = strlen(folders[i]);
 
