@@ -11,9 +11,9 @@
 
 #include "common/array.h"
 #include "common/err.h"
+#include "common/ini.h"
 #include "common/platform.h"
 #include "common/text.h"
-#include "daemon/config/ini.h"
 
 #define FILES_MAX      1000
 #define FILE_BYTES_MAX (4 << 20)

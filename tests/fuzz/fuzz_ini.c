@@ -2,7 +2,7 @@
 /*
  * The reader of configuration files against any bytes. Build for libFuzzer:
  *   clang -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. \
- *     tests/fuzz/fuzz_ini.c daemon/config/ini.c
+ *     tests/fuzz/fuzz_ini.c common/ini.c
  * and run it on tests/fuzz/corpus-ini. The unit test "ini" replays that corpus through
  * the same function.
  */
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config/ini.h"
+#include "common/ini.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

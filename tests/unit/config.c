@@ -15,7 +15,7 @@
 #include "common/clock.h"
 #include "common/defaults.h"
 #include "common/err.h"
-#include "daemon/config/ini.h"
+#include "common/ini.h"
 #include "tests/support/suite.h"
 
 #define P     "[product a]\ndirectory = /tmp\n"

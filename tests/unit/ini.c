@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The lines of an INI file, one after the other, and the corpus of its fuzzer. */
-#include "daemon/config/ini.h"
+#include "common/ini.h"
 
 #include <check.h>
 #include <stdio.h>

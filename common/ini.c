@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/config/ini.h"
+#include "common/ini.h"
 
 #include <string.h>
 
