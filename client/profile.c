@@ -14,6 +14,7 @@
 #include "client/profile_install.h"
 #include "client/profile_package.h"
 #include "client/profile_relations.h"
+#include "client/profile_shipped.h"
 #include "client/profile_unit.h"
 #include "common/defaults.h"
 #include "common/message.h"
@@ -26,7 +27,7 @@ static const char help[] =
 	"\n"
 	"Usage: spguard profile --package NAME | --unit UNIT | --pid PID | DIR...\n"
 	"                       [--name NAME] [--install [--force]]\n"
-	"                       [--products-dir DIR]\n"
+	"                       [--products-dir DIR] [--profiles-dir DIR]\n"
 	"\n"
 	"      --package NAME  of a package that dpkg or rpm has, with the packages\n"
 	"                      that belong to it\n"
@@ -37,13 +38,16 @@ static const char help[] =
 	"      --force         over a profile of the same name\n"
 	"      --products-dir DIR  where that is\n"
 	"                      (default: " SPG_DEFAULT_PRODUCTS ")\n"
+	"      --profiles-dir DIR  where profiles are whose advice is taken over\n"
+	"                      (default: " SPG_DEFAULT_PROFILES ")\n"
 	"      --json --utc --no-color --socket PATH --timeout TIME -h\n"
 	"                      as for every command: spguard --help\n"
 	"\n"
 	"The profile names the directories of programs and libraries and patterns for\n"
-	"them, the programs that the package's scripts stop, and the command that "
-	"stops\n"
-	"others; its comments say where that comes from. In a directory that is "
+	"them, the programs that the package's scripts stop, the command that stops\n"
+	"others, and the advice of a shipped profile that is about the same "
+	"programs;\n"
+	"its comments say where that comes from. In a directory that is "
 	"shared\n"
 	"with others, such as /usr/bin, files are named one by one. Read it: what is\n"
 	"started in some other way, or loaded later, it cannot know.\n"
@@ -63,7 +67,8 @@ enum {
 	OPT_NAME,
 	OPT_INSTALL,
 	OPT_FORCE,
-	OPT_PRODUCTS_DIR
+	OPT_PRODUCTS_DIR,
+	OPT_PROFILES_DIR
 };
 
 static const struct option long_options[] = {
@@ -74,6 +79,7 @@ static const struct option long_options[] = {
 	{"install", no_argument, NULL, OPT_INSTALL},
 	{"force", no_argument, NULL, OPT_FORCE},
 	{"products-dir", required_argument, NULL, OPT_PRODUCTS_DIR},
+	{"profiles-dir", required_argument, NULL, OPT_PROFILES_DIR},
 	{NULL, 0, NULL, 0},
 };
 
@@ -83,6 +89,7 @@ struct order {
 	char **directories;
 	int n_directories;
 	const char *products; /* where profiles are */
+	const char *shipped;  /* where those are that came with spguard */
 	bool install, force;
 };
 
@@ -109,6 +116,9 @@ static void take_option(struct order *order, int option)
 		break;
 	case OPT_PRODUCTS_DIR:
 		order->products = optarg;
+		break;
+	case OPT_PROFILES_DIR:
+		order->shipped = optarg;
 		break;
 	}
 }
@@ -260,6 +270,7 @@ static bool make(struct spg_profile *profile, const struct order *order,
 	if (order->name)
 		spg_profile_set_name(profile, order->name);
 	note_command(profile, order);
+	spg_profile_add_shipped(profile, order->shipped);
 	if (!spg_profile_print(profile, text, why))
 		return false;
 	if (text->failed)
@@ -366,7 +377,8 @@ static int go(struct spg_client *client, const struct order *order)
 
 static int run(struct spg_client *client, int argc, char **argv)
 {
-	struct order order = {.products = SPG_DEFAULT_PRODUCTS};
+	struct order order = {
+		.products = SPG_DEFAULT_PRODUCTS, .shipped = SPG_DEFAULT_PROFILES};
 	int option, code;
 
 	while ((option = spg_client_options(

@@ -29,6 +29,8 @@ void spg_profile_finish(struct spg_profile *profile)
 	spg_texts_finish(&profile->stop_notes);
 	spg_texts_finish(&profile->commands);
 	spg_texts_finish(&profile->library_path);
+	spg_texts_finish(&profile->advice_patterns);
+	spg_texts_finish(&profile->advice);
 }
 
 void spg_profile_set_name(struct spg_profile *profile, const char *text)
@@ -393,12 +395,18 @@ static void put_stops(const struct spg_profile *profile, struct spg_buf *out)
 	put_list(out, "setup-stops", &profile->stops);
 }
 
-static void put_advice(const struct spg_profile *profile, struct spg_buf *out)
+static void put_one_advice(const struct spg_profile *profile, struct spg_buf *out,
+	const char *pattern, const char *say)
+{
+	spg_buf_printf(out, "\n[advice %s]\nproduct = %s\n", pattern,
+		spg_buf_text(&profile->name));
+	put_wrapped(out, "say = ", "    ", say);
+}
+
+static void put_commands(const struct spg_profile *profile, struct spg_buf *out)
 {
 	struct spg_buf say = SPG_BUF_NULL;
 
-	if (profile->commands.n == 0)
-		return;
 	if (profile->commands.n > COMMANDS_MAX) {
 		spg_buf_puts(out,
 			"# More services than one advice can name: spguard check "
@@ -407,11 +415,22 @@ static void put_advice(const struct spg_profile *profile, struct spg_buf *out)
 	}
 	for (size_t i = 0; i < profile->commands.n; i++)
 		spg_buf_printf(&say, "%s%s", i ? ", " : "", profile->commands.items[i]);
-	spg_buf_printf(
-		out, "\n[advice *]\nproduct = %s\n", spg_buf_text(&profile->name));
-	put_wrapped(out, "say = ", "    ", spg_buf_text(&say));
+	put_one_advice(profile, out, "*", spg_buf_text(&say));
 	out->failed |= say.failed;
 	spg_buf_finish(&say);
+}
+
+/* What stops the services that were seen says more than a general word. */
+static void put_advice(const struct spg_profile *profile, struct spg_buf *out)
+{
+	for (size_t i = 0; i < profile->advice.n; i++) {
+		const char *pattern = profile->advice_patterns.items[i];
+
+		if (strcmp(pattern, "*") != 0 || profile->commands.n == 0)
+			put_one_advice(profile, out, pattern, profile->advice.items[i]);
+	}
+	if (profile->commands.n > 0)
+		put_commands(profile, out);
 }
 
 static void put_profile(const struct draft *draft, struct spg_buf *out)
@@ -422,7 +441,7 @@ static void put_profile(const struct draft *draft, struct spg_buf *out)
 	put_comment(out, spg_buf_text(&profile->command));
 	for (size_t i = 0; i < profile->notes.n; i++)
 		put_comment(out, profile->notes.items[i]);
-	if (profile->stops.n == 0 && profile->commands.n == 0)
+	if (profile->stops.n == 0 && profile->commands.n == 0 && profile->advice.n == 0)
 		put_comment(out,
 			"How its programs are stopped is not known: add advice, "
 			"or make it again while they run.");

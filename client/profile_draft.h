@@ -29,6 +29,7 @@ struct spg_profile {
 	struct spg_texts stops,
 		stop_notes;        /* programs that setup ends; why, one each */
 	struct spg_texts commands; /* that stop what is in use: advice */
+	struct spg_texts advice_patterns, advice; /* of a shipped profile, one each */
 	struct spg_texts library_path;
 	bool by_rename; /* who installs gives a new file its name */
 	bool windows;   /* names compare without case */
@@ -39,8 +40,8 @@ struct spg_profile {
 	{                                                                              \
 		0, SPG_BUF_NULL, SPG_BUF_NULL, SPG_TEXTS_NULL, SPG_TEXTS_NULL,         \
 			SPG_TEXTS_NULL, SPG_TEXTS_NULL, SPG_TEXTS_NULL,                \
-			SPG_TEXTS_NULL, SPG_TEXTS_NULL, SPG_TEXTS_NULL, false, false,  \
-			false                                                          \
+			SPG_TEXTS_NULL, SPG_TEXTS_NULL, SPG_TEXTS_NULL,                \
+			SPG_TEXTS_NULL, SPG_TEXTS_NULL, false, false, false            \
 	}
 
 /** Idempotent. */

@@ -16,3 +16,4 @@
 
 #define SPG_DEFAULT_CONFIG   SPG_DEFAULT_DIRECTORY "/spguard.conf"
 #define SPG_DEFAULT_PRODUCTS SPG_DEFAULT_DIRECTORY "/products"
+#define SPG_DEFAULT_PROFILES SPG_DATADIR "/spguard/profiles"

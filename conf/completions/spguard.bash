@@ -31,7 +31,7 @@ _spguard_options() {
 	status) echo '--prove' ;;
 	doctor) echo '--all' ;;
 	metrics) echo '--format --textfile' ;;
-	profile) echo '--package --unit --pid --name --install --force --products-dir' ;;
+	profile) echo '--package --unit --pid --name --install --force --products-dir --profiles-dir' ;;
 	esac
 }
 
@@ -57,7 +57,7 @@ _spguard_value() {
 	local list
 	case $1 in
 	-p | --product) _spguard_offer "$(_spguard_products "$3")" "$2" ;;
-	--products-dir) _spguard_files -d "$2" ;;
+	--products-dir | --profiles-dir) _spguard_files -d "$2" ;;
 	--payload | --files | --socket | --config | --textfile) _spguard_files -f "$2" ;;
 	--on-blocked | --on-failure) _spguard_offer 'refuse warn' "$2" ;;
 	--by) _spguard_offer 'service file' "$2" ;;

@@ -81,6 +81,7 @@ complete -c spguard -n '__spguard_behind profile' -l name -x -d "the product's n
 complete -c spguard -n '__spguard_behind profile' -l install -d 'put it where the daemon reads it'
 complete -c spguard -n '__spguard_behind profile' -l force -d 'over a profile of the same name'
 complete -c spguard -n '__spguard_behind profile' -l products-dir -x -a '(__fish_complete_directories)' -d 'where that is'
+complete -c spguard -n '__spguard_behind profile' -l profiles-dir -x -a '(__fish_complete_directories)' -d 'where profiles are whose advice is taken over'
 complete -c spguard -n '__spguard_behind profile' -a '(__fish_complete_directories)'
 complete -c spguard -n '__spguard_behind doctor' -l all -d 'what is fine one by one, too'
 complete -c spguard -n '__spguard_behind check' -s q -l quiet -d 'say nothing, only exit'

@@ -94,6 +94,8 @@ esac
 ''')
 
     def profile(self, *args, path=None):
+        if "--profiles-dir" not in args:
+            args = (*args, "--profiles-dir", self.home + "/none")
         return run("profile", *args, env={"PATH": path or self.bin + ":" + ENV["PATH"]})
 
     def taken(self, *args, path=None):
@@ -460,6 +462,78 @@ class Directory(ProfileTest):
         self.assertIn("[product shop-2]\n", two)
         self.assertEqual(self.values(two, "directory"), [self.app + "/bin", self.app + "/lib"])
         self.assertIn("[product app]\n", self.taken(self.app + "/bin"))
+
+    def test_advice_that_is_shipped(self):
+        """Of the first profile that is about one of the programs; what it has setup stop is
+        no more than said."""
+        self.file("app/bin/shopd")
+        shipped = self.directory("shipped")
+        self.file("shipped/a-other.conf", content=f"""[product other]
+directory = {self.app}
+files = shopd
+setup-stops = never
+[advice *]
+say = Never: shopd lies deeper.
+""")
+        self.file("shipped/shop.conf", content=f"""# The shop.
+[product data]
+directory = {self.app}
+recursive = yes
+files = *.db
+[advice *]
+product = data
+say = Never: nothing here is data.
+
+[product shop]
+directory = {self.app}
+recursive = yes
+files = *.so
+    shop?
+setup-stops = shopd
+    till
+[advice shopd]
+product = shop
+say = Close the shop,
+    and count the till.
+[advice *]
+product = shop
+say = Ask.
+
+[product last]
+directory = {self.app}/bin
+files = *
+[advice *]
+say = Never: there is one before it.
+""")
+        self.file("shipped/z.conf", content="[product shop]\ndirectory = /\nfiles = *\n")
+        self.file("shipped/notes", content="no profile")
+        out = self.taken(self.app, "--profiles-dir", shipped)
+        self.assertEqual(self.values(out, "say"), ["Close the shop, and count the till.", "Ask."])
+        self.assertNotIn("Never", out)
+        self.assertEqual(self.values(out, "setup-stops"), [])
+        said = " ".join(line.lstrip("# ") for line in out.splitlines() if line[:1] == "#")
+        self.assertIn("That has setup-stops = shopd till: add the line here, if", said)
+        self.assertIn(f"The advice is that of {shipped}/shop.conf.", said)
+        self.assertNotIn("not known", said)
+        for name in "bin/only.so", "only.so":
+            self.assertNotIn("[advice", self.taken(
+                os.path.dirname(self.file("other", name)), "--profiles-dir", shipped))
+        for broken in b"\0\n[product", b"[product x]\nfiles", b"x" * 70000, b"":
+            self.file("shipped/a.conf", content=broken)
+            self.assertIn("Close the shop", self.taken(self.app, "--profiles-dir", shipped))
+        self.assertNotIn("[advice", self.taken(self.app, "--profiles-dir", self.home + "/none"))
+
+    def test_advice_and_a_service(self):
+        """The command that stops the service that was seen counts more than a general word."""
+        self.package("shop", [self.file("app/shopd"), self.file("app/shop.service", content=(
+            f"[Service]\nExecStart={self.app}/shopd\n"))])
+        self.dpkg()
+        self.file("shipped/shop.conf", content=f"[product shop]\ndirectory = {self.app}\n"
+                  "files = *\n[advice *]\nsay = Ask.\n[advice shopd]\nsay = Close it.\n")
+        out = self.taken("--package", "shop", "--profiles-dir", self.home + "/shipped")
+        says = self.values(out, "say")
+        self.assertIn("Close it.", says)
+        self.assertEqual(out.count("[advice *]"), 1, out)
 
     def test_windows(self):
         self.file("app/Store.EXE", content=b"MZ" + bytes(100))
