@@ -132,6 +132,29 @@ class LinuxModulesTest(SystemTest):
         self.assertEqual(len(findings), 1)
         self.assertIn("trace.so needs api_trace", findings[0])
 
+    def test_another_program_is_no_help(self):
+        """A plugin is loaded by one program: what that has lost, one of another name that
+        defines it does not bring back; another plugin does."""
+        self.install(2, "bin/server", "lib/libengine.so.1.0", "plugins/trace.so")
+        trace = os.path.join(self.bin, "plugins", "trace.so")
+        tool = os.path.join(self.bin, "bin", "a-tool")
+        # The symbol that only the tool has comes first, and the tool has two of three.
+        self.gcc(trace, "int a_first(void), api_log(void), api_trace(void); "
+                 "int plugin(void) { return a_first() + api_log() + api_trace(); }", "-shared")
+        self.gcc(tool, "int a_first(void) { return 0; } int main(void) { return 0; }",
+                 "-rdynamic")
+        self.start()
+        findings = self.findings()
+        self.assertEqual(len(findings), 1)
+        self.assertIn("trace.so needs a_first, which server", findings[0])
+        self.gcc(os.path.join(self.bin, "plugins", "first.so"),
+                 "int a_first(void) { return 1; }", "-shared")
+        self.verify(0)
+        os.unlink(os.path.join(self.bin, "plugins", "first.so"))
+        self.gcc(tool, "int a_first(void) { return 0; } int api_log(void) { return 0; } "
+                 "int api_trace(void) { return 0; } int main(void) { return 0; }", "-rdynamic")
+        self.verify(0)
+
     def test_a_program_elsewhere_that_loads_it(self):
         host = self.path("v2", "bin", "server")
         shutil.rmtree(os.path.join(self.bin, "bin"))

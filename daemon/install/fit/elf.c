@@ -18,6 +18,7 @@
 #define ASSUMED_MAX     16 /* folders in which libraries are taken to be looked for */
 #define HOSTS_MAX       8  /* that together load one plugin */
 #define DEFINITIONS_MAX 64 /* looked at for one symbol */
+#define PROGRAMS_MAX    32 /* of which one may load a plugin */
 /* So many symbols of a plugin a library may have lost; more are those of a program that is
  * not here. */
 #define LOST_MAX        3
@@ -418,6 +419,45 @@ struct plugin {
 	size_t host; /* the first */
 };
 
+/* While the host of a plugin is looked for. */
+struct hosts {
+	size_t host, best; /* the best one so far, and how many lacks it makes good */
+	bool *found, *best_found; /* per lack: of the one at hand, of the best */
+	size_t tried[PROGRAMS_MAX], n_tried;
+};
+
+static int begin_hosts(struct hosts *hosts, size_t n_lacks)
+{
+	*hosts = (struct hosts){.host = SPG_FIT_NONE};
+	hosts->found = calloc(n_lacks + 1, sizeof(bool));
+	hosts->best_found = calloc(n_lacks + 1, sizeof(bool));
+	return hosts->found && hosts->best_found ? 0 : SPG_ERR_NOMEM;
+}
+
+static void restart_hosts(struct hosts *hosts)
+{
+	hosts->host = SPG_FIT_NONE;
+	hosts->best = hosts->n_tried = 0;
+}
+
+static void finish_hosts(struct hosts *hosts)
+{
+	free(hosts->found);
+	free(hosts->best_found);
+}
+
+/* True also when there were too many. */
+static bool was_tried(struct hosts *hosts, size_t object)
+{
+	for (size_t i = 0; i < hosts->n_tried; i++)
+		if (hosts->tried[i] == object)
+			return true;
+	if (hosts->n_tried == PROGRAMS_MAX)
+		return true;
+	hosts->tried[hosts->n_tried++] = object;
+	return false;
+}
+
 static size_t count_found(struct judging *j, const struct plugin *p, size_t host_object,
 	bool *ret_found, int *err)
 {
@@ -438,7 +478,6 @@ static size_t count_found(struct judging *j, const struct plugin *p, size_t host
 	return n;
 }
 
-/* The one of those who define what @lack needs that has the most of the others, too. */
 static size_t count_folders(const char *path)
 {
 	size_t n = 0;
@@ -493,60 +532,94 @@ static bool is_superseded(const struct judging *j, size_t host, size_t plugin)
 	return false;
 }
 
-static int find_host(
-	struct judging *j, struct plugin *p, const struct spg_elf_lack *lack)
+static bool is_program(const struct judging *j, size_t object)
 {
-	size_t n_lacks = p->root.loading.n_lacks, best = 0, n_seen = 0;
-	bool *found = calloc(n_lacks + 1, sizeof(found[0]));
-	bool *best_found = calloc(n_lacks + 1, sizeof(found[0]));
-	size_t host = SPG_FIT_NONE, last = SPG_FIT_NONE;
-	int err = found && best_found ? 0 : SPG_ERR_NOMEM;
+	return !binary_of(j, object)->is_dll;
+}
+
+static bool may_be_host(const struct judging *j, const struct plugin *p, size_t object)
+{
+	return spg_binary_machines_agree(
+		       binary_of(j, object), binary_of(j, p->root.object)) &&
+	       !is_superseded(j, object, p->root.object);
+}
+
+/* Of those who define what @lack needs, of one kind, the one that has the most of the other
+ * lacks, too. */
+static int take_better(struct judging *j, const struct plugin *p,
+	const struct spg_elf_lack *lack, bool programs, struct hosts *hosts)
+{
+	size_t n_lacks = p->root.loading.n_lacks, last = SPG_FIT_NONE, n_seen = 0;
+	int err = 0;
 
 	for (const struct spg_elf_definition *d = spg_elf_symbols_first(
 		     &j->set.plugins, lack->object, lack->index);
-		err == 0 && d && n_seen < DEFINITIONS_MAX;
+		err == 0 && d && n_seen < DEFINITIONS_MAX && hosts->best < n_lacks;
 		d = spg_elf_symbols_next(&j->set.plugins, d)) {
 		size_t n;
 
-		if (d->object == last ||
-			!spg_binary_machines_agree(
-				binary_of(j, d->object), binary_of(j, p->root.object)))
+		if (d->object == last || is_program(j, d->object) != programs)
 			continue;
 		last = d->object;
+		if (was_tried(hosts, d->object) || !may_be_host(j, p, d->object))
+			continue;
 		n_seen++;
-		n = count_found(j, p, d->object, found, &err);
-		if (n > best && !is_superseded(j, d->object, p->root.object)) {
-			best = n;
-			host = d->object;
-			memcpy(best_found, found, n_lacks * sizeof(found[0]));
-		}
-		if (best == n_lacks)
-			break;
+		n = count_found(j, p, d->object, hosts->found, &err);
+		if (n <= hosts->best)
+			continue;
+		hosts->best = n;
+		hosts->host = d->object;
+		memcpy(hosts->best_found, hosts->found, n_lacks * sizeof(bool));
 	}
-	for (size_t i = 0; err == 0 && i < n_lacks; i++)
-		p->found[i] |= best_found[i];
-	if (host != SPG_FIT_NONE && p->n_hosts++ == 0)
-		p->host = host;
-	free(found);
-	free(best_found);
 	return err;
 }
 
+static void take_host(struct plugin *p, const struct hosts *hosts)
+{
+	if (hosts->host == SPG_FIT_NONE)
+		return;
+	for (size_t i = 0; i < p->root.loading.n_lacks; i++)
+		p->found[i] |= hosts->best_found[i];
+	if (p->n_hosts++ == 0)
+		p->host = hosts->host;
+}
+
+static bool is_to_find(
+	const struct judging *j, const struct plugin *p, size_t lack_index)
+{
+	const struct spg_elf_lack *lack = &p->root.loading.lacks[lack_index];
+
+	return is_to_tell(j, &p->root, lack) && lack->kind == SPG_ELF_NO_SYMBOL &&
+	       p->defined[lack_index] && !p->found[lack_index];
+}
+
+/* A plugin is loaded by one program, and by others at other times: what one of them lacks,
+ * another one does not make good. Beside it are other plugins. */
 static int find_hosts(struct judging *j, struct plugin *p)
 {
 	const struct spg_elf_loading *loading = &p->root.loading;
-	int err = 0;
+	struct hosts hosts;
+	int err = begin_hosts(&hosts, loading->n_lacks);
 
+	for (size_t i = 0; i < loading->n_lacks; i++)
+		p->defined[i] =
+			loading->lacks[i].kind == SPG_ELF_NO_SYMBOL &&
+			spg_elf_symbols_first(&j->set.plugins, loading->lacks[i].object,
+				loading->lacks[i].index) != NULL;
+	for (size_t i = 0; err == 0 && i < loading->n_lacks; i++)
+		if (is_to_find(j, p, i))
+			err = take_better(j, p, &loading->lacks[i], true, &hosts);
+	if (err == 0)
+		take_host(p, &hosts);
 	for (size_t i = 0; err == 0 && i < loading->n_lacks; i++) {
-		const struct spg_elf_lack *lack = &loading->lacks[i];
-
-		if (!is_to_tell(j, &p->root, lack) || lack->kind != SPG_ELF_NO_SYMBOL)
+		if (!is_to_find(j, p, i) || p->n_hosts >= HOSTS_MAX)
 			continue;
-		p->defined[i] = spg_elf_symbols_first(&j->set.plugins, lack->object,
-					lack->index) != NULL;
-		if (!p->found[i] && p->defined[i] && p->n_hosts < HOSTS_MAX)
-			err = find_host(j, p, lack);
+		restart_hosts(&hosts);
+		err = take_better(j, p, &loading->lacks[i], false, &hosts);
+		if (err == 0)
+			take_host(p, &hosts);
 	}
+	finish_hosts(&hosts);
 	return err;
 }
 
