@@ -155,6 +155,38 @@ class LinuxModulesTest(SystemTest):
                  "int api_trace(void) { return 0; } int main(void) { return 0; }", "-rdynamic")
         self.verify(0)
 
+    def test_a_library_that_its_program_has(self):
+        """Where the plugin does not look; the program has loaded it before."""
+        hidden = os.path.join(self.bin, "private", "libhidden.so.1")
+        self.gcc(hidden, "int hidden(void) { return 0; }", "-shared",
+                 "-Wl,-soname,libhidden.so.1")
+        plugin = os.path.join(self.bin, "plugins", "hides.so")
+        self.gcc(plugin, "int hidden(void); int plugin(void) { return hidden(); }", "-shared",
+                 hidden)
+        daemon = os.path.join(self.bin, "bin", "hiding")
+        self.gcc(daemon, "int hidden(void); int main(void) { return hidden(); }", hidden,
+                 "-Wl,-rpath,$ORIGIN/../private")
+        self.start()
+        self.assertNotIn("hides.so", self.show(self.verify(0)["findings"]))
+        os.unlink(daemon)
+        answer = self.verify(0)
+        self.assertIn("libhidden.so.1", self.show(answer["hints"]))
+        os.unlink(hidden)
+        self.assertIn("hides.so needs libhidden.so.1", self.findings()[0])
+
+    def test_a_library_of_java(self):
+        """Every JVM has loaded libjvm.so before it loads a library for Java."""
+        jvm = self.path("jvm", "libjvm.so")
+        self.gcc(jvm, "int JNI_GetCreatedJavaVMs(void) { return 0; }", "-shared",
+                 "-Wl,-soname,libjvm.so")
+        native = os.path.join(self.bin, "lib", "libnative.so")
+        code = "int JNI_GetCreatedJavaVMs(void); int %s(void) { return JNI_GetCreatedJavaVMs(); }"
+        self.gcc(native, code % "Java_org_example_Native_go", "-shared", jvm)
+        self.start()
+        self.verify(0)
+        self.gcc(native, code % "other", "-shared", jvm)
+        self.assertIn("libnative.so needs libjvm.so", self.findings()[0])
+
     def test_a_program_elsewhere_that_loads_it(self):
         host = self.path("v2", "bin", "server")
         shutil.rmtree(os.path.join(self.bin, "bin"))

@@ -648,6 +648,44 @@ static bool has_unknown_host(
 	       (*ret_n && spg_elf_kind_of_plugin(binary_of(j, p->root.object)));
 }
 
+/* ---- a plugin's libraries ---- */
+
+/* Does @program, once it is loaded, have a library that is known as @name? */
+static bool has_library(struct judging *j, size_t program, const char *name, int *err)
+{
+	struct root root;
+	bool has = false;
+
+	*err = load(j, program, &root);
+	for (size_t i = 0; *err == 0 && !has && i < root.loading.n; i++) {
+		size_t object = root.loading.objects[i];
+		const struct spg_binary *binary =
+			spg_elf_set_object(&j->set, object).binary;
+		const char *soname = spg_binary_text(binary, binary->soname);
+
+		has = soname && strcmp(soname, name) == 0;
+	}
+	finish_root(&root);
+	return has;
+}
+
+/* Who loads the plugin has loaded the library before, from where only that looks: its
+ * host, or where that is not known a program of the product; and a JVM has its own. */
+static bool is_there_before(struct judging *j, const struct plugin *p,
+	const struct spg_elf_lack *lack, int *err)
+{
+	const struct spg_binary *binary = binary_of(j, lack->object);
+	const char *name = spg_binary_text(binary, binary->modules[lack->index].name);
+	bool is_there = spg_elf_is_of_host(binary_of(j, p->root.object), name);
+
+	if (!is_there && p->host != SPG_FIT_NONE)
+		return has_library(j, p->host, name, err);
+	for (size_t i = 0; *err == 0 && !is_there && i < j->question->n_modules; i++)
+		if (is_elf(j, i) && is_program(j, i) && may_be_host(j, p, i))
+			is_there = has_library(j, i, name, err);
+	return is_there;
+}
+
 static int tell_plugin(struct judging *j, struct plugin *p)
 {
 	const struct spg_elf_loading *loading = &p->root.loading;
@@ -669,7 +707,11 @@ static int tell_plugin(struct judging *j, struct plugin *p)
 			told = true;
 			continue;
 		}
-		err = tell(j, &p->root, lack, p->host);
+		if (lack->kind == SPG_ELF_NO_LIBRARY &&
+			is_there_before(j, p, lack, &err))
+			continue;
+		if (err == 0)
+			err = tell(j, &p->root, lack, p->host);
 	}
 	return err;
 }

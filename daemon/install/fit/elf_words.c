@@ -432,3 +432,15 @@ const char *spg_elf_kind_of_plugin(const struct spg_binary *binary)
 	}
 	return NULL;
 }
+
+bool spg_elf_is_of_host(const struct spg_binary *plugin, const char *library)
+{
+	/* The launcher loads these before anything else: jdk/src/java.base/share/native. */
+	static const char *const of_java[] = {"libjvm.so", "libjava.so", "libjli.so"};
+	const char *kind = spg_elf_kind_of_plugin(plugin);
+
+	for (size_t i = 0; kind && i < sizeof(of_java) / sizeof(of_java[0]); i++)
+		if (strcmp(kind, "Java") == 0 && strcmp(library, of_java[i]) == 0)
+			return true;
+	return false;
+}

@@ -48,3 +48,6 @@ int spg_elf_tell_unknown_host(struct spg_fit_work *work, const struct spg_elf_se
 
 /** "Python" when @binary exports what makes it a plugin of that; NULL: not known. */
 const char *spg_elf_kind_of_plugin(const struct spg_binary *binary);
+
+/** True when each program that loads plugins of @plugin's kind has @library loaded before. */
+bool spg_elf_is_of_host(const struct spg_binary *plugin, const char *library);
