@@ -107,10 +107,26 @@ static bool is_acceptance(const json_t *install)
 	                         SPG_REASON_ACCEPTED;
 }
 
+/* "apt-get upgrade (root)", or else the name and number of who did it. */
+static void put_by(struct spg_buf *line, const json_t *install)
+{
+	const json_t *by = json_object_get(install, "by");
+	const char *command = spg_json_text(install, "command");
+	const char *user = spg_json_text(by, "user");
+
+	if (!json_is_object(by))
+		spg_buf_puts(line, is_acceptance(install) ? "accepted" : "not known");
+	else if (!command)
+		spg_describe_who(line, by);
+	else
+		spg_buf_puts(line, command);
+	if (command && user)
+		spg_buf_printf(line, " (%s)", user);
+}
+
 static void add_install(
 	struct spg_table *table, const struct spg_output *out, const json_t *install)
 {
-	const json_t *by = json_object_get(install, "by");
 	int64_t skipped = spg_json_number(install, "skipped");
 	struct spg_buf cell = SPG_BUF_NULL;
 
@@ -119,10 +135,7 @@ static void add_install(
 	spg_output_time(out, &cell, spg_json_text(install, "began"), false);
 	add_cell(table, NULL, &cell);
 	spg_table_add(table, NULL, spg_json_text(install, "product"));
-	if (json_is_object(by))
-		spg_describe_who(&cell, by);
-	else
-		spg_buf_puts(&cell, is_acceptance(install) ? "accepted" : "not known");
+	put_by(&cell, install);
 	add_cell(table, NULL, &cell);
 	spg_output_count(&cell, spg_json_number(install, "changed"));
 	add_cell(table, NULL, &cell);
@@ -228,17 +241,14 @@ static void tell_by(struct spg_output *out, const json_t *install)
 {
 	const json_t *by = json_object_get(install, "by");
 	const char *user = spg_json_text(by, "user");
-	const char *cmdline = spg_json_text(by, "cmdline");
 	struct spg_buf line = SPG_BUF_NULL;
 
-	if (json_is_object(by))
-		spg_describe_who(&line, by);
-	else
-		spg_buf_puts(&line, "not known");
-	if (user)
+	put_by(&line, install);
+	if (spg_json_text(install, "command"))
+		spg_buf_printf(
+			&line, ", pid %lld", (long long)spg_json_number(by, "pid"));
+	else if (user)
 		spg_buf_printf(&line, ", user %s", user);
-	if (cmdline && *cmdline)
-		spg_buf_printf(&line, ": %s", cmdline);
 	tell_line(out, "by", &line);
 }
 

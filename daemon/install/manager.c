@@ -19,15 +19,18 @@ static bool is_manager(const struct spg_process *process)
 	return false;
 }
 
-struct spg_process *spg_package_manager_of(
-	struct spg_watch *watch, struct spg_process *process)
+struct spg_process *spg_package_manager_of(struct spg_watch *watch,
+	struct spg_process *process, struct spg_process **ret_nearest)
 {
 	struct spg_process *at = spg_process_ref(process), *found = NULL;
 
+	*ret_nearest = NULL;
 	for (int i = 0; at && i < ANCESTORS_MAX; i++) {
 		struct spg_process *parent = NULL;
 
 		if (is_manager(at)) {
+			if (!found)
+				*ret_nearest = spg_process_ref(at);
 			spg_process_unref(found);
 			found = spg_process_ref(at);
 		}

@@ -11,7 +11,10 @@
  * Of @process and those it descends from, the package manager that is furthest up, by its
  * name. Names are chosen freely: good for telling, not for deciding.
  *
+ * @ret_nearest  the one that is nearest to @process, which writes the database of what is
+ *               installed; a reference for the caller, or NULL
+ *
  * Returns a reference for the caller; NULL: there is none, or they have ended.
  */
-struct spg_process *spg_package_manager_of(
-	struct spg_watch *watch, struct spg_process *process);
+struct spg_process *spg_package_manager_of(struct spg_watch *watch,
+	struct spg_process *process, struct spg_process **ret_nearest);

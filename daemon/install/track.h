@@ -59,6 +59,7 @@ struct spg_tracker {
 	struct spg_track *first;
 	int64_t last_install;
 	struct spg_waiters waiters;
+	unsigned n_commands; /* that are asked for */
 	bool stopping;
 	unsigned n_closing;
 	void (*on_stopped)(void *user);

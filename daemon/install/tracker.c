@@ -12,6 +12,7 @@
 #include "common/text.h"
 #include "daemon/install/aside.h"
 #include "daemon/install/baseline.h"
+#include "daemon/install/command.h"
 #include "daemon/install/manager.h"
 #include "daemon/install/outcome.h"
 #include "daemon/install/resolution.h"
@@ -19,6 +20,8 @@
 
 /* Processes of an install of which is found out whether a package manager is behind. */
 #define MANAGER_ASKED_MAX 16
+/* Command lines that are asked for at one time, of all products. */
+#define COMMANDS_MAX      16
 
 /* An install by the same process or its kin goes on with the last one for so many
  * times `quiet_ns`: setup had paused. */
@@ -121,23 +124,71 @@ static void watch_one(struct spg_track *s, struct spg_process *process)
 		s->alive[s->n_alive++] = process->id;
 }
 
+/* The command line of @process was read. */
+static void take_command(
+	struct spg_track *s, struct spg_process *process, const char *cmdline)
+{
+	struct spg_process *by = s->install ? s->install->by : NULL;
+
+	if (!by || !spg_proc_id_equal(by->id, process->id))
+		return;
+	by = spg_process_with_cmdline(by, cmdline);
+	if (!by)
+		return;
+	spg_process_unref(s->install->by);
+	s->install->by = by;
+}
+
+static void on_closed(struct spg_tracker *tracker);
+
+static void on_command(void *user, struct spg_process *process, const char *cmdline)
+{
+	struct spg_tracker *tracker = user;
+
+	tracker->n_commands--;
+	for (struct spg_track *s = tracker->first; s && cmdline; s = s->next)
+		take_command(s, process, cmdline);
+	if (tracker->stopping)
+		on_closed(tracker);
+}
+
+static void ask_command(struct spg_track *s, struct spg_process *process)
+{
+	struct spg_tracker *tracker = s->tracker;
+
+	if (process->cmdline || tracker->stopping ||
+		tracker->n_commands == COMMANDS_MAX)
+		return;
+	if (spg_command_ask(tracker->host.loop, tracker->host.watch, process,
+		    on_command, tracker) == 0)
+		tracker->n_commands++;
+}
+
+/* Takes over @process. */
+static void name(struct spg_track *s, struct spg_process *process)
+{
+	spg_process_unref(s->install->by);
+	s->install->by = process;
+	ask_command(s, process);
+}
+
 /* True: a package manager is behind it, and is named. */
 static bool name_manager(struct spg_track *s, struct spg_process *process)
 {
-	struct spg_process *manager;
+	struct spg_process *manager, *nearest;
 
 	if (s->managed || s->n_asked == MANAGER_ASKED_MAX ||
 		spg_proc_id_equal(s->asked, process->id))
 		return s->managed;
 	s->n_asked++;
 	s->asked = process->id;
-	manager = spg_package_manager_of(s->tracker->host.watch, process);
+	manager = spg_package_manager_of(s->tracker->host.watch, process, &nearest);
 	if (!manager)
 		return false;
 	/* Its end is not waited for: it may go on with other packages. */
-	spg_process_unref(s->install->by);
-	s->install->by = manager;
+	name(s, manager);
 	s->managed = true;
+	spg_process_unref(nearest);
 	return true;
 }
 
@@ -151,22 +202,21 @@ static void name_installer(struct spg_track *s, struct spg_process *process)
 	if (!process)
 		return;
 	if (!install->by) {
-		install->by = spg_process_ref(process);
 		if (process->ppid > 1 && ops->process)
 			s->parent = ops->process(s->tracker->host.watch, process->ppid);
 		watch_one(s, s->parent);
-		name_manager(s, process);
+		install->by = spg_process_ref(process);
+		if (!name_manager(s, process))
+			ask_command(s, process);
 	} else if (name_manager(s, process)) {
 		/* It stays, whoever else comes. */
 	} else if (!install->by->name && process->name) {
 		/* The first had ended before anybody could see its name. */
-		spg_process_unref(install->by);
-		install->by = spg_process_ref(process);
+		name(s, spg_process_ref(process));
 	} else if (s->parent && process->ppid == s->parent->id.pid &&
 		   !spg_proc_id_equal(install->by->id, process->id) &&
 		   !spg_proc_id_equal(install->by->id, s->parent->id)) {
-		spg_process_unref(install->by);
-		install->by = spg_process_ref(s->parent);
+		name(s, spg_process_ref(s->parent));
 	}
 	watch_one(s, process);
 }
@@ -736,7 +786,7 @@ void spg_tracker_stop(
 	tracker->stopping = true;
 	tracker->on_stopped = on_stopped;
 	tracker->stop_user = user;
-	tracker->n_closing = 1;
+	tracker->n_closing = 1 + tracker->n_commands;
 	for (struct spg_track *s = tracker->first; s; s = s->next) {
 		tracker->n_closing++;
 		uv_close((uv_handle_t *)&s->timer, on_timer_closed);

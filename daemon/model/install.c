@@ -9,6 +9,9 @@
 #include "common/err.h"
 #include "common/text.h"
 
+/* The kernel cuts names of processes. */
+#define KERNEL_NAME_MAX 15
+
 struct spg_install *spg_install_create(
 	int64_t id, const char *product, int64_t began_ns)
 {
@@ -231,6 +234,49 @@ int spg_install_add_holder(
 	file->holders[file->n_holders++] = (struct spg_install_holder){
 		.process = spg_process_ref(process), .how = how};
 	return 0;
+}
+
+static bool is_word_of(const char *name, const char *word, size_t n)
+{
+	size_t n_name = strlen(name);
+
+	return n >= n_name && memcmp(name, word, n_name) == 0 &&
+	       (n == n_name || n_name == KERNEL_NAME_MAX);
+}
+
+/* Where the last part of the path begins that the word at @word of @n bytes is. */
+static const char *base_of(const char *word, size_t n)
+{
+	const char *base = word;
+
+	for (size_t i = 0; i + 1 < n; i++)
+		if (word[i] == '/')
+			base = word + i + 1;
+	return base;
+}
+
+/* Of "/usr/bin/python3 /usr/bin/dnf upgrade" the process is called dnf. */
+void spg_install_put_command(const struct spg_install *install, struct spg_buf *buf)
+{
+	const char *line = install->by ? install->by->cmdline : NULL;
+	const char *name = install->by ? install->by->name : NULL;
+	const char *first, *second;
+	size_t n_first, n_second;
+
+	if (!line)
+		return;
+	n_first = strcspn(line, " ");
+	first = base_of(line, n_first);
+	second = line + n_first + (line[n_first] != '\0');
+	n_second = strcspn(second, " ");
+	n_first -= (size_t)(first - line);
+	if (name && *name && !is_word_of(name, first, n_first)) {
+		const char *base = base_of(second, n_second);
+
+		if (is_word_of(name, base, n_second - (size_t)(base - second)))
+			first = base;
+	}
+	spg_buf_puts(buf, first);
 }
 
 size_t spg_install_count(

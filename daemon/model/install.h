@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/digest.h"
 #include "common/kind.h"
 #include "daemon/model/event.h"
@@ -118,6 +119,10 @@ struct spg_install_file *spg_install_add_file(
  * or SPG_ERR_NOMEM. */
 int spg_install_add_holder(
 	struct spg_install_file *file, struct spg_process *process, unsigned how);
+
+/** Append the command of who is named, as a person would write it: "apt-get upgrade",
+ * nothing when it is not known. Bytes that somebody chose. */
+void spg_install_put_command(const struct spg_install *install, struct spg_buf *buf);
 
 /** How many files have @change. */
 size_t spg_install_count(

@@ -40,6 +40,28 @@ struct spg_process *spg_process_create(const struct spg_process_info *info)
 	return p;
 }
 
+struct spg_process *spg_process_with_cmdline(
+	const struct spg_process *process, const char *cmdline)
+{
+	return spg_process_create(&(struct spg_process_info){.id = process->id,
+		.started_ns = process->started_ns,
+		.ppid = process->ppid,
+		.uid = process->uid,
+		.key = process->key,
+		.name = process->name,
+		.exe = process->exe,
+		.cmdline = cmdline,
+		.user = process->user,
+		.unit = process->unit,
+		.unit_user = process->unit_user,
+		.container = process->container,
+		.unit_triggers = process->unit_triggers,
+		.engine = process->engine,
+		.unit_refuses_stop = process->unit_refuses_stop,
+		.unit_on_bus = process->unit_on_bus,
+		.is_daemon = process->is_daemon});
+}
+
 struct spg_process *spg_process_ref(struct spg_process *process)
 {
 	if (process)

@@ -61,6 +61,10 @@ struct spg_process_info {
 /** A record with one reference, for the caller. NULL: out of memory. */
 struct spg_process *spg_process_create(const struct spg_process_info *info);
 
+/** A copy of @process, started with @cmdline: it was read later. NULL: out of memory. */
+struct spg_process *spg_process_with_cmdline(
+	const struct spg_process *process, const char *cmdline);
+
 /** Take another reference; returns @process. NULL gives NULL. */
 struct spg_process *spg_process_ref(struct spg_process *process);
 

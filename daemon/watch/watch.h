@@ -153,6 +153,12 @@ struct spg_watch_ops {
 	 * NULL when there is none, or no memory. NULL: no process is ever known. */
 	struct spg_process *(*process)(struct spg_watch *watch, int32_t pid);
 
+	/* What @process was started with, as its record's cmdline would have it, into
+	 * @ret of @size bytes. Any thread but the loop's: it may take a second. False: it
+	 * does not answer, or has ended. NULL: nobody knows more than the record. */
+	bool (*command)(struct spg_watch *watch, const struct spg_process *process,
+		char *ret, size_t size);
+
 	/* For status: never blocks. @ret is the backend's until the next call. */
 	size_t (*mechanisms)(struct spg_watch *watch, const struct spg_mechanism **ret);
 	size_t (*directories)(struct spg_watch *watch,

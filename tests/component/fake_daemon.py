@@ -227,6 +227,7 @@ def install(id=3, outcome="mixed", changed=11, skipped=1, reasons=(), next=(), *
                  "outcome": outcome, "follows": None,
                  "by": {"pid": 4711, "name": "setup.exe", "user": "root",
                         "cmdline": "/mnt/sp4/setup.exe /q"},
+                 "command": "setup.exe /q",
                  "changed": changed, "skipped": skipped, "reasons": notes(reasons),
                  "next": notes(next)}, **more)
 
@@ -334,7 +335,7 @@ DEFAULT = {
         dict(lock("backup", 4100, "waiting", 100, 199), path=MDBPERF, product="exchange55",
              user="root", unit=None, started="2026-11-22T12:58:01Z")]},
     "installs": {"installs": [install(4, "running", 3, 0), install(),
-                              install(2, "clean", 12, 0, follows=1, by=None)]},
+                              install(2, "clean", 12, 0, follows=1, by=None, command=None)]},
     "installs.accept": {"accepted": 3},
     "verify": {"verdict": "mixed", "products": [VERIFIED_MIXED]},
     "maintenance": WINDOWS,

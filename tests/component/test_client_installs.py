@@ -59,7 +59,7 @@ class Installs(Case):
         rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
         for word in "BEGAN", "PRODUCT", "BY", "CHANGED", "SKIPPED", "OUTCOME":
             self.assertIn(word, rows["ID"])
-        self.assertRegex(rows["3"], r"exchange55 +setup\.exe \(4711\) +11 +1 +mixed$")
+        self.assertRegex(rows["3"], r"exchange55 +setup\.exe /q \(root\) +11 +1 +mixed$")
         self.assertRegex(rows["2"], r"not known +12 +0 +clean$")
         # Only the newest of a product asks for something.
         self.assertIn("spguard installs 4   # what it has done so far", done.out)
@@ -83,7 +83,7 @@ class Installs(Case):
         done = ask(self.ONE, "installs", "3", "--utc")
         self.assertEqual((done.code, done.err), (0, ""))
         for text in ("MIXED  install 3 of exchange55: 11 files changed, 1 left out\n",
-                     "by       setup.exe (4711), user root: /mnt/sp4/setup.exe /q\n",
+                     "by       setup.exe /q (root), pid 4711\n",
                      " (2m 11s)\n", "  - " + fake.WHY_MIXED["text"],
                      "    held by perfmon (2113), perfmon.service: mapped\n",
                      "\nWhat to do:\n  spguard sidestep " + fake.MDBPERF):
@@ -101,7 +101,7 @@ class Installs(Case):
     def test_an_acceptance(self):
         reason = fake.note("accepted", "root accepts what install 3 left", name="root", install=3)
         done = ask({"installs": {"installs": [
-            fake.install(4, "clean", 0, 0, by=None, reasons=[reason])]}}, "installs")
+            fake.install(4, "clean", 0, 0, by=None, command=None, reasons=[reason])]}}, "installs")
         self.assertIn("accepted", done.out)
         self.assertNotIn("not known", done.out)
 
@@ -116,7 +116,7 @@ class Installs(Case):
             done = ask({"installs": {"installs": [one]}}, "installs", "3", env={"COLUMNS": "200"})
             self.assertIn(says, done.out.replace("\n" + " " * (len(outcome) + 2), " "))
             self.assertEqual("this one mended it" in done.out, outcome == "clean")
-        one = fake.install(3, "mixed", 1, 0, files=[], findings=["a", "b"], by=None)
+        one = fake.install(3, "mixed", 1, 0, files=[], findings=["a", "b"], by=None, command=None)
         done = ask({"installs": {"installs": [one]}}, "installs", "3")
         self.assertIn("1 file changed, 2 things do not fit\n", done.out)
         self.assertIn("by       not known\n", done.out)

@@ -53,8 +53,8 @@ static const struct {
 	 "'next':[]}",
 		"{'verdict':'unknown','reasons':[" HIDDEN "],'next':[" ASK "]}"},
 	/* An install has no substitutes. */
-	{"{'outcome':'mixed','by':{'pid':7},'reasons':[" IN_USE "," MISFIT
-	 "],'next':[" AGAIN "],'findings':[" MISFIT "]}",
+	{"{'outcome':'mixed','by':{'pid':7},'command':'x -p y','reasons':[" IN_USE
+	 "," MISFIT "],'next':[" AGAIN "],'findings':[" MISFIT "]}",
 		"{'outcome':'mixed','reasons':[" MISFIT "],'next':[" AGAIN
 		"],'findings':[" MISFIT "]}"},
 	/* About a place it says why, about a process it does not. */

@@ -20,6 +20,18 @@ static json_t *render_who(const struct spg_process *process)
 	return spg_render_done(out, r);
 }
 
+static json_t *render_command(const struct spg_install *install)
+{
+	struct spg_buf command = SPG_BUF_NULL;
+	json_t *out;
+
+	spg_install_put_command(install, &command);
+	out = command.failed ? NULL
+	                     : spg_render_text(command.len ? command.data : NULL);
+	spg_buf_finish(&command);
+	return out;
+}
+
 static json_t *render_holders(const struct spg_install_file *file)
 {
 	json_t *out = json_array();
@@ -74,6 +86,7 @@ json_t *spg_render_install(const struct spg_install *install, bool whole)
 	r |= json_object_set_new(out, "follows",
 		install->follows ? json_integer(install->follows) : json_null());
 	r |= json_object_set_new(out, "by", render_who(install->by));
+	r |= json_object_set_new(out, "command", render_command(install));
 	r |= json_object_set_new(out, "changed",
 		json_integer(
 			(json_int_t)(install->n_files + install->n_more - skipped)));

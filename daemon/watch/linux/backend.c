@@ -27,6 +27,8 @@
 #include "daemon/watch/linux/events/mount_events.h"
 #include "daemon/watch/linux/events/processes.h"
 #include "daemon/watch/linux/guard/host.h"
+#include "daemon/watch/linux/proc/proc.h"
+#include "daemon/watch/linux/proc/read.h"
 #include "daemon/watch/linux/survey/fast_path.h"
 #include "daemon/watch/linux/survey/survey.h"
 #include "daemon/watch/linux/tier/select.h"
@@ -467,6 +469,23 @@ static struct spg_process *process(struct spg_watch *watch, int32_t pid)
 	return found;
 }
 
+static bool command(
+	struct spg_watch *watch, const struct spg_process *of, char *ret, size_t size)
+{
+	int proc_fd = spg_proc_open(of->id.pid);
+	uint64_t start = 0;
+	bool found;
+
+	(void)watch;
+	if (proc_fd < 0)
+		return false;
+	found = spg_proc_cmdline(proc_fd, ret, size) &&
+	        spg_proc_stat(proc_fd, &start, NULL, NULL, NULL) == 0 &&
+	        start == of->id.start;
+	close(proc_fd);
+	return found;
+}
+
 static size_t mechanisms(struct spg_watch *watch, const struct spg_mechanism **ret)
 {
 	struct backend *b = backend_of(watch);
@@ -619,6 +638,7 @@ static const struct spg_watch_ops ops = {
 	.survey_place = survey_place,
 	.watch_exit = watch_exit,
 	.process = process,
+	.command = command,
 	.mechanisms = mechanisms,
 	.directories = directories,
 	.stop = stop,

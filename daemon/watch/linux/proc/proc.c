@@ -106,12 +106,17 @@ bool spg_proc_exe(int proc_fd, char *buf, size_t size)
 	return found;
 }
 
-static bool read_cmdline(int proc_fd, char *buf, size_t size)
+/* Stands where a command line was too long. */
+#define CUT "..."
+
+bool spg_proc_cmdline(int proc_fd, char *buf, size_t size)
 {
 	int64_t n = spg_memory_read_cmdline(proc_fd, buf, size);
 
 	if (n <= 0)
 		return false;
+	if (n == (int64_t)size - 1 && size > sizeof(CUT))
+		memcpy(buf + size - sizeof(CUT), CUT, sizeof(CUT));
 	while (n > 0 && buf[n - 1] == '\0')
 		n--;
 	for (int64_t i = 0; i < n; i++)
@@ -186,7 +191,7 @@ int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid
 	info.uid = read_uid(proc_fd);
 	if (spg_proc_exe(proc_fd, exe, sizeof(exe)))
 		info.exe = exe;
-	if (reader->may_block && read_cmdline(proc_fd, cmdline, sizeof(cmdline)))
+	if (reader->may_block && spg_proc_cmdline(proc_fd, cmdline, sizeof(cmdline)))
 		info.cmdline = cmdline;
 	spg_proc_complete_name(name, info.exe, info.cmdline);
 	info.name = name;

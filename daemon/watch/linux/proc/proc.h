@@ -49,6 +49,10 @@ bool spg_proc_exe(int proc_fd, char *buf, size_t size);
 int spg_proc_read(const struct spg_proc_reader *reader, int proc_fd, int32_t pid,
 	uint64_t key, struct spg_process **ret);
 
+/** The command line of a process, words joined by blanks, at most @size - 1 bytes; one
+ * that is longer ends with "...". Not on the loop, see memory.h. False: not known. */
+bool spg_proc_cmdline(int proc_fd, char *buf, size_t size);
+
 /** Complete @name, of SPG_PROC_NAME bytes, which the kernel cuts to 15: @exe or the
  * first word of @cmdline may have the rest (either may be NULL). */
 void spg_proc_complete_name(char *name, const char *exe, const char *cmdline);
