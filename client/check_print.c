@@ -478,7 +478,7 @@ static void tell_offers(struct spg_output *out, const json_t *answer)
 
 		if (out->terminal && i >= FILES_SHOWN_MAX)
 			break;
-		spg_file_table_add_path(&table, path ? path : "?");
+		spg_file_table_add_path(&table, path ? path : "?", NULL);
 		spg_table_add(&table.table,
 			has_offer(file, "older") ? SPG_STYLE_CARE : NULL,
 			offer ? offer : "?");

@@ -252,8 +252,19 @@ void spg_describe_version(
 	spg_buf_puts(buf, ")");
 }
 
-/* @file: what may be an old version; NULL: nothing is. */
-static void add_path(struct spg_file_table *table, const char *path, const json_t *file)
+void spg_describe_package(struct spg_buf *buf, const json_t *file)
+{
+	const json_t *package = json_object_get(file, "package");
+	const char *name = spg_json_text(package, "name");
+	const char *version = spg_json_text(package, "version");
+
+	if (name)
+		spg_buf_printf(buf, " (%s%s%s)", name, version ? " " : "",
+			version ? version : "");
+}
+
+void spg_file_table_add_path(
+	struct spg_file_table *table, const char *path, const json_t *file)
 {
 	struct spg_buf cell = SPG_BUF_NULL;
 	const char *base = spg_path_base(path);
@@ -270,15 +281,11 @@ static void add_path(struct spg_file_table *table, const char *path, const json_
 	}
 	spg_buf_printf(&cell, "%s%s", len ? "  " : "", base);
 	spg_describe_version(table->out, &cell, file);
+	spg_describe_package(&cell, file);
 	spg_table_add(&table->table, SPG_STYLE_STRONG, spg_buf_text(&cell));
 	if (cell.failed || table->folder.failed)
 		table->table.failed = true;
 	spg_buf_finish(&cell);
-}
-
-void spg_file_table_add_path(struct spg_file_table *table, const char *path)
-{
-	add_path(table, path, NULL);
 }
 
 /* Add @cell and empty it. */
@@ -416,7 +423,7 @@ void spg_use_table_add(struct spg_file_table *table, const json_t *file)
 	const char *state = spg_json_text(file, "state");
 	size_t *counts = spg_describe_crowds(uses);
 
-	add_path(table, path ? path : "?", file);
+	spg_file_table_add_path(table, path ? path : "?", file);
 	table->table.failed = table->table.failed || !counts;
 	for (size_t i = 0; counts && i < json_array_size(uses); i++) {
 		if (counts[i] == 0)
@@ -451,7 +458,7 @@ void spg_lock_table_add(
 	bool waits = state && strcmp(state, "waiting") == 0;
 	struct spg_buf cell = SPG_BUF_NULL;
 
-	add_path(table, path ? path : "?", file);
+	spg_file_table_add_path(table, path ? path : "?", file);
 	spg_buf_printf(&cell, "%s %s", kind ? kind : "?", mode ? mode : "?");
 	add_text(table, NULL, &cell);
 	spg_describe_range(&cell, lock);

@@ -22,6 +22,9 @@ void spg_describe_who(struct spg_buf *buf, const json_t *use);
 /** Append " (old, replaced 13:00)" when @file is an old version that runs on. */
 void spg_describe_version(
 	const struct spg_output *out, struct spg_buf *buf, const json_t *file);
+
+/** Append " (libfoo1 1.2-1)" when it is known of which package @file is. */
+void spg_describe_package(struct spg_buf *buf, const json_t *file);
 /* Fewer processes that do the same are told of one by one. */
 #define SPG_CROWD_MIN 4
 
@@ -102,8 +105,9 @@ void spg_file_table_init(struct spg_file_table *table, const struct spg_output *
 	const struct spg_table_column *columns, size_t n_columns);
 
 /** Begin a row about @path: the file's cell, and a heading above it when its folder
- * is another one than that of the row before. */
-void spg_file_table_add_path(struct spg_file_table *table, const char *path);
+ * is another one than that of the row before. @file: what is known of it, or NULL. */
+void spg_file_table_add_path(
+	struct spg_file_table *table, const char *path, const json_t *file);
 
 /** A table of uses: file, how, who, service or user, since. */
 void spg_use_table_init(struct spg_file_table *table, const struct spg_output *out);

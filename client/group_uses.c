@@ -166,6 +166,7 @@ static void add_file(
 	spg_buf_printf(
 		&cell, "%s%s", row->group <= GROUP_USER ? "    " : "  ", row->path);
 	spg_describe_version(out, &cell, row->file);
+	spg_describe_package(&cell, row->file);
 	spg_table_add(table, NULL, spg_buf_text(&cell));
 	table->failed = table->failed || cell.failed;
 	spg_buf_clear(&cell);

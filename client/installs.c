@@ -18,6 +18,8 @@
 #define LABEL_WIDTH     9
 #define DIGEST_FIGURES  12
 #define FILES_SHOWN_MAX 100 /* on a terminal */
+#define PACKAGES_LISTED 3   /* in the list */
+#define PACKAGES_SHOWN  12  /* of one install */
 
 static const char help[] =
 	"spguard installs: what was installed, by whom, and what came of it\n"
@@ -124,6 +126,59 @@ static void put_by(struct spg_buf *line, const json_t *install)
 		spg_buf_printf(line, " (%s)", user);
 }
 
+/* "libfoo1 1.2-1 to 1.2-2", "libfoo1 1.2-1 removed", "libfoo1 1.2-2 new". Of one that is as
+ * it was, or of which that is not known, the version alone. */
+static void put_package(struct spg_buf *line, const json_t *package)
+{
+	const char *name = spg_json_text(package, "name");
+	const char *from = spg_json_text(package, "from");
+	const char *to = spg_json_text(package, "to");
+
+	spg_buf_puts(line, name ? name : "?");
+	if (from && !(to && strcmp(from, to) == 0))
+		spg_buf_printf(line, " %s", from);
+	if (!to)
+		spg_buf_puts(line, " removed");
+	else
+		spg_buf_printf(
+			line, "%s %s", from && strcmp(from, to) != 0 ? " to" : "", to);
+	if (to && !from && json_is_true(json_object_get(package, "from_known")))
+		spg_buf_puts(line, " new");
+}
+
+/* The first @max of them. */
+static void put_packages(struct spg_buf *line, const json_t *install, size_t max)
+{
+	const json_t *packages = spg_json_list(install, "packages");
+	size_t n = json_array_size(packages);
+
+	/* One more takes no more room than "and 1 more". */
+	if (n == max + 1)
+		max = n;
+	for (size_t i = 0; i < n && i < max; i++) {
+		spg_buf_puts(line, i ? ", " : "");
+		put_package(line, json_array_get(packages, i));
+	}
+	if (n > max)
+		spg_buf_printf(line, " and %zu more", n - max);
+}
+
+/* "apt-get upgrade (root): libfoo1 1.2-1 to 1.2-2", below an install with packages. */
+static void add_packages(struct spg_table *table, const json_t *install)
+{
+	struct spg_buf line = SPG_BUF_NULL;
+
+	if (json_array_size(spg_json_list(install, "packages")) == 0)
+		return;
+	spg_buf_puts(&line, "    ");
+	put_by(&line, install);
+	spg_buf_puts(&line, ": ");
+	put_packages(&line, install, PACKAGES_LISTED);
+	spg_table_add_span(table, NULL, spg_buf_text(&line));
+	table->failed = table->failed || line.failed;
+	spg_buf_finish(&line);
+}
+
 static void add_install(
 	struct spg_table *table, const struct spg_output *out, const json_t *install)
 {
@@ -144,6 +199,7 @@ static void add_install(
 	spg_table_add(table, spg_describe_verdict_style(outcome_of(install)),
 		outcome_of(install));
 	spg_buf_finish(&cell);
+	add_packages(table, install);
 }
 
 /* Of each product's newest install, when that is not clean: where to go on. */
@@ -250,6 +306,10 @@ static void tell_by(struct spg_output *out, const json_t *install)
 	else if (user)
 		spg_buf_printf(&line, ", user %s", user);
 	tell_line(out, "by", &line);
+	if (json_array_size(spg_json_list(install, "packages")) > 0) {
+		put_packages(&line, install, PACKAGES_SHOWN);
+		tell_line(out, "packages", &line);
+	}
 }
 
 static void tell_times(struct spg_output *out, const json_t *install)
@@ -355,7 +415,7 @@ static void add_file(struct spg_file_table *table, const json_t *file)
 	size_t i;
 	json_t *holder;
 
-	spg_file_table_add_path(table, path ? path : "?");
+	spg_file_table_add_path(table, path ? path : "?", file);
 	spg_table_add(&table->table, is_skipped(file) ? SPG_STYLE_HOW : NULL,
 		change ? change : "?");
 	add_contents(&table->table, file);

@@ -197,7 +197,7 @@ static void tell_steps(struct spg_output *out, const struct sidestep_options *op
 			!has_state(step, "refused") && !has_state(step, "failed");
 		struct spg_buf line = SPG_BUF_NULL;
 
-		spg_file_table_add_path(&table, path ? path : "?");
+		spg_file_table_add_path(&table, path ? path : "?", NULL);
 		spg_table_add(
 			&table.table, style_of(options, step), state ? state : "?");
 		spg_table_add(&table.table, NULL,

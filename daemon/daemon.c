@@ -561,6 +561,7 @@ static int start_prover(struct daemon *d, const struct spg_store_origin *origin)
 	d->service.prover = d->prover;
 	d->service.store = d->store;
 	d->service.catalog = d->installs.catalog;
+	d->service.owners = d->installs.owners;
 	d->service.tracker = d->installs.tracker;
 	d->service.sidesteps = d->installs.sidesteps;
 	d->service.holds = d->holds;

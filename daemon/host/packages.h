@@ -27,6 +27,10 @@ struct spg_package_place {
 
 void spg_package_place_finish(struct spg_package_place *place); /* idempotent */
 
+/** Returns 0 and *ret, the caller's; or SPG_ERR_NOMEM. */
+int spg_package_place_copy(
+	struct spg_package_place *ret, const struct spg_package_place *place);
+
 bool spg_package_place_equal(
 	const struct spg_package_place *a, const struct spg_package_place *b);
 

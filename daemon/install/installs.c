@@ -31,13 +31,15 @@ int spg_installs_init(struct spg_installs *installs,
 {
 	installs->host = *host;
 	installs->catalog = spg_catalog_create(host->prover);
-	if (!installs->catalog)
+	installs->owners = spg_owners_create(host->prover, host->model);
+	if (!installs->catalog || !installs->owners)
 		return SPG_ERR_NOMEM;
 	installs->tracker =
 		spg_tracker_create(&(struct spg_tracker_host){.loop = host->loop,
 			.model = host->model,
 			.prover = host->prover,
 			.catalog = installs->catalog,
+			.owners = installs->owners,
 			.store = host->store,
 			.watch = host->watch,
 			.record = host->record,
@@ -75,6 +77,8 @@ void spg_installs_begin(struct spg_installs *installs)
 {
 	spg_tracker_begin(installs->tracker);
 	spg_sidesteps_begin(installs->sidesteps);
+	/* Last: verdicts do not wait for it. */
+	(void)spg_owners_read(installs->owners, NULL, NULL, NULL);
 }
 
 void spg_installs_configure(
@@ -131,7 +135,9 @@ void spg_installs_finish(struct spg_installs *installs)
 	spg_sidesteps_destroy(installs->sidesteps);
 	spg_tracker_destroy(installs->tracker);
 	spg_catalog_destroy(installs->catalog);
+	spg_owners_destroy(installs->owners);
 	installs->sidesteps = NULL;
 	installs->tracker = NULL;
 	installs->catalog = NULL;
+	installs->owners = NULL;
 }

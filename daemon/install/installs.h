@@ -6,6 +6,7 @@
  */
 #include "daemon/config/config.h"
 #include "daemon/install/catalog.h"
+#include "daemon/install/owners.h"
 #include "daemon/install/sidestep/sidestep.h"
 #include "daemon/install/tracker.h"
 #include "daemon/model/event.h"
@@ -29,6 +30,7 @@ struct spg_installs_host {
 struct spg_installs {
 	struct spg_installs_host host;
 	struct spg_catalog *catalog;
+	struct spg_owners *owners;
 	struct spg_tracker *tracker;
 	struct spg_sidesteps *sidesteps;
 	bool hangs; /* the worker still works on the catalog: leave it */

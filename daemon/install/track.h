@@ -5,6 +5,7 @@
  * the database knows, tracker.c follows what happens, tracker_asked.c is asked about it
  * and told what others have found.
  */
+#include "daemon/host/packages.h"
 #include "daemon/install/fit/expected.h"
 #include "daemon/install/tracker_host.h"
 #include "daemon/install/waiters.h"
@@ -17,6 +18,7 @@ enum spg_track_phase {
 	PHASE_RUNNING,  /* events come */
 	PHASE_SETTLING, /* quiet: the model is brought up to date */
 	PHASE_READING,  /* the files are read */
+	PHASE_NAMING,   /* of which packages they are is read */
 };
 
 struct spg_track {
@@ -29,7 +31,13 @@ struct spg_track {
 	struct spg_process *parent;  /* of the first who took part */
 	struct spg_proc_id alive[SPG_INSTALL_ALIVE_MAX]; /* of those who took part */
 	size_t n_alive;
-	bool managed; /* a package manager is named, see manager.h */
+	struct spg_proc_id
+		nearest; /* the package manager nearest to the files; pid 0: none */
+	/* Of the package manager's database; root NULL: the system's. */
+	struct spg_package_place place;
+	struct spg_packages *owned;   /* when the install began; NULL: not known */
+	struct spg_module_set *found; /* at its end, until that is judged */
+	bool managed;                 /* a package manager is named, see manager.h */
 	unsigned n_asked;
 	struct spg_proc_id asked; /* the last one of whom that was asked */
 	bool hurried;

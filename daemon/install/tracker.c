@@ -17,6 +17,7 @@
 #include "daemon/install/outcome.h"
 #include "daemon/install/resolution.h"
 #include "daemon/install/track.h"
+#include "daemon/install/transaction.h"
 
 /* Processes of an install of which is found out whether a package manager is behind. */
 #define MANAGER_ASKED_MAX 16
@@ -124,13 +125,31 @@ static void watch_one(struct spg_track *s, struct spg_process *process)
 		s->alive[s->n_alive++] = process->id;
 }
 
+/* The package manager may keep its packages elsewhere. Only what root started is believed:
+ * files there are read. */
+static void take_place(
+	struct spg_track *s, const struct spg_process *process, const char *cmdline)
+{
+	struct spg_package_place place = SPG_PACKAGE_PLACE_NULL;
+
+	if (process->uid != 0 || !s->nearest.pid || s->place.root ||
+		!spg_proc_id_equal(s->nearest, process->id) ||
+		spg_package_place_parse(cmdline, &place) != 1)
+		return;
+	s->place = place;
+	spg_packages_unref(s->owned);
+	s->owned = spg_packages_ref(spg_owners_known(s->tracker->host.owners, &place));
+}
+
 /* The command line of @process was read. */
 static void take_command(
 	struct spg_track *s, struct spg_process *process, const char *cmdline)
 {
 	struct spg_process *by = s->install ? s->install->by : NULL;
 
-	if (!by || !spg_proc_id_equal(by->id, process->id))
+	if (s->install)
+		take_place(s, process, cmdline);
+	if (!by || by->cmdline || !spg_proc_id_equal(by->id, process->id))
 		return;
 	by = spg_process_with_cmdline(by, cmdline);
 	if (!by)
@@ -156,6 +175,8 @@ static void ask_command(struct spg_track *s, struct spg_process *process)
 {
 	struct spg_tracker *tracker = s->tracker;
 
+	if (process->cmdline)
+		take_command(s, process, process->cmdline);
 	if (process->cmdline || tracker->stopping ||
 		tracker->n_commands == COMMANDS_MAX)
 		return;
@@ -186,8 +207,11 @@ static bool name_manager(struct spg_track *s, struct spg_process *process)
 	if (!manager)
 		return false;
 	/* Its end is not waited for: it may go on with other packages. */
-	name(s, manager);
+	s->nearest = nearest->id;
 	s->managed = true;
+	name(s, manager);
+	if (!spg_proc_id_equal(nearest->id, manager->id))
+		ask_command(s, nearest);
 	spg_process_unref(nearest);
 	return true;
 }
@@ -277,9 +301,13 @@ static bool begin(struct spg_track *s, const struct spg_process *process, int64_
 	s->asked = (struct spg_proc_id){0, 0};
 	s->hurried = false;
 	s->past_lost = false;
+	s->nearest = (struct spg_proc_id){0, 0};
+	spg_package_place_finish(&s->place);
 	spg_module_set_unref(s->before);
+	spg_packages_unref(s->owned);
 	s->before =
 		spg_module_set_ref(goes_on(s, process) ? s->last_before : s->installed);
+	s->owned = spg_packages_ref(spg_owners_known(tracker->host.owners, NULL));
 	spg_model_each_use(tracker->host.model, (size_t)index, note_known_use, s);
 	return true;
 }
@@ -451,6 +479,8 @@ static void end_install(struct spg_track *s)
 	spg_module_set_unref(s->last_before);
 	s->last_before = s->before;
 	s->before = NULL;
+	spg_packages_unref(s->owned);
+	s->owned = NULL;
 	s->phase = PHASE_IDLE;
 	uv_timer_stop(&s->timer);
 	spg_track_tell(s);
@@ -500,7 +530,8 @@ static void note_user(
 		.path = file->path, .process = process, .how = how};
 }
 
-static void judge(struct spg_track *s, struct spg_module_set *set)
+static void judge(
+	struct spg_track *s, struct spg_module_set *set, struct spg_packages *owned)
 {
 	const struct spg_model *model = s->tracker->host.model;
 	size_t index = (size_t)spg_track_index(s);
@@ -524,8 +555,42 @@ static void judge(struct spg_track *s, struct spg_module_set *set)
 		spg_error("an install could not be judged: out of memory");
 		s->install->outcome = SPG_INSTALL_UNKNOWN;
 	}
+	if (owned &&
+		spg_transaction_note(s->install, facts.product, s->owned, owned) < 0)
+		spg_error(
+			"which packages an install brought may be lost: out of memory");
 	free(users.items);
 	end_install(s);
+}
+
+/* What is there, and of which packages it is, is known now. */
+static void on_named(void *user, struct spg_packages *packages)
+{
+	struct spg_track *s = user;
+	struct spg_module_set *set = s->found;
+
+	if (s->tracker->stopping || s->phase != PHASE_NAMING)
+		return;
+	s->found = NULL;
+	if (spg_track_index(s) < 0 || s->n_events != s->n_events_settled) {
+		spg_module_set_unref(set);
+		spg_track_go_on(s, 0); /* it was a pause, not the end */
+		return;
+	}
+	judge(s, set, packages);
+	take_installed(s, set);
+}
+
+/* Takes over @set. */
+static void name_packages(struct spg_track *s, struct spg_module_set *set)
+{
+	const struct spg_package_place *place = s->place.root ? &s->place : NULL;
+
+	s->found = set;
+	s->n_events_settled = s->n_events;
+	s->phase = PHASE_NAMING;
+	if (spg_owners_read(s->tracker->host.owners, place, on_named, s) < 0)
+		on_named(s, NULL);
 }
 
 static void on_read(void *user, int err, struct spg_module_set *set)
@@ -547,8 +612,7 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 		spg_track_go_on(s, TRY_AGAIN_MS);
 		return;
 	}
-	judge(s, set);
-	take_installed(s, set);
+	name_packages(s, set);
 }
 
 /* The product has gone from the configuration: nobody looks at its files. */
@@ -649,11 +713,13 @@ static bool is_comparable(const struct spg_track *s, const struct spg_module_set
 		       s->installed, set);
 }
 
-/* An install that no event told, found by its result. */
+/* An install that no event told, found by its result. Takes over @set. */
 static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 {
-	if (spg_track_index(s) < 0 || !begin(s, NULL, spg_clock_wall_ns()))
+	if (spg_track_index(s) < 0 || !begin(s, NULL, spg_clock_wall_ns())) {
+		take_installed(s, set);
 		return;
+	}
 	(void)spg_notes_add_copy(&s->install->reasons,
 		&(struct spg_note){.kind = SPG_REASON_EVENTS_LOST,
 			.text = s->from_before
@@ -662,7 +728,7 @@ static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 	                                : "found by what is there: no event told of "
 	                                  "it, or events were lost"});
 	announce_begin(s);
-	judge(s, set);
+	name_packages(s, set);
 }
 
 static void on_installed(void *user, int err, struct spg_module_set *set)
@@ -691,9 +757,11 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 	}
 	if (s->installed && spg_module_set_differs(s->installed, set)) {
 		note_unseen(s, set);
-		/* What was known of a file that cannot be read now is still the last word,
-		 * if this daemon has read it. */
-	} else if (s->installed && !s->from_before && !spg_module_set_is_whole(set)) {
+		return;
+	}
+	/* What was known of a file that cannot be read now is still the last word, if this
+	 * daemon has read it. */
+	if (s->installed && !s->from_before && !spg_module_set_is_whole(set)) {
 		spg_module_set_unref(set);
 		return;
 	}
@@ -806,6 +874,9 @@ static void destroy(struct spg_track *s)
 	spg_module_set_unref(s->last_before);
 	spg_expected_finish(&s->expected);
 	spg_module_set_unref(s->kept);
+	spg_module_set_unref(s->found);
+	spg_packages_unref(s->owned);
+	spg_package_place_finish(&s->place);
 	free(s->scope);
 	free(s->product);
 	free(s);

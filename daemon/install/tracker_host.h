@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "daemon/install/catalog.h"
+#include "daemon/install/owners.h"
 #include "daemon/model/event.h"
 #include "daemon/model/model.h"
 #include "daemon/proof/prover.h"
@@ -20,6 +21,7 @@ struct spg_tracker_host {
 	struct spg_model *model;
 	struct spg_prover *prover;
 	struct spg_catalog *catalog;
+	struct spg_owners *owners;
 	struct spg_store *store;
 	struct spg_watch *watch;
 	/* Number, store and announce @event; borrowed. */

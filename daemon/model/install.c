@@ -42,9 +42,18 @@ static void finish_file(struct spg_install_file *file)
 	for (size_t i = 0; i < file->n_holders; i++)
 		spg_process_unref(file->holders[i].process);
 	free(file->holders);
+	free(file->package);
+	free(file->package_version);
 	free(file->from_version);
 	free(file->to_version);
 	free(file->path);
+}
+
+static void finish_package(struct spg_install_package *package)
+{
+	free(package->name);
+	free(package->from);
+	free(package->to);
 }
 
 void spg_install_unref(struct spg_install *install)
@@ -54,6 +63,8 @@ void spg_install_unref(struct spg_install *install)
 		return;
 	for (size_t i = 0; i < install->n_files; i++)
 		finish_file(&install->files[i]);
+	for (size_t i = 0; i < install->n_packages; i++)
+		finish_package(&install->packages[i]);
 	for (size_t i = 0; i < install->n_held; i++) {
 		spg_process_unref(install->held[i].process);
 		free(install->held[i].path);
@@ -67,6 +78,7 @@ void spg_install_unref(struct spg_install *install)
 	spg_process_unref(install->by);
 	free(install->files);
 	free(install->held);
+	free(install->packages);
 	free(install->product);
 	free(install);
 }
@@ -233,6 +245,26 @@ int spg_install_add_holder(
 		return SPG_ERR_NOMEM;
 	file->holders[file->n_holders++] = (struct spg_install_holder){
 		.process = spg_process_ref(process), .how = how};
+	return 0;
+}
+
+int spg_install_add_package(
+	struct spg_install *install, const struct spg_install_package *package)
+{
+	struct spg_install_package copy = {.from_known = package->from_known};
+
+	if (install->n_packages == SPG_INSTALL_PACKAGES_MAX)
+		return 0;
+	copy.name = strdup(package->name);
+	copy.from = package->from ? strdup(package->from) : NULL;
+	copy.to = package->to ? strdup(package->to) : NULL;
+	if (!copy.name || (package->from && !copy.from) || (package->to && !copy.to) ||
+		spg_array_reserve(&install->packages, install->n_packages,
+			&install->size_packages, sizeof(copy)) < 0) {
+		finish_package(&copy);
+		return SPG_ERR_NOMEM;
+	}
+	install->packages[install->n_packages++] = copy;
 	return 0;
 }
 

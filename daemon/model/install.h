@@ -22,10 +22,12 @@
 #include "daemon/model/product.h"
 
 /* More files than these are counted and not told one by one. */
-#define SPG_INSTALL_FILES_MAX  20000
+#define SPG_INSTALL_FILES_MAX    20000
 /* Processes and holders that are remembered. */
-#define SPG_INSTALL_ACTORS_MAX 64
-#define SPG_INSTALL_HELD_MAX   4096
+#define SPG_INSTALL_ACTORS_MAX   64
+#define SPG_INSTALL_HELD_MAX     4096
+/* Packages beyond are left out. */
+#define SPG_INSTALL_PACKAGES_MAX 10000
 
 /* Somebody who held a file while it should have been replaced. */
 struct spg_install_holder {
@@ -41,8 +43,17 @@ struct spg_install_file {
 	char *from_version, *to_version; /* of the PE resource; NULL: has none */
 	char from_sha256[SPG_SHA256_TEXT_BYTES],
 		to_sha256[SPG_SHA256_TEXT_BYTES]; /* "": unknown */
+	char *package, *package_version; /* that it is of; NULL: not known, or none */
 	struct spg_install_holder *holders;
 	size_t n_holders, size_holders;
+};
+
+/* What a package manager has done to a package meanwhile that files of the product are
+ * of, or have been. */
+struct spg_install_package {
+	char *name;
+	char *from, *to; /* versions; NULL: it was, or is, not there */
+	bool from_known; /* false: what was there before is not known */
 };
 
 /* A use by somebody else that was seen while it ran. */
@@ -65,7 +76,9 @@ struct spg_install {
 	size_t n_actors;
 	struct spg_install_file *files; /* by path, in byte order */
 	size_t n_files, size_files;
-	size_t n_more; /* beyond SPG_INSTALL_FILES_MAX */
+	size_t n_more;                        /* beyond SPG_INSTALL_FILES_MAX */
+	struct spg_install_package *packages; /* by name */
+	size_t n_packages, size_packages;
 	struct spg_install_held *held;
 	size_t n_held, size_held;
 	bool held_more;                           /* than SPG_INSTALL_HELD_MAX */
@@ -119,6 +132,10 @@ struct spg_install_file *spg_install_add_file(
  * or SPG_ERR_NOMEM. */
 int spg_install_add_holder(
 	struct spg_install_file *file, struct spg_process *process, unsigned how);
+
+/** One more package; @package is copied. Returns 0 or SPG_ERR_NOMEM. */
+int spg_install_add_package(
+	struct spg_install *install, const struct spg_install_package *package);
 
 /** Append the command of who is named, as a person would write it: "apt-get upgrade",
  * nothing when it is not known. Bytes that somebody chose. */

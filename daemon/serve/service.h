@@ -14,6 +14,7 @@
 #include "common/kind.h"
 #include "daemon/install/catalog.h"
 #include "daemon/install/hold/hold.h"
+#include "daemon/install/owners.h"
 #include "daemon/install/sidestep/sidestep.h"
 #include "daemon/install/tracker.h"
 #include "daemon/model/model.h"
@@ -27,6 +28,7 @@ struct spg_service {
 	struct spg_prover *prover;
 	struct spg_store *store;
 	struct spg_catalog *catalog;
+	struct spg_owners *owners; /* NULL: nobody reads packages */
 	struct spg_tracker *tracker;
 	struct spg_sidesteps *sidesteps;
 	struct spg_watch *watch;

@@ -199,8 +199,10 @@ static const char *const sql_text[SPG_SQL_N] = {
 		"INSERT OR REPLACE INTO installs(id, product, began, ended, outcome,"
 		" last, follows, pid, start, process, exe, cmdline, user)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-	[SPG_SQL_INSTALL_FILE_ADD] = "INSERT OR REPLACE INTO install_files"
-				     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SPG_SQL_INSTALL_FILE_ADD] =
+		"INSERT OR REPLACE INTO install_files(install, path, change,"
+		" from_version, to_version, from_sha256, to_sha256, guessed, package,"
+		" package_version) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[SPG_SQL_INSTALL_HOLDER_ADD] = "INSERT INTO install_holders"
 				       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SPG_SQL_INSTALL_NOTE_ADD] =
@@ -208,6 +210,13 @@ static const char *const sql_text[SPG_SQL_N] = {
 		" unit, place, command, how, pid, about, finding)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
 		" ?14)",
+	[SPG_SQL_INSTALL_PACKAGE_ADD] = "INSERT INTO install_packages"
+					" VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	[SPG_SQL_INSTALL_PACKAGES_CLEAR] =
+		"DELETE FROM install_packages WHERE install = ?1 OR" EXPIRED,
+	[SPG_SQL_INSTALL_PACKAGES] =
+		"SELECT name, from_version, to_version, from_known"
+		" FROM install_packages WHERE install = ?1 ORDER BY n",
 	[SPG_SQL_INSTALL_FILES_CLEAR] =
 		"DELETE FROM install_files WHERE install = ?1 OR" EXPIRED,
 	[SPG_SQL_INSTALL_HOLDERS_CLEAR] =
@@ -225,7 +234,8 @@ static const char *const sql_text[SPG_SQL_N] = {
 		" ORDER BY id",
 	[SPG_SQL_INSTALL_FILES] =
 		"SELECT path, change, from_version, to_version, from_sha256, to_sha256,"
-		" guessed FROM install_files WHERE install = ?1",
+		" guessed, package, package_version FROM install_files"
+		" WHERE install = ?1",
 	[SPG_SQL_INSTALL_HOLDERS] =
 		"SELECT path, pid, start, process, user, unit, how"
 		" FROM install_holders WHERE install = ?1 ORDER BY rowid",

@@ -54,12 +54,26 @@ static int put_files(struct spg_db *db, const struct spg_install *install)
 	for (size_t i = 0; r == 0 && i < install->n_files; i++) {
 		const struct spg_install_file *f = &install->files[i];
 
-		r = spg_db_run(db, SPG_SQL_INSTALL_FILE_ADD, "izizzzzi", install->id,
+		r = spg_db_run(db, SPG_SQL_INSTALL_FILE_ADD, "izizzzzizz", install->id,
 			f->path, (int64_t)f->change, f->from_version, f->to_version,
 			f->from_sha256[0] ? f->from_sha256 : NULL,
-			f->to_sha256[0] ? f->to_sha256 : NULL, (int64_t)f->guessed);
+			f->to_sha256[0] ? f->to_sha256 : NULL, (int64_t)f->guessed,
+			f->package, f->package_version);
 		if (r == 0)
 			r = put_holders(db, install->id, f);
+	}
+	return r;
+}
+
+static int put_packages(struct spg_db *db, const struct spg_install *install)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < install->n_packages; i++) {
+		const struct spg_install_package *p = &install->packages[i];
+
+		r = spg_db_run(db, SPG_SQL_INSTALL_PACKAGE_ADD, "iizzzi", install->id,
+			(int64_t)i, p->name, p->from, p->to, (int64_t)p->from_known);
 	}
 	return r;
 }
@@ -90,6 +104,8 @@ static int clear_install(struct spg_db *db, int64_t id)
 		r = spg_db_run(db, SPG_SQL_INSTALL_HOLDERS_CLEAR, "i", id);
 	if (r == 0)
 		r = spg_db_run(db, SPG_SQL_INSTALL_NOTES_CLEAR, "i", id);
+	if (r == 0)
+		r = spg_db_run(db, SPG_SQL_INSTALL_PACKAGES_CLEAR, "i", id);
 	return r == 0 ? spg_db_run(db, SPG_SQL_INSTALL_EXPIRE, "i", id) : r;
 }
 
@@ -109,6 +125,8 @@ static int put_install(struct spg_db *db, void *data)
 			by ? by->user : NULL);
 	if (r == 0)
 		r = put_files(db, in);
+	if (r == 0)
+		r = put_packages(db, in);
 	if (r == 0)
 		r = put_notes(db, in->id, ROLE_REASON, &in->reasons);
 	if (r == 0)
@@ -212,7 +230,21 @@ static int file_row(void *user, sqlite3_stmt *s)
 	spg_row_sha256(file->from_sha256, s, 4);
 	spg_row_sha256(file->to_sha256, s, 5);
 	file->guessed = sqlite3_column_int(s, 6) != 0;
+	file->package = copy_of(s, 7);
+	file->package_version = copy_of(s, 8);
 	return 0;
+}
+
+static int package_row(void *user, sqlite3_stmt *s)
+{
+	const char *name = spg_row_text(s, 0);
+
+	return name ? spg_install_add_package(user,
+			      &(struct spg_install_package){.name = (char *)name,
+				      .from = (char *)spg_row_text(s, 1),
+				      .to = (char *)spg_row_text(s, 2),
+				      .from_known = sqlite3_column_int(s, 3) != 0})
+	            : 0;
 }
 
 static int holder_row(void *user, sqlite3_stmt *s)
@@ -277,6 +309,7 @@ static int fill_install(struct spg_db *db, struct spg_install *install)
 		{SPG_SQL_INSTALL_FILES, file_row},
 		{SPG_SQL_INSTALL_HOLDERS, holder_row},
 		{SPG_SQL_INSTALL_NOTES, note_row},
+		{SPG_SQL_INSTALL_PACKAGES, package_row},
 	};
 	int r = 0;
 

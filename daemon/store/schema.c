@@ -33,7 +33,9 @@
  *                    ended_ns
  *   install_changes  one row a file of an install: install, path, change,
  *                    from_version, to_version, from_sha256, to_sha256, holders
- *                    (who held a file that was skipped)
+ *                    (who held a file that was skipped), package, package_version
+ *   package_changes  one row a package of an install: install, package, from_version,
+ *                    to_version, from_known (0: what was there before is not known)
  *   sidestep_journal id, product, path, old_path, state, at, changed, uid, detail,
  *                    at_ns, changed_ns
  *
@@ -54,7 +56,8 @@
  *   blocks        ids come in blocks of 512. For each block: the earliest and
  *                 the latest time in it, a bit for each kind in it, and bit 40
  *                 when an event in it has no file.
- *   installs, install_files, install_holders, install_notes, sidesteps
+ *   installs, install_files, install_holders, install_notes, install_packages,
+ *   sidesteps
  *                 see the views; notes: role 0 why, 1 what to do, 2 findings,
  *                 3 who shows old versions; kind (NULL: written by format 2) as in
  *                 common/note_kind.h, about: the number of another install
@@ -170,9 +173,16 @@ static const char tables_5[] =
 	"TEXT,"
 	" module INTEGER NOT NULL, PRIMARY KEY(product, path)) WITHOUT ROWID;";
 
+static const char tables_6[] =
+	"CREATE TABLE install_packages(install INTEGER, n INTEGER, name TEXT NOT NULL,"
+	" from_version TEXT, to_version TEXT, from_known INTEGER NOT NULL,"
+	" PRIMARY KEY(install, n)) WITHOUT ROWID;"
+	"ALTER TABLE install_files ADD COLUMN package TEXT;"
+	"ALTER TABLE install_files ADD COLUMN package_version TEXT;";
+
 /* Append only: a step that has shipped is never edited. */
 const struct spg_schema_step spg_schema_steps[] = {
-	{tables_1}, {tables_2}, {tables_3}, {tables_4}, {tables_5}};
+	{tables_1}, {tables_2}, {tables_3}, {tables_4}, {tables_5}, {tables_6}};
 const int spg_schema_version = sizeof(spg_schema_steps) / sizeof(spg_schema_steps[0]);
 
 /* A statement a line reads better. */
@@ -297,8 +307,14 @@ static const char views[] =
 	" x.from_sha256 AS from_sha256, x.to_sha256 AS to_sha256,"
 	" (SELECT group_concat(h.process || ' (' || h.pid || ')', ', ')"
 	" FROM install_holders h WHERE h.install = x.install AND h.path = x.path)"
-	" AS holders"
+	" AS holders, x.package AS package, x.package_version AS package_version"
 	" FROM install_files x;"
+
+	"DROP VIEW IF EXISTS package_changes;"
+	"CREATE VIEW package_changes AS SELECT"
+	" x.install AS install, x.name AS package, x.from_version AS from_version,"
+	" x.to_version AS to_version, x.from_known AS from_known"
+	" FROM install_packages x;"
 
 	"DROP VIEW IF EXISTS sidestep_journal;"
 	"CREATE VIEW sidestep_journal AS SELECT"

@@ -227,14 +227,14 @@ def install(id=3, outcome="mixed", changed=11, skipped=1, reasons=(), next=(), *
                  "outcome": outcome, "follows": None,
                  "by": {"pid": 4711, "name": "setup.exe", "user": "root",
                         "cmdline": "/mnt/sp4/setup.exe /q"},
-                 "command": "setup.exe /q",
+                 "command": "setup.exe /q", "packages": [],
                  "changed": changed, "skipped": skipped, "reasons": notes(reasons),
                  "next": notes(next)}, **more)
 
 
 def install_file(path, change, from_version=None, to_version=None, from_sha256=None,
-                 to_sha256=None, holders=()):
-    return {"path": path, "change": change, "guessed": False, "from_version": from_version,
+                 to_sha256=None, holders=(), package=None):
+    return {"path": path, "package": package, "change": change, "guessed": False, "from_version": from_version,
             "to_version": to_version, "from_sha256": from_sha256, "to_sha256": to_sha256,
             "holders": list(holders)}
 

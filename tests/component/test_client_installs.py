@@ -53,6 +53,32 @@ class Case(unittest.TestCase):
 class Installs(Case):
     ONE = {"installs": {"installs": [fake.MIXED_INSTALL]}}
 
+    def test_packages(self):
+        def package(name, old, new, known=True):
+            return {"name": name, "from": old, "to": new, "from_known": known}
+        kinds = [package("liba", "1", "2"), package("libb", None, "2"),
+                 package("libc", "1", None), package("libd", "1", "1"),
+                 package("libe", None, "3", False), package("libf", "1", "2")]
+        of = {"name": "liba", "version": "2"}
+        one = fake.install(3, "clean", 1, 0, command="apt-get upgrade", packages=kinds,
+                           findings=[], files=[fake.install_file(
+                               "/srv/exchsrvr/bin/a.so", "replaced", package=of)])
+        for packages, words in (
+                (kinds, "liba 1 to 2, libb 2 new, libc 1 removed and 3 more"),
+                (kinds[:4], "liba 1 to 2, libb 2 new, libc 1 removed, libd 1"),
+                (kinds[4:5], "libe 3")):
+            one["packages"] = packages
+            done = ask({"installs": {"installs": [one]}}, "installs")
+            self.assertIn(f"    apt-get upgrade (root): {words}\n", done.out)
+        one["packages"] = kinds + [package(f"lib{i:02}", "1", "2") for i in range(20)]
+        done = ask({"installs": {"installs": [one]}}, "installs", "3")
+        said = " ".join(done.out.split())
+        self.assertIn("by apt-get upgrade (root), pid 4711", said)
+        self.assertIn("packages liba 1 to 2, libb 2 new, libc 1 removed, libd 1, libe 3, "
+                      "libf 1 to 2, lib00 1 to 2,", said)
+        self.assertIn("lib05 1 to 2 and 14 more", said)
+        self.assertIn("a.so (liba 2)", said)
+
     def test_list(self):
         done = ask({}, "installs")
         self.assertEqual((done.code, done.err), (0, ""))

@@ -220,7 +220,7 @@ class World:
                          "began": rfc3339(install["from"]), "ended": rfc3339(install["to"]),
                          "outcome": install["outcome"], "follows": None,
                          "by": by if self.show else None,
-                         "command": by["cmdline"] if self.show else None,
+                         "command": by["cmdline"] if self.show else None, "packages": [],
                          "changed": install.get("changed", 17),
                          "skipped": install.get("skipped", 0),
                          "reasons": install.get("reasons", []),

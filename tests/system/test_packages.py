@@ -6,6 +6,7 @@ own."""
 import os
 import shutil
 import subprocess
+import time
 import unittest
 
 from support import FAIL_AFTER, ROOT, SPGUARD, Product, SystemTest, main
@@ -164,6 +165,102 @@ class AptTest(SystemTest):
                        timeout=FAIL_AFTER)
         self.assert_by(daemon, "dpkg")
 
+    def newest(self, daemon):
+        rpc = self.rpc(daemon)
+        install = rpc.call("installs", wait=FAIL_AFTER, limit=1)["installs"][0]
+        install = rpc.call("installs", id=install["id"])["installs"][0]
+        self.assertEqual(install["outcome"], "clean", install)
+        return install
+
+    def of(self, install):
+        """Package and version of each file."""
+        return {os.path.basename(file["path"]): tuple(file["package"].values())
+                if file["package"] else None for file in install["files"]}
+
+    def test_the_transaction(self):
+        """Several packages of one product are one install, which names each of them. The
+        database is another than the system's: what was there is known from the second on."""
+        daemon = self.serve()
+        for version in "1", "2":
+            for name in "liba", "libb", "libc":
+                self.make(name, version, name + ".so")
+        self.make("libd", "1", "libd.so")
+        self.make("alien", "1", "etc/alien.so", where=self.path("elsewhere"))
+        self.update(daemon)
+        self.succeed(daemon, "install", "liba=1", "libb=1", "libc=1", "alien")
+        install = self.newest(daemon)
+        self.assertEqual(install["id"], 1)
+        self.assertEqual(install["packages"], [
+            {"name": name, "from": None, "to": "1", "from_known": False}
+            for name in ("liba", "libb", "libc")])
+        self.assertEqual(self.of(install), {f"lib{x}.so": (f"lib{x}", "1") for x in "abc"})
+        command = "apt-get install liba=2 libb=2 libc- libd"
+        self.succeed(daemon, *command.split()[1:])
+        install = self.newest(daemon)
+        self.assertEqual((install["id"], install["command"]), (2, command))
+        self.assertEqual(
+            [(p["name"], p["from"], p["to"], p["from_known"]) for p in install["packages"]],
+            [("liba", "1", "2", True), ("libb", "1", "2", True), ("libc", "1", None, True),
+             ("libd", None, "1", True)])
+        self.assertEqual(self.of(install), {
+            "liba.so": ("liba", "2"), "libb.so": ("libb", "2"), "libc.so": ("libc", "1"),
+            "libd.so": ("libd", "1")})
+        words = command + " (root): liba 1 to 2, libb 1 to 2, libc 1 removed, libd 1 new"
+        code, out, err = daemon.run("installs")
+        self.assertEqual(code, 0, err)
+        self.assertIn(words, out)
+        code, out, err = daemon.run("installs", "2")
+        self.assertIn("packages liba 1 to 2, libb 1 to 2, libc 1 removed, libd 1 new", out)
+        self.assertIn("liba.so (liba 2)", out)
+        self.succeed(daemon, "install", "--reinstall", "liba")
+        self.assertEqual(self.newest(daemon)["packages"], [
+            {"name": "liba", "from": "2", "to": "2", "from_known": True}])
+
+    def test_another_root(self):
+        """What dpkg --root installs is of the packages there; here, files are of none."""
+        daemon = self.serve()
+        root = self.app
+        for name in "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/log":
+            os.makedirs(os.path.join(root, name))
+        open(root + "/var/lib/dpkg/status", "ab").close()
+        for version in "1", "2":
+            # Else it may have ended before anybody can read where its packages are.
+            self.make("libroot", version, "r.so", where="/usr/lib",
+                      postinst="#!/bin/sh\nsleep .5\n")
+            subprocess.run(["dpkg", "--root=" + root, "--force-script-chrootless",
+                            f"--log={self.admin}/log", "-i",
+                            f"{self.repository}/libroot_{version}_all.deb"], check=True,
+                           capture_output=True, stdin=subprocess.DEVNULL, timeout=FAIL_AFTER)
+            install = self.newest(daemon)
+        self.assertEqual(install["packages"], [
+            {"name": "libroot", "from": "1", "to": "2", "from_known": True}])
+        self.assertEqual(self.of(install), {"r.so": ("libroot", "2")})
+        file, = self.rpc(daemon).call("who", all=True)["files"]
+        self.assertIsNone(file["package"])
+
+    def test_no_package(self):
+        """Who writes a file by hand installs no package."""
+        daemon = self.begin("libheld.so")
+        self.write(self.app + "/own.so", "own")
+        install = self.newest(daemon)
+        self.assertEqual((install["packages"], self.of(install)), ([], {"own.so": None}))
+
+    def test_a_database_that_cannot_be_read(self):
+        """It is no fault of the install, and the log tells it once."""
+        daemon = self.serve()
+        os.makedirs(self.path("srv", "root", "var", "lib", "dpkg", "status"))
+        self.dpkg = self.path("dpkg", "dpkg")
+        self.write(self.dpkg, '#!/bin/sh\necho x > "$1"; sleep .5; echo y > "$1"; exit 0\n')
+        os.chmod(self.dpkg, 0o755)
+        for _ in range(2):
+            # Who is called dpkg is asked where its packages are.
+            subprocess.run([self.dpkg, self.app + "/own.so",
+                            "--root=" + self.path("srv", "root")],
+                           check=True, timeout=FAIL_AFTER)
+            install = self.newest(daemon)
+            self.assertEqual((install["by"]["name"], install["packages"]), ("dpkg", []))
+        self.assertEqual(daemon.log_text().count("of which packages files are is not known"), 1)
+
     def test_go_on_all_the_same(self):
         daemon = self.begin("libheld.so")
         self.make("libheld", "2", "libheld.so")
@@ -317,6 +414,114 @@ class AptTest(SystemTest):
         self.make("libheld", "2")
         self.update(daemon)
         self.assertNotIn("spguard:", self.succeed(daemon, "upgrade"))
+
+
+class SystemDatabaseTest(SystemTest):
+    """What the machine's own database knows of the machine's own programs."""
+
+    @staticmethod
+    def packages(directory):
+        """What dpkg-query says of the files of a directory."""
+        done = subprocess.run(["dpkg-query", "--search", directory + "/*"], text=True,
+                              capture_output=True, timeout=FAIL_AFTER,
+                              env={**os.environ, "LC_ALL": "C"})
+        found = {}
+        for line in done.stdout.splitlines():
+            names, _, path = line.partition(": ")
+            if not line.startswith("diversion by ") and "," not in names:
+                found[path] = names
+        return found
+
+    @unittest.skipUnless(shutil.which("dpkg-query"), "no dpkg here")
+    def test_who(self):
+        """Also where a package says /sbin, which is /usr/sbin."""
+        daemon = self.daemon(Product("programs", "/usr/sbin", files="*"))
+        rpc, files = self.rpc(daemon), []
+        end = time.monotonic() + FAIL_AFTER
+        # The database is read after the start.
+        while not any(file["package"] for file in files) and time.monotonic() < end:
+            files = rpc.call("who", all=True)["files"]
+        known = self.packages("/usr/sbin")
+        if os.path.realpath("/sbin") == "/usr/sbin":
+            known.update({"/usr" + path: name
+                          for path, name in self.packages("/sbin").items()})
+        own = subprocess.run(["dpkg", "--print-architecture"], text=True, check=True,
+                             capture_output=True, timeout=FAIL_AFTER).stdout.strip()
+        versions = {}
+        n = 0
+        for file in files:
+            name = known.get(file["path"])
+            if not name:
+                continue
+            n += 1
+            if name not in versions:
+                versions[name] = subprocess.run(
+                    ["dpkg-query", "--show", "--showformat=${Version}", name], text=True,
+                    check=True, capture_output=True, timeout=FAIL_AFTER).stdout
+            self.assertEqual(file["package"], {"name": name.removesuffix(":" + own),
+                                               "version": versions[name]}, file["path"])
+        self.assertGreater(n, 20)
+        path = next(file["path"] for file in files if file["package"])
+        code, out, err = daemon.run("who", path)
+        self.assertEqual(code, 0, err)
+        package = next(f["package"] for f in files if f["path"] == path)
+        self.assertIn(f"({package['name']} {package['version']})", " ".join(out.split()))
+
+
+@unittest.skipUnless(all(map(shutil.which, ("rpm", "rpmbuild"))), "no rpm or rpmbuild here")
+class RpmTest(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.root = self.directory("root")
+        self.directory("root", "db")
+        self.app = self.directory("root", "opt", "app")
+        self.daemon_here = self.daemon(Product("shop", self.app, files="*.so"),
+                                       daemon_keys={"install-quiet": "1s"})
+
+    def run_it(self, *words):
+        subprocess.run(words, check=True, capture_output=True, timeout=FAIL_AFTER,
+                       stdin=subprocess.DEVNULL)
+
+    def make(self, name, version, *files):
+        spec = self.path(name + ".spec")
+        with open(spec, "w", encoding="utf-8") as f:
+            f.write(f"Name: {name}\nVersion: {version}\nRelease: 1\nEpoch: 3\nSummary: d\n"
+                    "License: MIT\nBuildArch: noarch\n%description\nd\n%install\n"
+                    "mkdir -p %{buildroot}/opt/app\n")
+            for file in files:
+                f.write(f"seq 1 5000 > %{{buildroot}}/opt/app/{file}; "
+                        f"echo {version} >> %{{buildroot}}/opt/app/{file}\n")
+            f.write("%files\n" + "".join(f"/opt/app/{file}\n" for file in files))
+        self.run_it("rpmbuild", "-bb", "--define", f"_topdir {self.directory('top')}",
+                    "--define", f"_rpmdir {self.directory('rpms')}", spec)
+        return self.path("rpms", "noarch", f"{name}-{version}-1.noarch.rpm")
+
+    def rpm(self, *words):
+        # Each by another parent: else the second goes on with the first.
+        self.run_it("sh", "-c", 'rpm "$@"; exit $?', "sh", "--root", self.root, "--dbpath",
+                    "/db", *words)
+        rpc = self.rpc(self.daemon_here)
+        install = rpc.call("installs", wait=FAIL_AFTER, limit=1)["installs"][0]
+        return rpc.call("installs", id=install["id"])["installs"][0]
+
+    def test_the_transaction(self):
+        """A database of its own, below another root."""
+        self.rpm("-i", self.make("liba", "1", "a.so", "x.so"),
+                 self.make("libb", "1", "b.so"))
+        install = self.rpm("-U", self.make("liba", "2", "a.so"),
+                           self.make("libc", "1", "c.so"))
+        self.assertEqual((install["by"]["name"], install["outcome"]), ("rpm", "clean"), install)
+        self.assertEqual(install["packages"], [
+            {"name": "liba", "from": "3:1-1", "to": "3:2-1", "from_known": True},
+            {"name": "libc", "from": None, "to": "3:1-1", "from_known": True}])
+        self.assertEqual(
+            {os.path.basename(f["path"]): f["package"] for f in install["files"]},
+            {"a.so": {"name": "liba", "version": "3:2-1"},
+             "c.so": {"name": "libc", "version": "3:1-1"},
+             "x.so": {"name": "liba", "version": "3:1-1"}})
+        install = self.rpm("-e", "libb")
+        self.assertEqual(install["packages"], [
+            {"name": "libb", "from": "3:1-1", "to": None, "from_known": True}])
 
 
 @unittest.skipUnless(all(map(shutil.which, ("dnf", "rpmbuild", "createrepo_c"))),

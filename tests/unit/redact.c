@@ -30,11 +30,12 @@ static void expect(const char *answer, const char *redacted)
 #define IN_USE                                                                         \
 	"{'kind':'in-use','file':'/a.dll','pid':7,'name':'perfmon','text':'a.dll is "  \
 	"open by perfmon (pid 7)'}"
-#define MISFIT "{'kind':'misfit','finding':'older','file':'/a.dll','text':'a is older'}"
-#define STOP   "{'kind':'stop-unit','unit':'x','command':'c','text':'c'}"
-#define AGAIN  "{'kind':'install','text':'run it again'}"
-#define HIDDEN "{'kind':'withheld','text':'the server knows why'}"
-#define ASK    "{'kind':'ask-server','text':'on the server: spguard check'}"
+#define MISFIT  "{'kind':'misfit','finding':'older','file':'/a.dll','text':'a is older'}"
+#define STOP    "{'kind':'stop-unit','unit':'x','command':'c','text':'c'}"
+#define AGAIN   "{'kind':'install','text':'run it again'}"
+#define PACKAGE "{'name':'liba','from':'1','to':'2','from_known':true}"
+#define HIDDEN  "{'kind':'withheld','text':'the server knows why'}"
+#define ASK     "{'kind':'ask-server','text':'on the server: spguard check'}"
 
 static const struct {
 	const char *answer, *redacted;
@@ -54,9 +55,12 @@ static const struct {
 		"{'verdict':'unknown','reasons':[" HIDDEN "],'next':[" ASK "]}"},
 	/* An install has no substitutes. */
 	{"{'outcome':'mixed','by':{'pid':7},'command':'x -p y','reasons':[" IN_USE
-	 "," MISFIT "],'next':[" AGAIN "],'findings':[" MISFIT "]}",
+	 "," MISFIT "],'next':[" AGAIN "],'findings':[" MISFIT "],'packages':[" PACKAGE
+	 "],"
+	 "'files':[{'path':'/a','package':{'name':'a','version':'2'}}]}",
 		"{'outcome':'mixed','reasons':[" MISFIT "],'next':[" AGAIN
-		"],'findings':[" MISFIT "]}"},
+		"],'findings':[" MISFIT "],'packages':[" PACKAGE "],"
+		"'files':[{'path':'/a','package':{'name':'a','version':'2'}}]}"},
 	/* About a place it says why, about a process it does not. */
 	{"{'coverage':[{'kind':'directory-missing','why':'w'},{'kind':'processes',"
 	 "'why':'pid 7'},{'kind':'new','why':'w'},{'why':'w'}]}",

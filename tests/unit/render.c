@@ -230,16 +230,23 @@ START_TEST(rows)
 	char bare[] = "MDBPERF.dll";
 	char *names[] = {bare};
 	struct spg_path_filter one = {names, 1};
-	json_t *out = json_array();
+	struct spg_packages *packages = spg_packages_create();
+	json_t *out = json_array(), *package;
 
 	scene_init(&s, true);
-	ck_assert_int_eq(spg_render_files(out, &s.proof, &one, false), 0);
+	ck_assert_uint_eq(spg_packages_add(packages, "liba\x1b", "1"), 0);
+	ck_assert_int_eq(spg_packages_own(packages, "/srv/bin/Mdbperf.dll", 0), 0);
+	ck_assert_int_eq(spg_render_files(out, &s.proof, &one, packages, false), 0);
+	package = json_incref(json_object_get(json_array_get(out, 0), "package"));
+	check_text(package, "{\"name\":\"liba\\\\x1b\",\"version\":\"1\"}");
+	json_object_del(json_array_get(out, 0), "package");
 	check_text(out, "[" FILE_BLOCKED("\"product\":\"exchange55\",") "]");
+	spg_packages_unref(packages);
 	out = json_array();
-	ck_assert_int_eq(spg_render_files(out, &s.proof, &all, false), 0);
+	ck_assert_int_eq(spg_render_files(out, &s.proof, &all, NULL, false), 0);
 	ck_assert_uint_eq(json_array_size(out), 4);
 	json_array_clear(out);
-	ck_assert_int_eq(spg_render_files(out, &s.proof, &all, true), 0);
+	ck_assert_int_eq(spg_render_files(out, &s.proof, &all, NULL, true), 0);
 	ck_assert_uint_eq(json_array_size(out), 6);
 	json_array_clear(out);
 	ck_assert_int_eq(spg_render_locks(out, &s.proof, &one), 0);
@@ -421,7 +428,7 @@ START_TEST(memory_runs_out)
 		out = json_array();
 		ck_assert_ptr_nonnull(out);
 		allocations_left = n;
-		r = spg_render_files(out, &s.proof, &all, true);
+		r = spg_render_files(out, &s.proof, &all, NULL, true);
 		if (r == 0)
 			r = spg_render_locks(out, &s.proof, &all);
 		if (r == 0)

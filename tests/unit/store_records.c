@@ -69,6 +69,26 @@ static void drop(struct answer *answer)
 	memset(answer, 0, sizeof(*answer));
 }
 
+static void add_package(
+	struct spg_install *install, char *name, char *from, char *to, bool from_known)
+{
+	ck_assert_int_eq(
+		spg_install_add_package(install,
+			&(struct spg_install_package){name, from, to, from_known}),
+		0);
+}
+
+static void assert_packages(const struct spg_install *in)
+{
+	ck_assert_uint_eq(in->n_packages, 3);
+	ck_assert_str_eq(in->packages[0].name, "liba");
+	ck_assert_ptr_null(in->packages[0].from);
+	ck_assert_str_eq(in->packages[0].to, "1");
+	ck_assert(in->packages[0].from_known && !in->packages[1].from_known);
+	ck_assert_str_eq(in->packages[2].from, "3");
+	ck_assert_ptr_null(in->packages[2].to);
+}
+
 static struct spg_install *make_install(struct fixture *f, int64_t id)
 {
 	struct spg_install *install = spg_install_create(id, "exchange55", T0);
@@ -84,6 +104,11 @@ static struct spg_install *make_install(struct fixture *f, int64_t id)
 	file->change = SPG_CHANGE_SKIPPED;
 	file->guessed = true;
 	file->from_version = strdup("5.5.2448.0");
+	file->package = strdup("libfoo1");
+	file->package_version = strdup("1.2-1");
+	add_package(install, "liba", NULL, "1", true);
+	add_package(install, "libb", NULL, "2", false);
+	add_package(install, "libc", "3", NULL, true);
 	memcpy(file->from_sha256, SHA, sizeof(SHA));
 	ck_assert_int_eq(spg_install_add_holder(file, f->process, SPG_USE_MAPPED), 0);
 	ck_assert_int_eq(spg_install_add_holder(file, f->process, SPG_USE_OPEN), 0);
@@ -144,6 +169,9 @@ static void assert_as_made(const struct spg_install *in, const struct fixture *f
 	ck_assert_int_eq(file->change, SPG_CHANGE_SKIPPED);
 	ck_assert(file->guessed);
 	ck_assert_str_eq(file->from_version, "5.5.2448.0");
+	ck_assert_str_eq(file->package, "libfoo1");
+	ck_assert_str_eq(file->package_version, "1.2-1");
+	assert_packages(in);
 	ck_assert_ptr_null(file->to_version);
 	ck_assert_str_eq(file->from_sha256, SHA);
 	ck_assert_str_eq(file->to_sha256, "");
@@ -209,11 +237,16 @@ START_TEST(installs)
 	ck_assert_int_eq(answer.installs[0]->outcome, SPG_INSTALL_CLEAN);
 	ck_assert_uint_eq(answer.installs[0]->n_files, 0);
 	ck_assert_uint_eq(answer.installs[0]->reasons.n, 0);
+	ck_assert_uint_eq(answer.installs[0]->n_packages, 0);
 	ck_assert_ptr_null(answer.installs[0]->by);
 	drop(&answer);
 	ck_assert_str_eq(ask_sql(&f, "SELECT outcome || follows FROM install_history"
 				     " WHERE id = 6"),
 		"mixed5");
+	ck_assert_str_eq(ask_sql(&f, "SELECT package || to_version || from_known FROM"
+				     " package_changes WHERE install = 6"
+				     " AND from_version IS NULL ORDER BY 1 DESC"),
+		"libb20");
 	ck_assert_str_eq(ask_sql(&f, "SELECT change || holders FROM install_changes"
 				     " WHERE install = 6 AND path LIKE '%b.dll'"),
 		"skippedperfmon (2113)");
@@ -246,6 +279,10 @@ START_TEST(notes_of_format_2)
 			"DROP TABLE install_notes;"
 			"DROP VIEW history;"
 			"DROP VIEW install_changes;"
+			"DROP VIEW package_changes;"
+			"DROP TABLE install_packages;"
+			"ALTER TABLE install_files DROP COLUMN package;"
+			"ALTER TABLE install_files DROP COLUMN package_version;"
 			"ALTER TABLE install_files DROP COLUMN guessed;"
 			"ALTER TABLE details DROP COLUMN subject;"
 			"ALTER TABLE details DROP COLUMN state;"

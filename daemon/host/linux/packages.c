@@ -41,6 +41,22 @@ void spg_package_place_finish(struct spg_package_place *place)
 	*place = (struct spg_package_place)SPG_PACKAGE_PLACE_NULL;
 }
 
+int spg_package_place_copy(
+	struct spg_package_place *ret, const struct spg_package_place *place)
+{
+	struct spg_package_place copy = SPG_PACKAGE_PLACE_NULL;
+
+	copy.root = strdup(place->root);
+	copy.admin = place->admin ? strdup(place->admin) : NULL;
+	copy.rpm = place->rpm ? strdup(place->rpm) : NULL;
+	if (copy.root && !copy.admin == !place->admin && !copy.rpm == !place->rpm) {
+		*ret = copy;
+		return 0;
+	}
+	spg_package_place_finish(&copy);
+	return SPG_ERR_NOMEM;
+}
+
 static bool is_equal(const char *a, const char *b)
 {
 	return strcmp(a ? a : "", b ? b : "") == 0;

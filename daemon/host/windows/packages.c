@@ -15,6 +15,14 @@ void spg_package_place_finish(struct spg_package_place *place)
 	*place = (struct spg_package_place)SPG_PACKAGE_PLACE_NULL;
 }
 
+int spg_package_place_copy(
+	struct spg_package_place *ret, const struct spg_package_place *place)
+{
+	(void)place;
+	*ret = (struct spg_package_place)SPG_PACKAGE_PLACE_NULL;
+	return 0;
+}
+
 bool spg_package_place_equal(
 	const struct spg_package_place *a, const struct spg_package_place *b)
 {

@@ -15,17 +15,18 @@ static const char *const kept[] = {"advice", "at", "bars", "began", "best", "bli
 	"content_type", "count", "counts", "coverage", "cut", "day", "days",
 	"directories", "dropped", "dropped_since", "dropped_until", "end", "ended",
 	"events", "executing", "fault", "files", "for", "free", "from", "from_day",
-	"from_sha256", "from_version", "gap", "gaps", "generation", "holds", "host",
-	"hour", "how", "id", "install", "installs", "kind", "kinds", "length", "limit",
-	"lock", "locked", "locks", "mapped", "marks", "mechanisms", "mode", "more",
-	"obstacles", "obstructed", "of", "offer", "oldest", "open", "outcome", "path",
-	"product", "products", "proof", "queue_rows", "reason", "recorded_since",
-	"remedy", "rows", "running", "sessions", "setup_stops", "sidestep", "since",
-	"skipped", "slots", "start", "state", "stopped", "store", "subscriber_drops",
-	"subscribers", "tier", "title", "to", "to_day", "to_sha256", "to_version",
-	"took_us", "tries", "unattributed", "unresolved", "unseen", "unseen_s", "until",
-	"uptime", "uses", "verdict", "verdict_at", "verdict_since", "version",
-	"waiting", "what", "without_blocked", "works", "zone"};
+	"from_known", "from_sha256", "from_version", "gap", "gaps", "generation",
+	"holds", "host", "hour", "how", "id", "install", "installs", "kind", "kinds",
+	"length", "limit", "lock", "locked", "locks", "mapped", "marks", "mechanisms",
+	"mode", "more", "obstacles", "obstructed", "of", "offer", "oldest", "open",
+	"outcome", "package", "packages", "path", "product", "products", "proof",
+	"queue_rows", "reason", "recorded_since", "remedy", "rows", "running",
+	"sessions", "setup_stops", "sidestep", "since", "skipped", "slots", "start",
+	"state", "stopped", "store", "subscriber_drops", "subscribers", "tier", "title",
+	"to", "to_day", "to_sha256", "to_version", "took_us", "tries", "unattributed",
+	"unresolved", "unseen", "unseen_s", "until", "uptime", "uses", "verdict",
+	"verdict_at", "verdict_since", "version", "waiting", "what", "without_blocked",
+	"works", "zone"};
 
 /* Everything below is numbers under names of the contract. */
 static const char *const counters[] = {"counts", "gaps", "installs", "ended"};
@@ -57,10 +58,11 @@ static bool is_counter(const char *key, const json_t *value)
 	return true;
 }
 
-/* "name" is a product's or a mechanism's in these lists, else a process's. */
+/* "name" is a product's, a mechanism's or a package's in these, else a process's. */
 static bool names_no_process(const char *list)
 {
-	return strcmp(list, "products") == 0 || strcmp(list, "mechanisms") == 0;
+	return strcmp(list, "products") == 0 || strcmp(list, "mechanisms") == 0 ||
+	       strcmp(list, "package") == 0 || strcmp(list, "packages") == 0;
 }
 
 /* What is shown of a lack, a reason or a step has to be decided of each kind. */

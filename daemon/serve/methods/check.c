@@ -317,6 +317,12 @@ static void note_paths_seen(struct gathering *g, const struct spg_proof *proof)
 	}
 }
 
+/* What is known of whose files they are; NULL: nothing. */
+static const struct spg_packages *packages_of(const struct spg_service *service)
+{
+	return service->owners ? spg_owners_known(service->owners, NULL) : NULL;
+}
+
 static int take_rows(struct question *q, const struct spg_proof *proof)
 {
 	struct gathering *g = q->gathering;
@@ -328,9 +334,9 @@ static int take_rows(struct question *q, const struct spg_proof *proof)
 	if (!q->answer || !q->coverage)
 		return SPG_ERR_NOMEM;
 	note_paths_seen(g, proof);
-	r = g->subject == SUBJECT_WHO
-	            ? spg_render_files(q->answer, proof, &filter, g->all)
-	            : spg_render_locks(q->answer, proof, &filter);
+	r = g->subject == SUBJECT_WHO ? spg_render_files(q->answer, proof, &filter,
+						packages_of(g->call->service), g->all)
+	                              : spg_render_locks(q->answer, proof, &filter);
 	return r < 0 ? r : spg_render_coverage(q->coverage, proof);
 }
 

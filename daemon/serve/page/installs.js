@@ -25,6 +25,8 @@ function installBy(install)
 
 	if (!by || !(by.name || by.pid))
 		return null;
+	if (install.command)
+		return `by ${install.command}${by.user ? ` (${by.user})` : ""}`;
 	return `by ${whoText(by)}${by.user ? `, user ${by.user}` : ""}`;
 }
 

@@ -32,6 +32,31 @@ static json_t *render_command(const struct spg_install *install)
 	return out;
 }
 
+/* Who knows what it is of; NULL: nobody. */
+static json_t *render_package(const char *name, const char *version)
+{
+	return name ? json_pack("{s:o, s:o}", "name", spg_render_text(name), "version",
+			      spg_render_text(version))
+	            : json_null();
+}
+
+static json_t *render_packages(const struct spg_install *install)
+{
+	json_t *out = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < install->n_packages; i++) {
+		const struct spg_install_package *p = &install->packages[i];
+
+		r |= json_array_append_new(out,
+			json_pack("{s:o, s:o, s:o, s:b}", "name",
+				spg_render_text(p->name), "from",
+				spg_render_text(p->from), "to", spg_render_text(p->to),
+				"from_known", p->from_known));
+	}
+	return spg_render_done(out, r);
+}
+
 static json_t *render_holders(const struct spg_install_file *file)
 {
 	json_t *out = json_array();
@@ -67,6 +92,8 @@ static json_t *render_file(const struct spg_install_file *file)
 		file->from_sha256[0] ? json_string(file->from_sha256) : json_null());
 	r |= json_object_set_new(out, "to_sha256",
 		file->to_sha256[0] ? json_string(file->to_sha256) : json_null());
+	r |= json_object_set_new(
+		out, "package", render_package(file->package, file->package_version));
 	r |= json_object_set_new(out, "holders", render_holders(file));
 	return spg_render_done(out, r);
 }
@@ -87,6 +114,7 @@ json_t *spg_render_install(const struct spg_install *install, bool whole)
 		install->follows ? json_integer(install->follows) : json_null());
 	r |= json_object_set_new(out, "by", render_who(install->by));
 	r |= json_object_set_new(out, "command", render_command(install));
+	r |= json_object_set_new(out, "packages", render_packages(install));
 	r |= json_object_set_new(out, "changed",
 		json_integer(
 			(json_int_t)(install->n_files + install->n_more - skipped)));

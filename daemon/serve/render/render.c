@@ -506,8 +506,25 @@ static bool is_in_use(const struct chains *chains, const struct spg_judged_file 
 			       chains->first_lock[file->seen] != CHAIN_END));
 }
 
+/* An old version was another package's, or another version's. */
+static int render_package(json_t *row, const struct spg_observation *obs,
+	const struct spg_judged_file *file, const struct spg_packages *packages)
+{
+	bool replaced = file->seen != SPG_NO_FILE &&
+	                obs->files[file->seen].presence == SPG_REPLACED;
+	const struct spg_package *package =
+		replaced ? NULL : spg_packages_owner(packages, file->path);
+
+	return json_object_set_new(row, "package",
+		package ? json_pack("{s:o, s:o}", "name",
+				  spg_render_text(package->name), "version",
+				  spg_render_text(package->version))
+			: json_null());
+}
+
 int spg_render_files(json_t *out, const struct spg_proof *proof,
-	const struct spg_path_filter *filter, bool all)
+	const struct spg_path_filter *filter, const struct spg_packages *packages,
+	bool all)
 {
 	const struct spg_observation *obs = proof->observation;
 	const struct spg_verdict *verdict = proof->verdict;
@@ -519,10 +536,14 @@ int spg_render_files(json_t *out, const struct spg_proof *proof,
 	for (size_t i = 0; i < verdict->n_files; i++) {
 		const struct spg_judged_file *file = &verdict->files[i];
 
-		if ((all || is_in_use(&chains, file)) &&
-			spg_path_filter_has(filter, obs->product, file->path))
-			r |= json_array_append_new(
-				out, render_file(obs, &chains, file, NULL, true));
+		json_t *row;
+
+		if ((!all && !is_in_use(&chains, file)) ||
+			!spg_path_filter_has(filter, obs->product, file->path))
+			continue;
+		row = render_file(obs, &chains, file, NULL, true);
+		r |= render_package(row, obs, file, packages);
+		r |= json_array_append_new(out, row);
 	}
 	chains_finish(&chains);
 	return r ? SPG_ERR_NOMEM : 0;

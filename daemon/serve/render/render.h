@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "daemon/model/event.h"
+#include "daemon/model/package.h"
 #include "daemon/proof/prover.h"
 #include "daemon/serve/render/parts.h"
 #include "daemon/serve/render/payload_comparison.h"
@@ -57,13 +58,15 @@ bool spg_path_filter_has(const struct spg_path_filter *filter,
 
 /**
  * Append to the array @out. Files: those in use, each as in the answer to
- * "check" and with its "product"; @all: every file. Locks: one object each.
+ * "check" and with its "product" and "package", of @packages, NULL: not known; @all: every
+ * file. Locks: one object each.
  * Coverage: the proof's lacks, each with its "product"; when the proof is
  * incomplete without saying why there, the verdict's reasons.
  * Return 0 or SPG_ERR_NOMEM.
  */
 int spg_render_files(json_t *out, const struct spg_proof *proof,
-	const struct spg_path_filter *filter, bool all);
+	const struct spg_path_filter *filter, const struct spg_packages *packages,
+	bool all);
 int spg_render_locks(json_t *out, const struct spg_proof *proof,
 	const struct spg_path_filter *filter);
 int spg_render_coverage(json_t *out, const struct spg_proof *proof);
