@@ -17,6 +17,7 @@
 #include "common/err.h"
 #include "daemon/host/linux/dpkg.h"
 #include "daemon/host/linux/rpm.h"
+#include "tests/support/corpus.h"
 #include "tests/support/suite.h"
 
 /* ---- a directory to play in ---- */
@@ -545,6 +546,12 @@ START_TEST(rpm_hostile)
 }
 END_TEST
 
+START_TEST(corpus)
+{
+	spg_replay_corpus(SPG_CORPUS_PACKAGES, 5);
+}
+END_TEST
+
 /* ---- where it is ---- */
 
 static const struct {
@@ -595,6 +602,7 @@ int main(void)
 	tcase_add_test(tc, rpm_header_hostile);
 	tcase_add_test(tc, rpm);
 	tcase_add_test(tc, rpm_hostile);
+	tcase_add_test(tc, corpus);
 	spg_add_rows(tc, place, places);
 	return spg_run_suite("packages", tc);
 }
