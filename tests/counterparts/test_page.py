@@ -542,6 +542,8 @@ class WeekTest(PageTest):
         self.assertEqual([row[:2] for row in rows],
                          [["9", "clean"], ["8", "clean"], ["7", "mixed"]])
         self.assertIn("17 files changed, 3 left out", rows[2][2])
+        self.assertIn("liba 1 to 2, libb 2 new, libc 1 removed and 2 more", rows[0][2])
+        self.assertNotIn("liba", rows[1][2])
 
 
 # Text whose contrast is too small for its size (WCAG 2.1, AA).

@@ -220,7 +220,8 @@ class World:
                          "began": rfc3339(install["from"]), "ended": rfc3339(install["to"]),
                          "outcome": install["outcome"], "follows": None,
                          "by": by if self.show else None,
-                         "command": by["cmdline"] if self.show else None, "packages": [],
+                         "command": by["cmdline"] if self.show else None,
+                         "packages": install.get("packages", []),
                          "changed": install.get("changed", 17),
                          "skipped": install.get("skipped", 0),
                          "reasons": install.get("reasons", []),
@@ -354,7 +355,11 @@ def live_in(product, now, rng):
         {"id": 8, "from": midnight - 6 * DAY + 22.9 * HOUR,
          "to": midnight - 6 * DAY + 23.15 * HOUR, "outcome": "clean", "changed": 20},
         {"id": 9, "from": midnight - 1 * DAY + 21.5 * HOUR,
-         "to": midnight - 1 * DAY + 21.62 * HOUR, "outcome": "clean", "changed": 4}]
+         "to": midnight - 1 * DAY + 21.62 * HOUR, "outcome": "clean", "changed": 4,
+         "packages": [{"name": name, "from": old, "to": new, "from_known": True}
+                      for name, old, new in (
+                          ("liba", "1", "2"), ("libb", None, "2"), ("libc", "1", None),
+                          ("libd", "1", "1"), ("libe", "1", "2"))]}]
     product.holds += [{"from": midnight - 6 * DAY + 22.8 * HOUR,
                        "to": midnight - 6 * DAY + 23.2 * HOUR},
                       {"from": midnight - 1 * DAY + 21.45 * HOUR,

@@ -30,11 +30,33 @@ function installBy(install)
 	return `by ${whoText(by)}${by.user ? `, user ${by.user}` : ""}`;
 }
 
+const PACKAGES_SHOWN = 3;
+
+/* As "spguard installs" has it: "libfoo1 1.2-1 to 1.2-2". */
+function packageText({name, from, to, from_known: known})
+{
+	if (to === null)
+		return `${name} ${from} removed`;
+	if (from === null)
+		return `${name} ${to}${known ? " new" : ""}`;
+	return `${name} ${from === to ? "" : `${from} to `}${to}`;
+}
+
+function installPackages(install)
+{
+	const packages = install.packages || [];
+	const shown = packages.length === PACKAGES_SHOWN + 1 ? packages.length : PACKAGES_SHOWN;
+
+	return packages.slice(0, shown).map(packageText).join(", ") +
+		(packages.length > shown ? ` and ${packages.length - shown} more` : "");
+}
+
 function installItem(install, now)
 {
 	const [kind, word] = OUTCOMES[install.outcome] || OUTCOMES.unknown;
 	const counts = `${plural(install.changed || 0, "file")} changed` +
 		(install.skipped ? `, ${countText(install.skipped)} left out` : "");
+	const packages = installPackages(install);
 	const reasons = install.outcome === "clean" ? [] : notes(install.reasons);
 	const next = install.outcome === "clean" ? [] : notes(install.next);
 
@@ -46,6 +68,7 @@ function installItem(install, now)
 			el("span", {class: "muted name", text: ` · install ${install.id} · ` +
 				installWhen(install, now)})),
 		el("p", {class: "name", text: [counts, installBy(install)].filter((t) => t).join(", ")}),
+		packages ? el("p", {class: "name", text: packages}) : null,
 		reasons.length ? el("details", {class: "fold", data: {key: `install ${install.id}`}},
 			el("summary", {text: "Why, and what to do"}),
 			el("ul", {class: "plain"}, reasons.map(({text}) => el("li", {class: "name", text}))),
