@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -24,6 +25,26 @@ struct spg_in_use_result spg_in_use_probe_fd(int fd)
 		.in_use = SPG_IN_USE_UNKNOWN, .errnum = errno};
 }
 
+/* True when what cannot be opened by its handle, for @errnum, is a symbolic link or a
+ * socket: nobody has any of its content. */
+static bool is_no_file(const struct spg_linux_file *file, size_t index,
+	const struct spg_mounts *by_handle, int errnum)
+{
+	struct stat st;
+	bool is_other;
+	int fd;
+
+	if (errnum != ELOOP && errnum != ENXIO)
+		return false;
+	fd = spg_layer_open(file, index, by_handle, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	is_other = fd >= 0 && fstat(fd, &st) == 0 &&
+	           (S_ISLNK(st.st_mode) || S_ISSOCK(st.st_mode));
+	if (fd >= 0)
+		close(fd);
+	errno = errnum;
+	return is_other;
+}
+
 static struct spg_in_use_result probe_layer(const struct spg_linux_file *file,
 	size_t index, const struct spg_mounts *by_handle)
 {
@@ -37,7 +58,8 @@ static struct spg_in_use_result probe_layer(const struct spg_linux_file *file,
 			return (struct spg_in_use_result){.in_use = SPG_IN_USE_YES};
 		/* An inode without users and names is gone. (ENODEV says less: a
 		 * filesystem that was unmounted lazily still has users.) */
-		if (by_handle && errno == ESTALE)
+		if (by_handle &&
+			(errno == ESTALE || is_no_file(file, index, by_handle, errno)))
 			return (struct spg_in_use_result){
 				.in_use = SPG_IN_USE_NO, .gone = true};
 		return (struct spg_in_use_result){
