@@ -355,7 +355,8 @@ static bool concerns(const struct spg_product *product, const struct spg_event *
 
 void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event)
 {
-	if (!(event->kinds & SPG_INSTALL_KINDS) || !event->file || tracker->stopping)
+	if (!(event->kinds & SPG_INSTALL_KINDS) || event->past || !event->file ||
+		tracker->stopping)
 		return;
 	for (struct spg_track *s = tracker->first; s; s = s->next) {
 		int index = spg_track_index(s);

@@ -54,6 +54,9 @@ struct spg_event {
 	/* The kernel does not tell who did it, and it may have been this process. What
 	 * is known is known no more; it is not history. */
 	bool unattributed;
+	/* About a version that had left the product's name before: its last user let go of
+	 * it. Nothing happens to what is installed. */
+	bool past;
 	bool durable; /* on disk before it is announced to subscribers */
 };
 

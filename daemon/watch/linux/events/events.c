@@ -146,6 +146,15 @@ static struct spg_process *process_of(
 	(SPG_EVENT_BIT(SPG_EVENT_OPEN) | SPG_EVENT_BIT(SPG_EVENT_EXEC) |               \
 		SPG_EVENT_BIT(SPG_EVENT_CLOSE))
 
+/* A file's last name went before, which is an event of its own (FAN_DELETE, FAN_RENAME,
+ * FAN_ATTRIB); now nobody uses it any more either. Whoever was the last did not delete
+ * it. */
+static bool is_end_of_past(uint64_t mask)
+{
+	return (mask & FAN_DELETE_SELF) &&
+	       !(mask & (FAN_DELETE | FAN_CREATE | FAN_RENAME | FAN_MODIFY));
+}
+
 /* Deliver one event about the file at @path. */
 static void deliver(struct spg_events *events, const struct spg_raw_event *parsed,
 	const char *path, const char *new_path, struct spg_process *process)
@@ -160,6 +169,7 @@ static void deliver(struct spg_events *events, const struct spg_raw_event *parse
 	if (event) {
 		event->kinds = kinds;
 		event->unattributed = parsed->anonymous && !(kinds & ~USING_KINDS);
+		event->past = is_end_of_past(parsed->mask);
 		if (new_path)
 			event->detail = strdup(new_path);
 	}
