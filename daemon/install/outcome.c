@@ -32,9 +32,12 @@ static enum spg_install_change change_of(const struct spg_install_file *file,
 {
 	if (!after)
 		return SPG_CHANGE_DELETED;
+	/* The number of a file that is gone may be the next one's at once. */
 	if (before)
-		return spg_file_id_equal(before->id, after->id) ? SPG_CHANGE_MODIFIED
-		                                                : SPG_CHANGE_REPLACED;
+		return spg_file_id_equal(before->id, after->id) &&
+		                       !(file->kinds & SPG_EVENT_BIT(SPG_EVENT_CREATE))
+		               ? SPG_CHANGE_MODIFIED
+		               : SPG_CHANGE_REPLACED;
 	/* What was there before is only known from what happened. */
 	if (file->kinds &
 		(SPG_EVENT_BIT(SPG_EVENT_DELETE) | SPG_EVENT_BIT(SPG_EVENT_RENAME)))
@@ -125,24 +128,38 @@ static bool is_of_the_installer(
 	return false;
 }
 
-static int add_holders(struct spg_outcome_judging *j, struct spg_install_file *file)
+/* Is it @module that is held, and not a version that it has taken the place of, be it with
+ * the same content? Where the numbers are of different filesystems they do not tell. */
+static bool is_held_itself(
+	const struct spg_install_held *held, const struct spg_module *module)
+{
+	return strcmp(held->path, module->path) == 0 &&
+	       (held->id.ino == 0 || held->id.dev != module->id.dev ||
+		       spg_file_id_equal(held->id, module->id));
+}
+
+static int add_holders(struct spg_outcome_judging *j, struct spg_install_file *file,
+	const struct spg_module *module)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < j->install->n_held; i++) {
 		const struct spg_install_held *held = &j->install->held[i];
 
-		if (strcmp(held->path, file->path) == 0 &&
+		if (is_held_itself(held, module) &&
 			!is_of_the_installer(j->install, held->process))
 			r = spg_install_add_holder(file, held->process, held->how);
 	}
 	return r;
 }
 
-static bool was_held(const struct spg_install *install, const char *path)
+static bool was_held(
+	const struct spg_outcome_judging *j, const struct spg_module *module)
 {
+	const struct spg_install *install = j->install;
+
 	for (size_t i = 0; i < install->n_held; i++)
-		if (strcmp(install->held[i].path, path) == 0 &&
+		if (is_held_itself(&install->held[i], module) &&
 			!is_of_the_installer(install, install->held[i].process))
 			return true;
 	return false;
@@ -226,7 +243,7 @@ static int leave_out(
 	r = copy_facts(module, &file->from_version, file->from_sha256);
 	if (r == 0)
 		r = copy_facts(module, &file->to_version, file->to_sha256);
-	return r == 0 ? add_holders(j, file) : r;
+	return r == 0 ? add_holders(j, file, module) : r;
 }
 
 /* What the install before left out of @module, if that is still what it was. */
@@ -267,8 +284,7 @@ static enum left_out is_left_out(
 	if (is == SPG_NOT_KNOWN)
 		return LEFT_OUT;
 	return is == SPG_NOT_EXPECTED && !j->facts->expected &&
-	                       (j->facts->unwatched ||
-				       was_held(j->install, module->path)) &&
+	                       (j->facts->unwatched || was_held(j, module)) &&
 	                       most_alike_were_replaced(j, module)
 	               ? PERHAPS_LEFT_OUT
 	               : NOT_LEFT_OUT;

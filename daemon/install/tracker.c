@@ -266,7 +266,7 @@ static void note_known_use(
 {
 	struct spg_track *s = user;
 
-	(void)spg_install_note_use(s->install, file->path, process, how);
+	(void)spg_install_note_use(s->install, file, process, how);
 }
 
 static bool goes_on(const struct spg_track *s, const struct spg_process *process)
@@ -392,7 +392,7 @@ void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *e
 			continue;
 		}
 		(void)spg_install_note_use(
-			s->install, event->file->path, event->process, how);
+			s->install, event->file, event->process, how);
 	}
 }
 

@@ -191,10 +191,10 @@ int spg_install_note(struct spg_install *install, const struct spg_product *prod
 	return r;
 }
 
-int spg_install_note_use(struct spg_install *install, const char *path,
+int spg_install_note_use(struct spg_install *install, const struct spg_file *file,
 	struct spg_process *process, unsigned how)
 {
-	struct spg_install_held held = {.how = how};
+	struct spg_install_held held = {.id = file->id, .how = how};
 
 	if (!process)
 		return 0;
@@ -202,7 +202,8 @@ int spg_install_note_use(struct spg_install *install, const char *path,
 		struct spg_install_held *known = &install->held[i];
 
 		if (spg_proc_id_equal(known->process->id, process->id) &&
-			strcmp(known->path, path) == 0) {
+			spg_file_id_equal(known->id, file->id) &&
+			strcmp(known->path, file->path) == 0) {
 			known->how |= how;
 			return 0;
 		}
@@ -211,7 +212,7 @@ int spg_install_note_use(struct spg_install *install, const char *path,
 		install->held_more = true;
 		return 0;
 	}
-	held.path = strdup(path);
+	held.path = strdup(file->path);
 	if (!held.path || spg_array_reserve(&install->held, install->n_held,
 				  &install->size_held, sizeof(*install->held)) < 0) {
 		free(held.path);

@@ -59,6 +59,7 @@ struct spg_install_package {
 /* A use by somebody else that was seen while it ran. */
 struct spg_install_held {
 	char *path;
+	struct spg_file_id id; /* of what is held: perhaps a version of before */
 	struct spg_process *process;
 	unsigned how;
 };
@@ -110,9 +111,9 @@ struct spg_install *spg_install_copy_head(const struct spg_install *install);
 int spg_install_note(struct spg_install *install, const struct spg_product *product,
 	const struct spg_event *event);
 
-/** Note that @process uses the file at @path meanwhile. Actors are left out when the
- * install is judged. Returns 0 or SPG_ERR_NOMEM. */
-int spg_install_note_use(struct spg_install *install, const char *path,
+/** Note that @process uses @file, or a version of before that was at its path, meanwhile.
+ * Actors are left out when the install is judged. Returns 0 or SPG_ERR_NOMEM. */
+int spg_install_note_use(struct spg_install *install, const struct spg_file *file,
 	struct spg_process *process, unsigned how);
 
 /** True when @process took part in it. */

@@ -381,12 +381,15 @@ static struct spg_install *make_install(
 	free(copy);
 	if (*held) {
 		struct spg_process *who = help_process(strchr(held, ':') + 1);
+		struct spg_file *file;
 		char path[64];
 
 		snprintf(path, sizeof(path), HELP_DIR "/%.*s", (int)strcspn(held, ":"),
 			held);
+		file = spg_file_create(path, (struct spg_file_id){0, 0});
 		ck_assert_int_eq(
-			spg_install_note_use(install, path, who, SPG_USE_MAPPED), 0);
+			spg_install_note_use(install, file, who, SPG_USE_MAPPED), 0);
+		spg_file_unref(file);
 		spg_process_unref(who);
 	}
 	spg_process_unref(setup);
