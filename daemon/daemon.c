@@ -146,6 +146,14 @@ static void on_layout(void *user, const struct spg_product *product)
 	spg_prover_kick(d->prover, false);
 }
 
+static void on_moved(void *user, const char *path, struct spg_process *process)
+{
+	struct daemon *d = user;
+
+	if (!d->stopping)
+		spg_installs_note_moved(&d->installs, path, process);
+}
+
 static void on_mounts(void *user)
 {
 	struct daemon *d = user;
@@ -454,6 +462,7 @@ static int start_watch(struct daemon *d)
 		.is_behind = is_behind,
 		.on_gap = on_gap,
 		.on_layout = on_layout,
+		.on_moved = on_moved,
 		.on_mounts = on_mounts,
 		.on_exit = on_exit_of_process,
 		.user = d};

@@ -100,6 +100,13 @@ void spg_installs_note_changes(
 		spg_tracker_note_use(installs->tracker, changes->events[i]);
 }
 
+void spg_installs_note_moved(
+	struct spg_installs *installs, const char *path, struct spg_process *process)
+{
+	if (installs->tracker)
+		spg_tracker_note_moved(installs->tracker, path, process);
+}
+
 void spg_installs_look(struct spg_installs *installs, const struct spg_product *product)
 {
 	if (installs->tracker)

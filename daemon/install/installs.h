@@ -59,6 +59,11 @@ void spg_installs_note(struct spg_installs *installs, const struct spg_event *ev
 void spg_installs_note_changes(
 	struct spg_installs *installs, const struct spg_event_list *changes);
 
+/** @process has made, removed or renamed the directory at @path, or a link on the way to
+ * a product's files; the look comes after. */
+void spg_installs_note_moved(
+	struct spg_installs *installs, const char *path, struct spg_process *process);
+
 /** Events were lost, or directories of @product (NULL: any) have changed. */
 void spg_installs_look(
 	struct spg_installs *installs, const struct spg_product *product);

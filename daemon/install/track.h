@@ -7,9 +7,13 @@
  */
 #include "daemon/host/packages.h"
 #include "daemon/install/fit/expected.h"
+#include "daemon/install/lineage.h"
 #include "daemon/install/tracker_host.h"
 #include "daemon/install/waiters.h"
 #include "daemon/model/install.h"
+
+/* Of whom it is remembered that directories moved. */
+#define SPG_TRACK_MOVERS_MAX  8
 
 #define SPG_INSTALL_ALIVE_MAX (SPG_INSTALL_ACTORS_MAX + 1)
 
@@ -28,7 +32,8 @@ struct spg_track {
 	enum spg_track_phase phase;
 	uv_timer_t timer;
 	struct spg_install *install; /* the one that runs */
-	struct spg_process *parent;  /* of the first who took part */
+	/* Of who takes part; after the end, of who took part in the last one. */
+	struct spg_lineage lineage;
 	struct spg_proc_id alive[SPG_INSTALL_ALIVE_MAX]; /* of those who took part */
 	size_t n_alive;
 	struct spg_proc_id
@@ -50,11 +55,15 @@ struct spg_track {
 	char *scope;      /* of ->kept, see baseline.h; NULL: not known */
 	bool from_before; /* ->installed is what the last daemon knew */
 	bool reading_installed, read_again;
-	bool looking;   /* waits for a survey, to read then */
-	bool past_lost; /* the install was taken up from the database */
+	bool looking; /* waits for a survey, to read then */
+	/* Who moved directories, or links that lead to them, before the look at it. */
+	struct spg_process *movers[SPG_TRACK_MOVERS_MAX];
+	size_t n_movers;
+	int64_t moved_mono_ns; /* the latest of them */
+	bool past_lost;        /* the install was taken up from the database */
 	/* Of the last install: another one by the same goes on with it. */
 	struct spg_module_set *last_before;
-	struct spg_proc_id last_by, last_parent;
+	struct spg_proc_id last_by;
 	struct spg_expected expected;
 	struct spg_install *unresolved; /* the last one, when it was not clean */
 	struct spg_install *last;       /* that ended; NULL: none that is known */
@@ -67,7 +76,8 @@ struct spg_tracker {
 	struct spg_track *first;
 	int64_t last_install;
 	struct spg_waiters waiters;
-	unsigned n_commands; /* that are asked for */
+	unsigned n_commands;    /* that are asked for */
+	unsigned n_catching_up; /* waits for what happened before somebody asked */
 	bool stopping;
 	unsigned n_closing;
 	void (*on_stopped)(void *user);
@@ -89,6 +99,9 @@ const struct spg_standing *spg_track_standing(const struct spg_track *s);
 
 /** What others add to verdicts about it has changed. */
 void spg_track_tell(struct spg_track *s);
+
+/** Forget who moved directories. */
+void spg_track_drop_movers(struct spg_track *s);
 
 /** Store @install. */
 void spg_track_put(struct spg_track *s, struct spg_install *install);

@@ -50,9 +50,10 @@ static bool is_running(void *user, const char *product)
 	const struct spg_tracker *tracker = user;
 
 	for (const struct spg_track *s = tracker->first; s; s = s->next)
-		if (s->install && (!product || strcmp(product, s->product) == 0))
+		if ((s->install || s->looking || s->reading_installed) &&
+			(!product || strcmp(product, s->product) == 0))
 			return true;
-	return false;
+	return tracker->n_catching_up > 0;
 }
 
 int spg_track_index(const struct spg_track *s)
@@ -216,31 +217,56 @@ static bool name_manager(struct spg_track *s, struct spg_process *process)
 	return true;
 }
 
-/* One who did it alone is named; of several children of one, their parent; and whatever a
+/* The first one. Where the last install goes on, it is one more of those. */
+static void name_first(struct spg_track *s, struct spg_process *process)
+{
+	struct spg_watch *watch = s->tracker->host.watch;
+	struct spg_lineage *lineage = &s->lineage;
+	size_t at = spg_lineage_find(lineage, watch, process);
+
+	if (lineage->n == 0)
+		spg_lineage_begin(lineage, watch, process);
+	else if (at < lineage->n && at > lineage->named)
+		lineage->named = at;
+	if (lineage->n > 1)
+		watch_one(s, lineage->at[1]);
+	s->install->by = spg_process_ref(lineage->at[lineage->named]);
+	watch_one(s, s->install->by);
+	if (!name_manager(s, process))
+		ask_command(s, s->install->by);
+}
+
+/* True: it and those before it have a forebear in common that is not named yet. */
+static bool find_forebear(struct spg_track *s, const struct spg_process *process)
+{
+	struct spg_lineage *lineage = &s->lineage;
+	size_t at = spg_lineage_find(lineage, s->tracker->host.watch, process);
+
+	if (at >= lineage->n || at <= lineage->named)
+		return false;
+	lineage->named = at;
+	return true;
+}
+
+/* One who did it alone is named; of several, their nearest common forebear; and whatever a
  * package manager has others do, that. */
 static void name_installer(struct spg_track *s, struct spg_process *process)
 {
 	struct spg_install *install = s->install;
-	const struct spg_watch_ops *ops = s->tracker->host.watch->ops;
 
 	if (!process)
 		return;
 	if (!install->by) {
-		if (process->ppid > 1 && ops->process)
-			s->parent = ops->process(s->tracker->host.watch, process->ppid);
-		watch_one(s, s->parent);
-		install->by = spg_process_ref(process);
-		if (!name_manager(s, process))
-			ask_command(s, process);
+		name_first(s, process);
 	} else if (name_manager(s, process)) {
 		/* It stays, whoever else comes. */
 	} else if (!install->by->name && process->name) {
 		/* The first had ended before anybody could see its name. */
+		spg_lineage_begin(&s->lineage, s->tracker->host.watch, process);
 		name(s, spg_process_ref(process));
-	} else if (s->parent && process->ppid == s->parent->id.pid &&
-		   !spg_proc_id_equal(install->by->id, process->id) &&
-		   !spg_proc_id_equal(install->by->id, s->parent->id)) {
-		name(s, spg_process_ref(s->parent));
+	} else if (find_forebear(s, process)) {
+		name(s, spg_process_ref(s->lineage.at[s->lineage.named]));
+		watch_one(s, install->by);
 	}
 	watch_one(s, process);
 }
@@ -269,7 +295,15 @@ static void note_known_use(
 	(void)spg_install_note_use(s->install, file, process, how);
 }
 
-static bool goes_on(const struct spg_track *s, const struct spg_process *process)
+/* A child of who did the last one, or its brother. */
+static bool is_kin(struct spg_track *s, const struct spg_process *process)
+{
+	size_t at = spg_lineage_find(&s->lineage, s->tracker->host.watch, process);
+
+	return at < s->lineage.n && (at <= 1 || at <= s->lineage.named);
+}
+
+static bool goes_on(struct spg_track *s, const struct spg_process *process)
 {
 	int64_t since_ns = spg_clock_mono_ns() - s->event_mono_ns;
 
@@ -278,16 +312,44 @@ static bool goes_on(const struct spg_track *s, const struct spg_process *process
 	/* Where nothing tells who changes files, it may be the same one. */
 	if (!process || !s->last_by.pid)
 		return !process && !s->last_by.pid;
-	return (spg_proc_id_equal(process->id, s->last_by) ||
-		process->ppid == s->last_by.pid ||
-		(s->last_parent.pid && process->ppid == s->last_parent.pid));
+	return spg_proc_id_equal(process->id, s->last_by) ||
+	       process->ppid == s->last_by.pid || is_kin(s, process);
+}
+
+void spg_track_drop_movers(struct spg_track *s)
+{
+	while (s->n_movers > 0)
+		spg_process_unref(s->movers[--s->n_movers]);
+}
+
+/* Whoever moved directories so long ago has nothing to do with what happens now. */
+static void drop_old_movers(struct spg_track *s)
+{
+	if (spg_clock_mono_ns() - s->moved_mono_ns >=
+		PAUSES_MAX * s->tracker->host.quiet_ns)
+		spg_track_drop_movers(s);
+}
+
+static void take_movers(struct spg_track *s)
+{
+	for (size_t i = 0; i < s->n_movers; i++) {
+		name_installer(s, s->movers[i]);
+		spg_install_note_actor(s->install, s->movers[i]);
+	}
+	spg_track_drop_movers(s);
 }
 
 static bool begin(struct spg_track *s, const struct spg_process *process, int64_t at_ns)
 {
 	struct spg_tracker *tracker = s->tracker;
 	int index = spg_track_index(s);
+	bool moved;
 
+	drop_old_movers(s);
+	/* One folder, or link, in the place of another is done in one step. */
+	moved = !process && s->n_movers > 0;
+	if (s->n_movers > 0)
+		process = s->movers[0];
 	if (index < 0)
 		return false;
 	s->install = spg_install_create(tracker->last_install + 1, s->product, at_ns);
@@ -302,13 +364,19 @@ static bool begin(struct spg_track *s, const struct spg_process *process, int64_
 	s->hurried = false;
 	s->past_lost = false;
 	s->nearest = (struct spg_proc_id){0, 0};
+	s->lineage.n_asked = 0;
 	spg_package_place_finish(&s->place);
 	spg_module_set_unref(s->before);
 	spg_packages_unref(s->owned);
-	s->before =
-		spg_module_set_ref(goes_on(s, process) ? s->last_before : s->installed);
+	if (!moved && goes_on(s, process)) {
+		s->before = spg_module_set_ref(s->last_before);
+	} else {
+		s->before = spg_module_set_ref(s->installed);
+		spg_lineage_finish(&s->lineage);
+	}
 	s->owned = spg_packages_ref(spg_owners_known(tracker->host.owners, NULL));
 	spg_model_each_use(tracker->host.model, (size_t)index, note_known_use, s);
+	take_movers(s);
 	return true;
 }
 
@@ -365,6 +433,62 @@ void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event
 			concerns(spg_model_product(tracker->host.model, (size_t)index),
 				event))
 			note(s, event);
+	}
+}
+
+/* Does @path lead to a directory of @product, or lie in one? */
+static bool leads_to(const struct spg_product *product, const char *path)
+{
+	for (size_t i = 0; i < product->n_directories; i++) {
+		const char *directory = product->directories[i].path;
+
+		if (spg_path_below(directory, path, true) ||
+			(product->recursive && spg_path_below(path, directory, false)))
+			return true;
+	}
+	return false;
+}
+
+static bool leads_to_product(const struct spg_track *s, const char *path)
+{
+	int index = spg_track_index(s);
+
+	return index >= 0 &&
+	       leads_to(spg_model_product(s->tracker->host.model, (size_t)index), path);
+}
+
+static void remember_mover(struct spg_track *s, struct spg_process *process)
+{
+	drop_old_movers(s);
+	s->moved_mono_ns = spg_clock_mono_ns();
+	for (size_t i = 0; i < s->n_movers; i++)
+		if (spg_proc_id_equal(s->movers[i]->id, process->id))
+			return;
+	if (s->n_movers < SPG_TRACK_MOVERS_MAX)
+		s->movers[s->n_movers++] = spg_process_ref(process);
+}
+
+void spg_tracker_note_moved(
+	struct spg_tracker *tracker, const char *path, struct spg_process *process)
+{
+	bool known = false;
+
+	if (tracker->stopping)
+		return;
+	for (struct spg_track *s = tracker->first; s; s = s->next)
+		known |= leads_to_product(s, path);
+	for (struct spg_track *s = tracker->first; s; s = s->next) {
+		bool leads = leads_to_product(s, path);
+
+		if (s->phase == PHASE_IDLE && (leads || !known)) {
+			/* A link somewhere may be on the way of any. */
+			remember_mover(s, process);
+		} else if (s->install && leads) {
+			name_installer(s, process);
+			spg_install_note_actor(s->install, process);
+			s->n_events++;
+			s->event_mono_ns = spg_clock_mono_ns();
+		}
 	}
 }
 
@@ -471,12 +595,9 @@ static void end_install(struct spg_track *s)
 	if (install->outcome == SPG_INSTALL_CLEAN)
 		spg_expected_finish(&s->expected);
 	s->last_by = install->by ? install->by->id : (struct spg_proc_id){0, 0};
-	s->last_parent = s->parent ? s->parent->id : (struct spg_proc_id){0, 0};
 	spg_install_unref(s->last);
 	s->last = install;
 	s->install = NULL;
-	spg_process_unref(s->parent);
-	s->parent = NULL;
 	spg_module_set_unref(s->last_before);
 	s->last_before = s->before;
 	s->before = NULL;
@@ -732,11 +853,22 @@ static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 	name_packages(s, set);
 }
 
-static void on_installed(void *user, int err, struct spg_module_set *set)
+/* Directories were moved by somebody who is known, and may not be at the end of it. */
+static bool note_moved(struct spg_track *s)
 {
-	struct spg_track *s = user;
+	drop_old_movers(s);
+	if (s->from_before || s->n_movers == 0 || !begin(s, NULL, spg_clock_wall_ns()))
+		return false;
+	s->n_events++;
+	s->event_mono_ns = s->moved_mono_ns;
+	announce_begin(s);
+	spg_track_tell(s);
+	spg_track_go_on(s, 0);
+	return true;
+}
 
-	s->reading_installed = false;
+static void take_read(struct spg_track *s, int err, struct spg_module_set *set)
+{
 	/* Read while an install ran, it is neither what was nor what will be. */
 	if (err < 0 || s->phase != PHASE_IDLE || s->tracker->stopping)
 		return;
@@ -757,6 +889,10 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 		return;
 	}
 	if (s->installed && spg_module_set_differs(s->installed, set)) {
+		if (note_moved(s)) {
+			spg_module_set_unref(set);
+			return;
+		}
 		note_unseen(s, set);
 		return;
 	}
@@ -766,7 +902,17 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 		spg_module_set_unref(set);
 		return;
 	}
+	spg_track_drop_movers(s);
 	take_installed(s, set);
+}
+
+static void on_installed(void *user, int err, struct spg_module_set *set)
+{
+	struct spg_track *s = user;
+
+	s->reading_installed = false;
+	take_read(s, err, set);
+	spg_waiters_wake(&s->tracker->waiters);
 }
 
 void spg_track_read_installed(struct spg_track *s)
@@ -788,6 +934,7 @@ static void on_looked(void *user, int err)
 	s->looking = false;
 	if (err != SPG_ERR_BUSY && !s->tracker->stopping)
 		spg_track_read_installed(s);
+	spg_waiters_wake(&s->tracker->waiters);
 }
 
 /* When the model knows which files there are. */
@@ -869,7 +1016,8 @@ static void destroy(struct spg_track *s)
 	spg_install_unref(s->unresolved);
 	spg_install_unref(s->last);
 	spg_install_unref(s->accepted);
-	spg_process_unref(s->parent);
+	spg_lineage_finish(&s->lineage);
+	spg_track_drop_movers(s);
 	spg_module_set_unref(s->installed);
 	spg_module_set_unref(s->before);
 	spg_module_set_unref(s->last_before);

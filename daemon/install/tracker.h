@@ -38,6 +38,12 @@ void spg_tracker_configure(struct spg_tracker *tracker, int64_t quiet_ns);
 /** A file event of a product. */
 void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event);
 
+/** @process has made, removed or renamed the directory at @path, or a link on the way to
+ * a product's files. What the look that follows finds to have changed is an install of
+ * its. */
+void spg_tracker_note_moved(
+	struct spg_tracker *tracker, const char *path, struct spg_process *process);
+
 /** Something may have happened to files of @product (NULL: any) that no event told:
  * what is installed is read again, and what has changed is an install. */
 void spg_tracker_look(struct spg_tracker *tracker, const char *product);
@@ -92,8 +98,9 @@ int spg_tracker_verified(struct spg_tracker *tracker, const char *product,
  * SPG_ERR_BUSY: an install of the product runs; SPG_ERR_NOMEM. */
 int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who);
 
-/** @done when no install of @product (NULL: any) runs, or after @wait_ns; @running:
- * one still does. Once, never from within the call. Returns 0 or SPG_ERR_NOMEM. */
+/** @done when all that happened before now is known, and no install of @product (NULL:
+ * any) runs, or after @wait_ns; @running: one still does. Once, never from within the
+ * call. Returns 0 or SPG_ERR_NOMEM. */
 int spg_tracker_wait(struct spg_tracker *tracker, const char *product, int64_t wait_ns,
 	void (*done)(void *user, bool running), void *user);
 

@@ -181,9 +181,21 @@ int spg_tracker_accept(struct spg_tracker *tracker, int64_t id, const char *who)
 	return SPG_ERR_NOT_FOUND;
 }
 
+static void on_caught_up(void *user, int err)
+{
+	struct spg_tracker *tracker = user;
+
+	(void)err; /* what is not known is not waited for */
+	tracker->n_catching_up--;
+	spg_waiters_wake(&tracker->waiters);
+}
+
 int spg_tracker_wait(struct spg_tracker *tracker, const char *product, int64_t wait_ns,
 	void (*done)(void *user, bool running), void *user)
 {
+	if (!tracker->stopping &&
+		spg_prover_sync(tracker->host.prover, on_caught_up, tracker) == 0)
+		tracker->n_catching_up++;
 	return spg_waiters_add(&tracker->waiters, product, wait_ns, done, user);
 }
 

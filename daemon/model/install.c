@@ -166,7 +166,7 @@ static int note_path(
 	return 0;
 }
 
-static void note_actor(struct spg_install *install, struct spg_process *process)
+void spg_install_note_actor(struct spg_install *install, struct spg_process *process)
 {
 	if (!process || install->n_actors == SPG_INSTALL_ACTORS_MAX ||
 		spg_install_is_actor(install, process))
@@ -185,7 +185,7 @@ int spg_install_note(struct spg_install *install, const struct spg_product *prod
 	for (int i = 0; r == 0 && i < 2; i++)
 		if (paths[i] && spg_product_has_path(product, paths[i]))
 			r = note_path(install, paths[i], event);
-	note_actor(install, event->process);
+	spg_install_note_actor(install, event->process);
 	if (event->at_ns > install->last_ns)
 		install->last_ns = event->at_ns;
 	return r;

@@ -116,6 +116,9 @@ int spg_install_note(struct spg_install *install, const struct spg_product *prod
 int spg_install_note_use(struct spg_install *install, const struct spg_file *file,
 	struct spg_process *process, unsigned how);
 
+/** @process takes part in it; NULL: nobody is known. */
+void spg_install_note_actor(struct spg_install *install, struct spg_process *process);
+
 /** True when @process took part in it. */
 bool spg_install_is_actor(
 	const struct spg_install *install, const struct spg_process *process);

@@ -54,6 +54,10 @@ struct spg_watch_listener {
 	/* Directories or mounts changed so that @product (NULL: any) has to be
 	 * surveyed in full. */
 	void (*on_layout)(void *user, const struct spg_product *product);
+	/* Told before on_layout, where it is known: @process has made, removed or renamed
+	 * the directory at @path, or a link on the way to a product's files. NULL: nobody
+	 * wants to know. */
+	void (*on_moved)(void *user, const char *path, struct spg_process *process);
 	/* Something was mounted or unmounted: what is known stays until every product
 	 * has been looked at again, which is to be done now. */
 	void (*on_mounts)(void *user);
@@ -149,8 +153,9 @@ struct spg_watch_ops {
 	 * ended already (no callback comes); or a negative spg_err. */
 	int (*watch_exit)(struct spg_watch *watch, struct spg_process *process);
 
-	/* The process that has @pid now: a record with a reference for the caller;
-	 * NULL when there is none, or no memory. NULL: no process is ever known. */
+	/* The process that has @pid now, or had it last where that is still known: a
+	 * record with a reference for the caller; NULL when there is none, or no memory.
+	 * NULL: no process is ever known. */
 	struct spg_process *(*process)(struct spg_watch *watch, int32_t pid);
 
 	/* What @process was started with, as its record's cmdline would have it, into

@@ -462,10 +462,16 @@ static struct spg_process *process(struct spg_watch *watch, int32_t pid)
 	struct spg_process *found;
 	int pidfd = processes ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 
-	if (pidfd < 0)
+	if (!processes || (pidfd < 0 && errno != ESRCH))
 		return NULL;
 	found = spg_processes_resolve(processes, pid, pidfd, false);
-	close(pidfd);
+	if (pidfd >= 0)
+		close(pidfd);
+	/* It has ended, and nothing but its number is left. */
+	if (found && pidfd < 0 && !found->name) {
+		spg_process_unref(found);
+		return NULL;
+	}
 	return found;
 }
 

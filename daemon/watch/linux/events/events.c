@@ -184,9 +184,16 @@ static void deliver(struct spg_events *events, const struct spg_raw_event *parse
 }
 
 /* Something about directories changed: forget their paths, survey again. */
-static void change_layout(struct spg_events *events, const char *path)
+static void change_layout(
+	struct spg_events *events, const struct spg_raw_event *parsed, const char *path)
 {
+	struct spg_process *process =
+		events->listener.on_moved ? process_of(events, parsed) : NULL;
+
 	spg_marks_forget(events->marks, path);
+	if (process)
+		events->listener.on_moved(events->listener.user, path, process);
+	spg_process_unref(process);
 	events->listener.on_layout(events->listener.user, NULL);
 }
 
@@ -209,7 +216,7 @@ static void handle_directory_event(struct spg_events *events,
 		for (size_t i = 0; i < places->n; i++)
 			if ((places->at[i].role & SPG_MARK_DIRECTORY) ||
 				is_layout(events, places->at[i].path))
-				change_layout(events, places->at[i].path);
+				change_layout(events, parsed, places->at[i].path);
 	}
 }
 
@@ -257,7 +264,7 @@ static void handle_turn(struct spg_events *events, const struct spg_raw_event *p
 		for (size_t i = 0; i < places->n; i++)
 			if ((places->at[i].role & SPG_MARK_ANCESTOR) &&
 				is_layout(events, places->at[i].path))
-				change_layout(events, places->at[i].path);
+				change_layout(events, parsed, places->at[i].path);
 	}
 }
 
