@@ -56,6 +56,7 @@ FUSE_DEAD = os.path.join(BUILD, "tests", "system", "fuse-dead")
 REFUSE = os.path.join(BUILD, "tests", "system", "refuse")
 PE_FILE = os.path.join(BUILD, "tests", "system", "pe-file")
 LIBRARY = os.path.join(BUILD, "tests", "system", "library.so")
+END_AT_RENAME = os.path.join(BUILD, "tests", "system", "end_at_rename.so")
 
 # Commands that print with --json what the method of the same name answers.
 PASSED_ON = {"check", "who", "locks", "status", "installs", "verify", "maintenance"}
