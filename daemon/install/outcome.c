@@ -260,6 +260,15 @@ static const struct spg_install_file *left_before(
 	               : NULL;
 }
 
+const struct spg_module *spg_outcome_beside(
+	const struct spg_outcome_judging *j, const struct spg_module *module)
+{
+	for (size_t i = 0; i < j->n_unfinished; i++)
+		if (j->unfinished[i].module == module)
+			return j->unfinished[i].beside;
+	return NULL;
+}
+
 enum left_out { NOT_LEFT_OUT, LEFT_OUT, PERHAPS_LEFT_OUT };
 
 static enum left_out is_left_out(
@@ -281,7 +290,7 @@ static enum left_out is_left_out(
 		return left->guessed ? PERHAPS_LEFT_OUT : LEFT_OUT;
 	if (!spg_outcome_is_untouched(j, module))
 		return NOT_LEFT_OUT;
-	if (is == SPG_NOT_KNOWN)
+	if (is == SPG_NOT_KNOWN || spg_outcome_beside(j, module))
 		return LEFT_OUT;
 	return is == SPG_NOT_EXPECTED && !j->facts->expected &&
 	                       (j->facts->unwatched || was_held(j, module)) &&
@@ -295,6 +304,7 @@ static int find_left_out(struct spg_outcome_judging *j)
 	const struct spg_module_set *after = j->facts->after;
 	int r = 0;
 
+	j->n_unfinished = spg_unfinished_find(j->unfinished, j->facts->before, after);
 	for (size_t i = 0; r == 0 && i < after->n; i++) {
 		enum left_out is = is_left_out(j, after->modules[i]);
 
@@ -637,15 +647,18 @@ static int judge(struct spg_outcome_judging *j)
 int spg_outcome_judge(
 	struct spg_install *install, const struct spg_outcome_facts *facts)
 {
-	struct spg_outcome_judging j = {
-		.install = install, .facts = facts, .places = SPG_EXPECTED_PLACES_NULL};
-	int r = 0;
+	struct spg_outcome_judging j = {.install = install,
+		.facts = facts,
+		.places = SPG_EXPECTED_PLACES_NULL,
+		.unfinished = calloc(SPG_UNFINISHED_MAX, sizeof(*j.unfinished))};
+	int r = j.unfinished ? 0 : SPG_ERR_NOMEM;
 
-	if (facts->expected)
+	if (r == 0 && facts->expected)
 		r = spg_places_make(
 			&j.places, facts->product, facts->expected, facts->after);
 	if (r == 0)
 		r = judge(&j);
+	free(j.unfinished);
 	spg_expected_places_finish(&j.places);
 	return r;
 }

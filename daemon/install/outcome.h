@@ -7,7 +7,8 @@
  * A file was left out when the payload is known and brings another one than is there;
  * or, when no payload is known, when somebody held it meanwhile (or nobody can know that)
  * and most of its like were replaced: the files that had the same version before, or none;
- * all that have one, where no other has the same. That is a guess. It is left out until it
+ * all that have one, where no other has the same. That is a guess. So was one whose new version
+ * an installer that was ended has left beside it (unfinished.h). It is left out until it
  * is replaced or gone; a guess also until a payload is named that has no such file. A set
  * that fits together is mixed all the same as long as somebody is shown versions of before.
  */

@@ -51,6 +51,7 @@ static int explain_left_out(
 	struct spg_expected_match match = {NULL, 0, 0, 0};
 	const struct spg_module *module =
 		spg_module_set_find(j->facts->after, file->path);
+	const struct spg_module *beside = module ? spg_outcome_beside(j, module) : NULL;
 	struct spg_note note = {.kind = SPG_REASON_NOT_REPLACED, .file = file->path};
 	struct spg_buf buf = SPG_BUF_NULL;
 
@@ -68,7 +69,10 @@ static int explain_left_out(
 	if (!module)
 		spg_buf_puts(&buf, ": it has stepped aside, and nobody has written a "
 				   "new one");
-	else if (file->n_holders > 0) {
+	else if (beside) {
+		spg_buf_puts(&buf, ": its new version lies beside it as ");
+		put_base(&buf, beside->path);
+	} else if (file->n_holders > 0) {
 		spg_buf_puts(&buf, ": ");
 		put_holders(&buf, file);
 	}
@@ -77,7 +81,7 @@ static int explain_left_out(
 		spg_buf_printf(&buf, "%s it is %s, the service pack has %s",
 			file->n_holders > 0 ? ";" : ":", file->to_version,
 			match.file->version);
-	else if (module && file->n_holders == 0)
+	else if (module && file->n_holders == 0 && !beside)
 		spg_buf_puts(&buf, match.file ? ": it is not the service pack's"
 					      : ", as in the install before");
 	if (match.of > 1)

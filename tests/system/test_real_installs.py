@@ -24,7 +24,6 @@ NEEDS = {1: "engine_open", 2: "engine_reopen"}
 FILES = ("bin/server", "lib/libengine.so.1", "lib/libengine.so.1.0", "share/a.txt",
          "share/b.txt", "share/same.txt")
 CHANGING = [name for name in FILES if name != "share/same.txt"]
-LIBRARY = [name for name in FILES if name.startswith("lib/")]
 MISFIT = "server needs engine_reopen, which libengine.so.1 (1.0) does not define"
 # renameat2(2), AT_FDCWD and RENAME_EXCHANGE
 EXCHANGE = "import ctypes, os, sys; a, b = map(os.fsencode, sys.argv[1:]); " \
@@ -625,6 +624,28 @@ class DpkgTest(Debian):
         self.dpkg("-i", *self.new("server", "engine"))
         self.assert_one("dpkg")
         holder.kill()
+        self.assert_safe(self.served)
+
+    def test_unpack_of_texts_that_is_killed(self):
+        """What there is fits together, and is of both versions all the same."""
+        self.make("texts", 1, "share/a.txt", "share/b.txt")
+        self.make("texts", 2, "share/a.txt", "share/b.txt")
+        self.begin_with("texts", runs=False)
+        self.dpkg("--unpack", *self.new("texts"), LD_PRELOAD=END_AT_RENAME,
+                  END_BELOW=self.app, END_AT="2")
+        install = self.only_install()
+        self.assertEqual(install["outcome"], "mixed", self.show(install))
+        became = self.became(install)
+        changes = {became[f"share/{name}"][0]: name for name in ("a.txt", "b.txt")}
+        self.assertEqual(sorted(changes), ["replaced", "skipped"])
+        left = changes["skipped"]
+        self.assertEqual(self.texts(install["reasons"])[0],
+                         f"{left} was not replaced: its new version lies beside it as "
+                         f"{left}.dpkg-new")
+        self.dpkg("--unpack", *self.new("texts"))
+        newest = self.installs()[0]
+        self.assertEqual((newest["outcome"], newest["follows"]), ("clean", install["id"]),
+                         self.show(newest))
         self.assert_safe(self.served)
 
     def test_removed(self):
