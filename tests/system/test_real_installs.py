@@ -189,11 +189,16 @@ class RealInstall(SystemTest):
         install = self.only_install()
         self.assertEqual(install["outcome"], outcome, self.show(install))
         self.assertTrue(install["by"], self.show(install))
-        self.assertIn(install["by"]["name"], by, self.show(install))
+        self.assertIn(install["by"]["name"], self.seen(*by), self.show(install))
         want = {name: (change, 1, 2) for name in names}
         want.update(more.get("but", {}))
         self.assertEqual(self.became(install), want, self.show(install))
         return install
+
+    def seen(self, *names):
+        """As whom one of @names may be told: without the kernel's table, of somebody who
+        had ended before anybody looked only the number is left."""
+        return names + (None,) * (tier_in_force() == "procfs")
 
     def assert_by_script(self, *helpers, name="setup.sh", **more):
         """Where nobody keeps who has ended, what the script has started is named when that
@@ -312,7 +317,8 @@ class OverTest(RealInstall):
         self.begin()
         self.end_early(2, "rsync", "-a", self.path("v2") + "/", self.app)
         install = self.only_install()
-        self.assertEqual((install["outcome"], install["by"]["name"]), ("mixed", "rsync"))
+        self.assertEqual(install["outcome"], "mixed", self.show(install))
+        self.assertIn(install["by"]["name"], self.seen("rsync"))
         self.assertIn(MISFIT, self.texts(install["reasons"])[0])
         self.assertEqual(self.became(install)["bin/server"], ("replaced", 1, 2))
         self.run_orphan("rsync", "-a", self.path("v2") + "/", self.app)
@@ -528,7 +534,7 @@ class ScriptTest(RealInstall):
         self.assertEqual((first["outcome"], second["outcome"]), ("mixed", "clean"))
         self.assertEqual(second["follows"], first["id"])
         self.assertIn(second["by"]["name"],
-                      ["setup.sh"] + ["cp"] * (tier_in_force() == "procfs"))
+                      self.seen("setup.sh", *["cp"] * (tier_in_force() == "procfs")))
         self.assertEqual(self.became(self.installs(id=second["id"])[0]),
                          {name: ("replaced", 1, 2) for name in CHANGING})
 
@@ -608,7 +614,8 @@ class DpkgTest(Debian):
         self.dpkg("--unpack", *self.new("server", "engine"), LD_PRELOAD=END_AT_RENAME,
                   END_BELOW=self.app, END_AT="3")
         install = self.only_install()
-        self.assertEqual((install["outcome"], install["by"]["name"]), ("mixed", "dpkg"))
+        self.assertEqual(install["outcome"], "mixed", self.show(install))
+        self.assertIn(install["by"]["name"], self.seen("dpkg"))
         self.assertIn(MISFIT, " ".join(self.texts(install["reasons"])))
         self.assertEqual(self.became(install)["bin/server"], ("replaced", 1, 2))
         self.dpkg("--unpack", *self.new("server", "engine"))
