@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Inside of the tracker: what it knows of each product. tracker_known.c begins with what
- * the database knows, tracker.c follows what happens, tracker_asked.c is asked about it
- * and told what others have found.
+ * the database knows, tracker.c follows what happens, tracker_who.c who does it,
+ * tracker_asked.c is asked about it and told what others have found.
  */
 #include "daemon/host/packages.h"
 #include "daemon/install/fit/expected.h"
@@ -100,8 +100,22 @@ const struct spg_standing *spg_track_standing(const struct spg_track *s);
 /** What others add to verdicts about it has changed. */
 void spg_track_tell(struct spg_track *s);
 
-/** Forget who moved directories. */
+/** @process, or NULL, takes part in the install that runs: it may be who is named. */
+void spg_track_name_installer(struct spg_track *s, struct spg_process *process);
+
+/** True when an install that begins with @process goes on with the last one. */
+bool spg_track_goes_on(struct spg_track *s, const struct spg_process *process);
+
+/** Whoever moved directories took part in the install that has begun. */
+void spg_track_take_movers(struct spg_track *s);
+
+/** Forget who moved directories; "old": so long ago that it has nothing to do with what
+ * happens now. */
 void spg_track_drop_movers(struct spg_track *s);
+void spg_track_drop_old_movers(struct spg_track *s);
+
+/** One thing fewer that the tracker's end waits for. */
+void spg_track_closed(struct spg_tracker *tracker);
 
 /** Store @install. */
 void spg_track_put(struct spg_track *s, struct spg_install *install);

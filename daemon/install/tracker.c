@@ -12,25 +12,15 @@
 #include "common/text.h"
 #include "daemon/install/aside.h"
 #include "daemon/install/baseline.h"
-#include "daemon/install/command.h"
-#include "daemon/install/manager.h"
 #include "daemon/install/outcome.h"
 #include "daemon/install/resolution.h"
 #include "daemon/install/track.h"
 #include "daemon/install/transaction.h"
 
-/* Processes of an install of which is found out whether a package manager is behind. */
-#define MANAGER_ASKED_MAX 16
-/* Command lines that are asked for at one time, of all products. */
-#define COMMANDS_MAX      16
-
-/* An install by the same process or its kin goes on with the last one for so many
- * times `quiet_ns`: setup had paused. */
-#define PAUSES_MAX        10
 /* After the last event, once everybody who took part has ended. */
-#define HURRIED_NS        SPG_NS_PER_S
+#define HURRIED_NS   SPG_NS_PER_S
 /* A disk that does not answer: try again. */
-#define TRY_AGAIN_MS      5000
+#define TRY_AGAIN_MS 5000
 
 struct spg_track *spg_track_find(const struct spg_tracker *tracker, const char *product)
 {
@@ -111,166 +101,6 @@ void spg_track_put(struct spg_track *s, struct spg_install *install)
 	spg_store_put_install(s->tracker->host.store, install, on_written, NULL);
 }
 
-/* ---- who takes part ---- */
-
-static void watch_one(struct spg_track *s, struct spg_process *process)
-{
-	const struct spg_watch_ops *ops = s->tracker->host.watch->ops;
-
-	if (!process || s->n_alive == SPG_INSTALL_ALIVE_MAX)
-		return;
-	for (size_t i = 0; i < s->n_alive; i++)
-		if (spg_proc_id_equal(s->alive[i], process->id))
-			return;
-	if (ops->watch_exit(s->tracker->host.watch, process) == 0)
-		s->alive[s->n_alive++] = process->id;
-}
-
-/* The package manager may keep its packages elsewhere. Only what root started is believed:
- * files there are read. */
-static void take_place(
-	struct spg_track *s, const struct spg_process *process, const char *cmdline)
-{
-	struct spg_package_place place = SPG_PACKAGE_PLACE_NULL;
-
-	if (process->uid != 0 || !s->nearest.pid || s->place.root ||
-		!spg_proc_id_equal(s->nearest, process->id) ||
-		spg_package_place_parse(cmdline, &place) != 1)
-		return;
-	s->place = place;
-	spg_packages_unref(s->owned);
-	s->owned = spg_packages_ref(spg_owners_known(s->tracker->host.owners, &place));
-}
-
-/* The command line of @process was read. */
-static void take_command(
-	struct spg_track *s, struct spg_process *process, const char *cmdline)
-{
-	struct spg_process *by = s->install ? s->install->by : NULL;
-
-	if (s->install)
-		take_place(s, process, cmdline);
-	if (!by || by->cmdline || !spg_proc_id_equal(by->id, process->id))
-		return;
-	by = spg_process_with_cmdline(by, cmdline);
-	if (!by)
-		return;
-	spg_process_unref(s->install->by);
-	s->install->by = by;
-}
-
-static void on_closed(struct spg_tracker *tracker);
-
-static void on_command(void *user, struct spg_process *process, const char *cmdline)
-{
-	struct spg_tracker *tracker = user;
-
-	tracker->n_commands--;
-	for (struct spg_track *s = tracker->first; s && cmdline; s = s->next)
-		take_command(s, process, cmdline);
-	if (tracker->stopping)
-		on_closed(tracker);
-}
-
-static void ask_command(struct spg_track *s, struct spg_process *process)
-{
-	struct spg_tracker *tracker = s->tracker;
-
-	if (process->cmdline)
-		take_command(s, process, process->cmdline);
-	if (process->cmdline || tracker->stopping ||
-		tracker->n_commands == COMMANDS_MAX)
-		return;
-	if (spg_command_ask(tracker->host.loop, tracker->host.watch, process,
-		    on_command, tracker) == 0)
-		tracker->n_commands++;
-}
-
-/* Takes over @process. */
-static void name(struct spg_track *s, struct spg_process *process)
-{
-	spg_process_unref(s->install->by);
-	s->install->by = process;
-	ask_command(s, process);
-}
-
-/* True: a package manager is behind it, and is named. */
-static bool name_manager(struct spg_track *s, struct spg_process *process)
-{
-	struct spg_process *manager, *nearest;
-
-	if (s->managed || s->n_asked == MANAGER_ASKED_MAX ||
-		spg_proc_id_equal(s->asked, process->id))
-		return s->managed;
-	s->n_asked++;
-	s->asked = process->id;
-	manager = spg_package_manager_of(s->tracker->host.watch, process, &nearest);
-	if (!manager)
-		return false;
-	/* Its end is not waited for: it may go on with other packages. */
-	s->nearest = nearest->id;
-	s->managed = true;
-	name(s, manager);
-	if (!spg_proc_id_equal(nearest->id, manager->id))
-		ask_command(s, nearest);
-	spg_process_unref(nearest);
-	return true;
-}
-
-/* The first one. Where the last install goes on, it is one more of those. */
-static void name_first(struct spg_track *s, struct spg_process *process)
-{
-	struct spg_watch *watch = s->tracker->host.watch;
-	struct spg_lineage *lineage = &s->lineage;
-	size_t at = spg_lineage_find(lineage, watch, process);
-
-	if (lineage->n == 0)
-		spg_lineage_begin(lineage, watch, process);
-	else if (at < lineage->n && at > lineage->named)
-		lineage->named = at;
-	if (lineage->n > 1)
-		watch_one(s, lineage->at[1]);
-	s->install->by = spg_process_ref(lineage->at[lineage->named]);
-	watch_one(s, s->install->by);
-	if (!name_manager(s, process))
-		ask_command(s, s->install->by);
-}
-
-/* True: it and those before it have a forebear in common that is not named yet. */
-static bool find_forebear(struct spg_track *s, const struct spg_process *process)
-{
-	struct spg_lineage *lineage = &s->lineage;
-	size_t at = spg_lineage_find(lineage, s->tracker->host.watch, process);
-
-	if (at >= lineage->n || at <= lineage->named)
-		return false;
-	lineage->named = at;
-	return true;
-}
-
-/* One who did it alone is named; of several, their nearest common forebear; and whatever a
- * package manager has others do, that. */
-static void name_installer(struct spg_track *s, struct spg_process *process)
-{
-	struct spg_install *install = s->install;
-
-	if (!process)
-		return;
-	if (!install->by) {
-		name_first(s, process);
-	} else if (name_manager(s, process)) {
-		/* It stays, whoever else comes. */
-	} else if (!install->by->name && process->name) {
-		/* The first had ended before anybody could see its name. */
-		spg_lineage_begin(&s->lineage, s->tracker->host.watch, process);
-		name(s, spg_process_ref(process));
-	} else if (find_forebear(s, process)) {
-		name(s, spg_process_ref(s->lineage.at[s->lineage.named]));
-		watch_one(s, install->by);
-	}
-	watch_one(s, process);
-}
-
 void spg_tracker_note_exit(struct spg_tracker *tracker, struct spg_proc_id id)
 {
 	for (struct spg_track *s = tracker->first; s; s = s->next) {
@@ -295,57 +125,13 @@ static void note_known_use(
 	(void)spg_install_note_use(s->install, file, process, how);
 }
 
-/* A child of who did the last one, or its brother. */
-static bool is_kin(struct spg_track *s, const struct spg_process *process)
-{
-	size_t at = spg_lineage_find(&s->lineage, s->tracker->host.watch, process);
-
-	return at < s->lineage.n && (at <= 1 || at <= s->lineage.named);
-}
-
-static bool goes_on(struct spg_track *s, const struct spg_process *process)
-{
-	int64_t since_ns = spg_clock_mono_ns() - s->event_mono_ns;
-
-	if (!s->last_before || since_ns >= PAUSES_MAX * s->tracker->host.quiet_ns)
-		return false;
-	/* Where nothing tells who changes files, it may be the same one. */
-	if (!process || !s->last_by.pid)
-		return !process && !s->last_by.pid;
-	return spg_proc_id_equal(process->id, s->last_by) ||
-	       process->ppid == s->last_by.pid || is_kin(s, process);
-}
-
-void spg_track_drop_movers(struct spg_track *s)
-{
-	while (s->n_movers > 0)
-		spg_process_unref(s->movers[--s->n_movers]);
-}
-
-/* Whoever moved directories so long ago has nothing to do with what happens now. */
-static void drop_old_movers(struct spg_track *s)
-{
-	if (spg_clock_mono_ns() - s->moved_mono_ns >=
-		PAUSES_MAX * s->tracker->host.quiet_ns)
-		spg_track_drop_movers(s);
-}
-
-static void take_movers(struct spg_track *s)
-{
-	for (size_t i = 0; i < s->n_movers; i++) {
-		name_installer(s, s->movers[i]);
-		spg_install_note_actor(s->install, s->movers[i]);
-	}
-	spg_track_drop_movers(s);
-}
-
 static bool begin(struct spg_track *s, const struct spg_process *process, int64_t at_ns)
 {
 	struct spg_tracker *tracker = s->tracker;
 	int index = spg_track_index(s);
 	bool moved;
 
-	drop_old_movers(s);
+	spg_track_drop_old_movers(s);
 	/* One folder, or link, in the place of another is done in one step. */
 	moved = !process && s->n_movers > 0;
 	if (s->n_movers > 0)
@@ -368,7 +154,7 @@ static bool begin(struct spg_track *s, const struct spg_process *process, int64_
 	spg_package_place_finish(&s->place);
 	spg_module_set_unref(s->before);
 	spg_packages_unref(s->owned);
-	if (!moved && goes_on(s, process)) {
+	if (!moved && spg_track_goes_on(s, process)) {
 		s->before = spg_module_set_ref(s->last_before);
 	} else {
 		s->before = spg_module_set_ref(s->installed);
@@ -376,7 +162,7 @@ static bool begin(struct spg_track *s, const struct spg_process *process, int64_
 	}
 	s->owned = spg_packages_ref(spg_owners_known(tracker->host.owners, NULL));
 	spg_model_each_use(tracker->host.model, (size_t)index, note_known_use, s);
-	take_movers(s);
+	spg_track_take_movers(s);
 	return true;
 }
 
@@ -398,7 +184,7 @@ static void note(struct spg_track *s, const struct spg_event *event)
 
 	if (index < 0 || (first && !begin(s, event->process, event->at_ns)))
 		return;
-	name_installer(s, event->process);
+	spg_track_name_installer(s, event->process);
 	if (spg_install_note(s->install,
 		    spg_model_product(s->tracker->host.model, (size_t)index),
 		    event) < 0)
@@ -433,62 +219,6 @@ void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event
 			concerns(spg_model_product(tracker->host.model, (size_t)index),
 				event))
 			note(s, event);
-	}
-}
-
-/* Does @path lead to a directory of @product, or lie in one? */
-static bool leads_to(const struct spg_product *product, const char *path)
-{
-	for (size_t i = 0; i < product->n_directories; i++) {
-		const char *directory = product->directories[i].path;
-
-		if (spg_path_below(directory, path, true) ||
-			(product->recursive && spg_path_below(path, directory, false)))
-			return true;
-	}
-	return false;
-}
-
-static bool leads_to_product(const struct spg_track *s, const char *path)
-{
-	int index = spg_track_index(s);
-
-	return index >= 0 &&
-	       leads_to(spg_model_product(s->tracker->host.model, (size_t)index), path);
-}
-
-static void remember_mover(struct spg_track *s, struct spg_process *process)
-{
-	drop_old_movers(s);
-	s->moved_mono_ns = spg_clock_mono_ns();
-	for (size_t i = 0; i < s->n_movers; i++)
-		if (spg_proc_id_equal(s->movers[i]->id, process->id))
-			return;
-	if (s->n_movers < SPG_TRACK_MOVERS_MAX)
-		s->movers[s->n_movers++] = spg_process_ref(process);
-}
-
-void spg_tracker_note_moved(
-	struct spg_tracker *tracker, const char *path, struct spg_process *process)
-{
-	bool known = false;
-
-	if (tracker->stopping)
-		return;
-	for (struct spg_track *s = tracker->first; s; s = s->next)
-		known |= leads_to_product(s, path);
-	for (struct spg_track *s = tracker->first; s; s = s->next) {
-		bool leads = leads_to_product(s, path);
-
-		if (s->phase == PHASE_IDLE && (leads || !known)) {
-			/* A link somewhere may be on the way of any. */
-			remember_mover(s, process);
-		} else if (s->install && leads) {
-			name_installer(s, process);
-			spg_install_note_actor(s->install, process);
-			s->n_events++;
-			s->event_mono_ns = spg_clock_mono_ns();
-		}
 	}
 }
 
@@ -856,7 +586,7 @@ static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 /* Directories were moved by somebody who is known, and may not be at the end of it. */
 static bool note_moved(struct spg_track *s)
 {
-	drop_old_movers(s);
+	spg_track_drop_old_movers(s);
 	if (s->from_before || s->n_movers == 0 || !begin(s, NULL, spg_clock_wall_ns()))
 		return false;
 	s->n_events++;
@@ -974,7 +704,7 @@ struct spg_tracker *spg_tracker_create(const struct spg_tracker_host *host)
 	return tracker;
 }
 
-static void on_closed(struct spg_tracker *tracker)
+void spg_track_closed(struct spg_tracker *tracker)
 {
 	if (--tracker->n_closing == 0)
 		tracker->on_stopped(tracker->stop_user);
@@ -982,14 +712,14 @@ static void on_closed(struct spg_tracker *tracker)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	on_closed(((struct spg_track *)handle->data)->tracker);
+	spg_track_closed(((struct spg_track *)handle->data)->tracker);
 }
 
 static void on_waiters_closed(uv_handle_t *handle)
 {
 	struct spg_waiters *waiters = handle->data;
 
-	on_closed(waiters->user);
+	spg_track_closed(waiters->user);
 }
 
 void spg_tracker_stop(
