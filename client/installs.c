@@ -146,6 +146,11 @@ static void put_package(struct spg_buf *line, const json_t *package)
 		spg_buf_puts(line, " new");
 }
 
+static bool has_packages(const json_t *install)
+{
+	return json_array_size(spg_json_list(install, "packages")) > 0;
+}
+
 /* The first @max of them. */
 static void put_packages(struct spg_buf *line, const json_t *install, size_t max)
 {
@@ -168,7 +173,7 @@ static void add_packages(struct spg_table *table, const json_t *install)
 {
 	struct spg_buf line = SPG_BUF_NULL;
 
-	if (json_array_size(spg_json_list(install, "packages")) == 0)
+	if (!has_packages(install))
 		return;
 	spg_buf_puts(&line, "    ");
 	put_by(&line, install);
@@ -190,7 +195,11 @@ static void add_install(
 	spg_output_time(out, &cell, spg_json_text(install, "began"), false);
 	add_cell(table, NULL, &cell);
 	spg_table_add(table, NULL, spg_json_text(install, "product"));
-	put_by(&cell, install);
+	/* With packages the command begins a line of its own. */
+	if (has_packages(install) && json_is_object(json_object_get(install, "by")))
+		spg_describe_who(&cell, json_object_get(install, "by"));
+	else
+		put_by(&cell, install);
 	add_cell(table, NULL, &cell);
 	spg_output_count(&cell, spg_json_number(install, "changed"));
 	add_cell(table, NULL, &cell);
@@ -306,7 +315,7 @@ static void tell_by(struct spg_output *out, const json_t *install)
 	else if (user)
 		spg_buf_printf(&line, ", user %s", user);
 	tell_line(out, "by", &line);
-	if (json_array_size(spg_json_list(install, "packages")) > 0) {
+	if (has_packages(install)) {
 		put_packages(&line, install, PACKAGES_SHOWN);
 		tell_line(out, "packages", &line);
 	}
