@@ -4,6 +4,7 @@
 that does not: it stops nobody. The daemon starts beside it and answers about everything
 else as ever; what such a process uses is blocked by its name, or by what is counted."""
 import contextlib
+import datetime
 import glob
 import json
 import os
@@ -159,19 +160,31 @@ class StuckTest(SystemTest):
     @unittest.skipIf(tier_in_force() == "procfs", "nothing but the memory map shows it")
     def test_an_old_version_whose_holder_ends_meanwhile(self):
         """It did not answer and is gone: that it does not answer is true no more."""
-        daemon = self.daemon(*self.products)
-        names = self.file("names", self.scratch, b"Edbbcli.dll\nnotes.txt\nmore.txt\n")
-        # Of no pattern of the product: nobody has looked for them before.
-        holders = [self.stuck("stuck-deleted", self.file(name), name)
-                   for name in ("notes.txt", "more.txt")]
+        for number in range(10):
+            daemon = self.daemon(*self.products)
+            ended_at, answer = self.ask_and_end(daemon, number)
+            daemon.stop()
+            # On a busy machine it may have been asked and answered before they ended.
+            if answer["verdict"] != "blocked" or answer["at"] >= ended_at:
+                break
+        self.assert_verdict(answer, "safe")
+
+    def ask_and_end(self, daemon, number):
+        """When holders of files that nobody has looked for before were ended, while somebody
+        asked about these, and the answer."""
+        files = f"notes{number}.txt", f"more{number}.txt"
+        names = self.file("names", self.scratch, "\n".join(("Edbbcli.dll", *files)).encode())
+        holders = [self.stuck("stuck-deleted", self.file(name), name) for name in files]
         asked = daemon.spawn_client("--json", "check", "--product", "app", "--files", names)
         # One has been given up, and the other is waited for.
         while waiting_threads(daemon.main_pid()) < 2 and asked.poll() is None:
             pass
         for holder in holders:
             self.end(holder)
+        ended_at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         out, err = asked.communicate(timeout=FAIL_AFTER)
-        self.assertEqual((json.loads(out)["verdict"], err), ("safe", ""), out)
+        self.assertEqual(err, "")
+        return ended_at, json.loads(out)
 
     @unittest.skipIf(tier_in_force() == "procfs", "nothing but the memory map shows it")
     def test_an_old_version_from_before(self):
