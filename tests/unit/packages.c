@@ -514,8 +514,8 @@ END_TEST
 START_TEST(rpm_hostile)
 {
 	static const char *const schemas[] = {"CREATE TABLE Name(key, hnum)",
-		"CREATE VIEW Name AS SELECT 'x' AS key, 1 AS hnum; "
-		"CREATE TABLE Basenames(key, hnum, idx)",
+		("CREATE VIEW Name AS SELECT 'x' AS key, 1 AS hnum; "
+		 "CREATE TABLE Basenames(key, hnum, idx)"),
 		"CREATE TABLE Name(key, hnum); CREATE TABLE Basenames(a)",
 		"CREATE TABLE x(y)"};
 	struct spg_packages *packages = NULL;
