@@ -1,40 +1,96 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/archive_places.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/err.h"
 #include "common/text.h"
+
+#define LINKS_MAX 40 /* as the kernel follows, MAXSYMLINKS */
 
 /* The folder that was asked for last: those of one folder mostly stand together. */
 struct folder {
 	struct spg_buf asked, real;
 };
 
-/* @folder as it really is, to the last part that exists. */
-static void resolve(struct folder *known, const char *folder, size_t n)
+/* realpath(3) of as much of @path as exists; *@ret_n: how many bytes that is. NULL: not
+ * even "/", or no memory. */
+static char *resolve_start(const char *path, size_t *ret_n)
 {
-	char *part = strndup(folder, n), *real = NULL;
-	size_t len = n;
+	char *part = strdup(path), *real = NULL;
+	size_t len = strlen(path);
 
-	spg_buf_clear(&known->asked);
-	spg_buf_clear(&known->real);
-	spg_buf_add(&known->asked, folder, n);
 	while (part && len > 0 && !(real = realpath(part, NULL))) {
 		while (len > 0 && part[len - 1] != '/')
 			len--;
 		len -= len > 0;
 		part[len] = '\0';
 	}
-	if (!part)
+	*ret_n = len;
+	if (part && !real)
+		real = strdup("/");
+	free(part);
+	return real;
+}
+
+/* Where the link at the end of @real and the next part of @rest leads to, and what is behind
+ * it; NULL: there is no link. */
+static char *follow_dangling(const char *real, const char *rest)
+{
+	size_t skip = strspn(rest, "/"), n = strcspn(rest + skip, "/");
+	struct spg_buf at = SPG_BUF_NULL, to = SPG_BUF_NULL;
+	char target[PATH_MAX];
+	ssize_t length;
+
+	spg_buf_printf(&at, "%s/%.*s", real, (int)n, rest + skip);
+	length = n == 0 || at.failed
+	                 ? -1
+	                 : readlink(spg_buf_text(&at), target, sizeof(target) - 1);
+	spg_buf_finish(&at);
+	if (length < 0)
+		return NULL;
+	target[length] = '\0';
+	if (target[0] != '/')
+		spg_buf_printf(&to, "%s/", real);
+	spg_buf_printf(&to, "%s%s", target, rest + skip + n);
+	return spg_buf_take(&to);
+}
+
+/* @folder as it really is, to the last part that exists, and behind that as links say that
+ * lead to nothing: they may again lead to something tomorrow. */
+static void resolve(struct folder *known, const char *folder, size_t n)
+{
+	char *path = strndup(folder, n), *real = NULL, *next = path;
+	size_t len = 0;
+
+	spg_buf_clear(&known->asked);
+	spg_buf_clear(&known->real);
+	spg_buf_add(&known->asked, folder, n);
+	for (int i = 0; next && i < LINKS_MAX; i++) {
+		free(real);
+		real = resolve_start(path, &len);
+		next = real ? follow_dangling(real, path + len) : NULL;
+		if (next) {
+			free(path);
+			path = next;
+		}
+	}
+	if (!path || !real)
 		known->real.failed = true;
 	/* "/" is the empty one, behind which a slash comes. */
 	if (real && real[1] != '\0')
 		spg_buf_puts(&known->real, real);
-	spg_buf_add(&known->real, folder + len, n - len);
+	if (path && real)
+		spg_buf_puts(&known->real, path + len);
+	if (!known->real.failed && known->real.data) {
+		spg_path_normalise(known->real.data);
+		known->real.len = strlen(known->real.data);
+	}
 	free(real);
-	free(part);
+	free(path);
 }
 
 static int resolve_file(struct folder *known, struct spg_payload_file *file)

@@ -208,9 +208,9 @@ struct spg_observation {
 	/* Some directory could not be listed, though it may be there: there may be more
 	 * files than @files. A lack says why. */
 	bool unlisted;
-	/* The places of directories that are not there, with all links resolved: one may be
-	 * unmounted, and its files in use all the same. Nobody has files here that lie
-	 * elsewhere. A lack says it of each. */
+	/* Directories that are not there, as they are configured and with all links resolved:
+	 * one may be unmounted, and its files in use all the same. What lies elsewhere is none
+	 * of their files. A lack says it of each. */
 	char **missing;
 	size_t n_missing, size_missing;
 	/* The in-use probe counted users: a file that is not `unattributed` has no

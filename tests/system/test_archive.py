@@ -129,12 +129,35 @@ class ArchiveTest(SystemTest):
         holder = self.hold("read", os.path.join(self.app, "15", "lib", "foo.dll"))
         self.assert_verdict(daemon.check("--payload", self.deb), "blocked")
         holder.kill()
+        # By another link to the same nothing.
+        link = os.path.join(os.path.realpath(self.app), "..", "other")
+        os.symlink(os.path.realpath(gone), link)
+        self.make_deb({**self.release("15", NEW), os.path.normpath(link) + "/deep/a.dll": NEW})
+        self.assert_verdict(daemon.check("--payload", self.deb), "unknown")
+        shutil.rmtree(self.directory("tree"))
+        # By the name that the product has for it.
+        self.make_deb({**self.release("15", NEW), os.path.normpath(os.path.join(
+            self.app, "..", "link")) + "/deep/a.dll": NEW})
+        self.assert_verdict(daemon.check("--payload", self.deb), "unknown")
+        shutil.rmtree(self.directory("tree"))
         # Where a link leads to nothing, the package would bring what is missing.
         self.make_deb({**self.release("15", NEW), os.path.realpath(gone) + "/deep/a.dll": NEW})
         answer = daemon.check("--payload", self.deb)
         self.assert_verdict(answer, "unknown")
         self.assertEqual([(p["product"], p["verdict"]) for p in answer["products"]],
                          [("app", "safe"), ("gone", "unknown"), ("linked", "unknown")])
+
+    def test_letters_of_a_missing_directory(self):
+        """Where case does not count, it does not for the directory either."""
+        self.put(self.release("15", OLD))
+        other = os.path.join(os.path.realpath(self.app), "..", "Other")
+        daemon = self.daemon(Product("app", self.app, recursive=True), Product(
+            "other", os.path.normpath(other), ignore_case=True, recursive=True))
+        self.make_deb(self.release("15", NEW))
+        self.assert_verdict(daemon.check("--payload", self.deb), "safe")
+        self.make_deb({**self.release("15", NEW),
+                       os.path.normpath(other).replace("Other", "OTHER") + "/a/b.dll": NEW})
+        self.assert_verdict(daemon.check("--payload", self.deb), "unknown")
 
     def test_an_unreadable_product_may_have_it(self):
         """What cannot be listed may be the same directory by another way."""

@@ -340,15 +340,12 @@ static int take_rows(struct question *q, const struct spg_proof *proof)
 	return r < 0 ? r : spg_render_coverage(q->coverage, proof);
 }
 
-/* Where the file number @i that was asked about goes; NULL: anywhere. */
+/* Where the file number @i of a package goes, links resolved; NULL: that is not known. Of
+ * the paths in a list nobody knows what they lead over. */
 static const char *place_asked(const struct gathering *g, size_t i)
 {
-	const char *path = g->names.names[i];
-
-	if (g->by_payload && !spg_path_is_absolute(path))
-		path = spg_params_text(
-			json_array_get(json_object_get(g->params, "payload"), i),
-			"path");
+	const json_t *file = json_array_get(json_object_get(g->params, "payload"), i);
+	const char *path = g->by_payload ? spg_params_text(file, "path") : NULL;
 
 	return path && spg_path_is_absolute(path) ? path : NULL;
 }

@@ -622,7 +622,8 @@ static int lack_missing(struct spg_walk *walk, const char *path, const char *pla
 	for (size_t i = 0; i < product->n_directories; i++)
 		if (strcmp(product->directories[i].path, path) == 0)
 			origin = product->directories[i].origin;
-	if (spg_observation_add_missing(walk->obs, place) < 0)
+	if (spg_observation_add_missing(walk->obs, place) < 0 ||
+		spg_observation_add_missing(walk->obs, path) < 0)
 		return SPG_ERR_NOMEM;
 	return spg_observation_add_lack(walk->obs,
 		&(struct spg_lack){.kind = SPG_LACK_DIRECTORY_MISSING,
