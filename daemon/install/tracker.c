@@ -134,7 +134,7 @@ static bool begin(struct spg_track *s, const struct spg_process *process, int64_
 	spg_track_drop_old_movers(s);
 	/* One folder, or link, in the place of another is done in one step. */
 	moved = !process && s->n_movers > 0;
-	if (s->n_movers > 0)
+	if (moved)
 		process = s->movers[0];
 	if (index < 0)
 		return false;

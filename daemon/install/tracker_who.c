@@ -179,12 +179,27 @@ void spg_track_name_installer(struct spg_track *s, struct spg_process *process)
 
 /* ---- does it go on? ---- */
 
-/* A child of who did the last one, or its brother. */
+/* By its name, which a script has of its own, unless somebody has a shell read it. */
+static bool is_shell(const struct spg_process *process)
+{
+	static const char *const names[] = {
+		"sh", "bash", "dash", "zsh", "ksh", "fish", "busybox"};
+
+	for (size_t i = 0; process->name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(process->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* One that who is named for the last one has started, too, or the script that started that.
+ * What a shell starts next is another install, where that itself has not been named: at a
+ * terminal two commands are two. */
 static bool is_kin(struct spg_track *s, const struct spg_process *process)
 {
 	size_t at = spg_lineage_find(&s->lineage, s->tracker->host.watch, process);
 
-	return at < s->lineage.n && (at <= 1 || at <= s->lineage.named);
+	return at < s->lineage.n &&
+	       (at <= s->lineage.named || (at == 1 && !is_shell(s->lineage.at[1])));
 }
 
 bool spg_track_goes_on(struct spg_track *s, const struct spg_process *process)
@@ -214,9 +229,20 @@ void spg_track_drop_old_movers(struct spg_track *s)
 		spg_track_drop_movers(s);
 }
 
+/* Who uses the product's files and makes a directory is a service at its work. */
+static bool is_user(const struct spg_track *s, const struct spg_process *process)
+{
+	for (size_t i = 0; i < s->install->n_held; i++)
+		if (spg_proc_id_equal(s->install->held[i].process->id, process->id))
+			return true;
+	return false;
+}
+
 void spg_track_take_movers(struct spg_track *s)
 {
 	for (size_t i = 0; i < s->n_movers; i++) {
+		if (is_user(s, s->movers[i]))
+			continue;
 		spg_track_name_installer(s, s->movers[i]);
 		spg_install_note_actor(s->install, s->movers[i]);
 	}
@@ -272,11 +298,10 @@ void spg_tracker_note_moved(
 		if (s->phase == PHASE_IDLE && (leads || !known)) {
 			/* A link somewhere may be on the way of any. */
 			remember_mover(s, process);
-		} else if (s->install && leads) {
+		} else if (s->install && leads && !is_user(s, process)) {
+			/* Whether files came or went with it, the end of the install
+			 * sees: anybody may make directories there, for ever. */
 			spg_track_name_installer(s, process);
-			spg_install_note_actor(s->install, process);
-			s->n_events++;
-			s->event_mono_ns = spg_clock_mono_ns();
 		}
 	}
 }

@@ -168,6 +168,15 @@ class LinuxModulesTest(SystemTest):
                  "-Wl,-rpath,$ORIGIN/../private")
         self.start()
         self.assertNotIn("hides.so", self.show(self.verify(0)["findings"]))
+        # What it needs of the program, or of the library, is looked for all the same.
+        for missing in "api_none", "hidden_none":
+            self.gcc(plugin, f"int hidden(void), {missing}(void); "
+                     f"int plugin(void) {{ return hidden() + {missing}(); }}", "-shared",
+                     "-Wl,--unresolved-symbols=ignore-all", hidden)
+            self.assertEqual([f for f in self.findings() if f"hides.so needs {missing}" not in f],
+                             [])
+        self.gcc(plugin, "int hidden(void); int plugin(void) { return hidden(); }", "-shared",
+                 hidden)
         os.unlink(daemon)
         answer = self.verify(0)
         self.assertIn("libhidden.so.1", self.show(answer["hints"]))
@@ -186,6 +195,10 @@ class LinuxModulesTest(SystemTest):
         self.verify(0)
         self.gcc(native, code % "other", "-shared", jvm)
         self.assertIn("libnative.so needs libjvm.so", self.findings()[0])
+        self.gcc(native, "int lost(void); " + code % "Java_org_example_Native_go" +
+                 " int more(void) { return lost(); }", "-shared",
+                 "-Wl,--unresolved-symbols=ignore-all", jvm)
+        self.assertIn("libnative.so needs lost", self.findings()[0])
 
     def test_a_program_elsewhere_that_loads_it(self):
         host = self.path("v2", "bin", "server")

@@ -203,6 +203,119 @@ static bool is_to_find(
 	       !p->found[lack_index];
 }
 
+/* ---- libraries that its program has ---- */
+
+static const char *library_of(
+	const struct spg_elf_judging *j, const struct spg_elf_lack *lack)
+{
+	const struct spg_binary *binary = spg_elf_binary_of(j, lack->object);
+
+	return spg_binary_text(binary, binary->modules[lack->index].name);
+}
+
+static const char *symbol_of(
+	const struct spg_elf_judging *j, const struct spg_elf_lack *lack)
+{
+	const struct spg_binary *binary = spg_elf_binary_of(j, lack->object);
+
+	return spg_binary_text(binary, binary->imports[lack->index].name);
+}
+
+/* Is a library known as @name loaded? */
+static bool is_loaded(const struct spg_elf_judging *j,
+	const struct spg_elf_loading *loading, const char *name)
+{
+	for (size_t i = 0; i < loading->n; i++) {
+		const struct spg_binary *binary =
+			spg_elf_set_object(&j->set, loading->objects[i]).binary;
+		const char *soname = spg_binary_text(binary, binary->soname);
+
+		if (soname && strcmp(soname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does @program, once it is loaded, have every library that @p does not find? */
+static bool has_libraries(
+	struct spg_elf_judging *j, const struct plugin *p, size_t program, int *err)
+{
+	const struct spg_binary *plugin = spg_elf_binary_of(j, p->root.object);
+	struct spg_elf_root root;
+	bool has = true;
+
+	*err = spg_elf_root_load(j, program, &root);
+	for (size_t i = 0; *err == 0 && has && i < p->root.loading.n_lacks; i++) {
+		const struct spg_elf_lack *lack = &p->root.loading.lacks[i];
+
+		if (lack->kind == SPG_ELF_NO_LIBRARY &&
+			!spg_elf_is_of_host(plugin, library_of(j, lack)))
+			has = is_loaded(j, &root.loading, library_of(j, lack));
+	}
+	spg_elf_root_finish(&root);
+	return *err == 0 && has;
+}
+
+/* Of the programs that have all libraries that are missing, the one with the most symbols,
+ * too. */
+static int find_owner(
+	struct spg_elf_judging *j, const struct plugin *p, struct hosts *hosts)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < j->question->n_modules; i++) {
+		size_t n;
+
+		if (!spg_elf_is_module(j, i) || !is_program(j, i) ||
+			!may_be_host(j, p, i) || !has_libraries(j, p, i, &err))
+			continue;
+		n = count_found(j, p, i, hosts->found, &err);
+		if (err < 0 || (hosts->host != SPG_FIT_NONE && n <= hosts->best))
+			continue;
+		hosts->best = n;
+		hosts->host = i;
+		memcpy(hosts->best_found, hosts->found,
+			p->root.loading.n_lacks * sizeof(bool));
+	}
+	return err;
+}
+
+/* Who loads the plugin has loaded these libraries before, from where only that looks; a JVM
+ * has its own. Then nothing is missing, and the symbols are looked for with that program. */
+static int take_libraries(
+	struct spg_elf_judging *j, struct plugin *p, struct hosts *hosts)
+{
+	const struct spg_binary *plugin = spg_elf_binary_of(j, p->root.object);
+	const struct spg_elf_loading *loading = &p->root.loading;
+	bool is_known = true;
+	int err = 0;
+
+	if (!p->root.lacks_library)
+		return 0;
+	for (size_t i = 0; is_known && i < loading->n_lacks; i++)
+		is_known =
+			loading->lacks[i].kind != SPG_ELF_NO_LIBRARY ||
+			spg_elf_is_of_host(plugin, library_of(j, &loading->lacks[i]));
+	if (!is_known) {
+		err = find_owner(j, p, hosts);
+		is_known = err == 0 && hosts->host != SPG_FIT_NONE;
+		if (is_known)
+			take_host(p, hosts);
+		restart_hosts(hosts);
+	}
+	for (size_t i = 0; is_known && i < loading->n_lacks; i++)
+		if (loading->lacks[i].kind == SPG_ELF_NO_LIBRARY)
+			p->found[i] = true;
+		else if (loading->lacks[i].kind == SPG_ELF_NO_SYMBOL &&
+			 spg_elf_is_symbol_of_host(
+				 plugin, symbol_of(j, &loading->lacks[i])))
+			p->found[i] = true;
+	p->root.lacks_library &= !is_known;
+	return err;
+}
+
+/* ---- the host ---- */
+
 /* A plugin is loaded by one program, and by others at other times: what one of them lacks,
  * another one does not make good. Beside it are other plugins. */
 static int find_hosts(struct spg_elf_judging *j, struct plugin *p)
@@ -216,10 +329,12 @@ static int find_hosts(struct spg_elf_judging *j, struct plugin *p)
 			loading->lacks[i].kind == SPG_ELF_NO_SYMBOL &&
 			spg_elf_symbols_first(&j->set.plugins, loading->lacks[i].object,
 				loading->lacks[i].index) != NULL;
-	for (size_t i = 0; err == 0 && i < loading->n_lacks; i++)
+	if (err == 0)
+		err = take_libraries(j, p, &hosts);
+	for (size_t i = 0; err == 0 && p->n_hosts == 0 && i < loading->n_lacks; i++)
 		if (is_to_find(j, p, i))
 			err = take_better(j, p, &loading->lacks[i], true, &hosts);
-	if (err == 0)
+	if (err == 0 && p->n_hosts == 0)
 		take_host(p, &hosts);
 	for (size_t i = 0; err == 0 && i < loading->n_lacks; i++) {
 		if (!is_to_find(j, p, i) || p->n_hosts >= HOSTS_MAX)
@@ -258,45 +373,6 @@ static bool has_unknown_host(
 	       (*ret_n && spg_elf_kind_of_plugin(spg_elf_binary_of(j, p->root.object)));
 }
 
-/* ---- a plugin's libraries ---- */
-
-/* Does @program, once it is loaded, have a library that is known as @name? */
-static bool has_library(
-	struct spg_elf_judging *j, size_t program, const char *name, int *err)
-{
-	struct spg_elf_root root;
-	bool has = false;
-
-	*err = spg_elf_root_load(j, program, &root);
-	for (size_t i = 0; *err == 0 && !has && i < root.loading.n; i++) {
-		size_t object = root.loading.objects[i];
-		const struct spg_binary *binary =
-			spg_elf_set_object(&j->set, object).binary;
-		const char *soname = spg_binary_text(binary, binary->soname);
-
-		has = soname && strcmp(soname, name) == 0;
-	}
-	spg_elf_root_finish(&root);
-	return has;
-}
-
-/* Who loads the plugin has loaded the library before, from where only that looks: its
- * host, or where that is not known a program of the product; and a JVM has its own. */
-static bool is_there_before(struct spg_elf_judging *j, const struct plugin *p,
-	const struct spg_elf_lack *lack, int *err)
-{
-	const struct spg_binary *binary = spg_elf_binary_of(j, lack->object);
-	const char *name = spg_binary_text(binary, binary->modules[lack->index].name);
-	bool is_there = spg_elf_is_of_host(spg_elf_binary_of(j, p->root.object), name);
-
-	if (!is_there && p->host != SPG_FIT_NONE)
-		return has_library(j, p->host, name, err);
-	for (size_t i = 0; *err == 0 && !is_there && i < j->question->n_modules; i++)
-		if (spg_elf_is_module(j, i) && is_program(j, i) && may_be_host(j, p, i))
-			is_there = has_library(j, i, name, err);
-	return is_there;
-}
-
 static int tell_plugin(struct spg_elf_judging *j, struct plugin *p)
 {
 	const struct spg_elf_loading *loading = &p->root.loading;
@@ -318,11 +394,7 @@ static int tell_plugin(struct spg_elf_judging *j, struct plugin *p)
 			told = true;
 			continue;
 		}
-		if (lack->kind == SPG_ELF_NO_LIBRARY &&
-			is_there_before(j, p, lack, &err))
-			continue;
-		if (err == 0)
-			err = spg_elf_tell(j, &p->root, lack, p->host);
+		err = spg_elf_tell(j, &p->root, lack, p->host);
 	}
 	return err;
 }

@@ -444,3 +444,15 @@ bool spg_elf_is_of_host(const struct spg_binary *plugin, const char *library)
 			return true;
 	return false;
 }
+
+bool spg_elf_is_symbol_of_host(const struct spg_binary *plugin, const char *symbol)
+{
+	static const char *const of_java[] = {"JNI_", "JVM_", "JNU_", "JLI_"};
+	const char *kind = spg_elf_kind_of_plugin(plugin);
+
+	for (size_t i = 0; kind && i < sizeof(of_java) / sizeof(of_java[0]); i++)
+		if (strcmp(kind, "Java") == 0 &&
+			strncmp(symbol, of_java[i], strlen(of_java[i])) == 0)
+			return true;
+	return false;
+}

@@ -51,3 +51,6 @@ const char *spg_elf_kind_of_plugin(const struct spg_binary *binary);
 
 /** True when each program that loads plugins of @plugin's kind has @library loaded before. */
 bool spg_elf_is_of_host(const struct spg_binary *plugin, const char *library);
+
+/** True when @symbol is one of such a library. */
+bool spg_elf_is_symbol_of_host(const struct spg_binary *plugin, const char *symbol);

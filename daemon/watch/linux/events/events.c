@@ -102,7 +102,8 @@ static void collect(void *user, const char *path, unsigned role)
 	const char *name = places->name;
 
 	/* A file's own mark has the whole path; a directory's "." is itself. */
-	if (role == SPG_MARK_FILE || !name[0] || strcmp(name, ".") == 0)
+	if ((role & ~SPG_MARK_LINKED) == SPG_MARK_FILE || !name[0] ||
+		strcmp(name, ".") == 0)
 		snprintf(places->at[places->n].path, PATH_MAX, "%s", path);
 	else
 		snprintf(places->at[places->n].path, PATH_MAX, "%s/%s",
@@ -146,18 +147,19 @@ static struct spg_process *process_of(
 	(SPG_EVENT_BIT(SPG_EVENT_OPEN) | SPG_EVENT_BIT(SPG_EVENT_EXEC) |               \
 		SPG_EVENT_BIT(SPG_EVENT_CLOSE))
 
-/* A file's last name went before, which is an event of its own (FAN_DELETE, FAN_RENAME,
- * FAN_ATTRIB); now nobody uses it any more either. Whoever was the last did not delete
- * it. */
-static bool is_end_of_past(uint64_t mask)
+/* A file's last name went before, which is an event of its own where its directory is
+ * watched (FAN_DELETE, FAN_RENAME); now nobody uses it any more either. Whoever was the
+ * last did not delete it. */
+static bool is_end_of_past(uint64_t mask, unsigned role)
 {
-	return (mask & FAN_DELETE_SELF) &&
+	return (mask & FAN_DELETE_SELF) && !(role & SPG_MARK_LINKED) &&
 	       !(mask & (FAN_DELETE | FAN_CREATE | FAN_RENAME | FAN_MODIFY));
 }
 
 /* Deliver one event about the file at @path. */
 static void deliver(struct spg_events *events, const struct spg_raw_event *parsed,
-	const char *path, const char *new_path, struct spg_process *process)
+	const char *path, unsigned role, const char *new_path,
+	struct spg_process *process)
 {
 	uint32_t kinds = kinds_of(parsed->mask);
 	struct spg_file *file = spg_file_create(path, (struct spg_file_id){0, 0});
@@ -169,7 +171,7 @@ static void deliver(struct spg_events *events, const struct spg_raw_event *parse
 	if (event) {
 		event->kinds = kinds;
 		event->unattributed = parsed->anonymous && !(kinds & ~USING_KINDS);
-		event->past = is_end_of_past(parsed->mask);
+		event->past = is_end_of_past(parsed->mask, role);
 		if (new_path)
 			event->detail = strdup(new_path);
 	}
@@ -333,7 +335,7 @@ static void handle_file_event(struct spg_events *events,
 		if (!resolved)
 			process = process_of(events, parsed);
 		resolved = true;
-		deliver(events, parsed, path,
+		deliver(events, parsed, path, role,
 			new_path[0] && strcmp(new_path, path) != 0 ? new_path : NULL,
 			process);
 	}

@@ -502,7 +502,7 @@ static void forget_gone(
 	size_t kept = 0;
 
 	for (size_t i = 0; i < object->n_names; i++) {
-		if (object->names[i].role == SPG_MARK_FILE &&
+		if ((object->names[i].role & ~SPG_MARK_LINKED) == SPG_MARK_FILE &&
 			is_gone(sorted, n, object->names[i].path, &object->fid.handle))
 			free(object->names[i].path);
 		else

@@ -26,6 +26,8 @@ enum spg_mark_role {
 	SPG_MARK_ANCESTOR = 1 << 0,  /* above a product's directory: its layout */
 	SPG_MARK_DIRECTORY = 1 << 1, /* holds a product's files */
 	SPG_MARK_FILE = 1 << 2,      /* a file that has names elsewhere too */
+	/* With SPG_MARK_FILE: it lies behind a link, and its directory is not watched. */
+	SPG_MARK_LINKED = 1 << 3,
 };
 
 /* The key by which events name an object. */

@@ -176,7 +176,9 @@ static int mark_file(struct spg_walk *walk, const struct spg_linux_file *file)
 	if (fd < 0 && !spg_errno_is_shortage(errno))
 		return 0;
 	r = fd < 0 ? SPG_ERR_LIMIT
-	           : spg_marks_add(walk->marks, fd, file->base.path, SPG_MARK_FILE);
+	           : spg_marks_add(walk->marks, fd, file->base.path,
+			     SPG_MARK_FILE |
+				     (file->through_link ? SPG_MARK_LINKED : 0));
 	if (fd >= 0)
 		close(fd);
 	if (r == SPG_ERR_NOMEM)
