@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 import zipfile
@@ -228,6 +229,84 @@ class RealInstall(SystemTest):
 
     def assert_nobody_is_outdated(self):
         self.assertEqual(self.outdated(), [])
+
+
+class BystanderTest(RealInstall):
+    """Four files, of which one is left out since somebody holds it."""
+
+    NAMES = [f"m{i}.so" for i in range(4)]
+
+    def write(self, version, names, folder=None):
+        """By cp --remove-destination, out of a folder of its own."""
+        source = self.directory(f"r{version}")
+        for name in names:
+            self.file(name, source, f"{name} {version}\n".encode())
+        return [os.path.join(source, name) for name in names] + [folder or self.app]
+
+    def put(self, folder):
+        os.makedirs(folder)
+        for name in self.NAMES:
+            self.file(name, folder, b"0\n")
+
+    def skipped(self):
+        install = self.installs(id=self.installs()[0]["id"])[0]
+        return install["outcome"], [os.path.basename(f["path"]) for f in install["files"]
+                                    if f["change"] == "skipped"]
+
+    def test_two_commands_of_one_shell(self):
+        """The second is no part of the first, though it comes soon."""
+        self.put(self.app)
+        self.begin(quiet="2s", runs=False)
+        shell = subprocess.Popen(["sh"], stdin=subprocess.PIPE, text=True)
+        self.addCleanup(shell.wait)
+
+        def command(version, names):
+            fifo = self.path(f"done{version}")
+            os.mkfifo(fifo)
+            shell.stdin.write(" ".join(["cp", "--remove-destination",
+                                        *self.write(version, names)]) + f"; : > {fifo}\n")
+            shell.stdin.flush()
+            with open(fifo, "rb") as done:
+                done.read()
+
+        command(1, self.NAMES)
+        self.assertEqual(self.skipped(), ("clean", []))
+        self.hold("read", os.path.join(self.app, "m3.so"))
+        command(2, self.NAMES[:3])
+        self.assertEqual(self.skipped(), ("mixed", ["m3.so"]))
+        shell.stdin.close()
+
+    def test_a_service_that_makes_folders(self):
+        """It is no installer, and the install ends while it goes on."""
+        self.put(self.app)
+        self.begin(quiet="1s", runs=False)
+        service = subprocess.Popen(
+            [sys.executable, "-c", "import os, sys\n"
+             "file = open(sys.argv[1])\n"
+             "os.mkdir(sys.argv[2]); os.rmdir(sys.argv[2]); print('made', flush=True)\n"
+             "while True: os.mkdir(sys.argv[2]); os.rmdir(sys.argv[2])",
+             os.path.join(self.app, "m3.so"), os.path.join(self.app, "cache")],
+            stdout=subprocess.PIPE)
+        self.addCleanup(service.stdout.close)
+        self.addCleanup(service.wait)
+        self.addCleanup(service.kill)
+        service.stdout.readline()
+        self.served.run("flush")
+        self.run_orphan("cp", "--remove-destination", *self.write(1, self.NAMES[:3]))
+        self.assertEqual(self.skipped(), ("mixed", ["m3.so"]))
+
+    def test_files_behind_links(self):
+        """Of a folder that nobody watches: what is moved over them is one install."""
+        away = self.path("away")
+        self.put(away)
+        os.makedirs(self.app)
+        for name in self.NAMES:
+            os.symlink(os.path.join(away, name), os.path.join(self.app, name))
+        self.begin(quiet="2s", runs=False)
+        self.hold("read", os.path.join(self.app, "m3.so"))
+        self.run_orphan("cp", "--remove-destination", *self.write(1, self.NAMES[:3], away))
+        self.assertEqual(self.skipped(), ("mixed", ["m3.so"]))
+        self.assertEqual(len(self.installs()), 1)
 
 
 class OverTest(RealInstall):
