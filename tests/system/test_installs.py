@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import unittest
 
 from support import EVENTS, FAIL_AFTER, FOR_DOS, RpcError, ATTENTION, BLOCKED, SAFE, Product, SystemTest, main
 
@@ -142,6 +143,7 @@ class InstallsTest(SystemTest):
             "SELECT holders FROM install_changes WHERE change = 'skipped'").fetchall(),
             [(f"perfmon ({holder.pid})",)])
 
+    @unittest.skipIf(EVENTS == "inotify", "it does not tell who")
     def test_the_command(self):
         """Of whoever is named, as it was started; what is longer than a kilobyte ends."""
         daemon = self.daemon(Product("product", self.bin))

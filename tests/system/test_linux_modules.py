@@ -251,6 +251,12 @@ class LinuxModulesTest(SystemTest):
             self.file("tool", os.path.join(self.bin, "bin"), b"#!%s %s\n" % (env, words))
             self.assertEqual(self.findings(), [
                 f"tool needs {name}, its interpreter, which is in no directory of PATH"])
+        # A file of its name is no program.
+        self.file("tool", os.path.join(self.bin, "bin"), b"#!%s no-such-perl\n" % env)
+        self.file("no-such-perl", self.directory("bin", "completions"), b"complete x\n")
+        self.assertEqual(len(self.findings()), 1)
+        self.file("no-such-perl", self.directory("bin", "completions"), b"#!/bin/sh\n")
+        self.verify(0)
         self.file("tool", os.path.join(self.bin, "bin"), b"#!/bin/sh\n")
         self.file("tool.ps1", os.path.join(self.bin, "bin"), b"#!%s no-such-pwsh\n" % env)
         self.assertIn("no-such-pwsh", self.show(self.verify(0)["hints"]))

@@ -39,9 +39,15 @@ static bool is_started(const struct spg_fit_module *module)
 /* Whoever starts a program of the product may have its own folders in PATH. */
 static bool is_of_product(const struct spg_elf_judging *j, const char *name)
 {
-	for (size_t i = 0; i < j->question->n_modules; i++)
-		if (strcmp(j->question->modules[i].name, name) == 0)
+	for (size_t i = 0; i < j->question->n_modules; i++) {
+		const struct spg_fit_module *module = &j->question->modules[i];
+
+		if (strcmp(module->name, name) == 0 && module->binary &&
+			(module->binary->format == SPG_BINARY_SCRIPT ||
+				(module->binary->format == SPG_BINARY_ELF &&
+					!module->binary->is_dll)))
 			return true;
+	}
 	return false;
 }
 

@@ -164,8 +164,28 @@ static bool is_wanted(const struct spg_walk *walk, const char *path)
 	       (walk->extra && spg_name_set_has_path(walk->extra, path));
 }
 
-/* A file with a name in some directory that is not watched needs its own mark. */
-static int mark_file(struct spg_walk *walk, const struct spg_linux_file *file)
+/* The file of the link @path lies at @real: in no directory that is watched for the files of
+ * its product? One in the link's own directory is. */
+static bool is_away(struct spg_walk *walk, const char *path, const char *real)
+{
+	size_t n = (size_t)(spg_path_base(path) - path), n_real;
+	char folder[PATH_MAX], real_folder[PATH_MAX];
+	const struct spg_mount *mount;
+
+	if (spg_product_covers(walk->obs->product, real))
+		return false;
+	snprintf(folder, sizeof(folder), "%.*s", (int)n, path);
+	if (spg_resolve(walk->mounts, folder, real_folder, &mount) != 0)
+		return true;
+	n_real = strlen(real_folder);
+	return strncmp(real, real_folder, n_real) != 0 || real[n_real] != '/' ||
+	       strchr(real + n_real + 1, '/');
+}
+
+/* A file with a name in some directory that is not watched needs its own mark. @away: its
+ * directory is none that is watched. */
+static int mark_file(
+	struct spg_walk *walk, const struct spg_linux_file *file, bool away)
 {
 	int fd, r;
 
@@ -177,8 +197,7 @@ static int mark_file(struct spg_walk *walk, const struct spg_linux_file *file)
 		return 0;
 	r = fd < 0 ? SPG_ERR_LIMIT
 	           : spg_marks_add(walk->marks, fd, file->base.path,
-			     SPG_MARK_FILE |
-				     (file->through_link ? SPG_MARK_LINKED : 0));
+			     SPG_MARK_FILE | (away ? SPG_MARK_LINKED : 0));
 	if (fd >= 0)
 		close(fd);
 	if (r == SPG_ERR_NOMEM)
@@ -230,7 +249,9 @@ static unsigned obstacles_of(uint64_t attributes)
 	return obstacles;
 }
 
-static int add_file(struct spg_walk *walk, const struct spg_place *place)
+/* @real: where the file of a link lies; NULL: it is none. */
+static int add_file(
+	struct spg_walk *walk, const struct spg_place *place, const char *real)
 {
 	struct spg_file_id id = spg_id_of(&place->st);
 	struct spg_linux_file *known = find_known(walk, place->path, id);
@@ -239,7 +260,7 @@ static int add_file(struct spg_walk *walk, const struct spg_place *place)
 
 	if (!file)
 		return SPG_ERR_NOMEM;
-	r = mark_file(walk, file);
+	r = mark_file(walk, file, real && is_away(walk, place->path, real));
 	if (r == 0)
 		r = spg_observation_add_file(
 			walk->obs, &file->base, SPG_PRESENT, SPG_IN_USE_UNKNOWN);
@@ -349,7 +370,7 @@ static int visit_link(struct spg_walk *walk, const char *path, bool *ret_is_dir)
 		return r;
 	place.real_path = real_path;
 	r = add_landmark(walk, path, real_path, &place.st);
-	return r == 0 ? add_file(walk, &place) : r;
+	return r == 0 ? add_file(walk, &place, real_path) : r;
 }
 
 /* A name that belongs to the product, or may be a subdirectory. */
@@ -393,7 +414,7 @@ static int visit_name(struct spg_walk *walk, const struct folder *folder, int di
 	if (!is_wanted(walk, path))
 		return 0;
 	if (S_ISREG(place.st.st_mode))
-		return add_file(walk, &place);
+		return add_file(walk, &place, NULL);
 	return place.attributes & STATX_ATTR_MOUNT_ROOT ? lack_covered(walk, path) : 0;
 }
 
@@ -494,7 +515,7 @@ static int list_foreign(struct spg_walk *walk, const struct folder *folder)
 				listing->files[i].name) >= (int)sizeof(real_path))
 			continue;
 		if (is_wanted(walk, path))
-			r = add_file(walk, &place);
+			r = add_file(walk, &place, NULL);
 	}
 	spg_listing_destroy(listing);
 	return r == 0 ? lack_foreign(walk, folder, 0) : r;
