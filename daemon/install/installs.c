@@ -77,8 +77,6 @@ void spg_installs_begin(struct spg_installs *installs)
 {
 	spg_tracker_begin(installs->tracker);
 	spg_sidesteps_begin(installs->sidesteps);
-	/* Last: verdicts do not wait for it. */
-	(void)spg_owners_read(installs->owners, NULL, NULL, NULL);
 }
 
 void spg_installs_configure(

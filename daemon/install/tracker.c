@@ -636,12 +636,23 @@ static void take_read(struct spg_track *s, int err, struct spg_module_set *set)
 	take_installed(s, set);
 }
 
+/* What is installed comes first: of an install that begins before that is known nobody can
+ * tell what it has left out. */
+static void read_packages(const struct spg_tracker *tracker)
+{
+	for (const struct spg_track *s = tracker->first; s; s = s->next)
+		if (s->reading_installed || s->looking)
+			return;
+	(void)spg_owners_read(tracker->host.owners, NULL, NULL, NULL);
+}
+
 static void on_installed(void *user, int err, struct spg_module_set *set)
 {
 	struct spg_track *s = user;
 
 	s->reading_installed = false;
 	take_read(s, err, set);
+	read_packages(s->tracker);
 	spg_waiters_wake(&s->tracker->waiters);
 }
 

@@ -83,7 +83,8 @@ class KernelHoldersTest(SystemTest):
         holder.close()
         if state in ENDED_LATER:
             self.assertEqual(daemon.run("check", "--wait=60s")[0], SAFE)
-        self.assert_safe(daemon)
+        # The kernel may have written its records over the module.
+        self.assert_verdict(daemon.check(), "safe", *["attention"] * (state == "acct"))
 
     def test_each_beside_one_that_shows(self):
         """The one that shows must not be taken for the one that does not."""
