@@ -5,8 +5,12 @@
 
 #include "common/err.h"
 
+#define STACK_BYTES (256U << 10)
+
+/* Not libuv's own threads: where those cannot be made, it ends the program. */
 struct question {
-	uv_work_t work;
+	uv_thread_t thread;
+	uv_async_t ready; /* its ->data is the question */
 	struct spg_watch *watch;
 	struct spg_process *process; /* a reference */
 	spg_command_done *done;
@@ -15,26 +19,47 @@ struct question {
 	char cmdline[SPG_COMMAND_MAX + 1];
 };
 
-static void ask(uv_work_t *work)
+static void destroy(struct question *q)
 {
-	struct question *q = work->data;
+	spg_process_unref(q->process);
+	free(q);
+}
+
+static void ask(void *arg)
+{
+	struct question *q = arg;
 
 	q->known = q->watch->ops->command(
 		q->watch, q->process, q->cmdline, sizeof(q->cmdline));
+	uv_async_send(&q->ready);
 }
 
-static void answer(uv_work_t *work, int status)
+static void on_closed(uv_handle_t *handle)
 {
-	struct question *q = work->data;
+	struct question *q = handle->data;
 
-	q->done(q->user, q->process, status == 0 && q->known ? q->cmdline : NULL);
-	spg_process_unref(q->process);
-	free(q);
+	q->done(q->user, q->process, q->known ? q->cmdline : NULL);
+	destroy(q);
+}
+
+static void on_not_begun(uv_handle_t *handle)
+{
+	destroy(handle->data);
+}
+
+static void on_ready(uv_async_t *ready)
+{
+	struct question *q = ready->data;
+
+	uv_thread_join(&q->thread);
+	uv_close((uv_handle_t *)ready, on_closed);
 }
 
 int spg_command_ask(uv_loop_t *loop, struct spg_watch *watch,
 	struct spg_process *process, spg_command_done *done, void *user)
 {
+	const uv_thread_options_t options = {
+		.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK_BYTES};
 	struct question *q;
 
 	if (!watch->ops->command)
@@ -42,14 +67,17 @@ int spg_command_ask(uv_loop_t *loop, struct spg_watch *watch,
 	q = calloc(1, sizeof(*q));
 	if (!q)
 		return SPG_ERR_NOMEM;
-	q->work.data = q;
 	q->watch = watch;
 	q->process = spg_process_ref(process);
 	q->done = done;
 	q->user = user;
-	if (uv_queue_work(loop, &q->work, ask, answer) == 0)
+	q->ready.data = q;
+	if (uv_async_init(loop, &q->ready, on_ready) < 0) {
+		destroy(q);
+		return SPG_ERR_NOMEM;
+	}
+	if (uv_thread_create_ex(&q->thread, &options, ask, q) == 0)
 		return 0;
-	spg_process_unref(process);
-	free(q);
+	uv_close((uv_handle_t *)&q->ready, on_not_begun);
 	return SPG_ERR_NOMEM;
 }

@@ -3,7 +3,7 @@
 /*
  * The command lines of those who install, read while they run: what the loop knows of a
  * process has none. A process that is stuck in a page fault keeps whoever asks waiting, so
- * threads of libuv's pool ask. Loop thread.
+ * each has a thread of its own. Loop thread.
  */
 #include <uv.h>
 
