@@ -143,18 +143,26 @@ class InstallsTest(SystemTest):
             "SELECT holders FROM install_changes WHERE change = 'skipped'").fetchall(),
             [(f"perfmon ({holder.pid})",)])
 
+    def script(self):
+        path = self.file("setup.sh", self.payload, b"""#!/bin/sh
+            for i in 1 2 3; do echo $i > "$1/Part00.dll"; sleep .3; done; exit 0\n""")
+        os.chmod(path, 0o755)
+        return path
+
     @unittest.skipIf(EVENTS == "inotify", "it does not tell who")
     def test_the_command(self):
         """Of whoever is named, as it was started; what is longer than a kilobyte ends."""
         daemon = self.daemon(Product("product", self.bin))
-        script = self.file("setup.sh", self.payload, b"""#!/bin/sh
-            for i in 1 2 3; do echo $i > "$1/Part00.dll"; sleep .3; done; exit 0\n""")
-        os.chmod(script, 0o755)
-        subprocess.run([script, self.bin, "-x", "y" * 2000], check=True, timeout=FAIL_AFTER)
+        subprocess.run([self.script(), self.bin, "-x", "y" * 2000], check=True,
+                       timeout=FAIL_AFTER)
         install = self.newest(daemon)
         self.assertTrue(install["command"].startswith(f"setup.sh {self.bin} -x yyy"), install)
         self.assertTrue(install["by"]["cmdline"].endswith("yyy..."), install)
         self.assertEqual(len(install["by"]["cmdline"]), 1024)
+
+    @unittest.skipIf(EVENTS == "inotify", "it does not tell who")
+    def test_the_command_of_a_script_that_a_shell_reads(self):
+        daemon, script = self.daemon(Product("product", self.bin)), self.script()
         subprocess.run(["sh", script, self.bin, "a\nb"], check=True, timeout=FAIL_AFTER)
         install = self.newest(daemon)
         self.assertEqual(install["command"], f"sh {script} {self.bin} a\\x0ab")
