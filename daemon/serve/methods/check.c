@@ -340,49 +340,6 @@ static int take_rows(struct question *q, const struct spg_proof *proof)
 	return r < 0 ? r : spg_render_coverage(q->coverage, proof);
 }
 
-/* Where the file number @i of a package goes, links resolved; NULL: that is not known. Of
- * the paths in a list nobody knows what they lead over. */
-static const char *place_asked(const struct gathering *g, size_t i)
-{
-	const json_t *file = json_array_get(json_object_get(g->params, "payload"), i);
-	const char *path = g->by_payload ? spg_params_text(file, "path") : NULL;
-
-	return path && spg_path_is_absolute(path) ? path : NULL;
-}
-
-/* True when @path is @directory or lies below it. */
-static bool is_within(const char *path, const char *directory, bool ignore_case)
-{
-	bool found = spg_path_below(path, directory, true);
-
-	for (size_t at = 1; ignore_case && !found && path[at - 1]; at++) {
-		char *above = NULL;
-
-		if (path[at] != '/' && path[at] != '\0')
-			continue;
-		above = strndup(path, at);
-		found = !above || spg_name_equal(above, directory, true);
-		free(above);
-	}
-	return found;
-}
-
-/* True when files asked about may lie in directories of @obs that are not there: what
- * a package brings goes where it says. */
-static bool may_be_missing(const struct gathering *g, const struct spg_observation *obs)
-{
-	for (size_t i = 0; obs->n_missing > 0 && i < g->names.n; i++) {
-		const char *path = place_asked(g, i);
-
-		if (!path)
-			return true;
-		for (size_t k = 0; k < obs->n_missing; k++)
-			if (is_within(path, obs->missing[k], obs->product->ignore_case))
-				return true;
-	}
-	return false;
-}
-
 static int take_check(struct question *q, const struct spg_proof *proof)
 {
 	struct gathering *g = q->gathering;
@@ -403,7 +360,10 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	q->verdict = proof->verdict->kind;
 	q->without_blocked = proof->verdict->without_blocked;
 	q->concerned =
-		proof->observation->unlisted || may_be_missing(g, proof->observation);
+		proof->observation->unlisted ||
+		(proof->observation->n_missing > 0 &&
+			(!g->by_payload || spg_payload_leads_into_missing(
+						   g->params, proof->observation)));
 	for (size_t i = 0; i < proof->verdict->n_files && !q->concerned; i++)
 		q->concerned = proof->verdict->files[i].seen != SPG_NO_FILE;
 	if (q->answer && q->waited && !proof->waited &&

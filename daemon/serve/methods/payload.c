@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/methods/payload.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -153,5 +154,40 @@ bool spg_params_expect(struct spg_call *call, const json_t *params, int index)
 	if (r == 0)
 		return true;
 	spg_call_fail_nomem(call);
+	return false;
+}
+
+/* True when @path is @directory or lies below it. */
+static bool is_within(const char *path, const char *directory, bool ignore_case)
+{
+	bool found = spg_path_below(path, directory, true);
+
+	for (size_t at = 1; ignore_case && !found && path[at - 1]; at++) {
+		char *above = NULL;
+
+		if (path[at] != '/' && path[at] != '\0')
+			continue;
+		above = strndup(path, at);
+		found = !above || spg_name_equal(above, directory, true);
+		free(above);
+	}
+	return found;
+}
+
+bool spg_payload_leads_into_missing(
+	const json_t *params, const struct spg_observation *obs)
+{
+	const json_t *file;
+	size_t i;
+
+	json_array_foreach (json_object_get(params, "payload"), i, file) {
+		const char *path = spg_params_text(file, "path");
+
+		if (!path || !spg_path_is_absolute(path))
+			return true;
+		for (size_t k = 0; k < obs->n_missing; k++)
+			if (is_within(path, obs->missing[k], obs->product->ignore_case))
+				return true;
+	}
 	return false;
 }

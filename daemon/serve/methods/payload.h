@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "daemon/install/fit/expected.h"
+#include "daemon/model/observation.h"
 #include "daemon/serve/call.h"
 
 /** True when each path in it is one below a folder, and ends in the file's name. False:
@@ -34,3 +35,8 @@ void spg_payload_mark_elsewhere(
 /** True when an installed file of product @index has a name of @expected. */
 bool spg_payload_concerns(const struct spg_model *model, size_t index,
 	const struct spg_expected *expected);
+
+/** True when a file of the payload may go into a directory of @obs that is not there: its
+ * path, which the client has resolved, leads into one, or it has no absolute path. */
+bool spg_payload_leads_into_missing(
+	const json_t *params, const struct spg_observation *obs);
