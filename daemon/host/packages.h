@@ -6,7 +6,8 @@
  * started. Linux: dpkg's, and rpm's where it is SQLite. Windows: none.
  *
  * A database is read step by step, one reading at a time, by one thread that may wait for
- * a disk. Between two steps nothing is open.
+ * a disk, for seconds at most: a disk that does not answer ends the reading. Between two
+ * steps nothing is open.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -71,6 +71,7 @@ static void try_list(const char *text, size_t n)
 	struct spg_asked asked;
 
 	if (spg_asked_init(&asked, "", paths, sizeof(paths) / sizeof(paths[0])) < 0 ||
+		spg_asked_look(&asked) < 0 ||
 		spg_dpkg_diversions_parse(&diversions, text, n) < 0 ||
 		spg_dpkg_list_find(text, n, "liba", &diversions, &asked, hit, NULL) < 0)
 		abort();

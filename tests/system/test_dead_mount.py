@@ -3,7 +3,9 @@
 """A product on a mount whose server is gone: unknown, with reason and remedy;
 and everything else is served as if nothing had happened."""
 import os
+import shutil
 import subprocess
+import unittest
 
 from support import (FAIL_AFTER, FUSE_DEAD, LineReader, Product, SystemTest, main,
                      private_mounts)
@@ -79,6 +81,43 @@ class DeadMountTest(SystemTest):
         self.dead_mount(self.directory("tree", "dead"))
         products = (Product("app", self.bin), Product("dead", tree, recursive=True))
         self.served(self.daemon(*products, daemon_keys={"survey-deadline": "2s"}))
+
+    @unittest.skipUnless(shutil.which("dpkg-deb"), "needs dpkg-deb")
+    def test_a_directory_of_a_package(self):
+        """Which packages files are of is not known then; an install ends all the same."""
+        path = self.file("Mdbperf.dll")
+        dead, admin = self.directory("dead"), self.directory("admin")
+        for name in "info", "updates":
+            os.mkdir(os.path.join(admin, name))
+        with open(admin + "/status", "w", encoding="utf-8") as f:
+            f.write("Package: far\nStatus: install ok installed\nVersion: 1\n"
+                    "Architecture: all\nMaintainer: A <a@b.c>\nDescription: d\n\n")
+        with open(admin + "/info/far.list", "w", encoding="utf-8") as f:
+            f.write(f"{dead}/below/Mdbperf.dll\n")
+        tree = self.directory("tree")
+        os.makedirs(tree + "/DEBIAN")
+        with open(tree + "/DEBIAN/control", "w", encoding="utf-8") as f:
+            f.write("Package: near\nVersion: 1\nArchitecture: all\n"
+                    "Maintainer: A <a@b.c>\nDescription: d\n")
+        os.makedirs(tree + self.bin)
+        shutil.copy(path, tree + path)
+        with open(tree + path, "a", encoding="utf-8") as f:
+            f.write("new")
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b", tree,
+                        self.path("near.deb")], check=True, capture_output=True,
+                       timeout=FAIL_AFTER)
+        daemon = self.daemon(Product("app", self.bin), daemon_keys={"install-quiet": "1s"})
+        rpc = self.rpc(daemon)
+        rpc.call("verify")  # what is installed has been read
+        self.dead_mount(dead)
+        subprocess.run(["dpkg", f"--admindir={admin}", f"--log={admin}/log", "--unpack",
+                        self.path("near.deb")], check=True, capture_output=True,
+                       stdin=subprocess.DEVNULL, timeout=FAIL_AFTER)
+        install, = rpc.call("installs", wait=FAIL_AFTER)["installs"]
+        self.assertEqual(install["outcome"], "clean", self.show(install))
+        self.assertEqual(install["packages"], [])
+        self.assert_verdict(daemon.check(), "safe")
+
 
 
 if __name__ == "__main__":

@@ -259,6 +259,7 @@ START_TEST(dpkg_cut)
 	int n_hits = 0;
 
 	ck_assert_int_eq(spg_asked_init(&asked, "", paths, 2), 0);
+	ck_assert_int_eq(spg_asked_look(&asked), 0);
 	for (size_t n = 0; n < sizeof(text); n++) {
 		struct spg_dpkg_status status = {NULL, 0, 0, NULL};
 		struct spg_dpkg_diversions diversions = {NULL, 0, 0};

@@ -108,27 +108,20 @@ static void link_file(struct spg_asked *asked, struct spg_asked_file *file)
 	asked->buckets[bucket] = (size_t)(file - asked->files);
 }
 
-static int add(struct spg_asked *asked, const char *path)
+static int look(struct spg_asked *asked, struct spg_asked_file *file)
 {
-	struct spg_asked_file *file = &asked->files[asked->n];
 	char dir[PATH_MAX];
-	size_t n;
+	size_t n = (size_t)(file->base - file->path);
 	int r;
 
-	*file = (struct spg_asked_file){.path = strdup(path)};
-	if (!file->path)
-		return SPG_ERR_NOMEM;
-	asked->n++;
-	file->base = spg_path_base(file->path);
-	n = (size_t)(file->base - file->path);
 	if (n == 0 || n >= sizeof(dir))
 		return 0;
-	memcpy(dir, path, n);
+	memcpy(dir, file->path, n);
 	dir[n > 1 ? n - 1 : n] = '\0';
 	r = resolve(asked, dir, &file->parent);
 	if (file->parent == asked->last)
 		file->parent = NULL; /* too many to be remembered */
-	asked->key = hash(asked->key, path, strlen(path) + 1);
+	asked->key = hash(asked->key, file->path, strlen(file->path) + 1);
 	if (r < 0 || !file->parent)
 		return r;
 	asked->key = hash(asked->key, file->parent, strlen(file->parent) + 1);
@@ -139,8 +132,6 @@ static int add(struct spg_asked *asked, const char *path)
 int spg_asked_init(
 	struct spg_asked *asked, const char *root, const char *const *paths, size_t n)
 {
-	int r = 0;
-
 	*asked = (struct spg_asked){.key = HASH_BEGIN, .n_buckets = 64};
 	while (asked->n_buckets < n && asked->n_buckets < (size_t)1 << 20)
 		asked->n_buckets *= 2;
@@ -153,8 +144,24 @@ int spg_asked_init(
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < asked->n_buckets; i++)
 		asked->buckets[i] = SIZE_MAX;
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = add(asked, paths[i]);
+	for (size_t i = 0; i < n; i++) {
+		struct spg_asked_file *file = &asked->files[i];
+
+		file->path = strdup(paths[i]);
+		if (!file->path)
+			return SPG_ERR_NOMEM;
+		file->base = spg_path_base(file->path);
+		asked->n++;
+	}
+	return 0;
+}
+
+int spg_asked_look(struct spg_asked *asked)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < asked->n; i++)
+		r = look(asked, &asked->files[i]);
 	return r;
 }
 

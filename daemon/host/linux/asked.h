@@ -46,6 +46,10 @@ struct spg_asked {
 int spg_asked_init(
 	struct spg_asked *asked, const char *root, const char *const *paths, size_t n);
 
+/** Look where their directories are, once, before anything is found. Returns 0 or
+ * SPG_ERR_NOMEM. */
+int spg_asked_look(struct spg_asked *asked);
+
 void spg_asked_finish(struct spg_asked *asked); /* idempotent */
 
 /** Call @hit for each file that the database calls @dir and @base, of so many bytes, @dir

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/host/linux/asked.h"
+#include "daemon/host/linux/bounded.h"
 #include "daemon/host/linux/dpkg.h"
 #include "daemon/host/linux/rpm.h"
 
@@ -18,9 +19,14 @@ static const char *const rpm_places[] = {"/usr/lib/sysimage/rpm", "/var/lib/rpm"
 
 #define RPM_PLACES (sizeof(rpm_places) / sizeof(rpm_places[0]))
 
-enum phase { PHASE_DPKG, PHASE_RPM, PHASE_READ };
+/* A disk that does not answer for so long is one of a server that is gone. */
+#define ANSWER_MS  10000
 
-struct spg_package_database {
+enum phase { PHASE_PLACES, PHASE_DPKG, PHASE_RPM, PHASE_READ };
+
+/* What reads; a thread of its own looks at the disk for it (bounded.h), and has it for good
+ * when the disk does not answer. */
+struct reader {
 	struct spg_package_place place;
 	struct spg_dpkg *dpkg;
 	struct spg_rpm *rpm[RPM_PLACES]; /* the first that is there counts */
@@ -29,6 +35,11 @@ struct spg_package_database {
 	struct spg_packages *known, *found;
 	struct spg_rpm *from; /* NULL: there is none */
 	enum phase phase;
+};
+
+struct spg_package_database {
+	struct spg_package_place place; /* root NULL: the system's */
+	struct reader *reader;          /* NULL: the last one was left behind */
 };
 
 /* ---- places ---- */
@@ -180,38 +191,129 @@ int spg_package_place_parse(const char *cmdline, struct spg_package_place *ret)
 	return r;
 }
 
-/* ---- databases ---- */
+/* ---- a reader ---- */
 
-static int create_rpm(struct spg_package_database *db, const char *root)
+static int create_rpm(struct reader *reader, const char *root)
 {
-	for (size_t i = 0; i < (db->place.rpm ? 1 : RPM_PLACES); i++) {
-		char *path = db->place.rpm ? join("", db->place.rpm)
-		                           : join(root, rpm_places[i]);
+	for (size_t i = 0; i < (reader->place.rpm ? 1 : RPM_PLACES); i++) {
+		char *path = reader->place.rpm ? join("", reader->place.rpm)
+		                               : join(root, rpm_places[i]);
 
 		if (path)
-			db->rpm[i] = spg_rpm_create(path);
+			reader->rpm[i] = spg_rpm_create(path);
 		free(path);
-		if (!db->rpm[i])
+		if (!reader->rpm[i])
 			return SPG_ERR_NOMEM;
 	}
 	return 0;
 }
 
-static int fill(struct spg_package_database *db, const struct spg_package_place *place)
+static int fill(struct reader *reader, const struct spg_package_place *place)
 {
-	const char *root = place ? place->root : "";
-	char *admin;
+	const char *root = place->root ? place->root : "";
+	char *admin = place->admin ? strdup(place->admin) : join(root, "/var/lib/dpkg");
 
-	db->place.root = strdup(root);
-	admin = place && place->admin ? strdup(place->admin)
-	                              : join(root, "/var/lib/dpkg");
-	db->place.admin = admin;
-	if (place && place->rpm)
-		db->place.rpm = strdup(place->rpm);
-	if (!db->place.root || !admin || (place && place->rpm && !db->place.rpm))
+	reader->place.root = strdup(root);
+	reader->place.admin = admin;
+	if (place->rpm)
+		reader->place.rpm = strdup(place->rpm);
+	if (!reader->place.root || !admin || (place->rpm && !reader->place.rpm))
 		return SPG_ERR_NOMEM;
-	db->dpkg = spg_dpkg_create(admin);
-	return db->dpkg ? create_rpm(db, root) : SPG_ERR_NOMEM;
+	reader->dpkg = spg_dpkg_create(admin);
+	return reader->dpkg ? create_rpm(reader, root) : SPG_ERR_NOMEM;
+}
+
+static void end_reading(struct reader *reader)
+{
+	spg_asked_finish(&reader->asked);
+	spg_packages_unref(reader->known);
+	spg_packages_unref(reader->found);
+	reader->known = NULL;
+	reader->found = NULL;
+}
+
+static void reader_destroy(struct reader *reader)
+{
+	if (!reader)
+		return;
+	end_reading(reader);
+	spg_dpkg_destroy(reader->dpkg);
+	for (size_t i = 0; i < RPM_PLACES; i++)
+		spg_rpm_destroy(reader->rpm[i]);
+	spg_package_place_finish(&reader->place);
+	free(reader);
+}
+
+static struct reader *reader_create(const struct spg_package_place *place)
+{
+	struct reader *reader = calloc(1, sizeof(*reader));
+
+	if (!reader || fill(reader, place) == 0)
+		return reader;
+	reader_destroy(reader);
+	return NULL;
+}
+
+/* Where the files are, and which databases there are. */
+static int look(struct reader *reader)
+{
+	int r = spg_asked_look(&reader->asked);
+
+	if (r < 0)
+		return r;
+	spg_dpkg_begin(reader->dpkg, &reader->asked);
+	reader->from = NULL;
+	for (size_t i = 0; i < RPM_PLACES && !reader->from; i++)
+		if (reader->rpm[i] && spg_rpm_is_there(reader->rpm[i]))
+			reader->from = reader->rpm[i];
+	if (reader->from)
+		spg_rpm_begin(reader->from, &reader->asked, reader->known);
+	reader->phase = PHASE_DPKG;
+	return 0;
+}
+
+static int read_some(struct reader *reader, int64_t until_ns, const char **ret_why)
+{
+	int r = 0;
+
+	*ret_why = "out of memory";
+	if (reader->phase == PHASE_PLACES)
+		r = look(reader);
+	if (r == 0 && reader->phase == PHASE_DPKG) {
+		r = spg_dpkg_step(reader->dpkg, reader->found, until_ns, ret_why);
+		if (r == 0)
+			reader->phase = PHASE_RPM;
+	}
+	if (r == 0 && reader->phase == PHASE_RPM && reader->from)
+		r = spg_rpm_step(reader->from, reader->found, until_ns, ret_why);
+	if (r == 0)
+		reader->phase = PHASE_READ;
+	return r;
+}
+
+/* ---- databases ---- */
+
+struct turn {
+	struct reader *reader;
+	int64_t until_ns;
+	const char *why;
+	int r;
+};
+
+static void take_turn(void *arg)
+{
+	struct turn *turn = arg;
+
+	turn->r = read_some(turn->reader, turn->until_ns, &turn->why);
+}
+
+/* Of a turn that came late. */
+static void turn_destroy(void *arg)
+{
+	struct turn *turn = arg;
+
+	reader_destroy(turn->reader);
+	free(turn);
 }
 
 struct spg_package_database *spg_package_database_create(
@@ -219,29 +321,19 @@ struct spg_package_database *spg_package_database_create(
 {
 	struct spg_package_database *db = calloc(1, sizeof(*db));
 
-	if (!db || fill(db, place) == 0)
+	if (db && (!place || spg_package_place_copy(&db->place, place) == 0))
+		db->reader = reader_create(&db->place);
+	if (db && db->reader)
 		return db;
 	spg_package_database_destroy(db);
 	return NULL;
-}
-
-static void end_reading(struct spg_package_database *db)
-{
-	spg_asked_finish(&db->asked);
-	spg_packages_unref(db->known);
-	spg_packages_unref(db->found);
-	db->known = NULL;
-	db->found = NULL;
 }
 
 void spg_package_database_destroy(struct spg_package_database *db)
 {
 	if (!db)
 		return;
-	end_reading(db);
-	spg_dpkg_destroy(db->dpkg);
-	for (size_t i = 0; i < RPM_PLACES; i++)
-		spg_rpm_destroy(db->rpm[i]);
+	reader_destroy(db->reader);
 	spg_package_place_finish(&db->place);
 	free(db);
 }
@@ -249,52 +341,55 @@ void spg_package_database_destroy(struct spg_package_database *db)
 int spg_package_database_begin(struct spg_package_database *db,
 	const char *const *paths, size_t n, struct spg_packages *known)
 {
-	int r;
+	struct reader *reader;
 
-	end_reading(db);
-	db->found = spg_packages_create();
-	if (!db->found)
+	if (!db->reader)
+		db->reader = reader_create(&db->place);
+	reader = db->reader;
+	if (!reader)
 		return SPG_ERR_NOMEM;
-	db->known = spg_packages_ref(known);
-	db->phase = PHASE_DPKG;
-	r = spg_asked_init(&db->asked, db->place.root, paths, n);
-	if (r < 0) {
-		end_reading(db);
-		return r;
-	}
-	spg_dpkg_begin(db->dpkg, &db->asked);
-	db->from = NULL;
-	for (size_t i = 0; i < RPM_PLACES && !db->from; i++)
-		if (db->rpm[i] && spg_rpm_is_there(db->rpm[i]))
-			db->from = db->rpm[i];
-	if (db->from)
-		spg_rpm_begin(db->from, &db->asked, db->known);
-	return 0;
+	end_reading(reader);
+	reader->phase = PHASE_PLACES;
+	reader->known = spg_packages_ref(known);
+	reader->found = spg_packages_create();
+	if (reader->found &&
+		spg_asked_init(&reader->asked, reader->place.root, paths, n) == 0)
+		return 0;
+	end_reading(reader);
+	return SPG_ERR_NOMEM;
 }
 
 int spg_package_database_step(
 	struct spg_package_database *db, int64_t until_ns, const char **ret_why)
 {
-	int r = 0;
+	struct turn *turn = calloc(1, sizeof(*turn));
+	int r = SPG_ERR_NOMEM;
 
-	if (db->phase == PHASE_DPKG) {
-		r = spg_dpkg_step(db->dpkg, db->found, until_ns, ret_why);
-		if (r == 0)
-			db->phase = PHASE_RPM;
+	*ret_why = "out of memory";
+	if (!turn)
+		return r;
+	*turn = (struct turn){.reader = db->reader, .until_ns = until_ns};
+	r = spg_bounded_call(
+		db->reader->place.admin, ANSWER_MS, take_turn, turn_destroy, turn);
+	if (r == SPG_ERR_TIMEOUT) {
+		db->reader = NULL;
+		*ret_why = "a disk does not answer";
+		return r;
 	}
-	if (r == 0 && db->phase == PHASE_RPM && db->from)
-		r = spg_rpm_step(db->from, db->found, until_ns, ret_why);
-	if (r == 0)
-		db->phase = PHASE_READ;
+	if (r == 0) {
+		r = turn->r;
+		*ret_why = turn->why;
+	}
+	free(turn);
 	return r;
 }
 
 struct spg_packages *spg_package_database_take(struct spg_package_database *db)
 {
-	struct spg_packages *found = db->found;
+	struct spg_packages *found = db->reader->found;
 
-	db->found = NULL;
-	end_reading(db);
+	db->reader->found = NULL;
+	end_reading(db->reader);
 	if (found && spg_packages_sort(found) == 0)
 		return found;
 	spg_packages_unref(found);

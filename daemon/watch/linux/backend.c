@@ -21,7 +21,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "daemon/watch/linux/bounded.h"
+#include "daemon/host/linux/bounded.h"
 #include "daemon/watch/linux/events/events.h"
 #include "daemon/watch/linux/events/lock_events.h"
 #include "daemon/watch/linux/events/mount_events.h"

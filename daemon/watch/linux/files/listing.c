@@ -8,7 +8,7 @@
 
 #include "common/array.h"
 #include "common/err.h"
-#include "daemon/watch/linux/bounded.h"
+#include "daemon/host/linux/bounded.h"
 
 void spg_listing_destroy(struct spg_listing *listing)
 {

@@ -12,7 +12,7 @@
 
 #include "common/array.h"
 #include "common/err.h"
-#include "daemon/watch/linux/bounded.h"
+#include "daemon/host/linux/bounded.h"
 #include "daemon/watch/linux/proc/read.h"
 
 #define TEXT_MAX 16384

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
-#include "daemon/watch/linux/bounded.h"
+#include "daemon/host/linux/bounded.h"
 #include "daemon/watch/linux/files/mounts.h"
 #include "daemon/watch/linux/proc/read.h"
 

@@ -11,7 +11,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
-#include "daemon/watch/linux/bounded.h"
+#include "daemon/host/linux/bounded.h"
 
 struct spg_in_use_result spg_in_use_probe_fd(int fd)
 {

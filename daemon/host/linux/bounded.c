@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/watch/linux/bounded.h"
+#include "daemon/host/linux/bounded.h"
 
 #include <pthread.h>
 #include <stdbool.h>
