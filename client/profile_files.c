@@ -220,32 +220,3 @@ bool spg_names_in(const char *directory, struct spg_texts *ret)
 		closedir(dir);
 	return good;
 }
-
-/* ---- sorted texts ---- */
-
-static int compare(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void spg_texts_sort(struct spg_texts *texts)
-{
-	size_t kept = 0;
-
-	if (texts->n == 0)
-		return;
-	qsort(texts->items, texts->n, sizeof(*texts->items), compare);
-	for (size_t i = 0; i < texts->n; i++) {
-		if (kept > 0 && strcmp(texts->items[kept - 1], texts->items[i]) == 0)
-			free(texts->items[i]);
-		else
-			texts->items[kept++] = texts->items[i];
-	}
-	texts->n = kept;
-}
-
-bool spg_texts_has(const struct spg_texts *texts, const char *text)
-{
-	return texts->n > 0 && bsearch(&text, texts->items, texts->n,
-				       sizeof(*texts->items), compare) != NULL;
-}

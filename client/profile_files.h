@@ -43,9 +43,3 @@ bool spg_modules_below(const char *directory, struct spg_texts *ret, bool *has_w
 /** The names in @directory itself, appended to @ret; none when it cannot be read. False:
  * out of memory. */
 bool spg_names_in(const char *directory, struct spg_texts *ret);
-
-/** Sort @texts by bytes, and keep one of each. */
-void spg_texts_sort(struct spg_texts *texts);
-
-/** True when sorted @texts has @text. */
-bool spg_texts_has(const struct spg_texts *texts, const char *text);
