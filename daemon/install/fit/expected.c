@@ -4,41 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/array.h"
 #include "common/err.h"
 #include "common/text.h"
 
 #define CONTENTS_MAX 256 /* of one name, compared */
-
-void spg_expected_finish(struct spg_expected *expected)
-{
-	for (size_t i = 0; i < expected->n; i++) {
-		free(expected->files[i].path);
-		free(expected->files[i].version);
-	}
-	free(expected->files);
-	*expected = (struct spg_expected)SPG_EXPECTED_NULL;
-}
-
-int spg_expected_add(struct spg_expected *expected, const char *path,
-	const char *version, const char *sha256)
-{
-	struct spg_expected_file file = {
-		.path = strdup(path), .version = version ? strdup(version) : NULL};
-
-	if (sha256 && strlen(sha256) == SPG_SHA256_TEXT_BYTES - 1)
-		memcpy(file.sha256, sha256, SPG_SHA256_TEXT_BYTES);
-	if (!file.path || !file.version != !version ||
-		spg_array_reserve(&expected->files, expected->n, &expected->size,
-			sizeof(*expected->files)) < 0) {
-		free(file.path);
-		free(file.version);
-		return SPG_ERR_NOMEM;
-	}
-	file.name = spg_path_base(file.path);
-	expected->files[expected->n++] = file;
-	return 0;
-}
 
 static int compare_texts(const char *a, const char *b)
 {

@@ -1,44 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The files of a payload as a client described them: what should be installed, and
- * which installed file is meant by which. Plain data.
+ * Which installed file is meant by which file of a payload, and whether it is that one.
  */
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/install/fit/module_set.h"
 #include "daemon/install/fit/placement.h"
-
-/* The same name may come with several, in several folders. */
-struct spg_expected_file {
-	/* Below the payload's folder, or of a package absolute; the name where it is not
-	 * known. */
-	char *path;
-	const char *name;                   /* the end of it */
-	char *version;                      /* NULL: has none, or is not known */
-	char sha256[SPG_SHA256_TEXT_BYTES]; /* "": not known */
-	bool elsewhere;                     /* another product has a file of its name */
-};
-
-struct spg_expected {
-	struct spg_expected_file *files; /* by name, see spg_expected_sort() */
-	size_t n, size;
-	bool ignore_case;
-};
-
-#define SPG_EXPECTED_NULL                                                              \
-	{                                                                              \
-		NULL, 0, 0, false                                                      \
-	}
-
-/** Idempotent; takes SPG_EXPECTED_NULL. */
-void spg_expected_finish(struct spg_expected *expected);
-
-/** Append a copy; @path may be a bare name, @version and @sha256 NULL. Returns 0 or
- * SPG_ERR_NOMEM. */
-int spg_expected_add(struct spg_expected *expected, const char *path,
-	const char *version, const char *sha256);
+#include "daemon/model/expected.h"
 
 /** Once all are there, before anything is asked: those of one name stand together, and
  * among them those of one content. */
