@@ -23,8 +23,9 @@ int spg_places_make_of(struct spg_expected_places *ret,
 
 	*ret = (struct spg_expected_places)SPG_EXPECTED_PLACES_NULL;
 	if (directories)
-		r = spg_expected_place(
-			ret, expected, paths, n, directories, product->n_directories);
+		r = spg_expected_place(ret, expected, paths, n,
+			&(struct spg_expected_scope){directories,
+				product->n_directories, !product->recursive});
 	free(directories);
 	return r;
 }

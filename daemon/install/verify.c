@@ -126,6 +126,7 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 	struct spg_verification v = {
 		.set = spg_module_set_ref(set), .fit = SPG_FIT_NULL};
 	struct spg_fit_question question = {.ignore_case = product->ignore_case,
+		.flat = !product->recursive,
 		.n_directories = product->n_directories,
 		.library_path = (const char *const *)product->library_path,
 		.n_library_path = product->n_library_path,

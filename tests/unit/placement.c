@@ -73,7 +73,7 @@ static char *describe(
 static const struct {
 	const char *offered, *directories, *installed; /* without "/srv" */
 	const char *placed;
-	bool ignore_case;
+	bool ignore_case, flat;
 } rows[] = {
 	/* Each file with its counterpart, also below the pack's own folders. */
 	{"x64/a x86/a", "/srv", "/srv/x64/a /srv/x86/a",
@@ -194,6 +194,9 @@ static const struct {
 		"/usr/bin/a=/usr/bin/a /opt/x/b=- ?/usr/bin/b>/usr/bin"},
 	{"/srv/15/bin/a", "/srv", "/srv/14/bin/a", "/srv/14/bin/a=- ?/srv/15/bin/a>"},
 	{"/srv/a", "/srv", "/srv/x/a", "/srv/x/a=- ?/srv/a>"},
+	/* Below a directory the product does not look. */
+	{"/srv/x/a /srv/b /srv/c", "/srv", "/srv/b",
+		"/srv/b=/srv/b ?/srv/x/a! ?/srv/c>/srv!", false, true},
 	/* ... unless it is in no directory of the product: a link may lead there. */
 	{"/lib/x/a", "/usr/lib/x", "/usr/lib/x/a", "/usr/lib/x/a=/lib/x/a"},
 	{"/usr/lib/app/a /usr/share/app/b", "/usr/lib/app /srv/app",
@@ -229,7 +232,8 @@ START_TEST(places)
 {
 	struct words offered, directories, installed;
 	struct spg_placement placement = SPG_PLACEMENT_NULL;
-	struct spg_placement_question question = {.ignore_case = rows[_i].ignore_case};
+	struct spg_placement_question question = {
+		.ignore_case = rows[_i].ignore_case, .flat = rows[_i].flat};
 	char *text;
 
 	take_apart(&offered, rows[_i].offered);

@@ -112,8 +112,8 @@ static int compare_paths(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int place(struct spg_expected_places *places, const char *const *directories,
-	size_t n_directories)
+static int place(
+	struct spg_expected_places *places, const struct spg_expected_scope *scope)
 {
 	const struct spg_expected *expected = places->expected;
 	const char **offered = calloc(expected->n + 1, sizeof(*offered));
@@ -125,14 +125,15 @@ static int place(struct spg_expected_places *places, const char *const *director
 		offered[i] = expected->files[i].path;
 	r = spg_placement_make(&places->placement,
 		&(struct spg_placement_question){offered, expected->n, places->paths,
-			places->n, directories, n_directories, expected->ignore_case});
+			places->n, scope->directories, scope->n_directories,
+			expected->ignore_case, scope->flat});
 	free(offered);
 	return r;
 }
 
 int spg_expected_place(struct spg_expected_places *ret,
 	const struct spg_expected *expected, const char *const *paths, size_t n,
-	const char *const *directories, size_t n_directories)
+	const struct spg_expected_scope *scope)
 {
 	int r;
 
@@ -144,7 +145,7 @@ int spg_expected_place(struct spg_expected_places *ret,
 	for (size_t i = 0; i < n; i++)
 		ret->paths[i] = paths[i];
 	qsort(ret->paths, n, sizeof(*ret->paths), compare_paths);
-	r = place(ret, directories, n_directories);
+	r = place(ret, scope);
 	if (r < 0)
 		spg_expected_places_finish(ret);
 	return r;

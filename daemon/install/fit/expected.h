@@ -35,17 +35,24 @@ struct spg_expected_places {
 		NULL, SPG_PLACEMENT_NULL, NULL, 0                                      \
 	}
 
+/* Where the product's files are. */
+struct spg_expected_scope {
+	const char *const *directories;
+	size_t n_directories;
+	bool flat; /* what lies below them is not the product's */
+};
+
 /**
  * Place @expected among the @n files at @paths, in any order.
  *
- * @paths        like @expected borrowed until the places are finished
- * @directories  of the product; borrowed for the call
+ * @paths  like @expected borrowed until the places are finished
+ * @scope  borrowed for the call
  *
  * Returns 0 or SPG_ERR_NOMEM, and then @ret is empty.
  */
 int spg_expected_place(struct spg_expected_places *ret,
 	const struct spg_expected *expected, const char *const *paths, size_t n,
-	const char *const *directories, size_t n_directories);
+	const struct spg_expected_scope *scope);
 
 /** Idempotent; takes SPG_EXPECTED_PLACES_NULL. */
 void spg_expected_places_finish(struct spg_expected_places *places);

@@ -48,6 +48,7 @@ struct spg_fit_question {
 	const struct spg_fit_module *modules; /* in the product's order */
 	size_t n_modules;
 	bool ignore_case; /* the product's file names do, against the payload's */
+	bool flat;        /* what lies below its directories is not the product's */
 	/* The product's, and where else every program looks for libraries; absolute and
 	 * normalised. */
 	const char *const *directories, *const *library_path;

@@ -323,7 +323,7 @@ int spg_fit_against_payload(struct spg_fit_work *work)
 		err = compare_payload_files(
 			work, &(struct spg_placement_question){offered, q->n_payload,
 				      installed, q->n_modules, q->directories,
-				      q->n_directories, q->ignore_case});
+				      q->n_directories, q->ignore_case, q->flat});
 	free(offered);
 	free(installed);
 	return err;

@@ -41,6 +41,7 @@ struct spg_placement_question {
 	const char *const *directories; /* the product's; absolute and normalised */
 	size_t n_directories;
 	bool ignore_case;
+	bool flat; /* what lies below a directory of the product is not the product's */
 };
 
 enum spg_place_kind {

@@ -45,14 +45,14 @@ bool spg_place_is_exact(const struct spg_placing *p, size_t offered)
 	return p->is_exact[p->offered.of[offered]];
 }
 
-/* Is @folder, absolute, one of the product's directories or below one? */
+/* Is @folder, absolute, one of the product's directories or, unless it is flat, below one? */
 static bool is_in_product(const struct spg_placing *p, struct spg_place_text folder)
 {
 	for (;;) {
 		if (spg_place_folders_find(&p->directories, folder,
 			    p->question->ignore_case) != SPG_PLACE_NONE)
 			return true;
-		if (folder.n == 0)
+		if (folder.n == 0 || p->question->flat)
 			return false;
 		while (folder.text[folder.n - 1] != '/')
 			folder.n--;
