@@ -40,7 +40,8 @@ struct spg_binary_module {
 	uint32_t name; /* as in the file: "KERNEL32.dll", "libc.so.6" */
 	/* PE: its symbols in spg_binary.imports. ELF: a symbol is of no library. */
 	uint32_t first, n;
-	bool delayed; /* bound when it is first called */
+	bool delayed;  /* bound when it is first called */
+	bool optional; /* ELF: a library that may be nowhere (DT_AUXILIARY) */
 };
 
 /* A version of symbols that has to be there; ELF. */

@@ -256,7 +256,8 @@ static int verify_skip(struct spg_foretelling *f, struct spg_foretold_skip *skip
 	set = future_without(f, old);
 	r = set ? spg_search_around(set, f->product) : SPG_ERR_NOMEM;
 	if (r == 0)
-		r = spg_verify(&v, f->product, set, NULL, NULL);
+		r = spg_verify(&v, f->product, set, NULL,
+			&(struct spg_verify_past){.before = f->future});
 	for (size_t i = 0; r == 0 && i < v.fit.n_findings; i++) {
 		const struct spg_finding *finding = &v.fit.findings[i];
 		struct spg_buf text = SPG_BUF_NULL;
@@ -285,7 +286,8 @@ int spg_foretell_step(struct spg_foretelling *f)
 		f->phase = VERIFY_WHOLE;
 		return r < 0 ? r : 1;
 	case VERIFY_WHOLE:
-		r = spg_verify(&f->whole, f->product, f->future, NULL, NULL);
+		r = spg_verify(&f->whole, f->product, f->future, NULL,
+			&(struct spg_verify_past){.before = f->installed});
 		if (r == 0)
 			r = take_whole(f);
 		f->phase = VERIFY_SKIPS;

@@ -91,6 +91,29 @@ static const char **list_gone(const struct spg_module_set *set,
 	return paths;
 }
 
+/* What installs have found amiss. */
+static struct spg_fit_told *list_told(const struct spg_verify_past *past, size_t *ret_n)
+{
+	const struct spg_install *installs[] = {
+		past ? past->previous : NULL, past ? past->accepted : NULL};
+	struct spg_fit_told *told;
+	size_t max = 0, n = 0;
+
+	for (size_t i = 0; i < 2; i++)
+		max += installs[i] ? installs[i]->findings.n : 0;
+	told = calloc(max + 1, sizeof(*told));
+	for (size_t i = 0; told && i < 2; i++)
+		for (size_t k = 0; installs[i] && k < installs[i]->findings.n; k++) {
+			const struct spg_note *note = &installs[i]->findings.items[k];
+
+			if (note->kind == SPG_REASON_MISFIT && note->file)
+				told[n++] =
+					(struct spg_fit_told){note->file, note->text};
+		}
+	*ret_n = n;
+	return told;
+}
+
 static struct spg_fit_payload *list_payload(
 	const struct spg_product *product, const struct spg_expected *expected)
 {
@@ -137,14 +160,17 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 		.hosts = (const char *const *)product->hosts,
 		.n_hosts = product->n_hosts,
 		.outside = (const char *const *)product->outside,
-		.n_outside = product->n_outside};
+		.n_outside = product->n_outside,
+		.before = past ? past->before : NULL};
 	struct spg_fit_payload *payload = NULL;
 	const char **directories = spg_places_directories(product);
 	const char **gone = list_gone(set, past, &question.n_gone);
-	int r = directories && gone ? list_modules(&v, product) : SPG_ERR_NOMEM;
+	struct spg_fit_told *told = list_told(past, &question.n_told);
+	int r = directories && gone && told ? list_modules(&v, product) : SPG_ERR_NOMEM;
 
 	question.directories = directories;
 	question.gone = gone;
+	question.told = told;
 	if (r == 0 && expected && expected->n > 0) {
 		payload = list_payload(product, expected);
 		question.payload = payload;
@@ -158,6 +184,7 @@ int spg_verify(struct spg_verification *ret, const struct spg_product *product,
 	free(payload);
 	free(directories);
 	free(gone);
+	free(told);
 	if (r < 0) {
 		spg_verification_finish(&v);
 		return r;

@@ -424,6 +424,24 @@ class TestWhereItLooks(Made):
         os.unlink(library)
         self.assertIn(("library", library), self.agree(program))
 
+    def test_filters(self):
+        """A library that is named as a filter is needed; an auxiliary one may be absent."""
+        for kind in "--filter", "--auxiliary":
+            self.library("app/lib/libreal.so", "int bar(void) { return 0; }")
+            self.library("app/lib/libfoo.so", "int bar(void); int foo(void) { return bar(); }",
+                         f"-Wl,{kind}=libreal.so", "-Wl,-rpath,$ORIGIN")
+            program = self.program("int foo(void); int main(void) { return foo(); }", "-lfoo")
+            self.assertEqual(self.agree(program), set())
+            self.runs(program)
+            os.unlink(self.path("app/lib/libreal.so"))
+            if kind == "--filter":
+                self.assertIn(("library", "libreal.so"), lacks([program])[program])
+                self.fails(program, "libreal.so: cannot open shared object file")
+            else:
+                # ldd misses the library, too; the loader does not.
+                self.assertEqual(lacks([program])[program], {("symbol", "bar")})
+                self.fails(program, "undefined symbol: bar")
+
     def test_another_one_of_the_name_first(self):
         """What is no library ends the search, one for another machine does not."""
         self.library("app/b/libfoo.so", "int foo(void) { return 0; }")

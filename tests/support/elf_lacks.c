@@ -3,11 +3,12 @@
  * Print what programs and libraries of Linux lack when they are loaded, each for itself,
  * to compare it with the loader and with ldd -r.
  *
- *   elf-lacks [-n] [-p] [-L DIRECTORY]... [FILE...]
+ *   elf-lacks [-n] [-p] [-L DIRECTORY]... [-o PATTERN]... [FILE...]
  *
  *   Without a FILE, standard input has one a line.
  *
  *   -L   in LD_LIBRARY_PATH
+ *   -o   libraries that stand elsewhere
  *   -p   print what verify says of all of them, as of one product
  *   -n   print only how much was looked at
  *
@@ -212,14 +213,17 @@ int main(int argc, char **argv)
 	char **paths, **read = NULL;
 	int option, n;
 
-	while ((option = getopt(argc, argv, "npL:")) != -1) {
+	while ((option = getopt(argc, argv, "npL:o:")) != -1) {
 		if (option == 'n')
 			quiet = true;
 		else if (option == 'p')
 			whole = true;
-		else if (option != 'L' ||
-			 spg_product_add_library_path(product, optarg) < 0)
-			die("elf-lacks [-n] [-p] [-L DIRECTORY]... [FILE...]");
+		else if ((option != 'L' ||
+				 spg_product_add_library_path(product, optarg) < 0) &&
+			 (option != 'o' ||
+				 spg_product_add_outside(product, optarg) < 0))
+			die("elf-lacks [-n] [-p] [-L DIRECTORY]... [-o PATTERN]... "
+			    "[FILE...]");
 	}
 	paths = argv + optind;
 	n = argc - optind;

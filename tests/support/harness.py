@@ -196,11 +196,13 @@ class Product:
 
     def __init__(self, name, *directories, files="*.dll *.exe", recursive=False,
                  ignore_case=True, replaced=None, setup_stops="", title=None,
-                 advice=None, install_as=None, library_path=None, loaded_by=None):
+                 advice=None, install_as=None, library_path=None, loaded_by=None,
+                 libraries_outside=None):
         self.name, self.directories, self.files = name, list(directories), files
         self.recursive, self.ignore_case = recursive, ignore_case
         self.replaced, self.install_as = replaced, install_as
         self.library_path, self.loaded_by = library_path, loaded_by
+        self.libraries_outside = libraries_outside
         self.setup_stops, self.title, self.advice = setup_stops, title, advice or {}
 
     def text(self):
@@ -219,6 +221,8 @@ class Product:
             yield f"library-path = {self.library_path}"
         if self.loaded_by:
             yield f"loaded-by = {self.loaded_by}"
+        if self.libraries_outside:
+            yield f"libraries-outside = {self.libraries_outside}"
         yield f"files = {self.files}"
         if self.setup_stops:
             yield f"setup-stops = {self.setup_stops}"

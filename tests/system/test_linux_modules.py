@@ -183,6 +183,49 @@ class LinuxModulesTest(SystemTest):
         os.unlink(hidden)
         self.assertIn("hides.so needs libhidden.so.1", self.findings()[0])
 
+    def test_a_library_that_its_program_has_of_another_version(self):
+        """The loader takes the one of that name that is there already."""
+        code = {1: "int shared_a(void) { return 0; }",
+                2: "int shared_a(void) { return 0; } int shared_b(void) { return 0; }"}
+        self.file("map1", self.scratch, b"S_1 { global: shared_a; };")
+        self.file("map2", self.scratch, b"S_1 { global: shared_a; }; S_2 { global: shared_b; };")
+        script = "-Wl,--version-script=" + self.path("map")
+        own, other = (os.path.join(self.bin, folder, "libshared.so.1")
+                      for folder in ("private", "lib"))
+        host = os.path.join(self.bin, "bin", "sharing")
+        plugin = os.path.join(self.bin, "plugins", "shares.so")
+        for versions in (), (script,):
+            for path, version in (own, 1), (other, 2):
+                self.gcc(path, code[version], "-shared", "-Wl,-soname,libshared.so.1",
+                         *(option + str(version) for option in versions))
+            self.gcc(host, '#include <dlfcn.h>\n#include <stdio.h>\n'
+                     "int shared_a(void); int api_shared(void) { return 0; } "
+                     "int main(int n, char **v) { if (!dlopen(v[1], RTLD_NOW)) "
+                     "return puts(dlerror()); return shared_a(); }", own, "-rdynamic",
+                     "-Wl,-rpath,$ORIGIN/../private")
+            self.gcc(plugin, "int shared_b(void), api_shared(void); "
+                     "int plugin(void) { return shared_b() + api_shared(); }", "-shared", other,
+                     "-Wl,-rpath,$ORIGIN/../lib")
+            said = subprocess.run([host, plugin], check=False, capture_output=True, text=True,
+                                  timeout=FAIL_AFTER).stdout
+            symbol = "shared_b@S_2" if versions else "shared_b"
+            if versions:
+                self.assertIn("version `S_2' not found", said)
+            else:
+                self.assertIn("undefined symbol: shared_b", said)
+                self.start()
+            findings = self.findings()
+            self.assertEqual(len(findings), 1)
+            self.assertIn(
+                f"shares.so needs {symbol}, which libshared.so.1 in {os.path.dirname(own)} does "
+                "not define, and sharing loads that first", findings[0])
+            # Where the program takes the newer one, it fits.
+            shutil.copy(other, own)
+            self.verify(0)
+            said = subprocess.run([host, plugin], check=False, capture_output=True, text=True,
+                                  timeout=FAIL_AFTER)
+            self.assertEqual((said.returncode, said.stdout), (0, ""))
+
     def test_a_library_of_java(self):
         """Every JVM has loaded libjvm.so before it loads a library for Java."""
         jvm = self.path("jvm", "libjvm.so")
@@ -233,6 +276,152 @@ class LinuxModulesTest(SystemTest):
                       findings[0])
         os.unlink(outside)
         self.assertIn("user needs libother.so.1, which is nowhere", self.findings()[0])
+
+    def outside(self, code="int ora_open(void) { return 0; }"):
+        """A library of elsewhere, which whoever starts the programs finds; and a program that
+        needs it and one of the product, which needs one more."""
+        path = self.path("outside", "libora.so.1")
+        self.gcc(path, code, "-shared", "-Wl,-soname,libora.so.1")
+        lib = os.path.join(self.bin, "lib")
+        self.gcc(os.path.join(lib, "libbase.so.1"), "int base(void) { return 0; }", "-shared",
+                 "-Wl,-soname,libbase.so.1")
+        self.gcc(os.path.join(lib, "libmid.so.1"), "int base(void); "
+                 "int mid(void) { return base(); }", "-shared", "-Wl,-soname,libmid.so.1",
+                 os.path.join(lib, "libbase.so.1"), "-Wl,-rpath,$ORIGIN")
+        self.gcc(os.path.join(self.bin, "bin", "dual"), "int ora_open(void), mid(void); "
+                 "int main(void) { return ora_open() + mid(); }", path,
+                 os.path.join(lib, "libmid.so.1"), "-Wl,-rpath,$ORIGIN/../lib")
+        return path
+
+    def fails_for(self, name, symbol):
+        done = subprocess.run(
+            [os.path.join(self.bin, "bin", name)], check=False, capture_output=True, text=True,
+            env={"LD_BIND_NOW": "1", "LD_LIBRARY_PATH": self.path("outside")},
+            timeout=FAIL_AFTER)
+        if symbol is None:
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        else:
+            self.assertIn(symbol, done.stderr)
+
+    def replace_library(self, name, code, *args):
+        self.gcc(self.path("new"), code, "-shared", "-Wl,-soname," + name, *args)
+        os.rename(self.path("new"), os.path.join(self.bin, "lib", name))
+
+    def test_what_a_library_elsewhere_does_not_define(self):
+        """Who does without it lacks a symbol all the same."""
+        self.outside()
+        self.start(libraries_outside="libora.so*")
+        self.verify(0)
+        self.fails_for("dual", None)
+        self.replace_library("libbase.so.1", "int other(void) { return 0; }")
+        self.assertEqual(self.findings(), [
+            "libmid.so.1 needs base, which libbase.so.1 does not define, when it is first "
+            "called"])
+        self.fails_for("dual", "undefined symbol: base")
+
+    def test_what_the_product_defined_before(self):
+        """It is none of a library elsewhere, as long as it lacks."""
+        self.outside()
+        self.start(libraries_outside="libora.so*")
+        self.verify(0)
+        self.replace_library("libmid.so.1", "int mid_new(void) { return 0; }")
+        self.fails_for("dual", "undefined symbol: mid")
+        newest = self.rpc(self.app).call("installs", wait=FAIL_AFTER)["installs"][0]
+        needs = "dual needs mid, which libmid.so.1 does not define"
+        self.assertEqual(newest["outcome"], "mixed", self.show(newest))
+        self.assertIn(needs, self.show(newest["reasons"]))
+        self.assertIn(needs, self.findings()[0])
+        self.app.stop()
+        self.start(libraries_outside="libora.so*")
+        self.assertIn(needs, self.findings()[0])
+        # The library of elsewhere may have it now: that somebody has to say.
+        code, said, err = self.app.run("installs", "--accept", newest["id"])
+        self.assertEqual(code, 0, said + err)
+        self.verify(0)
+
+    def test_a_library_elsewhere_that_the_product_had(self):
+        path = self.outside()
+        own = os.path.join(self.bin, "lib", "libora.so.1")
+        shutil.copy(path, own)
+        self.start(libraries_outside="lib*.so*")
+        self.verify(0)
+        os.unlink(own)
+        self.assertIn("dual needs libora.so.1, which is gone", self.findings()[0])
+
+    def test_one_that_relies_on_a_library_elsewhere(self):
+        """It names none, and its program has it."""
+        path = self.outside()
+        self.replace_library("libmid.so.1", "int ora_open(void), own(void); "
+                             "int mid(void) { return ora_open() + own(); }")
+        self.gcc(os.path.join(self.bin, "bin", "dual"), "int ora_open(void), mid(void); "
+                 "int own(void) { return 0; } int main(void) { return ora_open() + mid(); }",
+                 path, os.path.join(self.bin, "lib", "libmid.so.1"), "-rdynamic",
+                 "-Wl,-rpath,$ORIGIN/../lib")
+        self.start(libraries_outside="libora.so*")
+        self.fails_for("dual", None)
+        self.verify(0)
+
+    def test_a_plugin_whose_program_has_a_library_elsewhere(self):
+        path = self.outside("int ora_open(void) { return 0; } int ora_log(void) { return 0; }")
+        self.gcc(os.path.join(self.bin, "bin", "dual"), "int ora_open(void); "
+                 "int dual(void) { return 0; } int main(void) { return ora_open(); }", path,
+                 "-rdynamic")
+        self.gcc(os.path.join(self.bin, "plugins", "dual.so"), "int dual(void), ora_log(void); "
+                 "int plugin(void) { return dual() + ora_log(); }", "-shared")
+        self.start(libraries_outside="libora.so*")
+        self.verify(0)
+
+    def test_a_service_pack_beside_a_library_elsewhere(self):
+        self.outside()
+        self.start(libraries_outside="libora.so*")
+        self.verify(0)
+        pack = self.path("pack", "lib", "libmid.so.1")
+        self.gcc(pack, "int mid_new(void) { return 0; }", "-shared", "-Wl,-soname,libmid.so.1")
+        foretold, = self.app.json("check", "--payload", self.path("pack"))[1]["foretold"]
+        self.assertIn("dual needs mid, which libmid.so.1 does not define",
+                      self.show(foretold["findings"]))
+
+    def as_nobody(self):
+        folder = self.bin
+        while folder != "/":
+            os.chmod(folder, os.stat(folder).st_mode | 0o055)
+            folder = os.path.dirname(folder)
+        done = subprocess.run([os.path.join(self.bin, "bin", "server")], check=False, user=65534,
+                              group=65534, extra_groups=[], capture_output=True, text=True,
+                              timeout=FAIL_AFTER)
+        return done.stderr if done.returncode else None
+
+    def test_a_program_with_more_rights(self):
+        """Its loader does not follow $ORIGIN, nor LD_LIBRARY_PATH."""
+        server = os.path.join(self.bin, "bin", "server")
+        self.start(library_path=os.path.join(self.bin, "lib"))
+        self.verify(0)
+        self.assertIsNone(self.as_nobody())
+        says = ("server needs libengine.so.1, which is in no directory that the loader trusts: "
+                "server is setuid")
+        for mode in 0o4755, 0o2755:
+            os.chown(server, 0, 0)
+            os.chmod(server, mode)
+            self.assertIn("libengine.so.1: cannot open shared object file", self.as_nobody())
+            self.assertIn(says, self.findings()[0])
+            os.chmod(server, 0o755)
+            self.verify(0)
+        os.chmod(server, 0o2745)
+        self.verify(0)
+        os.chmod(server, 0o755)
+        if shutil.which("setcap"):
+            subprocess.run(["setcap", "cap_net_bind_service=ep", server], check=True)
+            self.assertIn("libengine.so.1: cannot open shared object file", self.as_nobody())
+            self.assertIn(says, self.findings()[0])
+            subprocess.run(["setcap", "-r", server], check=True)
+            self.verify(0)
+        # A path of its own letters counts.
+        self.gcc(self.path("new"), SERVER[1], self.path("v1", "lib", "libengine.so.1.0"),
+                 "-rdynamic", "-Wl,-rpath," + os.path.join(self.bin, "lib"))
+        os.rename(self.path("new"), server)
+        os.chmod(server, 0o4755)
+        self.assertIsNone(self.as_nobody())
+        self.verify(0)
 
     def test_scripts(self):
         script = os.path.join(self.bin, "bin", "tool")

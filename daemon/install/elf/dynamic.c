@@ -117,10 +117,10 @@ static int take_string(
 	return 0;
 }
 
-static int take_needed(struct spg_elf_file *file, uint64_t offset)
+static int take_needed(struct spg_elf_file *file, uint64_t offset, bool optional)
 {
 	struct spg_binary *binary = &file->binary;
-	struct spg_binary_module module = {0};
+	struct spg_binary_module module = {.optional = optional};
 	int err = take_string(file, true, offset, &module.name);
 
 	if (err < 0)
@@ -159,7 +159,14 @@ static int note_each(struct spg_elf_file *file, const GElf_Dyn *entry)
 
 static int take_each(struct spg_elf_file *file, const GElf_Dyn *entry)
 {
-	return entry->d_tag == DT_NEEDED ? take_needed(file, entry->d_un.d_val) : 0;
+	switch (entry->d_tag) {
+	case DT_NEEDED:
+	case DT_FILTER: /* who defines symbols in place of this one is as much needed */
+	case DT_AUXILIARY:
+		return take_needed(
+			file, entry->d_un.d_val, entry->d_tag == DT_AUXILIARY);
+	}
+	return 0;
 }
 
 int spg_elf_read_dynamic(struct spg_elf_file *file)

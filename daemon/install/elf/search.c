@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/array.h"
@@ -329,9 +331,11 @@ static size_t find(void *user, const char *path)
 
 static struct spg_elf_object object(void *user, size_t number)
 {
-	const struct spg_module *module = module_of(user, number);
+	const struct spg_search *search = user;
+	const struct spg_module *module = module_of(search, number);
 
-	return (struct spg_elf_object){module->path, module->real, module->binary};
+	return (struct spg_elf_object){module->path, module->real, module->binary,
+		number < search->set->n && search->around->secure[number]};
 }
 
 /* ---- step by step ---- */
@@ -340,6 +344,10 @@ static int begin(struct spg_search *search)
 {
 	int err = spg_ld_cache_read(search->around);
 
+	search->around->secure = calloc(search->set->n + 1, sizeof(bool));
+	if (!search->around->secure)
+		return SPG_ERR_NOMEM;
+	search->around->n_secure = search->set->n;
 	for (size_t i = 0; err == 0 && i < search->set->n; i++)
 		if (search->set->modules[i]->id.ino)
 			err = add_id(search, &search->set->modules[i]->id, i);
@@ -393,6 +401,24 @@ static int load_interpreter(struct spg_search *search, const struct spg_binary *
 	               : 0;
 }
 
+/* security/commoncap.c and fs/exec.c: such a program's loader is told AT_SECURE, unless
+ * nobody gains by it: it is root who starts it. */
+static bool runs_with_more_rights(const struct spg_module *module)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	if (!module->binary || module->binary->format != SPG_BINARY_ELF ||
+		module->binary->is_dll || stat(module->path, &st) < 0 ||
+		!S_ISREG(st.st_mode))
+		return false;
+	if (!(st.st_mode & S_ISUID) &&
+		(st.st_mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP) &&
+		getxattr(module->path, "security.capability", NULL, 0) <= 0)
+		return false;
+	return statvfs(module->path, &fs) == 0 && !(fs.f_flag & ST_NOSUID);
+}
+
 static int look_around(struct spg_search *search, size_t at)
 {
 	size_t n = search->set->n;
@@ -402,6 +428,7 @@ static int look_around(struct spg_search *search, size_t at)
 	if (at >= n)
 		return load(search, find(search, search->product->hosts[at - n]));
 	binary = search->set->modules[at]->binary;
+	search->around->secure[at] = runs_with_more_rights(search->set->modules[at]);
 	err = binary && binary->interpreter ? load_interpreter(search, binary) : 0;
 	return err < 0 ? err : load(search, at);
 }
@@ -425,7 +452,8 @@ static int begin_loading(struct spg_search *search)
 			.binary = set->modules[i]->binary};
 	search->question = (struct spg_fit_question){.modules = search->modules,
 		.n_modules = set->n,
-		.around = search->around};
+		.around = search->around,
+		.is_searched = true};
 	return spg_elf_set_init(&search->elf, &search->question);
 }
 

@@ -121,12 +121,13 @@ static int judge_program(struct spg_elf_judging *j, size_t object)
 	}
 	if (err == 0)
 		err = check_interpreter(j, object);
+	if (err == 0)
+		err = spg_elf_excuse(j, &root);
 	if (err == 0 && root.is_unseen)
 		err = spg_elf_tell_unseen(j->work, object);
 	for (size_t i = 0; err == 0 && i < root.loading.n_lacks; i++)
 		if (spg_elf_is_to_tell(j, &root, &root.loading.lacks[i]))
-			err = spg_elf_tell(
-				j, &root, &root.loading.lacks[i], SPG_FIT_NONE);
+			err = spg_elf_tell(j, &root, &root.loading.lacks[i]);
 	spg_elf_root_finish(&root);
 	return err;
 }
@@ -214,10 +215,13 @@ int spg_fit_elf(struct spg_fit_work *work)
 	if (!j.covered || !j.told || !j.hinted)
 		err = SPG_ERR_NOMEM;
 	if (err == 0)
+		err = spg_elf_know_former(&j);
+	if (err == 0)
 		err = judge_all(&j);
 	for (size_t i = 0; j.told && i < j.set.n_objects; i++)
 		free(j.told[i]);
 	free(j.told);
+	free(j.former);
 	free(j.hinted);
 	free(j.covered);
 	spg_elf_set_finish(&j.set);

@@ -51,6 +51,7 @@ static int note_told(
 void spg_elf_root_finish(struct spg_elf_root *root)
 {
 	spg_elf_loading_finish(&root->loading);
+	free(root->is_own);
 	for (size_t i = 0; i < root->n_assumed; i++)
 		free(root->assumed[i]);
 	free(root->directories);
@@ -106,6 +107,9 @@ static int assume_more(struct spg_elf_judging *j, struct spg_elf_root *root)
 	size_t before = root->n_assumed;
 	int err = 0;
 
+	/* Nobody tells the loader of one that runs with more rights. */
+	if (spg_elf_set_object(&j->set, root->object).is_secure)
+		return 0;
 	for (size_t i = 0; err == 0 && i < root->loading.n_lacks; i++) {
 		const struct spg_elf_lack *lack = &root->loading.lacks[i];
 		size_t library;
@@ -132,7 +136,7 @@ int spg_elf_root_load(
 	size_t n = j->question->n_library_path;
 	int err;
 
-	*ret = (struct spg_elf_root){.object = object};
+	*ret = (struct spg_elf_root){.object = object, .host = SPG_FIT_NONE};
 	ret->directories = calloc(n + SPG_ELF_ASSUMED_MAX, sizeof(ret->directories[0]));
 	if (!ret->directories)
 		return SPG_ERR_NOMEM;
@@ -185,7 +189,7 @@ static bool is_of_missing_library(const struct spg_elf_judging *j,
 	uint32_t version = binary->imports[lack->index].version;
 
 	if (!root->lacks_library || version == 0)
-		return root->lacks_library;
+		return root->lacks_library && !spg_elf_is_own_symbol(j, root, lack);
 	for (size_t i = 0; i < root->loading.n_lacks; i++) {
 		const struct spg_elf_lack *other = &root->loading.lacks[i];
 		const struct spg_binary *needs = spg_elf_binary_of(j, other->object);
@@ -210,10 +214,10 @@ bool spg_elf_is_to_tell(const struct spg_elf_judging *j,
 }
 
 int spg_elf_tell(struct spg_elf_judging *j, const struct spg_elf_root *root,
-	const struct spg_elf_lack *lack, size_t host)
+	const struct spg_elf_lack *lack)
 {
-	struct spg_elf_telling telling = {
-		j->work, &j->set, &root->loading, root->object, host};
+	struct spg_elf_telling telling = {j->work, &j->set, &root->loading,
+		root->object, root->host, root->hosted};
 	bool was;
 	int err = note_told(j, lack, &was);
 

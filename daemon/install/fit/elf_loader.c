@@ -243,6 +243,63 @@ static const char *origin_of(const struct search *s, size_t at)
 	return owner.real ? owner.real : owner.path;
 }
 
+static bool is_in_system(const char *path)
+{
+	return spg_path_below(path, "/lib", false) ||
+	       spg_path_below(path, "/usr/lib", false) ||
+	       spg_path_below(path, "/lib64", false) ||
+	       spg_path_below(path, "/usr/lib64", false);
+}
+
+static bool is_secure(const struct search *s)
+{
+	return object_at(s, 0).is_secure;
+}
+
+/* Is @path, which is absolute, below the system's directories by its letters? Where links
+ * lead does not count (is_trusted_path_normalize()). */
+static bool is_trusted(const char *path)
+{
+	char *normal = strdup(path), *end = normal;
+	bool trusted;
+
+	while (normal && *path) {
+		size_t n = strcspn(path, "/");
+
+		if (n == 2 && strncmp(path, "..", 2) == 0) {
+			while (end > normal && *--end != '/')
+				;
+		} else if (n > 1 || (n == 1 && *path != '.')) {
+			*end++ = '/';
+			memcpy(end, path, n);
+			end += n;
+		}
+		path += n + (path[n] == '/');
+	}
+	if (normal)
+		*end = '\0';
+	trusted = normal && is_in_system(normal);
+	free(normal);
+	return trusted;
+}
+
+/* Does the loader of a program that runs with more rights take "$ORIGIN..." for a
+ * directory, which is @expanded? A hard link may make it anybody's. */
+static bool may_expand(const struct search *s, size_t owner, const char *directory,
+	size_t n, const char *expanded)
+{
+	size_t length = token_at(directory, n, "ORIGIN");
+	bool has = false;
+
+	for (size_t i = 0; !has && i < n; i++)
+		has = directory[i] == '$' && token_at(directory + i, n - i, "ORIGIN");
+	if (!has || !is_secure(s))
+		return true;
+	return directory[0] == '$' && length &&
+	       (length == n || directory[length] == '/') &&
+	       (owner != 0 || is_trusted(expanded));
+}
+
 /* The @n bytes of @directory, of a list of the one at @at, with its tokens replaced. */
 static void expand(struct search *s, size_t owner, const char *directory, size_t n,
 	struct spg_buf *out)
@@ -285,7 +342,8 @@ static bool try_list(struct search *s, size_t owner, const char *list)
 
 		spg_buf_clear(&directory);
 		expand(s, owner, list, n, &directory);
-		if (!directory.failed && directory.len && directory.data[0] == '/')
+		if (!directory.failed && directory.len && directory.data[0] == '/' &&
+			may_expand(s, owner, list, n, spg_buf_text(&directory)))
 			over = try_directory(s, directory.data, directory.len);
 		list += n + (list[n] == ':');
 	}
@@ -312,14 +370,6 @@ static bool try_rpaths(struct search *s)
 		if (at == 0)
 			return false;
 	}
-}
-
-static bool is_in_system(const char *path)
-{
-	return spg_path_below(path, "/lib", false) ||
-	       spg_path_below(path, "/usr/lib", false) ||
-	       spg_path_below(path, "/lib64", false) ||
-	       spg_path_below(path, "/usr/lib64", false);
 }
 
 static bool try_cache(struct search *s, bool no_default)
@@ -381,13 +431,15 @@ static void look_for(struct search *s)
 	if (strchr(s->name, '/')) {
 		spg_buf_clear(&s->path);
 		expand(s, s->at, s->name, strlen(s->name), &s->path);
-		if (!s->path.failed && s->path.len && s->path.data[0] == '/')
+		if (!s->path.failed && s->path.len && s->path.data[0] == '/' &&
+			may_expand(s, s->at, s->name, strlen(s->name),
+				spg_buf_text(&s->path)))
 			try_path(s, spg_buf_text(&s->path));
 		return;
 	}
 	if (!has_runpath && try_rpaths(s))
 		return;
-	for (size_t i = 0; i < s->world->n_library_path; i++)
+	for (size_t i = 0; !is_secure(s) && i < s->world->n_library_path; i++)
 		if (try_directory(s, s->world->library_path[i],
 			    strlen(s->world->library_path[i])))
 			return;
@@ -423,18 +475,18 @@ static int load(struct spg_elf_scope *scope, const struct spg_elf_world *world,
 		.found = SPG_FIT_NONE,
 		.unfit = SPG_FIT_NONE,
 		.path = SPG_BUF_NULL};
-	int err;
+	int err = 0;
 
 	if (spg_elf_scope_named(scope, name) != SPG_FIT_NONE)
 		return 0;
 	look_for(&s);
 	if (s.path.failed)
 		err = SPG_ERR_NOMEM;
-	else if (s.found == SPG_FIT_NONE)
+	else if (s.found != SPG_FIT_NONE)
+		err = take(scope, world, s.found, at, name, spg_buf_text(&s.path));
+	else if (!binary->modules[needed].optional)
 		err = note_missing(
 			scope, &(struct spg_elf_missing){at, needed, s.unfit});
-	else
-		err = take(scope, world, s.found, at, name, spg_buf_text(&s.path));
 	spg_buf_finish(&s.path);
 	return err;
 }

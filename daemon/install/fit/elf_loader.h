@@ -9,7 +9,8 @@
  * who needs it and of those who loaded that (not if it has DT_RUNPATH), in the product's
  * library-path, which stands for LD_LIBRARY_PATH, in DT_RUNPATH, in ld.so.cache, in the
  * system's directories; in each first in glibc-hwcaps/ for what the processor can do. One
- * for another machine is passed over.
+ * for another machine is passed over. Of a program that runs with more rights than who
+ * starts it, LD_LIBRARY_PATH is none, and $ORIGIN leads to the system's directories alone.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +24,7 @@ struct spg_elf_object {
 	const char *path;
 	const char *real;                /* where links lead; NULL: @path */
 	const struct spg_binary *binary; /* NULL: no ELF file, or damaged */
+	bool is_secure;                  /* a program as in surroundings.h */
 };
 
 struct spg_elf_world {

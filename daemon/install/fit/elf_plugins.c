@@ -24,13 +24,14 @@ struct plugin {
 	bool *found;   /* per lack: with a host */
 	bool *defined; /* per lack: somebody defines it, in whatever scope */
 	size_t n_hosts;
-	size_t host; /* the first */
+	bool host_lacks; /* a library */
 };
 
 /* While the host of a plugin is looked for. */
 struct hosts {
 	size_t host, best; /* the best one so far, and how many lacks it makes good */
 	bool *found, *best_found; /* per lack: of the one at hand, of the best */
+	bool lacks, best_lacks;   /* likewise: a library */
 	size_t tried[PROGRAMS_MAX], n_tried;
 };
 
@@ -54,6 +55,15 @@ static void finish_hosts(struct hosts *hosts)
 	free(hosts->best_found);
 }
 
+/* @host, which was counted: @n lacks. */
+static void take_best(struct hosts *hosts, size_t host, size_t n, size_t n_lacks)
+{
+	hosts->host = host;
+	hosts->best = n;
+	hosts->best_lacks = hosts->lacks;
+	memcpy(hosts->best_found, hosts->found, n_lacks * sizeof(bool));
+}
+
 /* True also when there were too many. */
 static bool was_tried(struct hosts *hosts, size_t object)
 {
@@ -67,7 +77,7 @@ static bool was_tried(struct hosts *hosts, size_t object)
 }
 
 static size_t count_found(struct spg_elf_judging *j, const struct plugin *p,
-	size_t host_object, bool *ret_found, int *err)
+	size_t host_object, struct hosts *hosts, int *err)
 {
 	const struct spg_elf_loading *loading = &p->root.loading;
 	struct spg_elf_root host;
@@ -77,11 +87,12 @@ static size_t count_found(struct spg_elf_judging *j, const struct plugin *p,
 	for (size_t i = 0; *err == 0 && i < loading->n_lacks; i++) {
 		const struct spg_elf_lack *lack = &loading->lacks[i];
 
-		ret_found[i] = lack->kind == SPG_ELF_NO_SYMBOL && !p->found[i] &&
-		               spg_elf_set_has_symbol(&j->set, &host.loading,
-				       lack->object, lack->index);
-		n += ret_found[i];
+		hosts->found[i] = lack->kind == SPG_ELF_NO_SYMBOL && !p->found[i] &&
+		                  spg_elf_set_has_symbol(&j->set, &host.loading,
+					  lack->object, lack->index);
+		n += hosts->found[i];
 	}
+	hosts->lacks = host.lacks_library;
 	spg_elf_root_finish(&host);
 	return n;
 }
@@ -173,12 +184,10 @@ static int take_better(struct spg_elf_judging *j, const struct plugin *p,
 		if (was_tried(hosts, d->object) || !may_be_host(j, p, d->object))
 			continue;
 		n_seen++;
-		n = count_found(j, p, d->object, hosts->found, &err);
+		n = count_found(j, p, d->object, hosts, &err);
 		if (n <= hosts->best)
 			continue;
-		hosts->best = n;
-		hosts->host = d->object;
-		memcpy(hosts->best_found, hosts->found, n_lacks * sizeof(bool));
+		take_best(hosts, d->object, n, n_lacks);
 	}
 	return err;
 }
@@ -190,7 +199,8 @@ static void take_host(struct plugin *p, const struct hosts *hosts)
 	for (size_t i = 0; i < p->root.loading.n_lacks; i++)
 		p->found[i] |= hosts->best_found[i];
 	if (p->n_hosts++ == 0)
-		p->host = hosts->host;
+		p->root.host = hosts->host;
+	p->host_lacks |= hosts->best_lacks;
 }
 
 static bool is_to_find(
@@ -269,13 +279,10 @@ static int find_owner(
 		if (!spg_elf_is_module(j, i) || !is_program(j, i) ||
 			!may_be_host(j, p, i) || !has_libraries(j, p, i, &err))
 			continue;
-		n = count_found(j, p, i, hosts->found, &err);
+		n = count_found(j, p, i, hosts, &err);
 		if (err < 0 || (hosts->host != SPG_FIT_NONE && n <= hosts->best))
 			continue;
-		hosts->best = n;
-		hosts->host = i;
-		memcpy(hosts->best_found, hosts->found,
-			p->root.loading.n_lacks * sizeof(bool));
+		take_best(hosts, i, n, p->root.loading.n_lacks);
 	}
 	return err;
 }
@@ -373,6 +380,17 @@ static bool has_unknown_host(
 	       (*ret_n && spg_elf_kind_of_plugin(spg_elf_binary_of(j, p->root.object)));
 }
 
+/* A library that its program lacks may define it: that is told, or it stands elsewhere. */
+static bool is_of_host_library(
+	const struct spg_elf_judging *j, const struct plugin *p, size_t lack_index)
+{
+	const struct spg_elf_lack *lack = &p->root.loading.lacks[lack_index];
+
+	return p->host_lacks && lack->kind == SPG_ELF_NO_SYMBOL &&
+	       spg_elf_binary_of(j, lack->object)->imports[lack->index].version == 0 &&
+	       !spg_elf_was_own_symbol(j, &p->root, lack);
+}
+
 static int tell_plugin(struct spg_elf_judging *j, struct plugin *p)
 {
 	const struct spg_elf_loading *loading = &p->root.loading;
@@ -385,7 +403,8 @@ static int tell_plugin(struct spg_elf_judging *j, struct plugin *p)
 	for (size_t i = 0; err == 0 && i < loading->n_lacks; i++) {
 		const struct spg_elf_lack *lack = &loading->lacks[i];
 
-		if (!spg_elf_is_to_tell(j, &p->root, lack) || p->found[i])
+		if (!spg_elf_is_to_tell(j, &p->root, lack) || p->found[i] ||
+			is_of_host_library(j, p, i))
 			continue;
 		if (unknown && is_undefined(j, p, i)) {
 			err = told ? 0
@@ -394,14 +413,30 @@ static int tell_plugin(struct spg_elf_judging *j, struct plugin *p)
 			told = true;
 			continue;
 		}
-		err = spg_elf_tell(j, &p->root, lack, p->host);
+		err = spg_elf_tell(j, &p->root, lack);
 	}
+	return err;
+}
+
+/* A version that the plugin's own choice of a library lacks, that of its program may
+ * have. */
+static int take_host_libraries(struct spg_elf_judging *j, struct plugin *p)
+{
+	const struct spg_elf_loading *loading = &p->root.loading;
+	struct spg_elf_loading hosted;
+	int err = spg_elf_judge_hosted(j, &p->root, &hosted);
+
+	for (size_t i = 0; err == 0 && hosted.n && i < loading->n_lacks; i++)
+		if (loading->lacks[i].kind == SPG_ELF_NO_VERSION &&
+			!spg_elf_has_lack(&hosted, &loading->lacks[i]))
+			p->found[i] = true;
+	spg_elf_loading_finish(&hosted);
 	return err;
 }
 
 int spg_elf_judge_plugin(struct spg_elf_judging *j, size_t object)
 {
-	struct plugin p = {.host = SPG_FIT_NONE};
+	struct plugin p = {0};
 	int err = spg_elf_root_load(j, object, &p.root);
 	size_t n = p.root.loading.n_lacks;
 
@@ -417,7 +452,11 @@ int spg_elf_judge_plugin(struct spg_elf_judging *j, size_t object)
 	if (!p.found || !p.defined)
 		err = SPG_ERR_NOMEM;
 	if (err == 0)
+		err = spg_elf_excuse(j, &p.root);
+	if (err == 0)
 		err = find_hosts(j, &p);
+	if (err == 0)
+		err = take_host_libraries(j, &p);
 	if (err == 0)
 		err = tell_plugin(j, &p);
 	free(p.found);

@@ -48,6 +48,14 @@ static size_t find_file(const struct spg_elf_set *set, const char *path)
 	               : found;
 }
 
+static bool is_secure(const struct spg_elf_set *set, size_t module)
+{
+	const struct spg_fit_question *q = set->question;
+
+	return q->around && q->is_searched && q->around->n_secure == q->n_modules &&
+	       q->around->secure[q->modules[module].at];
+}
+
 struct spg_elf_object spg_elf_set_object(const struct spg_elf_set *set, size_t object)
 {
 	size_t n = set->question->n_modules;
@@ -56,11 +64,12 @@ struct spg_elf_object spg_elf_set_object(const struct spg_elf_set *set, size_t o
 	if (object < n) {
 		const struct spg_fit_module *module = &set->question->modules[object];
 
-		return (struct spg_elf_object){
-			module->path, module->real, module->binary};
+		return (struct spg_elf_object){module->path, module->real,
+			module->binary, is_secure(set, object)};
 	}
 	outside = set->question->around->modules[object - n];
-	return (struct spg_elf_object){outside->path, outside->real, outside->binary};
+	return (struct spg_elf_object){
+		outside->path, outside->real, outside->binary, false};
 }
 
 static struct spg_elf_object object(void *user, size_t number)
@@ -156,6 +165,20 @@ static bool defines(const struct spg_binary *binary, const char *version)
 }
 
 /* A library without any versions gives every one, as the loader sees it. */
+static int look_for_version(const struct spg_elf_set *set, size_t who, uint32_t index,
+	size_t from, struct spg_elf_loading *loading)
+{
+	const struct spg_binary *binary = spg_elf_set_object(set, who).binary;
+	const struct spg_binary *library = spg_elf_set_object(set, from).binary;
+	const struct spg_binary_version *version = &binary->versions[index];
+
+	if (version->weak || library->n_defined == 0 ||
+		defines(library, spg_binary_text(binary, version->name)))
+		return 0;
+	return add_lack(
+		loading, &(struct spg_elf_lack){SPG_ELF_NO_VERSION, who, index, from});
+}
+
 static int look_for_versions(const struct spg_elf_set *set,
 	const struct spg_elf_scope *scope, size_t at, struct spg_elf_loading *loading)
 {
@@ -164,20 +187,12 @@ static int look_for_versions(const struct spg_elf_set *set,
 	int err = 0;
 
 	for (uint32_t i = 0; err == 0 && i < binary->n_versions; i++) {
-		const struct spg_binary_version *version = &binary->versions[i];
 		size_t from = spg_elf_scope_named(
-			scope, spg_binary_text(binary, version->module));
-		const struct spg_binary *library;
+			scope, spg_binary_text(binary, binary->versions[i].module));
 
-		if (from == SPG_FIT_NONE || version->weak)
-			continue;
-		from = scope->loaded[from].object;
-		library = spg_elf_set_object(set, from).binary;
-		if (library->n_defined == 0 ||
-			defines(library, spg_binary_text(binary, version->name)))
-			continue;
-		err = add_lack(loading,
-			&(struct spg_elf_lack){SPG_ELF_NO_VERSION, who, i, from});
+		if (from != SPG_FIT_NONE)
+			err = look_for_version(
+				set, who, i, scope->loaded[from].object, loading);
 	}
 	return err;
 }
@@ -190,7 +205,7 @@ static void begin_scope(
 		spg_elf_symbols_in_scope(symbols, loading->objects[i]);
 }
 
-static int look_for_symbols(struct spg_elf_set *set, struct spg_elf_loading *loading)
+static int add_symbols(struct spg_elf_set *set, const struct spg_elf_loading *loading)
 {
 	int err = 0;
 
@@ -198,17 +213,31 @@ static int look_for_symbols(struct spg_elf_set *set, struct spg_elf_loading *loa
 		err = spg_elf_symbols_add(&set->symbols, loading->objects[i],
 			spg_elf_set_object(set, loading->objects[i]).binary);
 	begin_scope(&set->symbols, loading);
-	for (size_t i = 0; err == 0 && i < loading->n; i++) {
-		size_t who = loading->objects[i];
-		uint32_t n = spg_elf_set_object(set, who).binary->n_imports;
+	return err;
+}
 
-		for (uint32_t k = 0; err == 0 && k < n; k++)
-			if (!spg_elf_symbols_is_found(
-				    &set->symbols, loading->objects[0], who, k))
-				err = add_lack(loading,
-					&(struct spg_elf_lack){SPG_ELF_NO_SYMBOL, who,
-						k, SPG_FIT_NONE});
-	}
+static int look_for_symbols(
+	struct spg_elf_set *set, size_t who, struct spg_elf_loading *loading)
+{
+	uint32_t n = spg_elf_set_object(set, who).binary->n_imports;
+	int err = 0;
+
+	for (uint32_t i = 0; err == 0 && i < n; i++)
+		if (!spg_elf_symbols_is_found(
+			    &set->symbols, loading->objects[0], who, i))
+			err = add_lack(
+				loading, &(struct spg_elf_lack){SPG_ELF_NO_SYMBOL, who,
+						 i, SPG_FIT_NONE});
+	return err;
+}
+
+static int look_for_all_symbols(
+	struct spg_elf_set *set, struct spg_elf_loading *loading)
+{
+	int err = add_symbols(set, loading);
+
+	for (size_t i = 0; err == 0 && i < loading->n; i++)
+		err = look_for_symbols(set, loading->objects[i], loading);
 	return err;
 }
 
@@ -251,9 +280,109 @@ int spg_elf_set_load(struct spg_elf_set *set, size_t root,
 	ret->is_unseen = set->unseen || scope.is_partial;
 	spg_elf_scope_finish(&scope);
 	if (err == 0)
-		err = look_for_symbols(set, ret);
+		err = look_for_all_symbols(set, ret);
 	return set->failed ? SPG_ERR_NOMEM : err;
 }
+
+/* ---- a plugin in its program ---- */
+
+static bool is_in(const struct spg_elf_loading *loading, size_t object)
+{
+	for (size_t i = 0; i < loading->n; i++)
+		if (loading->objects[i] == object)
+			return true;
+	return false;
+}
+
+/* The one that is loaded as @name; SPG_FIT_NONE. */
+static size_t named(const struct spg_elf_set *set,
+	const struct spg_elf_loading *loading, const char *name)
+{
+	for (size_t i = 1; name && i < loading->n; i++) {
+		const struct spg_binary *binary =
+			spg_elf_set_object(set, loading->objects[i]).binary;
+		const char *soname = spg_binary_text(binary, binary->soname);
+
+		if (soname && strcmp(soname, name) == 0)
+			return loading->objects[i];
+	}
+	return SPG_FIT_NONE;
+}
+
+/* The host's, and of the plugin's those that have no namesake there: these are from
+ * place @host->n on. */
+static int join(const struct spg_elf_set *set, const struct spg_elf_loading *host,
+	const struct spg_elf_loading *plugin, struct spg_elf_loading *ret)
+{
+	ret->objects = calloc(host->n + plugin->n, sizeof(ret->objects[0]));
+	if (!ret->objects)
+		return SPG_ERR_NOMEM;
+	for (; ret->n < host->n; ret->n++)
+		ret->objects[ret->n] = host->objects[ret->n];
+	for (size_t i = 0; i < plugin->n; i++) {
+		size_t object = plugin->objects[i];
+		const struct spg_binary *binary =
+			spg_elf_set_object(set, object).binary;
+
+		if (!is_in(host, object) &&
+			(i == 0 || named(set, host,
+					   spg_binary_text(binary, binary->soname)) ==
+					   SPG_FIT_NONE))
+			ret->objects[ret->n++] = object;
+	}
+	return 0;
+}
+
+static bool has_namesake(const struct spg_elf_set *set,
+	const struct spg_elf_loading *host, const struct spg_elf_loading *plugin)
+{
+	for (size_t i = 1; i < plugin->n; i++) {
+		size_t object = plugin->objects[i], other;
+		const struct spg_binary *binary =
+			spg_elf_set_object(set, object).binary;
+
+		other = named(set, host, spg_binary_text(binary, binary->soname));
+		if (other != SPG_FIT_NONE && other != object)
+			return true;
+	}
+	return false;
+}
+
+static int look_for_named_versions(
+	const struct spg_elf_set *set, size_t who, struct spg_elf_loading *loading)
+{
+	const struct spg_binary *binary = spg_elf_set_object(set, who).binary;
+	int err = 0;
+
+	for (uint32_t i = 0; err == 0 && i < binary->n_versions; i++) {
+		size_t from = named(set, loading,
+			spg_binary_text(binary, binary->versions[i].module));
+
+		if (from != SPG_FIT_NONE)
+			err = look_for_version(set, who, i, from, loading);
+	}
+	return err;
+}
+
+int spg_elf_set_load_into(struct spg_elf_set *set, const struct spg_elf_loading *host,
+	const struct spg_elf_loading *plugin, struct spg_elf_loading *ret)
+{
+	int err;
+
+	*ret = (struct spg_elf_loading)SPG_ELF_LOADING_NULL;
+	if (!has_namesake(set, host, plugin))
+		return 0;
+	err = join(set, host, plugin, ret);
+	for (size_t i = host->n; err == 0 && i < ret->n; i++)
+		err = look_for_named_versions(set, ret->objects[i], ret);
+	if (err == 0)
+		err = add_symbols(set, ret);
+	for (size_t i = host->n; err == 0 && i < ret->n; i++)
+		err = look_for_symbols(set, ret->objects[i], ret);
+	return err;
+}
+
+/* ---- what is known already ---- */
 
 static size_t translate(const struct spg_elf_set *set, size_t object)
 {

@@ -54,6 +54,12 @@ int spg_elf_set_load(struct spg_elf_set *set, size_t root,
 	const char *const *directories, size_t n_directories,
 	struct spg_elf_loading *ret);
 
+/** What @plugin lacks in the process that has loaded @host, which keeps its own library of
+ * a name. Empty when it has none that @plugin would have found elsewhere. As
+ * spg_elf_set_load(). */
+int spg_elf_set_load_into(struct spg_elf_set *set, const struct spg_elf_loading *host,
+	const struct spg_elf_loading *plugin, struct spg_elf_loading *ret);
+
 /** True when symbol @import of @object, which was wanted, is found in what @loading has
  * loaded. */
 bool spg_elf_set_has_symbol(struct spg_elf_set *set,

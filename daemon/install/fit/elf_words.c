@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/install/fit/elf_words.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -48,6 +49,31 @@ static void put_library(struct spg_buf *out, const struct spg_elf_object *object
 	spg_buf_puts(out, ")");
 }
 
+/* "libfoo.so.1 does not define"; of a host's library "libfoo.so.1 in /srv/app/lib does not
+ * define, and server loads that first" */
+static void put_lacking(struct spg_buf *out, const struct spg_elf_telling *telling,
+	const struct spg_elf_object *library)
+{
+	size_t n = (size_t)(spg_path_base(library->path) - library->path);
+	char *folder =
+		telling->hosted ? strndup(library->path, n > 1 ? n - 1 : n) : NULL;
+
+	put_library(out, library);
+	if (folder) {
+		spg_buf_puts(out, " in ");
+		spg_text_escape(out, folder, false);
+	}
+	spg_buf_puts(out, " does not define");
+	if (telling->hosted) {
+		spg_buf_puts(out, ", and ");
+		put_name(out, spg_elf_set_object(telling->set, telling->host).path);
+		spg_buf_puts(out, " loads that first");
+	}
+	if (telling->hosted && !folder)
+		out->failed = true;
+	free(folder);
+}
+
 static size_t module_of(
 	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
 {
@@ -90,7 +116,7 @@ static const char *find_gone(const struct spg_fit_question *question, const char
 	return NULL;
 }
 
-static bool is_of_others(const struct spg_fit_question *question, const char *name)
+bool spg_elf_is_outside(const struct spg_fit_question *question, const char *name)
 {
 	for (size_t i = 0; i < question->n_outside; i++)
 		if (spg_name_match(question->outside[i], name, false))
@@ -158,6 +184,23 @@ static int tell_unfit(
 	return tell_no_library(telling, lack, unfit.path, outside->err, outside->why);
 }
 
+/* It may well stand where $ORIGIN leads: say why that does not help. */
+static int tell_secure(const struct spg_elf_telling *telling,
+	const struct spg_elf_lack *lack, const char *name)
+{
+	struct spg_buf text = SPG_BUF_NULL;
+
+	put_who(&text, telling, lack);
+	spg_text_escape(&text, name, false);
+	spg_buf_puts(&text, ", which is in no directory that the loader trusts: ");
+	put_name(&text, spg_elf_set_object(telling->set, telling->root).path);
+	spg_buf_puts(&text,
+		" is setuid or setgid or has capabilities, for which neither "
+		"$ORIGIN nor LD_LIBRARY_PATH counts");
+	return spg_fit_add(telling->work, SPG_FINDING_MISSING_MODULE,
+		module_of(telling, lack), NULL, name, NULL, &text);
+}
+
 int spg_elf_tell_library(
 	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
 {
@@ -170,8 +213,11 @@ int spg_elf_tell_library(
 
 	if (lack->other != SPG_FIT_NONE)
 		return tell_unfit(telling, lack);
-	if (is_of_others(telling->set->question, name))
+	/* One that the product had it had to bring. */
+	if (!gone && spg_elf_is_outside(telling->set->question, name))
 		return 0;
+	if (spg_elf_set_object(telling->set, telling->root).is_secure)
+		return tell_secure(telling, lack, name);
 	if (module == lack->object)
 		return spg_fit_elf_library_missing(telling->work, module, name, gone);
 	put_who(&text, telling, lack);
@@ -235,8 +281,7 @@ int spg_elf_tell_version(
 		spg_text_escape(&text, name, false);
 	}
 	spg_buf_puts(&text, ", which ");
-	put_library(&text, &library);
-	spg_buf_puts(&text, " does not define");
+	put_lacking(&text, telling, &library);
 	return spg_fit_add(telling->work, SPG_FINDING_MISSING_EXPORT,
 		module_of(telling, lack), name, name_of(&library), version_of(&library),
 		&text);
@@ -294,42 +339,70 @@ static size_t partner_of(
 	return partner;
 }
 
-int spg_elf_tell_symbol(
-	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
+/* @symbol, as it is shown; @ret_library: who should define it, or zeroes. */
+static void put_symbol(const struct spg_elf_telling *telling,
+	const struct spg_elf_lack *lack, struct spg_buf *symbol,
+	struct spg_elf_object *ret_library, struct spg_buf *text)
 {
 	struct spg_elf_object who = spg_elf_set_object(telling->set, lack->object);
 	const struct spg_binary_import *import = &who.binary->imports[lack->index];
 	size_t from = library_of(telling, who.binary, import);
-	struct spg_buf text = SPG_BUF_NULL, symbol = SPG_BUF_NULL;
-	struct spg_elf_object library = {0};
-	int err;
 
-	spg_text_escape(&symbol, spg_binary_text(who.binary, import->name), false);
+	spg_text_escape(symbol, spg_binary_text(who.binary, import->name), false);
 	if (import->version) {
-		spg_buf_puts(&symbol, "@");
-		spg_text_escape(&symbol,
+		spg_buf_puts(symbol, "@");
+		spg_text_escape(symbol,
 			spg_binary_text(who.binary,
 				who.binary->versions[import->version - 1].name),
 			false);
 	}
-	put_who(&text, telling, lack);
-	spg_buf_puts(&text, spg_buf_text(&symbol));
-	if (from == SPG_FIT_NONE)
+	put_who(text, telling, lack);
+	spg_buf_puts(text, spg_buf_text(symbol));
+	if (from == SPG_FIT_NONE && !telling->hosted)
 		from = telling->host;
 	if (from == SPG_FIT_NONE)
 		from = partner_of(telling, who.binary);
 	if (from != SPG_FIT_NONE) {
-		library = spg_elf_set_object(telling->set, from);
-		spg_buf_puts(&text, ", which ");
-		put_library(&text, &library);
-		spg_buf_puts(&text, " does not define");
+		*ret_library = spg_elf_set_object(telling->set, from);
+		spg_buf_puts(text, ", which ");
+		put_lacking(text, telling, ret_library);
 	} else {
-		spg_buf_puts(&text, ", which nothing that is loaded with it defines");
+		spg_buf_puts(text, ", which nothing that is loaded with it defines");
 	}
 	if (import->late)
-		spg_buf_puts(&text, ", when it is first called");
-	if (symbol.failed)
-		text.failed = true;
+		spg_buf_puts(text, ", when it is first called");
+	if (symbol->failed)
+		text->failed = true;
+}
+
+bool spg_elf_was_told(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
+{
+	const struct spg_fit_question *q = telling->set->question;
+	const char *path = q->modules[module_of(telling, lack)].path;
+	struct spg_buf text = SPG_BUF_NULL, symbol = SPG_BUF_NULL;
+	struct spg_elf_object library = {0};
+	bool was;
+
+	if (q->n_told == 0)
+		return false;
+	put_symbol(telling, lack, &symbol, &library, &text);
+	was = text.failed || spg_fit_was_told(q, path, spg_buf_text(&text));
+	spg_buf_finish(&symbol);
+	spg_buf_finish(&text);
+	return was;
+}
+
+int spg_elf_tell_symbol(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack)
+{
+	const struct spg_binary *who =
+		spg_elf_set_object(telling->set, lack->object).binary;
+	struct spg_buf text = SPG_BUF_NULL, symbol = SPG_BUF_NULL;
+	struct spg_elf_object library = {0};
+	int err;
+
+	put_symbol(telling, lack, &symbol, &library, &text);
 	err = spg_fit_add(telling->work, SPG_FINDING_MISSING_EXPORT,
 		module_of(telling, lack), spg_buf_text(&symbol),
 		library.path ? name_of(&library) : NULL,
@@ -337,7 +410,7 @@ int spg_elf_tell_symbol(
 	/* Where there are too many, the last is another one, and nobody is told of it. */
 	if (err == 0 && telling->work->fit->n_more == 0)
 		telling->work->fit->findings[telling->work->fit->n_findings - 1].late =
-			import->late;
+			who->imports[lack->index].late;
 	spg_buf_finish(&symbol);
 	return err;
 }

@@ -13,6 +13,7 @@ struct spg_elf_telling {
 	const struct spg_elf_loading *loading;
 	size_t root;
 	size_t host; /* the program that would load it; SPG_FIT_NONE */
+	bool hosted; /* @loading is of both: libraries are the host's */
 };
 
 /** "report.so needs libpng16.so.16, which is nowhere", or is for another machine, or was
@@ -20,12 +21,19 @@ struct spg_elf_telling {
 int spg_elf_tell_library(
 	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack);
 
+/** True when the profile says that the library @name stands elsewhere. */
+bool spg_elf_is_outside(const struct spg_fit_question *question, const char *name);
+
 /** "report needs the version GLIBC_2.38, which libc.so.6 does not define". */
 int spg_elf_tell_version(
 	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack);
 
 /** "report.so needs png_free@PNG16_0, which libpng16.so.16 (16.37.0) does not define". */
 int spg_elf_tell_symbol(
+	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack);
+
+/** True when an install has had that finding. */
+bool spg_elf_was_told(
 	const struct spg_elf_telling *telling, const struct spg_elf_lack *lack);
 
 /** The library that @lack names is module @library, in a folder where the loader does not

@@ -12,6 +12,7 @@
 #include "daemon/install/fit/binding.h"
 
 struct spg_surroundings;
+struct spg_module_set;
 
 #define SPG_FIT_FINDINGS_MAX 10000 /* further ones are counted */
 #define SPG_FIT_HINTS_MAX    1000  /* further ones are dropped */
@@ -44,6 +45,11 @@ struct spg_fit_payload {
 	bool foreign; /* the product does not look at files of its name, or another has one */
 };
 
+/* A finding that an install had about the file at @path. */
+struct spg_fit_told {
+	const char *path, *text;
+};
+
 struct spg_fit_question {
 	const struct spg_fit_module *modules; /* in the product's order */
 	size_t n_modules;
@@ -64,6 +70,10 @@ struct spg_fit_question {
 	size_t n_hosts;
 	const char *const *gone; /* paths of files that were there before */
 	size_t n_gone;
+	const struct spg_module_set *before; /* NULL: not known */
+	/* What was found while @before was known: it is still so where the same is lacking. */
+	const struct spg_fit_told *told;
+	size_t n_told;
 	const struct spg_fit_payload *payload; /* NULL: none was given */
 	size_t n_payload;
 };

@@ -169,6 +169,16 @@ bool spg_finding_equal(const struct spg_finding *a, const struct spg_finding *b)
 	return a->kind == b->kind && strcmp(a->text, b->text) == 0;
 }
 
+bool spg_fit_was_told(
+	const struct spg_fit_question *question, const char *path, const char *text)
+{
+	for (size_t i = 0; i < question->n_told; i++)
+		if (strcmp(question->told[i].path, path) == 0 &&
+			strcmp(question->told[i].text, text) == 0)
+			return true;
+	return false;
+}
+
 bool spg_fit_has_gap(const struct spg_fit *fit, const struct spg_fit_gap *gap)
 {
 	for (size_t i = 0; i < fit->n_gaps; i++)

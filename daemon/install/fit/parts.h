@@ -52,6 +52,10 @@ int spg_fit_add_absent(struct spg_fit_work *work, char *path, const char *versio
 void spg_fit_put_module(
 	struct spg_buf *out, const struct spg_fit_module *module, bool with_directory);
 
+/** True when an install had the finding that is @text about the file at @path. */
+bool spg_fit_was_told(
+	const struct spg_fit_question *question, const char *path, const char *text);
+
 /** What all modules import, and their damage. */
 int spg_fit_entry_points(struct spg_fit_work *work);
 

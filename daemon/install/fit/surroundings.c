@@ -44,6 +44,7 @@ void spg_surroundings_unref(struct spg_surroundings *around)
 	for (size_t i = 0; i < around->n_loadings; i++)
 		spg_elf_loading_finish(&around->loadings[i]);
 	free(around->loadings);
+	free(around->secure);
 	free(around->modules);
 	free(around->places);
 	free(around->cached);

@@ -75,6 +75,10 @@ struct spg_surroundings {
 	 * tried; of a module that is none of Linux, or another name of one, empty. */
 	struct spg_elf_loading *loadings;
 	size_t n_loadings;
+	/* Per module of the set: a program that runs with more rights than who starts it
+	 * (AT_SECURE of getauxval(3)). NULL: not looked at. */
+	bool *secure;
+	size_t n_secure;
 	bool is_partial; /* there was more than the limits allow */
 };
 
