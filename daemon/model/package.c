@@ -42,7 +42,7 @@ void spg_packages_unref(struct spg_packages *packages)
 size_t spg_packages_add(
 	struct spg_packages *packages, const char *name, const char *version)
 {
-	struct spg_package package = {NULL, NULL};
+	struct spg_package package = {.name = NULL};
 
 	if (spg_array_reserve(&packages->items, packages->n, &packages->size,
 		    sizeof(*packages->items)) < 0)

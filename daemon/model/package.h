@@ -12,6 +12,7 @@
 struct spg_package {
 	char *name;    /* of another architecture than the system's: "NAME:ARCH" */
 	char *version; /* NULL: not read, since no file that was asked about is of it */
+	bool unfinished; /* its manager has begun to install or remove it, and not ended */
 };
 
 struct spg_packaged_file {

@@ -188,12 +188,16 @@ START_TEST(dpkg)
 	put("var/lib/dpkg/updates/0003", "");
 	put("var/lib/dpkg/info/new.list", "/usr/lib/other\n");
 	put("var/lib/dpkg/updates/0004",
-		"Package: new\nStatus: install ok installed\nVersion: 1\n");
+		"Package: new\nStatus: install reinstreq half-installed\n"
+		"Version: 1\n");
 	put("var/lib/dpkg/info/liba:amd64.list", "/usr/lib/liba.so\n");
 	ck_assert_int_eq(read_again(db, dpkg_files, NULL, &packages, false), 0);
 	ck_assert_str_eq(owner(packages, "lib/liba.so"), "liba 4");
 	ck_assert_str_eq(owner(packages, "usr/lib/other"), "new 1");
 	ck_assert_str_eq(owner(packages, "usr/lib/tool.distrib"), "-");
+	for (size_t i = 0; i < packages->n; i++)
+		ck_assert_int_eq(packages->items[i].unfinished,
+			strcmp(packages->items[i].name, "new") == 0);
 	spg_packages_unref(packages);
 	/* Other files. */
 	ck_assert_int_eq(read_again(db, dpkg_files + 2, NULL, &packages, true), 0);

@@ -259,7 +259,10 @@ static int add_package(const struct spg_dpkg *dpkg, struct spg_dpkg_package *pac
 	                             : spg_packages_add(ret, spg_buf_text(&name),
 					       package->version);
 	spg_buf_finish(&name);
-	return package->index == SPG_PACKAGE_NONE ? SPG_ERR_NOMEM : 0;
+	if (package->index == SPG_PACKAGE_NONE)
+		return SPG_ERR_NOMEM;
+	ret->items[package->index].unfinished = package->half;
+	return 0;
 }
 
 static int read_status(struct spg_dpkg *dpkg, struct spg_packages *ret)

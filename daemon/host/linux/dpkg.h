@@ -26,6 +26,7 @@
 struct spg_dpkg_package {
 	char *name, *arch, *version;
 	bool installed; /* has files */
+	bool half;      /* and dpkg was at it: half-installed */
 	size_t order;   /* as it was read: of two equal ones the later counts */
 	size_t index;   /* in what is read; SPG_PACKAGE_NONE */
 };

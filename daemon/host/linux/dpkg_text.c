@@ -64,17 +64,21 @@ static bool is_word(struct piece piece, const char *word)
 	return piece.n == strlen(word) && memcmp(piece.data, word, piece.n) == 0;
 }
 
-/* "install ok installed": the last word; what is only configuration has no files. */
-static bool has_files(struct piece status)
+/* "installed" of "install ok installed". */
+static struct piece last_word(struct piece status)
 {
 	size_t at = status.n;
-	struct piece last;
 
 	while (at && status.data[at - 1] != ' ')
 		at--;
-	last = (struct piece){status.data + at, status.n - at};
-	return last.n && !is_word(last, "not-installed") &&
-	       !is_word(last, "config-files");
+	return (struct piece){status.data + at, status.n - at};
+}
+
+/* What is only configuration has no files. */
+static bool has_files(struct piece state)
+{
+	return state.n && !is_word(state, "not-installed") &&
+	       !is_word(state, "config-files");
 }
 
 static void finish_package(struct spg_dpkg_package *package)
@@ -97,7 +101,8 @@ static int take_paragraph(struct spg_dpkg_status *status, const struct paragraph
 	package.name = copy_of(p->name);
 	package.arch = copy_of(p->arch.n ? p->arch : (struct piece){"", 0});
 	package.version = copy_of(p->version.n ? p->version : (struct piece){"", 0});
-	package.installed = has_files(p->status) && p->version.n > 0;
+	package.installed = has_files(last_word(p->status)) && p->version.n > 0;
+	package.half = is_word(last_word(p->status), "half-installed");
 	if (!package.name || !package.arch || !package.version) {
 		finish_package(&package);
 		return SPG_ERR_NOMEM;
