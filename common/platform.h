@@ -86,6 +86,18 @@ bool spg_platform_confirms(intptr_t connection, const struct spg_peer *peer);
  * side only. */
 bool spg_platform_is_gone(intptr_t connection);
 
+enum spg_times {
+	SPG_TIMES_TELL,    /* nobody can change it without changing its times */
+	SPG_TIMES_WRITTEN, /* somebody has it open, or mapped, for writing */
+	SPG_TIMES_UNSURE, /* its filesystem does not say, or it has just been changed */
+};
+
+/** Do the times of the regular file that is open at @fd, for reading, tell of every change
+ * from now on? A store through a mapping is told only once for each page. On Linux whoever
+ * opens it for writing waits for microseconds, or with O_NONBLOCK gets EWOULDBLOCK; SIGIO
+ * must be ignored. */
+enum spg_times spg_platform_times(int fd);
+
 /** Give memory that was freed back to the system; the allocator would keep it. Takes
  * milliseconds. */
 void spg_platform_release_memory(void);

@@ -18,13 +18,18 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 #include <wchar.h>
 
 #include "common/err.h"
 
-#define GROUPS_MAX 65536 /* of one user: NGROUPS_MAX of limits.h */
+#define GROUPS_MAX    65536      /* of one user: NGROUPS_MAX of limits.h */
+#define OVERLAY_MAGIC 0x794c7630 /* linux/magic.h */
+#define COARSE_S      2          /* FAT tells no two changes within it apart */
 
 int spg_platform_rename_new(const char *from, const char *to)
 {
@@ -353,4 +358,35 @@ size_t spg_platform_lineage(int32_t pid, int32_t *ret, size_t max)
 void spg_platform_release_memory(void)
 {
 	(void)malloc_trim(0);
+}
+
+/* Would another change, now, have another time? */
+static bool is_past(struct timespec changed)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0)
+		return false;
+	/* Some filesystems keep whole seconds only. */
+	if (changed.tv_nsec == 0)
+		return now.tv_sec > changed.tv_sec + COARSE_S;
+	return now.tv_sec > changed.tv_sec ||
+	       (now.tv_sec == changed.tv_sec && now.tv_nsec > changed.tv_nsec);
+}
+
+enum spg_times spg_platform_times(int fd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	/* The kernel gives a read lease while nobody can write: it counts the open files,
+	 * and a mapping has one (fs/locks.c, check_conflicting_open()). */
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+		return errno == EAGAIN ? SPG_TIMES_WRITTEN : SPG_TIMES_UNSURE;
+	(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	/* Of an overlay, that of a mapping is the one below. */
+	if (fstatfs(fd, &fs) < 0 || (unsigned long)fs.f_type == OVERLAY_MAGIC ||
+		fstat(fd, &st) < 0)
+		return SPG_TIMES_UNSURE;
+	return is_past(st.st_ctim) ? SPG_TIMES_TELL : SPG_TIMES_UNSURE;
 }

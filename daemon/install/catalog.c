@@ -41,6 +41,7 @@ struct reading {
 	struct spg_module *begun;
 	struct spg_digest digest;
 	struct spg_pe_signed signature;
+	bool keeps;  /* as long as its times are the same, it is what was read */
 	bool failed; /* memory was short */
 	spg_catalog_done *done;
 	const void *user;
@@ -152,8 +153,13 @@ static void add_signed(void *user, const void *bytes, size_t n)
 	spg_pe_signed_add(user, bytes, n);
 }
 
-static int begin(struct reading *reading, int fd)
+/* What writes to it later than now is to be told by its times. */
+static int begin(struct reading *reading, struct spg_module *module, int fd)
 {
+	enum spg_times times = spg_platform_times(fd);
+
+	reading->keeps = times == SPG_TIMES_TELL;
+	module->written = times == SPG_TIMES_WRITTEN;
 	spg_digest_init(&reading->digest);
 	spg_digest_also(&reading->digest, add_signed, &reading->signature);
 	return spg_pe_signed_begin_fd(&reading->signature, fd);
@@ -191,7 +197,7 @@ static int read_open(
 			"larger than 1 GiB: spguardd does not read it");
 	if (!is_as_known(module, &st))
 		return say_why(module, SPG_ERR_BUSY, CHANGED);
-	r = reading->begun ? 0 : begin(reading, fd);
+	r = reading->begun ? 0 : begin(reading, module, fd);
 	if (r < 0)
 		return r == SPG_ERR_NOMEM ? r : say_why(module, r, spg_err_text(r));
 	slice = (struct slice){spg_clock_mono_ns() + SLICE_NS, reading->digest.n_bytes};
@@ -326,7 +332,10 @@ static int take(struct reading *reading, const char *path)
 		forget_module(catalog, path);
 		return 0;
 	}
-	keep_module(catalog, module);
+	if (reading->keeps)
+		keep_module(catalog, module);
+	else
+		forget_module(catalog, path);
 	set->modules[set->n++] = module;
 	return 0;
 }

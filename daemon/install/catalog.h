@@ -5,7 +5,9 @@
  *
  * Files are read as a background job of the worker thread, one a step, so that no survey
  * ever finds the daemon among their users. A file whose inode, size and times are
- * those of last time is not read again. Loop thread, but for what it says.
+ * those of last time is not read again, unless somebody could write to it when it was
+ * read: stores through a mapping change its times only now and then. Where nobody knows
+ * (an overlay, a network), it is always read again. Loop thread, but for what it says.
  */
 #include <stdbool.h>
 #include <stddef.h>

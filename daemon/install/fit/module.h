@@ -23,6 +23,9 @@ struct spg_module {
 	struct spg_file_id id;
 	uint64_t size;
 	int64_t mtime_ns, ctime_ns;
+	/* Somebody had it open, or mapped, for writing when it was read: what it is now,
+	 * no time tells. */
+	bool written;
 	struct spg_binary *binary; /* NULL: neither program nor library, or damaged */
 	bool was_module; /* nothing was read: the database says that it was a PE file */
 	int err;         /* 0; SPG_ERR_CORRUPT: a PE file whose headers are damaged; or

@@ -57,7 +57,7 @@ int spg_offer_init(struct spg_offer *offer, const struct spg_expected *expected,
 	if (!paths)
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < verdict->n_files; i++)
-		if (!is_absent(&verdict->files[i]) &&
+		if (verdict->files[i].seen != SPG_NO_FILE &&
 			!is_old_version(proof->observation, &verdict->files[i]))
 			paths[n++] = verdict->files[i].path;
 	r = spg_places_make_of(
@@ -74,7 +74,12 @@ void spg_offer_finish(struct spg_offer *offer)
 static enum offer compare(const struct spg_offer *offer,
 	const struct spg_module *module, struct spg_expected_match *match)
 {
-	switch (spg_expected_compare(&offer->places, module, match)) {
+	enum spg_expectation is = spg_expected_compare(&offer->places, module, match);
+
+	/* It may be another one by now. */
+	if (module->written && is != SPG_NOT_EXPECTED)
+		return NOT_KNOWN;
+	switch (is) {
 	case SPG_NOT_EXPECTED:
 		return UNTOUCHED;
 	case SPG_AS_EXPECTED:

@@ -4,7 +4,7 @@
  * What a service pack would do to the files it was asked about, for the answer to
  * "check". As in render.h. For each file "offer" is one of
  *
- *   new        it is not installed yet
+ *   new        nothing of its name is in the product's directories
  *   update     the service pack's is newer
  *   same       what is installed already is the service pack's
  *   older      the service pack's is older: it would be a step back
