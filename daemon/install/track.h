@@ -64,7 +64,7 @@ struct spg_track {
 	/* Of the last install: another one by the same goes on with it. */
 	struct spg_module_set *last_before;
 	struct spg_proc_id last_by;
-	struct spg_expected expected;
+	struct spg_expected expected;   /* as the database has it */
 	struct spg_install *unresolved; /* the last one, when it was not clean */
 	struct spg_install *last;       /* that ended; NULL: none that is known */
 	struct spg_install *accepted;   /* by an administrator, at last; or NULL */
@@ -128,6 +128,9 @@ void spg_track_read_installed(struct spg_track *s);
 
 /** Its install runs; see in @delay_ms whether it has ended. */
 void spg_track_go_on(struct spg_track *s, uint64_t delay_ms);
+
+/** What was expected has come, or is of no use any more. */
+void spg_track_drop_expected(struct spg_track *s);
 
 /** Of spg_store_put_installed(). */
 void spg_track_on_kept(void *user, int err);

@@ -47,18 +47,52 @@ uint64_t spg_tracker_count(const struct spg_tracker *tracker, const char *produc
 	return s ? s->counts[outcome] : 0;
 }
 
+static void on_expected_kept(void *user, int err)
+{
+	(void)user;
+	if (err < 0)
+		spg_error("what an install should bring is not recorded: %s; the next "
+			  "start may not know what it leaves out",
+			spg_err_text(err));
+}
+
+/* An administrator who has named a service pack does not know that the daemon is started
+ * again. */
+static void keep_expected(struct spg_track *s)
+{
+	spg_store_put_expected(s->tracker->host.store, s->product, &s->expected,
+		on_expected_kept, NULL);
+}
+
 void spg_tracker_expect(
 	struct spg_tracker *tracker, const char *product, struct spg_expected *expected)
 {
 	struct spg_track *s = spg_track_find(tracker, product);
 
+	/* Before the first look. */
+	if (!s && !tracker->stopping &&
+		spg_model_find_product(tracker->host.model, product) >= 0)
+		s = spg_track_add(tracker, product);
 	if (!s) {
+		spg_expected_finish(expected);
+		return;
+	}
+	if (spg_expected_equal(&s->expected, expected)) {
 		spg_expected_finish(expected);
 		return;
 	}
 	spg_expected_finish(&s->expected);
 	s->expected = *expected;
 	*expected = (struct spg_expected)SPG_EXPECTED_NULL;
+	keep_expected(s);
+}
+
+void spg_track_drop_expected(struct spg_track *s)
+{
+	if (s->expected.n == 0)
+		return;
+	spg_expected_finish(&s->expected);
+	keep_expected(s);
 }
 
 const struct spg_expected *spg_tracker_expected(
@@ -84,7 +118,7 @@ static int resolve(struct spg_track *s, struct spg_install *record)
 	/* What was mended or accepted is no measure of the next install, and no part of
 	 * it. */
 	if (!s->unresolved) {
-		spg_expected_finish(&s->expected);
+		spg_track_drop_expected(s);
 		spg_module_set_unref(s->last_before);
 		s->last_before = NULL;
 	}

@@ -61,6 +61,16 @@ static int take_kept(struct spg_tracker *tracker, const struct spg_installed *ke
 	return s->scope && s->kept ? 0 : SPG_ERR_NOMEM;
 }
 
+static int take_expected(
+	struct spg_tracker *tracker, const struct spg_store_expected *kept)
+{
+	struct spg_track *s = spg_track_find(tracker, kept->product);
+
+	if (!s)
+		s = spg_track_add(tracker, kept->product);
+	return s ? spg_expected_copy(&kept->expected, &s->expected) : SPG_ERR_NOMEM;
+}
+
 /* What the latest installs of each product left, the oldest first, and what of it was
  * installed. */
 int spg_tracker_take_records(
@@ -68,6 +78,9 @@ int spg_tracker_take_records(
 {
 	for (size_t i = 0; records && i < records->n_installed; i++)
 		if (take_kept(tracker, records->installed[i]) < 0)
+			return SPG_ERR_NOMEM;
+	for (size_t i = 0; records && i < records->n_expected; i++)
+		if (take_expected(tracker, &records->expected[i]) < 0)
 			return SPG_ERR_NOMEM;
 	for (size_t i = 0; records && i < records->n_installs; i++) {
 		struct spg_install *install = records->installs[i];
@@ -120,6 +133,9 @@ static void watch_product(struct spg_track *s, struct spg_product *product)
 		forget_files(s);
 	else if (!s->watched && s->kept)
 		begin_with_kept(s);
+	/* The database does not say in which order. */
+	if (!s->watched)
+		spg_expected_sort(&s->expected, product->ignore_case);
 	free(s->scope);
 	s->scope = scope;
 	s->watched = true;
@@ -138,6 +154,7 @@ static void forget_product(struct spg_track *s)
 			s->tracker->host.store, none, spg_track_on_kept, NULL);
 	}
 	forget_files(s);
+	spg_track_drop_expected(s);
 	s->watched = false;
 	free(s->scope);
 	s->scope = NULL;

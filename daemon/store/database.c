@@ -257,6 +257,10 @@ static const char *const sql_text[SPG_SQL_N] = {
 	[SPG_SQL_INSTALLED_FILES] =
 		"SELECT path, version, sha256, module FROM installed_files"
 		" WHERE product = ?1 ORDER BY path",
+	[SPG_SQL_EXPECTED_ADD] = "INSERT INTO expected VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	[SPG_SQL_EXPECTED_CLEAR] = "DELETE FROM expected WHERE product = ?1",
+	[SPG_SQL_EXPECTED] = "SELECT product, path, version, sha256, elsewhere"
+			     " FROM expected ORDER BY product, n",
 	[SPG_SQL_SIDESTEP_PUT] =
 		"INSERT OR REPLACE INTO sidesteps"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",

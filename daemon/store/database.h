@@ -123,6 +123,9 @@ enum spg_sql {
 	SPG_SQL_INSTALLED_FILES_CLEAR,
 	SPG_SQL_INSTALLED,
 	SPG_SQL_INSTALLED_FILES,
+	SPG_SQL_EXPECTED_ADD,
+	SPG_SQL_EXPECTED_CLEAR,
+	SPG_SQL_EXPECTED,
 	SPG_SQL_SIDESTEP_PUT,
 	SPG_SQL_SIDESTEPS,
 	SPG_SQL_SIDESTEP_LAST,
@@ -302,6 +305,11 @@ int spg_db_load_records(struct spg_db *db, struct spg_store_records **ret);
 
 /** The part of spg_db_load_records() that is in ->installed. */
 int spg_db_load_installed(struct spg_db *db, struct spg_store_records *records);
+
+/* ---- expected.c ---- */
+
+/** The same for ->expected. */
+int spg_db_load_expected(struct spg_db *db, struct spg_store_records *records);
 
 /* ---- schema.c ---- */
 

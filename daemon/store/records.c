@@ -421,6 +421,11 @@ static void finish_records(struct spg_store_records *records)
 		spg_sidestep_finish(&records->sidesteps[i]);
 	for (size_t i = 0; i < records->n_installed; i++)
 		spg_installed_destroy(records->installed[i]);
+	for (size_t i = 0; i < records->n_expected; i++) {
+		free(records->expected[i].product);
+		spg_expected_finish(&records->expected[i].expected);
+	}
+	free(records->expected);
 	free(records->installed);
 	free(records->installs);
 	free(records->sidesteps);
@@ -445,7 +450,9 @@ static int load_records(struct spg_db *db, struct spg_store_records *records)
 	s = r == 0 ? spg_db_bind(db, SPG_SQL_SIDESTEPS, &r, "i", JOURNAL_MAX) : NULL;
 	if (s)
 		r = spg_rows_each(db, s, sidestep_row, records);
-	return r == 0 ? spg_db_load_installed(db, records) : r;
+	if (r == 0)
+		r = spg_db_load_installed(db, records);
+	return r == 0 ? spg_db_load_expected(db, records) : r;
 }
 
 int spg_db_load_records(struct spg_db *db, struct spg_store_records **ret)

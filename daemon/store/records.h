@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What the database keeps besides events: installs, what is installed, and steps aside. As for the
- * rest of the store: called on the loop thread, callbacks come there later, in
+ * What the database keeps besides events: installs, what is installed and what should be, and
+ * steps aside. As for the rest of the store: called on the loop thread, callbacks come there later, in
  * order, never from within the call; a write is on disk when its callback comes.
  *
  * A callback's @err is 0; SPG_ERR_FULL or SPG_ERR_IO when the database cannot be
@@ -11,11 +11,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/model/expected.h"
 #include "daemon/model/install.h"
 #include "daemon/model/installed.h"
 #include "daemon/model/sidestep.h"
 
 struct spg_store;
+
+/* What the next install of a product should bring. */
+struct spg_store_expected {
+	char *product;
+	struct spg_expected expected; /* not sorted */
+};
 
 /* What was so when the database was opened. */
 struct spg_store_records {
@@ -26,6 +33,8 @@ struct spg_store_records {
 	struct spg_installed *
 		*installed; /* of each product, when that was last known */
 	size_t n_installed, size_installed;
+	struct spg_store_expected *expected; /* of each product that has one */
+	size_t n_expected, size_expected;
 };
 
 /** Takes NULL. */
@@ -55,6 +64,12 @@ void spg_store_get_installs(struct spg_store *store,
  * @installed. @done may be NULL. */
 void spg_store_put_installed(struct spg_store *store, struct spg_installed *installed,
 	void (*done)(void *user, int err), void *user);
+
+/** Write what the next install of @product should bring, instead of what it has of it.
+ * @expected is copied; empty: nothing is known, or it has come. @done may be NULL. */
+void spg_store_put_expected(struct spg_store *store, const char *product,
+	const struct spg_expected *expected, void (*done)(void *user, int err),
+	void *user);
 
 /** Write @sidestep, which is copied, instead of what it has under its number. */
 void spg_store_put_sidestep(struct spg_store *store,

@@ -65,6 +65,8 @@
  *                 what was installed of a product at a time; scope: which files of its
  *                 directories are meant; module: its headers are a Windows module's. What the
  *                 next start finds to be otherwise was an install that nobody saw
+ *   expected      what the next install of a product should bring, as an administrator
+ *                 has named it; elsewhere: another product has a file of that name
  *   event_blocks  which blocks have events about a subject: a file (row * 4),
  *                 a process (row * 4 + 1), a product (text row * 4 + 2), a
  *                 name of processes (fold * 4 + 3)
@@ -180,9 +182,14 @@ static const char tables_6[] =
 	"ALTER TABLE install_files ADD COLUMN package TEXT;"
 	"ALTER TABLE install_files ADD COLUMN package_version TEXT;";
 
+static const char tables_7[] =
+	"CREATE TABLE expected(product TEXT, n INTEGER, path TEXT NOT NULL,"
+	" version TEXT, sha256 TEXT, elsewhere INTEGER NOT NULL,"
+	" PRIMARY KEY(product, n)) WITHOUT ROWID;";
+
 /* Append only: a step that has shipped is never edited. */
-const struct spg_schema_step spg_schema_steps[] = {
-	{tables_1}, {tables_2}, {tables_3}, {tables_4}, {tables_5}, {tables_6}};
+const struct spg_schema_step spg_schema_steps[] = {{tables_1}, {tables_2}, {tables_3},
+	{tables_4}, {tables_5}, {tables_6}, {tables_7}};
 const int spg_schema_version = sizeof(spg_schema_steps) / sizeof(spg_schema_steps[0]);
 
 /* A statement a line reads better. */

@@ -289,6 +289,7 @@ START_TEST(notes_of_format_2)
 			"ALTER TABLE old RENAME TO install_notes;"
 			"DROP TABLE installed;"
 			"DROP TABLE installed_files;"
+			"DROP TABLE expected;"
 			"PRAGMA user_version = 2");
 	start(&f);
 	get(&f, &(struct spg_store_install_query){.limit = 5, .whole = true}, &answer);
@@ -382,6 +383,86 @@ START_TEST(installed)
 }
 END_TEST
 
+static void put_expected(struct fixture *f, const char *product, size_t n)
+{
+	struct spg_expected expected = SPG_EXPECTED_NULL;
+	struct answer answer = {0};
+
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(spg_expected_add(&expected, i ? "x64/a.dll" : "b.dll",
+					 i ? "1.2" : NULL, i ? NULL : DIGEST("0123")),
+			0);
+	if (n > 0)
+		expected.files[0].elsewhere = true;
+	spg_store_put_expected(f->store, product, &expected, on_put, &answer);
+	spg_expected_finish(&expected);
+	await(f, &answer);
+	ck_assert_int_eq(answer.err, 0);
+}
+
+/* What the next start should find to be installed next: what was named last. */
+START_TEST(expected)
+{
+	const struct spg_expected *found;
+	struct fixture f;
+
+	setup(&f, NULL);
+	start(&f);
+	put_expected(&f, "app", 1);
+	put_expected(&f, "other", 1);
+	put_expected(&f, "app", 2);
+	put_expected(&f, "third", 2);
+	put_expected(&f, "third", 0);
+	start_again(&f);
+	ck_assert_uint_eq(f.origin.records->n_expected, 2);
+	ck_assert_str_eq(f.origin.records->expected[0].product, "app");
+	ck_assert_str_eq(f.origin.records->expected[1].product, "other");
+	ck_assert_uint_eq(f.origin.records->expected[1].expected.n, 1);
+	found = &f.origin.records->expected[0].expected;
+	ck_assert_uint_eq(found->n, 2);
+	ck_assert_str_eq(found->files[0].path, "b.dll");
+	ck_assert_ptr_null(found->files[0].version);
+	ck_assert_str_eq(found->files[0].sha256, DIGEST("0123"));
+	ck_assert(found->files[0].elsewhere && !found->files[1].elsewhere);
+	ck_assert_str_eq(found->files[1].path, "x64/a.dll");
+	ck_assert_str_eq(found->files[1].name, "a.dll");
+	ck_assert_str_eq(found->files[1].version, "1.2");
+	ck_assert_str_eq(found->files[1].sha256, "");
+	spg_store_records_destroy(f.origin.records);
+	teardown(&f);
+}
+END_TEST
+
+/* A database of format 6 loses nothing, and takes what it could not before. */
+START_TEST(upgrade_from_format_6)
+{
+	const struct spg_installed_file first[] = {
+		{"/app/a.exe", "1.0", DIGEST("0123"), true, false}};
+	struct spg_install *made;
+	struct fixture f;
+
+	setup(&f, NULL);
+	start(&f);
+	made = make_install(&f, 3);
+	put(&f, made);
+	spg_install_unref(made);
+	put_installed(&f, "here", true, first, 1);
+	stop(&f);
+	run_sql(f.path, "DROP TABLE expected; PRAGMA user_version = 6");
+	ck_assert_int_eq(spg_store_start(&f.store, &f.loop, &f.config, &f.origin), 0);
+	ck_assert_uint_eq(f.origin.records->n_installs, 1);
+	ck_assert_uint_eq(f.origin.records->installs[0]->n_packages, 3);
+	ck_assert_uint_eq(f.origin.records->n_installed, 1);
+	ck_assert_uint_eq(f.origin.records->n_expected, 0);
+	spg_store_records_destroy(f.origin.records);
+	put_expected(&f, "app", 1);
+	start_again(&f);
+	ck_assert_uint_eq(f.origin.records->n_expected, 1);
+	spg_store_records_destroy(f.origin.records);
+	teardown(&f);
+}
+END_TEST
+
 static void put_step(struct fixture *f, int64_t id, enum spg_sidestep_state state)
 {
 	struct spg_sidestep step = {.id = id,
@@ -443,6 +524,8 @@ int main(void)
 	tcase_add_test(tc, installs);
 	tcase_add_test(tc, notes_of_format_2);
 	tcase_add_test(tc, installed);
+	tcase_add_test(tc, expected);
+	tcase_add_test(tc, upgrade_from_format_6);
 	tcase_add_test(tc, sidesteps);
 	return spg_run_suite("store records", tc);
 }
