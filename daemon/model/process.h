@@ -17,6 +17,13 @@
 
 #define SPG_UID_UNKNOWN UINT32_MAX
 
+/* How one has ended. */
+struct spg_process_end {
+	int status; /* that it gave back */
+	int signal; /* that ended it; 0: none did */
+	bool asked; /* it is one of those that ask a service to stop */
+};
+
 struct spg_process {
 	atomic_uint refs;
 	struct spg_proc_id id;

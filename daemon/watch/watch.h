@@ -164,6 +164,11 @@ struct spg_watch_ops {
 	bool (*command)(struct spg_watch *watch, const struct spg_process *process,
 		char *ret, size_t size);
 
+	/* How @process has ended. Loop thread. False: it runs, or nobody knows. NULL: nobody
+	 * ever does. */
+	bool (*ended)(struct spg_watch *watch, const struct spg_process *process,
+		struct spg_process_end *ret);
+
 	/* For status: never blocks. @ret is the backend's until the next call. */
 	size_t (*mechanisms)(struct spg_watch *watch, const struct spg_mechanism **ret);
 	size_t (*directories)(struct spg_watch *watch,

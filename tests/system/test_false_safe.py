@@ -425,7 +425,7 @@ class FalseSafeTest(SystemTest):
             self.hold("mapped", path, program=stoppable)
         self.hold("mapped", os.path.join(self.bin, "Many3.dll"))
         daemon = self.daemon(Product("app", self.bin, setup_stops="store.exe"),
-                             prefix=("prlimit", "--nofile=130:130"))
+                             prefix=("prlimit", "--nofile=134:134"))
         for _ in range(4):
             self.never_safe(daemon)
 

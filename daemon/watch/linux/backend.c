@@ -492,6 +492,12 @@ static bool command(
 	return found;
 }
 
+static bool ended(struct spg_watch *watch, const struct spg_process *process,
+	struct spg_process_end *ret)
+{
+	return spg_processes_ended(backend_of(watch)->processes, process, ret);
+}
+
 static size_t mechanisms(struct spg_watch *watch, const struct spg_mechanism **ret)
 {
 	struct backend *b = backend_of(watch);
@@ -645,6 +651,7 @@ static const struct spg_watch_ops ops = {
 	.watch_exit = watch_exit,
 	.process = process,
 	.command = command,
+	.ended = ended,
 	.mechanisms = mechanisms,
 	.directories = directories,
 	.stop = stop,

@@ -361,8 +361,12 @@ struct pid {
 	__u64 ino;
 };
 
+#define SIGNAL_GROUP_EXIT 0x4
+
 struct signal_struct {
 	atomic_t live;
+	int group_exit_code;
+	__u32 flags;
 };
 
 struct files_struct {
@@ -370,6 +374,7 @@ struct files_struct {
 };
 struct task_struct {
 	__s32 pid, tgid;
+	int exit_code;
 	struct task_struct *real_parent, *group_leader;
 	struct mm_struct *mm;
 	struct files_struct *files;

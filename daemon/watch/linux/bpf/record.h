@@ -202,6 +202,8 @@ struct spg_bpf_process {
 	__s32 ppid;
 	__u32 exe_at;    /* where the path begins in @exe; it ends at the end */
 	__u32 exe_whole; /* 0: its beginning did not fit, or could not be read */
+	__u32 ended;
+	__u32 wait_status; /* then: as wait(2) has it */
 	char comm[SPG_BPF_COMM];
 	char exe[2 * SPG_BPF_EXE_MAX];
 };

@@ -299,6 +299,8 @@ static __always_inline void note_process(struct task_struct *task)
 	BPF_CORE_READ_INTO(&out->comm, task, comm);
 	out->exe_at = SPG_BPF_EXE_MAX;
 	out->exe_whole = 0;
+	out->ended = 0;
+	out->wait_status = 0;
 	if (exe) {
 		walk.dentry = BPF_CORE_READ(exe, f_path.dentry);
 		walk.mnt = BPF_CORE_READ(exe, f_path.mnt);
@@ -321,5 +323,22 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task)
 {
 	note_process(task);
+	return 0;
+}
+
+/* A thread. What ends all of them counts (do_group_exit()); else what the first one ends
+ * with. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	__u32 tgid = (__u32)task->tgid;
+	struct spg_bpf_process *known = bpf_map_lookup_elem(&processes, &tgid);
+	bool all = task->signal->flags & SIGNAL_GROUP_EXIT;
+
+	if (!known || (!all && task->pid != task->tgid))
+		return 0;
+	known->wait_status =
+		(__u32)(all ? task->signal->group_exit_code : task->exit_code);
+	known->ended = 1;
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "daemon/watch/linux/events/processes.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -31,9 +33,18 @@ struct pidfd_info {
 	uint64_t cgroupid;
 	uint32_t pid, tgid, ppid;
 	uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
-	uint32_t spare;
+	int32_t exit_code; /* since 6.15, once it is reaped; spare before */
 };
-#define GET_INFO _IOWR(0xFF, 11, struct pidfd_info)
+#define GET_INFO  _IOWR(0xFF, 11, struct pidfd_info)
+#define INFO_EXIT (1U << 3)
+
+/* Of how many who were watched it is remembered how they ended. */
+#define ENDS_MAX  64
+
+struct end {
+	struct spg_proc_id id;
+	struct spg_process_end how;
+};
 
 struct slot {
 	struct spg_process *process;
@@ -59,6 +70,8 @@ struct spg_processes {
 	struct slot slots[SLOTS];
 	struct exit_watch *exits; /* every handle that is not closed yet */
 	size_t n_exits, exits_max;
+	struct end ends[ENDS_MAX]; /* the latest, in a ring */
+	size_t n_ends;
 	void (*on_closed)(void *user);
 	void *user;
 	bool stopping;
@@ -295,6 +308,72 @@ static void on_exit_closed(uv_handle_t *handle)
 		finish_stop(processes);
 }
 
+static struct spg_process_end end_of(int wait_status)
+{
+	int signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+	int status = signal ? 0 : WEXITSTATUS(wait_status);
+	/* As a shell, and Java, has it. */
+	int told = status > 128 ? status - 128 : signal;
+
+	return (struct spg_process_end){.status = status,
+		.signal = signal,
+		.asked = told == SIGTERM || told == SIGHUP || told == SIGINT};
+}
+
+/* Until its parent has asked, /proc tells how it ended; then the pidfd does. */
+static bool find_end(const struct exit_watch *watch, struct spg_process_end *ret)
+{
+	struct pidfd_info info = {.mask = INFO_EXIT};
+	int proc_fd = spg_proc_open(watch->id.pid), status;
+	uint64_t start = 0;
+	bool found = false;
+
+	if (proc_fd >= 0) {
+		found = spg_proc_wait_status(proc_fd, &start, &status) == 0 &&
+		        start == watch->id.start;
+		close(proc_fd);
+	}
+	if (!found && ioctl(watch->pidfd, GET_INFO, &info) == 0 &&
+		(info.mask & INFO_EXIT)) {
+		status = info.exit_code;
+		found = true;
+	}
+	if (found)
+		*ret = end_of(status);
+	return found;
+}
+
+static void remember_end(struct exit_watch *watch)
+{
+	struct spg_processes *processes = watch->processes;
+	struct end end = {.id = watch->id};
+
+	if (find_end(watch, &end.how))
+		processes->ends[processes->n_ends++ % ENDS_MAX] = end;
+}
+
+bool spg_processes_ended(const struct spg_processes *processes,
+	const struct spg_process *process, struct spg_process_end *ret)
+{
+	struct spg_bpf_process known;
+	uint64_t start;
+	int64_t started_ns;
+
+	for (size_t i = 0; i < ENDS_MAX && i < processes->n_ends; i++) {
+		if (!spg_proc_id_equal(processes->ends[i].id, process->id))
+			continue;
+		*ret = processes->ends[i].how;
+		return true;
+	}
+	if (!recall(processes, process->id.pid, process->key, &known) || !known.ended)
+		return false;
+	spg_proc_started(known.start_boottime, &start, &started_ns);
+	if (start != process->id.start)
+		return false;
+	*ret = end_of((int)known.wait_status);
+	return true;
+}
+
 static void on_pidfd_readable(uv_poll_t *poll, int status, int events)
 {
 	struct exit_watch *watch = poll->data;
@@ -302,6 +381,7 @@ static void on_pidfd_readable(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	watch->closing = true;
+	remember_end(watch);
 	uv_close((uv_handle_t *)poll, on_exit_closed);
 	watch->on_exit(watch->user, watch->id);
 }

@@ -45,6 +45,10 @@ int spg_processes_watch_exit(struct spg_processes *processes,
 	struct spg_process *process, void (*on_exit)(void *user, struct spg_proc_id id),
 	void *user);
 
+/** See struct spg_watch_ops.ended. */
+bool spg_processes_ended(const struct spg_processes *processes,
+	const struct spg_process *process, struct spg_process_end *ret);
+
 /** Close all handles; @on_closed comes when they are, and frees everything. */
 void spg_processes_stop(
 	struct spg_processes *processes, void (*on_closed)(void *user), void *user);

@@ -51,6 +51,27 @@ int spg_proc_stat(int proc_fd, uint64_t *ret_start, int32_t *ret_ppid, char *ret
 	return 0;
 }
 
+int spg_proc_wait_status(int proc_fd, uint64_t *ret_start, int *ret)
+{
+	char text[1024], state;
+	const char *close_paren, *last;
+	uint64_t start;
+
+	if (spg_proc_slurp(proc_fd, "stat", text, sizeof(text)) <= 0)
+		return SPG_ERR_NOT_FOUND;
+	close_paren = strrchr(text, ')');
+	last = strrchr(text, ' ');
+	if (!close_paren || !last || last < close_paren ||
+		sscanf(close_paren + 1,
+			" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d"
+			" %*d %*d %*d %*d %" SCNu64,
+			&state, &start) != 2 ||
+		state != 'Z' || sscanf(last, " %d", ret) != 1)
+		return SPG_ERR_NOT_FOUND;
+	*ret_start = start;
+	return 0;
+}
+
 /* Effective user of the process; the second number of "Uid:". */
 static uint32_t read_uid(int proc_fd)
 {

@@ -37,6 +37,10 @@ struct spg_proc_reader {
 int spg_proc_stat(int proc_fd, uint64_t *ret_start, int32_t *ret_ppid, char *ret_state,
 	char *name);
 
+/** How the process, which nobody has waited for yet, has ended, as wait(2) has it (field 52),
+ * and its start. Returns 0, or SPG_ERR_NOT_FOUND: it runs, or is gone. */
+int spg_proc_wait_status(int proc_fd, uint64_t *ret_start, int *ret);
+
 /** The path of the executable of the process behind @proc_fd, as far as it fits. False
  * when it has none, or it is not ours to see. */
 bool spg_proc_exe(int proc_fd, char *buf, size_t size);
