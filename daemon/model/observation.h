@@ -65,7 +65,9 @@ struct spg_seen_file {
 	 * SPG_OBSTACLE_BIT(). Of a survey of the whole product, as is the next. */
 	unsigned obstacles;
 	uint64_t bytes; /* its size */
-	size_t folder;  /* its directory, in @folders; SPG_NO_FILE: not known */
+	/* Its times when it was looked at, UTC; 0: not known. */
+	int64_t mtime_ns, ctime_ns;
+	size_t folder; /* its directory, in @folders; SPG_NO_FILE: not known */
 	/* Its locks could not be read: what is known of them stays. But @nobody_waits:
 	 * who waits for a lock has the file open, and nobody has. */
 	bool locks_unread, nobody_waits;

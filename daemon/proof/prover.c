@@ -29,6 +29,8 @@ struct spg_prover {
 	struct spg_watch *watch;
 	spg_prover_on_changes *on_changes;
 	void *user;
+	void (*listener)(void *user, const struct spg_observation *obs); /* or NULL */
+	void *listener_user;
 
 	struct spg_worker *worker;
 	bool running, late;
@@ -277,6 +279,8 @@ static bool take_over(struct spg_prover *p, struct spg_observation *obs)
 		return false;
 	}
 	find_starters(p, obs);
+	if (obs->depth != SPG_SURVEY_LOCKS && p->listener)
+		p->listener(p->listener_user, obs);
 	if (obs->depth == SPG_SURVEY_FULL)
 		conclude(p, (size_t)index, obs, &changes);
 	watch_exits(p, obs);
@@ -736,6 +740,13 @@ int spg_prover_start(struct spg_prover **ret, uv_loop_t *loop,
 	p->pump.data = p;
 	*ret = p;
 	return 0;
+}
+
+void spg_prover_listen(struct spg_prover *prover,
+	void (*listener)(void *user, const struct spg_observation *obs), void *user)
+{
+	prover->listener = listener;
+	prover->listener_user = user;
 }
 
 static void finish_stop(struct spg_prover *p)

@@ -38,6 +38,11 @@ int spg_prover_start(struct spg_prover **ret, uv_loop_t *loop,
 	const struct spg_prover_config *config, struct spg_model *model,
 	struct spg_watch *watch, spg_prover_on_changes *on_changes, void *user);
 
+/** @listener gets each survey of files, when the model knows it, before anything is
+ * answered by it. Borrowed for the call. */
+void spg_prover_listen(struct spg_prover *prover,
+	void (*listener)(void *user, const struct spg_observation *obs), void *user);
+
 /**
  * Answer what is queued with SPG_ERR_BUSY, end the thread, close the handles,
  * then @on_stopped. A survey that does not end within two seconds is left

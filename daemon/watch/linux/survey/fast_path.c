@@ -47,6 +47,8 @@ struct plain_file {
 	struct spg_file *file;
 	const char *name; /* in its folder, or a whole path; within the file's paths */
 	size_t folder;    /* SIZE_MAX: by its path, a link */
+	uint64_t bytes;
+	int64_t mtime_ns, ctime_ns;
 };
 
 /* An ext4 that turns read-only by an error says so nowhere but here: how many it has met. */
@@ -256,6 +258,9 @@ static bool take_down(const struct spg_survey *s, struct listing *listing)
 				return false;
 		}
 		plain->file = spg_file_ref(obs->files[i].file);
+		plain->bytes = obs->files[i].bytes;
+		plain->mtime_ns = obs->files[i].mtime_ns;
+		plain->ctime_ns = obs->files[i].ctime_ns;
 		listing->n_files++;
 	}
 	return true;
@@ -325,6 +330,16 @@ static bool is_writable(int fd, const struct statx *stx)
 	       !(fs.f_files > 0 && fs.f_ffree == 0);
 }
 
+/* What is written or changed has another time of change. */
+static bool is_unchanged(const struct plain_file *file, int fd)
+{
+	struct statx stx;
+
+	return is_inode(fd, file->file->id, &stx) &&
+	       stx.stx_ctime.tv_sec * SPG_NS_PER_S + stx.stx_ctime.tv_nsec ==
+	               file->ctime_ns;
+}
+
 /* Does the link lead where it led? */
 static bool leads_there(const struct link *link)
 {
@@ -362,7 +377,7 @@ static bool open_folder(struct look *look, size_t index)
 			continue;
 		/* Of the folder itself: nothing is mounted there. */
 		look->fds[i] = open_cached(fd, file->name, O_NOFOLLOW, RESOLVE_NO_XDEV);
-		same = look->fds[i] >= 0;
+		same = look->fds[i] >= 0 && is_unchanged(file, look->fds[i]);
 	}
 	close(fd);
 	return same;
@@ -383,13 +398,11 @@ static bool open_all(struct look *look)
 		same = open_folder(look, i);
 	for (size_t i = 0; same && i < listing->n_files; i++) {
 		const struct plain_file *file = &listing->files[i];
-		struct statx stx;
 
 		if (file->folder != SIZE_MAX)
 			continue;
 		look->fds[i] = open_cached(AT_FDCWD, file->name, 0, 0);
-		same = look->fds[i] >= 0 &&
-		       is_inode(look->fds[i], file->file->id, &stx);
+		same = look->fds[i] >= 0 && is_unchanged(file, look->fds[i]);
 	}
 	return same;
 }
@@ -443,9 +456,17 @@ static int report(const struct listing *listing,
 		spg_observation_create(request->product, SPG_SURVEY_FULL);
 	int r = obs ? 0 : SPG_ERR_NOMEM;
 
-	for (size_t i = 0; r == 0 && i < listing->n_files; i++)
+	for (size_t i = 0; r == 0 && i < listing->n_files; i++) {
+		const struct plain_file *file = &listing->files[i];
+
 		r = spg_observation_add_file(
-			obs, listing->files[i].file, SPG_PRESENT, SPG_IN_USE_NO);
+			obs, file->file, SPG_PRESENT, SPG_IN_USE_NO);
+		if (r < 0)
+			break;
+		obs->files[i].bytes = file->bytes;
+		obs->files[i].mtime_ns = file->mtime_ns;
+		obs->files[i].ctime_ns = file->ctime_ns;
+	}
 	if (r < 0) {
 		spg_observation_destroy(obs);
 		return r;

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * An instant survey: are the directories as they were listed last, and is every
- * file of theirs there, and free, or used by those alone who were known to? Then that is
+ * file of theirs there, unchanged, and free, or used by those alone who were known to? Then that is
  * the answer. In any other case a whole survey has to look.
  *
  * What it may rest on, and nothing else:
@@ -12,7 +12,8 @@
  *             inode as before, and a link that led to nothing still to nothing.
  *   contents  A directory with the same inode, the same time of change and no event
  *             has the same names in it. Each file is opened by its name there, and
- *             has the same inode number in the same directory and as many names.
+ *             has the same inode number in the same directory, as many names and the same
+ *             time of change.
  *   users     The in-use probe of those very inodes finds none; or the users known, looked at
  *             again, account for every count and every reference, and each of them is
  *             the process that it was (proc/cache.h).

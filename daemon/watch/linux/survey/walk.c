@@ -13,6 +13,7 @@
 
 #include "common/array.h"
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/watch/linux/files/listing.h"
@@ -249,6 +250,11 @@ static unsigned obstacles_of(uint64_t attributes)
 	return obstacles;
 }
 
+static int64_t ns_of(struct timespec time)
+{
+	return time.tv_sec * SPG_NS_PER_S + time.tv_nsec;
+}
+
 /* @real: where the file of a link lies; NULL: it is none. */
 static int add_file(
 	struct spg_walk *walk, const struct spg_place *place, const char *real)
@@ -269,6 +275,8 @@ static int add_file(
 
 		seen->obstacles = obstacles_of(place->attributes);
 		seen->bytes = (uint64_t)place->st.st_size;
+		seen->mtime_ns = ns_of(place->st.st_mtim);
+		seen->ctime_ns = ns_of(place->st.st_ctim);
 	}
 	spg_file_unref(&file->base);
 	return r;
