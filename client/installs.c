@@ -287,7 +287,7 @@ static void tell_headline(struct spg_output *out, const json_t *install)
 		spg_buf_puts(&line, faults == 1 ? " does not fit" : " do not fit");
 	}
 	if (is_outcome(install, "unknown"))
-		spg_buf_puts(&line, ", and not everything could be read");
+		spg_buf_puts(&line, ", and not everything could be read, or was done");
 	spg_describe_verdict(out, "", outcome_of(install), spg_buf_text(&line));
 	if (line.failed)
 		out->text.failed = true;

@@ -146,7 +146,7 @@ static void tell_headline(struct spg_output *out, const json_t *answer)
 	else if (spg_json_number(answer, "files") == 0)
 		spg_buf_puts(&line, "no file of it was found");
 	else
-		spg_buf_puts(&line, "not every file could be looked at");
+		spg_buf_puts(&line, "not everything could be looked at, or was done");
 	spg_describe_verdict(out, "", verdict, spg_buf_text(&line));
 	if (line.failed)
 		out->text.failed = true;

@@ -32,6 +32,7 @@
 	X(NOTHING_INSTALLED, "nothing-installed") \
 	X(DISTURBED, "disturbed")                   /* files changed during the proof */ \
 	X(UNSETTLED, "unsettled")                   /* free, but not for long enough */ \
+	X(CHANGED_UNREAD, "changed-unread")         /* without an event, and not read yet */ \
 	X(INSTALLING, "installing")                 /* install, pid, name */ \
 	X(NOT_WRITTEN_YET, "not-written-yet")       /* stepped aside: file, sidestep */ \
 	X(SIDESTEP_UNSURE, "sidestep-unsure")       /* file, sidestep */ \
@@ -47,6 +48,7 @@
 	X(UNVERIFIED, "unverified") \
 	X(ALL_GONE, "all-gone")                     /* the product has no file any more: count */ \
 	X(CHANGED_IN_USE, "changed-in-use") /* in place, while mapped: file, pid, name, how, unit */ \
+	X(INSTALLER_FAILED, "installer-failed")             /* pid, name, unit */ \
 	X(ACCEPTED, "accepted")                     /* by an administrator: install, name */ \
 	X(CLEAN, "clean")                           /* install: that it mended */ \
 	X(FILES_IN_USE, "files-in-use")             /* where processes are withheld: count */ \

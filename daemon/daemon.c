@@ -202,6 +202,14 @@ static void on_changes(void *user, struct spg_event_list *changes)
 	record_all(d, changes);
 }
 
+static void on_surveyed(void *user, const struct spg_observation *obs)
+{
+	struct daemon *d = user;
+
+	if (!d->stopping)
+		spg_installs_note_survey(&d->installs, obs);
+}
+
 /* --- reload ---------------------------------------------------------------- */
 
 static struct spg_prover_config prover_config(const struct spg_config *config)
@@ -566,6 +574,7 @@ static int start_prover(struct daemon *d, const struct spg_store_origin *origin)
 	r = spg_installs_init(&d->installs, &host, origin, d->config);
 	if (r < 0)
 		return r;
+	spg_prover_listen(d->prover, on_surveyed, d);
 	d->service.model = d->model;
 	d->service.prover = d->prover;
 	d->service.store = d->store;

@@ -36,6 +36,7 @@ static struct spg_module_set *copy_without(
 	if (set) {
 		set->n_read = read->n_read;
 		set->around = spg_surroundings_ref(read->around);
+		set->beside = spg_module_set_ref(read->beside);
 	}
 	for (size_t i = 0; set && i < read->n; i++) {
 		if (spg_standing_find(standing, read->modules[i]->id) ||

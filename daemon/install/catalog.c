@@ -20,6 +20,7 @@
 #include "daemon/install/companions.h"
 #include "daemon/install/elf/elf.h"
 #include "daemon/install/elf/search.h"
+#include "daemon/install/leftovers.h"
 #include "daemon/proof/worker.h"
 
 #define CHANGED  "it changed while it was read"
@@ -36,7 +37,10 @@ struct reading {
 	atomic_bool cancel;
 	struct spg_module_set *set;
 	struct spg_product *product; /* a reference; NULL: its files alone are read */
-	struct spg_search *search;   /* background thread: once they are */
+	/* Background thread, once they are: what lies beside them, ... */
+	struct spg_leftovers leftovers;
+	size_t n_beside;           /* of that, read */
+	struct spg_search *search; /* ... and what programs are loaded with */
 	/* Background thread: the file that is read in slices, so far; NULL: none. */
 	struct spg_module *begun;
 	struct spg_digest digest;
@@ -304,11 +308,10 @@ static void keep_module(struct spg_catalog *catalog, struct spg_module *module)
 	catalog->bytes += bytes;
 }
 
-/* Take the file at @path into the set of @reading, or begin to. */
-static int take(struct reading *reading, const char *path)
+/* Take the file at @path into @set, or begin to. */
+static int take(struct reading *reading, struct spg_module_set *set, const char *path)
 {
 	struct spg_catalog *catalog = reading->catalog;
-	struct spg_module_set *set = reading->set;
 	struct spg_module *module =
 		reading->begun
 			? NULL
@@ -367,6 +370,43 @@ static bool look_around(struct reading *reading)
 	return r > 0;
 }
 
+/* What installers have left beside the files, once these are read. Returns 1: there is
+ * more of it; 0; or SPG_ERR_NOMEM. */
+static int look_beside(struct reading *reading)
+{
+	struct spg_leftovers *leftovers = &reading->leftovers;
+	struct spg_module_set *set = reading->set;
+	int r = 0;
+
+	if (!leftovers->product)
+		r = spg_leftovers_begin(leftovers, reading->product,
+			(const char *const *)reading->paths, reading->n_paths);
+	if (r == 0 && !set->beside)
+		r = spg_leftovers_step(leftovers);
+	if (r != 0)
+		return r;
+	if (!set->beside)
+		set->beside = spg_module_set_create();
+	if (!set->beside)
+		return SPG_ERR_NOMEM;
+	if (reading->n_beside < leftovers->paths.n) {
+		r = take(reading, set->beside,
+			leftovers->paths.items[reading->n_beside]);
+		reading->n_beside += !reading->begun;
+	}
+	return r < 0 ? r : reading->n_beside < leftovers->paths.n;
+}
+
+/* What else is to be known of a product's files. */
+static bool look_further(struct reading *reading)
+{
+	int r = look_beside(reading);
+
+	if (r < 0)
+		reading->failed = true;
+	return r > 0 || (r == 0 && look_around(reading));
+}
+
 static bool step(struct spg_background_job *job)
 {
 	struct reading *reading = (struct reading *)job;
@@ -375,8 +415,8 @@ static bool step(struct spg_background_job *job)
 	if (atomic_load(&reading->cancel))
 		return false;
 	if (at == reading->n_paths)
-		return reading->product && look_around(reading);
-	if (take(reading, reading->paths[at]) < 0)
+		return reading->product && look_further(reading);
+	if (take(reading, reading->set, reading->paths[at]) < 0)
 		reading->failed = true;
 	else if (reading->begun)
 		return true;
@@ -403,6 +443,7 @@ static void reading_destroy(struct reading *reading)
 		free(reading->paths[i]);
 	free(reading->paths);
 	spg_module_unref(reading->begun);
+	spg_leftovers_finish(&reading->leftovers);
 	spg_search_destroy(reading->search);
 	spg_product_unref(reading->product);
 	spg_module_set_unref(reading->set);

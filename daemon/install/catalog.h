@@ -42,10 +42,10 @@ typedef void spg_catalog_done(void *user, int err, struct spg_module_set *set);
 int spg_catalog_read(struct spg_catalog *catalog, const char *const *paths, size_t n,
 	spg_catalog_done *done, void *user);
 
-/** As spg_catalog_read(), with what programs of Linux meet outside (set->around); of all
- * files of product @index of @model, and of those in
- * @known (NULL: none) that are still the product's: a file that the last survey did not
- * find need not be gone. */
+/** As spg_catalog_read(), with what installers have left beside the files (set->beside) and
+ * what programs of Linux meet outside (set->around); of all files of product @index of
+ * @model, and of those in @known (NULL: none) that are still the product's: a file that
+ * the last survey did not find need not be gone. */
 int spg_catalog_read_product(struct spg_catalog *catalog, const struct spg_model *model,
 	size_t index, const struct spg_module_set *known, spg_catalog_done *done,
 	void *user);

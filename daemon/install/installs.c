@@ -98,6 +98,13 @@ void spg_installs_note_changes(
 		spg_tracker_note_use(installs->tracker, changes->events[i]);
 }
 
+void spg_installs_note_survey(
+	struct spg_installs *installs, const struct spg_observation *obs)
+{
+	if (installs->tracker)
+		spg_tracker_note_survey(installs->tracker, obs);
+}
+
 void spg_installs_note_moved(
 	struct spg_installs *installs, const char *path, struct spg_process *process)
 {

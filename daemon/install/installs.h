@@ -59,6 +59,10 @@ void spg_installs_note(struct spg_installs *installs, const struct spg_event *ev
 void spg_installs_note_changes(
 	struct spg_installs *installs, const struct spg_event_list *changes);
 
+/** What a survey found of a product's files. */
+void spg_installs_note_survey(
+	struct spg_installs *installs, const struct spg_observation *obs);
+
 /** @process has made, removed or renamed the directory at @path, or a link on the way to
  * a product's files; the look comes after. */
 void spg_installs_note_moved(

@@ -8,8 +8,11 @@ bool spg_lasting_is_in(const struct spg_note *finding, const struct spg_module_s
 	if (finding->kind != SPG_REASON_MISFIT || !finding->file)
 		return false;
 	module = spg_module_set_find(set, finding->file);
+	/* What lay there for it may be gone too. */
 	if (finding->finding == SPG_FINDING_NOT_INSTALLED)
-		return !module;
+		return !module &&
+		       !(finding->place && set->beside &&
+			       !spg_module_set_find(set->beside, finding->place));
 	/* A damaged one is found by itself. */
 	return finding->finding == SPG_FINDING_NO_MODULE && module &&
 	       !spg_module_is_loaded(module) && !module->err;

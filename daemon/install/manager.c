@@ -6,7 +6,7 @@
 /* From dpkg up to apt-get, what has started that, and so on. */
 #define ANCESTORS_MAX 16
 
-static bool is_manager(const struct spg_process *process)
+bool spg_is_package_manager(const struct spg_process *process)
 {
 	/* The kernel cuts a name after 15 bytes. */
 	static const char *const names[] = {"apt", "apt-get", "aptitude",
@@ -28,7 +28,7 @@ struct spg_process *spg_package_manager_of(struct spg_watch *watch,
 	for (int i = 0; at && i < ANCESTORS_MAX; i++) {
 		struct spg_process *parent = NULL;
 
-		if (is_manager(at)) {
+		if (spg_is_package_manager(at)) {
 			if (!found)
 				*ret_nearest = spg_process_ref(at);
 			spg_process_unref(found);

@@ -7,6 +7,9 @@
 #include "daemon/model/process.h"
 #include "daemon/watch/watch.h"
 
+/** By its name. */
+bool spg_is_package_manager(const struct spg_process *process);
+
 /**
  * Of @process and those it descends from, the package manager that is furthest up, by its
  * name. Names are chosen freely: good for telling, not for deciding.

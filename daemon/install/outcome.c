@@ -8,13 +8,15 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/install/lasting.h"
+#include "daemon/install/manager.h"
 #include "daemon/install/outcome_parts.h"
 #include "daemon/install/places.h"
 #include "daemon/install/verify.h"
 
 /* ---- what became of the files ---- */
 
-static int copy_facts(const struct spg_module *module, char **version, char *sha256)
+int spg_outcome_copy_facts(
+	const struct spg_module *module, char **version, char *sha256)
 {
 	free(*version);
 	*version = NULL;
@@ -95,9 +97,11 @@ static int settle_files(struct spg_outcome_judging *j)
 		/* With a known past, one that was not there came new. */
 		if (facts->before && !before && after)
 			file->change = SPG_CHANGE_CREATED;
-		r = copy_facts(before, &file->from_version, file->from_sha256);
+		r = spg_outcome_copy_facts(
+			before, &file->from_version, file->from_sha256);
 		if (r == 0)
-			r = copy_facts(after, &file->to_version, file->to_sha256);
+			r = spg_outcome_copy_facts(
+				after, &file->to_version, file->to_sha256);
 	}
 	return r;
 }
@@ -109,258 +113,6 @@ static bool has_come_to_stay(void *user, const struct spg_install_file *file)
 
 	return file->change != SPG_CHANGE_DELETED || !facts->before ||
 	       spg_module_set_find(facts->before, file->path);
-}
-
-/* ---- what was left out ---- */
-
-/* Of the installer's own processes, as far as their parents tell. */
-static bool is_of_the_installer(
-	const struct spg_install *install, const struct spg_process *process)
-{
-	if (spg_install_is_actor(install, process))
-		return true;
-	for (size_t i = 0; i < install->n_actors; i++) {
-		const struct spg_process *actor = install->actors[i];
-
-		if (process->ppid == actor->id.pid || actor->ppid == process->id.pid)
-			return true;
-	}
-	return false;
-}
-
-/* Is it @module that is held, and not a version that it has taken the place of, be it with
- * the same content? Where the numbers are of different filesystems they do not tell. */
-static bool is_held_itself(
-	const struct spg_install_held *held, const struct spg_module *module)
-{
-	return strcmp(held->path, module->path) == 0 &&
-	       (held->id.ino == 0 || held->id.dev != module->id.dev ||
-		       spg_file_id_equal(held->id, module->id));
-}
-
-static int add_holders(struct spg_outcome_judging *j, struct spg_install_file *file,
-	const struct spg_module *module)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < j->install->n_held; i++) {
-		const struct spg_install_held *held = &j->install->held[i];
-
-		if (is_held_itself(held, module) &&
-			!is_of_the_installer(j->install, held->process))
-			r = spg_install_add_holder(file, held->process, held->how);
-	}
-	return r;
-}
-
-static bool was_held(
-	const struct spg_outcome_judging *j, const struct spg_module *module)
-{
-	const struct spg_install *install = j->install;
-
-	for (size_t i = 0; i < install->n_held; i++)
-		if (is_held_itself(&install->held[i], module) &&
-			!is_of_the_installer(install, install->held[i].process))
-			return true;
-	return false;
-}
-
-bool spg_outcome_is_untouched(
-	const struct spg_outcome_judging *j, const struct spg_module *module)
-{
-	const struct spg_install_file *file =
-		spg_install_find(j->install, module->path);
-	const struct spg_module *before =
-		spg_module_set_find(j->facts->before, module->path);
-
-	if (!file)
-		return true;
-	/* Whatever happened to it: renamed away and back, or the same written again. */
-	return before && before->sha256[0] &&
-	       strcmp(before->sha256, module->sha256) == 0;
-}
-
-static bool is_alike(const struct spg_module *a, const struct spg_module *b)
-{
-	return strcmp(a->version, b->version) == 0;
-}
-
-/* A module with a version says nothing of files without one, nor they of it. */
-static bool is_comparable(const struct spg_module *a, const struct spg_module *b)
-{
-	return (a->version[0] == '\0') == (b->version[0] == '\0');
-}
-
-static size_t count_alike(
-	const struct spg_module_set *set, const struct spg_module *module)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < set->n; i++)
-		n += is_alike(set->modules[i], module);
-	return n;
-}
-
-/* Were most of those that were like @module before replaced by something else? Where
- * each has a version of its own, all that have one are alike. */
-static bool most_alike_were_replaced(
-	const struct spg_outcome_judging *j, const struct spg_module *module)
-{
-	const struct spg_module_set *before = j->facts->before;
-	bool by_version = before && count_alike(before, module) > 1;
-	size_t n_alike = 0, n_replaced = 0;
-
-	for (size_t i = 0; before && i < before->n; i++) {
-		const struct spg_module *then = before->modules[i], *now;
-
-		if (!is_comparable(then, module) ||
-			(by_version && !is_alike(then, module)))
-			continue;
-		now = spg_module_set_find(j->facts->after, then->path);
-		n_alike++;
-		n_replaced += !now || strcmp(now->sha256, then->sha256) != 0;
-	}
-	/* Whether somebody held it nobody knows: then only its like of one version tell. */
-	if (j->facts->unwatched)
-		return module->version[0] && by_version && 2 * n_replaced > n_alike;
-	return n_replaced > 0 && 2 * n_replaced >= n_alike;
-}
-
-static int leave_out(
-	struct spg_outcome_judging *j, const struct spg_module *module, bool guessed)
-{
-	struct spg_install_file *file = spg_install_add_file(j->install, module->path);
-	int r;
-
-	if (!file && j->install->n_files < SPG_INSTALL_FILES_MAX)
-		return SPG_ERR_NOMEM;
-	if (!file) {
-		j->n_dropped++;
-		return 0;
-	}
-	file->change = SPG_CHANGE_SKIPPED;
-	file->guessed = guessed;
-	r = copy_facts(module, &file->from_version, file->from_sha256);
-	if (r == 0)
-		r = copy_facts(module, &file->to_version, file->to_sha256);
-	return r == 0 ? add_holders(j, file, module) : r;
-}
-
-/* What the install before left out of @module, if that is still what it was. */
-static const struct spg_install_file *left_before(
-	const struct spg_outcome_judging *j, const struct spg_module *module)
-{
-	const struct spg_install_file *file =
-		j->facts->previous ? spg_install_find(j->facts->previous, module->path)
-				   : NULL;
-
-	return file && file->change == SPG_CHANGE_SKIPPED &&
-	                       strcmp(file->to_sha256, module->sha256) == 0
-	               ? file
-	               : NULL;
-}
-
-const struct spg_module *spg_outcome_beside(
-	const struct spg_outcome_judging *j, const struct spg_module *module)
-{
-	for (size_t i = 0; i < j->n_unfinished; i++)
-		if (j->unfinished[i].module == module)
-			return j->unfinished[i].beside;
-	return NULL;
-}
-
-enum left_out { NOT_LEFT_OUT, LEFT_OUT, PERHAPS_LEFT_OUT };
-
-static enum left_out is_left_out(
-	const struct spg_outcome_judging *j, const struct spg_module *module)
-{
-	const struct spg_install_file *left = left_before(j, module);
-	enum spg_expectation is = SPG_NOT_EXPECTED;
-
-	if (j->facts->expected)
-		is = spg_expected_compare(&j->places, module, NULL);
-	if (is == SPG_AS_EXPECTED)
-		return NOT_LEFT_OUT;
-	if (is == SPG_OLDER || is == SPG_DIFFERENT)
-		return LEFT_OUT;
-	/* A guess ends when a payload is named that has no such file. */
-	if (left && left->guessed && j->facts->expected && is == SPG_NOT_EXPECTED)
-		return NOT_LEFT_OUT;
-	if (left)
-		return left->guessed ? PERHAPS_LEFT_OUT : LEFT_OUT;
-	if (!spg_outcome_is_untouched(j, module))
-		return NOT_LEFT_OUT;
-	if (is == SPG_NOT_KNOWN || spg_outcome_beside(j, module))
-		return LEFT_OUT;
-	return is == SPG_NOT_EXPECTED && !j->facts->expected &&
-	                       (j->facts->unwatched || was_held(j, module)) &&
-	                       most_alike_were_replaced(j, module)
-	               ? PERHAPS_LEFT_OUT
-	               : NOT_LEFT_OUT;
-}
-
-static int find_left_out(struct spg_outcome_judging *j)
-{
-	const struct spg_module_set *after = j->facts->after;
-	int r = 0;
-
-	j->n_unfinished = spg_unfinished_find(j->unfinished, j->facts->before, after);
-	for (size_t i = 0; r == 0 && i < after->n; i++) {
-		enum left_out is = is_left_out(j, after->modules[i]);
-
-		if (is != NOT_LEFT_OUT)
-			r = leave_out(j, after->modules[i], is == PERHAPS_LEFT_OUT);
-	}
-	return r;
-}
-
-/* Its file has stepped aside, and setup has written no new one: it may come back as
- * it was. Anything else that has gone is no debt any more. */
-static bool is_aside(const struct spg_outcome_judging *j, const char *path)
-{
-	const struct spg_standing *standing = j->facts->standing;
-
-	for (size_t i = 0; standing && i < standing->n_aside; i++)
-		if (strcmp(standing->aside[i].path, path) == 0 &&
-			!spg_module_set_find(j->facts->after, path))
-			return true;
-	return false;
-}
-
-/* Has anybody written a file? A step by itself is no install, and leaves no debt. */
-static bool has_written(const struct spg_install *install)
-{
-	return spg_install_count(install, SPG_CHANGE_REPLACED) +
-	               spg_install_count(install, SPG_CHANGE_MODIFIED) +
-	               spg_install_count(install, SPG_CHANGE_CREATED) >
-	       0;
-}
-
-static int find_stepped_aside(struct spg_outcome_judging *j)
-{
-	const struct spg_standing *standing = j->facts->standing;
-
-	for (size_t i = 0; standing && i < standing->n_aside; i++) {
-		const char *path = standing->aside[i].path;
-		const struct spg_install_file *left =
-			j->facts->previous ? spg_install_find(j->facts->previous, path)
-					   : NULL;
-		const struct spg_module *then;
-		struct spg_install_file *file;
-
-		if (!is_aside(j, path) || (!left && !has_written(j->install)))
-			continue;
-		file = spg_install_add_file(j->install, path);
-		if (!file)
-			return SPG_ERR_NOMEM;
-		file->change = SPG_CHANGE_SKIPPED;
-		file->guessed = left && left->guessed;
-		then = spg_module_set_find(j->facts->before, path);
-		if (left || then)
-			memcpy(file->to_sha256, left ? left->to_sha256 : then->sha256,
-				sizeof(file->to_sha256));
-	}
-	return 0;
 }
 
 /* ---- what does not fit ---- */
@@ -473,7 +225,8 @@ static int take_removed(struct spg_outcome_judging *j)
 		struct spg_buf text = SPG_BUF_NULL;
 		size_t index;
 
-		if (spg_module_set_find(facts->after, path) || is_aside(j, path))
+		if (spg_module_set_find(facts->after, path) ||
+			spg_outcome_is_aside(j, path))
 			continue;
 		choice = spg_expected_choice(&places, path, &index);
 		if (!choice || choice->n == 0)
@@ -485,6 +238,42 @@ static int take_removed(struct spg_outcome_judging *j)
 		r = spg_notes_add(&j->install->findings, &note, &text);
 	}
 	spg_expected_places_finish(&places);
+	return r;
+}
+
+/* What was to become a new file of the product, and was not put in its place. */
+static int take_unplaced(struct spg_outcome_judging *j)
+{
+	const struct spg_notes *accepted =
+		j->facts->accepted ? &j->facts->accepted->findings : NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < j->n_unfinished; i++) {
+		const char *beside = j->unfinished[i].beside->path;
+		struct spg_note note = {.kind = SPG_REASON_MISFIT,
+			.finding = SPG_FINDING_NOT_INSTALLED};
+		struct spg_buf text = SPG_BUF_NULL;
+		char *target;
+		bool certain;
+
+		if (j->unfinished[i].module)
+			continue;
+		target = spg_unfinished_target(beside, &certain);
+		if (!target)
+			return SPG_ERR_NOMEM;
+		note.file = target;
+		note.place = beside;
+		spg_text_escape(&text, spg_path_base(target), false);
+		spg_buf_puts(&text, " is not installed: it still lies there as ");
+		spg_outcome_put_beside(&text, target, beside);
+		note.text = spg_buf_text(&text);
+		if (text.failed)
+			r = SPG_ERR_NOMEM;
+		else if (!accepted || !spg_notes_has(accepted, &note))
+			r = spg_notes_add_copy(&j->install->findings, &note);
+		spg_buf_finish(&text);
+		free(target);
+	}
 	return r;
 }
 
@@ -563,6 +352,29 @@ static int take_gaps(struct spg_outcome_judging *j,
 	return r;
 }
 
+/* What this install, or one before it, has done. */
+static int take_its_faults(struct spg_outcome_judging *j,
+	const struct spg_verification *before, const struct spg_verification *after)
+{
+	const struct spg_outcome_facts *facts = j->facts;
+	int r = take_findings(j, before, after);
+
+	if (r == 0 && facts->expected)
+		r = take_absent(j);
+	if (r == 0)
+		r = take_removed(j);
+	if (r == 0)
+		r = take_unplaced(j);
+	if (r == 0)
+		r = take_turned(j);
+	if (r == 0 && facts->previous)
+		r = spg_lasting_take(&j->install->findings, &facts->previous->findings,
+			facts->after);
+	if (r == 0)
+		r = spg_notes_add_all(&j->install->reasons, &j->install->findings);
+	return r == 0 ? keep_gone(j) : r;
+}
+
 static int take_faults(struct spg_outcome_judging *j)
 {
 	const struct spg_outcome_facts *facts = j->facts;
@@ -576,26 +388,76 @@ static int take_faults(struct spg_outcome_judging *j)
 		r = spg_verify(&after, facts->product, facts->after, NULL,
 			&(struct spg_verify_past){
 				facts->before, facts->previous, NULL});
-	if (r == 0)
-		r = take_findings(j, &before, &after);
-	if (r == 0 && facts->expected)
-		r = take_absent(j);
-	if (r == 0)
-		r = take_removed(j);
-	if (r == 0)
-		r = take_turned(j);
-	if (r == 0 && facts->previous)
-		r = spg_lasting_take(&j->install->findings, &facts->previous->findings,
-			facts->after);
-	if (r == 0)
-		r = spg_notes_add_all(&j->install->reasons, &j->install->findings);
-	if (r == 0)
-		r = keep_gone(j);
+	if (r == 0 && !j->undone)
+		r = take_its_faults(j, &before, &after);
 	if (r == 0)
 		r = take_gaps(j, &before, &after);
 	j->n_checked = after.fit.n_checked;
 	spg_verification_finish(&before);
 	spg_verification_finish(&after);
+	return r;
+}
+
+/* Where the payload is not known, nobody knows what who failed has left undone; unless all
+ * is as it was. */
+static bool may_have_failed(const struct spg_outcome_judging *j)
+{
+	const struct spg_module_set *before = j->facts->before;
+	const struct spg_module_set *after = j->facts->after;
+
+	return !j->facts->expected && !j->undone &&
+	       (!before || !spg_module_set_is_whole(before) ||
+		       !spg_module_set_is_whole(after) ||
+		       spg_module_set_differs(before, after));
+}
+
+/* Of one who has changed nothing that was there, only that a signal has ended it tells. */
+static bool has_failed(const struct spg_outcome_judging *j)
+{
+	const struct spg_install *install = j->install;
+	size_t n = spg_install_count(install, SPG_CHANGE_REPLACED) +
+	           spg_install_count(install, SPG_CHANGE_MODIFIED) +
+	           spg_install_count(install, SPG_CHANGE_DELETED) +
+	           spg_install_count(install, SPG_CHANGE_SKIPPED);
+	bool ended = false;
+
+	for (size_t i = 0; i < j->facts->n_failures; i++)
+		ended |= j->facts->failures[i].end.signal != 0;
+	return j->facts->n_failures > 0 && (n > 0 || ended) && may_have_failed(j);
+}
+
+/* Has who failed, as @note of @previous says, come again? */
+static bool is_by_the_same(const struct spg_install *previous,
+	const struct spg_note *note, const struct spg_process *by)
+{
+	const struct spg_process *then = previous->by;
+
+	if (!by || !by->name || !note->name)
+		return false;
+	if (then && then->name && spg_is_package_manager(then) &&
+		spg_is_package_manager(by))
+		return true;
+	return strcmp(note->name, by->name) == 0;
+}
+
+/* Somebody failed before, and only who comes again and ends well has done the rest. */
+static int carry_failures(struct spg_outcome_judging *j)
+{
+	const struct spg_install *previous = j->facts->previous;
+	int r = 0;
+
+	if (!previous || j->facts->expected || j->undone)
+		return 0;
+	for (size_t i = 0; r == 0 && i < previous->reasons.n; i++) {
+		const struct spg_note *note = &previous->reasons.items[i];
+
+		if (note->kind != SPG_REASON_INSTALLER_FAILED ||
+			is_by_the_same(previous, note, j->install->by) ||
+			is_by_the_same(previous, note, j->facts->starter))
+			continue;
+		j->unread = true;
+		r = spg_notes_add_copy(&j->install->reasons, note);
+	}
 	return r;
 }
 
@@ -624,13 +486,17 @@ static int judge(struct spg_outcome_judging *j)
 		install->follows = facts->previous->id;
 	r = spg_outcome_explain_release(j);
 	if (r == 0)
-		r = find_left_out(j);
+		r = spg_outcome_find_left_out(j);
 	if (r == 0)
-		r = find_stepped_aside(j);
+		r = spg_outcome_find_stepped_aside(j);
 	if (r == 0)
 		r = take_faults(j);
 	if (r == 0)
 		r = spg_outcome_explain_unread(j);
+	if (r == 0)
+		r = carry_failures(j);
+	j->failed = has_failed(j);
+	j->unread |= j->failed;
 	j->n_gone = count_gone(j);
 	mixed = install->findings.n > 0 || j->n_gone > 0 || j->n_dropped > 0 ||
 	        spg_install_count(install, SPG_CHANGE_SKIPPED) > 0;
@@ -649,6 +515,7 @@ int spg_outcome_judge(
 {
 	struct spg_outcome_judging j = {.install = install,
 		.facts = facts,
+		.undone = facts->undone && !facts->expected,
 		.places = SPG_EXPECTED_PLACES_NULL,
 		.unfinished = calloc(SPG_UNFINISHED_MAX, sizeof(*j.unfinished))};
 	int r = j.unfinished ? 0 : SPG_ERR_NOMEM;

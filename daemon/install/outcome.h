@@ -8,9 +8,12 @@
  * or, when no payload is known, when somebody held it meanwhile (or nobody can know that)
  * and most of its like were replaced: the files that had the same version before, or none;
  * all that have one, where no other has the same. That is a guess. So was one whose new version
- * an installer that was ended has left beside it (unfinished.h). It is left out until it
- * is replaced or gone; a guess also until a payload is named that has no such file. A set
- * that fits together is mixed all the same as long as somebody is shown versions of before.
+ * an installer that was ended has left beside it (unfinished.h), or whose package is
+ * half-installed; what was to become a new file, and lies there still, is not installed. A
+ * file is left out until it
+ * is replaced or gone, or all that was done is undone and no payload is known; a guess also
+ * until a payload is named that has no such file. A set that fits together is mixed all the
+ * same as long as somebody is shown versions of before.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,16 +22,32 @@
 #include "daemon/install/fit/module_set.h"
 #include "daemon/model/install.h"
 #include "daemon/model/install_status.h"
+#include "daemon/model/package.h"
+#include "daemon/model/process.h"
 #include "daemon/model/product.h"
+
+/* Somebody who took part and did not end well. */
+struct spg_outcome_failure {
+	const struct spg_process *process; /* borrowed */
+	struct spg_process_end end;
+};
 
 struct spg_outcome_facts {
 	const struct spg_product *product;
 	struct spg_module_set *before; /* NULL: not known */
 	struct spg_module_set *after;
-	bool past_lost; /* nobody saw it whole: the daemon ended while it ran */
-	bool unwatched; /* nobody saw it: the daemon was not running */
-	const struct spg_expected *expected;  /* the payload; NULL: not known */
-	const struct spg_install *previous;   /* the last one, if it was mixed */
+	/* What was left beside the files long before; NULL: not known. */
+	struct spg_module_set *beside;
+	const struct spg_packages *packages;        /* now; NULL: not known */
+	const struct spg_outcome_failure *failures; /* of who took part */
+	size_t n_failures;
+	const struct spg_process *starter; /* of who is named; NULL: not known */
+	bool past_lost;      /* nobody saw it whole: the daemon ended while it ran */
+	bool unwatched;      /* nobody saw it all: the daemon was not running */
+	bool found_at_start; /* nobody saw anything of it */
+	const struct spg_expected *expected; /* the payload; NULL: not known */
+	const struct spg_install *previous;  /* the last one, if it was mixed */
+	bool undone; /* every file is what it was before what is amiss began */
 	const struct spg_install *accepted;   /* what is meant to be so; may be NULL */
 	const struct spg_notes *shown;        /* who shows old versions; NULL: nobody */
 	const struct spg_install_held *users; /* who uses its files now */

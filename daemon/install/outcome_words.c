@@ -14,6 +14,15 @@ static void put_base(struct spg_buf *buf, const char *path)
 	spg_text_escape(buf, spg_path_base(path), false);
 }
 
+void spg_outcome_put_beside(struct spg_buf *buf, const char *path, const char *beside)
+{
+	size_t n = (size_t)(spg_path_base(path) - path);
+
+	if (n < strlen(beside) && memcmp(path, beside, n) == 0)
+		beside += n;
+	spg_text_escape(buf, beside, false);
+}
+
 static void put_hows(struct spg_buf *buf, unsigned how)
 {
 	static const struct {
@@ -52,6 +61,9 @@ static int explain_left_out(
 	const struct spg_module *module =
 		spg_module_set_find(j->facts->after, file->path);
 	const struct spg_module *beside = module ? spg_outcome_beside(j, module) : NULL;
+	const struct spg_package *half = module && !j->facts->expected
+	                                         ? spg_outcome_half_package(j, module)
+	                                         : NULL;
 	struct spg_note note = {.kind = SPG_REASON_NOT_REPLACED, .file = file->path};
 	struct spg_buf buf = SPG_BUF_NULL;
 
@@ -71,7 +83,11 @@ static int explain_left_out(
 				   "new one");
 	else if (beside) {
 		spg_buf_puts(&buf, ": its new version lies beside it as ");
-		put_base(&buf, beside->path);
+		spg_outcome_put_beside(&buf, file->path, beside->path);
+	} else if (half) {
+		spg_buf_puts(&buf, ": its package ");
+		spg_text_escape(&buf, half->name, false);
+		spg_buf_puts(&buf, " is half-installed");
 	} else if (file->n_holders > 0) {
 		spg_buf_puts(&buf, ": ");
 		put_holders(&buf, file);
@@ -81,7 +97,7 @@ static int explain_left_out(
 		spg_buf_printf(&buf, "%s it is %s, the service pack has %s",
 			file->n_holders > 0 ? ";" : ":", file->to_version,
 			match.file->version);
-	else if (module && file->n_holders == 0 && !beside)
+	else if (module && file->n_holders == 0 && !beside && !half)
 		spg_buf_puts(&buf, match.file ? ": it is not the service pack's"
 					      : ", as in the install before");
 	if (match.of > 1)
@@ -213,8 +229,11 @@ static int explain_clean(struct spg_outcome_judging *j)
 
 	spg_buf_puts(&buf, "it finished clean");
 	if (previous)
-		spg_buf_printf(
-			&buf, ", and mended install %lld", (long long)previous->id);
+		spg_buf_printf(&buf,
+			j->undone ? ", and undid install %lld, all files are as they "
+				    "were before"
+				  : ", and mended install %lld",
+			(long long)previous->id);
 	spg_buf_puts(&buf, ": ");
 	put_what_was_checked(&buf, j);
 	return spg_notes_add(&j->install->reasons, &note, &buf);
@@ -333,6 +352,29 @@ static int explain_changed_in_use(struct spg_outcome_judging *j)
 	return r;
 }
 
+static int explain_failures(struct spg_outcome_judging *j)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < j->facts->n_failures; i++) {
+		const struct spg_outcome_failure *failure = &j->facts->failures[i];
+		struct spg_note note =
+			spg_note_about(SPG_REASON_INSTALLER_FAILED, failure->process);
+		struct spg_buf buf = SPG_BUF_NULL;
+
+		spg_note_put_process(&buf, failure->process);
+		if (failure->end.signal)
+			spg_buf_printf(
+				&buf, " was ended by signal %d", failure->end.signal);
+		else
+			spg_buf_printf(&buf, " ended with exit status %d",
+				failure->end.status);
+		spg_buf_puts(&buf, ": it may not have done all that it should");
+		r = spg_notes_add(&j->install->reasons, &note, &buf);
+	}
+	return r;
+}
+
 static int advise_to_accept(struct spg_install *install)
 {
 	const struct spg_note note = {.kind = SPG_STEP_ACCEPT, .install = install->id};
@@ -365,6 +407,8 @@ int spg_outcome_explain(struct spg_outcome_judging *j, bool mixed)
 		r = explain_all_gone(j);
 	if (r == 0)
 		r = explain_changed_in_use(j);
+	if (r == 0 && j->failed)
+		r = explain_failures(j);
 	if (r == 0 && mixed)
 		r = spg_notes_add_copy(&install->next,
 			&(struct spg_note){.kind = SPG_STEP_INSTALL,

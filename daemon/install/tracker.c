@@ -4,23 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/array.h"
-#include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "common/text.h"
 #include "daemon/install/aside.h"
 #include "daemon/install/baseline.h"
-#include "daemon/install/outcome.h"
-#include "daemon/install/resolution.h"
 #include "daemon/install/track.h"
-#include "daemon/install/transaction.h"
+#include "daemon/install/unfinished.h"
 
 /* After the last event, once everybody who took part has ended. */
-#define HURRIED_NS   SPG_NS_PER_S
-/* A disk that does not answer: try again. */
-#define TRY_AGAIN_MS 5000
+#define HURRIED_NS SPG_NS_PER_S
 
 struct spg_track *spg_track_find(const struct spg_tracker *tracker, const char *product)
 {
@@ -79,7 +72,7 @@ struct spg_track *spg_track_add(struct spg_tracker *tracker, const char *product
 
 /* ---- events out, standing ---- */
 
-static void record(struct spg_track *s, enum spg_event_kind kind)
+void spg_track_record(struct spg_track *s, enum spg_event_kind kind)
 {
 	struct spg_event *event =
 		spg_install_event(s->install, kind, spg_clock_wall_ns());
@@ -101,9 +94,26 @@ void spg_track_put(struct spg_track *s, struct spg_install *install)
 	spg_store_put_install(s->tracker->host.store, install, on_written, NULL);
 }
 
+/* It needs no restart any more. */
+static void note_gone(struct spg_track *s, int32_t pid)
+{
+	const struct spg_notes *reasons =
+		s->unresolved ? &s->unresolved->reasons : NULL;
+	bool told = false;
+
+	for (size_t i = 0; reasons && i < reasons->n; i++)
+		told |= reasons->items[i].kind == SPG_REASON_CHANGED_IN_USE &&
+		        reasons->items[i].pid == pid;
+	if (!told || s->n_gone == SPG_TRACK_GONE_MAX)
+		return;
+	s->gone[s->n_gone++] = pid;
+	spg_track_tell(s);
+}
+
 void spg_tracker_note_exit(struct spg_tracker *tracker, struct spg_proc_id id)
 {
 	for (struct spg_track *s = tracker->first; s; s = s->next) {
+		note_gone(s, id.pid);
 		for (size_t i = 0; i < s->n_alive; i++) {
 			if (!spg_proc_id_equal(s->alive[i], id))
 				continue;
@@ -149,6 +159,7 @@ static bool begin(struct spg_track *s, const struct spg_process *process, int64_
 	s->asked = (struct spg_proc_id){0, 0};
 	s->hurried = false;
 	s->past_lost = false;
+	s->found_at_start = false;
 	s->nearest = (struct spg_proc_id){0, 0};
 	s->lineage.n_asked = 0;
 	spg_package_place_finish(&s->place);
@@ -171,7 +182,7 @@ static void announce_begin(struct spg_track *s)
 {
 	struct spg_install *head = spg_install_copy_head(s->install);
 
-	record(s, SPG_EVENT_INSTALL_BEGIN);
+	spg_track_record(s, SPG_EVENT_INSTALL_BEGIN);
 	if (head)
 		spg_store_put_install(s->tracker->host.store, head, on_written, NULL);
 	spg_install_unref(head);
@@ -224,14 +235,21 @@ void spg_tracker_note(struct spg_tracker *tracker, const struct spg_event *event
 
 static void look(struct spg_track *s);
 
+/* Whoever has stopped using it may have written to it without an event. */
+static bool may_have_written(const struct spg_track *s, const struct spg_event *event)
+{
+	const struct spg_module *module =
+		spg_module_set_find(s->installed, event->file->path);
+
+	return (event->how & SPG_USE_WRITE) || (module && module->written);
+}
+
 void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *event)
 {
 	unsigned how = event->how;
 
 	if (event->kind == SPG_EVENT_LOCK)
 		how = SPG_USE_LOCKED;
-	else if (event->kind == SPG_EVENT_USE_END && !(how & SPG_USE_WRITE))
-		return;
 	else if (event->kind != SPG_EVENT_USE_BEGIN && event->kind != SPG_EVENT_USE_END)
 		return;
 	for (struct spg_track *s = tracker->first; s; s = s->next) {
@@ -240,11 +258,13 @@ void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *e
 		if (event->product && strcmp(event->product, s->product) != 0)
 			continue;
 		if (s->phase == PHASE_IDLE) {
-			/* Through a mapping it may have written without an event. */
-			if (event->kind == SPG_EVENT_USE_END)
+			if (event->kind == SPG_EVENT_USE_END &&
+				may_have_written(s, event))
 				look(s);
 			continue;
 		}
+		if (event->kind == SPG_EVENT_USE_END && !(how & SPG_USE_WRITE))
+			continue;
 		(void)spg_install_note_use(
 			s->install, event->file, event->process, how);
 	}
@@ -284,8 +304,7 @@ static void keep(struct spg_track *s)
 	s->kept = spg_module_set_ref(s->installed);
 }
 
-/* Takes over @set, as it was read. */
-static void take_installed(struct spg_track *s, struct spg_module_set *set)
+void spg_track_take_installed(struct spg_track *s, struct spg_module_set *set)
 {
 	spg_module_set_unref(s->installed);
 	s->installed = set;
@@ -293,215 +312,12 @@ static void take_installed(struct spg_track *s, struct spg_module_set *set)
 	keep(s);
 }
 
-/* ---- the end ---- */
+/* ---- its time ---- */
 
 void spg_track_go_on(struct spg_track *s, uint64_t delay_ms)
 {
 	s->phase = PHASE_RUNNING;
 	uv_timer_start(&s->timer, on_timer, delay_ms, 0);
-}
-
-static void end_install(struct spg_track *s)
-{
-	struct spg_install *install = s->install;
-	struct spg_tracker *tracker = s->tracker;
-	bool mixed = install->outcome == SPG_INSTALL_MIXED;
-	const struct spg_log_about about = {
-		.id = mixed ? SPG_LOG_ID_INSTALL_MIXED : SPG_LOG_ID_INSTALL_ENDED,
-		.product = s->product,
-		.outcome = spg_install_outcome_name(install->outcome)};
-
-	s->counts[install->outcome]++;
-	spg_log_about(mixed ? SPG_LOG_WARNING : SPG_LOG_NOTICE, &about,
-		"install %lld of %s: %s%s%s", (long long)install->id, s->product,
-		spg_install_outcome_name(install->outcome),
-		install->reasons.n > 0 ? "; " : "",
-		install->reasons.n > 0 ? install->reasons.items[0].text : "");
-	spg_track_put(s, install);
-	record(s, SPG_EVENT_INSTALL_END);
-	spg_install_unref(s->unresolved);
-	s->unresolved =
-		spg_track_is_to_be_mended(install) ? spg_install_ref(install) : NULL;
-	if (install->outcome == SPG_INSTALL_CLEAN)
-		spg_expected_finish(&s->expected);
-	s->last_by = install->by ? install->by->id : (struct spg_proc_id){0, 0};
-	spg_install_unref(s->last);
-	s->last = install;
-	s->install = NULL;
-	spg_module_set_unref(s->last_before);
-	s->last_before = s->before;
-	s->before = NULL;
-	spg_packages_unref(s->owned);
-	s->owned = NULL;
-	s->phase = PHASE_IDLE;
-	uv_timer_stop(&s->timer);
-	spg_track_tell(s);
-	spg_waiters_wake(&tracker->waiters);
-}
-
-/* The payload that a client described is the one only when its files came. */
-static bool is_of_the_payload(
-	const struct spg_track *s, const struct spg_module_set *after)
-{
-	size_t n;
-
-	for (size_t i = 0; s->expected.n > 0 && i < s->install->n_files; i++)
-		if (spg_expected_find(&s->expected, s->install->files[i].path, &n))
-			return true;
-	/* What came without an event is no file of the install yet. */
-	for (size_t i = 0; s->expected.n > 0 && s->before && i < after->n; i++) {
-		const struct spg_module *now = after->modules[i];
-		const struct spg_module *then =
-			spg_module_set_find(s->before, now->path);
-
-		if ((!then || strcmp(then->sha256, now->sha256) != 0) &&
-			spg_expected_find(&s->expected, now->path, &n))
-			return true;
-	}
-	return false;
-}
-
-struct users {
-	struct spg_install_held *items;
-	size_t n, size;
-	bool failed;
-};
-
-static void note_user(
-	void *user, struct spg_file *file, struct spg_process *process, unsigned how)
-{
-	struct users *users = user;
-
-	if (spg_array_reserve(
-		    &users->items, users->n, &users->size, sizeof(*users->items)) < 0) {
-		users->failed = true;
-		return;
-	}
-	/* All of it belongs to the model, which does not change meanwhile. */
-	users->items[users->n++] = (struct spg_install_held){
-		.path = file->path, .process = process, .how = how};
-}
-
-static void judge(
-	struct spg_track *s, struct spg_module_set *set, struct spg_packages *owned)
-{
-	const struct spg_model *model = s->tracker->host.model;
-	size_t index = (size_t)spg_track_index(s);
-	struct users users = {NULL, 0, 0, false};
-	struct spg_outcome_facts facts = {.product = spg_model_product(model, index),
-		.before = s->before,
-		.after = set,
-		.past_lost = s->past_lost,
-		.unwatched = s->from_before,
-		.expected = is_of_the_payload(s, set) ? &s->expected : NULL,
-		.previous = s->unresolved,
-		.accepted = s->accepted,
-		.shown = spg_model_shown(model, index),
-		.standing = spg_track_standing(s)};
-
-	spg_model_each_use(model, index, note_user, &users);
-	facts.users = users.items;
-	facts.n_users = users.n;
-	s->install->ended_ns = s->install->last_ns;
-	if (users.failed || spg_outcome_judge(s->install, &facts) < 0) {
-		spg_error("an install could not be judged: out of memory");
-		s->install->outcome = SPG_INSTALL_UNKNOWN;
-	}
-	if (owned &&
-		spg_transaction_note(s->install, facts.product, s->owned, owned) < 0)
-		spg_error(
-			"which packages an install brought may be lost: out of memory");
-	free(users.items);
-	end_install(s);
-}
-
-/* What is there, and of which packages it is, is known now. */
-static void on_named(void *user, struct spg_packages *packages)
-{
-	struct spg_track *s = user;
-	struct spg_module_set *set = s->found;
-
-	if (s->tracker->stopping || s->phase != PHASE_NAMING)
-		return;
-	s->found = NULL;
-	if (spg_track_index(s) < 0 || s->n_events != s->n_events_settled) {
-		spg_module_set_unref(set);
-		spg_track_go_on(s, 0); /* it was a pause, not the end */
-		return;
-	}
-	judge(s, set, packages);
-	take_installed(s, set);
-}
-
-/* Takes over @set. */
-static void name_packages(struct spg_track *s, struct spg_module_set *set)
-{
-	const struct spg_package_place *place = s->place.root ? &s->place : NULL;
-
-	s->found = set;
-	s->n_events_settled = s->n_events;
-	s->phase = PHASE_NAMING;
-	if (spg_owners_read(s->tracker->host.owners, place, on_named, s) < 0)
-		on_named(s, NULL);
-}
-
-static void on_read(void *user, int err, struct spg_module_set *set)
-{
-	struct spg_track *s = user;
-
-	if (s->tracker->stopping || s->phase != PHASE_READING)
-		return;
-	if (err < 0 || spg_track_index(s) < 0) {
-		spg_track_go_on(s, err < 0 ? TRY_AGAIN_MS : 0);
-		return;
-	}
-	if (s->n_events != s->n_events_settled) {
-		spg_track_go_on(s, 0); /* it was a pause, not the end */
-		return;
-	}
-	set = spg_aside_leave_out(set, spg_track_standing(s));
-	if (!set) {
-		spg_track_go_on(s, TRY_AGAIN_MS);
-		return;
-	}
-	name_packages(s, set);
-}
-
-/* The product has gone from the configuration: nobody looks at its files. */
-static void give_up(struct spg_track *s)
-{
-	s->install->ended_ns = s->install->last_ns;
-	s->install->outcome = SPG_INSTALL_UNKNOWN;
-	(void)spg_notes_add_copy(&s->install->reasons,
-		&(struct spg_note){.kind = SPG_REASON_PRODUCT_GONE,
-			.text = "the product was taken out of the configuration while "
-				"it ran"});
-	if (spg_resolution_carry_over(s->install, s->unresolved) < 0)
-		spg_error("what an install had left of %s may be forgotten: out of "
-			  "memory",
-			s->product);
-	end_install(s);
-}
-
-static void on_settled(void *user, int err)
-{
-	struct spg_track *s = user;
-	int index = spg_track_index(s);
-
-	if (s->tracker->stopping || s->phase != PHASE_SETTLING)
-		return;
-	if (index < 0) {
-		give_up(s);
-		return;
-	}
-	if (err == SPG_ERR_BUSY) {
-		spg_track_go_on(s, TRY_AGAIN_MS);
-		return;
-	}
-	s->phase = PHASE_READING;
-	if (spg_catalog_read_product(s->tracker->host.catalog, s->tracker->host.model,
-		    (size_t)index, s->installed, on_read, s) < 0)
-		spg_track_go_on(s, TRY_AGAIN_MS);
 }
 
 /* How long it still has to be quiet. */
@@ -525,10 +341,7 @@ static void on_timer(uv_timer_t *timer)
 		spg_track_go_on(s, (uint64_t)(wait_ns / SPG_NS_PER_MS) + 1);
 		return;
 	}
-	s->phase = PHASE_SETTLING;
-	s->n_events_settled = s->n_events;
-	if (spg_prover_sync(s->tracker->host.prover, on_settled, s) < 0)
-		spg_track_go_on(s, TRY_AGAIN_MS);
+	spg_track_end(s);
 }
 
 void spg_tracker_hurry(struct spg_tracker *tracker, const char *product)
@@ -569,9 +382,10 @@ static bool is_comparable(const struct spg_track *s, const struct spg_module_set
 static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 {
 	if (spg_track_index(s) < 0 || !begin(s, NULL, spg_clock_wall_ns())) {
-		take_installed(s, set);
+		spg_track_take_installed(s, set);
 		return;
 	}
+	s->found_at_start = s->from_before;
 	(void)spg_notes_add_copy(&s->install->reasons,
 		&(struct spg_note){.kind = SPG_REASON_EVENTS_LOST,
 			.text = s->from_before
@@ -580,7 +394,7 @@ static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 	                                : "found by what is there: no event told of "
 	                                  "it, or events were lost"});
 	announce_begin(s);
-	name_packages(s, set);
+	spg_track_name_packages(s, set);
 }
 
 /* Directories were moved by somebody who is known, and may not be at the end of it. */
@@ -633,7 +447,9 @@ static void take_read(struct spg_track *s, int err, struct spg_module_set *set)
 		return;
 	}
 	spg_track_drop_movers(s);
-	take_installed(s, set);
+	if (!s->beside && set->beside)
+		s->beside = spg_unfinished_old(set->beside, spg_clock_wall_ns());
+	spg_track_take_installed(s, set);
 }
 
 /* What is installed comes first: of an install that begins before that is known nobody can
@@ -652,6 +468,8 @@ static void on_installed(void *user, int err, struct spg_module_set *set)
 
 	s->reading_installed = false;
 	take_read(s, err, set);
+	if (err == 0)
+		spg_track_looked(s);
 	read_packages(s->tracker);
 	spg_waiters_wake(&s->tracker->waiters);
 }
@@ -763,6 +581,8 @@ static void destroy(struct spg_track *s)
 	spg_module_set_unref(s->before);
 	spg_module_set_unref(s->last_before);
 	spg_expected_finish(&s->expected);
+	spg_module_set_unref(s->beside);
+	spg_module_set_unref(s->sound);
 	spg_module_set_unref(s->kept);
 	spg_module_set_unref(s->found);
 	spg_packages_unref(s->owned);

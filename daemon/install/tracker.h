@@ -8,7 +8,8 @@
  *
  * What no event told (a directory renamed into place, a store through a mapping, events
  * that were lost) is found when something gives reason to look, by comparing what is
- * there with what was.
+ * there with what was. A survey does that sees another inode, size or time of a file
+ * than it had when it was read.
  *
  * One install a product at a time. It ends `quiet_ns` after its last event, and
  * sooner, a second after it, when everybody who took part has ended or whoever
@@ -48,7 +49,25 @@ void spg_tracker_note_moved(
  * what is installed is read again, and what has changed is an install. */
 void spg_tracker_look(struct spg_tracker *tracker, const char *product);
 
-/** A use or a lock began. */
+/** A survey has looked at files: where one is not what was read, see
+ * spg_tracker_look(). */
+void spg_tracker_note_survey(
+	struct spg_tracker *tracker, const struct spg_observation *obs);
+
+/** @set has just been read of @product, for somebody else. True when it is not what is
+ * installed as far as the tracker knows: it looks. */
+bool spg_tracker_compare(
+	struct spg_tracker *tracker, const char *product, struct spg_module_set *set);
+
+/** True while files of @product are otherwise than they were read, and what that means is
+ * not known yet: spg_tracker_wait() waits for it. */
+bool spg_tracker_is_behind(const struct spg_tracker *tracker, const char *product);
+
+/** Somebody has waited for that long enough: until it is known, verdicts about @product say
+ * that it is not. */
+void spg_tracker_doubt(struct spg_tracker *tracker, const char *product);
+
+/** A use or a lock began, or ended. */
 void spg_tracker_note_use(struct spg_tracker *tracker, const struct spg_event *event);
 
 void spg_tracker_note_exit(struct spg_tracker *tracker, struct spg_proc_id id);

@@ -113,8 +113,8 @@ static int resolve(struct spg_track *s, struct spg_install *record)
 	spg_notice("install %lld of %s: %s; %s", (long long)record->id, s->product,
 		spg_install_outcome_name(record->outcome),
 		record->reasons.n > 0 ? record->reasons.items[0].text : "");
-	spg_install_unref(s->unresolved);
-	s->unresolved = record->outcome == SPG_INSTALL_CLEAN ? NULL : record;
+	spg_track_set_unresolved(
+		s, record->outcome == SPG_INSTALL_CLEAN ? NULL : record);
 	/* What was mended or accepted is no measure of the next install, and no part of
 	 * it. */
 	if (!s->unresolved) {
@@ -238,6 +238,17 @@ void spg_tracker_forget(struct spg_tracker *tracker, const void *user)
 	spg_waiters_forget(&tracker->waiters, user);
 }
 
+/* About somebody who ran what was written over, and has ended since. */
+static bool is_over(const struct spg_track *s, const struct spg_note *note)
+{
+	if (note->kind != SPG_REASON_CHANGED_IN_USE && note->kind != SPG_STEP_RESTART)
+		return false;
+	for (size_t i = 0; i < s->n_gone; i++)
+		if (s->gone[i] == note->pid)
+			return true;
+	return false;
+}
+
 int spg_tracker_add_standing(const struct spg_tracker *tracker, const char *product,
 	struct spg_standing *standing)
 {
@@ -246,12 +257,22 @@ int spg_tracker_add_standing(const struct spg_tracker *tracker, const char *prod
 
 	if (s && s->install)
 		r = spg_install_note_running(s->install, &standing->installing);
+	if (r == 0 && s && s->doubted)
+		r = spg_notes_add_copy(&standing->unread,
+			&(struct spg_note){.kind = SPG_REASON_CHANGED_UNREAD,
+				.text = "files have changed, no event told of it, and "
+					"spguardd still reads them: check again"});
 	if (r < 0 || !s || !s->unresolved)
 		return r;
-	r = spg_notes_add_all(&standing->mixed, &s->unresolved->reasons);
+	for (size_t i = 0; r == 0 && i < s->unresolved->reasons.n; i++)
+		if (!is_over(s, &s->unresolved->reasons.items[i]))
+			r = spg_notes_add_copy(
+				&standing->mixed, &s->unresolved->reasons.items[i]);
 	for (size_t i = 0; r == 0 && i < s->unresolved->next.n; i++) {
 		const struct spg_note *step = &s->unresolved->next.items[i];
 
+		if (is_over(s, step))
+			continue;
 		r = spg_notes_add_copy(step->kind == SPG_STEP_SIDESTEP
 					       ? &standing->held
 					       : &standing->next,

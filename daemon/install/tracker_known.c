@@ -43,9 +43,8 @@ static void take_ended(struct spg_track *s, struct spg_install *install)
 		spg_install_unref(s->last);
 		s->last = spg_install_ref(install);
 	}
-	spg_install_unref(s->unresolved);
-	s->unresolved =
-		spg_track_is_to_be_mended(install) ? spg_install_ref(install) : NULL;
+	spg_track_set_unresolved(s,
+		spg_track_is_to_be_mended(install) ? spg_install_ref(install) : NULL);
 }
 
 static int take_kept(struct spg_tracker *tracker, const struct spg_installed *kept)
@@ -104,9 +103,13 @@ static void forget_files(struct spg_track *s)
 {
 	spg_module_set_unref(s->installed);
 	spg_module_set_unref(s->last_before);
+	spg_module_set_unref(s->beside);
+	spg_module_set_unref(s->sound);
 	spg_module_set_unref(s->kept);
 	s->installed = NULL;
 	s->last_before = NULL;
+	s->beside = NULL;
+	s->sound = NULL;
 	s->kept = NULL;
 	s->from_before = false;
 }

@@ -12,6 +12,8 @@
 #include "daemon/install/track.h"
 #include "daemon/install/tracker.h"
 
+/* Who has run for so long before an install began is no job that does it. */
+#define SERVICE_NS        (60 * SPG_NS_PER_S)
 /* Processes of an install of which is found out whether a package manager is behind. */
 #define MANAGER_ASKED_MAX 16
 /* Command lines that are asked for at one time, of all products. */
@@ -175,6 +177,82 @@ void spg_track_name_installer(struct spg_track *s, struct spg_process *process)
 		watch_one(s, install->by);
 	}
 	watch_one(s, process);
+}
+
+/* ---- how it ended ---- */
+
+/* A service that has run for some time, and is stopped, has done its work. */
+static bool is_stopped_service(const struct spg_track *s,
+	const struct spg_process *process, const struct spg_process_end *end)
+{
+	const char *dot = process->unit ? strrchr(process->unit, '.') : NULL;
+
+	return end->asked && dot && strcmp(dot, ".service") == 0 &&
+	       process->started_ns > 0 &&
+	       s->install->began_ns - process->started_ns > SERVICE_NS;
+}
+
+/* One of the product's own programs, at its work. */
+static bool is_of_the_product(
+	const struct spg_track *s, const struct spg_process *process)
+{
+	const struct spg_install *install = s->install;
+
+	for (size_t i = 0; i < install->n_held; i++)
+		if (spg_proc_id_equal(install->held[i].process->id, process->id) &&
+			(install->held[i].how & (SPG_USE_MAPPED | SPG_USE_EXECUTING)))
+			return true;
+	return false;
+}
+
+/* Of helpers only that they were ended tells: cmp(1) says 1 of what differs. */
+static bool has_failed(const struct spg_track *s, const struct spg_process *process,
+	bool is_helper, const struct spg_process_end *end)
+{
+	if (is_stopped_service(s, process, end) || is_of_the_product(s, process))
+		return false;
+	return end->signal != 0 || (end->status != 0 && !is_helper);
+}
+
+const struct spg_process *spg_track_starter(const struct spg_track *s)
+{
+	const struct spg_lineage *lineage = &s->lineage;
+	size_t at = lineage->named + 1;
+
+	return at < lineage->n ? lineage->at[at] : NULL;
+}
+
+/* Adds @process, or NULL, to the @n that are in @ret, if it has failed. Returns how many
+ * are there then. */
+static size_t add_failure(const struct spg_track *s, const struct spg_process *process,
+	bool is_helper, struct spg_outcome_failure *ret, size_t n)
+{
+	struct spg_watch *watch = s->tracker->host.watch;
+	struct spg_process_end end;
+
+	for (size_t i = 0; process && i < n; i++)
+		if (spg_proc_id_equal(ret[i].process->id, process->id))
+			return n;
+	if (!process || n == SPG_TRACK_FAILURES_MAX || !watch->ops->ended ||
+		!watch->ops->ended(watch, process, &end) ||
+		!has_failed(s, process, is_helper, &end))
+		return n;
+	ret[n] = (struct spg_outcome_failure){process, end};
+	return n + 1;
+}
+
+size_t spg_track_find_failures(
+	const struct spg_track *s, struct spg_outcome_failure *ret)
+{
+	const struct spg_install *install = s->install;
+	size_t n = add_failure(s, install->by, false, ret, 0);
+
+	if (install->by)
+		n = add_failure(s, spg_track_starter(s), false, ret, n);
+	for (size_t i = 0; i < install->n_actors; i++)
+		n = add_failure(s, install->actors[i],
+			!spg_proc_id_equal(install->actors[i]->id, s->nearest), ret, n);
+	return n;
 }
 
 /* ---- does it go on? ---- */

@@ -10,6 +10,7 @@
 void spg_standing_finish(struct spg_standing *standing)
 {
 	spg_notes_finish(&standing->installing);
+	spg_notes_finish(&standing->unread);
 	spg_notes_finish(&standing->mixed);
 	spg_notes_finish(&standing->next);
 	spg_notes_finish(&standing->held);

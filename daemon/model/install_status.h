@@ -24,6 +24,7 @@ struct spg_stepped_aside {
 
 struct spg_standing {
 	struct spg_notes installing; /* the install that runs; none */
+	struct spg_notes unread;     /* what has changed, and is not known yet */
 	struct spg_notes mixed;      /* why the set is mixed */
 	struct spg_notes next;       /* what to do about that */
 	struct spg_notes held;       /* ... and while somebody holds a file */

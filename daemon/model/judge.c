@@ -315,6 +315,9 @@ static enum spg_verdict_kind add_standing(const struct spg_standing *standing,
 		return kind;
 	if (standing->installing.n > 0)
 		return SPG_VERDICT_BLOCKED;
+	if ((kind == SPG_VERDICT_SAFE || kind == SPG_VERDICT_ATTENTION) &&
+		standing->unread.n > 0)
+		return SPG_VERDICT_UNKNOWN;
 	if (kind == SPG_VERDICT_SAFE &&
 		(standing->mixed.n > 0 || is_unfinished(standing, v)))
 		return SPG_VERDICT_ATTENTION;

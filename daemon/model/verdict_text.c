@@ -511,8 +511,10 @@ static int explain_sidestepped(const struct spg_observation *obs, struct spg_ver
 static int explain_standing(const struct spg_observation *obs,
 	const struct spg_standing *standing, struct spg_verdict *v)
 {
-	int r = explain_mixed(standing, v);
+	int r = spg_notes_add_all(&v->reasons, &standing->unread);
 
+	if (r == 0)
+		r = explain_mixed(standing, v);
 	for (size_t i = 0; r == 0 && i < standing->n_aside; i++)
 		if (standing->aside[i].missing)
 			r = explain_missing(&standing->aside[i], v);

@@ -137,7 +137,7 @@ class Installs(Case):
                               ("running", "RUNNING  install 3 of exchange55: 12 files changed "
                                           "so far\n"),
                               ("unknown", "UNKNOWN  install 3 of exchange55: 12 files changed, "
-                                          "and not everything could be read\n")):
+                                          "and not everything could be read, or was done\n")):
             one = fake.install(3, outcome, 12, 0, files=[], findings=[], follows=2)
             done = ask({"installs": {"installs": [one]}}, "installs", "3", env={"COLUMNS": "200"})
             self.assertIn(says, done.out.replace("\n" + " " * (len(outcome) + 2), " "))

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 import unittest
 
 from support import EVENTS, FAIL_AFTER, FOR_DOS, RpcError, ATTENTION, BLOCKED, SAFE, Product, SystemTest, main
@@ -186,6 +187,232 @@ class InstallsTest(SystemTest):
         answer = self.rpc(daemon).call("verify", payload=self.described(NEW))
         self.assertEqual(answer["verdict"], "mixed")
         self.assertEqual(self.newest(daemon)["id"], install["id"])
+
+    def assert_left_out(self, daemon, name, words):
+        """The one install is mixed by @name alone, which no payload told."""
+        install = self.newest(daemon)
+        self.assertEqual(install["outcome"], "mixed", self.show(install))
+        self.assertEqual([os.path.basename(f["path"]) for f in install["files"]
+                          if f["change"] == "skipped"], [name])
+        self.assertEqual(self.texts(install["reasons"]),
+                         [f"{name} was not replaced, and perhaps should have been: {words}"])
+
+    def test_a_change_that_is_not_of_the_payload(self):
+        """It is no answer to whether the payload came."""
+        self.file("app.dll")
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        self.rpc(daemon).call("check", product="app", payload=self.described(NEW))
+        self.file("app.dll", content=NEW)
+        self.assertEqual(self.newest(daemon)["outcome"], "clean")
+        self.setup("Part03.dll")
+        install = self.newest(daemon)
+        self.assertEqual((install["outcome"], self.texts(install["reasons"])),
+                         ("mixed", ["Part03.dll was not replaced: it is not the service pack's"]))
+
+    def large(self):
+        """What takes long to read; no install touches it."""
+        for name in "Large0.dll", "Large1.dll":
+            with open(os.path.join(self.bin, name), "wb") as f:
+                f.write(FOR_DOS)
+                f.truncate(1 << 30)
+
+    def test_while_the_files_are_read_for_the_first_time(self):
+        """What was there before is not known; who was in the way is."""
+        self.large()
+        holder = self.hold("mapped", os.path.join(self.bin, "Part07.dll"))
+        daemon = self.daemon()
+        self.setup("Part07.dll")
+        self.assert_left_out(daemon, "Part07.dll", f"holder (pid {holder.pid}) had it mapped")
+
+    def test_while_the_files_are_read_after_a_start(self):
+        self.large()
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        daemon.stop()
+        daemon.close()
+        holder = self.hold("mapped", os.path.join(self.bin, "Part07.dll"))
+        daemon.start()
+        self.setup("Part07.dll")
+        self.assert_left_out(daemon, "Part07.dll", f"holder (pid {holder.pid}) had it mapped")
+
+    def test_most_are_the_same(self):
+        """They were written again: what was left out among them was left out."""
+        for name in self.NAMES[:8]:
+            self.file(name, self.payload, OLD + name.encode())
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        holder = self.hold("mapped", os.path.join(self.bin, "Part11.dll"))
+        self.setup("Part11.dll")
+        self.assert_left_out(daemon, "Part11.dll", f"holder (pid {holder.pid}) had it mapped")
+
+    def test_a_program_that_updates_itself(self):
+        """All but the file that it runs itself."""
+        for name in self.NAMES[:4]:
+            shutil.copy("/bin/true", os.path.join(self.bin, name))
+        program = os.path.join(self.bin, "update.dll")
+        shutil.copy(os.path.realpath("/bin/sh"), program)
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        process = subprocess.Popen(
+            [program, "-c", f"""
+                for name in {self.bin}/*; do echo new 2>&1 >$name; done
+                echo done; read go"""],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stdin.close)
+        while process.stdout.readline() != "done\n":
+            pass
+        install = self.newest(daemon)
+        self.assertEqual(install["outcome"], "mixed", self.show(install))
+        self.assertIn("update.dll was not replaced, and perhaps should have been: update.dll "
+                      f"(pid {process.pid}) was running it", self.texts(install["reasons"]))
+
+    def test_a_program_that_writes_its_own_data(self):
+        """It is no installer that has left itself out, whatever becomes of it."""
+        if EVENTS == "inotify":
+            self.skipTest("nothing tells who it was")
+        program = os.path.join(self.bin, "serve.dll")
+        shutil.copy(os.path.realpath("/bin/sh"), program)
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        process = subprocess.Popen(
+            [program, "-c", f"""
+                for name in {self.bin}/Part*; do echo more >>$name; done
+                echo done; read go"""],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stdin.close)
+        self.assertEqual(process.stdout.readline(), "done\n")
+        daemon.run("flush")
+        process.kill()
+        process.wait(FAIL_AFTER)
+        self.assertEqual(self.newest(daemon)["outcome"], "clean")
+
+    def test_what_failed_is_not_mended_by_another(self):
+        """Who comes later and writes something has not done the rest."""
+        if EVENTS == "inotify":
+            self.skipTest("nothing tells who it was")
+        daemon, _, install = self.end_setup("sys.exit(3)")
+        go, done = self.path("go"), self.path("done")
+        for pipe in go, done:
+            os.mkfifo(pipe)
+        # Nobody's child, when it writes.
+        subprocess.run(["setsid", "-f", "sh", "-c", f"read x <{go}; "
+                        f"echo more >> {self.bin}/Part00.dll; echo done >{done}"], check=True)
+        for pipe, mode in ((go, "w"), (done, "r")):
+            with open(pipe, mode, encoding="ascii") as f:
+                if mode == "w":
+                    f.write("go\n")
+                else:
+                    f.read()
+        newest = self.newest(daemon)
+        self.assertEqual((newest["id"], newest["outcome"]), (install["id"] + 1, "unknown"))
+        self.assertIn("ended with exit status 3", " ".join(self.texts(newest["reasons"])))
+        self.setup()
+        self.assertEqual(self.newest(daemon)["outcome"], "clean")
+
+    def end_setup(self, how):
+        """A setup that does half of its work, and then what @how says. Returns the
+        install."""
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import os, signal\n" + SETUP + f"""
+print("half", flush=True)
+sys.stdin.readline()
+{how}
+""", self.payload, self.bin, *self.NAMES[6:]],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.assertEqual(process.stdout.readline(), "half\n")
+        daemon.run("flush")
+        process.communicate("go\n", FAIL_AFTER)
+        return daemon, process.pid, self.newest(daemon)
+
+    def assert_failed(self, how, words):
+        if EVENTS == "inotify":
+            self.skipTest("nothing tells who it was")
+        daemon, pid, install = self.end_setup(how)
+        self.assertEqual((install["outcome"], self.texts(install["reasons"])),
+                         ("unknown", [f"python3 (pid {pid}) {words}: it may not have done "
+                                      "all that it should"]), self.show(install))
+        self.assertEqual(daemon.check()["exit"], ATTENTION)
+        # Who runs it again, and lets it end, has mended it.
+        self.setup()
+        self.assertEqual(self.newest(daemon)["outcome"], "clean")
+        self.assertEqual(daemon.check()["exit"], SAFE)
+
+    def test_a_setup_that_is_killed(self):
+        self.assert_failed("os.kill(os.getpid(), signal.SIGKILL)", "was ended by signal 9")
+
+    def test_a_setup_that_fails(self):
+        self.assert_failed("sys.exit(3)", "ended with exit status 3")
+
+    def test_a_setup_that_ends_well(self):
+        self.assertEqual(self.end_setup("sys.exit(0)")[2]["outcome"], "clean")
+
+    def start_again(self, daemon, meanwhile=lambda: None):
+        self.assertEqual(daemon.stop(), 0)
+        meanwhile()
+        daemon.start()
+        self.rpc(daemon).call("verify")
+
+    def test_a_restart_does_not_forget_the_payload(self):
+        daemon = self.daemon()
+        self.rpc(daemon).call("verify")
+        self.rpc(daemon).call("check", product="app", payload=self.described(NEW))
+        self.start_again(daemon)
+        self.setup("Part03.dll")
+        install = self.newest(daemon)
+        self.assertEqual(install["outcome"], "mixed", install)
+        self.assertEqual(self.texts(install["reasons"]),
+                         ["Part03.dll was not replaced: it is not the service pack's"])
+        # Until it has come.
+        self.start_again(daemon)
+        self.setup("Part03.dll", "Part04.dll")
+        self.assertEqual(self.newest(daemon)["outcome"], "mixed")
+        self.setup()
+        install = self.newest(daemon)
+        self.assertEqual(install["outcome"], "clean", install)
+        self.start_again(daemon)
+        self.assert_none_kept(daemon)
+        self.file("Part03.dll", content=OLD)
+        self.assertEqual(self.newest(daemon)["outcome"], "clean")
+
+    def assert_none_kept(self, daemon):
+        """In the database; it is written a moment after the products were looked at."""
+        database = sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True)
+        self.addCleanup(database.close)
+        until = time.monotonic() + FAIL_AFTER
+        while database.execute("SELECT count(*) FROM expected").fetchone() != (0,):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(.05)
+
+    def test_a_payload_that_came_while_the_daemon_was_away(self):
+        daemon = self.daemon(Product("app", self.bin, ignore_case=True))
+        self.rpc(daemon).call("verify")
+        payload = [dict(file, name=file["name"].upper()) for file in self.described(NEW)]
+        self.rpc(daemon).call("check", payload=payload)
+        self.start_again(daemon, lambda: self.setup("Part03.dll"))
+        install = self.newest(daemon)
+        self.assertEqual(install["outcome"], "mixed", install)
+        self.assertIn("Part03.dll was not replaced: it is not the service pack's",
+                      self.texts(install["reasons"]))
+
+    def test_a_payload_of_a_product_that_goes(self):
+        daemon = self.daemon(Product("app", self.bin), Product("other", self.scratch))
+        self.rpc(daemon).call("verify")
+        self.rpc(daemon).call("check", product="app", payload=self.described(NEW))
+        products = daemon.products
+        daemon.products = products[1:]
+        self.start_again(daemon, daemon.write_config)
+        self.assert_none_kept(daemon)
+        daemon.products = products
+        self.start_again(daemon, daemon.write_config)
+        self.setup("Part03.dll")
+        self.assertEqual(self.newest(daemon)["outcome"], "clean")
 
     def test_what_is_there_already(self):
         """Told, and not built on: who holds the file can change it at any time."""

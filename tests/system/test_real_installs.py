@@ -149,6 +149,10 @@ class RealInstall(SystemTest):
                               env={**os.environ, "LC_ALL": "C", **more}, check=True)
         return done.stdout
 
+    def end_early(self, at, *words):
+        """@words is killed when it is about to rename its file number @at."""
+        self.run_orphan(*words, LD_PRELOAD=END_AT_RENAME, END_BELOW=self.app, END_AT=str(at))
+
     def script(self, text, name="setup.sh"):
         path = self.path(name)
         with open(path, "w", encoding="utf-8") as f:
@@ -325,12 +329,21 @@ class OverTest(RealInstall):
         texts = " ".join(self.texts(install["reasons"]))
         self.assertIn("server was not replaced", texts)
         self.assertIn("libengine.so.1.0 was written to in place while server", texts)
+        self.assertTrue(self.told_to_restart())
         self.old.end()
+        # It is no advice any more, though the set is still mixed.
+        self.assert_verdict(self.served.check(), "attention")
+        self.assertEqual(self.told_to_restart(), [])
         self.run_orphan("cp", "-rT", self.path("v2"), self.app)
         newest = self.installs()[0]
         self.assertEqual((newest["outcome"], newest["follows"]), ("clean", install["id"]),
                          self.show(newest))
         self.assert_safe(self.served)
+
+    def told_to_restart(self):
+        answer = self.served.check()
+        return [note["text"] for note in answer["reasons"] + answer["next"]
+                if note["kind"] in ("changed-in-use", "restart")]
 
     def test_cp_remove_destination(self):
         self.begin()
@@ -386,16 +399,17 @@ class OverTest(RealInstall):
         self.assert_one("rsync")
         self.assert_old_runs("server", "libengine.so.1")
 
-    def end_early(self, at, *words):
-        """@words is killed when it is about to rename its file number @at."""
-        self.run_orphan(*words, LD_PRELOAD=END_AT_RENAME, END_BELOW=self.app, END_AT=str(at))
-
-    def test_rsync_that_is_killed(self):
+    def end_rsync(self, *options, at=2, files="*"):
+        """It is killed when it is about to rename its file number @at. Returns the
+        install that it was."""
         if not shutil.which("rsync"):
             self.skipTest("needs rsync")
-        self.begin()
-        self.end_early(2, "rsync", "-a", self.path("v2") + "/", self.app)
-        install = self.only_install()
+        self.begin(files=files)
+        self.end_early(at, "rsync", "-a", *options, self.path("v2") + "/", self.app)
+        return self.only_install()
+
+    def test_rsync_that_is_killed(self):
+        install = self.end_rsync()
         self.assertEqual(install["outcome"], "mixed", self.show(install))
         self.assertIn(install["by"]["name"], self.seen("rsync"))
         self.assertIn(MISFIT, self.texts(install["reasons"])[0])
@@ -404,6 +418,20 @@ class OverTest(RealInstall):
         newest = self.installs()[0]
         self.assertEqual((newest["outcome"], newest["follows"]), ("clean", install["id"]),
                          self.show(newest))
+
+    def end_rsync_of_texts(self, *options, at, left):
+        """What it leaves has names that the product's patterns do not match."""
+        install = self.end_rsync("--include=*.txt", "--include=*/", "--exclude=*",
+                                 *options, at=at, files="*.txt")
+        self.assertEqual(install["outcome"], "mixed", self.show(install))
+        self.assertRegex(self.texts(install["reasons"])[0],
+                         rf"^b\.txt was not replaced: its new version lies beside it as {left}$")
+
+    def test_rsync_of_texts_that_is_killed(self):
+        self.end_rsync_of_texts(at=2, left=r"\.b\.txt\.\w{6}")
+
+    def test_rsync_with_delayed_updates_that_is_killed(self):
+        self.end_rsync_of_texts("--delay-updates", at=5, left=r"\.~tmp~/b\.txt")
 
     def test_make_install(self):
         """Neither install(1) nor the shells that make starts are named."""
@@ -576,6 +604,26 @@ class ScriptTest(RealInstall):
             f"share/{n}.txt": ("modified", 1, 2) for n in "ab"})
         self.assert_old_runs("server", "libengine.so.1")
 
+    def test_one_helper_and_a_failure(self):
+        """The helper is named, and the script tells that it has failed."""
+        self.begin(runs=False, files="*.txt")
+        subprocess.run([self.script(f"""
+            cp v2/share/a.txt {self.app}/share
+            exit 4""")], cwd=self.scratch, check=False, timeout=FAIL_AFTER)
+        install = self.only_install()
+        if tier_in_force() == "procfs" and install["outcome"] == "clean":
+            return  # nobody was left of whom it could be asked
+        self.assertEqual(install["outcome"], "unknown", self.show(install))
+        self.assertRegex(self.texts(install["reasons"])[0],
+                         r"^setup\.sh \(pid \d+\) ended with exit status 4: ")
+        # It comes again, and ends well.
+        subprocess.run([self.script(f"cp v2/share/a.txt {self.app}/share\nexit 0")],
+                       cwd=self.scratch, check=True, timeout=FAIL_AFTER)
+        newest = self.installs()[0]
+        if tier_in_force() == "bpf":
+            self.assertEqual((newest["id"], newest["outcome"]), (install["id"] + 1, "clean"),
+                             self.show(newest))
+
     def in_two_parts(self, quiet, then):
         """@then is done in between."""
         self.begin(quiet=quiet)
@@ -641,9 +689,13 @@ class Debian(RealInstall):
     def deb(self, name, version):
         return self.path("debs", f"{name}_{version}_all.deb")
 
-    def make(self, name, version, *files):
+    def make(self, name, version, *files, preinst=None, conffiles=()):
         tree = self.directory("tree", name, str(version))
         os.makedirs(tree + "/DEBIAN")
+        with open(tree + "/DEBIAN/conffiles", "w", encoding="utf-8") as f:
+            f.writelines(os.path.join(self.app, file) + "\n" for file in conffiles)
+        if preinst:
+            self.script(preinst, name=f"tree/{name}/{version}/DEBIAN/preinst")
         with open(tree + "/DEBIAN/control", "w", encoding="utf-8") as f:
             f.write(f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
                     "Maintainer: A <a@b.c>\nDescription: d\n")
@@ -693,8 +745,7 @@ class DpkgTest(Debian):
 
     def test_unpack_that_is_killed(self):
         self.begin_with("server", "engine")
-        self.dpkg("--unpack", *self.new("server", "engine"), LD_PRELOAD=END_AT_RENAME,
-                  END_BELOW=self.app, END_AT="3")
+        self.end_early(3, "dpkg", *self.options, "--unpack", *self.new("server", "engine"))
         install = self.only_install()
         self.assertEqual(install["outcome"], "mixed", self.show(install))
         self.assertIn(install["by"]["name"], self.seen("dpkg"))
@@ -715,14 +766,17 @@ class DpkgTest(Debian):
         holder.kill()
         self.assert_safe(self.served)
 
-    def test_unpack_of_texts_that_is_killed(self):
-        """What there is fits together, and is of both versions all the same."""
+    def end_unpack(self, *names, files="*", at=2):
+        """dpkg is killed when it is about to rename its file number @at of the packages
+        @names. Returns the install that it was."""
+        self.begin_with(*names[:1], runs=False, files=files)
+        self.end_early(at, "dpkg", *self.options, "--unpack", *self.new(*names))
+        return self.only_install()
+
+    def kill_unpack_of_texts(self, files="*"):
         self.make("texts", 1, "share/a.txt", "share/b.txt")
         self.make("texts", 2, "share/a.txt", "share/b.txt")
-        self.begin_with("texts", runs=False)
-        self.dpkg("--unpack", *self.new("texts"), LD_PRELOAD=END_AT_RENAME,
-                  END_BELOW=self.app, END_AT="2")
-        install = self.only_install()
+        install = self.end_unpack("texts", files=files)
         self.assertEqual(install["outcome"], "mixed", self.show(install))
         became = self.became(install)
         changes = {became[f"share/{name}"][0]: name for name in ("a.txt", "b.txt")}
@@ -731,11 +785,83 @@ class DpkgTest(Debian):
         self.assertEqual(self.texts(install["reasons"])[0],
                          f"{left} was not replaced: its new version lies beside it as "
                          f"{left}.dpkg-new")
-        self.dpkg("--unpack", *self.new("texts"))
+        return install
+
+    def assert_mended(self, install):
         newest = self.installs()[0]
         self.assertEqual((newest["outcome"], newest["follows"]), ("clean", install["id"]),
                          self.show(newest))
         self.assert_safe(self.served)
+
+    def test_unpack_of_texts_that_is_killed(self):
+        """What there is fits together, and is of both versions all the same."""
+        install = self.kill_unpack_of_texts()
+        self.dpkg("--unpack", *self.new("texts"))
+        self.assert_mended(install)
+
+    def test_unpack_of_texts_that_is_killed_and_left_a_name_of_its_own(self):
+        """The patterns of the product do not match that name."""
+        install = self.kill_unpack_of_texts(files="*.txt")
+        self.dpkg("--unpack", *self.new("texts"))
+        self.assert_mended(install)
+
+    def test_unpack_of_texts_that_is_killed_and_undone(self):
+        """The package of before is unpacked again: nothing is left out of that."""
+        install = self.kill_unpack_of_texts(files="*.txt")
+        self.dpkg("--unpack", self.deb("texts", 1))
+        self.assert_mended(install)
+        self.assertIn(f"undid install {install['id']}, all files are as they were before",
+                      self.texts(self.installs()[0]["reasons"])[0])
+
+    def test_a_configuration_that_is_kept(self):
+        """dpkg leaves it beside until somebody has answered, and it stays as it was."""
+        for version in (1, 2):
+            self.make("texts", version, "share/a.txt", "share/b.txt",
+                      conffiles=["share/a.txt"])
+        self.begin_with("texts", runs=False, files="*.txt")
+        with open(os.path.join(self.app, "share", "a.txt"), "w", encoding="utf-8") as f:
+            f.write("mine\n")
+        self.installs()
+        self.dpkg("--unpack", *self.new("texts"))
+        install = self.installs()[0]
+        self.assertEqual(install["outcome"], "mixed", self.show(install))
+        self.dpkg("--configure", "--force-confold", "texts")
+        # Nothing has happened to a file of the product; the next install sees it.
+        self.dpkg("--force-confold", "-i", *self.new("texts"))
+        self.assert_mended(install)
+
+    def test_unpack_that_is_killed_before_a_new_file(self):
+        """All that was there before is of the new version."""
+        self.make("texts", 1, "share/a.txt")
+        self.make("texts", 2, "share/a.txt")
+        with open(self.path("v2", "share", "new.txt"), "w", encoding="utf-8") as f:
+            f.write("new")
+        self.make("more", 2, "share/new.txt")
+        install = self.end_unpack("texts", "more", files="*.txt", at=3)
+        self.assertEqual(install["outcome"], "mixed", self.show(install))
+        self.assertEqual(self.texts(install["reasons"])[0],
+                         "new.txt is not installed: it still lies there as "
+                         "new.txt.dpkg-new")
+        self.dpkg("--unpack", *self.new("texts", "more"))
+        self.assert_mended(install)
+
+    def test_unpack_that_is_killed_before_it_unpacks(self):
+        """Nothing of the second package lies there yet; dpkg knows that it has begun."""
+        for version, preinst in ((1, None), (2, "kill -9 $PPID\n"), (3, None)):
+            if version == 3:
+                shutil.copytree(self.path("v2"), self.path("v3"), symlinks=True)
+            self.make("first", version, "share/a.txt")
+            self.make("second", version, "share/b.txt", "share/same.txt", preinst=preinst)
+        self.begin_with("first", "second", runs=False, files="*.txt")
+        self.dpkg("--unpack", *self.new("first", "second"))
+        install = self.only_install()
+        self.assertEqual(self.became(install), {
+            "share/a.txt": ("replaced", 1, 2), "share/b.txt": ("skipped", 1, 1),
+            "share/same.txt": ("skipped", 1, 1)}, self.show(install))
+        self.assertEqual(self.texts(install["reasons"])[0],
+                         "b.txt was not replaced: its package second is half-installed")
+        self.dpkg("--unpack", self.deb("first", 3), self.deb("second", 3))
+        self.assert_mended(install)
 
     def test_removed(self):
         self.begin_with("server", "engine")

@@ -16,7 +16,7 @@
 /*
  * Files are words "NAME@VERSION=CONTENT", the version may be missing. One that is
  * changed has another inode too, unless NAME begins with '+'. @touched: what happened,
- * "NAME:kinds" with m, c, d, r; @held: "NAME:who".
+ * "NAME:kinds" with m, c, d, r; @held: "NAME:who", mapped, or "NAME!:who", open.
  */
 static const struct {
 	const char *before, *after, *touched, *held;
@@ -26,7 +26,8 @@ static const struct {
 	const char *aside;    /* the name of a file that has stepped aside */
 	const char *users;    /* who has a file mapped now: "NAME:who" */
 	const char *shown;    /* an old version, and to whom; NULL: none */
-	const char *outcome;  /* and the files: "NAME change", then "? reason" */
+	bool unwatched, at_start;
+	const char *outcome; /* and the files: "NAME change", then "? reason" */
 } rows[] = {
 	/* Each file is compared with its own counterpart. */
 	{"x64/a.dll@1.0=x x86/a.dll@1.0=y", "x64/a.dll@2.0=q x86/a.dll@2.0=q",
@@ -155,10 +156,44 @@ static const struct {
 			   "? it finished clean: 1 of 1 file replaced; "
 			   "entry points of 0 modules checked\n"},
 	/* The installer's own processes do not hold anything in its way. */
-	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r", "b.dll:store",
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r",
+		"b.dll!:store",
 		.outcome = "clean: a.dll replaced\n"
 			   "? it finished clean: 1 of 1 file replaced; "
 			   "entry points of 0 modules checked\n"},
+	/* ... but what they run themselves. */
+	{"a.dll@1.0=x b.dll@1.0=x", "a.dll@2.0=y b.dll@1.0=x", "a.dll:r", "b.dll:store",
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, and perhaps should have been: "
+			   "Store.EXE (pid 2300) had it mapped\n"},
+	/* What was there before is not known: what has happened tells. */
+	{NULL, "a.dll@2.0=y b.dll@1.0=x", "a.dll:r", "b.dll:perfmon",
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, and perhaps should have been: "
+			   "perfmon (pid 2113) had it mapped\n"},
+	{NULL, "a.dll@2.0=y b.dll@1.0=x c.dll@1.0=x", "a.dll:r", "b.dll:perfmon",
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
+	/* The same written again counts as replaced. */
+	{"a.dll=x b.dll=x +c.dll=x", "a.dll=y b.dll=x c.dll=x", "a.dll:r +c.dll:m",
+		"b.dll:perfmon",
+		.outcome = "mixed: a.dll replaced, b.dll skipped, c.dll modified\n"
+			   "? b.dll was not replaced, and perhaps should have been: "
+			   "perfmon (pid 2113) had it mapped\n"},
+	/* It happened before the daemon began, and who holds a file now may have begun
+	 * later; ... */
+	{"a.dll=x b.dll=x", "a.dll=y b.dll=x", "a.dll:r", "b.dll:perfmon",
+		.at_start = true,
+		.outcome = "clean: a.dll replaced\n"
+			   "? it finished clean: 1 of 1 file replaced; "
+			   "entry points of 0 modules checked\n"},
+	/* ... only a part of it did. */
+	{"a.dll=x b.dll=x", "a.dll=y b.dll=x", "a.dll:r", "b.dll:perfmon",
+		.unwatched = true,
+		.outcome = "mixed: a.dll replaced, b.dll skipped\n"
+			   "? b.dll was not replaced, and perhaps should have been: "
+			   "perfmon (pid 2113) had it mapped\n"},
 	/* What the run before left is still left, held or not, until it is replaced. */
 	{"a.dll@2.0=y b.dll@1.0=x", "a.dll@2.0=z b.dll@1.0=x", "a.dll:r", "",
 		.left = "b.dll=x",
@@ -381,14 +416,16 @@ static struct spg_install *make_install(
 	free(copy);
 	if (*held) {
 		struct spg_process *who = help_process(strchr(held, ':') + 1);
+		char *name = strndup(held, strcspn(held, "!:")), path[64];
 		struct spg_file *file;
-		char path[64];
 
-		snprintf(path, sizeof(path), HELP_DIR "/%.*s", (int)strcspn(held, ":"),
-			held);
+		snprintf(path, sizeof(path), HELP_DIR "/%s", name);
+		free(name);
 		file = spg_file_create(path, (struct spg_file_id){0, 0});
 		ck_assert_int_eq(
-			spg_install_note_use(install, file, who, SPG_USE_MAPPED), 0);
+			spg_install_note_use(install, file, who,
+				strchr(held, '!') ? SPG_USE_OPEN : SPG_USE_MAPPED),
+			0);
 		spg_file_unref(file);
 		spg_process_unref(who);
 	}
@@ -469,6 +506,8 @@ START_TEST(judge)
 		expected = make_expected(rows[_i].expected);
 		facts.expected = &expected;
 	}
+	facts.unwatched = rows[_i].unwatched || rows[_i].at_start;
+	facts.found_at_start = rows[_i].at_start;
 	facts.before = rows[_i].before ? make_set(rows[_i].before) : NULL;
 	facts.after = make_set(rows[_i].after);
 	ck_assert_int_eq(spg_outcome_judge(install, &facts), 0);

@@ -115,6 +115,25 @@ void spg_tracker_hurry(struct spg_tracker *tracker, const char *product)
 	(void)tracker, (void)product;
 }
 
+bool spg_tracker_compare(
+	struct spg_tracker *tracker, const char *product, struct spg_module_set *set)
+{
+	(void)tracker, (void)product, (void)set;
+	return false;
+}
+
+bool spg_tracker_is_behind(const struct spg_tracker *tracker, const char *product)
+{
+	(void)tracker, (void)product;
+	return false;
+}
+
+void spg_tracker_doubt(struct spg_tracker *tracker, const char *product)
+{
+	(void)tracker, (void)product;
+	NOT_ASKED;
+}
+
 int spg_tracker_wait(struct spg_tracker *tracker, const char *product, int64_t wait_ns,
 	void (*done)(void *user, bool running), void *user)
 {

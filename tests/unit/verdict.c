@@ -942,7 +942,7 @@ END_TEST
 /* What installs have left. */
 static const struct {
 	const char *seen;
-	const char *installing, *mixed, *next;
+	const char *installing, *unread, *mixed, *next;
 	const char *aside; /* path of a file stepped aside */
 	bool unsure;
 	bool other; /* ... which is not the first one seen */
@@ -963,6 +963,14 @@ static const struct {
 			  "! systemctl stop perfmon.service\n"},
 	{"file a.dll unknown", .mixed = "a needs b",
 		.expect = "unknown files=1\n  a.dll unknown\n? a needs b\n"},
+	/* Nobody knows yet what it is that has changed. */
+	{"file a.dll free", .unread = "a changed", .mixed = "a needs b",
+		.expect = "unknown files=1\n  a.dll free\n? a changed\n? a needs b\n"},
+	{"file a.dll busy; use a.dll perfmon mapped", .unread = "a changed",
+		.expect = "blocked/unknown files=1 blocked=1 mapped=1\n"
+			  "  a.dll blocked\n"
+			  "? a.dll is mapped by perfmon (pid 2113)\n? a changed\n"
+			  "! systemctl stop perfmon.service\n"},
 	/* Stepped aside: no new one yet; then a new one, the old one in use; then
 	 * nobody uses it any more. */
 	{"file b.dll free", .aside = "/srv/bin/a.dll", .missing = true,
@@ -1014,6 +1022,9 @@ START_TEST(standing)
 	if (standings[_i].installing)
 		help_note(&left.installing, SPG_REASON_INSTALLING,
 			standings[_i].installing);
+	if (standings[_i].unread)
+		help_note(
+			&left.unread, SPG_REASON_CHANGED_UNREAD, standings[_i].unread);
 	if (standings[_i].mixed)
 		help_note(&left.mixed, SPG_REASON_MISFIT, standings[_i].mixed);
 	if (standings[_i].next)

@@ -27,6 +27,7 @@ void spg_module_set_unref(struct spg_module_set *set)
 	for (size_t i = 0; i < set->n; i++)
 		spg_module_unref(set->modules[i]);
 	spg_surroundings_unref(set->around);
+	spg_module_set_unref(set->beside);
 	free(set->modules);
 	free(set);
 }

@@ -13,6 +13,9 @@ struct spg_module_set {
 	struct spg_surroundings
 		*around;  /* of its programs of Linux; NULL: not looked at */
 	bool is_searched; /* what ->around has loaded is of just these modules */
+	/* What installers have left beside them under names of their own, of the product or
+	 * not (daemon/install/unfinished.h); NULL: not looked for. */
+	struct spg_module_set *beside;
 	struct spg_module **modules;
 	size_t n, size;
 	size_t n_read; /* that were not known from last time */

@@ -135,6 +135,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_NOTHING_INSTALLED:
 	case SPG_REASON_DISTURBED:
 	case SPG_REASON_UNSETTLED:
+	case SPG_REASON_CHANGED_UNREAD:
 	case SPG_REASON_NOT_WRITTEN_YET:
 	case SPG_REASON_SIDESTEP_UNSURE:
 	case SPG_REASON_NOT_PAYLOAD:
@@ -188,6 +189,7 @@ static bool is_for_anybody(enum spg_note_kind kind)
 	case SPG_REASON_INSTALLING:
 	case SPG_REASON_NOT_REPLACED: /* because of whom */
 	case SPG_REASON_CHANGED_IN_USE:
+	case SPG_REASON_INSTALLER_FAILED:
 	case SPG_REASON_ACCEPTED:
 	case SPG_REASON_MORE:
 	case SPG_REASON_OTHER:

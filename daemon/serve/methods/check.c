@@ -20,6 +20,8 @@
 /* Answers of one moment: they lie no further apart. */
 #define TOGETHER_NS       SPG_NS_PER_S
 #define SETTLE_DEFAULT_NS (2 * SPG_NS_PER_S)
+/* Files that have changed without an event are read first, if it takes no longer. */
+#define LOOK_NS           (5 * SPG_NS_PER_S)
 /* From the client up to the session that it is in. */
 #define LINEAGE_MAX       32
 
@@ -31,6 +33,7 @@ struct gathering;
 struct question {
 	struct gathering *gathering;
 	bool pending;
+	bool looks, looked; /* it waits until what has changed is read; it has waited */
 	size_t product;
 	char *name;     /* the product's: a reload may give it another number */
 	bool concerned; /* check: some file asked about is, or may be, there */
@@ -104,6 +107,8 @@ static void withdraw(struct gathering *g)
 	for (size_t i = 0; i < g->n_questions; i++) {
 		if (g->questions[i].pending)
 			spg_prover_forget(g->call->service->prover, &g->questions[i]);
+		if (g->questions[i].looks)
+			spg_tracker_forget(g->call->service->tracker, &g->questions[i]);
 	}
 }
 
@@ -347,6 +352,11 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	struct spg_proof told = *proof;
 	struct spg_offer offer;
 
+	if (q->expected.n > 0) {
+		spg_module_set_unref(q->installed);
+		q->installed = spg_module_set_ref(
+			spg_tracker_installed(g->call->service->tracker, q->name));
+	}
 	if (spg_offer_init(&offer, &q->expected, q->installed, proof) < 0)
 		return SPG_ERR_NOMEM;
 	verdict.next = (struct spg_notes)SPG_NOTES_NULL;
@@ -372,26 +382,66 @@ static int take_check(struct question *q, const struct spg_proof *proof)
 	return q->answer ? 0 : SPG_ERR_NOMEM;
 }
 
+/* A question has been answered, or cannot be. */
+static void end_question(struct gathering *g, int err)
+{
+	/* One of several that went away in a reload is no fault. */
+	if (err < 0 && err != SPG_ERR_NOT_FOUND)
+		g->err = err;
+	if (--g->n_pending == 0)
+		finish(g);
+}
+
+static void on_looked(void *user, bool running)
+{
+	struct question *q = user;
+	struct gathering *g = q->gathering;
+	struct spg_tracker *tracker = g->call->service->tracker;
+	int err;
+
+	(void)running; /* the verdict says so */
+	q->looks = false;
+	if (spg_tracker_is_behind(tracker, q->name))
+		spg_tracker_doubt(tracker, q->name);
+	err = ask(g, q);
+	end_question(g, err);
+}
+
+/* The survey saw that files are not what they were: that may be an install which left
+ * something out. Nothing rests on what was read before. */
+static bool waits_for_look(struct question *q, const struct spg_proof *proof)
+{
+	struct gathering *g = q->gathering;
+	struct spg_tracker *tracker = g->call->service->tracker;
+	enum spg_verdict_kind kind = proof->verdict->kind;
+
+	if (g->subject != SUBJECT_CHECK || q->looked ||
+		((kind == SPG_VERDICT_BLOCKED || kind == SPG_VERDICT_UNKNOWN) &&
+			q->expected.n == 0) ||
+		!spg_tracker_is_behind(tracker, q->name) ||
+		spg_tracker_wait(tracker, q->name, LOOK_NS, on_looked, q) < 0)
+		return false;
+	q->looked = true;
+	q->looks = true;
+	return true;
+}
+
 static void on_proof(void *user, int err, const struct spg_proof *proof)
 {
 	struct question *q = user;
 	struct gathering *g = q->gathering;
 
 	q->pending = false;
+	if (err == 0 && waits_for_look(q, proof))
+		return;
 	if (err == 0) {
 		err = g->subject == SUBJECT_CHECK ? take_check(q, proof)
 		                                  : take_rows(q, proof);
 		if (!g->at_ns || proof->at_ns < g->at_ns)
 			g->at_ns = proof->at_ns;
 		g->n_answers++;
-	} else if (err == SPG_ERR_NOT_FOUND) {
-		/* One of several that went away in a reload is no fault. */
-		err = 0;
 	}
-	if (err < 0)
-		g->err = err;
-	if (--g->n_pending == 0)
-		finish(g);
+	end_question(g, err);
 }
 
 /* True when @path, absolute, lies with another product and not with @product. */
@@ -447,9 +497,6 @@ static int take_offer(struct question *q)
 		spg_model_product(service->model, q->product);
 
 	spg_expected_finish(&q->expected);
-	spg_module_set_unref(q->installed);
-	q->installed = spg_module_set_ref(
-		spg_tracker_installed(service->tracker, product->name));
 	return spg_params_payload(q->gathering->params, product, &q->expected);
 }
 

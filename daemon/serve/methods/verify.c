@@ -26,6 +26,8 @@
 /* So often it is judged anew when an install has ended meanwhile; then the answer is of
  * before, and nothing is recorded. */
 #define AGAIN_MAX   8
+/* What nobody knew to be installed is judged as an install first, if it takes no longer. */
+#define LOOK_NS     (5 * SPG_NS_PER_S)
 
 /* What is judged, as it was when that began: no other thread changes any of it. */
 struct judging {
@@ -50,6 +52,7 @@ struct verifying {
 	enum spg_verify_verdict worst;
 	int64_t began_ns;        /* monotonic, of this product */
 	unsigned n_again;        /* likewise */
+	bool looked;             /* likewise: an install was looked for */
 	struct judging *judging; /* under way; NULL: none */
 	bool settling;           /* the prover's callback is still to come */
 	bool gone;               /* the client has gone meanwhile */
@@ -78,6 +81,7 @@ static void on_abandon(struct spg_call *call)
 	struct verifying *v = call->data;
 
 	spg_catalog_forget(call->service->catalog, v);
+	spg_tracker_forget(call->service->tracker, v);
 	spg_call_drop(call);
 	/* The background thread is at it: that frees itself. */
 	if (v->judging) {
@@ -356,6 +360,26 @@ static int begin_judging(struct verifying *v, struct spg_module_set *set)
 
 /* ---- reading ---- */
 
+static void on_looked(void *user, bool running)
+{
+	(void)running; /* then it is compared with the pack at its end */
+	read_product(user);
+}
+
+/* What is there and what was known to be there are not the same: an install that no event
+ * told has its say first. */
+static bool waits_for_look(struct verifying *v, struct spg_module_set *set)
+{
+	struct spg_tracker *tracker = v->call->service->tracker;
+	const char *product = v->products[v->at];
+
+	if (v->looked || !spg_tracker_compare(tracker, product, set) ||
+		spg_tracker_wait(tracker, product, LOOK_NS, on_looked, v) < 0)
+		return false;
+	v->looked = true;
+	return true;
+}
+
 static void on_read(void *user, int err, struct spg_module_set *set)
 {
 	struct verifying *v = user;
@@ -367,6 +391,8 @@ static void on_read(void *user, int err, struct spg_module_set *set)
 		next_product(v);
 		return;
 	}
+	if (err == 0 && waits_for_look(v, set))
+		return;
 	if (err == 0)
 		err = begin_judging(v, set);
 	if (err < 0)
@@ -399,6 +425,7 @@ static void next_product(struct verifying *v)
 	}
 	v->began_ns = spg_clock_mono_ns();
 	v->n_again = 0;
+	v->looked = false;
 	read_product(v);
 }
 
