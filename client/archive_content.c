@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "client/archive_magic.h"
 #include "common/err.h"
 
 #define IN_MEMORY_MAX (64U << 20) /* bytes */
@@ -39,6 +40,7 @@ void spg_archive_content_begin(struct spg_archive_content *content)
 {
 	spg_digest_init(&content->digest);
 	content->keeps = content->in_file = content->begun = false;
+	content->is_program = false;
 }
 
 static int write_all(
@@ -149,6 +151,7 @@ int spg_archive_content_add(
 
 	if (!content->begun) {
 		content->begun = true;
+		content->is_program = spg_archive_is_program(bytes, n);
 		/* Nothing else says a version, see spg_payload_read_version(). */
 		content->keeps = n >= 2 && memcmp(bytes, "MZ", 2) == 0;
 		if (err == 0 && content->keeps)
@@ -168,6 +171,7 @@ int spg_archive_content_end(
 	int err = 0;
 
 	file->size = content->digest.n_bytes;
+	file->is_program = content->is_program;
 	if (content->keeps)
 		err = spg_payload_read_version(file,
 			content->in_file ? content->file_fd : content->memory_fd,

@@ -17,7 +17,7 @@ struct spg_archive_content {
 	struct spg_digest digest;
 	int memory_fd, file_fd; /* -1: not needed yet; each is used again and again */
 	bool keeps, in_file;
-	bool begun;
+	bool begun, is_program;
 	const struct spg_archive_unpack *unpack; /* NULL: nothing is unpacked */
 	int unpack_fd;                           /* of this one; -1: not yet */
 	uint64_t n_unpacked;                     /* bytes of all */

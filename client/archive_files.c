@@ -128,6 +128,7 @@ static int copy_content(
 	free(to->file.version);
 	to->file.version = version;
 	to->file.size = from->file.size;
+	to->file.is_program = from->file.is_program;
 	memcpy(to->file.sha256, from->file.sha256, sizeof(to->file.sha256));
 	to->is_read = from->is_read;
 	return 0;

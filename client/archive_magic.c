@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/text.h"
+
 static const struct {
 	size_t at, n;
 	const char *bytes;
@@ -34,4 +36,24 @@ enum spg_archive_magic spg_archive_magic_of(const char *bytes, size_t n)
 			memcmp(bytes + magics[i].at, magics[i].bytes, magics[i].n) == 0)
 			return magics[i].magic;
 	return SPG_MAGIC_OTHER;
+}
+
+bool spg_archive_is_program(const char *bytes, size_t n)
+{
+	return (n >= 4 && memcmp(bytes,
+				  "\x7f"
+				  "ELF",
+				  4) == 0) ||
+	       (n >= 2 && memcmp(bytes, "MZ", 2) == 0);
+}
+
+bool spg_archive_is_program_name(const char *name)
+{
+	static const char *const patterns[] = {"*.so", "*.so.[0-9]*", "*.dll", "*.exe",
+		"*.ocx", "*.jar", "*.war", "*.ear", "*.node", "*.pyd"};
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+		if (spg_name_match(patterns[i], name, true))
+			return true;
+	return false;
 }

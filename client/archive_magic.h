@@ -3,6 +3,7 @@
 /*
  * What a file is by its first bytes: what its name says nobody has to believe.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #define SPG_ARCHIVE_MAGIC_BYTES 32774 /* that tell all of them apart */
@@ -17,3 +18,9 @@ enum spg_archive_magic {
 
 /** What the @n bytes at the beginning of a file say. */
 enum spg_archive_magic spg_archive_magic_of(const char *bytes, size_t n);
+
+/** True when the @n bytes at its beginning are those of a program or a library. */
+bool spg_archive_is_program(const char *bytes, size_t n);
+
+/** True when a file called @name is one: "libx.so.1", "x.jar". */
+bool spg_archive_is_program_name(const char *name);

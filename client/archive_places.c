@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/archive_places.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/archive_magic.h"
 #include "common/err.h"
 #include "common/text.h"
 
@@ -114,14 +117,43 @@ static int resolve_file(struct folder *known, struct spg_payload_file *file)
 	return 0;
 }
 
+/* A program may have been one before, and be a script now. */
+static bool is_program(const char *path)
+{
+	char bytes[4];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	ssize_t n = fd < 0 ? 0 : read(fd, bytes, sizeof(bytes));
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && spg_archive_is_program(bytes, (size_t)n);
+}
+
+/* What it takes the place of. A link is none of the pack's files itself, but leads to one. */
+static void look(struct spg_payload_file *file)
+{
+	struct stat st;
+
+	if (lstat(file->path, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	file->there = (struct spg_file_id){st.st_dev, st.st_ino};
+	file->is_program = file->is_program ||
+	                   spg_archive_is_program_name(file->name) ||
+	                   ((st.st_mode & 0111) && is_program(file->path));
+}
+
 int spg_archive_resolve_places(struct spg_payload *payload)
 {
 	struct folder known = {SPG_BUF_NULL, SPG_BUF_NULL};
 	int err = 0;
 
-	for (size_t i = 0; err == 0 && i < payload->n_files; i++)
-		if (payload->files[i].path[0] == '/')
-			err = resolve_file(&known, &payload->files[i]);
+	for (size_t i = 0; err == 0 && i < payload->n_files; i++) {
+		if (payload->files[i].path[0] != '/')
+			continue;
+		err = resolve_file(&known, &payload->files[i]);
+		if (err == 0)
+			look(&payload->files[i]);
+	}
 	spg_buf_finish(&known.asked);
 	spg_buf_finish(&known.real);
 	return err;

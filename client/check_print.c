@@ -79,17 +79,20 @@ void spg_check_headline(struct spg_buf *line, const json_t *answer)
 	const char *title = spg_json_text(answer, "title");
 	int64_t files = spg_json_number(counts, "files");
 	int64_t blocked = spg_json_number(counts, "blocked");
+	int64_t n_new = count_state(answer, "new"), there;
 
 	if (!title)
 		title = spg_json_text(answer, "product");
 	if (!verdict)
 		verdict = "unknown";
+	/* Where no directory of the product has its name, nobody has looked at one. */
+	there = files > n_new ? files - n_new : files;
 	spg_buf_printf(line, "%s: ", title ? title : "product without a name");
-	if (strcmp(verdict, "safe") == 0 && files == 1) {
+	if (strcmp(verdict, "safe") == 0 && there == 1) {
 		spg_buf_puts(line, "its file is not in use");
 	} else if (strcmp(verdict, "safe") == 0) {
 		spg_buf_puts(line, "none of the ");
-		spg_output_count(line, files);
+		spg_output_count(line, there);
 		spg_buf_puts(line, " files is in the way");
 	} else if (strcmp(verdict, "blocked") == 0 && is_installing(answer)) {
 		spg_buf_puts(line, "an install is running");
@@ -554,7 +557,8 @@ static void tell_answer(struct spg_output *out, const struct spg_check_options *
 		spg_output_raw(out, "\n");
 	if (!options->all) {
 		tell_names(out, answer, "missing", "product", "");
-		tell_names(out, answer, "new", "service pack", " yet");
+		tell_names(out, answer, "new", "service pack",
+			" in the product's directories");
 	}
 	tell_payload(out, answer);
 	tell_proof(out, answer);

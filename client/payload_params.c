@@ -72,15 +72,28 @@ static int read_payload(const struct spg_payload_options *options,
  * what a digest tells. */
 enum detail { EVERYTHING, NO_DIGEST_WITH_VERSION, NO_PATHS, NAMES_ONLY };
 
+/* The product may not look there: so the daemon has to know of it. */
+static bool takes_a_place(const struct spg_payload_file *file)
+{
+	return file->there.ino != 0 && file->is_program;
+}
+
 /* Told already with the file before it. */
 static bool is_told(const struct spg_payload *payload, size_t index, enum detail detail)
 {
 	const struct spg_payload_file *file = &payload->files[index];
 
-	if (detail < NO_PATHS || index == 0 || strcmp(file[-1].name, file->name) != 0)
+	if (detail < NO_PATHS || index == 0 || takes_a_place(file) ||
+		strcmp(file[-1].name, file->name) != 0)
 		return false;
 	/* Without contents all of a name are the same. */
 	return detail == NAMES_ONLY || strcmp(file[-1].sha256, file->sha256) == 0;
+}
+
+static json_t *there_object(const struct spg_payload_file *file)
+{
+	return json_pack("{s:I, s:I, s:b}", "dev", (json_int_t)file->there.dev, "ino",
+		(json_int_t)file->there.ino, "program", (int)file->is_program);
 }
 
 static json_t *file_object(const struct spg_payload_file *file, enum detail detail)
@@ -92,9 +105,12 @@ static json_t *file_object(const struct spg_payload_file *file, enum detail deta
 	json_t *object = json_object();
 	int r = json_object_set_new(object, "name", json_string(file->name));
 
-	if (detail < NO_PATHS && len <= SPG_PAYLOAD_PATH_MAX &&
-		spg_text_is_utf8(file->path, len))
+	if ((detail < NO_PATHS || takes_a_place(file)) && len <= SPG_PAYLOAD_PATH_MAX &&
+		spg_text_is_utf8(file->path, len)) {
 		r |= json_object_set_new(object, "path", json_string(file->path));
+		if (file->there.ino != 0)
+			r |= json_object_set_new(object, "there", there_object(file));
+	}
 	if (detail != NAMES_ONLY && file->version)
 		r |= json_object_set_new(object, "version", json_string(file->version));
 	if (digest)

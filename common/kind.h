@@ -79,7 +79,7 @@ enum spg_file_state {
 	SPG_FILE_BLOCKED,
 	SPG_FILE_HELD_BY_SETUP_STOPPED, /* only by processes that setup ends */
 	SPG_FILE_MISSING,               /* named by the product, not there */
-	SPG_FILE_NEW,                   /* in the payload, not installed yet */
+	SPG_FILE_NEW, /* in the payload; the product has none of its name */
 	SPG_FILE_UNKNOWN,
 	SPG_FILE_SIDESTEPPED, /* an old version, renamed aside, that is still in use */
 	SPG_FILE_STATES

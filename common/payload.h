@@ -20,6 +20,7 @@
 
 #include "common/buf.h"
 #include "common/digest.h"
+#include "common/identity.h"
 
 #define SPG_PAYLOAD_FILES_MAX 1000000               /* names, and entries looked at */
 #define SPG_PAYLOAD_DEPTH_MAX 64                    /* folders below the first */
@@ -37,6 +38,11 @@ struct spg_payload_file {
 	uint64_t size;    /* bytes */
 	/* "": a link to nothing, which still names a file of the pack. */
 	char sha256[SPG_SHA256_TEXT_BYTES];
+	/* Of an archive: it is a program or a library. Of a package, with a path where
+	 * something is: that, or what is there, by its content or its name. */
+	bool is_program;
+	/* Of a package: the file that is at its path now; {0, 0}: none, or not known. */
+	struct spg_file_id there;
 };
 
 struct spg_payload {

@@ -256,6 +256,50 @@ static enum spg_file_state absent_state(const struct spg_observation *obs,
 	return SPG_FILE_NEW;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	const struct spg_file_id *one = a, *two = b;
+
+	if (one->dev != two->dev)
+		return one->dev < two->dev ? -1 : 1;
+	return (one->ino > two->ino) - (one->ino < two->ino);
+}
+
+/* The files that were looked at, sorted; *@ret is NULL where nobody needs to know. */
+static int list_ids(const struct spg_observation *obs,
+	const struct spg_selection *selection, struct spg_file_id **ret)
+{
+	bool any = false;
+
+	for (size_t i = 0; selection && selection->places && i < selection->n_names;
+		i++)
+		any = any || selection->places[i].path;
+	if (!any)
+		return 0;
+	*ret = calloc(obs->n_files + 1, sizeof(**ret));
+	if (!*ret)
+		return SPG_ERR_NOMEM;
+	for (size_t i = 0; i < obs->n_files; i++)
+		(*ret)[i] = obs->files[i].file->id;
+	qsort(*ret, obs->n_files, sizeof(**ret), compare_ids);
+	return 0;
+}
+
+/* Where a package puts the file @index something is that nobody has looked at; NULL: that
+ * is not so. */
+static const struct spg_selected_place *unseen_place(const struct spg_observation *obs,
+	const struct spg_selection *selection, size_t index,
+	const struct spg_file_id *ids)
+{
+	const struct spg_selected_place *place = ids ? &selection->places[index] : NULL;
+
+	return place && place->path &&
+	                       !bsearch(&place->id, ids, obs->n_files, sizeof(*ids),
+				       compare_ids)
+	               ? place
+	               : NULL;
+}
+
 static bool is_any_literal(const struct spg_product *product)
 {
 	for (size_t i = 0; i < product->n_patterns; i++)
@@ -271,6 +315,7 @@ static int judge_absent(const struct spg_observation *obs,
 	struct spg_name_set present = SPG_NAME_SET_NULL;
 	char *const *names = selection ? selection->names : obs->product->patterns;
 	size_t n_names = selection ? selection->n_names : obs->product->n_patterns;
+	struct spg_file_id *ids = NULL;
 	char **listed = NULL;
 	size_t n_listed = 0;
 	int r;
@@ -282,15 +327,23 @@ static int judge_absent(const struct spg_observation *obs,
 	if (r == 0)
 		r = spg_name_set_init(
 			&present, listed, n_listed, obs->product->ignore_case);
+	if (r == 0)
+		r = list_ids(obs, selection, &ids);
 	for (size_t i = 0; r == 0 && i < n_names; i++) {
+		const struct spg_selected_place *place =
+			unseen_place(obs, selection, i, ids);
+
 		if (!selection && !spg_name_is_literal(names[i]))
 			continue;
-		if (!spg_name_set_has(&present, names[i]))
+		if (place && place->is_program)
+			r = add_absent(obs, place->path, SPG_FILE_UNKNOWN, v);
+		else if (!place && !spg_name_set_has(&present, names[i]))
 			r = add_absent(obs, names[i],
 				absent_state(obs, selection, names[i]), v);
 	}
 	spg_name_set_finish(&present);
 	free(listed);
+	free(ids);
 	return r;
 }
 

@@ -13,10 +13,19 @@
 
 #define SPG_SIZE_UNKNOWN UINT64_MAX
 
+/* Where a package puts a file, by its path in no directory of any product, and what is there
+ * now. It may be a product's all the same, by another path. */
+struct spg_selected_place {
+	char *path;            /* NULL: none */
+	struct spg_file_id id; /* of what is there */
+	bool is_program; /* or a library, the one or the other: who uses it matters */
+};
+
 /* The files asked about: names of a payload. NULL: the product's own set. */
 struct spg_selection {
 	char **names;    /* bare file names, or absolute paths */
 	uint64_t *sizes; /* of the new files in bytes, as many; NULL: none is known */
+	struct spg_selected_place *places; /* as many; NULL: none */
 	size_t n_names;
 	/* All are paths of files that the product watches, so they are its own: that none
 	 * of them is there yet is no doubt. */

@@ -326,14 +326,20 @@ static int explain_blocked(const struct spg_observation *obs, struct spg_verdict
 static int explain_unknown_file(const struct spg_observation *obs,
 	const struct spg_judged_file *file, struct spg_verdict *v)
 {
+	static const struct spg_note widen = {.kind = SPG_STEP_CHECK_CONFIGURATION,
+		.text = "have the product look there (\"directory\", \"recursive\"), "
+			"or name the files that matter with --files"};
 	struct spg_note note = {.kind = SPG_REASON_NOT_OF_PRODUCT, .file = file->path};
 	struct spg_buf buf = SPG_BUF_NULL;
 	int r;
 
 	if (file->seen == SPG_NO_FILE) {
 		spg_text_escape(&buf, file->path, false);
-		spg_buf_printf(&buf, " is in no directory of %s", obs->product->name);
-		return spg_notes_add(&v->reasons, &note, &buf);
+		spg_buf_printf(&buf,
+			" is in no directory of %s: nobody has looked who uses it",
+			obs->product->name);
+		r = spg_notes_add(&v->reasons, &note, &buf);
+		return r == 0 ? spg_notes_add_copy(&v->next, &widen) : r;
 	}
 	if (obs->files[file->seen].in_use == SPG_IN_USE_UNKNOWN)
 		return 0; /* its lack says why */

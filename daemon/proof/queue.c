@@ -14,6 +14,10 @@ void spg_question_destroy(struct spg_question *question)
 {
 	for (size_t i = 0; i < question->selection.n_names; i++)
 		free(question->selection.names[i]);
+	for (size_t i = 0;
+		question->selection.places && i < question->selection.n_names; i++)
+		free(question->selection.places[i].path);
+	free(question->selection.places);
 	free(question->selection.names);
 	free(question->selection.sizes);
 	free(question->product);
@@ -29,6 +33,15 @@ void spg_queue_take(struct spg_queue *queue, const struct spg_question *question
 	*at = question->next;
 }
 
+static int copy_place(
+	const struct spg_selected_place *from, struct spg_selected_place *to)
+{
+	*to = *from;
+	if (from->path)
+		to->path = strdup(from->path);
+	return !from->path || to->path ? 0 : SPG_ERR_NOMEM;
+}
+
 static int copy_selection(const struct spg_selection *from, struct spg_selection *to)
 {
 	to->own = from->own;
@@ -41,11 +54,18 @@ static int copy_selection(const struct spg_selection *from, struct spg_selection
 			return SPG_ERR_NOMEM;
 		memcpy(to->sizes, from->sizes, from->n_names * sizeof(*to->sizes));
 	}
+	if (from->places) {
+		to->places = calloc(from->n_names + 1, sizeof(*to->places));
+		if (!to->places)
+			return SPG_ERR_NOMEM;
+	}
 	for (size_t i = 0; i < from->n_names; i++) {
 		to->names[i] = strdup(from->names[i]);
 		if (!to->names[i])
 			return SPG_ERR_NOMEM;
 		to->n_names++;
+		if (from->places && copy_place(&from->places[i], &to->places[i]) < 0)
+			return SPG_ERR_NOMEM;
 	}
 	return 0;
 }

@@ -70,7 +70,7 @@ class Check(unittest.TestCase):
                      "\n  kill 99   # winlogon-with-a-long-name\n",
                      "Mdbperf.dll, Gwperf.dll: Stop Performance Monitor",
                      "1 file of the product is not installed: dapi.dll",
-                     "1 file of the service pack is not installed yet: newfile.dll"):
+                     "1 file of the service pack is not installed in the product's directories"):
             self.assertIn(text, done.out)
         # Advice is said once, and wrapped.
         self.assertEqual(done.out.count("Stop Performance Monitor"), 1)

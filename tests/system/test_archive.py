@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from support import FAIL_AFTER, Product, SystemTest, main
+from support import BLOCKED, FAIL_AFTER, SAFE, UNKNOWN, Product, SystemTest, main
 from pe_library import library  # (support knows where it is)
 
 OLD, NEW = library("1.0.0.0"), library("2.0.0.0")
@@ -32,6 +32,7 @@ class ArchiveTest(SystemTest):
         return {os.path.join(self.app, number, name): content for name in names}
 
     def make_deb(self, files):
+        shutil.rmtree(self.path("tree"), ignore_errors=True)
         tree = self.directory("tree")
         self.put({tree + path: content for path, content in files.items()})
         self.put({tree + "/usr/share/doc/app/README": b"x\n", tree + "/DEBIAN/control":
@@ -98,6 +99,93 @@ class ArchiveTest(SystemTest):
         self.assertEqual(self.verify(daemon), ({"files": 3, "same": 3}, []))
         install, = self.rpc(daemon).call("installs", wait=FAIL_AFTER)["installs"]
         self.assertEqual(install["outcome"], "clean")
+
+    def check(self, daemon, *params):
+        code, answer = daemon.json("check", "--payload", self.deb, *params)
+        return code, answer, {os.path.relpath(f["path"], self.app): f["state"]
+                              for f in answer["files"]}
+
+    def test_where_the_product_does_not_look(self):
+        """A program that is there, below a directory that is not recursive, or outside: it
+        is neither new nor free."""
+        held = os.path.join(self.app, "lib/sub/bar.so.1")
+        self.put({held: OLD, os.path.join(self.app, "lib/foo.dll"): OLD,
+                  os.path.join(self.app, "lib/sub/README"): b"old\n"})
+        self.hold("mapped", held)
+        product = Product("app", os.path.join(self.app, "lib"), files="*", recursive=False)
+        daemon = self.daemon(product)
+        self.make_deb({os.path.join(self.app, name): NEW
+                       for name in ("lib/foo.dll", "lib/sub/bar.so.1", "lib/sub/README.d",
+                                    "lib/sub/new.so")})
+        code, answer, states = self.check(daemon)
+        self.assertEqual((code, answer["verdict"]), (UNKNOWN, "unknown"), answer)
+        self.assertEqual(states, {"lib/sub/bar.so.1": "unknown"})
+        self.assertEqual([(r["kind"], r["file"]) for r in answer["reasons"]],
+                         [("not-of-product", held)])
+        self.assertEqual(answer["payload"]["new"], 0, answer)
+        out = daemon.run("check", "--payload", self.deb)[1]
+        self.assertIn("nobody has looked who uses it", " ".join(out.split()))
+        self.assertNotIn("not installed", out)
+        # What is no program is nobody's business, and what is not there is in no one's way.
+        self.make_deb({os.path.join(self.app, name): NEW
+                       for name in ("lib/foo.dll", "lib/sub/new.so")} |
+                      {os.path.join(self.app, "lib/sub/README"): b"new\n"})
+        code, answer, states = self.check(daemon)
+        self.assertEqual((code, states), (SAFE, {}), answer)
+        self.assertEqual((answer["payload"]["new"], answer["payload"]["update"]), (0, 1))
+        # Whoever has the product look there learns who holds it.
+        product.recursive = True
+        daemon.write_config()
+        self.assertEqual(daemon.run("reload")[0], 0)
+        self.make_deb({path: NEW for path in (held, os.path.join(self.app, "lib/foo.dll"))})
+        self.assertEqual(self.check(daemon)[0], BLOCKED)
+
+    def test_a_program_elsewhere(self):
+        """A library by its name, a program by its content, or by that of the new one."""
+        for name, old, content in (("bin/prog", b"old\n", NEW), ("lib2/x.so", b"o\n", b"n\n"),
+                                   ("bin/script", OLD, b"#!/bin/sh\n")):
+            with self.subTest(name):
+                path = os.path.join(self.app, name)
+                self.put({path: old, os.path.join(self.app, "lib/foo.dll"): OLD})
+                os.chmod(path, 0o755)
+                daemon = self.daemon(Product("app", os.path.join(self.app, "lib")),
+                                     home=os.path.basename(name))
+                self.make_deb({path: content, os.path.join(self.app, "lib/foo.dll"): NEW})
+                code, answer, states = self.check(daemon)
+                self.assertEqual((code, states), (UNKNOWN, {name: "unknown"}), answer)
+                os.unlink(path)
+                code, answer, states = self.check(daemon)
+                self.assertEqual((code, states), (SAFE, {}), answer)
+                daemon.close()
+
+    def test_what_a_path_in_a_tar_does_not_tell(self):
+        """Where setup puts bin/prog nobody knows: the answer does not say that it looked, or
+        that it is not there."""
+        self.put({os.path.join(self.app, "lib/foo.dll"): OLD,
+                  os.path.join(self.app, "bin/prog"): OLD})
+        daemon = self.daemon(Product("app", os.path.join(self.app, "lib")))
+        self.deb = self.path("pack.tar")
+        pack = self.directory("pack")
+        self.put({os.path.join(pack, name): NEW for name in ("lib/foo.dll", "bin/prog")})
+        subprocess.run(["tar", "-C", pack, "-cf", self.deb, "lib", "bin"], check=True,
+                       timeout=FAIL_AFTER)
+        code, out, _ = daemon.run("check", "--payload", self.deb)
+        self.assertEqual(code, SAFE, out)
+        self.assertIn("app: its file is not in use", out)
+        self.assertIn("1 file of the service pack is not installed in the product's "
+                      "directories: prog", " ".join(out.split()))
+
+    def test_another_path_of_the_product(self):
+        """A link leads to its directory: what the package replaces there is looked at."""
+        real = os.path.join(self.app, "1.2")
+        self.put({os.path.join(real, "foo.dll"): OLD, os.path.join(real, "tool"): OLD})
+        link = self.path("current")
+        os.symlink(real, link)
+        daemon = self.daemon(Product("app", link, files="*.dll"))
+        self.make_deb({os.path.join(real, name): NEW for name in ("foo.dll", "tool")})
+        self.assertEqual(self.check(daemon)[0], SAFE)
+        self.hold("mapped", os.path.join(real, "tool"))
+        self.assertEqual(self.check(daemon)[0], BLOCKED)
 
     def test_a_package_of_something_else(self):
         """Nothing of it is the product's: that is not passed over."""

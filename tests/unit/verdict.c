@@ -23,6 +23,10 @@
 	" (a loop device, a swap file, a service that passes descriptors on), or "     \
 	"restart the machine; then check again\n"
 
+#define WIDEN                                                                          \
+	"! have the product look there (\"directory\", \"recursive\"), or name the "   \
+	"files that matter with --files\n"
+
 static const struct {
 	const char *seen;
 	const char *asked;   /* names, separated by blanks; NULL: the product */
@@ -726,8 +730,10 @@ static const struct {
 	{"file a.dll free", "a.dll /opt/x.dll /srv/bin/deep/y.dll", NULL,
 		"unknown files=3\n  a.dll free\n  /opt/x.dll unknown\n"
 		"  deep/y.dll unknown\n"
-		"? /opt/x.dll is in no directory of exchange\n"
-		"? /srv/bin/deep/y.dll is in no directory of exchange\n"},
+		"? /opt/x.dll is in no directory of exchange: nobody has looked who "
+		"uses it\n"
+		"? /srv/bin/deep/y.dll is in no directory of exchange: nobody has "
+		"looked who uses it\n" WIDEN},
 	/* Gone is new again; an old version that runs is both. */
 	{"file a.dll free gone; file b.dll free", "a.dll b.dll", NULL,
 		"safe files=2\n  b.dll free\n  a.dll new\n"},
@@ -843,6 +849,36 @@ START_TEST(judge)
 	free(text);
 	free_selection(&selection);
 	spg_verdict_finish(&verdict);
+	spg_verdict_finish(&verdict);
+	spg_observation_destroy(obs);
+	spg_product_unref(product);
+}
+END_TEST
+
+/* A package has files outside: one is the product's by another path, one a document, and of
+ * a program nobody has looked who uses it. */
+START_TEST(places_outside)
+{
+	struct spg_product *product = help_product();
+	struct spg_verdict verdict = SPG_VERDICT_NULL;
+	struct spg_selection selection = make_selection("a.dll tool readme new.dll");
+	struct spg_observation *obs =
+		help_observe(product, SPG_SURVEY_FULL, 100, "file a.dll free");
+	struct spg_selected_place places[] = {
+		{"/x/a.dll", obs->files[0].file->id, true},
+		{"/usr/bin/tool", {1, 4711}, true},
+		{"/usr/share/readme", {1, 4712}, false}, {.path = NULL}};
+	char *text;
+
+	selection.places = places;
+	ck_assert_int_eq(spg_verdict_judge(obs, &selection, NULL, &verdict), 0);
+	text = help_verdict_text(&verdict);
+	ck_assert_str_eq(text,
+		"unknown files=3\n  a.dll free\n  /usr/bin/tool unknown\n"
+		"  new.dll new\n? /usr/bin/tool is in no directory of exchange: nobody "
+		"has looked who uses it\n" WIDEN);
+	free(text);
+	free_selection(&selection);
 	spg_verdict_finish(&verdict);
 	spg_observation_destroy(obs);
 	spg_product_unref(product);
@@ -1107,6 +1143,7 @@ int main(void)
 	TCase *tc = tcase_create("verdict");
 
 	spg_add_rows(tc, judge, rows);
+	tcase_add_test(tc, places_outside);
 	tcase_add_test(tc, own_files_that_are_new);
 	spg_add_rows(tc, limit, limits);
 	tcase_add_test(tc, make_unknown);

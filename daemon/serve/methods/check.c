@@ -52,8 +52,11 @@ struct gathering {
 	bool single;                /* about one product only */
 	struct spg_name_list names; /* check: the payload; else the paths */
 	json_t *params;             /* a reference; NULL: none */
-	bool by_payload;            /* its "payload" says the names, one by one */
-	bool *path_seen;            /* for each path: some product has it */
+	/* Of ->names, where packages put them outside of all products; the texts are those
+	 * of ->params. NULL: no payload is asked about. */
+	struct spg_selected_place *places;
+	bool by_payload;         /* its "payload" says the names, one by one */
+	bool *path_seen;         /* for each path: some product has it */
 	bool waits, waits_later; /* check; later: when it is known whom it concerns */
 	bool confirms;           /* asks again about what was waited for */
 	int64_t until_ns;        /* monotonic: as long as it waits */
@@ -82,6 +85,7 @@ static void gathering_destroy(struct gathering *g)
 		spg_module_set_unref(g->questions[i].installed);
 	}
 	json_decref(g->params);
+	free(g->places);
 	spg_name_list_finish(&g->names);
 	free(g->path_seen);
 	free(g);
@@ -476,13 +480,16 @@ static int select_names(
 
 	ret->names = calloc(g->names.n + 1, sizeof(*ret->names));
 	ret->sizes = calloc(g->names.n + 1, sizeof(*ret->sizes));
+	ret->places = g->places ? calloc(g->names.n + 1, sizeof(*ret->places)) : NULL;
 	ret->n_names = 0;
-	if (!ret->names || !ret->sizes)
+	if (!ret->names || !ret->sizes || (g->places && !ret->places))
 		return SPG_ERR_NOMEM;
 	for (size_t i = 0; i < g->names.n; i++) {
 		if (!is_selected(g, product, g->names.names[i]))
 			continue;
 		ret->sizes[ret->n_names] = g->names.sizes[i];
+		if (g->places)
+			ret->places[ret->n_names] = g->places[i];
 		ret->names[ret->n_names++] = g->names.names[i];
 	}
 	return 0;
@@ -539,6 +546,7 @@ static int ask(struct gathering *g, struct question *q)
 			g->subject != SUBJECT_CHECK, on_proof, q);
 	free(selection.names);
 	free(selection.sizes);
+	free(selection.places);
 	if (r == 0 && !none) {
 		g->asked = true;
 		q->pending = true;
@@ -569,6 +577,39 @@ static void ask_all(struct gathering *g, int product)
 	call->on_abandon = NULL;
 	gathering_destroy(g);
 	spg_call_fail_nomem(call);
+}
+
+/* Where a package puts @file, if something is there and by its path no product has it. */
+static struct spg_selected_place place_of(
+	const struct spg_model *model, const json_t *file)
+{
+	const struct spg_selected_place nowhere = {.path = NULL};
+	const json_t *there = json_object_get(file, "there");
+	const char *path = there ? spg_params_text(file, "path") : NULL;
+
+	if (!path || !spg_path_is_absolute(path))
+		return nowhere;
+	for (size_t i = 0; i < spg_model_n_products(model); i++)
+		if (spg_product_covers(spg_model_product(model, i), path))
+			return nowhere;
+	return (struct spg_selected_place){.path = (char *)path,
+		.id = {(uint64_t)json_integer_value(json_object_get(there, "dev")),
+			(uint64_t)json_integer_value(json_object_get(there, "ino"))},
+		.is_program = json_is_true(json_object_get(there, "program"))};
+}
+
+/* Once for all products. Returns false when memory is short. */
+static bool find_places(struct gathering *g)
+{
+	const json_t *payload = json_object_get(g->params, "payload");
+
+	if (!g->by_payload || g->names.n == 0)
+		return true;
+	g->places = calloc(g->names.n, sizeof(*g->places));
+	for (size_t i = 0; g->places && i < g->names.n; i++)
+		g->places[i] =
+			place_of(g->call->service->model, json_array_get(payload, i));
+	return g->places != NULL;
 }
 
 /* Everything that the three methods have in common. NULL: the call has ended. */
@@ -610,6 +651,11 @@ static struct gathering *gather(struct spg_call *call, const json_t *params,
 	g->by_payload = strcmp(names, "payload") == 0;
 	if (!spg_params_names(call, params, names, &g->names)) {
 		gathering_destroy(g);
+		return NULL;
+	}
+	if (!find_places(g)) {
+		gathering_destroy(g);
+		spg_call_fail_nomem(call);
 		return NULL;
 	}
 	return g;
