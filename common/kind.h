@@ -185,7 +185,8 @@ enum spg_gap_reason {
 	X(NEWER, "newer") \
 	X(ASSEMBLY_VERSION, "assembly-version")         /* of .NET: another version or key than is needed */ \
 	X(NOT_INSTALLED, "not-installed")               /* of the pack: removed, or the rest of its folder is */ \
-	X(NO_MODULE, "no-module")                       /* an install has put something else there */
+	X(NO_MODULE, "no-module")                       /* an install has put something else there */ \
+	X(NOT_EXECUTABLE, "not-executable")             /* a program that an install has taken x from */
 
 /* What verify says of a product, from best to worst. */
 #define SPG_VERIFY_VERDICTS(X) \

@@ -98,6 +98,7 @@ static void key(struct spg_module *module, const struct stat *st)
 	module->size = (uint64_t)st->st_size;
 	module->mtime_ns = ns_of(st->st_mtim);
 	module->ctime_ns = ns_of(st->st_ctim);
+	module->executable = (st->st_mode & 0111) != 0;
 }
 
 static int say_why(struct spg_module *module, int err, const char *why)

@@ -13,6 +13,8 @@ bool spg_lasting_is_in(const struct spg_note *finding, const struct spg_module_s
 		return !module &&
 		       !(finding->place && set->beside &&
 			       !spg_module_set_find(set->beside, finding->place));
+	if (finding->finding == SPG_FINDING_NOT_EXECUTABLE)
+		return module && !module->executable && !module->err;
 	/* A damaged one is found by itself. */
 	return finding->finding == SPG_FINDING_NO_MODULE && module &&
 	       !spg_module_is_loaded(module) && !module->err;

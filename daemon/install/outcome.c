@@ -302,7 +302,7 @@ static bool has_turned(const struct spg_outcome_judging *j,
 		       now->binary->format == SPG_BINARY_SCRIPT);
 }
 
-/* Nobody knows whether what is there now would work. */
+/* Nobody knows whether what is there now would work; or it cannot even be started. */
 static int take_turned(struct spg_outcome_judging *j)
 {
 	const struct spg_module_set *after = j->facts->after;
@@ -312,19 +312,25 @@ static int take_turned(struct spg_outcome_judging *j)
 		const struct spg_module *now = after->modules[i];
 		const struct spg_module *then =
 			spg_module_set_find(j->facts->before, now->path);
-		const struct spg_note note = {.kind = SPG_REASON_MISFIT,
+		struct spg_note note = {.kind = SPG_REASON_MISFIT,
 			.finding = SPG_FINDING_NO_MODULE,
 			.file = now->path};
+		const char *how = " was a program or a library, and is none any more";
 		struct spg_buf text = SPG_BUF_NULL;
 
-		if (!then || !has_turned(j, then, now))
+		if (!then)
 			continue;
+		if (has_turned(j, then, now)) {
+			if (spg_module_is_loaded(now))
+				how = " is for another system or machine than before";
+		} else if (spg_module_has_lost_execution(then, now)) {
+			note.finding = SPG_FINDING_NOT_EXECUTABLE;
+			how = " could be executed before, and nobody may any more";
+		} else {
+			continue;
+		}
 		spg_text_escape(&text, spg_path_base(now->path), false);
-		spg_buf_puts(
-			&text, spg_module_is_loaded(now)
-				       ? " is for another system or machine than before"
-				       : " was a program or a library, and is none "
-					 "any more");
+		spg_buf_puts(&text, how);
 		r = spg_notes_add(&j->install->findings, &note, &text);
 	}
 	return r;

@@ -27,11 +27,25 @@ void spg_track_set_unresolved(struct spg_track *s, struct spg_install *install)
 	s->sound = NULL;
 }
 
+static bool has_lost_execution(
+	const struct spg_module_set *before, const struct spg_module_set *after)
+{
+	for (size_t i = 0; i < after->n; i++) {
+		const struct spg_module *now = after->modules[i];
+		const struct spg_module *then = spg_module_set_find(before, now->path);
+
+		if (then && spg_module_has_lost_execution(then, now))
+			return true;
+	}
+	return false;
+}
+
 /* What is amiss began with an install, and every file is again what it was before it. */
 static bool is_undone(const struct spg_track *s, const struct spg_module_set *set)
 {
 	return s->unresolved && s->sound && spg_module_set_is_whole(s->sound) &&
-	       spg_module_set_is_whole(set) && !spg_module_set_differs(s->sound, set);
+	       spg_module_set_is_whole(set) && !spg_module_set_differs(s->sound, set) &&
+	       !has_lost_execution(s->sound, set);
 }
 
 static void end_install(struct spg_track *s)

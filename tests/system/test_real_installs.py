@@ -27,6 +27,7 @@ FILES = ("bin/server", "lib/libengine.so.1", "lib/libengine.so.1.0", "share/a.tx
 CHANGING = [name for name in FILES if name != "share/same.txt"]
 MISFIT = "server needs engine_reopen, which libengine.so.1 (1.0) does not define"
 # renameat2(2), AT_FDCWD and RENAME_EXCHANGE
+FITS, MIXED = 0, 2 # how "verify" ends
 EXCHANGE = "import ctypes, os, sys; a, b = map(os.fsencode, sys.argv[1:]); " \
     "sys.exit(ctypes.CDLL(None).renameat2(-100, a, -100, b, 2))"
 RENAMER = """
@@ -159,6 +160,11 @@ class RealInstall(SystemTest):
             f.write("#!/bin/sh\n" + text)
         os.chmod(path, 0o755)
         return path
+
+    def zip(self, version, path):
+        with zipfile.ZipFile(path, "w", strict_timestamps=False) as f:
+            for name in FILES:
+                f.write(self.path(version, name), name)
 
     def installs(self, **params):
         return self.rpc(self.served).call("installs", wait=FAIL_AFTER, **params)["installs"]
@@ -378,9 +384,7 @@ class OverTest(RealInstall):
         if not shutil.which("unzip"):
             self.skipTest("needs unzip")
         archive = self.path("v2.zip")
-        with zipfile.ZipFile(archive, "w", strict_timestamps=False) as f:
-            for name in FILES:
-                f.write(self.path("v2", name), name)
+        self.zip("v2", archive)
         os.unlink(self.path("v1", "lib", "libengine.so.1"))
         shutil.copy(self.path("v1", "lib", "libengine.so.1.0"),
                     self.path("v1", "lib", "libengine.so.1"))
@@ -623,6 +627,26 @@ class ScriptTest(RealInstall):
         if tier_in_force() == "bpf":
             self.assertEqual((newest["id"], newest["outcome"]), (install["id"] + 1, "clean"),
                              self.show(newest))
+
+    def test_modes_that_are_lost(self):
+        """Python's unzip gives nobody the right to execute what it makes."""
+        server = os.path.join(self.app, "bin", "server")
+        self.begin(runs=False)
+        for version in "v2", "v1":
+            self.zip(version, self.path(version + ".zip"))
+            self.run_orphan(self.script(f"""
+                rm -r {self.app}/bin {self.app}/lib
+                python3 -m zipfile -e {version}.zip {self.app}"""))
+            install = self.installs()[0]
+            self.assertEqual(install["outcome"], "mixed", self.show(install))
+            self.assertEqual([(r["file"], r["finding"], r["text"]) for r in install["reasons"]
+                              if r["kind"] == "misfit"],
+                             [(server, "not-executable", "server could be executed before, "
+                               "and nobody may any more")])
+        self.assertEqual(self.served.run("verify")[0], MIXED)
+        os.chmod(server, 0o755)
+        self.assertEqual(self.served.run("verify")[0], FITS)
+        self.assert_verdict(self.served.check(), "safe")
 
     def in_two_parts(self, quiet, then):
         """@then is done in between."""

@@ -11,29 +11,14 @@
 #include "common/text.h"
 #include "daemon/install/fit/elf_judging.h"
 #include "daemon/install/fit/elf_words.h"
+#include "daemon/install/fit/module.h"
 
 /* ---- programs ---- */
 
-/* A script in another folder than one of programs may never be started, though it could
- * be: many libraries of Python and Perl begin with such a line. One of PowerShell's is
- * mostly there for Windows, beside its twin for a shell. */
 static bool is_started(const struct spg_fit_module *module)
 {
-	static const char *const folders[] = {"bin", "sbin", "libexec"};
-	size_t n = (size_t)(module->name - module->path);
-
-	if (module->binary->format != SPG_BINARY_SCRIPT)
-		return true;
-	if (spg_name_match("*.ps1", module->name, true))
-		return false;
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		size_t length = strlen(folders[i]);
-
-		if (n > length + 1 && module->path[n - length - 2] == '/' &&
-			strncmp(module->path + n - length - 1, folders[i], length) == 0)
-			return true;
-	}
-	return false;
+	return module->binary->format != SPG_BINARY_SCRIPT ||
+	       spg_module_is_started_script(module->path);
 }
 
 /* Whoever starts a program of the product may have its own folders in PATH. */

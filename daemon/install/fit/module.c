@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
+
 struct spg_module *spg_module_create(const char *path)
 {
 	struct spg_module *module = calloc(1, sizeof(*module));
@@ -27,6 +29,7 @@ struct spg_module *spg_module_at(struct spg_module *of, const char *path)
 	module->of = spg_module_ref(of);
 	module->id = of->id;
 	module->size = of->size;
+	module->executable = of->executable;
 	module->binary = of->binary;
 	module->binding = of->binding;
 	module->err = of->err;
@@ -34,6 +37,37 @@ struct spg_module *spg_module_at(struct spg_module *of, const char *path)
 	memcpy(module->sha256, of->sha256, sizeof(module->sha256));
 	memcpy(module->version, of->version, sizeof(module->version));
 	return module;
+}
+
+/* In another folder than one of programs it may never be started, though it could be. One
+ * of PowerShell's is mostly there for Windows, beside its twin for a shell. */
+bool spg_module_is_started_script(const char *path)
+{
+	static const char *const folders[] = {"/bin/", "/sbin/", "/libexec/"};
+	const char *name = spg_path_base(path);
+	size_t n = (size_t)(name - path);
+
+	if (spg_name_match("*.ps1", name, true))
+		return false;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		size_t length = strlen(folders[i]);
+
+		if (n >= length && memcmp(name - length, folders[i], length) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool spg_module_has_lost_execution(
+	const struct spg_module *then, const struct spg_module *now)
+{
+	const struct spg_binary *binary = now->binary;
+
+	if (!then->executable || now->executable || now->err || !binary)
+		return false;
+	return (binary->format == SPG_BINARY_ELF && !binary->is_dll) ||
+	       (binary->format == SPG_BINARY_SCRIPT &&
+		       spg_module_is_started_script(now->path));
 }
 
 struct spg_module *spg_module_ref(struct spg_module *module)

@@ -26,6 +26,7 @@ struct spg_module {
 	/* Somebody had it open, or mapped, for writing when it was read: what it is now,
 	 * no time tells. */
 	bool written;
+	bool executable; /* by somebody (mode); false where only the database knows it */
 	struct spg_binary *binary; /* NULL: neither program nor library, or damaged */
 	bool was_module; /* nothing was read: the database says that it was a PE file */
 	int err;         /* 0; SPG_ERR_CORRUPT: a PE file whose headers are damaged; or
@@ -50,6 +51,15 @@ static inline bool spg_module_is_loaded(const struct spg_module *module)
 	return module->was_module ||
 	       (module->binary && module->binary->format != SPG_BINARY_SCRIPT);
 }
+
+/** True when a script at @path is one that is started: others only begin like one, as many
+ * libraries of Python and Perl do. */
+bool spg_module_is_started_script(const char *path);
+
+/** True when @then was a program of Linux that could be started, and @now, at its path, is
+ * one that nobody may execute. */
+bool spg_module_has_lost_execution(
+	const struct spg_module *then, const struct spg_module *now);
 
 struct spg_module *spg_module_ref(struct spg_module *module);
 
