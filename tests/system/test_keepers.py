@@ -88,6 +88,7 @@ class KeepersTest(SystemTest):
     def replace(self, path, content=NEW):
         with open(path + ".new", "wb") as f:
             f.write(content)
+            os.fchmod(f.fileno(), 0o755)
         os.rename(path + ".new", path)
 
     def assert_kept(self, daemon, path, how, reason, step=None, pid=None):
