@@ -75,7 +75,8 @@ struct spg_track {
 	int64_t moved_mono_ns; /* the latest of them */
 	bool past_lost;        /* the install was taken up from the database */
 	bool found_at_start;   /* it had happened before this daemon began */
-	bool by_payload;       /* what it was compared with is ->expected */
+	bool unseen; /* it has happened already, and is judged: verdicts wait for that */
+	bool by_payload; /* what it was compared with is ->expected */
 	/* Of the last install: another one by the same goes on with it. */
 	struct spg_module_set *last_before;
 	struct spg_proc_id last_by;

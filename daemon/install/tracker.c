@@ -160,6 +160,7 @@ static bool begin(struct spg_track *s, const struct spg_process *process, int64_
 	s->hurried = false;
 	s->past_lost = false;
 	s->found_at_start = false;
+	s->unseen = false;
 	s->nearest = (struct spg_proc_id){0, 0};
 	s->lineage.n_asked = 0;
 	spg_package_place_finish(&s->place);
@@ -202,10 +203,11 @@ static void note(struct spg_track *s, const struct spg_event *event)
 		spg_error("a change in an install is not recorded: out of memory");
 	s->n_events++;
 	s->event_mono_ns = spg_clock_mono_ns();
-	if (first) {
+	if (first)
 		announce_begin(s);
+	if (first || s->unseen)
 		spg_track_tell(s);
-	}
+	s->unseen = false;
 	if (!uv_is_active((uv_handle_t *)&s->timer))
 		uv_timer_start(&s->timer, on_timer,
 			(uint64_t)(s->tracker->host.quiet_ns / SPG_NS_PER_MS), 0);
@@ -386,6 +388,7 @@ static void note_unseen(struct spg_track *s, struct spg_module_set *set)
 		return;
 	}
 	s->found_at_start = s->from_before;
+	s->unseen = true;
 	(void)spg_notes_add_copy(&s->install->reasons,
 		&(struct spg_note){.kind = SPG_REASON_EVENTS_LOST,
 			.text = s->from_before

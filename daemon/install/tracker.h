@@ -55,12 +55,13 @@ void spg_tracker_note_survey(
 	struct spg_tracker *tracker, const struct spg_observation *obs);
 
 /** @set has just been read of @product, for somebody else. True when it is not what is
- * installed as far as the tracker knows: it looks. */
+ * installed as far as the tracker knows: it looks, or judges an install that it has found
+ * already. */
 bool spg_tracker_compare(
 	struct spg_tracker *tracker, const char *product, struct spg_module_set *set);
 
-/** True while files of @product are otherwise than they were read, and what that means is
- * not known yet: spg_tracker_wait() waits for it. */
+/** True while files of @product are otherwise than they were read, or than they were at the
+ * last install, and what that means is not known yet: spg_tracker_wait() waits for it. */
 bool spg_tracker_is_behind(const struct spg_tracker *tracker, const char *product);
 
 /** Somebody has waited for that long enough: until it is known, verdicts about @product say

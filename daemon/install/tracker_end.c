@@ -74,6 +74,8 @@ static void end_install(struct spg_track *s)
 	if (install->outcome == SPG_INSTALL_CLEAN && s->by_payload)
 		spg_track_drop_expected(s);
 	s->by_payload = false;
+	s->unseen = false;
+	s->doubted = false;
 	s->last_by = install->by ? install->by->id : (struct spg_proc_id){0, 0};
 	spg_install_unref(s->last);
 	s->last = install;

@@ -44,15 +44,22 @@ static bool is_as_read(const struct spg_module *module, const struct stamp *stam
 }
 
 /* Whoever could write to it when it was read, and still can, may do so for years: a
- * database that is mapped. The end of that gives reason to look. */
-static bool is_still_written(const struct spg_module *module,
-	const struct spg_observation *obs, size_t index)
+ * database that is mapped. */
+static bool is_still_written(const struct spg_observation *obs, size_t index)
 {
-	for (size_t i = 0; module->written && i < obs->n_uses; i++)
+	for (size_t i = 0; i < obs->n_uses; i++)
 		if (obs->uses[i].file == index &&
 			(obs->uses[i].how & (SPG_USE_WRITE | SPG_USE_MAPPED)))
 			return true;
 	return false;
+}
+
+/* What was written after it was read, while somebody could, no time tells. */
+static bool is_known(const struct spg_module *module, const struct stamp *stamp,
+	const struct spg_observation *obs, size_t index)
+{
+	return module->written ? is_still_written(obs, index)
+	                       : is_as_read(module, stamp);
 }
 
 /* Those that are not as they were read, as a number; 0: all are. */
@@ -73,8 +80,7 @@ static uint64_t what_differs(
 			(seen->obstacles & SPG_OBSTACLE_BIT(SPG_OBSTACLE_MOUNT_POINT)))
 			continue;
 		module = spg_module_set_find(s->installed, path);
-		if (module ? is_as_read(module, &stamp) ||
-					is_still_written(module, obs, i)
+		if (module ? is_known(module, &stamp, obs, i)
 			   : !spg_product_has_path(obs->product, path))
 			continue;
 		all = fold(fold(all, path, strlen(path) + 1), &stamp, sizeof(stamp));
@@ -124,6 +130,8 @@ bool spg_tracker_compare(
 	struct spg_module_set *now;
 	bool differs;
 
+	if (s && s->install && s->unseen)
+		return true;
 	if (!can_compare(s) || spg_track_lacks_directory(s))
 		return false;
 	now = spg_aside_put_back(set, spg_track_standing(s), s->installed);
@@ -138,14 +146,14 @@ bool spg_tracker_is_behind(const struct spg_tracker *tracker, const char *produc
 {
 	const struct spg_track *s = spg_track_find(tracker, product);
 
-	return s && s->noticed != 0 && !s->install;
+	return s && (s->install ? s->unseen : s->noticed != 0);
 }
 
 void spg_tracker_doubt(struct spg_tracker *tracker, const char *product)
 {
 	struct spg_track *s = spg_track_find(tracker, product);
 
-	if (!s || s->noticed == 0 || s->doubted)
+	if (!s || !spg_tracker_is_behind(tracker, product) || s->doubted)
 		return;
 	s->doubted = true;
 	spg_track_tell(s);

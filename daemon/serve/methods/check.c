@@ -22,6 +22,9 @@
 #define SETTLE_DEFAULT_NS (2 * SPG_NS_PER_S)
 /* Files that have changed without an event are read first, if it takes no longer. */
 #define LOOK_NS           (5 * SPG_NS_PER_S)
+/* The first may have read what was about to change again; what is written all the time
+ * is not waited for. */
+#define LOOKS_MAX         3
 /* From the client up to the session that it is in. */
 #define LINEAGE_MAX       32
 
@@ -33,7 +36,10 @@ struct gathering;
 struct question {
 	struct gathering *gathering;
 	bool pending;
-	bool looks, looked; /* it waits until what has changed is read; it has waited */
+	bool looks;            /* it waits until what has changed is read, ... */
+	int64_t look_until_ns; /* ... not longer; monotonic, 0: it has not waited yet */
+	unsigned n_looks;
+	bool looked; /* it waits no more */
 	size_t product;
 	char *name;     /* the product's: a reload may give it another number */
 	bool concerned; /* check: some file asked about is, or may be, there */
@@ -405,7 +411,9 @@ static void on_looked(void *user, bool running)
 
 	(void)running; /* the verdict says so */
 	q->looks = false;
-	if (spg_tracker_is_behind(tracker, q->name))
+	q->looked =
+		++q->n_looks == LOOKS_MAX || spg_clock_mono_ns() >= q->look_until_ns;
+	if (q->looked)
 		spg_tracker_doubt(tracker, q->name);
 	err = ask(g, q);
 	end_question(g, err);
@@ -418,14 +426,18 @@ static bool waits_for_look(struct question *q, const struct spg_proof *proof)
 	struct gathering *g = q->gathering;
 	struct spg_tracker *tracker = g->call->service->tracker;
 	enum spg_verdict_kind kind = proof->verdict->kind;
+	int64_t left_ns;
 
 	if (g->subject != SUBJECT_CHECK || q->looked ||
 		((kind == SPG_VERDICT_BLOCKED || kind == SPG_VERDICT_UNKNOWN) &&
 			q->expected.n == 0) ||
-		!spg_tracker_is_behind(tracker, q->name) ||
-		spg_tracker_wait(tracker, q->name, LOOK_NS, on_looked, q) < 0)
+		!spg_tracker_is_behind(tracker, q->name))
 		return false;
-	q->looked = true;
+	if (q->look_until_ns == 0)
+		q->look_until_ns = spg_clock_mono_ns() + LOOK_NS;
+	left_ns = q->look_until_ns - spg_clock_mono_ns();
+	if (spg_tracker_wait(tracker, q->name, left_ns, on_looked, q) < 0)
+		return false;
 	q->looks = true;
 	return true;
 }
