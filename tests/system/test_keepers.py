@@ -180,6 +180,72 @@ class KeepersTest(SystemTest):
                     prober.close()
                 self.assert_safe_in_time(daemon)
 
+    WAYS_TO_GO = ("replace", "unlink", "rename")
+
+    def leave(self, path, way):
+        if way == "replace":
+            self.replace(path)
+        elif way == "unlink":
+            os.unlink(path)
+        else:
+            os.rename(path, path + ".old")
+
+    @only_in("bpf")  # elsewhere only what the file was called once shows
+    def test_a_probe_in_an_old_version(self):
+        """It keeps that, and is in nobody's way."""
+        for replaced in ("any", "rename"):
+            for how in filter(self.shows, PROBES):
+                for way in self.WAYS_TO_GO:
+                    with self.subTest(replaced=replaced, how=how, way=way):
+                        path, daemon = self.begin(replaced=replaced)
+                        prober = self.prober(how, path)
+                        self.leave(path, way)
+                        self.assert_safe(daemon)
+                        prober.close()
+                        daemon.close()
+
+    @only_in("bpf")
+    def test_an_event_in_an_old_version(self):
+        tracefs = self.tracefs()
+        path, daemon = self.begin()
+        group = f"spg{os.getpid()}"
+        for way in self.WAYS_TO_GO:
+            with self.subTest(way=way):
+                self.replace(path)
+                event = self.define(tracefs, f"p:{group}/{way} {path}:{OFFSET}")
+                self.write(f"{tracefs}/events/{group}/{way}/enable", "1")
+                self.assert_kept(daemon, path, "probed", f"the event {group}/{way}")
+                self.leave(path, way)
+                self.assert_safe(daemon)
+                event.close()
+
+    @only_in("bpf")
+    def test_a_probe_stays_with_its_file(self):
+        """Also when that has another name by now, and another file has its own."""
+        tracefs = self.tracefs()
+        path, daemon = self.begin()
+        other = os.path.join(os.path.dirname(path), "Moved.dll")
+        group = f"spg{os.getpid()}"
+        os.rename(path, other)
+        self.replace(path)
+        for how in ("event", *filter(self.shows, PROBES)):
+            with self.subTest(how=how):
+                self.assert_safe(daemon)
+                if how == "event":
+                    prober = self.define(tracefs, f"p:{group}/moved {path}:{OFFSET}")
+                else:
+                    prober = self.prober(how, path)
+                os.rename(path, path + ".saved")
+                os.rename(other, path)
+                os.rename(path + ".saved", other)
+                self.assert_kept(
+                    daemon, other, "probed", "Moved.dll has a probe in it" + (
+                        f": the event {group}/moved" if how == "event" else
+                        f", of prober (pid {prober.pid})"),
+                    pid=None if how == "event" else prober.pid)
+                prober.close()
+                self.assert_safe_in_time(daemon)
+
     def test_a_probe_that_is_pinned(self):
         path, daemon = self.begin()
         pins = self.directory("pins")
@@ -472,6 +538,26 @@ class KeepersTest(SystemTest):
         self.assert_verdict(daemon.check(), "blocked")
         shell.end()
         self.assert_safe_in_time(daemon)
+
+    def test_an_overlay_that_outlives_a_hard_link(self):
+        """The old version is known by a name that no layer has."""
+        for way in ("replace", "unlink"):
+            with self.subTest(way=way):
+                path, daemon = self.begin()
+                command, merged = self.merge(os.path.dirname(path))
+                shell = self.shell()
+                shell.run(command)
+                shell.run(f"cat {merged}/Mdbperf.dll >/dev/null")
+                link = self.path(f"a-hard-link{self.n}")
+                os.link(path, link)
+                self.assert_layer(daemon, path, merged, shell)
+                self.leave(path, way)
+                os.stat(link)
+                for _ in range(2):
+                    self.assert_layer(daemon, path, merged, shell)
+                shell.end()
+                self.assert_safe_in_time(daemon)
+                daemon.close()
 
     def test_an_overlay_beside_who_setup_stops(self):
         """Its open file is found through that overlay, which is not ours for that."""

@@ -68,6 +68,16 @@ int spg_look_keepers(struct spg_look *look, const struct spg_look_search *search
 	return SPG_ERR_UNSUPPORTED;
 }
 
+int spg_look_probes(struct spg_look *look, const struct spg_look_search *search,
+	int (*on_keeper)(void *user, const struct spg_bpf_keeper *keeper), void *user)
+{
+	(void)look;
+	(void)search;
+	(void)on_keeper;
+	(void)user;
+	return SPG_ERR_UNSUPPORTED;
+}
+
 int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
 	int (*on_hit)(void *user, const struct spg_bpf_hit *hit), void *user)
 {

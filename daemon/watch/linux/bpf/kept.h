@@ -2,9 +2,11 @@
 #pragma once
 /*
  * What keeps an inode that nobody has open: mounts, layers of overlays, uprobes, and
- * descriptors that only name it. The programs "search_mounts" and "search_keepers".
+ * descriptors that only name it. The programs "search_mounts", "search_keepers" and
+ * "search_probes".
  * Included by BPF programs only, after kernel.h.
  */
+#include "daemon/watch/linux/bpf/inode.h"
 #include "daemon/watch/linux/bpf/target.h"
 
 /* Mounts of one filesystem, and directories above a file that are walked to. */
@@ -16,7 +18,6 @@
 
 struct mount_walk {
 	struct seq_file *seq;
-	struct dentry *name;
 	struct inode *inode;
 	struct mount *next;
 	const struct list_head *end; /* before 6.18 */
@@ -35,6 +36,34 @@ static __always_inline bool is_below(struct dentry *name, struct dentry *root)
 		name = parent;
 	}
 	return false;
+}
+
+/* Whatever name our descriptor has: an overlay may know the inode by another one, also by
+ * one that has been taken away. */
+struct name_search {
+	const struct hlist_node *next;
+	struct dentry *root;
+	bool found;
+};
+
+static long visit_name(__u32 i, struct name_search *search)
+{
+	const struct hlist_node *node = search->next;
+
+	if (!node || search->found)
+		return 1;
+	search->found = is_below(name_at(node), search->root);
+	search->next = BPF_CORE_READ(node, next);
+	return 0;
+}
+
+static __always_inline bool has_name_below(struct inode *inode, struct dentry *root)
+{
+	struct name_search search = {
+		.next = BPF_CORE_READ(inode, i_dentry.first), .root = root};
+
+	bpf_loop(NAMES_MAX, visit_name, &search, 0);
+	return search.found;
 }
 
 static __always_inline __u32 space_of(struct mount *mount)
@@ -57,7 +86,7 @@ static __always_inline void tell_mount(struct mount_walk *walk, struct mount *mo
 	if (BPF_CORE_READ(root, d_inode) == walk->inode)
 		out.kind = SPG_BPF_KEEP_MOUNT;
 	else if ((__s64)BPF_CORE_READ(mount, mnt_ns) == MNT_NS_INTERNAL &&
-		 is_below(walk->name, root))
+		 has_name_below(walk->inode, root))
 		out.kind = SPG_BPF_KEEP_LAYER;
 	else
 		return;
@@ -108,7 +137,6 @@ int search_mounts(struct bpf_iter__task_file *ctx)
 	sb = file->f_inode->i_sb;
 	walk.seq = ctx->meta->seq;
 	walk.inode = file->f_inode;
-	walk.name = BPF_CORE_READ(file, f_path.dentry);
 	if (bpf_core_field_exists(struct mount, mnt_next_for_sb)) {
 		walk.next = BPF_CORE_READ(sb, s_mounts);
 	} else {
@@ -123,14 +151,14 @@ int search_mounts(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* The uprobes that one perf event stands for. */
+/* The uprobes that one event stands for. */
 static __always_inline void tell_probes(
-	struct seq_file *seq, struct spg_bpf_keeper *out, struct perf_event *event)
+	struct seq_file *seq, struct spg_bpf_keeper *out, struct trace_event_call *call)
 {
-	struct trace_event_call *call = BPF_CORE_READ(event, tp_event);
 	const struct list_head *head, *place;
 
-	if (!call || !(BPF_CORE_READ(call, flags) & TRACE_EVENT_FL_UPROBE))
+	if (!bpf_core_type_exists(struct trace_uprobe) || !call ||
+		!(BPF_CORE_READ(call, flags) & TRACE_EVENT_FL_UPROBE))
 		return;
 	head = (void *)call - bpf_core_field_offset(struct trace_probe_event, call) +
 	       bpf_core_field_offset(struct trace_probe_event, probes);
@@ -143,6 +171,7 @@ static __always_inline void tell_probes(
 
 		if (is_target(inode)) {
 			out->inode = (__u64)inode;
+			out->object = (__u64)probe;
 			out->kind = SPG_BPF_KEEP_PROBE;
 			bpf_seq_write(seq, out, sizeof(*out));
 		}
@@ -150,19 +179,83 @@ static __always_inline void tell_probes(
 	}
 }
 
-static __always_inline bool is_perf_event(struct file *file)
+/* @file: what a descriptor is of; of a link, what the link is to. */
+static __always_inline void tell_event(
+	struct seq_file *seq, struct spg_bpf_keeper *out, struct file *file)
 {
-	static const char wanted[] = "[perf_event]";
-	char name[sizeof(wanted)];
+	struct perf_event *event = BPF_CORE_READ(file, private_data);
+
+	tell_probes(seq, out, BPF_CORE_READ(event, tp_event));
+}
+
+static __always_inline void tell_link(
+	struct seq_file *seq, struct spg_bpf_keeper *out, struct bpf_link *link)
+{
+	enum bpf_link_type type = BPF_CORE_READ(link, type);
+
+	if (type == BPF_LINK_TYPE_PERF_EVENT &&
+		bpf_core_type_exists(struct bpf_perf_link)) {
+		struct bpf_perf_link *to_event =
+			(void *)link -
+			bpf_core_field_offset(struct bpf_perf_link, link);
+
+		tell_event(seq, out, BPF_CORE_READ(to_event, perf_file));
+	} else if (type == BPF_LINK_TYPE_UPROBE_MULTI &&
+		   bpf_core_type_exists(struct bpf_uprobe_multi_link)) {
+		struct bpf_uprobe_multi_link *multi =
+			(void *)link -
+			bpf_core_field_offset(struct bpf_uprobe_multi_link, link);
+		struct inode *inode = BPF_CORE_READ(multi, path.dentry, d_inode);
+
+		if (!is_target(inode))
+			return;
+		out->inode = (__u64)inode;
+		out->object = (__u64)link;
+		out->kind = SPG_BPF_KEEP_PROBE;
+		bpf_seq_write(seq, out, sizeof(*out));
+	}
+}
+
+/* What a descriptor of no file is of. */
+enum anonymous { ANON_OTHER, ANON_PERF_EVENT, ANON_BPF_LINK };
+
+#define IS_CALLED(name, wanted)                                                        \
+	({                                                                             \
+		bool is_ = true;                                                       \
+		_Pragma("unroll") for (unsigned i_ = 0; i_ < sizeof(wanted); i_++)     \
+			is_ = is_ && (name)[i_] == (wanted)[i_];                       \
+		is_;                                                                   \
+	})
+
+static __always_inline enum anonymous what_is(struct file *file)
+{
+	char name[16] = {};
 
 	if (file->f_inode->i_sb->s_magic != ANON_MAGIC)
-		return false;
+		return ANON_OTHER;
 	bpf_probe_read_kernel_str(
 		name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
-	for (unsigned i = 0; i < sizeof(wanted); i++)
-		if (name[i] != wanted[i])
-			return false;
-	return true;
+	if (IS_CALLED(name, "[perf_event]"))
+		return ANON_PERF_EVENT;
+	/* Older kernels have the second name. */
+	return IS_CALLED(name, "bpf_link") || IS_CALLED(name, "bpf-link")
+	               ? ANON_BPF_LINK
+	               : ANON_OTHER;
+}
+
+static __always_inline void tell_anonymous(
+	struct seq_file *seq, struct spg_bpf_keeper *out, struct file *file)
+{
+	switch (what_is(file)) {
+	case ANON_PERF_EVENT:
+		tell_event(seq, out, file);
+		break;
+	case ANON_BPF_LINK:
+		tell_link(seq, out, file->private_data);
+		break;
+	case ANON_OTHER:
+		break;
+	}
 }
 
 /* What everybody's descriptors keep without having it open. */
@@ -187,8 +280,29 @@ int search_keepers(struct bpf_iter__task_file *ctx)
 		out.mount = (__u64)((void *)mount -
 				    bpf_core_field_offset(struct mount, mnt));
 		bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
-	} else if (bpf_core_type_exists(struct trace_uprobe) && is_perf_event(file)) {
-		tell_probes(ctx->meta->seq, &out, file->private_data);
+	} else {
+		tell_anonymous(ctx->meta->seq, &out, file);
+	}
+	return 0;
+}
+
+/* Over our own descriptors: the probes of the links that we have opened by their numbers,
+ * and of the events whose "enable" in tracefs we have opened. */
+SEC("iter/task_file")
+int search_probes(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct spg_bpf_keeper out = {.id = (__s32)ctx->fd};
+
+	if (!ctx->task || !file)
+		return 0;
+	if (file->f_inode->i_sb->s_magic == TRACEFS_MAGIC) {
+		struct trace_event_file *event =
+			BPF_CORE_READ(file, f_inode, i_private);
+
+		tell_probes(ctx->meta->seq, &out, BPF_CORE_READ(event, event_call));
+	} else {
+		tell_anonymous(ctx->meta->seq, &out, file);
 	}
 	return 0;
 }

@@ -63,6 +63,7 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 #define TMPFS_MAGIC     0x01021994
 #define RAMFS_MAGIC     0x858458f6
 #define ANON_MAGIC      0x09041934
+#define TRACEFS_MAGIC   0x74726163
 /* Before there was an enum for it. */
 #define MOUNTED_FLAG    0x10000
 /* An error in place of a mount namespace (fs/mount.h): the mount is the kernel's. */
@@ -186,6 +187,7 @@ struct inode {
 	atomic_t i_writecount;
 	atomic_t i_readcount;
 	struct file_lock_context *i_flctx;
+	void *i_private;
 };
 
 /* Since 6.13 a reference count that is one less than the references. */
@@ -346,6 +348,24 @@ struct trace_uprobe {
 };
 struct perf_event {
 	struct trace_event_call *tp_event;
+};
+/* kernel/trace/trace.h: what an event's "enable" in tracefs is for. */
+struct trace_event_file {
+	struct trace_event_call *event_call;
+};
+
+/* include/linux/bpf.h, kernel/bpf/syscall.c; since 6.6 kernel/trace/bpf_trace.c. */
+enum bpf_link_type { BPF_LINK_TYPE_PERF_EVENT = 7, BPF_LINK_TYPE_UPROBE_MULTI = 12 };
+struct bpf_link {
+	enum bpf_link_type type;
+};
+struct bpf_perf_link {
+	struct bpf_link link;
+	struct file *perf_file;
+};
+struct bpf_uprobe_multi_link {
+	struct path path;
+	struct bpf_link link;
 };
 
 typedef struct {

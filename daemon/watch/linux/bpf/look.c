@@ -19,8 +19,9 @@
 
 struct spg_look {
 	struct look *programs;
-	struct bpf_link *in_use, *trees, *locks, *mounts; /* of this process only */
-	struct bpf_link *files, *tasks, *keepers;         /* of everybody */
+	struct bpf_link *in_use, *trees, *locks, *mounts,
+		*probes;                          /* of this process only */
+	struct bpf_link *files, *tasks, *keepers; /* of everybody */
 	unsigned types; /* that were known when they were loaded */
 	char buffer[BUFFER_BYTES];
 };
@@ -33,6 +34,7 @@ void spg_look_destroy(struct spg_look *look)
 	bpf_link__destroy(look->trees);
 	bpf_link__destroy(look->locks);
 	bpf_link__destroy(look->mounts);
+	bpf_link__destroy(look->probes);
 	bpf_link__destroy(look->files);
 	bpf_link__destroy(look->tasks);
 	bpf_link__destroy(look->keepers);
@@ -67,6 +69,8 @@ static int attach_all(struct spg_look *look)
 	if (look->locks)
 		look->mounts = attach(look->programs->progs.search_mounts, self, 0);
 	if (look->mounts)
+		look->probes = attach(look->programs->progs.search_probes, self, 0);
+	if (look->probes)
 		look->files = attach(look->programs->progs.search_files, 0, 0);
 	if (look->files)
 		look->tasks = attach(look->programs->progs.search_tasks, 0, 0);
@@ -83,6 +87,7 @@ static void close_programs(struct spg_look *look)
 	bpf_program__unload(look->programs->progs.search_trees);
 	bpf_program__unload(look->programs->progs.read_locks);
 	bpf_program__unload(look->programs->progs.search_mounts);
+	bpf_program__unload(look->programs->progs.search_probes);
 	bpf_program__unload(look->programs->progs.search_keepers);
 }
 
@@ -441,6 +446,19 @@ int spg_look_keepers(struct spg_look *look, const struct spg_look_search *search
 			search->cancel, read_keeper, &reader);
 	if (r == 0)
 		r = run(look, look->keepers, sizeof(struct spg_bpf_keeper),
+			search->cancel, read_keeper, &reader);
+	forget_targets(look, search->inodes, search->n_inodes);
+	return r;
+}
+
+int spg_look_probes(struct spg_look *look, const struct spg_look_search *search,
+	int (*on_keeper)(void *user, const struct spg_bpf_keeper *keeper), void *user)
+{
+	struct keeper_reader reader = {.on_keeper = on_keeper, .user = user};
+	int r = set_targets(look, search->inodes, search->n_inodes);
+
+	if (r == 0)
+		r = run(look, look->probes, sizeof(struct spg_bpf_keeper),
 			search->cancel, read_keeper, &reader);
 	forget_targets(look, search->inodes, search->n_inodes);
 	return r;

@@ -107,3 +107,11 @@ int spg_look_search(struct spg_look *look, const struct spg_look_search *search,
  */
 int spg_look_keepers(struct spg_look *look, const struct spg_look_search *search,
 	int (*on_keeper)(void *user, const struct spg_bpf_keeper *keeper), void *user);
+
+/**
+ * Tell which of @inodes have a uprobe that one of our own descriptors leads to: of a BPF
+ * link, or of an event's "enable" in tracefs. keeper->id is that descriptor. Returns as
+ * spg_look_keepers().
+ */
+int spg_look_probes(struct spg_look *look, const struct spg_look_search *search,
+	int (*on_keeper)(void *user, const struct spg_bpf_keeper *keeper), void *user);

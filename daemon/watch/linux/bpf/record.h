@@ -128,18 +128,19 @@ enum spg_bpf_keeper_kind {
 	 * above the file. It keeps the file only if the overlay has looked it up. */
 	SPG_BPF_KEEP_LAYER,
 	SPG_BPF_KEEP_NAME,  /* a descriptor that only names it (O_PATH) */
-	SPG_BPF_KEEP_PROBE, /* a perf event that is a uprobe in it */
+	SPG_BPF_KEEP_PROBE, /* a uprobe in it */
 };
 
 /* What keeps one of the inodes without having it open. */
 struct spg_bpf_keeper {
 	__u64 inode;  /* its address */
-	__u64 object; /* the struct mount's, or the struct file's */
+	__u64 object; /* the struct mount's, the struct file's, or, of a probe, what has
+	               * its own reference to the file's name */
 	__u64 mount;  /* of a KEEP_NAME: the mount that it was opened through */
 	__u32 kind;
 	__u32 space; /* of mounts: the number of the namespace; 0: in none of its own */
-	__s32 id;    /* of mounts: as in mountinfo */
-	__s32 tgid;  /* of descriptors */
+	__s32 id; /* of mounts: as in mountinfo; else our own descriptor, if @tgid is 0 */
+	__s32 tgid; /* of others' descriptors */
 };
 
 /* --- look.bpf.c: locks ------------------------------------------------- */

@@ -259,8 +259,6 @@ int spg_keepers_add_layers(struct spg_keepers *k, size_t index)
 
 struct probe_search {
 	struct spg_keepers *k;
-	const bool *wanted;
-	size_t *counts;
 	struct spg_file_id *ids; /* room for one in each namespace */
 	int *root_fds;           /* of the namespaces; -1: cannot be looked into */
 };
@@ -273,8 +271,6 @@ static int take_probe(
 		.place = (char *)(uintptr_t)probe->event};
 	int32_t owner = probe->link ? spg_probe_owner(probe->link) : 0;
 
-	if (search->counts)
-		search->counts[file]++;
 	return spg_keepers_add(search->k, &keeper, owner);
 }
 
@@ -332,8 +328,7 @@ static int each_probe(void *user, const struct spg_probe *probe)
 		const struct spg_linux_file *file = spg_linux_file(obs->files[i].file);
 		bool is = false;
 
-		if (obs->files[i].presence == SPG_GONE ||
-			(search->wanted && !search->wanted[i]))
+		if (obs->files[i].presence == SPG_GONE)
 			continue;
 		for (size_t k = 0; k < n; k++)
 			is = is || has_id(file, search->ids[k]);
@@ -347,9 +342,9 @@ static int each_probe(void *user, const struct spg_probe *probe)
 	return r;
 }
 
-int spg_keepers_find_probes(struct spg_keepers *k, const bool *wanted, size_t *counts)
+int spg_keepers_find_probes(struct spg_keepers *k)
 {
-	struct probe_search search = {.k = k, .wanted = wanted, .counts = counts};
+	struct probe_search search = {.k = k};
 	int r = SPG_ERR_NOMEM;
 
 	if (!k->s->tools->probes || k->spaces.n == 0)

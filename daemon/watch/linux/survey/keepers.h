@@ -79,8 +79,8 @@ bool spg_keepers_is_layered(struct spg_keepers *k, struct spg_file *file);
 int spg_keepers_add_layers(struct spg_keepers *k, size_t index);
 
 /**
- * Append the uprobes that show outside of the kernel, in files of @wanted or, NULL, in
- * all. One that was named by a relative path is in whatever file has that name.
- * @counts (or NULL): how many there are in each file. Returns 0 or a negative spg_err.
+ * Append the uprobes that show outside of the kernel, by the names that their files had.
+ * One that was named by a relative path is in whatever file has that name. Returns 0 or a
+ * negative spg_err.
  */
-int spg_keepers_find_probes(struct spg_keepers *k, const bool *wanted, size_t *counts);
+int spg_keepers_find_probes(struct spg_keepers *k);

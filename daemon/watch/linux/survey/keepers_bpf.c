@@ -3,6 +3,7 @@
  * With BPF: the references to a file's names that its open files and we do not explain
  * are explained one by one, or taken for somebody who keeps it.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,27 +17,33 @@
 
 /* A walk along the path, or an open, holds a name for a moment: how often the counts
  * are read again before anything is looked for, and how often that is done. */
-#define READS_MAX 8
-#define LOOKS_MAX 4
-#define MOMENT_NS (2 * SPG_NS_PER_MS)
+#define READS_MAX  8
+#define LOOKS_MAX  4
+#define MOMENT_NS  (2 * SPG_NS_PER_MS)
+
+/* Probes that are opened at a time. */
+#define PROBES_MAX 64
+
+struct found {
+	struct spg_bpf_keeper keeper;
+	char *event; /* of tracefs; or NULL */
+};
 
 /* One look. */
 struct looking {
 	struct spg_keepers k;
-	struct spg_bpf_keeper *found;
+	struct found *found;
 	size_t n_found, size_found;
 	int64_t *left; /* references to each counted inode that nothing explains yet */
-	bool *wanted;  /* files that somebody keeps */
-	size_t *probes;
 };
 
 static void finish_looking(struct looking *l)
 {
 	spg_keepers_finish(&l->k);
+	for (size_t i = 0; i < l->n_found; i++)
+		free(l->found[i].event);
 	free(l->found);
 	free(l->left);
-	free(l->wanted);
-	free(l->probes);
 }
 
 static bool is_any_kept(const struct spg_observation *obs)
@@ -52,14 +59,92 @@ static int on_keeper(void *user, const struct spg_bpf_keeper *keeper)
 	struct looking *l = user;
 
 	for (size_t i = 0; i < l->n_found; i++)
-		if (l->found[i].inode == keeper->inode &&
-			l->found[i].object == keeper->object)
+		if (l->found[i].keeper.inode == keeper->inode &&
+			l->found[i].keeper.object == keeper->object)
 			return 0;
 	if (spg_array_reserve(
 		    &l->found, l->n_found, &l->size_found, sizeof(*l->found)) < 0)
 		return SPG_ERR_NOMEM;
-	l->found[l->n_found++] = *keeper;
+	l->found[l->n_found++] = (struct found){.keeper = *keeper};
 	return 0;
+}
+
+/* --- probes that no process's descriptors lead to ------------------------------- */
+
+/* Some, each open by a descriptor of ours: what that leads to the kernel tells. */
+struct probe_batch {
+	struct spg_survey *s;
+	struct looking *l;
+	const struct spg_look_search *search;
+	size_t n;
+	struct {
+		int fd;
+		char *event; /* or NULL: a link, which is pinned */
+	} list[PROBES_MAX];
+};
+
+static int on_probe(void *user, const struct spg_bpf_keeper *keeper)
+{
+	struct probe_batch *batch = user;
+	struct looking *l = batch->l;
+	size_t n_before = l->n_found;
+	int r;
+
+	for (size_t i = 0; i < batch->n; i++) {
+		if (batch->list[i].fd != keeper->id)
+			continue;
+		r = on_keeper(l, keeper);
+		if (r < 0 || l->n_found == n_before || !batch->list[i].event)
+			return r;
+		l->found[n_before].event = strdup(batch->list[i].event);
+		return l->found[n_before].event ? 0 : SPG_ERR_NOMEM;
+	}
+	return 0;
+}
+
+static int ask_batch(struct probe_batch *batch)
+{
+	int r = batch->n > 0 ? spg_look_probes(batch->s->tools->look, batch->search,
+				       on_probe, batch)
+	                     : 0;
+
+	for (size_t i = 0; i < batch->n; i++) {
+		close(batch->list[i].fd);
+		free(batch->list[i].event);
+	}
+	batch->n = 0;
+	return r == SPG_ERR_IO ? 0 : r;
+}
+
+static int each_probe(void *user, const struct spg_probe *probe)
+{
+	struct probe_batch *batch = user;
+	int fd = probe->event
+	                 ? spg_probes_open_event(batch->s->tools->probes, probe->event)
+	                 : fcntl(probe->link_fd, F_DUPFD_CLOEXEC, 0);
+	char *event = probe->event ? strdup(probe->event) : NULL;
+
+	if (fd < 0 || (probe->event && !event)) {
+		if (fd >= 0)
+			close(fd);
+		free(event);
+		return fd < 0 ? 0 : SPG_ERR_NOMEM;
+	}
+	batch->list[batch->n].fd = fd;
+	batch->list[batch->n++].event = event;
+	return batch->n < PROBES_MAX ? 0 : ask_batch(batch);
+}
+
+static int ask_for_probes(
+	struct spg_survey *s, struct looking *l, const struct spg_look_search *search)
+{
+	struct probe_batch batch = {.s = s, .l = l, .search = search};
+	int r = 0, r2;
+
+	if (s->tools->probes)
+		r = spg_probes_read(s->tools->probes, each_probe, &batch);
+	r2 = ask_batch(&batch);
+	return r < 0 ? r : r2;
 }
 
 static int ask_kernel(struct spg_survey *s, struct looking *l)
@@ -77,10 +162,12 @@ static int ask_kernel(struct spg_survey *s, struct looking *l)
 				inodes[search.n_inodes - 1] != c->inodes[i].inode))
 			inodes[search.n_inodes++] = c->inodes[i].inode;
 	search.inodes = inodes;
-	r = spg_look_keepers(s->tools->look, &search, on_keeper, l);
-	free(inodes);
 	/* More than fit: what is not told explains nothing. */
-	return r == SPG_ERR_IO ? 0 : r;
+	r = spg_look_keepers(s->tools->look, &search, on_keeper, l);
+	if (r == 0 || r == SPG_ERR_IO)
+		r = ask_for_probes(s, l, &search);
+	free(inodes);
+	return r;
 }
 
 /* --- mounts, by the namespaces that have them ----------------------------------- */
@@ -104,9 +191,9 @@ static int each_mount(void *user, const struct spg_mount *mount)
 static int32_t owner_of(const struct looking *l, const struct spg_bpf_keeper *mount)
 {
 	for (size_t i = 0; i < l->n_found; i++)
-		if (l->found[i].kind == SPG_BPF_KEEP_NAME &&
-			l->found[i].mount == mount->object)
-			return l->found[i].tgid;
+		if (l->found[i].keeper.kind == SPG_BPF_KEEP_NAME &&
+			l->found[i].keeper.mount == mount->object)
+			return l->found[i].keeper.tgid;
 	return 0;
 }
 
@@ -140,7 +227,7 @@ static int explain_inode(struct spg_survey *s, struct looking *l, size_t index)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < l->n_found; i++) {
-		const struct spg_bpf_keeper *keeper = &l->found[i];
+		const struct spg_bpf_keeper *keeper = &l->found[i].keeper;
 
 		if (keeper->inode != inode->inode)
 			continue;
@@ -156,8 +243,9 @@ static int explain_inode(struct spg_survey *s, struct looking *l, size_t index)
 		case SPG_BPF_KEEP_PROBE:
 			l->left[index]--;
 			r = spg_keepers_add(&l->k,
-				&(struct spg_seen_keeper){
-					.file = inode->file, .kind = SPG_KEEPER_PROBE},
+				&(struct spg_seen_keeper){.file = inode->file,
+					.kind = SPG_KEEPER_PROBE,
+					.place = l->found[i].event},
 				keeper->tgid);
 			break;
 		case SPG_BPF_KEEP_LAYER:
@@ -174,8 +262,8 @@ static int64_t count_layers(
 	int64_t n = 0;
 
 	for (size_t i = 0; i < l->n_found; i++)
-		n += l->found[i].kind == SPG_BPF_KEEP_LAYER &&
-		     l->found[i].inode == s->counted->inodes[index].inode;
+		n += l->found[i].keeper.kind == SPG_BPF_KEEP_LAYER &&
+		     l->found[i].keeper.inode == s->counted->inodes[index].inode;
 	return n;
 }
 
@@ -251,17 +339,10 @@ static int explain_all(struct spg_survey *s, struct looking *l)
 		/* Hard links: each file has its keepers. */
 		for (; r == 0 && i < end; i++) {
 			l->left[i] = left;
-			l->wanted[c->inodes[i].file] = left > 0;
 			if (left > 0)
 				r = explain_inode(s, l, i);
 		}
 	}
-	for (size_t i = 0; i < s->obs->n_files; i++)
-		l->wanted[i] = s->obs->files[i].kept;
-	if (r == 0)
-		r = spg_keepers_find_probes(&l->k, l->wanted, l->probes);
-	for (size_t i = 0; i < c->n_inodes; i++)
-		l->left[i] -= (int64_t)l->probes[c->inodes[i].file];
 	if (r == 0)
 		r = find_merged_mounts(s, l);
 	return r == 0 ? explain_layers(s, l) : r;
@@ -285,13 +366,11 @@ static int look(struct spg_survey *s)
 	const struct spg_counted_files *c = s->counted;
 	struct looking l = {
 		.left = calloc(c->n_inodes + 1, sizeof(*l.left)),
-		.wanted = calloc(s->obs->n_files + 1, sizeof(*l.wanted)),
-		.probes = calloc(s->obs->n_files + 1, sizeof(*l.probes)),
 	};
 	int r = SPG_ERR_NOMEM;
 
 	spg_observation_drop_keepers(s->obs);
-	if (l.left && l.wanted && l.probes)
+	if (l.left)
 		r = spg_keepers_begin(&l.k, s);
 	if (r == 0)
 		r = ask_kernel(s, &l);

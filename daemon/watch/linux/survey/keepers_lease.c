@@ -199,6 +199,6 @@ int spg_keepers_find_lease(struct spg_survey *s)
 			r = spg_keepers_add_layers(&mounts->k, i);
 	}
 	if (r == 0)
-		r = spg_keepers_find_probes(&mounts->k, NULL, NULL);
+		r = spg_keepers_find_probes(&mounts->k);
 	return r;
 }

@@ -490,7 +490,7 @@ static int fall_back(struct spg_survey *s)
 	return s->way->probe_all(s);
 }
 
-/* An old version that nobody uses and nobody keeps has gone. */
+/* An old version that nobody uses and nobody keeps where it matters has gone. */
 static int find_keepers(struct spg_survey *s)
 {
 	struct spg_observation *obs = s->obs;
@@ -500,7 +500,7 @@ static int find_keepers(struct spg_survey *s)
 	if (!kept)
 		return r < 0 ? r : SPG_ERR_NOMEM;
 	for (size_t i = 0; i < obs->n_keepers; i++)
-		kept[obs->keepers[i].file] = true;
+		kept[obs->keepers[i].file] |= spg_keeper_matters(obs, &obs->keepers[i]);
 	for (size_t i = 0; i < obs->n_files; i++)
 		if (obs->files[i].presence == SPG_REPLACED && !kept[i] &&
 			!obs->files[i].kept && obs->files[i].in_use == SPG_IN_USE_NO)

@@ -108,7 +108,7 @@ bool spg_probe_parse(char *line, struct spg_probe *ret)
 		strncmp(offset, ":0x", 3) != 0)
 		return false;
 	*offset = '\0';
-	*ret = (struct spg_probe){.path = path, .event = event + 1};
+	*ret = (struct spg_probe){.path = path, .event = event + 1, .link_fd = -1};
 	return true;
 }
 
@@ -217,7 +217,9 @@ static int read_links(
 		if (fd < 0)
 			continue;
 		if (read_link(fd, path))
-			r = each(user, &(struct spg_probe){.path = path, .link = id});
+			r = each(
+				user, &(struct spg_probe){
+					      .path = path, .link = id, .link_fd = fd});
 		close(fd);
 	}
 	return r;
@@ -229,6 +231,16 @@ int spg_probes_read(struct spg_probes *probes,
 	int r = probes->tracefs >= 0 ? read_events(probes, each, user) : 0;
 
 	return r == 0 ? read_links(each, user) : r;
+}
+
+int spg_probes_open_event(struct spg_probes *probes, const char *event)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "events/%s/enable", event);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -1;
+	return openat(probes->tracefs, path, O_RDONLY | O_CLOEXEC);
 }
 
 static bool has_link(int32_t pid, uint32_t link)

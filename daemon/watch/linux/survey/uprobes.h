@@ -9,7 +9,8 @@
  *   as BPF links   of the types uprobe_multi, and perf_event since Linux 6.6
  *
  * Those made by perf_event_open(2) alone show nowhere but in the kernel's memory: see
- * spg_look_keepers(). Worker  thread.
+ * spg_look_keepers(). What shows here names a file as it was named once: which inode that
+ * was only spg_look_probes() knows. Worker thread.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ struct spg_probe {
 	                      another mount namespace */
 	const char *event; /* "GROUP/NAME" in tracefs; or NULL */
 	uint32_t link;     /* the BPF link's number; or 0 */
+	int link_fd;       /* of the link; only during the call */
 };
 
 /** Find tracefs: mounted, or else mounted for the daemon's eyes only, while it may.
@@ -32,6 +34,10 @@ void spg_probes_destroy(struct spg_probes *probes); /* takes NULL */
  * returned. */
 int spg_probes_read(struct spg_probes *probes,
 	int (*each)(void *user, const struct spg_probe *probe), void *user);
+
+/** Open what stands for @event in tracefs, "GROUP/NAME": see spg_look_probes(). Returns a
+ * descriptor or -1. */
+int spg_probes_open_event(struct spg_probes *probes, const char *event);
 
 /** A process that has a descriptor of BPF link @link; 0: none, it is pinned. */
 int32_t spg_probe_owner(uint32_t link);
