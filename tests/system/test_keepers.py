@@ -591,6 +591,37 @@ class KeepersTest(SystemTest):
         self.assert_safe(daemon)
         return directory, daemon
 
+    def test_a_mount_beside_who_went_below(self):
+        """Whom setup stops has the real file open: that explains no name of the merged
+        one, which is mounted elsewhere."""
+        layers = self.tmpfs("layers")
+        for part in ("lower/app", "upper", "work"):
+            os.makedirs(os.path.join(layers, part))
+        directory = os.path.join(self.overlay(*(os.path.join(layers, part) for part in
+                                                ("lower", "upper", "work"))), "app")
+        path = self.file("Upper.dll", directory)
+        daemon = self.daemon(Product("app", directory, setup_stops="holder"))
+        self.assert_safe(daemon)
+        there = self.file("there", self.scratch)
+        for state in ("read", "mapped"):
+            with self.subTest(state=state):
+                holder = self.hold(state, os.path.join(layers, "upper/app/Upper.dll"))
+                self.assertEqual(self.file_of(daemon.check(), path)["state"],
+                                 "held-by-setup-stopped" if tier_in_force() == "bpf" else
+                                 "unknown")
+                shell = self.shell()
+                shell.run(f"mount --bind {path} {there}")
+                for _ in range(2):
+                    answer = daemon.check()
+                    self.assert_verdict(answer, "blocked")
+                    self.assertIn((("mounted",), shell.pid),
+                                  {(tuple(use["how"]), use["pid"])
+                                   for use in self.file_of(answer, path)["uses"]},
+                                  self.show(answer))
+                shell.end()
+                holder.close()
+                self.assert_safe_in_time(daemon)
+
     def test_an_overlay_on_an_overlay(self):
         """It shows the merged file, of the product's own overlay, and keeps that."""
         for part in ("the directory", "above it", "by a link"):

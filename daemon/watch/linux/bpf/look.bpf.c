@@ -73,6 +73,13 @@ static __always_inline __s64 references_to(struct file *file)
 	return BPF_CORE_READ(counted, f_count.counter);
 }
 
+/* Before 6.5 it does not show; then it counts as one. */
+static __always_inline bool is_backing(struct file *file)
+{
+	return !bpf_core_type_exists(struct backing_file) ||
+	       (BPF_CORE_READ(file, f_mode) & FMODE_BACKING);
+}
+
 static __always_inline void fill(
 	struct spg_bpf_hit *hit, struct task_struct *task, struct file *file)
 {
@@ -87,6 +94,7 @@ static __always_inline void fill(
 	hit->mode = BPF_CORE_READ(file, f_mode) & (FMODE_READ | FMODE_WRITE);
 	hit->sdev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	hit->references = references_to(file);
+	hit->backing = is_backing(file);
 }
 
 static __always_inline bool is_overlay(struct file *file)
@@ -108,6 +116,7 @@ static __always_inline void report_real(
 	hit->file = (__u64)real;
 	hit->mode = BPF_CORE_READ(real, f_mode) & (FMODE_READ | FMODE_WRITE);
 	hit->references = references_to(real);
+	hit->backing = true;
 	bpf_seq_write(seq, hit, sizeof(*hit));
 }
 
@@ -318,6 +327,7 @@ static long visit_mapping(__u32 i, struct tree_walk *walk)
 	hit.end = BPF_CORE_READ(vma, vm_end);
 	hit.mode = BPF_CORE_READ(file, f_mode) & (FMODE_READ | FMODE_WRITE);
 	hit.references = references_to(file);
+	hit.backing = is_backing(file);
 	bpf_seq_write(walk->seq, &hit, sizeof(hit));
 	return 0;
 }

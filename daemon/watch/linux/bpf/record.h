@@ -95,8 +95,8 @@ struct spg_bpf_hit {
 	__u64 owner; /* of an overlay's real file: the merged one that has it; or 0 */
 	__u64 table; /* the descriptor table's: who shares it shares POSIX locks */
 	__u32 n_sharing; /* that table: threads and processes */
-	__u32 reserved;
-	__u64 memory;     /* the address space's */
+	__u32 backing; /* @file is an overlay's own for one of its files (since 6.5) */
+	__u64 memory;  /* the address space's */
 	__u64 start, end; /* of a mapping, the first of several */
 	__s64 references; /* to @file, the search's own left out */
 	__u32 kind;

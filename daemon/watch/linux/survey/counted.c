@@ -185,6 +185,24 @@ static int64_t named_opens_of(
 	return n > 0 ? n : 0;
 }
 
+/* Open files of a layer's inode that no file of the overlay has: somebody went below. As far
+ * as the last search has found any. */
+static int64_t direct_opens_of(
+	const struct spg_counted_files *c, const struct spg_counted *layer)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < c->n_hits; i++) {
+		const struct spg_bpf_hit *hit = &c->hits[i];
+		bool known = hit->inode != layer->inode || hit->backing;
+
+		for (size_t k = 0; k < i && !known; k++)
+			known = c->hits[k].file == hit->file;
+		n += !known;
+	}
+	return n;
+}
+
 /* An open file of an overlay, and a mapping too, has the real one open, which holds the
  * merged name besides its own (struct backing_file, user_path). */
 static int64_t opens_below(
@@ -198,7 +216,8 @@ static int64_t opens_below(
 			c->inodes[i].inode != overlay->inode &&
 			(i == 0 || c->inodes[i - 1].merged != merged ||
 				c->inodes[i - 1].inode != c->inodes[i].inode))
-			n += opens_of(&c->inodes[i]);
+			n += opens_of(&c->inodes[i]) -
+			     direct_opens_of(c, &c->inodes[i]);
 	return n;
 }
 

@@ -243,14 +243,15 @@ int spg_probes_open_event(struct spg_probes *probes, const char *event)
 	return openat(probes->tracefs, path, O_RDONLY | O_CLOEXEC);
 }
 
-static bool has_link(int32_t pid, uint32_t link)
+/* @tid: a process or a thread, which may have left the descriptor table. */
+static bool has_link(int32_t tid, uint32_t link)
 {
 	char path[64], text[4096];
 	const struct dirent *entry;
 	bool found = false;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", tid);
 	dir = opendir(path);
 	while (dir && !found && (entry = readdir(dir))) {
 		char target[32];
@@ -262,7 +263,7 @@ static bool has_link(int32_t pid, uint32_t link)
 		/* "anon_inode:bpf_link" or "anon_inode:bpf-link": of the kernel. */
 		if (strncmp(target, "anon_inode:", 11) != 0 || !strstr(target, "link"))
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.16s", pid,
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.16s", tid,
 			entry->d_name);
 		if (spg_proc_slurp(AT_FDCWD, path, text, sizeof(text)) <= 0)
 			continue;
@@ -275,17 +276,39 @@ static bool has_link(int32_t pid, uint32_t link)
 }
 
 /* Whoever lists the machine's links, as we do, has a descriptor of each for a moment. */
-static bool keeps_link(int32_t pid, uint32_t link)
+static bool keeps_link(int32_t tid, uint32_t link)
 {
 	const struct timespec moment = {.tv_nsec = MOMENT_NS};
 
-	if (!has_link(pid, link))
+	if (!has_link(tid, link))
 		return false;
 	(void)nanosleep(&moment, NULL);
-	return has_link(pid, link);
+	return has_link(tid, link);
 }
 
-int32_t spg_probe_owner(uint32_t link)
+/* Of process @pid, or of those of its threads that have a number of their own. */
+static bool is_owner(int32_t pid, bool threads, uint32_t link)
+{
+	const struct dirent *entry;
+	bool found = false;
+	char path[64];
+	DIR *tasks;
+
+	if (!threads)
+		return keeps_link(pid, link);
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	while (tasks && !found && (entry = readdir(tasks))) {
+		int32_t tid = atoi(entry->d_name);
+
+		found = tid > 0 && tid != pid && keeps_link(tid, link);
+	}
+	if (tasks)
+		closedir(tasks);
+	return found;
+}
+
+static int32_t find_owner(uint32_t link, bool threads)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
@@ -294,10 +317,18 @@ int32_t spg_probe_owner(uint32_t link)
 	while (proc && owner == 0 && (entry = readdir(proc))) {
 		int32_t pid = atoi(entry->d_name);
 
-		if (pid > 0 && pid != getpid() && keeps_link(pid, link))
+		if (pid > 0 && pid != getpid() && is_owner(pid, threads, link))
 			owner = pid;
 	}
 	if (proc)
 		closedir(proc);
 	return owner;
+}
+
+int32_t spg_probe_owner(uint32_t link)
+{
+	int32_t owner = find_owner(link, false);
+
+	/* Threads may have left the descriptor table, or outlive the first one. */
+	return owner ? owner : find_owner(link, true);
 }
