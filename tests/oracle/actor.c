@@ -200,8 +200,8 @@ static const struct actor_command own_commands[] = {
 
 static int run_words(struct actor *a, struct actor_table *table, char **words)
 {
-	static const struct actor_command *const lists[] = {
-		own_commands, actor_file_commands, actor_lock_commands};
+	static const struct actor_command *const lists[] = {own_commands,
+		actor_file_commands, actor_keeper_commands, actor_lock_commands};
 	int n = 0;
 
 	while (words[n])

@@ -90,6 +90,7 @@ struct actor_command {
 
 /* Ended by rows without a name. */
 extern const struct actor_command actor_file_commands[];
+extern const struct actor_command actor_keeper_commands[];
 extern const struct actor_command actor_lock_commands[];
 
 /** The slot a word names, or NULL. @used: must it hold a descriptor? */

@@ -8,8 +8,11 @@ counted when it is made use of:
           process does; the mode of a lease changes by being asked about; an OFD
           lock's waiter is guessed at; locks of a btrfs file may be those of its
           twin in another subvolume, and so may mappings of a process whose first
-          thread has exited, which has no map_files
-  both    who has a lock whose description no process has open
+          thread has exited, which has no map_files; which files an overlay has
+          looked up in a layer; which of a name's versions a probe is in, of which
+          only that name is told
+  both    who has a lock whose description no process has open; a probe in an old
+          version, which matters to nobody
 Nothing of this may make a file free that is held."""
 from collections import Counter
 from itertools import permutations
@@ -17,12 +20,17 @@ from itertools import permutations
 from truth import END
 
 LOCK_WORDS = {"locked", "waiting"}
+KEEPER_WORDS = {"probed", "mounted", "layer"}
+
+
+def named(keeper):
+    return keeper.word, frozenset(p.pid for p in keeper.processes()) or frozenset((None,))
 
 
 class Expectation:
     """All that must, and may, be said about one version."""
 
-    def __init__(self, version, tier, twins=()):
+    def __init__(self, version, tier, twins=(), loose_keepers=()):
         self.version, self.exact = version, tier == "bpf"
         self.path, self.replaced = version.path, not version.current
         uses, locks, hidden = version.uses(), version.locks(), version.hidden()
@@ -32,6 +40,11 @@ class Expectation:
         self.hidden, self.shared = bool(hidden), version.shared()
         self.carriers = {t.process.pid for c in hidden for t in c.tables}
         self.held = version.held()
+        # (word, pids: one of them is named); None: nobody is.
+        self.keepers, self.may_keep = [], [named(k) for k in loose_keepers]
+        for keeper in version.keepers:
+            where = self.keepers if version.current or keeper.shows else self.may_keep
+            where.append(named(keeper))
         self.any_mode = not self.exact or version.breaking
         self.must, self.once, self.may = set(), set(), set()
         self.noise = set()
@@ -59,7 +72,7 @@ class Expectation:
             self.must |= {(*what, p.pid) for p in lock.holders}
 
     def states(self):
-        if self.blockers:
+        if self.blockers or self.keepers:
             return {"blocked"}
         if self.hidden:
             return {"blocked"} if self.exact or not self.setup else {"blocked", "unknown"}
@@ -70,7 +83,8 @@ class Expectation:
                 states = {"unknown"}
         else:
             states = {"free"}
-        return states | ({"blocked"} if self.may or self.noise or self.mappers else set())
+        return states | ({"blocked"} if self.may or self.noise or self.mappers or
+                         self.may_keep else set())
 
 
 def read_lock(lock, any_mode):
@@ -87,8 +101,10 @@ class Comparer:
     # One file
 
     def uses(self, want, entry):
-        pids = [use["pid"] for use in entry["uses"]]
-        got = {use["pid"]: use for use in entry["uses"]}
+        uses = [use for use in entry["uses"] if set(use["how"]) - KEEPER_WORDS or
+                not use["how"]]
+        pids = [use["pid"] for use in uses]
+        got = {use["pid"]: use for use in uses}
         if len(pids) != len(set(pids)):
             yield f"a process twice: {pids}"
         for pid in want.uses.keys() - got.keys():
@@ -114,12 +130,26 @@ class Comparer:
         for pid in want.uses.keys() & got.keys():
             slack = loose | ({"waiting"} if pid in want.ofd_waiters and not want.exact
                              else set()) | ({"mapped"} if pid in want.mappers else set())
-            if (want.uses[pid] ^ set(got[pid]["how"])) - slack:
+            if (want.uses[pid] ^ set(got[pid]["how"])) - slack - KEEPER_WORDS:
                 yield f"pid {pid} is said to have it {got[pid]['how']}, " \
                       f"has it {sorted(want.uses[pid])}"
             told = got[pid].get("class")
             if told is not None and told != ("setup-stops" if pid in want.setup else "blocker"):
                 yield f"pid {pid} is told as {told}"
+
+    def keepers(self, want, entry):
+        told = {(word, use["pid"]) for use in entry["uses"]
+                for word in KEEPER_WORDS & set(use["how"])}
+        for word, pids in want.keepers:
+            if not any((word, pid) in told for pid in pids):
+                yield f"MISSING KEEPER: {word} by {sorted(pids, key=str)}"
+        for word, pid in sorted(told, key=str):
+            if any(word == w and pid in pids for w, pids in want.keepers):
+                continue
+            if any(word == w and pid in pids for w, pids in want.may_keep):
+                self.allowed["a keeper that may be one"] += 1
+            else:
+                yield f"STALE KEEPER: {word} by {pid}"
 
     def locks(self, want, locks):
         got = [read_lock(lock, want.any_mode) for lock in locks]
@@ -145,7 +175,8 @@ class Comparer:
 
     def file(self, want, entry):
         """The differences between a version and an entry of an answer."""
-        found = list(self.uses(want, entry)) + list(self.locks(want, entry["locks"]))
+        found = [*self.uses(want, entry), *self.keepers(want, entry),
+                 *self.locks(want, entry["locks"])]
         state, states = entry["state"], want.states()
         if state == "unknown" and state in states:
             self.unknown["only setup's program shows, others cannot be ruled out"

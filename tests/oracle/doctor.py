@@ -8,7 +8,8 @@ def doctor(kind, wanted, answer):
     nothing that could be wrong in that way. @wanted: what is true."""
     wrong = copy.deepcopy(answer)
     exact = {(want.path, want.replaced): want for want in wanted
-             if not (want.may or want.noise or want.hidden or want.mappers)}
+             if not (want.may or want.noise or want.hidden or want.mappers or
+                     want.may_keep)}
     for entry in wrong["files"]:
         want = exact.get((entry["path"], entry["replaced"]))
         if want and (entry["path"], entry["replaced"]) in once(wanted) and \
@@ -46,6 +47,13 @@ def leave_out(entry, want, answer):
         return False
     answer["files"].remove(entry)
     return True
+
+
+def drop_keeper(entry, want, _answer):
+    words = {word for word, _ in want.keepers}
+    for use in entry["uses"]:
+        use["how"] = [word for word in use["how"] if word not in words]
+    return bool(words)
 
 
 def add_holder(entry, _want, _answer):
@@ -99,6 +107,7 @@ WRONGS = {
     "a holder that is none": add_holder,
     "a hidden holder that is none": add_nobody,
     "a mapping left out": change_how,
+    "a keeper left out": drop_keeper,
     "a lock left out": drop_lock,
     "a lock that is none": add_lock,
     "a wrong range": change_range,

@@ -3,6 +3,7 @@
 returns False when there is nothing it could be done to."""
 import os
 
+from moves_keepers import KeeperMoves
 from moves_locks import LockMoves
 from scene import Scene
 from truth import Carrier, Ofd, Path, Table
@@ -18,7 +19,7 @@ def free_number(of, limit=250):
     return next(n for n in range(limit) if n not in of)
 
 
-class Moves(LockMoves, Scene):
+class Moves(KeeperMoves, LockMoves, Scene):
     carrier_type = Carrier
 
     # Processes
@@ -177,7 +178,7 @@ class Moves(LockMoves, Scene):
         if any(w.ofd is what for w in process.waiters):
             return False  # the waiting call keeps it
         if isinstance(what, Carrier) and what.kind == "ring" and what.ofd:
-            self.change(what.empty, lambda: self.order(process, f"empty {slot}"))
+            self.change(what.end, lambda: self.order(process, f"empty {slot}"))
         self.change(lambda: table.close(slot),
                     lambda: self.order(process, f"close {slot}", table=table))
 
@@ -301,7 +302,7 @@ class Moves(LockMoves, Scene):
 
         def model():
             process.table.put(new, found[1].ofd)
-            found[1].empty()
+            found[1].end()
 
         self.change(model, lambda: self.order(process, f"receive {new} {found[0]}"))
         self.count("receive")
@@ -379,7 +380,7 @@ class Moves(LockMoves, Scene):
 
         def model():
             for version in self.world.move_link(area):
-                version.followed = version.held()
+                version.followed = version.held() or version.shown()
                 self.log.seen.discard(version.serial)
             self.log.seen -= {v.serial for v in self.versions if v.area is area and v.current}
 
@@ -401,10 +402,12 @@ class Moves(LockMoves, Scene):
         """Everybody who has anything of one product ends: it must be safe."""
         product = self.pick([p.name for p in self.world.products])
         for process in list(self.processes.values()):
-            if any(process in v.uses() or any(c.tables and process.table in c.tables
+            if any(process in v.uses() or any(process in k.processes() for k in v.keepers) or any(c.tables and process.table in c.tables
                                               for c in v.hidden())
                    for v in self.versions if v.area.product == product):
                 self.end(process, "kill")
+        for event in self.events(product):
+            self.end_event(event)
         # What a process that has not been named keeps alive is a hidden thing.
         for process in list(self.processes.values()):
             for slot, carrier in process.table.of(Carrier):

@@ -29,6 +29,7 @@ from doctor import doctor
 from history import History
 from moves import Moves
 from support import FAIL_AFTER, Failure, private_mounts
+from truth import Keeper
 from world import TierMissing, World
 
 import checks
@@ -38,8 +39,10 @@ WEIGHTS = {"start": 8, "fork": 6, "kill": 5, "exec": 6, "thread": 5, "join": 2, 
            "dlclose": 3, "send": 5, "receive": 2, "ring": 4, "loop": 3, "drop": 6,
            "replace": 3, "unlink": 2, "away": 2, "create": 5, "touch": 2, "clear": 1, "link": 3,
            "flock": 10, "range": 24, "unlock": 4, "brief": 6, "brief_process": 2, "lease": 6,
-           "unlease": 2, "break": 1, "wait": 12, "cancel": 3}
-ENDING = ("kill", "join", "close", "unmap", "dlclose", "drop", "unlock", "unlease", "cancel")
+           "unlease": 2, "break": 1, "wait": 12, "cancel": 3, "probe": 5, "event": 2,
+           "bind": 8, "merge": 2, "unkeep": 5}
+ENDING = ("kill", "join", "close", "unmap", "dlclose", "drop", "unlock", "unlease", "cancel",
+          "unkeep")
 HISTORY_EVERY = 25  # steps
 AROUND_NS = 50_000_000
 CROWD = 130         # more descriptors and mappings than that are given back
@@ -58,6 +61,7 @@ class Oracle(Moves):
         self.comparer = Comparer(arguments.tier)
         self.doctored = Counter()
         self.heat, self.known = [], []
+        self.n_ended = Keeper.n_ended
 
     # Which changes
 
@@ -84,6 +88,7 @@ class Oracle(Moves):
             else:
                 self.lacks[kind] = rest
         self.order(process, "close 0")
+        self.find_probe_lacks(process)
         for kind in ("users", "pids", "mounts"):
             try:
                 self.end(self.start(kind), "kill")
@@ -110,8 +115,10 @@ class Oracle(Moves):
     # Held against the truth
 
     def expectations(self, areas=None):
-        return [Expectation(v, self.arguments.tier, self.world.twins(v))
-                for v in self.versions if (v.current or (v.held() and not v.foreign)) and
+        return [Expectation(v, self.arguments.tier, self.world.twins(v),
+                            () if self.arguments.tier == "bpf" else self.loose_keepers(v))
+                for v in self.versions if (v.current or ((v.held() or v.shown()) and
+                                                         not v.foreign)) and
                 (areas is None or v.area.product == areas)]
 
     def fail(self, differences):
@@ -131,8 +138,10 @@ class Oracle(Moves):
             if process.pid in numbers:
                 yield f"{process}: " + ("; ".join(
                     f"{sorted(how)} {v.path}{'' if v.current else ' (old version)'}"
-                    for v in self.versions for p, how in v.uses().items() if p is process)
-                    or "nothing")
+                    for v in self.versions
+                    for p, how in [*v.uses().items(),
+                                   *((p, {k.word}) for k in v.keepers for p in k.processes())]
+                    if p is process) or "nothing")
 
     def orders_around(self, differences):
         """What was ordered at the moments, in ns, that the differences tell of."""
@@ -157,12 +166,26 @@ class Oracle(Moves):
                 part["verdict"] = "safe"
         return parts
 
+    def answers(self):
+        """(expectations, answer, differences) for each product. What keeps a file ends when
+        the kernel finds the time: until then it may be told."""
+        fading = Keeper.n_ended != self.n_ended
+        self.n_ended = Keeper.n_ended
+        deadline = time.monotonic() + FAIL_AFTER
+        while True:
+            found = []
+            for part in self.check(all=True):
+                expected = self.expectations(part["product"])
+                found.append((expected, part, self.comparer.product(expected, part)))
+            texts = [text for _, _, differences in found for text in differences]
+            if not texts or not fading or time.monotonic() > deadline or \
+                    any("MISSING" in text or "FALSE SAFE" in text for text in texts):
+                return found
+
     def barrier(self):
         self.n_barriers += 1
         wanted = []
-        for part in self.check(all=True):
-            expected = self.expectations(part["product"])
-            differences = self.comparer.product(expected, part)
+        for expected, part, differences in self.answers():
             wanted += expected
             if differences:
                 self.fail(differences)
@@ -173,7 +196,8 @@ class Oracle(Moves):
             want.version.area.n_held += want.held
         self.history.add(time.time_ns(), self.n_steps, wanted)
         for version in self.versions:
-            version.followed = version.followed and version.away and version.held()
+            version.followed = version.followed and version.away and (
+                version.held() or version.shown())
         self.log.seen |= {v.serial for v in self.versions if not v.foreign}
         self.ask_about_some()
         if self.n_steps % 7 == 0:
@@ -278,7 +302,7 @@ class Report:
 # What has to have been there in a run worth its name: kind, least share of states.
 NEEDED = ("open", "write", "o-path", "dup", "fork", "exec", "mapped", "dlopen", "take",
           "socket", "ring", "loop", "flock", "posix", "ofd", "lease", "waiting", "replaced",
-          "link moved")
+          "link moved", "probed", "event", "mounted", "layer")
 
 
 def tell_results(report, oracle, seed):

@@ -22,6 +22,7 @@ class Scene:
         self.n_processes = self.n_waiters = self.n_states = 0
         self.kinds = Counter()
         self.told, self.log = [], LockLog()  # told: (time, order)
+        self.n_kept = 0
         self.pending = []  # moves that are owed before anything else
         self.lacks = {}
 
@@ -163,7 +164,7 @@ class Scene:
         """A ring that just goes gives back its files later, from a kernel thread."""
         for slot, carrier in process.table.of(self.carrier_type):
             if carrier.kind == "ring" and carrier.ofd and carrier not in spare:
-                self.change(carrier.empty, lambda slot=slot: self.order(process, f"empty {slot}"))
+                self.change(carrier.end, lambda slot=slot: self.order(process, f"empty {slot}"))
 
     def stop_own_waits(self, process):
         """Threads die one after the other: who waits for what another of them has

@@ -10,6 +10,9 @@ which it came about, so that the same commands give the same model.
   Table     a descriptor table: of a process, or of a thread that has its own
   Carrier   what keeps descriptions without being a process: a socket, a ring, a
             loop device
+  Keeper    what keeps a version without any description: a probe in it, a mount of it,
+            an overlay that has it in a layer
+  Mounts    a mount namespace, and the keepers in it
 """
 from collections import namedtuple
 
@@ -86,6 +89,7 @@ class Version:
         self.real = Space(self) if area.overlay else None
         self.spaces = [s for s in (self.main, self.real) if s]
         self.breaking = False
+        self.keepers = {}
         # By a link that moves between releases: which one has it, and whether it is
         # an old version for spguard, which follows what was in use when the link moved.
         self.home, self.followed = None, False
@@ -136,6 +140,10 @@ class Version:
     def held(self):
         return bool(self.exes or any(space.ofds for space in self.spaces))
 
+    def shown(self):
+        """Would somebody see it when it was replaced, without having it open?"""
+        return any(keeper.shows for keeper in self.keepers)
+
     def writers(self):
         return any("w" in ofd.mode for ofd in self.ofds())
 
@@ -181,10 +189,70 @@ class Carrier:
         if ofd:
             ofd.refer(ofd.carriers, self)
 
-    def empty(self):
+    def end(self):
         if self.ofd:
             self.ofd.drop(self.ofd.carriers, self)
             self.ofd = None
+
+
+class Keeper:
+    """Keeps @versions without having them open. @word: how that is told; @shows: are
+    they seen by it when they have been replaced?"""
+    n_ended = 0  # ever
+
+    def __init__(self, word, versions):
+        self.word, self.shows, self.versions = word, word != "probed", list(versions)
+        for version in self.versions:
+            version.keepers[self] = True
+
+    def end(self):
+        Keeper.n_ended += 1
+        for version in self.versions:
+            version.keepers.pop(self, None)
+
+    def processes(self):
+        """Any of them is named; none: there is none."""
+        return ()
+
+
+class Probe(Keeper):
+    """One that a descriptor keeps; or, without any, an event of tracefs, @event. @by_name:
+    does nothing but the kernel's own tables say more than what the file was called?"""
+
+    def __init__(self, version, event=None, by_name=False):
+        super().__init__("probed", [version])
+        self.event, self.by_name, self.tables = event, by_name, {}
+
+    def processes(self):
+        return dict.fromkeys(table.process for table in self.tables)
+
+
+class Mount(Keeper):
+    """In the namespace @mounts, at @place. @area: an overlay's layer, of which it may
+    show what comes later too."""
+
+    def __init__(self, word, versions, mounts, place, area=None):
+        super().__init__(word, versions)
+        self.mounts, self.place, self.area = mounts, place, area
+        mounts.keepers[self] = True
+
+    def end(self):
+        super().end()
+        self.mounts.keepers.pop(self, None)
+
+    def processes(self):
+        return self.mounts.processes
+
+
+class Mounts:
+    def __init__(self):
+        self.processes, self.keepers = {}, {}
+
+    def leave(self, process):
+        del self.processes[process]
+        if not self.processes:
+            for keeper in list(self.keepers):
+                keeper.end()
 
 
 class Table:
@@ -204,7 +272,7 @@ class Table:
         self.slots[slot] = what
         if isinstance(what, Ofd):
             what.refer(what.tables, self)
-        elif isinstance(what, Carrier):
+        elif isinstance(what, (Carrier, Probe)):
             what.tables[self] = what.tables.get(self, 0) + 1
 
     def close(self, slot):
@@ -213,12 +281,12 @@ class Table:
             # Any descriptor of the file takes all POSIX locks along.
             what.space.ranges.pop(self, None)
             what.drop(what.tables, self)
-        elif isinstance(what, Carrier):
+        elif isinstance(what, (Carrier, Probe)):
             what.tables[self] -= 1
             if not what.tables[self]:
                 del what.tables[self]
             if not what.tables:
-                what.empty()
+                what.end()
 
     def close_all(self):
         for slot in list(self.slots):
@@ -261,9 +329,17 @@ class Process:
         self.table, self.threads = Table(self), {}
         self.maps, self.libraries, self.waiters = {}, {}, {}
         self.exe = None
+        self.mounts = None  # its own namespace of them
+        if kind == "mounts":
+            self.enter(Mounts())
 
     def __repr__(self):
         return f"{self.name}({self.pid})"
+
+    def enter(self, mounts):
+        self.mounts = mounts
+        if mounts:
+            mounts.processes[self] = True
 
     def tables(self):
         return [self.table, *self.threads.values()]
@@ -305,9 +381,13 @@ class Process:
         self.table.close_all()
         self.unmap_all()
         self.execute(None)
+        if self.mounts:
+            self.mounts.leave(self)
 
     def fork(self, name):
-        child = Process(name, "plain" if self.kind == "leader" else self.kind, self.setup)
+        child = Process(name, "plain", self.setup)
+        child.kind = "plain" if self.kind == "leader" else self.kind
+        child.enter(self.mounts)
         for slot, what in self.table.slots.items():
             child.table.put(slot, what)
         for number, ofd in self.maps.items():

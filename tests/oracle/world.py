@@ -112,6 +112,8 @@ class World(SystemTest):
         for area in self.areas:
             self.fill(area)
         self.name_products()
+        self.merges = self.tmpfs("merges", "16m")
+        self.open_tracefs()
 
     # Filesystems
 
@@ -268,6 +270,34 @@ class World(SystemTest):
                 self.products.append(Product(name, *(area.top for area in areas),
                                              recursive=name == "epsilon",
                                              setup_stops=SETUP))
+
+    # Events of tracefs
+
+    def open_tracefs(self):
+        """self.tracefs: its list of uprobes, or None."""
+        there = self.directory("tracefs")
+        self.event_group = f"spgoracle{os.getpid()}"
+        self.tracefs, self.events = None, set()
+        if subprocess.run(["mount", "-t", "tracefs", "tracefs", there],
+                          stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            self.addCleanup(subprocess.run, ["umount", "-l", there])
+            self.tracefs = os.path.join(there, "uprobe_events")
+            self.addCleanup(self.end_events)
+
+    def define_event(self, line):
+        """p:GROUP/NAME PATH:OFFSET, or -:GROUP/NAME"""
+        # (It cannot be seeked in, which Python does to append.)
+        fd = os.open(self.tracefs, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(fd, line.encode() + b"\n")
+        finally:
+            os.close(fd)
+        name = line.split()[0].partition(":")[2]
+        (self.events.discard if line[0] == "-" else self.events.add)(name)
+
+    def end_events(self):
+        for name in sorted(self.events):
+            self.define_event(f"-:{name}")
 
     # The daemon
 
