@@ -12,7 +12,8 @@ counted when it is made use of:
           looked up in a layer; which of a name's versions a probe is in, of which
           only that name is told
   both    who has a lock whose description no process has open; a probe in an old
-          version, which matters to nobody
+          version, which matters to nobody; what keeps a file of an overlay while
+          something hidden has the real one
 Nothing of this may make a file free that is held."""
 from collections import Counter
 from itertools import permutations
@@ -42,9 +43,11 @@ class Expectation:
         self.held = version.held()
         # (word, pids: one of them is named); None: nobody is.
         self.keepers, self.may_keep = [], [named(k) for k in loose_keepers]
+        # What is hidden and of the layer's file counts like one of the overlay's own.
+        below = version.real and any(not o.tables and not o.maps for o in version.real.ofds)
         for keeper in version.keepers:
-            where = self.keepers if version.current or keeper.shows else self.may_keep
-            where.append(named(keeper))
+            sure = (version.current or keeper.shows) and not below
+            (self.keepers if sure else self.may_keep).append(named(keeper))
         self.any_mode = not self.exact or version.breaking
         self.must, self.once, self.may = set(), set(), set()
         self.noise = set()
@@ -75,7 +78,9 @@ class Expectation:
         if self.blockers or self.keepers:
             return {"blocked"}
         if self.hidden:
-            return {"blocked"} if self.exact or not self.setup else {"blocked", "unknown"}
+            # A mapping of an overlay's file shares the real one with what opened it.
+            unsure = self.setup and (not self.exact or self.version.area.overlay)
+            return {"blocked", "unknown"} if unsure else {"blocked"}
         if self.setup:
             states = {"held-by-setup-stopped"} | (set() if self.exact else {"unknown"})
             # It would be left when setup has stopped its program.

@@ -193,6 +193,8 @@ static __always_inline void tell_link(
 {
 	enum bpf_link_type type = BPF_CORE_READ(link, type);
 
+	out->link = BPF_CORE_READ(link, id);
+
 	if (type == BPF_LINK_TYPE_PERF_EVENT &&
 		bpf_core_type_exists(struct bpf_perf_link)) {
 		struct bpf_perf_link *to_event =

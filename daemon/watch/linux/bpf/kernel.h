@@ -357,6 +357,7 @@ struct trace_event_file {
 /* include/linux/bpf.h, kernel/bpf/syscall.c; since 6.6 kernel/trace/bpf_trace.c. */
 enum bpf_link_type { BPF_LINK_TYPE_PERF_EVENT = 7, BPF_LINK_TYPE_UPROBE_MULTI = 12 };
 struct bpf_link {
+	__u32 id;
 	enum bpf_link_type type;
 };
 struct bpf_perf_link {

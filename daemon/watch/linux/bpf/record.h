@@ -139,6 +139,8 @@ struct spg_bpf_keeper {
 	__u64 mount;  /* of a KEEP_NAME: the mount that it was opened through */
 	__u32 kind;
 	__u32 space; /* of mounts: the number of the namespace; 0: in none of its own */
+	__u32 link;  /* of probes: the number of the BPF link; 0: of none */
+	__u32 reserved;
 	__s32 id; /* of mounts: as in mountinfo; else our own descriptor, if @tgid is 0 */
 	__s32 tgid; /* of others' descriptors */
 };

@@ -418,6 +418,8 @@ int spg_survey_known(struct spg_survey *s)
 	s->obs->looked_ns = spg_clock_wall_ns();
 	if (r == 0)
 		r = spg_read_locks_bpf(s);
+	if (r == 0)
+		spg_counted_mark_kept(s);
 	if (r == 0 && !is_all_told(s->obs))
 		r = 1;
 	spg_survey_compact_uses(s->obs);

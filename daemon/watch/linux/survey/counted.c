@@ -243,8 +243,7 @@ int64_t spg_counted_unexplained(
 	return inode->names == SPG_BPF_UNCOUNTED ? 1 : left;
 }
 
-/* Mark the files that somebody keeps, or nobody can tell. */
-static void mark_kept(struct spg_survey *s)
+void spg_counted_mark_kept(struct spg_survey *s)
 {
 	const struct spg_counted_files *c = s->counted;
 
@@ -270,7 +269,7 @@ int spg_counted_read(struct spg_survey *s, size_t first)
 		return r;
 	if (c->n_inodes > 0)
 		qsort(c->inodes, c->n_inodes, sizeof(*c->inodes), order_inodes);
-	mark_kept(s);
+	spg_counted_mark_kept(s);
 	return 0;
 }
 

@@ -86,6 +86,10 @@ int spg_counted_probe_from(struct spg_survey *s, size_t first);
 /** Read the counters alone, and mark the files that somebody keeps. */
 int spg_counted_read(struct spg_survey *s, size_t first);
 
+/** Mark the files that somebody keeps, or nobody can tell, by the counters as they were
+ * read and by who has been found since. */
+void spg_counted_mark_kept(struct spg_survey *s);
+
 /**
  * How many of the references to inode @first's names its open files, our own
  * descriptors and our own overlays do not explain: more than 0, and somebody keeps it

@@ -246,7 +246,8 @@ static int explain_inode(struct spg_survey *s, struct looking *l, size_t index)
 				&(struct spg_seen_keeper){.file = inode->file,
 					.kind = SPG_KEEPER_PROBE,
 					.place = l->found[i].event},
-				keeper->tgid);
+				keeper->link ? spg_probe_owner(keeper->link)
+					     : keeper->tgid);
 			break;
 		case SPG_BPF_KEEP_LAYER:
 			break;
@@ -403,6 +404,7 @@ int spg_keepers_find_bpf(struct spg_survey *s)
 	const struct timespec moment = {.tv_nsec = MOMENT_NS};
 	int r = 0;
 
+	spg_counted_mark_kept(s);
 	for (int i = 0; r == 0 && i < READS_MAX && is_any_kept(s->obs); i++) {
 		if (i > 1)
 			(void)nanosleep(&moment, NULL);
