@@ -326,6 +326,29 @@ static size_t known_users(const struct spg_survey *s, int32_t pids[KNOWN_MAX])
 	return n;
 }
 
+/* The same search once more, where it matters: see spg_check_again(). */
+static int look_again(struct spg_survey *s, enum look_kind kind, const int32_t *pids,
+	size_t n_pids, bool final)
+{
+	struct spg_counted_files *c = s->counted;
+	struct spg_bpf_hit *first = c->hits;
+	size_t n_first = c->n_hits, size_first = c->size_hits;
+	int r;
+
+	if (!spg_must_check_again(s))
+		return 0;
+	c->hits = NULL;
+	c->n_hits = c->size_hits = 0;
+	r = search(s, kind, pids, n_pids);
+	if (r == 0)
+		r = spg_check_again(s, first, n_first, final);
+	free(c->hits);
+	c->hits = first;
+	c->n_hits = n_first;
+	c->size_hits = size_first;
+	return r;
+}
+
 /* One look: who uses what, and does it add up? Returns 1 when it does not, or
  * when files turned up that nobody knew. @final: if not, mark what does not. */
 static int look(struct spg_survey *s, enum look_kind kind, bool final)
@@ -366,6 +389,11 @@ static int look(struct spg_survey *s, enum look_kind kind, bool final)
 	if (moved < 0)
 		return moved;
 	r = spg_check_counts(s, kind != LOOK_AT_KNOWN, final);
+	if (r == 0 || (r == 1 && final)) {
+		int again = look_again(s, kind, pids, n_pids, final);
+
+		r = again < 0 ? again : r | again;
+	}
 	return r < 0 ? r : r | moved | c->mistaken | c->unanswered;
 }
 

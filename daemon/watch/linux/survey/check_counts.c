@@ -252,6 +252,130 @@ static int look_for_sharers(struct spg_survey *s, bool everybody, bool final)
 	return r < 0 ? r : open_ends;
 }
 
+/* --- the second search ---------------------------------------------------------- */
+
+/* Is @hit, of the second search, one of the first one's, sorted by reference? */
+static bool was_found(
+	const struct spg_bpf_hit *first, size_t n_first, const struct spg_bpf_hit *hit)
+{
+	size_t low = 0, high = n_first;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (order_by_reference(&first[middle], hit) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n_first && order_by_reference(&first[low], hit) == 0 &&
+	       first[low].n_mappings == hit->n_mappings;
+}
+
+/* The references to one open file that both searches have found. @file: its hits in the
+ * second, sorted, without those that the first had not. */
+static int64_t count_both(const struct spg_bpf_hit *file, size_t n)
+{
+	int64_t found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || order_by_reference(&file[i], &file[i - 1]) != 0)
+			found += file[i].kind == SPG_HIT_MAPPING ? file[i].n_mappings
+			                                         : 1;
+	return found;
+}
+
+static size_t count_open_files(const struct spg_bpf_hit *hits, size_t n, uint64_t inode)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += hits[i].inode == inode &&
+		         (i == 0 || hits[i].inode != hits[i - 1].inode ||
+				 hits[i].file != hits[i - 1].file);
+	return found;
+}
+
+/* The references that @file had when the second search first met it: all those that both
+ * have found were there. @hits: in the order in which they were read. */
+static int64_t references_then(
+	const struct spg_bpf_hit *hits, size_t n, const struct spg_bpf_hit *file)
+{
+	for (size_t i = 0; i < n; i++)
+		if (hits[i].file == file->file && !spg_is_deleted(&hits[i]))
+			return hits[i].references;
+	return INT64_MAX;
+}
+
+/* Nobody but who was found has @inode: at the moment of the counters, and of its files at
+ * that of the second search. @both: what both have found, sorted by reference. */
+static bool is_nobody_else(const struct spg_counted_files *c, uint64_t inode,
+	const struct spg_bpf_hit *first, size_t n_first, const struct spg_bpf_hit *both,
+	size_t n_both, const struct waiters *w)
+{
+	if (count_open_files(first, n_first, inode) !=
+		count_open_files(both, n_both, inode))
+		return false;
+	for (size_t i = 0, end; i < n_both; i = end) {
+		for (end = i; end < n_both && both[end].file == both[i].file; end++)
+			;
+		if (both[i].inode == inode &&
+			references_then(c->hits, c->n_hits, &both[i]) >
+				count_both(both + i, end - i) +
+					count_waits(c, w, both[i].file))
+			return false;
+	}
+	return true;
+}
+
+int spg_check_again(
+	struct spg_survey *s, struct spg_bpf_hit *first, size_t n_first, bool final)
+{
+	const struct spg_counted_files *c = s->counted;
+	struct spg_bpf_hit *both = calloc(c->n_hits + 1, sizeof(*both));
+	bool *blocked = find_blocked(s->obs);
+	struct waiters waiters = {0};
+	size_t n_both = 0;
+	int r = both && blocked ? find_waiters(s, &waiters) : SPG_ERR_NOMEM;
+
+	if (n_first > 0)
+		qsort(first, n_first, sizeof(*first), order_by_reference);
+	for (size_t i = 0; r == 0 && i < c->n_hits; i++)
+		if (!spg_is_deleted(&c->hits[i]) &&
+			was_found(first, n_first, &c->hits[i]))
+			both[n_both++] = c->hits[i];
+	if (n_both > 0)
+		qsort(both, n_both, sizeof(*both), order_by_reference);
+	for (size_t i = 0; r >= 0 && i < c->n_inodes; i++) {
+		const struct spg_counted *inode = &c->inodes[i];
+
+		if (!inode->used || blocked[inode->file] ||
+			is_nobody_else(c, inode->inode, first, n_first, both, n_both,
+				&waiters))
+			continue;
+		r = 1;
+		if (final)
+			s->obs->files[inode->file].shared = true;
+	}
+	free(waiters.all);
+	free(blocked);
+	free(both);
+	return r;
+}
+
+bool spg_must_check_again(const struct spg_survey *s)
+{
+	const struct spg_counted_files *c = s->counted;
+	bool *blocked = find_blocked(s->obs), must = !blocked;
+
+	for (size_t i = 0; !must && i < c->n_inodes; i++)
+		must = c->inodes[i].used && !blocked[c->inodes[i].file];
+	free(blocked);
+	return must;
+}
+
+/* --- the counters --------------------------------------------------------------- */
+
 enum balance { EVEN, HIDDEN, STALE };
 
 /*

@@ -127,6 +127,22 @@ int spg_survey_known(struct spg_survey *s);
  */
 int spg_check_counts(struct spg_survey *s, bool everybody, bool final);
 
+/**
+ * What a search finds it finds one after the other, and descriptors are handed on
+ * meanwhile (fork(2), dup(2)) without an event: what has gone by then makes up for what
+ * nobody shows. That matters where only processes that setup stops use a file. So that is
+ * searched once more, after the counters were read: what both searches have found was there
+ * all the time in between, and has to account for everything.
+ *
+ * spg_must_check_again() says whether there is such a file (or no memory to tell).
+ * spg_check_again() compares: @first, @n_first are the hits of the first search, which it
+ * sorts; those of the second are the survey's. Returns 0, 1 when it does not add up
+ * (@final: and marks the files), or a negative spg_err.
+ */
+bool spg_must_check_again(const struct spg_survey *s);
+int spg_check_again(
+	struct spg_survey *s, struct spg_bpf_hit *first, size_t n_first, bool final);
+
 /** See which of the nameless files among the hits were the product's, and append
  * them. Sets found_deleted. Returns 0 or a negative spg_err. */
 int spg_look_at_deleted(struct spg_survey *s);
