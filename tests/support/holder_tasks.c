@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -517,6 +518,100 @@ static void leave_crowd(struct holder *h)
 		holder_die("close_range");
 }
 
+/* --- who is never found twice in the same way ------------------------------------ */
+
+static volatile bool resting;
+
+/* Of whoever is named, or a new one. */
+static int open_or_take(const struct holder *h)
+{
+	int pidfd, fd;
+
+	if (!h->args[0] || !h->args[1])
+		return holder_open(h, O_RDONLY);
+	pidfd = pidfd_open(atoi(h->args[0]), 0);
+	fd = pidfd < 0 ? -1 : pidfd_getfd(pidfd, atoi(h->args[1]), 0);
+	if (fd < 0)
+		holder_die("pidfd_getfd");
+	close(pidfd);
+	return fd;
+}
+
+static void *move_descriptor(void *user)
+{
+	struct holder *h = user;
+
+	while (!resting) {
+		int moved = fcntl(h->fd, F_DUPFD_CLOEXEC, h->fd < 500 ? 900 : 3);
+
+		if (moved < 0)
+			holder_die("F_DUPFD");
+		close(h->fd);
+		h->fd = moved;
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void *open_anew(void *user)
+{
+	struct holder *h = user;
+
+	while (!resting) {
+		close(h->fd);
+		poll(NULL, 0, 1);
+		h->fd = holder_open(h, O_RDONLY);
+		poll(NULL, 0, 1);
+	}
+	return NULL;
+}
+
+static void *have_children(void *user)
+{
+	(void)user;
+	while (!resting) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			poll(NULL, 0, 5);
+			_exit(0);
+		}
+		if (child > 0)
+			waitpid(child, NULL, 0);
+	}
+	return NULL;
+}
+
+static void enter_restless(struct holder *h, void *(*run)(void *))
+{
+	h->fd = open_or_take(h);
+	if (pthread_create(&h->thread, NULL, run, h) != 0)
+		holder_die("pthread_create");
+}
+
+static void enter_moves_descriptor(struct holder *h)
+{
+	enter_restless(h, move_descriptor);
+}
+
+static void enter_opens_anew(struct holder *h)
+{
+	enter_restless(h, open_anew);
+}
+
+static void enter_has_children(struct holder *h)
+{
+	enter_restless(h, have_children);
+}
+
+static void leave_restless(struct holder *h)
+{
+	resting = true;
+	pthread_join(h->thread, NULL);
+	holder_close(h);
+}
+
 const struct holder_state holder_task_states[] = {
 	{"thread-table", enter_thread_table, leave_thread_table},
 	{"leader-exited", enter_leader_exited, holder_close},
@@ -530,6 +625,9 @@ const struct holder_state holder_task_states[] = {
 	{"bound-file", enter_bound_file, leave_bound_file},
 	{"bound-file-mapped", enter_bound_file_mapped, leave_bound_file_mapped},
 	{"relay", enter_relay, leave_relay},
+	{"moves-descriptor", enter_moves_descriptor, leave_restless},
+	{"opens-anew", enter_opens_anew, leave_restless},
+	{"has-children", enter_has_children, leave_restless},
 	{"relay-mapped", enter_relay_mapped, leave_relay},
 	{"user-namespace", enter_user_namespace, holder_close},
 	{"crowd", enter_crowd, leave_crowd},

@@ -5,6 +5,7 @@
 The lease probe cannot tell whether there is a further holder of a file that is in
 use anyway. Then the honest verdict is unknown, and the answer must say so."""
 import os
+import socket
 
 from support import Product, SystemTest, main, private_mounts, tier_in_force
 
@@ -49,6 +50,27 @@ class SetupStopsTest(SystemTest):
         self.assert_not_blocking(daemon.check(), path, holder)
         holder.kill()
         self.assert_safe(daemon)
+
+    def test_beside_who_is_never_found_twice(self):
+        """What has gone since it was found makes up for nothing that is hidden."""
+        daemon = self.daemon(self.product)
+        for state in ("moves-descriptor", "opens-anew", "has-children"):
+            with self.subTest(state=state):
+                ours = os.open(self.dll, os.O_RDONLY)
+                # Two share what is in flight, the third has a file of its own.
+                shared = () if state == "opens-anew" else (os.getpid(), ours)
+                holder = self.hold(state, self.dll, *shared, program=self.store)
+                near, far = socket.socketpair()
+                socket.send_fds(near, [b"x"], [ours])
+                os.close(ours)
+                for _ in range(60):
+                    answer = daemon.check()
+                    self.assertIn(answer["verdict"], ("blocked", "unknown"),
+                                  self.show(answer))
+                near.close()
+                far.close()
+                holder.kill()
+                self.assert_safe(daemon)
 
     def test_others_still_block(self):
         daemon = self.daemon(self.product)

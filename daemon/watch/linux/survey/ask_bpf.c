@@ -19,13 +19,16 @@
 #include "daemon/watch/linux/survey/keepers.h"
 
 /* Looks at a crowd that moves while it is counted. */
-#define TRIES_MAX  5
-#define MOMENT_NS  (8 * SPG_NS_PER_MS)
+#define TRIES_MAX    5
+#define MOMENT_NS    (8 * SPG_NS_PER_MS)
 /* Files that lost their name, found one after the other. */
-#define ROUNDS_MAX 8
+#define ROUNDS_MAX   8
 /* Users that are looked at one by one; more of them are slower so than everybody at
  * once. */
-#define KNOWN_MAX  32
+#define KNOWN_MAX    32
+/* Searches after the first where one reference may have been found in two places: each
+ * time it would have to be met in both again, which happens every fourth time or less. */
+#define SEARCHES_MAX 12
 
 static int on_hit(void *user, const struct spg_bpf_hit *hit)
 {
@@ -326,22 +329,28 @@ static size_t known_users(const struct spg_survey *s, int32_t pids[KNOWN_MAX])
 	return n;
 }
 
-/* The same search once more, where it matters: see spg_check_again(). */
+/* The same search again, where it matters: see spg_check_again(). */
 static int look_again(struct spg_survey *s, enum look_kind kind, const int32_t *pids,
 	size_t n_pids, bool final)
 {
 	struct spg_counted_files *c = s->counted;
 	struct spg_bpf_hit *first = c->hits;
 	size_t n_first = c->n_hits, size_first = c->size_hits;
-	int r;
+	bool certain = false;
+	int r = 0;
 
 	if (!spg_must_check_again(s))
 		return 0;
 	c->hits = NULL;
 	c->n_hits = c->size_hits = 0;
-	r = search(s, kind, pids, n_pids);
-	if (r == 0)
-		r = spg_check_again(s, first, n_first, final);
+	for (int i = 0; r == 0 && !certain && i < SEARCHES_MAX; i++) {
+		if (i > 0)
+			r = spg_counted_read(s, 0);
+		if (r == 0)
+			r = search(s, kind, pids, n_pids);
+		if (r == 0)
+			r = spg_check_again(s, first, &n_first, final, &certain);
+	}
 	free(c->hits);
 	c->hits = first;
 	c->n_hits = n_first;

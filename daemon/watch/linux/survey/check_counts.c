@@ -268,8 +268,24 @@ static bool was_found(
 		else
 			high = middle;
 	}
-	return low < n_first && order_by_reference(&first[low], hit) == 0 &&
-	       first[low].n_mappings == hit->n_mappings;
+	/* Also by the same process: a table's address may be another one's by now. */
+	for (; low < n_first && order_by_reference(&first[low], hit) == 0; low++)
+		if (first[low].tgid == hit->tgid &&
+			first[low].n_mappings == hit->n_mappings)
+			return true;
+	return false;
+}
+
+/* Does one process have the open file of @hits, sorted by reference, in two places? */
+static bool is_twice_in_one(const struct spg_bpf_hit *hits, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (order_by_reference(&hits[i], &hits[i - 1]) != 0 &&
+			hits[i].kind == hits[i - 1].kind &&
+			hits[i].table == hits[i - 1].table &&
+			hits[i].memory == hits[i - 1].memory)
+			return true;
+	return false;
 }
 
 /* The references to one open file that both searches have found. @file: its hits in the
@@ -308,28 +324,50 @@ static int64_t references_then(
 }
 
 /* Nobody but who was found has @inode: at the moment of the counters, and of its files at
- * that of the second search. @both: what both have found, sorted by reference. */
-static bool is_nobody_else(const struct spg_counted_files *c, uint64_t inode,
-	const struct spg_bpf_hit *first, size_t n_first, const struct spg_bpf_hit *both,
-	size_t n_both, const struct waiters *w)
+ * that of the second search. @both: what both have found, sorted by reference. Sets
+ * *certain to false when a process has a file in two places: that may have been one, moved
+ * to and fro. */
+static bool is_nobody_else(const struct spg_counted_files *c,
+	const struct spg_counted *inode, size_t n_files, const struct spg_bpf_hit *both,
+	size_t n_both, const struct waiters *w, bool *certain)
 {
-	if (count_open_files(first, n_first, inode) !=
-		count_open_files(both, n_both, inode))
+	int64_t opens =
+		(int64_t)inode->readers + (inode->writers > 0 ? inode->writers : 0);
+	size_t n_found = count_open_files(both, n_both, inode->inode);
+
+	if (n_found != n_files || opens > (int64_t)n_found)
 		return false;
 	for (size_t i = 0, end; i < n_both; i = end) {
+		int64_t found;
+
 		for (end = i; end < n_both && both[end].file == both[i].file; end++)
 			;
-		if (both[i].inode == inode &&
-			references_then(c->hits, c->n_hits, &both[i]) >
-				count_both(both + i, end - i) +
-					count_waits(c, w, both[i].file))
+		if (both[i].inode != inode->inode)
+			continue;
+		found = count_both(both + i, end - i);
+		*certain = *certain && !is_twice_in_one(both + i, end - i);
+		if (references_then(c->hits, c->n_hits, &both[i]) >
+			found + count_waits(c, w, both[i].file))
 			return false;
 	}
 	return true;
 }
 
-int spg_check_again(
-	struct spg_survey *s, struct spg_bpf_hit *first, size_t n_first, bool final)
+/* Replace what was found before by what was found again. Returns how many are left, each
+ * once. */
+static size_t keep_both(
+	struct spg_bpf_hit *first, const struct spg_bpf_hit *both, size_t n_both)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_both; i++)
+		if (n == 0 || order_by_reference(&both[i], &first[n - 1]) != 0)
+			first[n++] = both[i];
+	return n;
+}
+
+int spg_check_again(struct spg_survey *s, struct spg_bpf_hit *first, size_t *n_first,
+	bool final, bool *certain)
 {
 	const struct spg_counted_files *c = s->counted;
 	struct spg_bpf_hit *both = calloc(c->n_hits + 1, sizeof(*both));
@@ -338,25 +376,29 @@ int spg_check_again(
 	size_t n_both = 0;
 	int r = both && blocked ? find_waiters(s, &waiters) : SPG_ERR_NOMEM;
 
-	if (n_first > 0)
-		qsort(first, n_first, sizeof(*first), order_by_reference);
+	*certain = true;
+	if (*n_first > 0)
+		qsort(first, *n_first, sizeof(*first), order_by_reference);
 	for (size_t i = 0; r == 0 && i < c->n_hits; i++)
 		if (!spg_is_deleted(&c->hits[i]) &&
-			was_found(first, n_first, &c->hits[i]))
+			was_found(first, *n_first, &c->hits[i]))
 			both[n_both++] = c->hits[i];
 	if (n_both > 0)
 		qsort(both, n_both, sizeof(*both), order_by_reference);
 	for (size_t i = 0; r >= 0 && i < c->n_inodes; i++) {
 		const struct spg_counted *inode = &c->inodes[i];
+		bool alone = !inode->used || blocked[inode->file] ||
+		             is_nobody_else(c, inode,
+				     count_open_files(first, *n_first, inode->inode),
+				     both, n_both, &waiters, certain);
 
-		if (!inode->used || blocked[inode->file] ||
-			is_nobody_else(c, inode->inode, first, n_first, both, n_both,
-				&waiters))
+		if (alone)
 			continue;
 		r = 1;
-		if (final)
-			s->obs->files[inode->file].shared = true;
+		s->obs->files[inode->file].shared = final;
 	}
+	if (r == 0)
+		*n_first = keep_both(first, both, n_both);
 	free(waiters.all);
 	free(blocked);
 	free(both);

@@ -135,13 +135,15 @@ int spg_check_counts(struct spg_survey *s, bool everybody, bool final);
  * all the time in between, and has to account for everything.
  *
  * spg_must_check_again() says whether there is such a file (or no memory to tell).
- * spg_check_again() compares: @first, @n_first are the hits of the first search, which it
- * sorts; those of the second are the survey's. Returns 0, 1 when it does not add up
- * (@final: and marks the files), or a negative spg_err.
+ * spg_check_again() compares: @first, *n_first are the hits of the searches before, which
+ * it sorts and replaces by those found again; the survey's are those of the last one.
+ * *certain: no process has a file in two places; else one that moves to and fro may have
+ * been found in both, and only more searches make that unlikely. Returns 0, 1 when it does not
+ * add up (@final: and marks the files as shared), or a negative spg_err.
  */
 bool spg_must_check_again(const struct spg_survey *s);
-int spg_check_again(
-	struct spg_survey *s, struct spg_bpf_hit *first, size_t n_first, bool final);
+int spg_check_again(struct spg_survey *s, struct spg_bpf_hit *first, size_t *n_first,
+	bool final, bool *certain);
 
 /** See which of the nameless files among the hits were the product's, and append
  * them. Sets found_deleted. Returns 0 or a negative spg_err. */
