@@ -9,7 +9,9 @@ import ctypes
 import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
 import unittest
 
 from support import (BUILD, FAIL_AFTER, SAFE, Holder, Product, SystemTest, main, only_in,
@@ -19,6 +21,16 @@ PROBER = os.path.join(BUILD, "tests", "system", "prober")
 OFFSET = "0x2500"  # within the text of the file that is probed
 PROBES = ("perf", "link", "multi")
 SYS_OPEN_TREE, OPEN_TREE_CLONE, AT_FDCWD = 428, 1, -100
+SYS_PIDFD_GETFD = 438
+NAMER = """
+import os, sys, time
+print("ready", flush=True)
+while True:
+    fd = os.open(sys.argv[1], os.O_PATH)
+    time.sleep(0.0015)
+    os.close(fd)
+    time.sleep(0.0015)
+"""
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -524,6 +536,22 @@ class KeepersTest(SystemTest):
                       "namespace of sh", " ".join(self.texts(answer["reasons"])), self.show(answer))
         self.assertIn(f"umount {merged}", " ".join(self.texts(answer["next"])), self.show(answer))
 
+    def test_a_layer_beside_who_names_the_file(self):
+        """Now and then, without an event: that stands for nobody else."""
+        path, daemon = self.begin()
+        command, merged = self.merge(os.path.dirname(path))
+        shell = self.shell()
+        shell.run(command)
+        shell.run(f"cat {merged}/Mdbperf.dll >/dev/null")
+        namer = subprocess.Popen([sys.executable, "-c", NAMER, path],
+                                 stdout=subprocess.PIPE, text=True)
+        self.addCleanup(namer.stdout.close)
+        self.addCleanup(namer.wait)
+        self.addCleanup(namer.kill)
+        self.assertEqual(namer.stdout.readline(), "ready\n")
+        for _ in range(60):
+            self.assert_verdict(daemon.check(), "blocked")
+
     def test_an_overlay_that_outlives_the_replacement(self):
         path, daemon = self.begin()
         command, merged = self.merge(os.path.dirname(path))
@@ -732,6 +760,31 @@ class KeepersTest(SystemTest):
         shell = self.shell()
         shell.run(f"mount --bind /dev/null {path}")
         self.assert_safe(daemon)
+
+    @only_in("bpf")
+    def test_a_mount_on_top_of_it_beside_what_is_hidden(self):
+        """It excuses nothing but itself: a probe goes on whose descriptor is in flight."""
+        path, daemon = self.begin()
+        prober = self.probed("perf", path)
+        fds = f"/proc/{prober.pid}/fd"
+        number, = (int(fd) for fd in os.listdir(fds)
+                   if "perf_event" in os.readlink(f"{fds}/{fd}"))
+        pidfd = os.pidfd_open(prober.pid)
+        fd = libc.syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
+        self.assertGreaterEqual(fd, 0)
+        near, far = socket.socketpair()
+        socket.send_fds(near, [b"x"], [fd])
+        os.close(fd)
+        os.close(pidfd)
+        prober.close()
+        self.assert_verdict(daemon.check(), "blocked")
+        shell = self.shell()
+        shell.run(f"mount --bind /dev/null {path}")
+        for _ in range(2):
+            self.assert_verdict(daemon.check(), "blocked")
+        near.close()
+        far.close()
+        self.assert_safe_in_time(daemon)
 
     def test_a_namespace_that_is_a_copy(self):
         path, daemon = self.begin()

@@ -238,6 +238,10 @@ int64_t spg_counted_unexplained(
 		left -= known ? 0 : c->inodes[i].held;
 	}
 	*end = i;
+	/* All that is mounted on one name has one reference (struct mountpoint), and shows
+	 * nobody the file. Of several such names no more than one is excused. */
+	if (inode->flags & SPG_INODE_COVERED)
+		left--;
 	if (left > 0 && (inode->flags & SPG_INODE_OVERLAY))
 		left -= opens_below(c, inode);
 	return inode->names == SPG_BPF_UNCOUNTED ? 1 : left;

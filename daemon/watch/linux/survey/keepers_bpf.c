@@ -17,12 +17,16 @@
 
 /* A walk along the path, or an open, holds a name for a moment: how often the counts
  * are read again before anything is looked for, and how often that is done. */
-#define READS_MAX  8
-#define LOOKS_MAX  4
-#define MOMENT_NS  (2 * SPG_NS_PER_MS)
+#define READS_MAX   8
+#define LOOKS_MAX   4
+#define MOMENT_NS   (2 * SPG_NS_PER_MS)
+/* Looks in each of which only names that somebody holds (O_PATH) explained what was
+ * counted. They come and go without an event, and one that has come since the count may
+ * stand for another reference. */
+#define EXCUSES_MIN 8
 
 /* Probes that are opened at a time. */
-#define PROBES_MAX 64
+#define PROBES_MAX  64
 
 struct found {
 	struct spg_bpf_keeper keeper;
@@ -35,6 +39,8 @@ struct looking {
 	struct found *found;
 	size_t n_found, size_found;
 	int64_t *left; /* references to each counted inode that nothing explains yet */
+	int64_t *by_name; /* those that such a name has explained */
+	bool *excused;    /* files of which nothing else explains them */
 };
 
 static void finish_looking(struct looking *l)
@@ -44,6 +50,7 @@ static void finish_looking(struct looking *l)
 		free(l->found[i].event);
 	free(l->found);
 	free(l->left);
+	free(l->by_name);
 }
 
 static bool is_any_kept(const struct spg_observation *obs)
@@ -237,8 +244,10 @@ static int explain_inode(struct spg_survey *s, struct looking *l, size_t index)
 			r = add_mount(l, inode->file, keeper);
 			break;
 		case SPG_BPF_KEEP_NAME:
-			if (keeper->tgid != getpid())
-				l->left[index]--;
+			if (keeper->tgid == getpid())
+				break;
+			l->left[index]--;
+			l->by_name[index]++;
 			break;
 		case SPG_BPF_KEEP_PROBE:
 			l->left[index]--;
@@ -346,6 +355,9 @@ static int explain_all(struct spg_survey *s, struct looking *l)
 	}
 	if (r == 0)
 		r = find_merged_mounts(s, l);
+	for (size_t i = 0; i < c->n_inodes; i++)
+		l->excused[c->inodes[i].file] |=
+			l->left[i] <= 0 && l->left[i] + l->by_name[i] > 0;
 	return r == 0 ? explain_layers(s, l) : r;
 }
 
@@ -357,21 +369,23 @@ static void judge(struct spg_survey *s, const struct looking *l)
 		s->obs->files[i].kept = false;
 	for (size_t i = 0; i < c->n_inodes; i++)
 		if (l->left[i] > 0 && c->inodes[i].names != SPG_BPF_UNCOUNTED &&
-			!(c->inodes[i].flags & SPG_INODE_COVERED) &&
 			!may_be_its_own(s, c->inodes[i].file))
 			s->obs->files[c->inodes[i].file].kept = true;
 }
 
-static int look(struct spg_survey *s)
+/* @excused: a flag for each file, all false. */
+static int look(struct spg_survey *s, bool *excused)
 {
 	const struct spg_counted_files *c = s->counted;
 	struct looking l = {
 		.left = calloc(c->n_inodes + 1, sizeof(*l.left)),
+		.by_name = calloc(c->n_inodes + 1, sizeof(*l.by_name)),
+		.excused = excused,
 	};
 	int r = SPG_ERR_NOMEM;
 
 	spg_observation_drop_keepers(s->obs);
-	if (l.left)
+	if (l.left && l.by_name)
 		r = spg_keepers_begin(&l.k, s);
 	if (r == 0)
 		r = ask_kernel(s, &l);
@@ -399,6 +413,70 @@ static int leave_to_guards(struct spg_survey *s)
 	return r;
 }
 
+static bool is_any(const bool *flags, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (flags[i])
+			return true;
+	return false;
+}
+
+static bool has_keeper(const struct spg_observation *obs, size_t file)
+{
+	for (size_t i = 0; i < obs->n_keepers; i++)
+		if (obs->keepers[i].file == file)
+			return true;
+	return false;
+}
+
+/* What was excused before, and this look has found somebody who keeps it: then all that was
+ * excused is kept. (It may also say that the counters alone explain everything.) Returns
+ * true when there is any. */
+static bool take_back(struct spg_survey *s, const bool *before, const bool *now)
+{
+	struct spg_observation *obs = s->obs;
+	bool any = false;
+
+	for (size_t i = 0; i < obs->n_files; i++)
+		any = any || (before[i] && !now[i] &&
+				     (obs->files[i].kept || has_keeper(obs, i)));
+	for (size_t i = 0; any && i < obs->n_files; i++)
+		obs->files[i].kept =
+			obs->files[i].kept || (before[i] && !has_keeper(obs, i));
+	return any;
+}
+
+/* Until it is certain whether anybody keeps anything. */
+static int look_often_enough(struct spg_survey *s)
+{
+	const struct timespec moment = {.tv_nsec = MOMENT_NS};
+	size_t n = s->obs->n_files;
+	bool *before = calloc(n + 1, sizeof(*before));
+	bool *now = calloc(n + 1, sizeof(*now));
+	int r = before && now ? 0 : SPG_ERR_NOMEM;
+
+	for (int i = 0; r == 0 && i < EXCUSES_MIN; i++) {
+		if (i > 0) {
+			(void)nanosleep(&moment, NULL);
+			r = spg_counted_read(s, 0);
+		}
+		if (r == 0) {
+			memset(now, 0, n * sizeof(*now));
+			r = look(s, now);
+		}
+		if (r == 0 && spg_survey_is_cancelled(s))
+			r = SPG_ERR_TIMEOUT;
+		if (r < 0 || take_back(s, before, now) ||
+			(!is_any(now, n) &&
+				(!is_any_kept(s->obs) || i + 1 >= LOOKS_MAX)))
+			break;
+		memcpy(before, now, n * sizeof(*now));
+	}
+	free(before);
+	free(now);
+	return r;
+}
+
 int spg_keepers_find_bpf(struct spg_survey *s)
 {
 	const struct timespec moment = {.tv_nsec = MOMENT_NS};
@@ -410,15 +488,7 @@ int spg_keepers_find_bpf(struct spg_survey *s)
 			(void)nanosleep(&moment, NULL);
 		r = spg_counted_read(s, 0);
 	}
-	for (int i = 0; r == 0 && i < LOOKS_MAX && is_any_kept(s->obs); i++) {
-		if (i > 0) {
-			(void)nanosleep(&moment, NULL);
-			r = spg_counted_read(s, 0);
-		}
-		if (r == 0)
-			r = look(s);
-		if (r == 0 && spg_survey_is_cancelled(s))
-			r = SPG_ERR_TIMEOUT;
-	}
+	if (r == 0 && is_any_kept(s->obs))
+		r = look_often_enough(s);
 	return r == 0 ? leave_to_guards(s) : r;
 }
