@@ -212,7 +212,12 @@ class Comparer:
             found = [f"{want.path}{' (old version)' if want.replaced else ''}: {text}"
                      for want, entry in zip(wanted, some) for text in self.file(want, entry)]
             for entry in entries:
-                if not any(entry is one for one in some):
+                if any(entry is one for one in some):
+                    continue
+                if self.tier == "procfs" and entry["replaced"] and \
+                        all(use["how"] == ["layer"] for use in entry["uses"]):
+                    self.allowed["an old version that an overlay may have looked up"] += 1
+                else:
                     found.append(f"STALE FILE: {entry['path']} replaced={entry['replaced']} "
                                  f"{entry['state']} {entry['uses']}")
             if best is None or len(found) < len(best):

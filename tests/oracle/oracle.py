@@ -132,7 +132,7 @@ class Oracle(Moves):
 
     def who(self, differences):
         """The processes that the differences name, and all that they have."""
-        numbers = set(re.findall(r"\bpid (\d+)|(\d+)[,)]", " ".join(differences)))
+        numbers = set(re.findall(r"\bpid (\d+)|(\d+)[],)]", " ".join(differences)))
         numbers = {int(n) for pair in numbers for n in pair if n}
         for process in self.processes.values():
             if process.pid in numbers:
