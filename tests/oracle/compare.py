@@ -238,6 +238,8 @@ class Comparer:
             found += self.match(*groups[key])
         states = Counter(entry["state"] for entry in answer["files"])
         found += self.verdict(answer, states)
+        if not answer["files"] and wanted:
+            found.append(f"no files at all: {answer['verdict']}, {answer['reasons']}")
         self.n["files"] += len(wanted)
         self.n["held"] += sum(want.held for want in wanted)
         for state, n in states.items():
