@@ -2,6 +2,8 @@
 """Wrong answers made of right ones, to prove that the oracle notices them."""
 import copy
 
+from compare import KEEPER_WORDS
+
 
 def doctor(kind, wanted, answer):
     """A copy of @answer that is wrong in the way of @kind, or None where there is
@@ -24,7 +26,11 @@ def once(wanted):
 
 
 def drop_holder(entry, _want, _answer):
-    return bool(entry["uses"]) and entry["uses"].pop() is not None
+    for use in entry["uses"]:
+        if set(use["how"]) - KEEPER_WORDS or not use["how"]:
+            entry["uses"].remove(use)
+            return True
+    return False
 
 
 def drop_everything(entry, _want, _answer):

@@ -182,13 +182,21 @@ class Oracle(Moves):
                     any("MISSING" in text or "FALSE SAFE" in text for text in texts):
                 return found
 
+    def ask_again(self, expected, part):
+        """Did it take the daemon time, or does it not know at all?"""
+        again, = (other for other in self.check(all=True)
+                  if other["product"] == part["product"])
+        differences = self.comparer.product(expected, again)
+        yield f"{part['product']} as asked again: {differences or 'as expected'}; " \
+              f"proofs: {part['proof']}, {again['proof']}"
+
     def barrier(self):
         self.n_barriers += 1
         wanted = []
         for expected, part, differences in self.answers():
             wanted += expected
             if differences:
-                self.fail(differences)
+                self.fail([*differences, *self.ask_again(expected, part)])
             else:
                 self.self_check(expected, part)
         for want in wanted:
