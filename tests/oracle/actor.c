@@ -77,6 +77,7 @@ static int run_fork(struct actor *a, struct actor_table *table, char **words)
 		return 0;
 	close(a->control);
 	actor_forget_waits(a);
+	actor_forget_glances(a);
 	for (int i = 0; i < ACTOR_THREADS; i++)
 		a->threads[i].used = false;
 	snprintf(a->name, sizeof(a->name), "%s", words[0]);

@@ -31,6 +31,7 @@
 #define ACTOR_SLOTS   1024
 #define ACTOR_MAPS    256
 #define ACTOR_THREADS 16
+#define ACTOR_GLANCES 128
 #define ACTOR_MESSAGE 8192
 #define ACTOR_WORDS   64
 
@@ -76,6 +77,8 @@ struct actor {
 	struct actor_table table;
 	struct actor_map maps[ACTOR_MAPS];
 	void *libraries[ACTOR_MAPS];
+	int glances[ACTOR_GLANCES]; /* see actor_forget_glances() */
+	int n_glances;
 	struct actor_wait waits[ACTOR_THREADS];
 	struct actor_thread threads[ACTOR_THREADS];
 };
@@ -98,6 +101,10 @@ struct actor_slot *actor_slot(struct actor_table *table, const char *word, bool 
 
 /** Send one message. */
 void actor_tell(struct actor *a, const char *message);
+
+/** Close what holds the names that were looked up by "glance": else the kernel forgets them
+ * when it wants memory, and with them what they kept. */
+void actor_forget_glances(struct actor *a);
 
 /** Forget threads that wait: in the child of a fork they do not exist. */
 void actor_forget_waits(struct actor *a);

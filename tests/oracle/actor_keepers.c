@@ -2,11 +2,12 @@
 /* The commands that keep a file without having it open: uprobes, mounts of the file
  * alone, overlays that have it in a layer. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/oracle/actor.h"
 #include "tests/support/uprobe.h"
@@ -53,21 +54,33 @@ static int run_merge(struct actor *a, struct actor_table *table, char **words)
 	return mount("overlay", words[3], "overlay", 0, options) < 0 ? -errno : 0;
 }
 
-/* glance PATH: look its name up */
+void actor_forget_glances(struct actor *a)
+{
+	while (a->n_glances > 0)
+		close(a->glances[--a->n_glances]);
+}
+
+/* glance PATH: look its name up, and hold it until something is unmounted */
 static int run_glance(struct actor *a, struct actor_table *table, char **words)
 {
-	struct stat st;
+	int fd = open(words[0], O_PATH | O_CLOEXEC);
 
-	(void)a;
 	(void)table;
-	return stat(words[0], &st) < 0 ? -errno : 0;
+	if (fd < 0)
+		return -errno;
+	if (a->n_glances == ACTOR_GLANCES) {
+		close(fd);
+		return -ENFILE;
+	}
+	a->glances[a->n_glances++] = fd;
+	return 0;
 }
 
 /* unmount TO; the daemon may be looking at it */
 static int run_unmount(struct actor *a, struct actor_table *table, char **words)
 {
-	(void)a;
 	(void)table;
+	actor_forget_glances(a);
 	return umount2(words[0], MNT_DETACH) < 0 ? -errno : 0;
 }
 

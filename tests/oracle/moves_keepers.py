@@ -133,7 +133,7 @@ class KeeperMoves:
         with open(place, "wb"):
             pass
         path = self.pick(self.names(process, version))
-        self.change(lambda: Mount("mounted", [version], process.mounts, place),
+        self.change(lambda: Mount("mounted", [version], process, place),
                     lambda: self.order(process, f"bind {path} {place}"))
         self.count("mounted")
 
@@ -150,7 +150,7 @@ class KeeperMoves:
         for path in (place, *parts):
             os.mkdir(path)
         lower = self.route(process, area.app)
-        self.change(lambda: Mount("layer", shown, process.mounts, place, area), lambda: [
+        self.change(lambda: Mount("layer", shown, process, place, area), lambda: [
             self.order(process, f"merge {lower} {' '.join(parts)} {place}"),
             *(self.order(process, f"glance {place}/{os.path.basename(v.path)}")
               for v in shown)])
@@ -163,6 +163,8 @@ class KeeperMoves:
         if isinstance(keeper, Probe):
             self.end_event(keeper)
             return None
-        process = self.pick(list(keeper.processes()))
+        # Who has looked into an overlay holds what it found there.
+        process = keeper.maker if keeper.maker in keeper.processes() else \
+            self.pick(list(keeper.processes()))
         self.change(keeper.end, lambda: self.order(process, f"unmount {keeper.place}"))
         return None

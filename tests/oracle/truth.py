@@ -228,13 +228,13 @@ class Probe(Keeper):
 
 
 class Mount(Keeper):
-    """In the namespace @mounts, at @place. @area: an overlay's layer, of which it may
+    """In the namespace of @maker, at @place. @area: an overlay's layer, of which it may
     show what comes later too."""
 
-    def __init__(self, word, versions, mounts, place, area=None):
+    def __init__(self, word, versions, maker, place, area=None):
         super().__init__(word, versions)
-        self.mounts, self.place, self.area = mounts, place, area
-        mounts.keepers[self] = True
+        self.maker, self.mounts, self.place, self.area = maker, maker.mounts, place, area
+        self.mounts.keepers[self] = True
 
     def end(self):
         super().end()

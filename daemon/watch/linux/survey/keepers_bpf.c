@@ -18,9 +18,9 @@
 /* A walk along the path, or an open, holds a name for a moment: how often the counts
  * are read again before anything is looked for, and how often that is done. */
 #define READS_MAX   8
-#define LOOKS_MAX   4
+#define LOOKS_MAX   8
 #define MOMENT_NS   (2 * SPG_NS_PER_MS)
-/* Looks in each of which only names that somebody holds (O_PATH) explained what was
+/* Looks in a row in which only names that somebody holds (O_PATH) explained what was
  * counted. They come and go without an event, and one that has come since the count may
  * stand for another reference. */
 #define EXCUSES_MIN 8
@@ -413,14 +413,6 @@ static int leave_to_guards(struct spg_survey *s)
 	return r;
 }
 
-static bool is_any(const bool *flags, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (flags[i])
-			return true;
-	return false;
-}
-
 static bool has_keeper(const struct spg_observation *obs, size_t file)
 {
 	for (size_t i = 0; i < obs->n_keepers; i++)
@@ -429,51 +421,53 @@ static bool has_keeper(const struct spg_observation *obs, size_t file)
 	return false;
 }
 
-/* What was excused before, and this look has found somebody who keeps it: then all that was
- * excused is kept. (It may also say that the counters alone explain everything.) Returns
- * true when there is any. */
-static bool take_back(struct spg_survey *s, const bool *before, const bool *now)
+/* How often in a row each file has been excused: starts anew when a look finds somebody.
+ * Returns true when one has to be looked at again. */
+static bool count_excuses(
+	const struct spg_observation *obs, const bool *excused, unsigned *in_a_row)
 {
-	struct spg_observation *obs = s->obs;
-	bool any = false;
+	bool more = false;
 
-	for (size_t i = 0; i < obs->n_files; i++)
-		any = any || (before[i] && !now[i] &&
-				     (obs->files[i].kept || has_keeper(obs, i)));
-	for (size_t i = 0; any && i < obs->n_files; i++)
-		obs->files[i].kept =
-			obs->files[i].kept || (before[i] && !has_keeper(obs, i));
-	return any;
+	for (size_t i = 0; i < obs->n_files; i++) {
+		if (excused[i])
+			in_a_row[i]++;
+		else if (obs->files[i].kept || has_keeper(obs, i))
+			in_a_row[i] = 0;
+		more = more || (excused[i] && in_a_row[i] < EXCUSES_MIN);
+	}
+	return more;
 }
 
 /* Until it is certain whether anybody keeps anything. */
 static int look_often_enough(struct spg_survey *s)
 {
 	const struct timespec moment = {.tv_nsec = MOMENT_NS};
-	size_t n = s->obs->n_files;
-	bool *before = calloc(n + 1, sizeof(*before));
-	bool *now = calloc(n + 1, sizeof(*now));
-	int r = before && now ? 0 : SPG_ERR_NOMEM;
+	struct spg_observation *obs = s->obs;
+	unsigned *in_a_row = calloc(obs->n_files + 1, sizeof(*in_a_row));
+	bool *excused = calloc(obs->n_files + 1, sizeof(*excused));
+	bool more = true;
+	int r = in_a_row && excused ? 0 : SPG_ERR_NOMEM;
 
-	for (int i = 0; r == 0 && i < EXCUSES_MIN; i++) {
+	for (int i = 0; r == 0 && more && i < 2 * EXCUSES_MIN; i++) {
 		if (i > 0) {
 			(void)nanosleep(&moment, NULL);
 			r = spg_counted_read(s, 0);
 		}
 		if (r == 0) {
-			memset(now, 0, n * sizeof(*now));
-			r = look(s, now);
+			memset(excused, 0, obs->n_files * sizeof(*excused));
+			r = look(s, excused);
 		}
 		if (r == 0 && spg_survey_is_cancelled(s))
 			r = SPG_ERR_TIMEOUT;
-		if (r < 0 || take_back(s, before, now) ||
-			(!is_any(now, n) &&
-				(!is_any_kept(s->obs) || i + 1 >= LOOKS_MAX)))
-			break;
-		memcpy(before, now, n * sizeof(*now));
+		if (r == 0)
+			more = count_excuses(obs, excused, in_a_row) ||
+			       (is_any_kept(obs) && i + 1 < LOOKS_MAX);
 	}
-	free(before);
-	free(now);
+	for (size_t i = 0; r == 0 && i < obs->n_files; i++)
+		if (excused[i] && in_a_row[i] < EXCUSES_MIN && !has_keeper(obs, i))
+			obs->files[i].kept = true;
+	free(in_a_row);
+	free(excused);
 	return r;
 }
 
