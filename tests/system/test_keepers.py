@@ -839,6 +839,101 @@ class KeepersTest(SystemTest):
         upper, work = self.directory("up"), self.directory("wo")
         self.on(self.overlay(lower, upper, work))
 
+    # --- namespaces that no process shows as a whole ---
+
+    def jailed(self, shell, jail=None):
+        """The shell becomes two processes in a chroot; the pid of the first."""
+        jail = jail or self.directory("jail")
+        shell.process.stdin.write(
+            f"exec {sys.executable} -c 'import os; os.chroot(\"{jail}\"); os.chdir(\"/\"); "
+            "os.fork() and print(\"jailed\", flush=True); os.read(0, 1)'\n")
+        self.assertEqual(shell.process.stdout.readline(), "jailed\n")
+        return shell.pid
+
+    def test_a_mount_outside_of_a_chroot(self):
+        """Of those in the chroot nobody can tell what is mounted outside."""
+        path, daemon = self.begin()
+        there = self.file("there", self.scratch)
+        shell = self.shell()
+        shell.run(f"mount --bind {path} {there}")
+        pid = self.jailed(shell)
+        for leave in (lambda: None, lambda: self.replace(path)):
+            leave()
+            for _ in range(2):
+                answer = daemon.check()
+                if tier_in_force() == "bpf":
+                    self.assert_verdict(answer, "blocked")
+                    continue
+                self.assert_verdict(answer, "unknown")
+                self.assertIn(f"in the mount namespace of python3 (pid {pid})", " ".join(
+                    lack["why"] for lack in answer["proof"]["coverage"]), self.show(answer))
+        shell.end()
+        self.assert_safe_in_time(daemon)
+
+    def test_a_mount_beside_a_chroot(self):
+        """The oldest process of the namespace is in a chroot, another one is not."""
+        path, daemon = self.begin()
+        there = self.file("there", self.scratch)
+        shell = self.shell()
+        shell.run(f"mount --bind {path} {there}")
+        other = subprocess.Popen(["nsenter", "-t", str(shell.pid), "-m", "sleep", "infinity"])
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+        while os.stat(f"/proc/{other.pid}/ns/mnt").st_ino != \
+                os.stat(f"/proc/{shell.pid}/ns/mnt").st_ino:
+            pass
+        self.jailed(shell)
+        self.assert_kept(daemon, path, "mounted", f"Mdbperf.dll is mounted at {there} in the "
+                         f"mount namespace of sleep (pid {other.pid})", pid=other.pid)
+        other.kill()
+        other.wait()
+        shell.end()
+        self.assert_safe_in_time(daemon)
+
+    def test_a_mount_within_a_chroot(self):
+        path, daemon = self.begin()
+        jail = self.directory("jail")
+        there = self.file("there", jail)
+        shell = self.shell()
+        shell.run(f"mount --bind {path} {there}")
+        pid = self.jailed(shell, jail)
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        use, = self.file_of(answer, path)["uses"]
+        self.assertEqual((use["how"], use["pid"]), (["mounted"], pid), self.show(answer))
+        shell.end()
+        self.assert_safe_in_time(daemon)
+
+    def test_a_namespace_of_chroots(self):
+        """Nothing is mounted below the root of any: that is no reason to look for ever."""
+        path, daemon = self.begin(replaced="in-place")
+        self.jailed(self.shell())
+        self.replace(path)
+        answer = daemon.check()
+        self.assertLess(answer["proof"]["took_us"], 5000000, self.show(answer))
+        self.assert_safe(daemon)
+
+    def test_two_old_versions_that_are_mounted(self):
+        """Their names are the same, and they are not."""
+        path, daemon = self.begin()
+        there = self.file("there", self.scratch)
+        shells = []
+        for _ in range(2):
+            shells.append(self.shell())
+            shells[-1].run(f"mount --bind {path} {there}")
+            self.assert_verdict(daemon.check(), "blocked")
+            self.replace(path)
+        for _ in range(2):
+            answer = daemon.check()
+            self.assert_verdict(answer, "blocked")
+            self.assertEqual(
+                {use["pid"] for entry in answer["files"] for use in entry["uses"]},
+                {shell.pid for shell in shells}, self.show(answer))
+        shells[0].end()
+        self.assert_verdict(daemon.check(), "blocked")
+        shells[1].end()
+        self.assert_safe_in_time(daemon)
+
 
 if __name__ == "__main__":
     main()

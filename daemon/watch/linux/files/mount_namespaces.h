@@ -16,10 +16,26 @@
 
 #include "daemon/watch/linux/files/mounts.h"
 
+/* Different root directories of the processes of one namespace. */
+#define SPG_SPACE_ROOTS 8
+
+struct spg_space_root {
+	int32_t pid; /* the oldest process seen that has it */
+	uint64_t dev, ino, mount;
+	bool is_whole; /* no chroot(2): the namespace's own root */
+};
+
 struct spg_space {
 	uint32_t number; /* of the namespace: its inode's */
-	int32_t pid;     /* the oldest process seen in it */
-	bool here;       /* the daemon's own; comes first */
+	/* The oldest process seen in it, rather one that is in no chroot(2). While
+	 * spg_space_read() calls, and after it was ended by a call, the one whose table
+	 * it reads. */
+	int32_t pid;
+	bool here;   /* the daemon's own; comes first */
+	int root_fd; /* while spg_space_read() calls: the root of @pid, or -1 */
+	bool hides;  /* when it was read: no process shows all that is mounted there */
+	struct spg_space_root roots[SPG_SPACE_ROOTS];
+	size_t n_roots;
 };
 
 struct spg_spaces {
@@ -41,9 +57,11 @@ struct spg_space *spg_spaces_get(const struct spg_spaces *spaces, uint32_t numbe
 
 /**
  * Call @each for every mount in @space until it returns something else than 0, which is
- * returned; the mount is borrowed for the call. When the process has gone, another one
- * takes its place; a namespace without any has no mounts. Returns 0 or SPG_ERR_NOMEM as
- * well.
+ * returned; the mount is borrowed for the call. Its path is below the root of @space->pid:
+ * a process in a chroot(2) shows only what lies in there, so all different roots of the
+ * namespace are looked at, unless one shows everything. When a process has gone, another
+ * one takes its place; a namespace without any has no mounts. Returns 0 or SPG_ERR_NOMEM
+ * as well.
  */
 int spg_space_read(struct spg_space *space,
 	int (*each)(void *user, const struct spg_mount *mount), void *user);
@@ -51,6 +69,6 @@ int spg_space_read(struct spg_space *space,
 /** The root directory of @space as a descriptor (O_PATH), or -1. */
 int spg_space_root(const struct spg_space *space);
 
-/** What is at @path (absolute) below the root @root_fd, and (or NULL) the number of the
- * mount that shows it. False: it is not in memory, or not there. */
+/** What is at @path (absolute) below the root @root_fd: device, inode number and mode; and
+ * (or NULL) the number of the mount that shows it. False: it is not in memory, or not there. */
 bool spg_space_stat(int root_fd, const char *path, struct stat *ret, int *ret_mount);

@@ -95,6 +95,9 @@ static int probe(struct spg_survey *s, size_t index)
 	             spg_file_mounts_has(s->file_mounts, seen->file);
 	result = spg_in_use_probe(
 		file, seen->presence == SPG_REPLACED ? s->tools->mounts : NULL);
+	if (seen->presence == SPG_REPLACED && !result.gone &&
+		spg_file_mounts_hide(s->file_mounts))
+		seen->kept = true; /* until it is looked for */
 	return spg_survey_take_in_use(s, index, &result);
 }
 

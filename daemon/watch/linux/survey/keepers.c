@@ -2,13 +2,16 @@
 #include "daemon/watch/linux/survey/keepers.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/array.h"
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "daemon/model/note.h"
 #include "daemon/watch/linux/files/resolve.h"
 
 /* Lower layers of one overlay; the kernel allows as many. */
@@ -71,6 +74,17 @@ int spg_keepers_add(
 	return spg_observation_add_keeper(k->s->obs, &copy);
 }
 
+int spg_keepers_put_process(struct spg_keepers *k, struct spg_buf *buf, int32_t pid)
+{
+	int r = read_owner(k, pid);
+
+	if (r == 0 && k->process)
+		spg_note_put_process(buf, k->process);
+	else
+		spg_buf_printf(buf, "pid %" PRId32, pid);
+	return r < 0 || buf->failed ? SPG_ERR_NOMEM : 0;
+}
+
 int spg_keepers_add_mount(struct spg_keepers *k, size_t file, enum spg_keeper_kind kind,
 	const struct spg_space *space, const char *path)
 {
@@ -90,7 +104,7 @@ struct layer_list {
 	uint64_t *seen; /* the devices of overlays that were looked at */
 	size_t n_seen, size_seen;
 	size_t space;
-	int root_fd, own_root_fd;
+	int own_root_fd;
 };
 
 /* @dir as whoever mounted it named it: in the namespace that has it, or in ours. */
@@ -100,7 +114,8 @@ static bool find_layer(
 	struct stat st;
 
 	if (dir[0] != '/' ||
-		(!spg_space_stat(list->root_fd, dir, &st, NULL) &&
+		(!spg_space_stat(
+			 list->k->spaces.list[list->space].root_fd, dir, &st, NULL) &&
 			!spg_space_stat(list->own_root_fd, dir, &st, NULL)))
 		return false;
 	*ret = spg_id_of(&st);
@@ -153,17 +168,13 @@ static int each_overlay(void *user, const struct spg_mount *mount)
 
 int spg_keepers_list_layers(struct spg_keepers *k)
 {
-	struct layer_list list = {.k = k,
-		.root_fd = -1,
-		.own_root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+	struct layer_list list = {
+		.k = k, .own_root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < k->spaces.n; i++) {
 		list.space = i;
-		list.root_fd = spg_space_root(&k->spaces.list[i]);
 		r = spg_space_read(&k->spaces.list[i], each_overlay, &list);
-		if (list.root_fd >= 0)
-			close(list.root_fd);
 	}
 	if (list.own_root_fd >= 0)
 		close(list.own_root_fd);

@@ -55,6 +55,8 @@ int spg_file_mounts_find(struct spg_survey *s);
  * SPG_ERR_NOMEM. */
 int spg_file_mounts_add(struct spg_survey *s, size_t index);
 bool spg_file_mounts_has(struct spg_file_mounts *mounts, struct spg_file *file);
+/** True when some may be hidden: of a file that no look found nothing is known. */
+bool spg_file_mounts_hide(const struct spg_file_mounts *mounts);
 void spg_file_mounts_destroy(struct spg_file_mounts *mounts); /* takes NULL */
 
 /** Find the mount namespaces. Returns 0 or a negative spg_err. */
@@ -64,6 +66,10 @@ void spg_keepers_finish(struct spg_keepers *k); /* idempotent */
 /** Append a keeper: @pid is its process, 0 none. Returns 0 or SPG_ERR_NOMEM. */
 int spg_keepers_add(
 	struct spg_keepers *k, const struct spg_seen_keeper *keeper, int32_t pid);
+
+/** Append "nginx (pid 77)" to @buf, or what is left to say when it has gone. Returns 0 or
+ * SPG_ERR_NOMEM. */
+int spg_keepers_put_process(struct spg_keepers *k, struct spg_buf *buf, int32_t pid);
 
 /** Append what is mounted at @path in @space. */
 int spg_keepers_add_mount(struct spg_keepers *k, size_t file, enum spg_keeper_kind kind,

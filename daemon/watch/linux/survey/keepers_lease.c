@@ -2,15 +2,17 @@
 /*
  * Without BPF: what /proc, tracefs and bpf(2) show of everybody, in every survey.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/array.h"
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/watch/linux/survey/keepers.h"
+
+/* What a mount's root is called when it has lost its name (fs/d_path.c). */
+#define DELETED "//deleted"
 
 /* A file that is mounted by itself; or what could not be looked at, and by its name may
  * be one. */
@@ -19,6 +21,7 @@ struct file_mount {
 	struct spg_file_id id; /* {0, 0}: not known */
 	char *root;            /* then that tells */
 	size_t space;          /* index */
+	int32_t pid;           /* of that, whose root @path is below */
 	char *path;
 };
 
@@ -36,8 +39,9 @@ struct spg_file_mounts {
 	size_t n, size;
 	struct known_root *roots;
 	size_t n_roots, size_roots;
-	size_t space; /* that is being read */
-	int root_fd;
+	size_t space;   /* that is being read */
+	size_t hiding;  /* one that does not show all that is mounted there ... */
+	bool is_hiding; /* ... if there is any */
 };
 
 void spg_file_mounts_destroy(struct spg_file_mounts *mounts)
@@ -56,6 +60,19 @@ void spg_file_mounts_destroy(struct spg_file_mounts *mounts)
 	free(mounts);
 }
 
+static const struct spg_space *space_of(const struct spg_file_mounts *mounts)
+{
+	return &mounts->k.spaces.list[mounts->space];
+}
+
+/* Several old versions of a file may be called the same. */
+static bool names_one(const char *root)
+{
+	size_t len = strlen(root), tail = sizeof(DELETED) - 1;
+
+	return len <= tail || strcmp(root + len - tail, DELETED) != 0;
+}
+
 static const struct known_root *look_at_root(
 	struct spg_file_mounts *mounts, const struct spg_mount *mount)
 {
@@ -64,10 +81,11 @@ static const struct known_root *look_at_root(
 	int id;
 
 	for (size_t i = 0; i < mounts->n_roots; i++)
-		if (mounts->roots[i].dev == mount->dev &&
+		if (mounts->roots[i].dev == mount->dev && names_one(mount->root) &&
 			strcmp(mounts->roots[i].root, mount->root) == 0)
 			return &mounts->roots[i];
-	if (spg_space_stat(mounts->root_fd, mount->path, &st, &id) && id == mount->id) {
+	if (spg_space_stat(space_of(mounts)->root_fd, mount->path, &st, &id) &&
+		id == mount->id) {
 		root.is_known = true;
 		root.is_file = S_ISREG(st.st_mode);
 		root.id = spg_id_of(&st);
@@ -85,7 +103,9 @@ static const struct known_root *look_at_root(
 static int each_mount(void *user, const struct spg_mount *mount)
 {
 	struct spg_file_mounts *mounts = user;
-	struct file_mount entry = {.space = mounts->space, .dev = mount->dev};
+	struct file_mount entry = {.space = mounts->space,
+		.pid = space_of(mounts)->pid,
+		.dev = mount->dev};
 	const struct known_root *root;
 
 	if (mount->class == SPG_FS_FOREIGN || strcmp(mount->root, "/") == 0)
@@ -122,10 +142,11 @@ int spg_file_mounts_find(struct spg_survey *s)
 	r = spg_keepers_begin(&mounts->k, s);
 	for (size_t i = 0; r == 0 && i < mounts->k.spaces.n; i++) {
 		mounts->space = i;
-		mounts->root_fd = spg_space_root(&mounts->k.spaces.list[i]);
 		r = spg_space_read(&mounts->k.spaces.list[i], each_mount, mounts);
-		if (mounts->root_fd >= 0)
-			close(mounts->root_fd);
+		if (!mounts->is_hiding && mounts->k.spaces.list[i].hides) {
+			mounts->is_hiding = true;
+			mounts->hiding = i;
+		}
 		if (r == 0 && spg_survey_is_cancelled(s))
 			r = SPG_ERR_TIMEOUT;
 	}
@@ -135,11 +156,10 @@ int spg_file_mounts_find(struct spg_survey *s)
 /* @root: "/lib/x.so", or "/lib/x.so//deleted". */
 static bool is_called(const char *root, const char *name)
 {
-	static const char gone[] = "//deleted";
-	size_t len = strlen(root), n = strlen(name), tail = sizeof(gone) - 1;
+	size_t len = strlen(root), n = strlen(name);
 
-	if (len > tail && strcmp(root + len - tail, gone) == 0)
-		len -= tail;
+	if (!names_one(root))
+		len -= sizeof(DELETED) - 1;
 	return len > n && root[len - n - 1] == '/' &&
 	       strncmp(root + len - n, name, n) == 0;
 }
@@ -174,11 +194,62 @@ int spg_file_mounts_add(struct spg_survey *s, size_t index)
 	struct spg_file_mounts *mounts = s->file_mounts;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < mounts->n; i++)
+	for (size_t i = 0; r == 0 && i < mounts->n; i++) {
+		struct spg_space space = mounts->k.spaces.list[mounts->list[i].space];
+
+		space.pid = mounts->list[i].pid;
 		if (is_mounted(&mounts->list[i], s->obs->files[index].file))
 			r = spg_keepers_add_mount(&mounts->k, index, SPG_KEEPER_MOUNT,
-				&mounts->k.spaces.list[mounts->list[i].space],
-				mounts->list[i].path);
+				&space, mounts->list[i].path);
+	}
+	return r;
+}
+
+bool spg_file_mounts_hide(const struct spg_file_mounts *mounts)
+{
+	return mounts && mounts->is_hiding;
+}
+
+/* Would it matter who shows an old version? */
+static bool do_mounts_matter(const struct spg_observation *obs)
+{
+	const struct spg_seen_keeper mount = {.kind = SPG_KEEPER_MOUNT};
+	struct spg_seen_keeper keeper = mount;
+
+	for (; keeper.file < obs->n_files; keeper.file++)
+		if (obs->files[keeper.file].presence != SPG_GONE &&
+			spg_keeper_matters(obs, &keeper))
+			return true;
+	return false;
+}
+
+/* Something may be mounted where nobody shows it. */
+static int lack_hidden(struct spg_survey *s)
+{
+	const struct spg_file_mounts *mounts = s->file_mounts;
+	struct spg_buf who = SPG_BUF_NULL;
+	int r;
+
+	if (!mounts->is_hiding || !do_mounts_matter(s->obs))
+		return 0;
+	for (size_t i = 0; i < s->obs->n_files; i++)
+		if (s->obs->files[i].presence == SPG_REPLACED &&
+			s->obs->files[i].in_use == SPG_IN_USE_NO)
+			s->obs->files[i].in_use = SPG_IN_USE_UNKNOWN;
+	r = spg_keepers_put_process(
+		&s->file_mounts->k, &who, mounts->k.spaces.list[mounts->hiding].pid);
+	if (r == 0)
+		r = spg_observation_add_lack(s->obs,
+			&(struct spg_lack){.kind = SPG_LACK_MOUNTS,
+				.file = SPG_NO_FILE,
+				.blinds = true,
+				.remedy = {"end those processes, or let the daemon "
+					   "use BPF: spguardd(8), TIERS",
+					NULL}},
+			"what is mounted in the mount namespace of %s cannot be "
+			"seen: all its processes are in a chroot",
+			spg_buf_text(&who));
+	spg_buf_finish(&who);
 	return r;
 }
 
@@ -191,6 +262,8 @@ int spg_keepers_find_lease(struct spg_survey *s)
 	mounts = s->file_mounts;
 	for (size_t i = 0; i < obs->n_files; i++)
 		obs->files[i].kept = false;
+	if (r == 0)
+		r = lack_hidden(s);
 	for (size_t i = 0; r == 0 && i < obs->n_files; i++) {
 		if (obs->files[i].presence == SPG_GONE)
 			continue;

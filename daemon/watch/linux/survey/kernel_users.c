@@ -52,7 +52,6 @@ struct loop {
 struct mounted {
 	struct spg_user_search *search;
 	const struct spg_space *space;
-	int root_fd;
 	const struct loop *loops;
 	size_t n_loops;
 };
@@ -75,7 +74,7 @@ static size_t source_of(const struct mounted *m, const struct spg_mount *mount)
 				strcmp(mount->source + 5, m->loops[i].name) == 0))
 			return m->loops[i].file;
 	if (mount->source[0] != '/' || !has_image(mount->type) ||
-		!spg_space_stat(m->root_fd, mount->source, &st, NULL) ||
+		!spg_space_stat(m->space->root_fd, mount->source, &st, NULL) ||
 		!S_ISREG(st.st_mode))
 		return SPG_NO_FILE;
 	return find_target(m->search, st.st_dev, st.st_ino);
@@ -98,13 +97,9 @@ static int find_mounts(
 	int r = spg_spaces_find(&spaces);
 
 	for (size_t i = 0; r == 0 && i < spaces.n; i++) {
-		struct mounted m = {a, &spaces.list[i], spg_space_root(&spaces.list[i]),
-			loops, n_loops};
+		struct mounted m = {a, &spaces.list[i], loops, n_loops};
 
-		if (m.root_fd < 0)
-			continue;
 		r = spg_space_read(&spaces.list[i], take_mount, &m);
-		close(m.root_fd);
 	}
 	spg_spaces_finish(&spaces);
 	/* Without /proc/PID/mountinfo there is nothing to tell. */
