@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "common/array.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "daemon/watch/linux/files/resolve.h"
 
 /* Walks along a path, until it is taken for one that is not in memory. */
 #define WALKS_MAX 50
@@ -368,12 +370,11 @@ static bool look_at(int fd, struct stat *ret, int *ret_mount)
 	return true;
 }
 
-bool spg_space_stat(int root_fd, const char *path, struct stat *ret, int *ret_mount)
+int spg_space_open(int root_fd, const char *path)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_CACHED | RESOLVE_IN_ROOT};
 	int fd = -1;
-	bool found;
 
 	/* A mount or a rename anywhere interrupts a walk that must not wait. */
 	for (int i = 0; i < WALKS_MAX && fd < 0; i++) {
@@ -381,10 +382,48 @@ bool spg_space_stat(int root_fd, const char *path, struct stat *ret, int *ret_mo
 		if (fd < 0 && errno != EAGAIN)
 			break;
 	}
+	return fd;
+}
+
+bool spg_space_stat(int root_fd, const char *path, struct stat *ret, int *ret_mount)
+{
+	int fd = spg_space_open(root_fd, path);
+	bool found;
 
 	if (fd < 0)
 		return false;
 	found = look_at(fd, ret, ret_mount);
 	close(fd);
+	if (!found)
+		errno = ENOENT;
 	return found;
+}
+
+bool spg_space_names_stat(
+	struct spg_space_names *names, const char *path, struct stat *ret)
+{
+	const struct spg_mount *mount;
+	char real_path[PATH_MAX];
+
+	if (names->root_fd < 0)
+		return false;
+	if (spg_space_stat(names->root_fd, path, ret, NULL))
+		return true;
+	if (errno != EAGAIN)
+		return false;
+	if (!names->mounts && !names->has_tried)
+		(void)spg_mounts_create_of(names->pid, &names->mounts);
+	names->has_tried = true;
+	return names->mounts &&
+	       spg_resolve_below(
+		       names->root_fd, names->mounts, path, real_path, &mount) == 0 &&
+	       fstatat(names->root_fd, real_path[1] ? real_path + 1 : ".", ret,
+		       AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0;
+}
+
+void spg_space_names_finish(struct spg_space_names *names)
+{
+	spg_mounts_destroy(names->mounts);
+	names->mounts = NULL;
+	names->has_tried = false;
 }

@@ -6,8 +6,9 @@
  * descriptor or a mount of its own keeps has no process, and is not among them; nor is
  * that of a thread alone. Worker  thread.
  *
- * Nothing here waits for a filesystem: paths in another namespace are followed only as
- * far as the kernel has them in memory, which is the case for all that is mounted.
+ * Nothing here waits for a remote filesystem: paths in another namespace are followed as
+ * far as the kernel has them in memory, which is the case for all that is mounted. What it
+ * has not (nor ever a symbolic link on an overlay) is read from local filesystems only.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,6 +70,25 @@ int spg_space_read(struct spg_space *space,
 /** The root directory of @space as a descriptor (O_PATH), or -1. */
 int spg_space_root(const struct spg_space *space);
 
+/** A descriptor (O_PATH) of what is at @path (absolute) below the root @root_fd; or -1 with
+ * errno: EAGAIN when it is not in memory. */
+int spg_space_open(int root_fd, const char *path);
+
 /** What is at @path (absolute) below the root @root_fd: device, inode number and mode; and
- * (or NULL) the number of the mount that shows it. False: it is not in memory, or not there. */
+ * (or NULL) the number of the mount that shows it. False: it is not there, or (errno EAGAIN) not
+ * in memory. */
 bool spg_space_stat(int root_fd, const char *path, struct stat *ret, int *ret_mount);
+
+/** The names below the root of one process. */
+struct spg_space_names {
+	int root_fd;               /* borrowed; or -1: nothing is found */
+	int32_t pid;               /* whose it is */
+	struct spg_mounts *mounts; /* NULL until they are needed */
+	bool has_tried;
+};
+
+/** As spg_space_stat(); and what is not in memory is read from a disk, unless it lies on
+ * a filesystem that may hang, or behind one. */
+bool spg_space_names_stat(
+	struct spg_space_names *names, const char *path, struct stat *ret);
+void spg_space_names_finish(struct spg_space_names *names); /* idempotent */

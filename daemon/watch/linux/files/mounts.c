@@ -21,6 +21,7 @@
 struct spg_mounts {
 	int fd; /* kept open: poll(2) tells of changes on it, each once */
 	bool stale;
+	bool is_theirs; /* of a process whose root may be another one */
 	struct spg_mount *list;
 	size_t n, size;
 };
@@ -167,6 +168,14 @@ static enum spg_fs_class classify_magic(uint64_t magic)
 	return SPG_FS_LOCAL;
 }
 
+static bool has_root(const struct spg_mounts *mounts)
+{
+	for (size_t i = 0; i < mounts->n; i++)
+		if (strcmp(mounts->list[i].path, "/") == 0)
+			return true;
+	return false;
+}
+
 /*
  * In a chroot whose directory is no mount point the table has no "/": it lists
  * what can be reached only. The daemon's own root answers, or it would not run.
@@ -177,9 +186,8 @@ static int add_root(struct spg_mounts *to)
 	struct statfs fs;
 	struct stat st;
 
-	for (size_t i = 0; i < to->n; i++)
-		if (strcmp(to->list[i].path, "/") == 0)
-			return 0;
+	if (has_root(to))
+		return 0;
 	if (stat("/", &st) < 0 || statfs("/", &fs) < 0)
 		return SPG_ERR_IO;
 	/* The mounts in the chroot hang on one that is not in the table. */
@@ -214,7 +222,7 @@ static int read_table(int fd, struct spg_buf *buf)
 
 static int load(struct spg_mounts *mounts)
 {
-	struct spg_mounts fresh = {.fd = mounts->fd};
+	struct spg_mounts fresh = {.fd = mounts->fd, .is_theirs = mounts->is_theirs};
 	struct spg_buf buf = SPG_BUF_NULL;
 	char *save = NULL;
 	int r = read_table(mounts->fd, &buf);
@@ -224,7 +232,9 @@ static int load(struct spg_mounts *mounts)
 			line = strtok_r(NULL, "\n", &save))
 			r = add_line(&fresh, line);
 	spg_buf_finish(&buf);
-	if (r == 0)
+	if (r == 0 && mounts->is_theirs)
+		r = has_root(&fresh) ? 0 : SPG_ERR_UNSUPPORTED;
+	else if (r == 0)
 		r = add_root(&fresh);
 	if (r < 0) {
 		drop_list(fresh.list, fresh.n);
@@ -236,13 +246,14 @@ static int load(struct spg_mounts *mounts)
 }
 
 /* Keeps the descriptor, also of a process that ends: it is of the namespace. */
-static int open_table(const char *path, struct spg_mounts **ret)
+static int open_table(const char *path, bool is_theirs, struct spg_mounts **ret)
 {
 	struct spg_mounts *mounts = calloc(1, sizeof(*mounts));
 	int r;
 
 	if (!mounts)
 		return SPG_ERR_NOMEM;
+	mounts->is_theirs = is_theirs;
 	mounts->fd = open(path, O_RDONLY | O_CLOEXEC);
 	r = mounts->fd < 0 ? spg_err_from_errno(errno) : load(mounts);
 	if (r < 0)
@@ -255,7 +266,7 @@ static int open_table(const char *path, struct spg_mounts **ret)
 struct spg_mounts *spg_mounts_create(void)
 {
 	struct spg_mounts *mounts = NULL;
-	int r = open_table("/proc/self/mountinfo", &mounts);
+	int r = open_table("/proc/self/mountinfo", false, &mounts);
 
 	if (r < 0)
 		spg_error("cannot read /proc/self/mountinfo: %s; is /proc mounted?",
@@ -279,7 +290,16 @@ int spg_mounts_create_of_parent(struct spg_mounts **ret)
 	if (own.st_ino == parents.st_ino)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
-	return open_table(path, ret);
+	return open_table(path, false, ret);
+}
+
+int spg_mounts_create_of(int pid, struct spg_mounts **ret)
+{
+	char path[64];
+
+	*ret = NULL;
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
+	return open_table(path, true, ret);
 }
 
 void spg_mounts_destroy(struct spg_mounts *mounts)

@@ -56,6 +56,13 @@ struct spg_mounts *spg_mounts_create(void);
  */
 int spg_mounts_create_of_parent(struct spg_mounts **ret);
 
+/**
+ * The mounts below the root of process @pid. Returns 0 and *ret; SPG_ERR_UNSUPPORTED when
+ * that is no mount point, so that nobody says of what class its filesystem is; or another
+ * negative spg_err.
+ */
+int spg_mounts_create_of(int pid, struct spg_mounts **ret);
+
 /** Takes NULL. */
 void spg_mounts_destroy(struct spg_mounts *mounts);
 

@@ -2,6 +2,7 @@
 #include "daemon/watch/linux/files/resolve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,15 +50,14 @@ static int follow(char path[PATH_MAX], char rest[PATH_MAX], const char *target)
 	return 0;
 }
 
-int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH_MAX],
-	const struct spg_mount **ret_mount)
-{
-	return spg_resolve_by_links(mounts, path, ret, ret_mount, NULL, NULL);
-}
+struct way {
+	int root_fd; /* or AT_FDCWD: that of the process */
+	int (*on_link)(void *user, const char *path);
+	void *user;
+};
 
-int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
-	char ret[PATH_MAX], const struct spg_mount **ret_mount,
-	int (*on_link)(void *user, const char *path), void *user)
+static int resolve(const struct spg_mounts *mounts, const char *path,
+	char ret[PATH_MAX], const struct spg_mount **ret_mount, const struct way *way)
 {
 	char rest[PATH_MAX], target[PATH_MAX];
 	int n_links = 0, r = 0;
@@ -78,7 +78,8 @@ int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
 		*ret_mount = spg_mounts_find(mounts, ret);
 		if (*ret_mount && (*ret_mount)->class == SPG_FS_FOREIGN)
 			return SPG_RESOLVE_FOREIGN;
-		n = readlink(ret, target, sizeof(target) - 1);
+		n = readlinkat(way->root_fd, way->root_fd == AT_FDCWD ? ret : ret + 1,
+			target, sizeof(target) - 1);
 		if (n < 0) {
 			if (errno != EINVAL)
 				r = errno == ENAMETOOLONG
@@ -92,8 +93,8 @@ int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
 			return SPG_ERR_UNSUPPORTED;
 		if (++n_links > LINKS_MAX)
 			return SPG_RESOLVE_CIRCLE;
-		if (on_link)
-			r = on_link(user, ret);
+		if (way->on_link)
+			r = way->on_link(way->user, ret);
 		if (r == 0)
 			r = follow(ret, rest, target);
 	}
@@ -108,4 +109,26 @@ int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
 		memcpy(ret, "/", 2);
 	*ret_mount = spg_mounts_find(mounts, ret);
 	return 0;
+}
+
+int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH_MAX],
+	const struct spg_mount **ret_mount)
+{
+	return resolve(
+		mounts, path, ret, ret_mount, &(struct way){AT_FDCWD, NULL, NULL});
+}
+
+int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
+	char ret[PATH_MAX], const struct spg_mount **ret_mount,
+	int (*on_link)(void *user, const char *path), void *user)
+{
+	return resolve(
+		mounts, path, ret, ret_mount, &(struct way){AT_FDCWD, on_link, user});
+}
+
+int spg_resolve_below(int root_fd, const struct spg_mounts *mounts, const char *path,
+	char ret[PATH_MAX], const struct spg_mount **ret_mount)
+{
+	return resolve(
+		mounts, path, ret, ret_mount, &(struct way){root_fd, NULL, NULL});
 }

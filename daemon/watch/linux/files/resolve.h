@@ -33,3 +33,7 @@ int spg_resolve(const struct spg_mounts *mounts, const char *path, char ret[PATH
 int spg_resolve_by_links(const struct spg_mounts *mounts, const char *path,
 	char ret[PATH_MAX], const struct spg_mount **ret_mount,
 	int (*on_link)(void *user, const char *path), void *user);
+
+/** As spg_resolve(), below the root directory @root_fd, of which @mounts has the table. */
+int spg_resolve_below(int root_fd, const struct spg_mounts *mounts, const char *path,
+	char ret[PATH_MAX], const struct spg_mount **ret_mount);

@@ -17,12 +17,21 @@
 /* Lower layers of one overlay; the kernel allows as many. */
 #define LAYERS_MAX 500
 
-/* One layer of one overlay, wherever that is mounted. */
+/* An overlay, wherever it is mounted. */
+struct spg_foreign_overlay {
+	uint64_t dev;
+	size_t space; /* index: where it was found */
+	int32_t pid;  /* of that, below whose root ... */
+	char *merged; /* ... is its mount point ... */
+	char *root;   /* ... with this part of it */
+	bool is_open; /* it can be looked into there */
+	bool lacks;   /* one of its layers was not found by its name */
+};
+
+/* What has the name of a layer of it. */
 struct spg_foreign_layer {
-	uint64_t dev; /* the overlay's */
+	size_t overlay; /* index */
 	struct spg_file_id id;
-	size_t space; /* index: where the overlay was found */
-	char *merged; /* its mount point there */
 };
 
 int spg_keepers_begin(struct spg_keepers *k, struct spg_survey *s)
@@ -35,8 +44,11 @@ void spg_keepers_finish(struct spg_keepers *k)
 {
 	spg_process_unref(k->process);
 	spg_spaces_finish(&k->spaces);
-	for (size_t i = 0; i < k->n_layers; i++)
-		free(k->layers[i].merged);
+	for (size_t i = 0; i < k->n_overlays; i++) {
+		free(k->overlays[i].merged);
+		free(k->overlays[i].root);
+	}
+	free(k->overlays);
 	free(k->layers);
 	*k = (struct spg_keepers){0};
 }
@@ -98,72 +110,138 @@ int spg_keepers_add_mount(struct spg_keepers *k, size_t file, enum spg_keeper_ki
 
 /* --- layers --------------------------------------------------------------------- */
 
-/* Listing the layers of all overlays. */
+/* Listing all overlays, and their layers. */
 struct layer_list {
 	struct spg_keepers *k;
-	uint64_t *seen; /* the devices of overlays that were looked at */
-	size_t n_seen, size_seen;
 	size_t space;
+	struct spg_space_names names; /* below the root that is being read */
 	int own_root_fd;
 };
 
+static const struct spg_space *space_of(const struct layer_list *list)
+{
+	return &list->k->spaces.list[list->space];
+}
+
 /* @dir as whoever mounted it named it: in the namespace that has it, or in ours. */
 static bool find_layer(
-	const struct layer_list *list, const char *dir, struct spg_file_id *ret)
+	struct layer_list *list, const char *dir, struct spg_file_id *ret)
 {
+	const struct spg_mounts *mounts = list->k->s->tools->mounts;
+	const struct spg_mount *mount;
+	char real_path[PATH_MAX];
 	struct stat st;
 
-	if (dir[0] != '/' ||
-		(!spg_space_stat(
-			 list->k->spaces.list[list->space].root_fd, dir, &st, NULL) &&
-			!spg_space_stat(list->own_root_fd, dir, &st, NULL)))
+	if (list->names.pid != space_of(list)->pid)
+		spg_space_names_finish(&list->names);
+	list->names.root_fd = space_of(list)->root_fd;
+	list->names.pid = space_of(list)->pid;
+	if (dir[0] != '/')
+		return false;
+	if (!spg_space_names_stat(&list->names, dir, &st) &&
+		!spg_space_stat(list->own_root_fd, dir, &st, NULL) &&
+		!(spg_resolve(mounts, dir, real_path, &mount) == 0 &&
+			stat(real_path, &st) == 0))
 		return false;
 	*ret = spg_id_of(&st);
 	return true;
 }
 
-static int add_layer(
-	struct layer_list *list, const struct spg_mount *overlay, const char *dir)
+static int add_layer(struct layer_list *list, size_t overlay, const char *dir)
 {
 	struct spg_keepers *k = list->k;
-	struct spg_foreign_layer layer = {.dev = overlay->dev, .space = list->space};
+	struct spg_foreign_layer layer = {.overlay = overlay};
 
-	if (!find_layer(list, dir, &layer.id))
+	if (!find_layer(list, dir, &layer.id)) {
+		k->overlays[overlay].lacks = true;
 		return 0;
-	layer.merged = strdup(overlay->path);
-	if (!layer.merged || spg_array_reserve(&k->layers, k->n_layers, &k->size_layers,
-				     sizeof(layer)) < 0) {
-		free(layer.merged);
-		return SPG_ERR_NOMEM;
 	}
+	if (spg_array_reserve(&k->layers, k->n_layers, &k->size_layers, sizeof(layer)) <
+		0)
+		return SPG_ERR_NOMEM;
 	k->layers[k->n_layers++] = layer;
 	return 0;
 }
 
-static int each_overlay(void *user, const struct spg_mount *mount)
+static int add_layers(
+	struct layer_list *list, size_t overlay, const struct spg_mount *mount)
 {
-	struct layer_list *list = user;
 	int r = 0;
 
-	if (mount->class != SPG_FS_OVERLAY)
-		return 0;
-	for (size_t i = 0; i < list->n_seen; i++)
-		if (list->seen[i] == mount->dev)
-			return 0;
-	if (spg_array_reserve(&list->seen, list->n_seen, &list->size_seen,
-		    sizeof(*list->seen)) < 0)
-		return SPG_ERR_NOMEM;
-	list->seen[list->n_seen++] = mount->dev;
+	list->k->overlays[overlay].lacks = false;
 	for (size_t i = 0; r == 0 && i < 1 + LAYERS_MAX; i++) {
 		char *dir = i == 0 ? spg_mount_layer(mount, "upperdir", 0)
 		                   : spg_mount_layer(mount, "lowerdir", i - 1);
 
 		if (!dir && i > 0)
 			break;
-		r = dir ? add_layer(list, mount, dir) : 0;
+		r = dir ? add_layer(list, overlay, dir) : 0;
 		free(dir);
 	}
 	return r;
+}
+
+/* Take @mount for where @overlay is looked into. */
+static int set_place(struct layer_list *list, struct spg_foreign_overlay *overlay,
+	const struct spg_mount *mount)
+{
+	char *merged = strdup(mount->path), *root = strdup(mount->root);
+
+	if (!merged || !root) {
+		free(merged);
+		free(root);
+		return SPG_ERR_NOMEM;
+	}
+	free(overlay->merged);
+	free(overlay->root);
+	overlay->merged = merged;
+	overlay->root = root;
+	overlay->space = list->space;
+	overlay->pid = space_of(list)->pid;
+	return 0;
+}
+
+/* Another mount may cover it. */
+static bool can_look_into(const struct layer_list *list, const struct spg_mount *mount)
+{
+	struct stat st;
+	int id;
+
+	return spg_space_stat(space_of(list)->root_fd, mount->path, &st, &id) &&
+	       id == mount->id && S_ISDIR(st.st_mode);
+}
+
+/* Every mount of it, until it has been looked into as a whole, and all its layers have
+ * been found: the names are those of one namespace, which is not always the first. */
+static int each_overlay(void *user, const struct spg_mount *mount)
+{
+	struct layer_list *list = user;
+	struct spg_keepers *k = list->k;
+	struct spg_foreign_overlay *overlay;
+	bool is_new, can_look;
+	size_t i = 0;
+	int r = 0;
+
+	if (mount->class != SPG_FS_OVERLAY)
+		return 0;
+	while (i < k->n_overlays && k->overlays[i].dev != mount->dev)
+		i++;
+	is_new = i == k->n_overlays;
+	if (is_new) {
+		if (spg_array_reserve(&k->overlays, k->n_overlays, &k->size_overlays,
+			    sizeof(*k->overlays)) < 0)
+			return SPG_ERR_NOMEM;
+		k->overlays[k->n_overlays++] =
+			(struct spg_foreign_overlay){.dev = mount->dev};
+	}
+	overlay = &k->overlays[i];
+	can_look = (!overlay->is_open || (strcmp(overlay->root, "/") != 0 &&
+						 strcmp(mount->root, "/") == 0)) &&
+	           can_look_into(list, mount);
+	if (is_new || can_look)
+		r = set_place(list, overlay, mount);
+	overlay->is_open = overlay->is_open || can_look;
+	return r == 0 && (is_new || overlay->lacks) ? add_layers(list, i, mount) : r;
 }
 
 int spg_keepers_list_layers(struct spg_keepers *k)
@@ -175,11 +253,22 @@ int spg_keepers_list_layers(struct spg_keepers *k)
 	for (size_t i = 0; r == 0 && i < k->spaces.n; i++) {
 		list.space = i;
 		r = spg_space_read(&k->spaces.list[i], each_overlay, &list);
+		spg_space_names_finish(&list.names);
 	}
 	if (list.own_root_fd >= 0)
 		close(list.own_root_fd);
-	free(list.seen);
 	return r;
+}
+
+const char *spg_keepers_dark_overlay(const struct spg_keepers *k, int32_t *ret_pid)
+{
+	for (size_t i = 0; i < k->n_overlays; i++) {
+		if (!k->overlays[i].lacks || k->overlays[i].is_open)
+			continue;
+		*ret_pid = k->overlays[i].pid;
+		return k->overlays[i].merged;
+	}
+	return NULL;
 }
 
 /* Something dead may have been mounted over it. */
@@ -233,9 +322,6 @@ static bool is_below(
 static bool lies_in(struct spg_keepers *k, const struct spg_linux_file *file,
 	const struct spg_foreign_layer *layer)
 {
-	if (file->class == SPG_FS_FOREIGN ||
-		(file->class == SPG_FS_OVERLAY && file->sdev == layer->dev))
-		return false;
 	/* An overlay may be a layer itself: then of what it shows. */
 	if (file->class == SPG_FS_OVERLAY && is_below(k, file->merged_path, layer))
 		return true;
@@ -245,10 +331,112 @@ static bool lies_in(struct spg_keepers *k, const struct spg_linux_file *file,
 	return false;
 }
 
+/* --- what an overlay shows ------------------------------------------------------- */
+
+/*
+ * The names by which an overlay was mounted may lead nowhere by now, or elsewhere: its
+ * directory was renamed, a link on the way points to another one, they are relative, or of
+ * a namespace that has gone. So it is asked for the file as well: below its layer the file
+ * has the name that it has below the overlay, and an overlay passes on the inode number of
+ * the real one (Documentation/filesystems/overlayfs.rst, "Inode properties").
+ *
+ * Only what is in memory matters, and no more may be asked for: an overlay that has not
+ * looked the file up, or has forgotten it, looks for it anew and gets the new one; and one
+ * that was made to look would keep it. That is why no overlay has to be taken for one that
+ * shows a file merely because its layers were not found.
+ */
+
+/* Above these bits the overlay may put the number of the layer ("xino"). */
+#define INO_BITS 48
+
+static bool is_number_of(const struct spg_linux_file *file, uint64_t ino)
+{
+	const uint64_t mask = (UINT64_C(1) << INO_BITS) - 1;
+
+	if (((file->base.id.ino ^ ino) & mask) == 0)
+		return true;
+	for (size_t i = 0; i < file->n_layers; i++)
+		if (((file->layers[i].id.ino ^ ino) & mask) == 0)
+			return true;
+	return false;
+}
+
+/* Is it at @name below the overlay's directory @fd, and not on another mount there? */
+static bool shows_at(int fd, const char *name, const struct spg_linux_file *file)
+{
+	struct stat top, st;
+	int top_mount, mount;
+
+	return spg_space_stat(fd, name, &st, &mount) && S_ISREG(st.st_mode) &&
+	       is_number_of(file, st.st_ino) &&
+	       spg_space_stat(fd, "/", &top, &top_mount) && mount == top_mount;
+}
+
+/* @path has the file's name below the layer at its end, from whichever slash on. */
+static bool shows_path(int fd, const struct spg_foreign_overlay *overlay,
+	const struct spg_linux_file *file, const char *path)
+{
+	const char *root = strcmp(overlay->root, "/") == 0 ? "" : overlay->root;
+	size_t len = strlen(root);
+
+	for (const char *at = path ? strchr(path, '/') : NULL; at;
+		at = strchr(at + 1, '/'))
+		if (strncmp(at, root, len) == 0 && at[len] == '/' &&
+			shows_at(fd, at + len, file))
+			return true;
+	return false;
+}
+
+static int open_overlay(
+	const struct spg_keepers *k, const struct spg_foreign_overlay *overlay)
+{
+	struct spg_space space = k->spaces.list[overlay->space];
+	int root_fd, fd;
+
+	if (!overlay->is_open)
+		return -1;
+	space.pid = overlay->pid;
+	root_fd = spg_space_root(&space);
+	fd = root_fd < 0 ? -1 : spg_space_open(root_fd, overlay->merged);
+	if (root_fd >= 0)
+		close(root_fd);
+	return fd;
+}
+
+static bool shows(const struct spg_keepers *k,
+	const struct spg_foreign_overlay *overlay, const struct spg_linux_file *file)
+{
+	int fd = open_overlay(k, overlay);
+	bool found;
+
+	if (fd < 0)
+		return false;
+	found = shows_path(fd, overlay, file, file->merged_path) ||
+	        shows_path(fd, overlay, file, file->base.path);
+	for (size_t i = 0; !found && i < file->n_layers; i++)
+		found = shows_path(fd, overlay, file, file->layers[i].path);
+	close(fd);
+	return found;
+}
+
+static bool has_file(
+	struct spg_keepers *k, size_t index, const struct spg_linux_file *file)
+{
+	const struct spg_foreign_overlay *overlay = &k->overlays[index];
+
+	if (file->class == SPG_FS_FOREIGN ||
+		(file->class == SPG_FS_OVERLAY && file->sdev == overlay->dev))
+		return false;
+	for (size_t i = 0; i < k->n_layers; i++)
+		if (k->layers[i].overlay == index && lies_in(k, file, &k->layers[i]))
+			return true;
+	return shows(k, overlay, file);
+}
+
 bool spg_keepers_is_layered(struct spg_keepers *k, struct spg_file *file)
 {
-	for (size_t i = 0; i < k->n_layers; i++)
-		if (lies_in(k, spg_linux_file(file), &k->layers[i]))
+	for (size_t i = 0; i < k->n_overlays; i++)
+		if (has_file(k, i, spg_linux_file(file)))
 			return true;
 	return false;
 }
@@ -258,11 +446,14 @@ int spg_keepers_add_layers(struct spg_keepers *k, size_t index)
 	struct spg_file *file = k->s->obs->files[index].file;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < k->n_layers; i++)
-		if (lies_in(k, spg_linux_file(file), &k->layers[i]))
-			r = spg_keepers_add_mount(k, index, SPG_KEEPER_LAYER,
-				&k->spaces.list[k->layers[i].space],
-				k->layers[i].merged);
+	for (size_t i = 0; r == 0 && i < k->n_overlays; i++) {
+		struct spg_space space = k->spaces.list[k->overlays[i].space];
+
+		space.pid = k->overlays[i].pid;
+		if (has_file(k, i, spg_linux_file(file)))
+			r = spg_keepers_add_mount(k, index, SPG_KEEPER_LAYER, &space,
+				k->overlays[i].merged);
+	}
 	return r;
 }
 
@@ -270,8 +461,8 @@ int spg_keepers_add_layers(struct spg_keepers *k, size_t index)
 
 struct probe_search {
 	struct spg_keepers *k;
-	struct spg_file_id *ids; /* room for one in each namespace */
-	int *root_fds;           /* of the namespaces; -1: cannot be looked into */
+	struct spg_file_id *ids;       /* room for one in each namespace */
+	struct spg_space_names *names; /* in them */
 };
 
 static int take_probe(
@@ -316,11 +507,10 @@ static size_t find_ids(
 	struct stat st;
 
 	for (size_t i = 0; path[0] == '/' && i < search->k->spaces.n; i++) {
-		bool found = search->k->spaces.list[i].here
-		                     ? stat_here(search->k->s->tools->mounts, path, &st)
-		                     : search->root_fds[i] >= 0 &&
-		                               spg_space_stat(search->root_fds[i], path,
-						       &st, NULL);
+		bool found =
+			search->k->spaces.list[i].here
+				? stat_here(search->k->s->tools->mounts, path, &st)
+				: spg_space_names_stat(&search->names[i], path, &st);
 
 		if (found && (n == 0 || !spg_file_id_equal(ids[n - 1], spg_id_of(&st))))
 			ids[n++] = spg_id_of(&st);
@@ -361,16 +551,20 @@ int spg_keepers_find_probes(struct spg_keepers *k)
 	if (!k->s->tools->probes || k->spaces.n == 0)
 		return 0;
 	search.ids = calloc(k->spaces.n, sizeof(*search.ids));
-	search.root_fds = calloc(k->spaces.n, sizeof(*search.root_fds));
-	if (search.ids && search.root_fds) {
+	search.names = calloc(k->spaces.n, sizeof(*search.names));
+	if (search.ids && search.names) {
 		for (size_t i = 0; i < k->spaces.n; i++)
-			search.root_fds[i] = spg_space_root(&k->spaces.list[i]);
+			search.names[i] = (struct spg_space_names){
+				.root_fd = spg_space_root(&k->spaces.list[i]),
+				.pid = k->spaces.list[i].pid};
 		r = spg_probes_read(k->s->tools->probes, each_probe, &search);
-		for (size_t i = 0; i < k->spaces.n; i++)
-			if (search.root_fds[i] >= 0)
-				close(search.root_fds[i]);
+		for (size_t i = 0; i < k->spaces.n; i++) {
+			if (search.names[i].root_fd >= 0)
+				close(search.names[i].root_fd);
+			spg_space_names_finish(&search.names[i]);
+		}
 	}
 	free(search.ids);
-	free(search.root_fds);
+	free(search.names);
 	return r;
 }

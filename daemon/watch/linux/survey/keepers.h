@@ -25,6 +25,7 @@
 #include "daemon/watch/linux/survey/uprobes.h"
 
 struct spg_foreign_layer;
+struct spg_foreign_overlay;
 
 /* Directories above a file that are compared with layers. */
 #define SPG_KEEPERS_DEPTH 64
@@ -35,6 +36,8 @@ struct spg_keepers {
 	struct spg_spaces spaces;
 	struct spg_foreign_layer *layers;
 	size_t n_layers, size_layers;
+	struct spg_foreign_overlay *overlays;
+	size_t n_overlays, size_overlays;
 	int32_t owner; /* the last process that was read, and what was read */
 	struct spg_process *process;
 	/* The last directory, and those above it. */
@@ -75,13 +78,17 @@ int spg_keepers_put_process(struct spg_keepers *k, struct spg_buf *buf, int32_t 
 int spg_keepers_add_mount(struct spg_keepers *k, size_t file, enum spg_keeper_kind kind,
 	const struct spg_space *space, const char *path);
 
-/** List the layers of all overlays. Returns 0 or a negative spg_err. */
+/** List all overlays and their layers. Returns 0 or a negative spg_err. */
 int spg_keepers_list_layers(struct spg_keepers *k);
 
-/** True when @file lies in one, and not of the overlay that it is on itself. */
+/** Where one is mounted that cannot be looked into, and not all of whose layers were found
+ * by their names; or NULL. Whether it shows a file nobody knows. */
+const char *spg_keepers_dark_overlay(const struct spg_keepers *k, int32_t *ret_pid);
+
+/** True when an overlay shows @file, or has it in a layer; not the one that it is on. */
 bool spg_keepers_is_layered(struct spg_keepers *k, struct spg_file *file);
 
-/** Append the overlays that have file @index in a layer. Returns 0 or SPG_ERR_NOMEM. */
+/** Append the overlays that have file @index in a layer, or show it. Returns 0 or SPG_ERR_NOMEM. */
 int spg_keepers_add_layers(struct spg_keepers *k, size_t index);
 
 /**

@@ -207,7 +207,10 @@ int spg_file_mounts_add(struct spg_survey *s, size_t index)
 
 bool spg_file_mounts_hide(const struct spg_file_mounts *mounts)
 {
-	return mounts && mounts->is_hiding;
+	int32_t pid;
+
+	return mounts &&
+	       (mounts->is_hiding || spg_keepers_dark_overlay(&mounts->k, &pid));
 }
 
 /* Would it matter who shows an old version? */
@@ -223,32 +226,43 @@ static bool do_mounts_matter(const struct spg_observation *obs)
 	return false;
 }
 
-/* Something may be mounted where nobody shows it. */
+/* Something may be mounted where nobody shows it, or be shown by an overlay that cannot be
+ * looked into. */
 static int lack_hidden(struct spg_survey *s)
 {
-	const struct spg_file_mounts *mounts = s->file_mounts;
+	struct spg_file_mounts *mounts = s->file_mounts;
+	struct spg_lack lack = {
+		.kind = SPG_LACK_MOUNTS, .file = SPG_NO_FILE, .blinds = true};
 	struct spg_buf who = SPG_BUF_NULL;
+	int32_t pid = 0;
+	const char *overlay = spg_keepers_dark_overlay(&mounts->k, &pid);
 	int r;
 
-	if (!mounts->is_hiding || !do_mounts_matter(s->obs))
+	if (!spg_file_mounts_hide(mounts) || !do_mounts_matter(s->obs))
 		return 0;
 	for (size_t i = 0; i < s->obs->n_files; i++)
 		if (s->obs->files[i].presence == SPG_REPLACED &&
 			s->obs->files[i].in_use == SPG_IN_USE_NO)
 			s->obs->files[i].in_use = SPG_IN_USE_UNKNOWN;
-	r = spg_keepers_put_process(
-		&s->file_mounts->k, &who, mounts->k.spaces.list[mounts->hiding].pid);
-	if (r == 0)
-		r = spg_observation_add_lack(s->obs,
-			&(struct spg_lack){.kind = SPG_LACK_MOUNTS,
-				.file = SPG_NO_FILE,
-				.blinds = true,
-				.remedy = {"end those processes, or let the daemon "
-					   "use BPF: spguardd(8), TIERS",
-					NULL}},
-			"what is mounted in the mount namespace of %s cannot be "
-			"seen: all its processes are in a chroot",
+	if (mounts->is_hiding)
+		pid = mounts->k.spaces.list[mounts->hiding].pid;
+	r = spg_keepers_put_process(&mounts->k, &who, pid);
+	if (r == 0 && mounts->is_hiding) {
+		lack.remedy.text = "end those processes, or let the daemon use BPF: "
+				   "spguardd(8), TIERS";
+		r = spg_observation_add_lack(s->obs, &lack,
+			"what is mounted in the mount namespace of %s cannot be seen: "
+			"all its processes are in a chroot",
 			spg_buf_text(&who));
+	} else if (r == 0) {
+		lack.path = overlay;
+		lack.remedy.text = "unmount it, or what covers it";
+		r = spg_observation_add_lack(s->obs, &lack,
+			"the overlay at %s in the mount namespace of %s cannot be "
+			"looked "
+			"into, and its layers are not where they were",
+			overlay, spg_buf_text(&who));
+	}
 	spg_buf_finish(&who);
 	return r;
 }
