@@ -430,7 +430,10 @@ static bool has_file(
 	for (size_t i = 0; i < k->n_layers; i++)
 		if (k->layers[i].overlay == index && lies_in(k, file, &k->layers[i]))
 			return true;
-	return shows(k, overlay, file);
+	/* The overlay that a product lies on may have another one for a layer, which shows
+	 * the same file: that is no reason, unless something of it is unknown. */
+	return (file->class != SPG_FS_OVERLAY || overlay->lacks) &&
+	       shows(k, overlay, file);
 }
 
 bool spg_keepers_is_layered(struct spg_keepers *k, struct spg_file *file)
