@@ -58,7 +58,8 @@ int spg_file_mounts_find(struct spg_survey *s);
  * SPG_ERR_NOMEM. */
 int spg_file_mounts_add(struct spg_survey *s, size_t index);
 bool spg_file_mounts_has(struct spg_file_mounts *mounts, struct spg_file *file);
-/** True when some may be hidden: of a file that no look found nothing is known. */
+/** True when an overlay cannot be looked into: of a file that no look found nothing is
+ * known. */
 bool spg_file_mounts_hide(const struct spg_file_mounts *mounts);
 void spg_file_mounts_destroy(struct spg_file_mounts *mounts); /* takes NULL */
 

@@ -209,8 +209,7 @@ bool spg_file_mounts_hide(const struct spg_file_mounts *mounts)
 {
 	int32_t pid;
 
-	return mounts &&
-	       (mounts->is_hiding || spg_keepers_dark_overlay(&mounts->k, &pid));
+	return mounts && spg_keepers_dark_overlay(&mounts->k, &pid);
 }
 
 /* Would it matter who shows an old version? */
@@ -226,43 +225,67 @@ static bool do_mounts_matter(const struct spg_observation *obs)
 	return false;
 }
 
-/* Something may be mounted where nobody shows it, or be shown by an overlay that cannot be
- * looked into. */
-static int lack_hidden(struct spg_survey *s)
+/* Something may be mounted where nobody shows it. Many a service is alone in a namespace
+ * and in a chroot, and hardly ever has a file of the product there: so that is said, and
+ * makes nothing unknown. */
+static int lack_chroots(struct spg_survey *s, struct spg_buf *who)
+{
+	struct spg_file_mounts *mounts = s->file_mounts;
+	const struct spg_lack lack = {.kind = SPG_LACK_MOUNTS,
+		.file = SPG_NO_FILE,
+		.remedy = {
+			"end those processes, or let the daemon use BPF: spguardd(8), "
+			"TIERS",
+			NULL}};
+	int r = spg_keepers_put_process(
+		&mounts->k, who, mounts->k.spaces.list[mounts->hiding].pid);
+
+	if (r == 0)
+		r = spg_observation_add_lack(s->obs, &lack,
+			"what is mounted in the mount namespace of %s cannot be seen: "
+		        "all "
+			"its processes are in a chroot",
+			spg_buf_text(who));
+	return r;
+}
+
+/* An overlay that cannot be looked into may show what has been replaced. */
+static int lack_overlay(struct spg_survey *s, struct spg_buf *who)
 {
 	struct spg_file_mounts *mounts = s->file_mounts;
 	struct spg_lack lack = {
 		.kind = SPG_LACK_MOUNTS, .file = SPG_NO_FILE, .blinds = true};
-	struct spg_buf who = SPG_BUF_NULL;
 	int32_t pid = 0;
-	const char *overlay = spg_keepers_dark_overlay(&mounts->k, &pid);
 	int r;
 
-	if (!spg_file_mounts_hide(mounts) || !do_mounts_matter(s->obs))
-		return 0;
+	lack.path = spg_keepers_dark_overlay(&mounts->k, &pid);
 	for (size_t i = 0; i < s->obs->n_files; i++)
 		if (s->obs->files[i].presence == SPG_REPLACED &&
 			s->obs->files[i].in_use == SPG_IN_USE_NO)
 			s->obs->files[i].in_use = SPG_IN_USE_UNKNOWN;
-	if (mounts->is_hiding)
-		pid = mounts->k.spaces.list[mounts->hiding].pid;
-	r = spg_keepers_put_process(&mounts->k, &who, pid);
-	if (r == 0 && mounts->is_hiding) {
-		lack.remedy.text = "end those processes, or let the daemon use BPF: "
-				   "spguardd(8), TIERS";
-		r = spg_observation_add_lack(s->obs, &lack,
-			"what is mounted in the mount namespace of %s cannot be seen: "
-			"all its processes are in a chroot",
-			spg_buf_text(&who));
-	} else if (r == 0) {
-		lack.path = overlay;
-		lack.remedy.text = "unmount it, or what covers it";
+	r = spg_keepers_put_process(&mounts->k, who, pid);
+	lack.remedy.text = "unmount it, or what covers it";
+	if (r == 0)
 		r = spg_observation_add_lack(s->obs, &lack,
 			"the overlay at %s in the mount namespace of %s cannot be "
-			"looked "
+		        "looked "
 			"into, and its layers are not where they were",
-			overlay, spg_buf_text(&who));
-	}
+			lack.path, spg_buf_text(who));
+	return r;
+}
+
+static int lack_hidden(struct spg_survey *s)
+{
+	struct spg_file_mounts *mounts = s->file_mounts;
+	struct spg_buf who = SPG_BUF_NULL;
+	int r = 0;
+
+	if (!do_mounts_matter(s->obs))
+		return 0;
+	if (spg_file_mounts_hide(mounts))
+		r = lack_overlay(s, &who);
+	else if (mounts->is_hiding)
+		r = lack_chroots(s, &who);
 	spg_buf_finish(&who);
 	return r;
 }
