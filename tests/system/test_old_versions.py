@@ -302,6 +302,139 @@ class OldVersionsTest(SystemTest):
                     self.assert_safe(daemon)
                     daemon.close()
 
+    # In a directory that has been removed as well
+
+    def removed(self, *below, state="mapped", remove=None, recursive=True):
+        """A product with a file in directory @below of its own, held; then @remove is called
+        with the product's directory. Returns a daemon that comes after it, the holder, and the
+        file's path."""
+        directory = self.case() + "/lower"
+        self.file("Other.dll", directory)
+        os.makedirs(os.path.join(directory, *below))
+        make = self.program if state == "exec" else self.file
+        path = make("Mdbperf.dll", os.path.join(directory, *below))
+        holder = self.hold(state, path)
+        if remove:
+            remove(directory)
+        else:
+            shutil.rmtree(os.path.join(directory, below[0]))
+        daemon = self.daemon(Product("app", directory, recursive=recursive),
+                             home=f"home-{self.cases}")
+        return daemon, holder, path
+
+    def assert_found(self, daemon, holder, path):
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        self.use_of(answer, path, holder.pid)
+        holder.kill()
+        self.assert_safe(daemon)
+        daemon.close()
+
+    def assert_none(self, daemon, holder):
+        self.assert_verdict(daemon.check(), "safe")
+        holder.kill()
+        daemon.close()
+
+    def test_in_a_directory_that_was_removed(self):
+        for state in STATES:
+            for below in (("plugins-1.0",), ("a", "b", "c"), ("x" * 200, "y" * 50)):
+                with self.subTest(state=state, below=len(below)):
+                    self.assert_found(*self.removed(*below, state=state))
+
+    def test_in_a_directory_that_was_replaced(self):
+        """By a new one, a file, a link to somewhere else, or with the whole product."""
+        def again(directory):
+            shutil.rmtree(directory + "/a")
+            self.file("Mdbperf.dll", self.directory(directory, "a", "b"))
+
+        def by_file(directory):
+            shutil.rmtree(directory + "/a")
+            self.file("a", directory)
+
+        def by_link(directory):
+            shutil.rmtree(directory + "/a")
+            self.directory(self.scratch, "elsewhere", "b")
+            os.symlink(self.scratch + "/elsewhere", directory + "/a")
+
+        def whole(directory):
+            shutil.rmtree(directory)
+            self.file("Other.dll", self.directory(directory))
+
+        for remove in (again, by_file, by_link, whole):
+            with self.subTest(remove=remove.__name__):
+                self.assert_found(*self.removed("a", "b", remove=remove))
+
+    def test_in_a_removed_directory_that_is_not_the_product_s(self):
+        """Below a product that is not recursive; and moved out of it first, or only beside
+        it."""
+        def away(directory):
+            os.rename(directory + "/a", self.scratch + "/away")
+            shutil.rmtree(self.scratch + "/away")
+
+        def beside(directory):
+            os.rename(directory + "/a", directory + "-old")
+            shutil.rmtree(directory + "-old")
+
+        daemon, holder, _ = self.removed("a", "b", recursive=False)
+        self.assert_none(daemon, holder)
+        for remove in (away, beside):
+            with self.subTest(remove=remove.__name__):
+                daemon, holder, _ = self.removed("a", "b", remove=remove)
+                self.assert_none(daemon, holder)
+
+    def test_of_another_name_in_a_removed_directory(self):
+        """As an installer's own below the product: of what it unpacks there, only what has one
+        of the product's names counts."""
+        directory = self.case() + "/lower"
+        self.file("Other.dll", directory)
+        temporary = self.directory(directory, "tmp-1a2b")
+        holders = [self.hold("mapped", self.file(name, temporary))
+                   for name in ("setup.dat", "Mdbperf.dll")]
+        shutil.rmtree(temporary)
+        daemon = self.daemon(Product("app", directory, recursive=True))
+        answer = daemon.check()
+        self.assert_verdict(answer, "blocked")
+        self.use_of(answer, temporary + "/Mdbperf.dll", holders[1].pid)
+        holders[1].kill()
+        self.assert_safe(daemon)
+
+    def test_in_a_directory_that_came_and_went_under_the_daemon(self):
+        directory = self.case() + "/lower"
+        self.file("Other.dll", directory)
+        daemon = self.daemon(Product("app", directory, recursive=True))
+        self.assert_safe(daemon)
+        for state in STATES:
+            with self.subTest(state=state):
+                make = self.program if state == "exec" else self.file
+                path = make("Mdbperf.dll", self.directory(directory, "a", "b"))
+                holder = self.hold(state, path)
+                shutil.rmtree(directory + "/a")
+                answer = daemon.check()
+                self.assert_verdict(answer, "blocked")
+                self.use_of(answer, path, holder.pid)
+                holder.kill()
+                self.assert_safe(daemon)
+
+    def test_in_a_removed_directory_of_an_overlay(self):
+        for state in STATES:
+            with self.subTest(state=state):
+                base = self.case()
+                make = self.program if state == "exec" else self.file
+                make("Mdbperf.dll", self.directory(base, "lower", "a", "b"))
+                self.file("Other.dll", base + "/lower")
+                merged = self.merge(base)
+                path = merged + "/a/b/Mdbperf.dll"
+                holder = self.hold(state, path)
+                shutil.rmtree(merged + "/a")
+                daemon = self.daemon(Product("app", merged, recursive=True),
+                                     home=f"home-{self.cases}")
+                answer = daemon.check()
+                self.assert_verdict(answer, "blocked")
+                self.use_of(answer, path, holder.pid)
+                holder.kill()
+                self.assertNotEqual(daemon.check()["verdict"], "blocked")
+                daemon.close()
+
 
 if __name__ == "__main__":
     main()

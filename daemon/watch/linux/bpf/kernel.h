@@ -48,6 +48,7 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 #define S_IFREG         0100000
 #define S_APPEND        (1 << 2)
 #define S_IMMUTABLE     (1 << 3)
+#define S_DEAD          (1 << 4)
 #define S_VERITY        (1 << 16)
 #define FL_POSIX        1
 #define FL_FLOCK        2

@@ -167,6 +167,36 @@ static __always_inline void end_page(void)
 		more_mappings = true;
 }
 
+/* Directories above a lost name that were removed too. */
+#define GONE_MAX       64
+
+#define NAMES_TOO_LONG (2 * SPG_BPF_NAME)
+
+/* The way up from a name that has been taken away: a removed directory stays where it
+ * was as long as something that was in it is in use (fs/dcache.c, __dentry_kill()). (Not
+ * in a structure: see @area below.) */
+static __u64 way_up; /* the struct dentry whose name comes next */
+static __u32 way_length;
+static char way_names[2 * SPG_BPF_NAME];
+
+/* Add one name. Returns 1 when its directory has not been removed. */
+static long climb(__u32 i, void *unused)
+{
+	struct dentry *name = (void *)way_up, *parent = BPF_CORE_READ(name, d_parent);
+	__u32 at = way_length;
+	struct inode *inode;
+	long n = -1;
+
+	if (at < SPG_BPF_NAME && BPF_CORE_READ(name, d_name.len) < SPG_BPF_NAME)
+		n = bpf_probe_read_kernel_str(&way_names[at & (SPG_BPF_NAME - 1)],
+			SPG_BPF_NAME, BPF_CORE_READ(name, d_name.name));
+	way_length = n > 0 ? at + (__u32)n : NAMES_TOO_LONG;
+	way_up = (__u64)parent;
+	inode = BPF_CORE_READ(parent, d_inode);
+	return n <= 0 || parent == BPF_CORE_READ(parent, d_parent) ||
+	       (inode && !(BPF_CORE_READ(inode, i_flags) & S_DEAD));
+}
+
 /* A name that has been taken away (fs/d_path.c: "(deleted)"): what it was. */
 static __always_inline void report_name(struct seq_file *seq, struct spg_bpf_hit *hit,
 	struct dentry *dentry, bool in_pages)
@@ -176,15 +206,19 @@ static __always_inline void report_name(struct seq_file *seq, struct spg_bpf_hit
 	if (!dentry || BPF_CORE_READ(dentry, d_hash.pprev) ||
 		(in_pages && !is_of_this_page()))
 		return;
-	parent = BPF_CORE_READ(dentry, d_parent, d_inode);
+	hit->parent_gone = BPF_CORE_READ(dentry, d_parent, d_inode, i_nlink) == 0;
+	way_up = (__u64)dentry;
+	way_length = 0;
+	if (bpf_loop(GONE_MAX, climb, NULL, 0) == GONE_MAX)
+		way_length = NAMES_TOO_LONG;
+	parent = BPF_CORE_READ((struct dentry *)way_up, d_inode);
 	hit->parent_ino = BPF_CORE_READ(parent, i_ino);
 	hit->parent_sdev = BPF_CORE_READ(parent, i_sb, s_dev);
-	hit->parent_gone = BPF_CORE_READ(parent, i_nlink) == 0;
 	hit->parent_dev = stat_device_of(parent);
-	hit->name[0] = 0;
-	if (BPF_CORE_READ(dentry, d_name.len) < SPG_BPF_NAME)
-		bpf_probe_read_kernel_str(
-			hit->name, SPG_BPF_NAME, BPF_CORE_READ(dentry, d_name.name));
+	if (way_length >= SPG_BPF_NAME)
+		way_names[0] = way_length = 0;
+	way_names[way_length & (SPG_BPF_NAME - 1)] = 0;
+	bpf_probe_read_kernel(hit->name, SPG_BPF_NAME, way_names);
 	bpf_seq_write(seq, hit, sizeof(*hit));
 }
 

@@ -73,10 +73,10 @@ enum spg_bpf_hit_kind {
 	SPG_HIT_WHO,         /* a process that was to be looked at */
 };
 
-#define SPG_BPF_NAME         64
+#define SPG_BPF_NAME         128
 
 /* Mappings of one file, or of one process, that fit into an iterator's buffer. */
-#define SPG_BPF_MAPPINGS_MAX 120
+#define SPG_BPF_MAPPINGS_MAX 100
 
 /* A process as the kernel itself has it: what differs from another time is another
  * process, or another program in it. */
@@ -107,12 +107,13 @@ struct spg_bpf_hit {
 	__u32 sdev; /* as in struct spg_bpf_inode_key */
 	union {
 		/* Of one that has lost its name: what that was ("": too long to tell),
-		 * and the inode of the directory. @parent_dev: as stat(2) reports it,
-		 * which is another one than the superblock's where the subvolume is
-		 * known. */
+		 * then the names of the directories above it that were removed too,
+		 * each ended by a zero, and an empty one; and the inode of the first
+		 * directory that was not. @parent_dev: as stat(2) reports it, which is
+		 * another one than the superblock's where the subvolume is known. */
 		struct {
 			__u32 parent_sdev, parent_dev;
-			__u32 parent_gone; /* the directory was deleted too */
+			__u32 parent_gone; /* its own directory was removed */
 			__u64 parent_ino;
 			char name[SPG_BPF_NAME];
 		};

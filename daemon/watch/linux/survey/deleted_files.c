@@ -38,32 +38,22 @@ struct spot {
 	char path[PATH_MAX], real_path[PATH_MAX];
 };
 
-static bool put_into(
-	const struct spg_known_directory *folder, const char *lost, struct spot *ret)
+/* @rest: its path from @folder on, through directories that are no more. */
+static bool put_into(const struct spg_user_search *a,
+	const struct spg_known_directory *folder, const char *rest, struct spot *ret)
 {
-	const char *name = spg_path_base(lost);
-
-	return snprintf(ret->path, PATH_MAX, "%s/%s", folder->path, name) < PATH_MAX &&
-	       snprintf(ret->real_path, PATH_MAX, "%s/%s", folder->real_path, name) <
+	if (strchr(rest, '/') && !a->obs->product->recursive)
+		return false;
+	return snprintf(ret->path, PATH_MAX, "%s/%s", folder->path, rest) < PATH_MAX &&
+	       snprintf(ret->real_path, PATH_MAX, "%s/%s", folder->real_path, rest) <
 	               PATH_MAX;
 }
 
-/* The folder that @lost was in, as the holder sees it, if it is one of ours. */
-static const struct spg_known_directory *find_by_identity(
-	const struct spg_user_search *a, int proc_fd, const char *lost)
+static const struct spg_known_directory *find_directory(
+	const struct spg_user_search *a, struct spg_file_id id)
 {
 	const struct spg_known_directories *directories = a->find_deleted->directories;
-	char folder[PATH_MAX + 8];
-	struct statx stx;
-	struct spg_file_id id;
 
-	snprintf(folder, sizeof(folder), "root/%.*s", (int)(spg_path_base(lost) - lost),
-		lost);
-	if (statx(proc_fd, folder, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-		    STATX_TYPE | STATX_INO, &stx) < 0)
-		return NULL;
-	id = (struct spg_file_id){.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
-		.ino = stx.stx_ino};
 	for (size_t i = 0; i < directories->n; i++)
 		if (!directories->marks[i].is_link &&
 			spg_file_id_equal(directories->marks[i].id, id))
@@ -71,12 +61,71 @@ static const struct spg_known_directory *find_by_identity(
 	return NULL;
 }
 
+/* What is left of a lost file's way. */
+struct way {
+	struct spg_file_id id; /* of the last directory on it that is there */
+	const char *rest;      /* from there on */
+};
+
+/* Go down from @root (below @dir_fd) on the way to @lost as far as there are directories.
+ * A link is none: /proc shows paths without links, so it came later. */
+static bool go_down(int dir_fd, const char *root, const char *lost, struct way *ret)
+{
+	char path[PATH_MAX + 16];
+	size_t n_root = strlen(root);
+	const char *rest = lost;
+
+	ret->rest = NULL;
+	for (;;) {
+		const char *slash = strchr(rest, '/');
+		struct statx stx;
+
+		if (snprintf(path, sizeof(path), "%s%.*s.", root, (int)(rest - lost),
+			    lost) >= (int)sizeof(path))
+			return ret->rest;
+		/* "/." would lead through a link. */
+		if (rest > lost)
+			path[n_root + (size_t)(rest - lost) - 1] = '\0';
+		if (statx(dir_fd, path,
+			    AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW,
+			    STATX_TYPE | STATX_INO, &stx) < 0 ||
+			!S_ISDIR(stx.stx_mode))
+			return ret->rest;
+		*ret = (struct way){
+			.id = {.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+				.ino = stx.stx_ino},
+			.rest = rest};
+		if (!slash)
+			return true;
+		rest = slash + 1;
+	}
+}
+
+/* By the directory that it lay in, as the holder sees it, or the last one above that
+ * which has not been removed. */
+static bool place_by_identity(const struct spg_user_search *a, int proc_fd,
+	const char *lost, struct spot *ret)
+{
+	const struct spg_known_directory *folder = NULL;
+	struct way way;
+
+	if (go_down(proc_fd, "root/", lost + 1, &way))
+		folder = find_directory(a, way.id);
+	return folder && put_into(a, folder, way.rest, ret);
+}
+
+/* A link that leads to nothing leads to what has been removed: nobody knows its
+ * inode. */
+static bool is_removed(const struct spg_known_directory *m)
+{
+	return !m->is_link && m->id.ino == 0;
+}
+
 /* Where the file at @lost belonged in the product; false: nowhere. */
 static bool place_of(const struct spg_user_search *a, int proc_fd, const char *lost,
 	struct spot *ret)
 {
 	const struct spg_known_directories *directories = a->find_deleted->directories;
-	const struct spg_known_directory *folder;
 	size_t folder_len = (size_t)(spg_path_base(lost) - lost);
 
 	for (size_t i = 0; i < directories->n; i++) {
@@ -88,16 +137,16 @@ static bool place_of(const struct spg_user_search *a, int proc_fd, const char *l
 			               PATH_MAX &&
 			       snprintf(ret->real_path, PATH_MAX, "%s", lost) <
 			               PATH_MAX;
+		if (m->is_link || !spg_path_below(lost, m->real_path, false))
+			continue;
 		/* The folder's text ends in a slash, a directory's does not. */
-		if (!m->is_link && folder_len == len + (len > 1) &&
-			strncmp(m->real_path, lost, len) == 0)
+		len += len > 1;
+		if (folder_len == len || is_removed(m))
 			return is_wanted(a, spg_path_base(lost)) &&
-			       put_into(m, lost, ret);
+			       put_into(a, m, lost + len, ret);
 	}
-	if (!is_wanted(a, spg_path_base(lost)))
-		return false;
-	folder = find_by_identity(a, proc_fd, lost);
-	return folder && put_into(folder, lost, ret);
+	return is_wanted(a, spg_path_base(lost)) &&
+	       place_by_identity(a, proc_fd, lost, ret);
 }
 
 /* True when the inode @st is at @marked after all: its name just ends so. */
@@ -186,11 +235,11 @@ static bool was_ours(const struct spg_user_search *a, int proc_fd, const char *m
 }
 
 int spg_deleted_by_parent(struct spg_user_search *a, int fd,
-	const struct spg_known_directory *folder, const char *name)
+	const struct spg_known_directory *folder, const char *path)
 {
 	struct spot spot;
 
-	if (is_wanted(a, name) && put_into(folder, name, &spot))
+	if (is_wanted(a, spg_path_base(path)) && put_into(a, folder, path, &spot))
 		return take_in(a, -1, fd, spot.real_path, &spot);
 	if (fd >= 0)
 		close(fd);

@@ -6,9 +6,9 @@
  *
  * That text is a path in the holder's view: its mount namespace, its root, its
  * bind mounts, and without symbolic links. So it is compared with where the
- * product's names really lead, and if it fits none, the folder is looked up in
- * the holder's view and compared by identity. Part of the search for users; worker
- * thread.
+ * product's names really lead, and if it fits none, the folder, or the last one above
+ * it that has not been removed, is looked up in the holder's view and compared by
+ * identity. Part of the search for users; worker thread.
  */
 #include "daemon/model/name_set.h"
 #include "daemon/watch/linux/proc/maps.h"
@@ -32,9 +32,10 @@ int spg_deleted_by_fd(
  * @proc_fd. */
 int spg_deleted_by_open(struct spg_user_search *a, int proc_fd, int fd);
 
-/** The same, when it is known that it was called @name and lay in @folder. */
+/** The same, when it is known that it was at @path below @folder; in between are only
+ * directories that were removed. */
 int spg_deleted_by_parent(struct spg_user_search *a, int fd,
-	const struct spg_known_directory *folder, const char *name);
+	const struct spg_known_directory *folder, const char *path);
 
 /** The same for a mapping, with its name. */
 int spg_deleted_by_mapping(

@@ -81,7 +81,27 @@ static bool is_on_device(const struct spg_survey *s,
 	return mount && mount->dev == device_of(hit->parent_sdev);
 }
 
-/* The directory of the product's in which it lay, or NULL. */
+/* Where a lost file was, from the directory on that the kernel remembers: its name, and
+ * those of the directories that were removed as well. "": they are too long. */
+static void path_of(const struct spg_bpf_hit *hit, char ret[SPG_BPF_NAME + 1])
+{
+	size_t at = SPG_BPF_NAME, n;
+
+	ret[at] = '\0';
+	for (size_t i = 0; i < SPG_BPF_NAME; i += n + 1) {
+		n = strnlen(hit->name + i, SPG_BPF_NAME - i);
+		if (n == 0 || n >= at)
+			break;
+		if (i > 0)
+			ret[--at] = '/';
+		at -= n;
+		memcpy(ret + at, hit->name + i, n);
+	}
+	memmove(ret, ret + at, SPG_BPF_NAME + 1 - at);
+}
+
+/* The directory of the product's in which it lay, or which is the first above that has
+ * not been removed; or NULL. */
 static const struct spg_known_directory *find_parent(
 	const struct spg_survey *s, const struct spg_bpf_hit *hit)
 {
@@ -122,8 +142,10 @@ static bool is_wanted(const struct spg_survey *s, const char *name)
 /* The memory map of its user does not answer. Could it be the product's, by what the
  * kernel remembers? Not when it lay in a directory that is there and another one. */
 static bool may_be_ours(const struct spg_survey *s, const struct spg_bpf_hit *hit,
-	const struct spg_known_directory *parent, const char *name)
+	const struct spg_known_directory *parent)
 {
+	const char *name = hit->name; /* the first of several */
+
 	if (parent)
 		return is_wanted(s, name);
 	for (size_t i = 0; i < s->directories.n; i++) {
@@ -136,11 +158,11 @@ static bool may_be_ours(const struct spg_survey *s, const struct spg_bpf_hit *hi
 }
 
 static int lack_stuck(struct spg_survey *s, const struct spg_bpf_hit *hit, int proc_fd,
-	const struct spg_known_directory *parent, const char *name)
+	const struct spg_known_directory *parent)
 {
 	struct spg_user_search *a = &s->search;
 
-	if (!may_be_ours(s, hit, parent, name))
+	if (!may_be_ours(s, hit, parent))
 		return 0;
 	/* It may have been ending, and an end takes its time: the next look, which always
 	 * follows the first, finds it without its memory map, or finds it no more. */
@@ -162,24 +184,26 @@ static int look_at_lost(
 	struct spg_survey *s, const struct spg_bpf_hit *hit, bool *ret_seen)
 {
 	struct spg_user_search *a = &s->search;
-	const struct spg_known_directory *parent =
-		hit->name[0] ? find_parent(s, hit) : NULL;
+	const struct spg_known_directory *parent = NULL;
 	int proc_fd = spg_proc_open(hit->tgid), fd, r = 0;
-	char name[SPG_BPF_NAME + 1];
+	char path[SPG_BPF_NAME + 1];
 
 	if (proc_fd == SPG_ERR_NOT_FOUND)
 		return 0;
 	if (proc_fd < 0)
 		return lack_lost(s, hit, look_into, NOT_SEEN);
-	snprintf(name, sizeof(name), "%.*s", SPG_BPF_NAME, hit->name);
+	path_of(hit, path);
+	/* Where only the directory itself is looked into, a link may yet lead there. */
+	if (path[0] && (s->obs->product->recursive || !strchr(path, '/')))
+		parent = find_parent(s, hit);
 	fd = open_lost(proc_fd, hit);
 	*ret_seen = fd >= 0;
 	if (fd >= 0 && parent)
-		r = spg_deleted_by_parent(a, fd, parent, name);
+		r = spg_deleted_by_parent(a, fd, parent, path);
 	else if (fd >= 0)
 		r = spg_deleted_by_open(a, proc_fd, fd);
 	else if (fd == SPG_ERR_TIMEOUT)
-		r = lack_stuck(s, hit, proc_fd, parent, name);
+		r = lack_stuck(s, hit, proc_fd, parent);
 	else if (fd == SPG_ERR_NOMEM)
 		r = fd;
 	else if (spg_user_search_failed(a, errno))
@@ -254,6 +278,7 @@ int spg_look_at_deleted(struct spg_survey *s)
 		if (!spg_is_deleted(hit) ||
 			(seen && hit->file == last->file &&
 				hit->parent_ino == last->parent_ino &&
+				memcmp(hit->name, last->name, SPG_BPF_NAME) == 0 &&
 				hit->tgid == last->tgid))
 			continue;
 		last = hit;
