@@ -22,6 +22,25 @@ while os.getppid() == parent:
         os.execve(int(sys.argv[1]), ["sh", "-c", "exec " + sys.argv[2]], {})
     os.wait()
 """
+# Descriptors 1 and up: a file opened in a mount namespace of its own, through a mount of its
+# directory there, and what then becomes of that.
+BEHIND_A_MOUNT = """
+import ctypes, os, sys
+directory, name, there, what = sys.argv[1:]
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.unshare(0x20000) == 0
+assert libc.mount(b"none", b"/", None, 0x44000, None) == 0
+assert libc.mount(directory.encode(), there.encode(), None, 4096, None) == 0
+fd = os.open(there + "/" + name, os.O_RDONLY)
+if what == "unmount":
+    assert libc.umount2(there.encode(), 2) == 0
+elif what == "chroot":
+    os.chroot(os.path.dirname(there))
+elif what == "chroot-away":
+    os.chroot(there + "/../away")
+print("ready", flush=True)
+sys.stdin.read()
+"""
 OVERLAY = "lowerdir={lower},upperdir={base}/upper,workdir={base}/work"
 
 
@@ -433,6 +452,100 @@ class OldVersionsTest(SystemTest):
                 self.use_of(answer, path, holder.pid)
                 holder.kill()
                 self.assertNotEqual(daemon.check()["verdict"], "blocked")
+                daemon.close()
+
+    # Behind a mount of another namespace that is no way to it any more
+
+    def behind_a_mount(self, directory, name, what):
+        there = self.directory(self.scratch, f"jail-{self.cases}", "there")
+        self.directory(self.scratch, f"jail-{self.cases}", "away")
+        holder = subprocess.Popen(
+            [sys.executable, "-c", BEHIND_A_MOUNT, directory, name, there, what],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        self.addCleanup(holder.stdin.close)
+        self.addCleanup(holder.stdout.close)
+        self.assertEqual(holder.stdout.readline(), "ready\n")
+        return holder
+
+    def end(self, holder):
+        holder.kill()
+        holder.wait()
+
+    def test_behind_a_mount_of_another_namespace(self):
+        for what in ("nothing", "unmount", "chroot", "chroot-away"):
+            for recursive in (False, True):
+                with self.subTest(what=what, recursive=recursive):
+                    directory = self.case() + "/lower"
+                    path = self.file("Mdbperf.dll", directory)
+                    self.file("Other.dll", directory)
+                    holder = self.behind_a_mount(directory, "Mdbperf.dll", what)
+                    self.replace(path)
+                    daemon = self.daemon(Product("app", directory, recursive=recursive),
+                                         home=f"home-{self.cases}")
+                    answer = daemon.check()
+                    self.assert_verdict(answer, "blocked")
+                    self.use_of(answer, path, holder.pid)
+                    self.end(holder)
+                    self.assert_safe(daemon)
+                    daemon.close()
+
+    def test_behind_a_mount_of_a_directory_that_was_made_again(self):
+        for what in ("nothing", "unmount", "chroot"):
+            with self.subTest(what=what):
+                directory = self.case() + "/lower"
+                path = self.file("Mdbperf.dll", directory)
+                holder = self.behind_a_mount(directory, "Mdbperf.dll", what)
+                shutil.rmtree(directory)
+                self.file("Mdbperf.dll", self.directory(directory))
+                daemon = self.daemon(Product("app", directory), home=f"home-{self.cases}")
+                answer = daemon.check()
+                self.assert_verdict(answer, "blocked")
+                self.use_of(answer, path, holder.pid)
+                self.end(holder)
+                self.assert_safe(daemon)
+                daemon.close()
+
+    def test_behind_a_mount_in_a_removed_directory(self):
+        for what in ("nothing", "unmount", "chroot"):
+            with self.subTest(what=what):
+                directory = self.case() + "/lower"
+                self.file("Other.dll", directory)
+                self.file("Mdbperf.dll", self.directory(directory, "a"))
+                holder = self.behind_a_mount(directory, "a/Mdbperf.dll", what)
+                shutil.rmtree(directory + "/a")
+                daemon = self.daemon(Product("app", directory, recursive=True),
+                                     home=f"home-{self.cases}")
+                answer = daemon.check()
+                self.assert_verdict(answer, "blocked")
+                self.assertIn(f"pid {holder.pid}", " ".join(self.texts(answer["reasons"])))
+                self.end(holder)
+                self.assert_safe(daemon)
+                daemon.close()
+
+    def test_behind_a_mount_of_what_is_not_the_product_s(self):
+        """Where the path shows it, by another name, or on another filesystem; of one of a
+        name of the product's on its filesystem the tier procfs cannot tell."""
+        for what, name, on_tmpfs in (("nothing", "Mdbperf.dll", False),
+                                     ("chroot", "Mdbperf.dll", False),
+                                     ("unmount", "notes.txt", False),
+                                     ("unmount", "Mdbperf.dll", True),
+                                     ("unmount", "Mdbperf.dll", False)):
+            with self.subTest(what=what, name=name, on_tmpfs=on_tmpfs):
+                directory = self.case() + "/lower"
+                self.file("Mdbperf.dll", directory)
+                other = self.tmpfs(f"other-{self.cases}") if on_tmpfs else \
+                    self.directory(f"other-{self.cases}")
+                path = self.file(name, other)
+                holder = self.behind_a_mount(other, name, what)
+                os.unlink(path)
+                daemon = self.daemon(Product("app", directory), home=f"home-{self.cases}")
+                told = (what, name, on_tmpfs) != ("unmount", "Mdbperf.dll", False) or \
+                    tier_in_force() == "bpf"
+                self.assert_verdict(daemon.check(), "safe" if told else "blocked")
+                self.end(holder)
+                self.assert_safe(daemon)
                 daemon.close()
 
 

@@ -7,8 +7,9 @@
  * That text is a path in the holder's view: its mount namespace, its root, its
  * bind mounts, and without symbolic links. So it is compared with where the
  * product's names really lead, and if it fits none, the folder, or the last one above
- * it that has not been removed, is looked up in the holder's view and compared by
- * identity. Part of the search for users; worker thread.
+ * it that has not been removed, is looked up in our view and the holder's and compared by
+ * identity. What can be looked up in neither, as after an unmount, is the product's by
+ * its name and device. Part of the search for users; worker thread.
  */
 #include "daemon/model/name_set.h"
 #include "daemon/watch/linux/proc/maps.h"
@@ -29,8 +30,8 @@ int spg_deleted_by_fd(
 	struct spg_user_search *a, int proc_fd, int fd_dir, const char *name);
 
 /** The same for the file behind @fd (O_PATH), which is closed, of the process behind
- * @proc_fd. */
-int spg_deleted_by_open(struct spg_user_search *a, int proc_fd, int fd);
+ * @proc_fd. @guess: by name and device, where nothing else can tell. */
+int spg_deleted_by_open(struct spg_user_search *a, int proc_fd, int fd, bool guess);
 
 /** The same, when it is known that it was at @path below @folder; in between are only
  * directories that were removed. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,6 +134,70 @@ static int open_lost(int proc_fd, const struct spg_bpf_hit *hit)
 	return fd >= 0 ? fd : spg_err_from_errno(errno);
 }
 
+/* Where only the directory itself is looked into, nothing below it counts; though a link
+ * may yet lead there. */
+static bool may_be_below(const struct spg_survey *s, const char *path)
+{
+	return s->obs->product->recursive || !strchr(path, '/');
+}
+
+static bool is_parent(const char *path, size_t len, const struct spg_bpf_hit *hit)
+{
+	char folder[PATH_MAX];
+	struct statx stx;
+
+	snprintf(folder, sizeof(folder), "%.*s", len > 0 ? (int)len : 1, path);
+	return statx(AT_FDCWD, folder,
+		       AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW,
+		       STATX_INO, &stx) == 0 &&
+	       stx.stx_ino == hit->parent_ino &&
+	       makedev(stx.stx_dev_major, stx.stx_dev_minor) ==
+	               device_of(hit->parent_dev);
+}
+
+/* A directory of the product's that was made anew, where @path, from the directory on that
+ * the kernel remembers, goes through the one before it. *path: from there on. */
+static const struct spg_known_directory *find_made_anew(
+	const struct spg_survey *s, const struct spg_bpf_hit *hit, const char **path)
+{
+	for (size_t i = 0; i < s->directories.n; i++) {
+		const struct spg_known_directory *mark = &s->directories.marks[i];
+		size_t len = strlen(mark->real_path), at = len;
+
+		while (!mark->is_link && at > 0) {
+			size_t n = len - at; /* what is behind the slash at @at */
+
+			if (mark->real_path[at - 1] == '/' && n > 0 &&
+				strncmp(mark->real_path + at, *path, n) == 0 &&
+				(*path)[n] == '/' && may_be_below(s, *path + n + 1) &&
+				is_parent(mark->real_path, at - 1, hit)) {
+				*path += n + 1;
+				return mark;
+			}
+			at--;
+		}
+	}
+	return NULL;
+}
+
+/* Does the kernel's memory of its directory not tell all? The numbers of an overlay's
+ * inodes are others than those of stat(2). */
+static bool must_guess(
+	const struct spg_survey *s, const struct spg_bpf_hit *hit, const char *path)
+{
+	if (!path[0])
+		return true;
+	for (size_t i = 0; i < s->directories.n; i++) {
+		const struct spg_mount *mount = spg_mounts_find(
+			s->tools->mounts, s->directories.marks[i].real_path);
+
+		if (mount && mount->class == SPG_FS_OVERLAY &&
+			mount->dev == device_of(hit->sdev))
+			return true;
+	}
+	return false;
+}
+
 static bool is_wanted(const struct spg_survey *s, const char *name)
 {
 	return spg_product_has_name(s->obs->product, name) ||
@@ -186,22 +251,24 @@ static int look_at_lost(
 	struct spg_user_search *a = &s->search;
 	const struct spg_known_directory *parent = NULL;
 	int proc_fd = spg_proc_open(hit->tgid), fd, r = 0;
-	char path[SPG_BPF_NAME + 1];
+	char way[SPG_BPF_NAME + 1];
+	const char *path = way;
 
 	if (proc_fd == SPG_ERR_NOT_FOUND)
 		return 0;
 	if (proc_fd < 0)
 		return lack_lost(s, hit, look_into, NOT_SEEN);
-	path_of(hit, path);
-	/* Where only the directory itself is looked into, a link may yet lead there. */
-	if (path[0] && (s->obs->product->recursive || !strchr(path, '/')))
+	path_of(hit, way);
+	if (path[0] && may_be_below(s, path))
 		parent = find_parent(s, hit);
+	if (!parent)
+		parent = find_made_anew(s, hit, &path);
 	fd = open_lost(proc_fd, hit);
 	*ret_seen = fd >= 0;
 	if (fd >= 0 && parent)
 		r = spg_deleted_by_parent(a, fd, parent, path);
 	else if (fd >= 0)
-		r = spg_deleted_by_open(a, proc_fd, fd);
+		r = spg_deleted_by_open(a, proc_fd, fd, must_guess(s, hit, path));
 	else if (fd == SPG_ERR_TIMEOUT)
 		r = lack_stuck(s, hit, proc_fd, parent);
 	else if (fd == SPG_ERR_NOMEM)

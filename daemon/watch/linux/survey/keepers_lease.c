@@ -243,7 +243,7 @@ static int lack_chroots(struct spg_survey *s, struct spg_buf *who)
 	if (r == 0)
 		r = spg_observation_add_lack(s->obs, &lack,
 			"what is mounted in the mount namespace of %s cannot be seen: "
-		        "all "
+			"all "
 			"its processes are in a chroot",
 			spg_buf_text(who));
 	return r;
@@ -268,7 +268,7 @@ static int lack_overlay(struct spg_survey *s, struct spg_buf *who)
 	if (r == 0)
 		r = spg_observation_add_lack(s->obs, &lack,
 			"the overlay at %s in the mount namespace of %s cannot be "
-		        "looked "
+			"looked "
 			"into, and its layers are not where they were",
 			lack.path, spg_buf_text(who));
 	return r;
