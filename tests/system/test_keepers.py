@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import unittest
 
 from support import (BUILD, FAIL_AFTER, SAFE, Holder, Product, SystemTest, main, only_in,
