@@ -12,6 +12,8 @@ from support import (Product, SystemTest, has_file_ids, main, only_in, private_m
                      tier_in_force)
 
 STATES = ("read", "mapped", "exec")
+PATTERN = f"*.only{os.getpid()}"
+NAME, OTHER = PATTERN.replace("*", "Mdbperf"), PATTERN.replace("*", "Other")
 CHANCES = 60
 # A process that is the shell of descriptor 1, and then the program 2; while the test runs.
 ENDLESSLY = """
@@ -454,7 +456,8 @@ class OldVersionsTest(SystemTest):
                 self.assertNotEqual(daemon.check()["verdict"], "blocked")
                 daemon.close()
 
-    # Behind a mount of another namespace that is no way to it any more
+    # Behind a mount of another namespace that is no way to it any more. (By names that no
+    # other test has: where the path leads nowhere, the name decides.)
 
     def behind_a_mount(self, directory, name, what):
         there = self.directory(self.scratch, f"jail-{self.cases}", "there")
@@ -478,11 +481,12 @@ class OldVersionsTest(SystemTest):
             for recursive in (False, True):
                 with self.subTest(what=what, recursive=recursive):
                     directory = self.case() + "/lower"
-                    path = self.file("Mdbperf.dll", directory)
-                    self.file("Other.dll", directory)
-                    holder = self.behind_a_mount(directory, "Mdbperf.dll", what)
+                    path = self.file(NAME, directory)
+                    self.file(OTHER, directory)
+                    holder = self.behind_a_mount(directory, NAME, what)
                     self.replace(path)
-                    daemon = self.daemon(Product("app", directory, recursive=recursive),
+                    daemon = self.daemon(Product("app", directory, files=PATTERN,
+                                                 recursive=recursive),
                                          home=f"home-{self.cases}")
                     answer = daemon.check()
                     self.assert_verdict(answer, "blocked")
@@ -495,11 +499,12 @@ class OldVersionsTest(SystemTest):
         for what in ("nothing", "unmount", "chroot"):
             with self.subTest(what=what):
                 directory = self.case() + "/lower"
-                path = self.file("Mdbperf.dll", directory)
-                holder = self.behind_a_mount(directory, "Mdbperf.dll", what)
+                path = self.file(NAME, directory)
+                holder = self.behind_a_mount(directory, NAME, what)
                 shutil.rmtree(directory)
-                self.file("Mdbperf.dll", self.directory(directory))
-                daemon = self.daemon(Product("app", directory), home=f"home-{self.cases}")
+                self.file(NAME, self.directory(directory))
+                daemon = self.daemon(Product("app", directory, files=PATTERN),
+                                     home=f"home-{self.cases}")
                 answer = daemon.check()
                 self.assert_verdict(answer, "blocked")
                 self.use_of(answer, path, holder.pid)
@@ -511,11 +516,12 @@ class OldVersionsTest(SystemTest):
         for what in ("nothing", "unmount", "chroot"):
             with self.subTest(what=what):
                 directory = self.case() + "/lower"
-                self.file("Other.dll", directory)
-                self.file("Mdbperf.dll", self.directory(directory, "a"))
-                holder = self.behind_a_mount(directory, "a/Mdbperf.dll", what)
+                self.file(OTHER, directory)
+                self.file(NAME, self.directory(directory, "a"))
+                holder = self.behind_a_mount(directory, "a/" + NAME, what)
                 shutil.rmtree(directory + "/a")
-                daemon = self.daemon(Product("app", directory, recursive=True),
+                daemon = self.daemon(Product("app", directory, files=PATTERN,
+                                             recursive=True),
                                      home=f"home-{self.cases}")
                 answer = daemon.check()
                 self.assert_verdict(answer, "blocked")
@@ -527,21 +533,22 @@ class OldVersionsTest(SystemTest):
     def test_behind_a_mount_of_what_is_not_the_product_s(self):
         """Where the path shows it, by another name, or on another filesystem; of one of a
         name of the product's on its filesystem the tier procfs cannot tell."""
-        for what, name, on_tmpfs in (("nothing", "Mdbperf.dll", False),
-                                     ("chroot", "Mdbperf.dll", False),
+        for what, name, on_tmpfs in (("nothing", NAME, False),
+                                     ("chroot", NAME, False),
                                      ("unmount", "notes.txt", False),
-                                     ("unmount", "Mdbperf.dll", True),
-                                     ("unmount", "Mdbperf.dll", False)):
+                                     ("unmount", NAME, True),
+                                     ("unmount", NAME, False)):
             with self.subTest(what=what, name=name, on_tmpfs=on_tmpfs):
                 directory = self.case() + "/lower"
-                self.file("Mdbperf.dll", directory)
+                self.file(NAME, directory)
                 other = self.tmpfs(f"other-{self.cases}") if on_tmpfs else \
                     self.directory(f"other-{self.cases}")
                 path = self.file(name, other)
                 holder = self.behind_a_mount(other, name, what)
                 os.unlink(path)
-                daemon = self.daemon(Product("app", directory), home=f"home-{self.cases}")
-                told = (what, name, on_tmpfs) != ("unmount", "Mdbperf.dll", False) or \
+                daemon = self.daemon(Product("app", directory, files=PATTERN),
+                                     home=f"home-{self.cases}")
+                told = (what, name, on_tmpfs) != ("unmount", NAME, False) or \
                     tier_in_force() == "bpf"
                 self.assert_verdict(daemon.check(), "safe" if told else "blocked")
                 self.end(holder)
