@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/watch/linux/survey/deleted_files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -128,6 +129,32 @@ static bool go_down(const struct lost *lost, int dir_fd, const char *root,
 	}
 }
 
+static bool has_root(const struct lost *lost)
+{
+	char root[PATH_MAX];
+
+	return read_path(lost->proc_fd, "root", root);
+}
+
+/* Is nothing left of the holder but its number? An end gives back the root directory after
+ * all files (kernel/exit.c, do_exit()); of a process whose first thread has ended alone there
+ * are others. */
+static bool has_ended(const struct lost *lost)
+{
+	int fd = openat(lost->proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	size_t n = 0;
+
+	if (fd >= 0 && !tasks)
+		close(fd);
+	while (tasks && (entry = readdir(tasks)))
+		n += entry->d_name[0] != '.';
+	if (tasks)
+		closedir(tasks);
+	return n < 2;
+}
+
 /* The same as its holder sees it. /proc/PID/root leads to that one's root, and /proc
  * shows paths of its mount namespace from the top: after chroot(2) they differ. */
 static bool go_down_there(const struct lost *lost, struct way *ret)
@@ -227,6 +254,8 @@ static bool place_by_identity(
 		folder = find_directory(a, ways[i].id);
 		return folder && put_into(a, folder, ways[i].rest, ret);
 	}
+	if (!found[1] && !has_root(lost) && has_ended(lost))
+		return false;
 	for (int i = 0; i < 2; i++) {
 		const struct spg_known_directory *folder =
 			found[i] ? find_directory(a, ways[i].id) : NULL;
