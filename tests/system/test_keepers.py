@@ -449,6 +449,33 @@ class KeepersTest(KeepersHelp):
         shells[1].end()
         self.assert_safe_in_time(daemon)
 
+    def test_an_old_version_on_an_overlay_beside_who_setup_stops(self):
+        """Each of several open files explains no more than its own references."""
+        layers = self.tmpfs("layers")
+        for part in ("lower/app", "upper", "work"):
+            os.makedirs(os.path.join(layers, part))
+        for name in ("Lower.dll", "Other.dll"):
+            self.file(name, os.path.join(layers, "lower/app"))
+        directory = os.path.join(self.overlay(*(os.path.join(layers, part) for part in
+                                                ("lower", "upper", "work"))), "app")
+        path = os.path.join(directory, "Lower.dll")
+        daemon = self.daemon(Product("app", directory, setup_stops="holder"))
+        self.assert_safe(daemon)
+        holders = [self.hold("read", path) for _ in range(3)]
+        there = self.file("there", self.scratch)
+        shell = self.shell()
+        shell.run(f"mount --bind {path} {there}")
+        os.unlink(path)
+        for _ in range(2):
+            answer = daemon.check()
+            self.assert_verdict(answer, "blocked")
+            self.assertIn(f"an old version of Lower.dll is mounted at {there}",
+                          " ".join(self.texts(answer["reasons"])), self.show(answer))
+        shell.end()
+        for holder in holders:
+            holder.kill()
+        self.assert_safe_in_time(daemon)
+
     def newest_install(self, daemon):
         with contextlib.closing(daemon.rpc()) as rpc:
             return rpc.call("installs", wait=FAIL_AFTER, limit=1)["installs"][0]

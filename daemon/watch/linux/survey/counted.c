@@ -211,13 +211,19 @@ static int64_t opens_below(
 	uint64_t merged = overlay->merged ? overlay->merged : overlay->inode;
 	int64_t n = 0;
 
-	for (size_t i = 0; i < c->n_inodes; i++)
-		if (c->inodes[i].merged == merged &&
-			c->inodes[i].inode != overlay->inode &&
-			(i == 0 || c->inodes[i - 1].merged != merged ||
-				c->inodes[i - 1].inode != c->inodes[i].inode))
+	for (size_t i = 0; i < c->n_inodes; i++) {
+		bool known = c->inodes[i].merged != merged ||
+		             c->inodes[i].inode == overlay->inode;
+
+		/* Entries of one inode follow each other, in whatever order. */
+		for (size_t k = i;
+			!known && k > 0 && c->inodes[k - 1].inode == c->inodes[i].inode;
+			k--)
+			known = c->inodes[k - 1].merged == merged;
+		if (!known)
 			n += opens_of(&c->inodes[i]) -
 			     direct_opens_of(c, &c->inodes[i]);
+	}
 	return n;
 }
 
