@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/array.h"
@@ -12,6 +13,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "daemon/model/note.h"
+#include "daemon/watch/linux/files/layer.h"
 #include "daemon/watch/linux/files/resolve.h"
 
 /* Lower layers of one overlay; the kernel allows as many. */
@@ -20,12 +22,17 @@
 /* An overlay, wherever it is mounted. */
 struct spg_foreign_overlay {
 	uint64_t dev;
-	size_t space; /* index: where it was found */
-	int32_t pid;  /* of that, below whose root ... */
-	char *merged; /* ... is its mount point ... */
-	char *root;   /* ... with this part of it */
-	bool is_open; /* it can be looked into there */
-	bool lacks;   /* one of its layers was not found by its name */
+	size_t space;   /* index: where it was found */
+	int32_t pid;    /* of that, below whose root ... */
+	char *merged;   /* ... is its mount point ... */
+	char *root;     /* ... with this part of it */
+	bool is_open;   /* it can be looked into there */
+	int fd;         /* by this, once it has been; or -1 */
+	uint64_t mount; /* the number of that */
+	/* See find_folders(). */
+	char *folder;
+	uint64_t folders;
+	bool lacks; /* one of its layers was not found by its name */
 };
 
 /* What has the name of a layer of it. */
@@ -47,6 +54,9 @@ void spg_keepers_finish(struct spg_keepers *k)
 	for (size_t i = 0; i < k->n_overlays; i++) {
 		free(k->overlays[i].merged);
 		free(k->overlays[i].root);
+		free(k->overlays[i].folder);
+		if (k->overlays[i].fd >= 0)
+			close(k->overlays[i].fd);
 	}
 	free(k->overlays);
 	free(k->layers);
@@ -232,7 +242,7 @@ static int each_overlay(void *user, const struct spg_mount *mount)
 			    sizeof(*k->overlays)) < 0)
 			return SPG_ERR_NOMEM;
 		k->overlays[k->n_overlays++] =
-			(struct spg_foreign_overlay){.dev = mount->dev};
+			(struct spg_foreign_overlay){.dev = mount->dev, .fd = -1};
 	}
 	overlay = &k->overlays[i];
 	can_look = (!overlay->is_open || (strcmp(overlay->root, "/") != 0 &&
@@ -338,7 +348,8 @@ static bool lies_in(struct spg_keepers *k, const struct spg_linux_file *file,
  * directory was renamed, a link on the way points to another one, they are relative, or of
  * a namespace that has gone. So it is asked for the file as well: below its layer the file
  * has the name that it has below the overlay, and an overlay passes on the inode number of
- * the real one (Documentation/filesystems/overlayfs.rst, "Inode properties").
+ * the real one (Documentation/filesystems/overlayfs.rst, "Inode properties"), and the time
+ * at which that was made.
  *
  * Only what is in memory matters, and no more may be asked for: an overlay that has not
  * looked the file up, or has forgotten it, looks for it anew and gets the new one; and one
@@ -361,68 +372,161 @@ static bool is_number_of(const struct spg_linux_file *file, uint64_t ino)
 	return false;
 }
 
-/* Is it at @name below the overlay's directory @fd, and not on another mount there? */
-static bool shows_at(int fd, const char *name, const struct spg_linux_file *file)
+/* When the inode of layer @index was made. False: its filesystem does not keep that. */
+static bool find_birth(const struct spg_keepers *k, const struct spg_linux_file *file,
+	size_t index, struct statx_timestamp *ret)
 {
-	struct stat top, st;
-	int top_mount, mount;
+	struct statx stx;
+	int fd = spg_layer_open(file, index, k->s->tools->mounts, SPG_OPEN_NAME);
+	bool found;
 
-	return spg_space_stat(fd, name, &st, &mount) && S_ISREG(st.st_mode) &&
-	       is_number_of(file, st.st_ino) &&
-	       spg_space_stat(fd, "/", &top, &top_mount) && mount == top_mount;
+	if (fd < 0)
+		fd = spg_layer_open(file, index, NULL, SPG_OPEN_NAME);
+	if (fd < 0)
+		return false;
+	found = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+			STATX_INO | STATX_BTIME, &stx) == 0 &&
+	        (stx.stx_mask & STATX_BTIME) &&
+	        stx.stx_ino == file->layers[index].id.ino;
+	close(fd);
+	*ret = stx.stx_btime;
+	return found;
 }
 
-/* @path has the file's name below the layer at its end, from whichever slash on. */
-static bool shows_path(int fd, const struct spg_foreign_overlay *overlay,
-	const struct spg_linux_file *file, const char *path)
+/* Files of several filesystems may have one number; an overlay passes on the time of birth
+ * as well, which nothing changes. */
+static bool was_born_then(const struct spg_keepers *k,
+	const struct spg_linux_file *file, const struct statx *shown)
 {
-	const char *root = strcmp(overlay->root, "/") == 0 ? "" : overlay->root;
-	size_t len = strlen(root);
+	bool is_known = false;
 
-	for (const char *at = path ? strchr(path, '/') : NULL; at;
-		at = strchr(at + 1, '/'))
-		if (strncmp(at, root, len) == 0 && at[len] == '/' &&
-			shows_at(fd, at + len, file))
+	for (size_t i = 0; (shown->stx_mask & STATX_BTIME) && i < file->n_layers; i++) {
+		struct statx_timestamp birth;
+
+		if (!find_birth(k, file, i, &birth))
+			continue;
+		is_known = true;
+		if (birth.tv_sec == shown->stx_btime.tv_sec &&
+			birth.tv_nsec == shown->stx_btime.tv_nsec)
 			return true;
-	return false;
+	}
+	return !is_known;
 }
 
-static int open_overlay(
-	const struct spg_keepers *k, const struct spg_foreign_overlay *overlay)
+/* Is it at @name below the overlay, and not on another mount there? */
+static bool shows_at(const struct spg_keepers *k, struct spg_foreign_overlay *overlay,
+	const char *name, const struct spg_linux_file *file)
 {
-	struct spg_space space = k->spaces.list[overlay->space];
-	int root_fd, fd;
-
-	if (!overlay->is_open)
-		return -1;
-	space.pid = overlay->pid;
-	root_fd = spg_space_root(&space);
-	fd = root_fd < 0 ? -1 : spg_space_open(root_fd, overlay->merged);
-	if (root_fd >= 0)
-		close(root_fd);
-	return fd;
-}
-
-static bool shows(const struct spg_keepers *k,
-	const struct spg_foreign_overlay *overlay, const struct spg_linux_file *file)
-{
-	int fd = open_overlay(k, overlay);
+	int fd = spg_space_open(overlay->fd, name);
+	struct statx stx;
 	bool found;
 
 	if (fd < 0)
 		return false;
-	found = shows_path(fd, overlay, file, file->merged_path) ||
-	        shows_path(fd, overlay, file, file->base.path);
-	for (size_t i = 0; !found && i < file->n_layers; i++)
-		found = shows_path(fd, overlay, file, file->layers[i].path);
+	found = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+			STATX_TYPE | STATX_INO | STATX_BTIME | STATX_MNT_ID,
+			&stx) == 0 &&
+	        S_ISREG(stx.stx_mode) && is_number_of(file, stx.stx_ino) &&
+	        (stx.stx_mask & STATX_MNT_ID) && stx.stx_mnt_id == overlay->mount &&
+	        was_born_then(k, file, &stx);
 	close(fd);
+	return found;
+}
+
+/* The bits say from which slashes of @folder on, which ends in one, a directory is there
+ * below the overlay. The files of one directory follow each other. */
+static uint64_t find_folders(
+	struct spg_foreign_overlay *overlay, const char *folder, size_t len)
+{
+	char part[PATH_MAX];
+	struct stat st;
+	uint64_t found = 0;
+	int n = 0;
+
+	if (overlay->folder && strlen(overlay->folder) == len &&
+		memcmp(overlay->folder, folder, len) == 0)
+		return overlay->folders;
+	snprintf(part, sizeof(part), "%.*s", (int)len, folder);
+	for (const char *at = part; n < 64; at = strchr(at + 1, '/'), n++) {
+		if (!at)
+			break;
+		if (at[1] == '\0' || spg_space_stat(overlay->fd, at, &st, NULL))
+			found |= UINT64_C(1) << n;
+	}
+	free(overlay->folder);
+	overlay->folder = strndup(folder, len);
+	overlay->folders = found;
+	return found;
+}
+
+/* @path has the file's name below the layer at its end, from whichever slash on. */
+static bool shows_path(const struct spg_keepers *k, struct spg_foreign_overlay *overlay,
+	const struct spg_linux_file *file, const char *path)
+{
+	const char *root = strcmp(overlay->root, "/") == 0 ? "" : overlay->root;
+	size_t len = strlen(root);
+	uint64_t folders;
+
+	if (!path || path[0] != '/')
+		return false;
+	/* Where a part of the overlay is mounted, the names there are shorter. */
+	if (len > 0) {
+		for (const char *at = path; at; at = strchr(at + 1, '/'))
+			if (strncmp(at, root, len) == 0 && at[len] == '/' &&
+				shows_at(k, overlay, at + len, file))
+				return true;
+		return false;
+	}
+	folders = find_folders(overlay, path, (size_t)(spg_path_base(path) - path));
+	for (const char *at = path; at && folders;
+		at = strchr(at + 1, '/'), folders >>= 1)
+		if ((folders & 1) && shows_at(k, overlay, at, file))
+			return true;
+	return false;
+}
+
+/* False: it cannot be looked into. */
+static bool open_overlay(
+	const struct spg_keepers *k, struct spg_foreign_overlay *overlay)
+{
+	struct spg_space space = k->spaces.list[overlay->space];
+	struct statx stx;
+	int root_fd;
+
+	if (!overlay->is_open || overlay->fd >= 0)
+		return overlay->fd >= 0;
+	space.pid = overlay->pid;
+	root_fd = spg_space_root(&space);
+	if (root_fd < 0)
+		return false;
+	overlay->fd = spg_space_open(root_fd, overlay->merged);
+	close(root_fd);
+	if (overlay->fd < 0)
+		return false;
+	if (statx(overlay->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
+		    &stx) == 0)
+		overlay->mount = stx.stx_mnt_id;
+	return true;
+}
+
+static bool shows(const struct spg_keepers *k, struct spg_foreign_overlay *overlay,
+	const struct spg_linux_file *file)
+{
+	bool found;
+
+	if (!open_overlay(k, overlay))
+		return false;
+	found = shows_path(k, overlay, file, file->merged_path) ||
+	        shows_path(k, overlay, file, file->base.path);
+	for (size_t i = 0; !found && i < file->n_layers; i++)
+		found = shows_path(k, overlay, file, file->layers[i].path);
 	return found;
 }
 
 static bool has_file(
 	struct spg_keepers *k, size_t index, const struct spg_linux_file *file)
 {
-	const struct spg_foreign_overlay *overlay = &k->overlays[index];
+	struct spg_foreign_overlay *overlay = &k->overlays[index];
 
 	if (file->class == SPG_FS_FOREIGN ||
 		(file->class == SPG_FS_OVERLAY && file->sdev == overlay->dev))
