@@ -245,13 +245,19 @@ static int each_overlay(void *user, const struct spg_mount *mount)
 			(struct spg_foreign_overlay){.dev = mount->dev, .fd = -1};
 	}
 	overlay = &k->overlays[i];
-	can_look = (!overlay->is_open || (strcmp(overlay->root, "/") != 0 &&
+	if (is_new)
+		r = set_place(list, overlay, mount);
+	if (r == 0 && (is_new || overlay->lacks))
+		r = add_layers(list, i, mount);
+	/* Only then: a look into it keeps it from being unmounted for that moment. */
+	can_look = r == 0 && overlay->lacks &&
+	           (!overlay->is_open || (strcmp(overlay->root, "/") != 0 &&
 						 strcmp(mount->root, "/") == 0)) &&
 	           can_look_into(list, mount);
-	if (is_new || can_look)
+	if (can_look)
 		r = set_place(list, overlay, mount);
 	overlay->is_open = overlay->is_open || can_look;
-	return r == 0 && (is_new || overlay->lacks) ? add_layers(list, i, mount) : r;
+	return r;
 }
 
 int spg_keepers_list_layers(struct spg_keepers *k)
@@ -344,12 +350,12 @@ static bool lies_in(struct spg_keepers *k, const struct spg_linux_file *file,
 /* --- what an overlay shows ------------------------------------------------------- */
 
 /*
- * The names by which an overlay was mounted may lead nowhere by now, or elsewhere: its
- * directory was renamed, a link on the way points to another one, they are relative, or of
- * a namespace that has gone. So it is asked for the file as well: below its layer the file
- * has the name that it has below the overlay, and an overlay passes on the inode number of
- * the real one (Documentation/filesystems/overlayfs.rst, "Inode properties"), and the time
- * at which that was made.
+ * The names by which an overlay was mounted may lead nowhere by now: its directory was
+ * renamed, a link on the way is gone, they are relative, or of a namespace that has gone.
+ * Then it is asked for the file: below its layer the file has the name that it has below the
+ * overlay, and an overlay passes on the inode number of the real one
+ * (Documentation/filesystems/overlayfs.rst, "Inode properties"), and the time at which that
+ * was made. (A name that leads to another directory by now is taken for the layer.)
  *
  * Only what is in memory matters, and no more may be asked for: an overlay that has not
  * looked the file up, or has forgotten it, looks for it anew and gets the new one; and one
@@ -534,10 +540,7 @@ static bool has_file(
 	for (size_t i = 0; i < k->n_layers; i++)
 		if (k->layers[i].overlay == index && lies_in(k, file, &k->layers[i]))
 			return true;
-	/* The overlay that a product lies on may have another one for a layer, which shows
-	 * the same file: that is no reason, unless something of it is unknown. */
-	return (file->class != SPG_FS_OVERLAY || overlay->lacks) &&
-	       shows(k, overlay, file);
+	return overlay->lacks && shows(k, overlay, file);
 }
 
 bool spg_keepers_is_layered(struct spg_keepers *k, struct spg_file *file)
